@@ -1,0 +1,242 @@
+//! The two kinds of ARN that matter here, of every partition.
+
+use core::fmt;
+
+/// `arn:partition:service:region:account:resource`, borrowed.
+///
+/// Partitions are not listed: `aws`, `aws-cn`, `aws-us-gov` and whatever comes next all read alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// For example `aws` or `aws-cn`.
+    pub partition: &'a str,
+    /// For example `states`.
+    pub service: &'a str,
+    /// For example `eu-west-1`.
+    pub region: &'a str,
+    /// Twelve digits.
+    pub account: &'a str,
+    /// All that follows the account, colons included.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Reads an ARN that names a region and an account.
+    ///
+    /// # Errors
+    /// Says which part is missing or wrong.
+    pub fn parse(text: &'a str) -> Result<Self, NotAnArn> {
+        let mut parts = text.splitn(6, ':');
+        let mut part = || parts.next().unwrap_or_default();
+        let (scheme, partition, service, region, account, resource) =
+            (part(), part(), part(), part(), part(), part());
+        let plain = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if scheme != "arn" {
+            Err(NotAnArn("it does not begin with arn:"))
+        } else if !plain(partition) {
+            Err(NotAnArn("its partition is missing or not a word"))
+        } else if !plain(service) {
+            Err(NotAnArn("its service is missing or not a word"))
+        } else if !plain(region) {
+            Err(NotAnArn("its region is missing or not a word"))
+        } else if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+            Err(NotAnArn("its account is not twelve digits"))
+        } else if resource.is_empty()
+            || resource
+                .chars()
+                .any(|c| c.is_control() || c.is_whitespace())
+        {
+            Err(NotAnArn(
+                "its resource is missing, or has white space or control characters in it",
+            ))
+        } else {
+            Ok(Self {
+                partition,
+                service,
+                region,
+                account,
+                resource,
+            })
+        }
+    }
+}
+
+/// What a Step Functions execution ARN says.
+///
+/// Standard `execution:<machine>:<name>`, a Map Run's child `execution:<machine>/<label>:<name>`,
+/// Express `express:<machine>:<name>:<id>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecutionArn<'a> {
+    /// The general parts.
+    pub arn: Arn<'a>,
+    /// The state machine's name, without a Map Run's label.
+    pub state_machine: &'a str,
+    /// The execution's name.
+    pub name: &'a str,
+    /// Standard, Express, or a Map Run's child.
+    pub kind: ExecutionKind,
+}
+
+/// Whose execution an ARN names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecutionKind {
+    /// A Standard workflow's: what can be redriven.
+    Standard,
+    /// An Express workflow's: never redrivable.
+    Express,
+    /// A Distributed Map's child: redriven by redriving its parent.
+    MapChild,
+}
+
+impl<'a> ExecutionArn<'a> {
+    /// Reads an execution ARN.
+    ///
+    /// # Errors
+    /// Says which part is missing or wrong.
+    pub fn parse(text: &'a str) -> Result<Self, NotAnArn> {
+        let arn = Arn::parse(text)?;
+        if arn.service != "states" {
+            return Err(NotAnArn("its service is not states"));
+        }
+        // AWS: an execution ARN has 1 to 256 characters.
+        if text.len() > 256 {
+            return Err(NotAnArn("it is longer than 256 characters"));
+        }
+        let mut parts = arn.resource.splitn(3, ':');
+        let (kind, machine, name) = (parts.next(), parts.next(), parts.next());
+        let (machine, name) = match (machine, name) {
+            (Some(machine), Some(name)) if !machine.is_empty() && !name.is_empty() => {
+                (machine, name)
+            }
+            _ => {
+                return Err(NotAnArn(
+                    "it does not name a state machine and an execution",
+                ));
+            }
+        };
+        let (state_machine, label) = match machine.split_once('/') {
+            Some((machine, label)) => (machine, Some(label)),
+            None => (machine, None),
+        };
+        let kind = match (kind, label) {
+            (Some("execution"), None) => ExecutionKind::Standard,
+            (Some("execution"), Some(_)) => ExecutionKind::MapChild,
+            (Some("express"), _) => ExecutionKind::Express,
+            _ => return Err(NotAnArn("it names no execution")),
+        };
+        Ok(Self {
+            arn,
+            state_machine,
+            name,
+            kind,
+        })
+    }
+}
+
+/// Why a text is not the ARN it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAnArn(&'static str);
+
+impl fmt::Display for NotAnArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl core::error::Error for NotAnArn {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executions_of_every_partition_and_kind_are_told_apart() {
+        for (text, machine, name, kind) in [
+            (
+                "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1",
+                "etl",
+                "run-1",
+                ExecutionKind::Standard,
+            ),
+            (
+                "arn:aws-cn:states:cn-north-1:111122223333:execution:etl:run-1",
+                "etl",
+                "run-1",
+                ExecutionKind::Standard,
+            ),
+            (
+                "arn:aws-us-gov:states:us-gov-west-1:111122223333:execution:e:r",
+                "e",
+                "r",
+                ExecutionKind::Standard,
+            ),
+            (
+                "arn:aws:states:eu-west-1:111122223333:execution:etl/EachOrder:c1",
+                "etl",
+                "c1",
+                ExecutionKind::MapChild,
+            ),
+            (
+                "arn:aws:states:eu-west-1:111122223333:express:hook:r:8b1a4c7d",
+                "hook",
+                "r:8b1a4c7d",
+                ExecutionKind::Express,
+            ),
+        ] {
+            let read = ExecutionArn::parse(text).unwrap();
+            assert_eq!(
+                (read.state_machine, read.name, read.kind),
+                (machine, name, kind),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_execution_arn_is_refused_with_its_reason() {
+        for (text, why) in [
+            ("", "it does not begin with arn:"),
+            ("etl:run-1", "it does not begin with arn:"),
+            (
+                "arn::states:eu-west-1:111122223333:execution:etl:r",
+                "its partition is missing or not a word",
+            ),
+            (
+                "arn:aws:lambda:eu-west-1:111122223333:function:f",
+                "its service is not states",
+            ),
+            (
+                "arn:aws:states::111122223333:execution:etl:r",
+                "its region is missing or not a word",
+            ),
+            (
+                "arn:aws:states:eu-west-1:1111:execution:etl:r",
+                "its account is not twelve digits",
+            ),
+            (
+                "arn:aws:states:eu-west-1:111122223333:execution:etl",
+                "it does not name a state machine and an execution",
+            ),
+            (
+                "arn:aws:states:eu-west-1:111122223333:stateMachine:etl:1",
+                "it names no execution",
+            ),
+            (
+                "arn:aws:states:eu-west-1:111122223333:execution:etl:a\nb",
+                "its resource is missing, or has white space or control characters in it",
+            ),
+        ] {
+            assert_eq!(
+                ExecutionArn::parse(text).unwrap_err().to_string(),
+                why,
+                "{text}"
+            );
+        }
+    }
+
+    use alloc::string::ToString;
+}

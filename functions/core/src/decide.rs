@@ -1,0 +1,369 @@
+//! Deciding: pure, and lazy about facts.
+//!
+//! A failure is judged with what is known, and wherever something is not known the most favourable value is
+//! assumed. If the outcome is not a retry even so, no fact can make it one, and none is asked for. Only a
+//! retry that rests on an assumption names the fact that would confirm it, the cheapest first.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::digest;
+use crate::failure::{
+    FailedExecution, FailedStage, Failure, Field, Need, Redrivable, StageStanding, StageStatus,
+    What,
+};
+use crate::ledger::Entry;
+use crate::policy::{Document, Hit, Nested, Policy, Rule, View};
+use crate::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+
+/// What deciding came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The verdict.
+    Verdict(Verdict),
+    /// The verdict hangs on this fact.
+    Need(Need),
+    /// The verdict hangs on how often the subject was retried: its ledger entry must be read.
+    Entry,
+}
+
+/// What the ledger says of the subject.
+#[derive(Debug, Clone, Copy)]
+pub enum Spent<'a> {
+    /// Nobody has looked. Enough for a subject that AWS says was never retried.
+    Unread,
+    /// It has no entry. If AWS says that the subject was retried all the same, every rule counts as used
+    /// that often.
+    Nothing,
+    /// Its entry.
+    Entry(&'a Entry),
+}
+
+/// Judges one failure.
+#[must_use]
+pub fn decide(document: &Document, failure: &Failure, spent: Spent<'_>) -> Answer {
+    let judged = Judge::new(document, failure, spent).judge();
+    if judged.verdict.decision != Decision::Retry {
+        return Answer::Verdict(judged.verdict);
+    }
+    match judged.needs.first() {
+        // The ledger is cheaper to read than a history, which has the scarcest quota of all.
+        Some(Need::History) | None if judged.needs_entry => Answer::Entry,
+        Some(need) => Answer::Need(*need),
+        None => Answer::Verdict(judged.verdict),
+    }
+}
+
+/// What would be decided if no fact spoke against a retry, and the facts on which that hangs.
+#[must_use]
+pub fn foresee(document: &Document, failure: &Failure) -> (Verdict, Vec<Need>) {
+    let judged = Judge::new(document, failure, Spent::Nothing).judge();
+    let needs = if judged.verdict.decision == Decision::Retry {
+        judged.needs
+    } else {
+        Vec::new()
+    };
+    (judged.verdict, needs)
+}
+
+/// Whether the policy of today still allows what an entry was queued for. It can only take away: a rule that
+/// is gone, forbids, or has less room withdraws the retry, and nothing else is judged anew.
+#[must_use]
+pub fn still_allows(document: &Document, entry: &Entry) -> bool {
+    let Some(policy) = document.policy_for(&entry.subject) else {
+        return false;
+    };
+    let same_policy = entry.verdict.policy.as_deref() == Some(policy.name.as_str());
+    let room = |charge: &Charge| {
+        // The charge of this very retry is in the count already.
+        policy
+            .automatic
+            .iter()
+            .any(|rule| rule.id == charge.rule && entry.uses(&policy.name, &rule.id) <= rule.limit)
+    };
+    same_policy && entry.retries <= document.per_execution && entry.verdict.rules.iter().all(room)
+}
+
+struct Judged {
+    verdict: Verdict,
+    needs: Vec<Need>,
+    needs_entry: bool,
+}
+
+struct Judge<'a> {
+    document: &'a Document,
+    failure: &'a Failure,
+    spent: Spent<'a>,
+    needs: Vec<Need>,
+    needs_entry: bool,
+    hangs_on_withheld: bool,
+}
+
+impl<'a> Judge<'a> {
+    const fn new(document: &'a Document, failure: &'a Failure, spent: Spent<'a>) -> Self {
+        Self {
+            document,
+            failure,
+            spent,
+            needs: Vec::new(),
+            needs_entry: false,
+            hangs_on_withheld: false,
+        }
+    }
+
+    fn judge(mut self) -> Judged {
+        let verdict = self.verdict();
+        // Asked for in this order: what one call brings, before what many brings.
+        self.needs.sort_unstable();
+        self.needs.dedup();
+        Judged {
+            verdict,
+            needs: self.needs,
+            needs_entry: self.needs_entry,
+        }
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        let not_ours = match &self.failure.what {
+            What::Execution(execution) => self.execution_not_ours(execution),
+            What::Stage(stage) => self.stage_not_ours(stage),
+        };
+        if let Some(reason) = not_ours {
+            return Verdict::ignore(reason);
+        }
+        let Some(policy) = self.document.policy_for(&self.failure.subject) else {
+            return Verdict::ignore(Reason::Unmanaged);
+        };
+        let refused = match &self.failure.what {
+            What::Execution(execution) => self.execution_refused(execution, policy),
+            What::Stage(stage) => stage_refused(stage),
+        };
+        if let Some(reason) = refused {
+            return Verdict::give_up(reason, &policy.name);
+        }
+        let views = View::of(self.failure);
+        for view in &views {
+            for conditions in &self.document.never {
+                if self.assume(conditions.meet(view), false) {
+                    return Verdict::give_up(Reason::Never, &policy.name);
+                }
+            }
+        }
+        let verdict = self.by_rules(policy, &views);
+        if verdict.decision == Decision::Retry && self.hangs_on_withheld {
+            return Verdict::give_up(Reason::CauseWithheld, &policy.name);
+        }
+        verdict
+    }
+
+    fn execution_not_ours(&mut self, execution: &FailedExecution) -> Option<Reason> {
+        if let Some(reason) = execution.moved_on {
+            return Some(reason);
+        }
+        if execution.redrive_count.is_unknown() {
+            self.needs.push(Need::Description);
+        }
+        match execution.redrivable {
+            Field::Known(Redrivable::Yes) => None,
+            Field::Known(Redrivable::ByMapRun) => Some(Reason::MapRunChild),
+            Field::Known(Redrivable::No) => Some(Reason::NotRedrivable),
+            _ => {
+                self.needs.push(Need::Description);
+                None
+            }
+        }
+    }
+
+    fn execution_refused(
+        &mut self,
+        execution: &FailedExecution,
+        policy: &Policy,
+    ) -> Option<Reason> {
+        if execution.parent.is_some() && policy.nested == Nested::Parent {
+            return Some(Reason::LeftToParent);
+        }
+        match execution.fail_state {
+            Field::Known(true) => Some(Reason::FailState),
+            Field::Known(false) => None,
+            _ => {
+                self.needs.push(Need::History);
+                None
+            }
+        }
+    }
+
+    fn stage_not_ours(&mut self, stage: &FailedStage) -> Option<Reason> {
+        match &stage.standing {
+            Field::Known(standing) => standing.not_ours(),
+            _ => {
+                self.needs.push(Need::PipelineState);
+                None
+            }
+        }
+    }
+
+    /// Takes an open answer for `hoped`, and remembers what it hangs on.
+    fn assume(&mut self, hit: Hit, hoped: bool) -> bool {
+        match hit {
+            Hit::Yes => true,
+            Hit::No => false,
+            Hit::Unknown(need) => {
+                self.needs.push(need);
+                hoped
+            }
+            Hit::Withheld => {
+                self.hangs_on_withheld = true;
+                hoped
+            }
+        }
+    }
+
+    fn by_rules(&mut self, policy: &'a Policy, views: &[View<'_>]) -> Verdict {
+        let mut found: Vec<&'a Rule> = Vec::new();
+        for view in views {
+            let mut matching = None;
+            for rule in &policy.automatic {
+                let has_room = self.used(policy, rule) < rule.limit;
+                // A rule that may match is hoped to match if it has room, and hoped not to if it has none.
+                if self.assume(rule.conditions.meet_by_name(view), has_room) {
+                    matching = Some(rule);
+                    break;
+                }
+            }
+            match matching {
+                Some(rule) if !found.iter().any(|other| other.id == rule.id) => found.push(rule),
+                Some(_) => {}
+                None => return Verdict::give_up(Reason::Unmatched, &policy.name),
+            }
+        }
+        let charge = |rule: &Rule| Charge {
+            rule: rule.id.clone(),
+            reason: rule.reason.clone(),
+            used: self.used(policy, rule),
+            limit: rule.limit,
+        };
+        let rules: Vec<Charge> = found.iter().map(|rule| charge(rule)).collect();
+        let refuse = |because, rules| Verdict {
+            rules,
+            ..Verdict::give_up(because, &policy.name)
+        };
+        if rules.iter().any(|charge| charge.limit == 0) {
+            return refuse(Reason::Forbidden, rules);
+        }
+        if rules.iter().any(|charge| charge.used >= charge.limit) {
+            return refuse(Reason::LimitSpent, rules);
+        }
+        if self.retries() >= self.document.per_execution {
+            return refuse(Reason::BudgetSpent, rules);
+        }
+        let delay = |rule: &&Rule| {
+            let draw = self.draw(&rule.id);
+            rule.backoff
+                .delay_seconds(self.used(policy, rule).saturating_add(1), draw)
+        };
+        let delay_seconds = found.iter().map(delay).max().unwrap_or_default();
+        let all_actions = !found.is_empty()
+            && found
+                .iter()
+                .all(|rule| rule.retry_mode == RetryMode::AllActions);
+        self.needs_entry = matches!(self.spent, Spent::Unread)
+            && self.failure.retried_before().is_none_or(|times| times > 0);
+        Verdict {
+            decision: Decision::Retry,
+            because: Reason::Matched,
+            policy: Some(policy.name.clone()),
+            rules,
+            delay_seconds,
+            retry_mode: if all_actions {
+                RetryMode::AllActions
+            } else {
+                RetryMode::FailedActions
+            },
+        }
+    }
+
+    fn used(&self, policy: &Policy, rule: &Rule) -> u32 {
+        match self.spent {
+            Spent::Unread => 0,
+            Spent::Nothing => self.failure.retried_before().unwrap_or_default(),
+            Spent::Entry(entry) => entry.uses(&policy.name, &rule.id),
+        }
+    }
+
+    fn retries(&self) -> u32 {
+        match self.spent {
+            Spent::Unread => 0,
+            Spent::Nothing => self.failure.retried_before().unwrap_or_default(),
+            Spent::Entry(entry) => entry.retries,
+        }
+    }
+
+    /// The same failure always draws the same number.
+    fn draw(&self, rule: &str) -> u64 {
+        let identity = self
+            .failure
+            .identity()
+            .map_or_else(String::new, |identity| identity.key());
+        digest::draw(&[
+            b"delay",
+            self.failure.subject.key().as_bytes(),
+            identity.as_bytes(),
+            rule.as_bytes(),
+        ])
+    }
+}
+
+impl StageStanding {
+    /// Why a stage is not one to judge, if it is not.
+    #[must_use]
+    pub fn not_ours(&self) -> Option<Reason> {
+        if self.stopped {
+            return Some(Reason::Stopped);
+        }
+        if self.superseded {
+            return Some(Reason::Superseded);
+        }
+        match self.status {
+            StageStatus::Failed if self.in_progress > 0 => Some(Reason::ActionsInProgress),
+            StageStatus::Failed if self.retries_itself => Some(Reason::RetriesItself),
+            StageStatus::Failed => None,
+            StageStatus::InProgress if !self.failed.is_empty() => Some(Reason::ActionsInProgress),
+            StageStatus::InProgress => Some(Reason::Running),
+            StageStatus::Succeeded => Some(Reason::Succeeded),
+            StageStatus::Stopping => Some(Reason::Stopping),
+            StageStatus::Stopped => Some(Reason::Stopped),
+            StageStatus::Cancelled => Some(Reason::Canceled),
+            StageStatus::Skipped => Some(Reason::Skipped),
+        }
+    }
+}
+
+fn stage_refused(stage: &FailedStage) -> Option<Reason> {
+    let by_person = |category: &Field<String>| {
+        category
+            .known()
+            .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
+    };
+    let announced = stage.announced.iter();
+    let Some(standing) = stage.standing.known() else {
+        let mut announced = announced;
+        return announced
+            .any(|action| by_person(&action.category))
+            .then_some(Reason::Approval);
+    };
+    if standing
+        .failed
+        .iter()
+        .any(|action| by_person(&action.category))
+    {
+        Some(Reason::Approval)
+    } else if standing.rollback {
+        Some(Reason::Rollback)
+    } else if standing.failed.is_empty() {
+        Some(Reason::NoFailedAction)
+    } else if standing.structure_changed {
+        Some(Reason::StructureChanged)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,581 @@
+//! One failure, whichever service it comes from, in words that a policy can use.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arn::Arn;
+use crate::time::Time;
+use crate::verdict::Reason;
+
+/// A value that a service supplied, or did not, or that nobody has looked up.
+///
+/// The three are different to a policy: `none` matches [`Absent`](Self::Absent) alone, and a verdict that
+/// hangs on what is [`Unknown`](Self::Unknown) makes the core ask for it instead of guessing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Field<T> {
+    /// Not looked up yet.
+    #[default]
+    Unknown,
+    /// Looked up, and whoever has it would not say: Step Functions leaves `error` and `cause` out for a
+    /// reader that may not use the execution's KMS key.
+    Withheld,
+    /// The service supplied none.
+    Absent,
+    /// The service's value.
+    Known(T),
+}
+
+impl<T> Field<T> {
+    /// A value that is there or, known to be, not there.
+    pub fn from_option(value: Option<T>) -> Self {
+        value.map_or(Self::Absent, Self::Known)
+    }
+
+    /// The value, where there is one.
+    pub const fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether looking it up could still bring something.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+}
+
+impl Field<String> {
+    /// The text behind the field, borrowed.
+    #[must_use]
+    pub fn as_text(&self) -> Field<&str> {
+        match self {
+            Self::Unknown => Field::Unknown,
+            Self::Withheld => Field::Withheld,
+            Self::Absent => Field::Absent,
+            Self::Known(text) => Field::Known(text.as_str()),
+        }
+    }
+}
+
+/// What fails, is retried and has one item in the ledger: an execution, or a stage of a pipeline execution.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A Step Functions execution.
+    Execution {
+        /// Its ARN, which a redrive keeps.
+        arn: String,
+    },
+    /// A stage of a CodePipeline execution.
+    Stage {
+        /// The stage's ARN, `arn:…:codepipeline:REGION:ACCOUNT:PIPELINE/STAGE`: what IAM calls it.
+        arn: String,
+        /// The pipeline execution, which a stage retry keeps.
+        execution_id: String,
+    },
+}
+
+impl Subject {
+    /// A stage by the parts that an event gives.
+    #[must_use]
+    pub fn stage(
+        partition: &str,
+        region: &str,
+        account: &str,
+        pipeline: &str,
+        stage: &str,
+        execution_id: &str,
+    ) -> Self {
+        Self::Stage {
+            arn: format!("arn:{partition}:codepipeline:{region}:{account}:{pipeline}/{stage}"),
+            execution_id: execution_id.to_string(),
+        }
+    }
+
+    /// One text for the subject: the ledger's key. An execution's is its ARN, a stage's is
+    /// `<stage ARN>/<execution id>`; the two never meet, since they name different services.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Execution { arn } => arn.clone(),
+            Self::Stage { arn, execution_id } => format!("{arn}/{execution_id}"),
+        }
+    }
+
+    /// Reads a key back.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        let arn = Arn::parse(key).ok()?;
+        match arn.service {
+            "states" => Some(Self::Execution {
+                arn: key.to_string(),
+            }),
+            "codepipeline" => {
+                let (stage, execution_id) = key.rsplit_once('/')?;
+                stage.contains('/').then(|| Self::Stage {
+                    arn: stage.to_string(),
+                    execution_id: execution_id.to_string(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The ARN of the execution or of the stage.
+    #[must_use]
+    pub fn arn(&self) -> &str {
+        match self {
+            Self::Execution { arn } | Self::Stage { arn, .. } => arn,
+        }
+    }
+
+    /// What a policy's `match` names: the state machine or the pipeline.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        let resource = Arn::parse(self.arn())
+            .map(|arn| arn.resource)
+            .unwrap_or_default();
+        match self {
+            Self::Execution { .. } => resource
+                .split(':')
+                .nth(1)
+                .and_then(|machine| machine.split('/').next())
+                .unwrap_or_default(),
+            Self::Stage { .. } => resource.split('/').next().unwrap_or_default(),
+        }
+    }
+
+    /// The region in which it runs.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        Arn::parse(self.arn())
+            .map(|arn| arn.region)
+            .unwrap_or_default()
+    }
+
+    /// The account in which it runs.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        Arn::parse(self.arn())
+            .map(|arn| arn.account)
+            .unwrap_or_default()
+    }
+
+    /// The service that runs it.
+    #[must_use]
+    pub const fn service(&self) -> Service {
+        match self {
+            Self::Execution { .. } => Service::StepFunctions,
+            Self::Stage { .. } => Service::CodePipeline,
+        }
+    }
+}
+
+/// `etl-orders run-7`, `web-delivery Build 5f0c…`: short enough for a line that a person reads.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.arn().rsplit([':', '/']).next().unwrap_or_default();
+        match self {
+            Self::Execution { .. } => write!(f, "{} {last}", self.target()),
+            Self::Stage { execution_id, .. } => {
+                let short = execution_id.split('-').next().unwrap_or_default();
+                write!(f, "{} {last} {short}", self.target())
+            }
+        }
+    }
+}
+
+/// The two services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// AWS Step Functions.
+    StepFunctions,
+    /// AWS CodePipeline.
+    CodePipeline,
+}
+
+/// Which of a subject's failures one is. Never the id of an event: one failure reaches us by its event, by
+/// a duplicate of it, and by the sweep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// Step Functions: how often the execution had been redriven when it failed.
+    RedriveCount(u32),
+    /// CodePipeline: the action executions that failed. Sets that overlap are one failure.
+    FailedActions(BTreeSet<String>),
+}
+
+impl Identity {
+    /// A text that is the same for the same failure: what its jitter is drawn from.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RedriveCount(count) => write!(f, "redriveCount {count}"),
+            Self::FailedActions(ids) => {
+                f.write_str("actions")?;
+                ids.iter().try_for_each(|id| write!(f, " {id}"))
+            }
+        }
+    }
+}
+
+/// A failure that may be retried, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed.
+    pub subject: Subject,
+    /// When, by the service's own clock.
+    pub at: Time,
+    /// What the service says of it.
+    pub what: What,
+}
+
+/// What each service says of a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A Step Functions execution ended badly.
+    Execution(FailedExecution),
+    /// A stage of a pipeline execution failed.
+    Stage(FailedStage),
+}
+
+/// How a redrivable execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ExecutionStatus {
+    /// An error that no state caught.
+    Failed,
+    /// The machine's own `TimeoutSeconds` ran out. Neither the event nor DescribeExecution has an error then.
+    TimedOut,
+}
+
+impl ExecutionStatus {
+    /// As AWS writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+        }
+    }
+}
+
+/// A Step Functions execution that ended FAILED or TIMED_OUT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedExecution {
+    /// How it ended.
+    pub status: ExecutionStatus,
+    /// How often it had been redriven when it failed. Events of before redrives existed do not say.
+    pub redrive_count: Field<u32>,
+    /// Whether AWS would redrive it; no judgement of ours (Fail states carry REDRIVABLE too).
+    pub redrivable: Field<Redrivable>,
+    /// When it was first started; a redrive does not change that.
+    pub started: Option<Time>,
+    /// The state machine's ARN, unqualified.
+    pub state_machine_arn: Option<String>,
+    /// The version it was started by, where it was.
+    pub version_arn: Option<String>,
+    /// The error's name, at most 256 characters. TIMED_OUT reads as `States.Timeout`.
+    pub error: Field<String>,
+    /// The error's cause, at most 32,768 characters. It may hold secrets: match it, never print it.
+    pub cause: Field<String>,
+    /// The execution that started this one, where its input says so.
+    pub parent: Option<String>,
+    /// Whether it ended in a Fail state, in which a redrive would end at once again.
+    pub fail_state: Field<bool>,
+    /// What DescribeExecution showed if it was no longer this failure: the execution runs, succeeded, was
+    /// aborted, or has failed anew since.
+    pub moved_on: Option<Reason>,
+}
+
+/// What `redriveStatus` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redrivable {
+    /// REDRIVABLE.
+    Yes,
+    /// NOT_REDRIVABLE.
+    No,
+    /// REDRIVABLE_BY_MAP_RUN: redriving the parent redrives it.
+    ByMapRun,
+}
+
+/// A stage whose failure was announced, and what CodePipeline says of it once asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedStage {
+    /// The structure version of the pipeline, where the event says so.
+    pub version: Option<u64>,
+    /// The failed action that the event itself describes, when it was an action's event.
+    pub announced: Option<FailedAction>,
+    /// The stage as CodePipeline shows it now.
+    pub standing: Field<StageStanding>,
+}
+
+/// A stage as read from CodePipeline: the truth that an event only announces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageStanding {
+    /// The stage's status in this pipeline execution.
+    pub status: StageStatus,
+    /// The pipeline execution is a rollback, by a person or by the pipeline.
+    pub rollback: bool,
+    /// The pipeline execution is being stopped, or was.
+    pub stopped: bool,
+    /// A later execution has entered the stage. In PARALLEL mode none ever does.
+    pub superseded: bool,
+    /// The pipeline was edited since this execution started.
+    pub structure_changed: bool,
+    /// Actions of the stage that still run.
+    pub in_progress: u32,
+    /// How often the stage was retried in this execution, by whomever: what `retryStageMetadata` says.
+    pub retried: u32,
+    /// The stage retries itself once (`onFailure: RETRY`), and has not done so yet.
+    pub retries_itself: bool,
+    /// The failed actions, the latest run of each.
+    pub failed: Vec<FailedAction>,
+}
+
+/// A stage's status, as CodePipeline names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageStatus {
+    /// The only one in which a stage is retried.
+    Failed,
+    /// It runs, perhaps since somebody retried it.
+    InProgress,
+    /// It succeeded after all.
+    Succeeded,
+    /// A person stops it.
+    Stopping,
+    /// A person stopped it.
+    Stopped,
+    /// The pipeline was edited under it.
+    Cancelled,
+    /// A condition skipped it.
+    Skipped,
+}
+
+/// One failed action of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FailedAction {
+    /// The action's name.
+    pub action: String,
+    /// `action-execution-id`; absent in events of before 2023.
+    pub id: Option<String>,
+    /// Source, Build, Deploy, Test, Invoke, Approval or Compute.
+    pub category: Field<String>,
+    /// For example CodeBuild.
+    pub provider: Field<String>,
+    /// For example JobFailed. The code hardly classifies, the summary does.
+    pub error_code: Field<String>,
+    /// `errorDetails.message`, or `external-execution-summary` of the event. It may hold secrets.
+    pub summary: Field<String>,
+}
+
+impl Failure {
+    /// Which of its subject's failures this is, once that is known.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        match &self.what {
+            What::Execution(execution) => execution
+                .redrive_count
+                .known()
+                .copied()
+                .map(Identity::RedriveCount),
+            What::Stage(stage) => {
+                let failed = match stage.standing.known() {
+                    Some(standing) => standing.failed.as_slice(),
+                    None => core::slice::from_ref(stage.announced.as_ref()?),
+                };
+                Some(Identity::FailedActions(
+                    failed
+                        .iter()
+                        .filter_map(|action| action.id.clone())
+                        .collect(),
+                ))
+            }
+        }
+    }
+
+    /// How often AWS says that the subject was retried before, by whomever.
+    #[must_use]
+    pub fn retried_before(&self) -> Option<u32> {
+        match &self.what {
+            What::Execution(execution) => execution.redrive_count.known().copied(),
+            What::Stage(stage) => stage.standing.known().map(|standing| standing.retried),
+        }
+    }
+
+    /// Takes in a fact that was looked up. A fact of the other service changes nothing.
+    pub fn learn(&mut self, fact: Fact) {
+        match (&mut self.what, fact) {
+            (What::Execution(execution), Fact::Description(description)) => {
+                execution.moved_on = description.differs_from(execution);
+                execution.redrive_count = Field::Known(description.redrive_count);
+                execution.redrivable = Field::Known(description.redrivable);
+                for (ours, theirs) in [
+                    (&mut execution.error, description.error),
+                    (&mut execution.cause, description.cause),
+                ] {
+                    if ours.is_unknown() {
+                        *ours = theirs;
+                    }
+                }
+                execution.withhold_where_both_are_missing();
+            }
+            (What::Execution(execution), Fact::Ending { fail_state }) => {
+                execution.fail_state = Field::Known(fail_state);
+            }
+            (What::Stage(stage), Fact::Stage(standing)) => stage.standing = Field::Known(standing),
+            _ => {}
+        }
+    }
+}
+
+impl Description {
+    /// Why an execution is no longer the failure that an event announced, if it is not.
+    fn differs_from(&self, failed: &FailedExecution) -> Option<Reason> {
+        match self.status.as_str() {
+            "RUNNING" | "PENDING_REDRIVE" => Some(Reason::Running),
+            "SUCCEEDED" => Some(Reason::Succeeded),
+            "ABORTED" => Some(Reason::Aborted),
+            _ => failed
+                .redrive_count
+                .known()
+                .is_some_and(|count| *count != self.redrive_count)
+                .then_some(Reason::MovedOn),
+        }
+    }
+}
+
+impl FailedExecution {
+    /// FAILED with neither error nor cause is not a failure without an error: every FAILED execution has
+    /// one, and a reader without the KMS key is not shown it.
+    pub(crate) fn withhold_where_both_are_missing(&mut self) {
+        if self.status == ExecutionStatus::Failed
+            && self.error == Field::Absent
+            && self.cause == Field::Absent
+        {
+            self.error = Field::Withheld;
+            self.cause = Field::Withheld;
+        }
+    }
+}
+
+/// A fact that the core may ask for: the one call, or few calls, that bring it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// DescribeExecution: redriveCount, redriveStatus, error and cause.
+    Description,
+    /// GetExecutionHistory, a few events from the end: whether the execution ended in a Fail state.
+    History,
+    /// GetPipelineState and ListActionExecutions: the stage now, and its failed actions.
+    PipelineState,
+}
+
+impl Need {
+    /// The name that `explain` prints.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Description => "description",
+            Self::History => "history",
+            Self::PipelineState => "pipeline_state",
+        }
+    }
+}
+
+/// A fact that was looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// Answers [`Need::Description`].
+    Description(Description),
+    /// Answers [`Need::History`].
+    Ending {
+        /// The execution ended in a Fail state.
+        fail_state: bool,
+    },
+    /// Answers [`Need::PipelineState`].
+    Stage(StageStanding),
+    /// The subject is gone: no such execution, pipeline or stage any more.
+    Gone,
+}
+
+/// What DescribeExecution adds to an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// `status` as AWS writes it, for example RUNNING.
+    pub status: String,
+    /// How often it was redriven.
+    pub redrive_count: u32,
+    /// `redriveStatus`.
+    pub redrivable: Redrivable,
+    /// The error's name.
+    pub error: Field<String>,
+    /// The error's cause.
+    pub cause: Field<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back_as_its_subject() {
+        for subject in [
+            Subject::Execution {
+                arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1".into(),
+            },
+            Subject::stage(
+                "aws-cn",
+                "cn-north-1",
+                "111122223333",
+                "web",
+                "Build",
+                "5f0c2f0e-0000-4000-8000-000000000001",
+            ),
+        ] {
+            assert_eq!(Subject::from_key(&subject.key()), Some(subject));
+        }
+        for key in [
+            "",
+            "etl",
+            "arn:aws:sqs:eu-west-1:111122223333:q",
+            "arn:aws:codepipeline:eu-west-1:111122223333:web/Build",
+        ] {
+            assert_eq!(Subject::from_key(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_subject_names_its_target() {
+        let child = Subject::Execution {
+            arn: "arn:aws:states:eu-west-1:111122223333:execution:etl/Each:run-1".into(),
+        };
+        assert_eq!(child.target(), "etl");
+        let stage = Subject::stage(
+            "aws",
+            "eu-west-1",
+            "111122223333",
+            "web",
+            "Build",
+            "5f0c2f0e-1",
+        );
+        assert_eq!(
+            (stage.target(), stage.account(), stage.region()),
+            ("web", "111122223333", "eu-west-1")
+        );
+        assert_eq!(stage.to_string(), "web Build 5f0c2f0e");
+    }
+}

@@ -1,0 +1,625 @@
+//! The beats of one failure, over the traits [`Ledger`], [`Target`] and [`Queue`]:
+//! hear, know, decide, claim, act, settle.
+//!
+//! Each public method takes one thing that happened and answers with one [`Record`]. Trouble with the world
+//! is an error: the caller lets the event come again, which is safe, because whatever was claimed before is
+//! found in the ledger.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::Serialize;
+
+use crate::decide::{Answer, Spent, decide, still_allows};
+use crate::event::{Bounds, Heard, Malformed, Sequel, SequelKind, hear};
+use crate::failure::{Fact, Failure, Identity, Need, Service, Subject};
+use crate::ledger::{
+    self, Claim, Entry, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket, Written,
+};
+use crate::policy::Document;
+use crate::time::Time;
+use crate::trouble::{Trouble, TroubleKind};
+use crate::verdict::{Decision, Reason, Verdict};
+
+/// What `REDRIVE_MODE` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Decide and record, and call nothing that changes a target.
+    #[default]
+    Observe,
+    /// Retry.
+    Act,
+    /// Answer every event without reading or writing anything.
+    Off,
+}
+
+/// A service whose executions or stages are retried.
+#[expect(
+    async_fn_in_trait,
+    reason = "the functions run on one thread, so that futures need not be Send"
+)]
+pub trait Target {
+    /// Looks up one fact about a failure.
+    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble>;
+
+    /// The last look before a delayed or repeated retry: is it still the failure that the claim is for?
+    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble>;
+
+    /// Retries. Called at most once for a claim.
+    async fn act(&self, claim: &Claim) -> Outcome;
+}
+
+/// How a subject stands at a last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The failure of the claim, unchanged.
+    Same,
+    /// It was retried since, by whomever: it runs, or has failed anew.
+    Moved,
+    /// It succeeded.
+    Succeeded,
+    /// A person ended it, or AWS will never retry it; the reason says which.
+    Over(Reason),
+}
+
+/// What came of a call that retries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// AWS took it.
+    Accepted,
+    /// AWS is too busy: throttled, in conflict, or at its limit of open executions.
+    Busy,
+    /// AWS will not: final for this failure.
+    Refused(Reason),
+    /// We may not: an error of our own deployment.
+    Denied,
+    /// The answer never came. Neither success nor failure.
+    Unknown,
+}
+
+/// Where messages wait for their time.
+#[expect(
+    async_fn_in_trait,
+    reason = "the functions run on one thread, so that futures need not be Send"
+)]
+pub trait Queue {
+    /// Sends a ticket that is to arrive after `delay`, at most 15 minutes.
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble>;
+}
+
+/// What time it is.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Time;
+}
+
+/// What became of one thing that was heard: the log line, the metric and the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// When it was heard.
+    pub at: Time,
+    /// When it happened, by the service's own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub happened_at: Option<Time>,
+    /// Of whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// Which failure of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// What was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// What was done.
+    pub done: Done,
+    /// Why, where the verdict does not say.
+    pub because: Reason,
+    /// Where the retry stands in the ledger now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// What had to be looked up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub looked_up: Vec<Need>,
+    /// What AWS said to the retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Where an event could not be read, and why.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub malformed: Option<Malformed>,
+    /// What was done could not be written down. The sweep finds out.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub unsettled: bool,
+}
+
+fn as_text<S: serde::Serializer>(
+    malformed: &Option<Malformed>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match malformed {
+        Some(malformed) => serializer.collect_str(malformed),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// What was done about something heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// AWS took the retry.
+    Retried,
+    /// The retry waits for its time.
+    Queued,
+    /// AWS was busy, or did not let us: the retry waits for another time.
+    PutOff,
+    /// The retry was sent, and its answer never came.
+    Unknown,
+    /// Judged and refused, or refused by AWS.
+    GaveUp,
+    /// What would have been done is written down, and nothing else.
+    Observed,
+    /// Nothing, since it was never ours.
+    Ignored,
+    /// Nothing, since this very failure was heard before.
+    Duplicate,
+    /// Nothing, since the subject has moved on since.
+    Stale,
+    /// A retry ended well.
+    Recovered,
+    /// A person ended what was retried.
+    Ended,
+    /// Nothing: another function is at it.
+    Lost,
+    /// A retry in doubt turned out to have happened.
+    Confirmed,
+}
+
+impl Done {
+    /// As records write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retried => "retried",
+            Self::Queued => "queued",
+            Self::PutOff => "put_off",
+            Self::Unknown => "unknown",
+            Self::GaveUp => "gave_up",
+            Self::Observed => "observed",
+            Self::Ignored => "ignored",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Recovered => "recovered",
+            Self::Ended => "ended",
+            Self::Lost => "lost",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+/// Everything that handling needs, built once and lent for each event.
+#[derive(Debug)]
+pub struct Redrive<'w, L, T, Q, C> {
+    /// The ledger.
+    pub ledger: &'w L,
+    /// Step Functions and CodePipeline.
+    pub target: &'w T,
+    /// The queue of delayed retries.
+    pub queue: &'w Q,
+    /// The clock.
+    pub clock: &'w C,
+    /// The policy in force.
+    pub document: &'w Document,
+    /// The mode in force.
+    pub mode: Mode,
+    /// How long things take and last.
+    pub terms: &'w Terms,
+    /// This invocation.
+    pub owner: &'w Owner,
+}
+
+/// How often a write that lost is judged anew before the event is left to come again.
+const MOST_ROUNDS: usize = 5;
+
+impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
+    /// Hears one event and does what follows.
+    ///
+    /// # Errors
+    /// The world could not be reached; the event should come again.
+    pub async fn event(&self, bytes: &[u8], bounds: &Bounds) -> Result<Record, Trouble> {
+        match hear(bytes, bounds) {
+            Heard::Failure(failure) => self.failure(failure).await,
+            Heard::Sequel(sequel) => self.sequel(&sequel).await,
+            Heard::Irrelevant(irrelevant) => Ok(Record {
+                happened_at: irrelevant.at,
+                subject: irrelevant.subject,
+                ..self.record(Done::Ignored, irrelevant.reason)
+            }),
+            Heard::Malformed(malformed) => Ok(Record {
+                malformed: Some(malformed),
+                ..self.record(Done::Ignored, Reason::Malformed)
+            }),
+        }
+    }
+
+    /// Judges one failure and does what follows.
+    ///
+    /// # Errors
+    /// The world could not be reached; the failure should be heard again.
+    pub async fn failure(&self, mut failure: Failure) -> Result<Record, Trouble> {
+        let mut record = Record {
+            happened_at: Some(failure.at),
+            subject: Some(failure.subject.clone()),
+            ..self.record(Done::Ignored, Reason::Off)
+        };
+        if self.mode == Mode::Off {
+            return Ok(record);
+        }
+        let mut read = false;
+        let mut stored: Option<Entry> = None;
+        for _ in 0..MOST_ROUNDS {
+            // Know and decide.
+            let verdict = loop {
+                let spent = match (&stored, read) {
+                    (Some(entry), _) => Spent::Entry(entry),
+                    (None, true) => Spent::Nothing,
+                    (None, false) => Spent::Unread,
+                };
+                let need = match decide(self.document, &failure, spent) {
+                    Answer::Entry => {
+                        stored = self.ledger.read(&failure.subject).await?;
+                        read = true;
+                        continue;
+                    }
+                    // Without an identity there is nothing to write down: who has it is asked.
+                    Answer::Verdict(verdict)
+                        if verdict.decision == Decision::GiveUp && failure.identity().is_none() =>
+                    {
+                        match failure.subject.service() {
+                            Service::StepFunctions => Need::Description,
+                            Service::CodePipeline => Need::PipelineState,
+                        }
+                    }
+                    Answer::Verdict(verdict) => break verdict,
+                    Answer::Need(need) => need,
+                };
+                if record.looked_up.contains(&need) {
+                    return Err(Trouble::new(
+                        TroubleKind::Bug,
+                        "a fact that was looked up is asked for again",
+                    ));
+                }
+                record.looked_up.push(need);
+                match self.target.know(&failure, need).await? {
+                    Fact::Gone => break Verdict::ignore(Reason::Gone),
+                    fact => failure.learn(fact),
+                }
+            };
+            record.because = verdict.because;
+            record.identity = failure.identity();
+            record.verdict = Some(verdict.clone());
+            let Some(identity) = failure
+                .identity()
+                .filter(|_| verdict.decision != Decision::Ignore)
+            else {
+                return Ok(record);
+            };
+
+            // A duplicate gets the verdict of the first time, charges nothing, and never acts.
+            if let Some(entry) = &stored {
+                match entry.relation(&identity) {
+                    Relation::Same => return Ok(seen_before(record, entry, Done::Duplicate)),
+                    Relation::Earlier => return Ok(seen_before(record, entry, Done::Stale)),
+                    Relation::Later => {}
+                }
+            }
+
+            // Claim.
+            let judgement = Judgement {
+                subject: failure.subject.clone(),
+                identity,
+                failed_at: failure.at,
+                verdict,
+                observed: self.mode == Mode::Observe,
+            };
+            let entry = match &stored {
+                None => Entry::open(judgement, self.pen()),
+                Some(entry) => match entry.judge(judgement, self.pen()) {
+                    Ok(entry) => entry,
+                    Err(_) => return Ok(seen_before(record, entry, Done::Stale)),
+                },
+            };
+            match ledger::write(self.ledger, entry).await? {
+                Written::Claimed(claim) => {
+                    let late = self.clock.now().since(failure.at) >= self.terms.late;
+                    return self.act(claim, late, record).await;
+                }
+                Written::Stored(entry) => return self.wait(entry, record).await,
+                Written::Lost(now_stored) => {
+                    stored = now_stored;
+                    read = true;
+                }
+            }
+        }
+        Err(Trouble::new(
+            TroubleKind::Unreachable,
+            "the ledger entry changed at every try",
+        ))
+    }
+
+    /// What follows a write that claimed nothing: a message to the queue, or nothing.
+    async fn wait(&self, entry: Entry, mut record: Record) -> Result<Record, Trouble> {
+        record.state = Some(entry.state);
+        record.because = entry.reason();
+        record.done = match entry.state {
+            State::Queued => {
+                let delay = entry
+                    .due
+                    .map_or(Duration::ZERO, |due| due.since(self.clock.now()));
+                if delay <= self.terms.longest_queue_delay {
+                    // If this fails the retry is not lost: it is in the due index, and the sweep queues it.
+                    self.queue.send(&entry.ticket(), delay).await?;
+                }
+                Done::Queued
+            }
+            State::Observed => Done::Observed,
+            _ => Done::GaveUp,
+        };
+        Ok(record)
+    }
+
+    /// Takes a retry whose delay is over, if it is still wanted.
+    ///
+    /// # Errors
+    /// The world could not be reached; the ticket should come again.
+    pub async fn due(&self, ticket: &Ticket) -> Result<Record, Trouble> {
+        let record = Record {
+            subject: Some(ticket.subject.clone()),
+            ..self.record(Done::Ignored, Reason::Off)
+        };
+        if self.mode == Mode::Off {
+            // The entry waits in the due index until the mode changes.
+            return Ok(record);
+        }
+        match ledger::take(self.ledger, ticket, self.pen()).await? {
+            Ok(claim) => {
+                let record = of_entry(record, claim.entry());
+                // What fails a stage by then has no token to stop a second retry, so the stage is looked at.
+                let look = ticket.subject.service() == Service::CodePipeline;
+                self.act(claim, look, record).await
+            }
+            Err(Some(entry)) => Ok(seen_before(
+                of_entry(record, &entry),
+                &entry,
+                Done::Duplicate,
+            )),
+            Err(None) => Ok(Record {
+                because: Reason::Gone,
+                ..record
+            }),
+        }
+    }
+
+    /// Takes over from an owner whose lease ran out, or whose answer never came.
+    ///
+    /// # Errors
+    /// The world could not be reached; the sweep comes again.
+    pub async fn take_over(&self, entry: &Entry) -> Result<Record, Trouble> {
+        let record = of_entry(self.record(Done::Ignored, entry.reason()), entry);
+        let taken = entry.take_over(self.pen()).map_err(bug)?;
+        match ledger::write(self.ledger, taken).await? {
+            Written::Claimed(claim) => self.act(claim, true, record).await,
+            Written::Stored(entry) => Ok(Record {
+                state: Some(entry.state),
+                ..record
+            }),
+            Written::Lost(_) => Ok(Record {
+                done: Done::Lost,
+                ..record
+            }),
+        }
+    }
+
+    /// Acts on a claim, after a last look where one is needed, and settles.
+    async fn act(&self, claim: Claim, look: bool, mut record: Record) -> Result<Record, Trouble> {
+        let uncertain = claim.entry().uncertain;
+        if look {
+            // With trouble here the lease runs out, and the sweep tries again.
+            let standing = self.target.look(&claim).await?;
+            let pen = self.pen();
+            let entry = claim.entry();
+            let settled = match standing {
+                Standing::Same => None,
+                Standing::Moved if uncertain => Some((entry.confirm(pen), Done::Confirmed)),
+                Standing::Moved => Some((entry.give_up(Reason::MovedOn, true, pen), Done::GaveUp)),
+                Standing::Succeeded => Some((entry.recover(None, pen), Done::Recovered)),
+                Standing::Over(reason) => {
+                    Some((entry.give_up(reason, !uncertain, pen), Done::GaveUp))
+                }
+            };
+            if let Some((settled, done)) = settled {
+                record.done = done;
+                return self.settle(settled.map_err(bug)?, record).await;
+            }
+        }
+        // Mode and policy of now: they can only take away.
+        if self.mode != Mode::Act || !still_allows(self.document, claim.entry()) {
+            let settled = claim
+                .entry()
+                .give_up(Reason::PolicyChanged, !uncertain, self.pen())
+                .map_err(bug)?;
+            record.done = Done::GaveUp;
+            return self.settle(settled, record).await;
+        }
+        let outcome = self.target.act(&claim).await;
+        record.outcome = Some(outcome);
+        let pen = self.pen();
+        let entry = claim.entry();
+        let settled = match outcome {
+            Outcome::Accepted => entry.accept(pen),
+            Outcome::Busy => entry.put_off(pen),
+            Outcome::Denied => entry.deny(pen),
+            Outcome::Unknown => entry.lose(pen),
+            // An earlier call of ours may be why AWS refuses this one.
+            Outcome::Refused(_)
+                if uncertain && matches!(self.target.look(&claim).await, Ok(Standing::Moved)) =>
+            {
+                entry.confirm(pen)
+            }
+            Outcome::Refused(reason) => entry.give_up(reason, !uncertain, pen),
+        };
+        let settled = settled.map_err(bug)?;
+        record.done = match settled.state {
+            State::Retried if outcome == Outcome::Accepted => Done::Retried,
+            State::Retried => Done::Confirmed,
+            State::Queued => Done::PutOff,
+            State::Unknown => Done::Unknown,
+            _ => Done::GaveUp,
+        };
+        drop(claim);
+        self.settle(settled, record).await
+    }
+
+    /// Writes down what happened. A settle that comes too late loses to a later failure or success, and a
+    /// ledger that is out of reach does not undo what was done.
+    async fn settle(&self, settled: Entry, mut record: Record) -> Result<Record, Trouble> {
+        record.because = settled.reason();
+        record.state = Some(settled.state);
+        match ledger::write(self.ledger, settled).await {
+            Ok(Written::Stored(_)) => {}
+            Ok(Written::Claimed(claim)) => record.state = Some(claim.into_entry().state),
+            Ok(Written::Lost(stored)) => record.state = stored.map(|entry| entry.state),
+            Err(_) => record.unsettled = true,
+        }
+        Ok(record)
+    }
+
+    /// Learns how a subject went on.
+    ///
+    /// # Errors
+    /// The ledger could not be reached; the event should come again.
+    pub async fn sequel(&self, sequel: &Sequel) -> Result<Record, Trouble> {
+        let mut record = Record {
+            happened_at: Some(sequel.at),
+            subject: Some(sequel.subject.clone()),
+            ..self.record(Done::Ignored, sequel.what.reason())
+        };
+        if self.mode == Mode::Off {
+            record.because = Reason::Off;
+            return Ok(record);
+        }
+        let identity = sequel.redrive_count.map(Identity::RedriveCount);
+        let mut stored = self.ledger.read(&sequel.subject).await?;
+        for _ in 0..MOST_ROUNDS {
+            let entry = match (&stored, sequel.what, &identity) {
+                // A person ended what nobody here has heard of. A failure of before may come late, and a
+                // redrive of it would undo that.
+                (None, SequelKind::Ended, Some(identity)) => Entry::ended(
+                    sequel.subject.clone(),
+                    identity.clone(),
+                    sequel.at,
+                    self.pen(),
+                ),
+                (None, _, _) => return Ok(record),
+                (Some(entry), what, _) => {
+                    let older = identity
+                        .as_ref()
+                        .is_some_and(|identity| entry.relation(identity) == Relation::Earlier);
+                    // A stage's events do not say which failure they follow; its time does.
+                    if older || (identity.is_none() && sequel.at < entry.failed_at) {
+                        return Ok(seen_before(record, entry, Done::Stale));
+                    }
+                    let finished = match what {
+                        SequelKind::Succeeded => entry.recover(identity.clone(), self.pen()),
+                        SequelKind::Ended => entry.end(identity.clone(), self.pen()),
+                    };
+                    match finished {
+                        Ok(entry) => entry,
+                        Err(_) => return Ok(seen_before(record, entry, Done::Duplicate)),
+                    }
+                }
+            };
+            match ledger::write(self.ledger, entry).await? {
+                Written::Lost(now_stored) => stored = now_stored,
+                Written::Stored(entry) => {
+                    record.done = if entry.state == State::Recovered {
+                        Done::Recovered
+                    } else {
+                        Done::Ended
+                    };
+                    record.identity = Some(entry.identity);
+                    record.state = Some(entry.state);
+                    return Ok(record);
+                }
+                Written::Claimed(_) => return Err(bug("a sequel claims nothing")),
+            }
+        }
+        Err(Trouble::new(
+            TroubleKind::Unreachable,
+            "the ledger entry changed at every try",
+        ))
+    }
+
+    pub(crate) fn pen(&self) -> Pen<'_> {
+        Pen {
+            owner: self.owner,
+            now: self.clock.now(),
+            terms: self.terms,
+        }
+    }
+
+    fn record(&self, done: Done, because: Reason) -> Record {
+        Record {
+            at: self.clock.now(),
+            happened_at: None,
+            subject: None,
+            identity: None,
+            verdict: None,
+            done,
+            because,
+            state: None,
+            looked_up: Vec::new(),
+            outcome: None,
+            malformed: None,
+            unsettled: false,
+        }
+    }
+}
+
+/// A record of something that the ledger knows already: the verdict is that of the first time.
+fn seen_before(record: Record, entry: &Entry, done: Done) -> Record {
+    let same = record.identity.is_none()
+        || record.identity.as_ref() == Some(&entry.identity)
+        || done == Done::Duplicate;
+    Record {
+        done,
+        because: if same {
+            entry.reason()
+        } else {
+            Reason::MovedOn
+        },
+        verdict: if same {
+            Some(entry.verdict.clone())
+        } else {
+            None
+        },
+        state: Some(entry.state),
+        ..record
+    }
+}
+
+fn of_entry(record: Record, entry: &Entry) -> Record {
+    Record {
+        happened_at: Some(entry.failed_at),
+        subject: Some(entry.subject.clone()),
+        identity: Some(entry.identity.clone()),
+        verdict: Some(entry.verdict.clone()),
+        because: entry.reason(),
+        ..record
+    }
+}
+
+/// The transition table refused a step that the code above should not have tried.
+fn bug(what: impl core::fmt::Display) -> Trouble {
+    Trouble::new(TroubleKind::Bug, alloc::format!("{what}"))
+}

@@ -1,0 +1,241 @@
+//! From what CodePipeline's read calls answer to the [`StageStanding`] that is judged.
+//!
+//! GetPipelineState shows the latest run of each action of *any* execution, so the actions are taken from
+//! ListActionExecutions, filtered by the execution. GetPipelineState shows which execution owns the stage
+//! now and how often the stage was retried; GetPipeline alone shows that a stage retries itself.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::failure::{FailedAction, Field, StageStanding, StageStatus};
+
+/// What GetPipelineState and GetPipeline say of one stage.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StageState {
+    /// `pipelineVersion`.
+    pub pipeline_version: Option<u64>,
+    /// The pipeline's `executionMode` is PARALLEL.
+    pub parallel: bool,
+    /// `latestExecution.pipelineExecutionId`.
+    pub latest_execution_id: Option<String>,
+    /// `latestExecution.status`.
+    pub latest_status: Option<String>,
+    /// `latestExecution.type` is ROLLBACK.
+    pub rollback: bool,
+    /// `retryStageMetadata`: automatic and manual attempts.
+    pub automatic_attempts: u32,
+    /// Manual ones; API calls count as such.
+    pub manual_attempts: u32,
+    /// The declaration has `onFailure: {result: RETRY}` for the stage.
+    pub retries_on_failure: bool,
+}
+
+/// One row of ListActionExecutions: one run of one action.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ActionRun {
+    /// The action, with what its run says.
+    pub action: FailedAction,
+    /// `status`: InProgress, Abandoned, Succeeded or Failed.
+    pub status: String,
+    /// `pipelineVersion` at the run.
+    pub pipeline_version: Option<u64>,
+}
+
+/// Puts together how a stage of `execution_id` stands. `runs` are the stage's rows, newest first, as
+/// ListActionExecutions gives them.
+#[must_use]
+pub fn standing(state: &StageState, runs: &[ActionRun], execution_id: &str) -> StageStanding {
+    let mut latest: Vec<&ActionRun> = Vec::new();
+    for run in runs {
+        if !latest
+            .iter()
+            .any(|other| other.action.action == run.action.action)
+        {
+            latest.push(run);
+        }
+    }
+    let count = |status: &str| latest.iter().filter(|run| run.status == status).count();
+    let in_progress = u32::try_from(count("InProgress")).unwrap_or(u32::MAX);
+    let owns = state
+        .latest_execution_id
+        .as_deref()
+        .is_none_or(|id| id == execution_id);
+    let by_runs = || match (in_progress, count("Failed"), count("Abandoned")) {
+        (1.., _, _) => StageStatus::InProgress,
+        (0, 1.., _) => StageStatus::Failed,
+        (0, 0, 1..) => StageStatus::Stopped,
+        (0, 0, 0) => StageStatus::Succeeded,
+    };
+    // In PARALLEL mode what GetPipelineState shows is some execution's: the runs tell of ours.
+    let status = if owns {
+        state.latest_status.as_deref().and_then(read_status)
+    } else {
+        None
+    }
+    .unwrap_or_else(by_runs);
+    StageStanding {
+        status,
+        rollback: owns && state.rollback,
+        stopped: owns && matches!(status, StageStatus::Stopped | StageStatus::Stopping),
+        superseded: !owns && !state.parallel,
+        structure_changed: latest.iter().any(|run| {
+            matches!((run.pipeline_version, state.pipeline_version), (Some(then), Some(now)) if then != now)
+        }),
+        in_progress,
+        retried: if owns { state.automatic_attempts.saturating_add(state.manual_attempts) } else { retried_by_runs(runs) },
+        retries_itself: state.retries_on_failure && state.automatic_attempts == 0,
+        failed: latest
+            .iter()
+            .filter(|run| run.status == "Failed")
+            .map(|run| FailedAction { summary: said(&run.action), ..run.action.clone() })
+            .collect(),
+    }
+}
+
+/// Each retry is a new row: the most runs of any one action, less the first.
+fn retried_by_runs(runs: &[ActionRun]) -> u32 {
+    let most = runs
+        .iter()
+        .map(|run| {
+            runs.iter()
+                .filter(|other| other.action.action == run.action.action)
+                .count()
+        })
+        .max()
+        .unwrap_or_default();
+    u32::try_from(most.saturating_sub(1)).unwrap_or(u32::MAX)
+}
+
+/// A row that says nothing has no text: absent, not unknown.
+fn said(action: &FailedAction) -> Field<String> {
+    match &action.summary {
+        Field::Unknown => Field::Absent,
+        field => field.clone(),
+    }
+}
+
+fn read_status(status: &str) -> Option<StageStatus> {
+    Some(match status {
+        "Failed" => StageStatus::Failed,
+        "InProgress" => StageStatus::InProgress,
+        "Succeeded" => StageStatus::Succeeded,
+        "Stopping" => StageStatus::Stopping,
+        "Stopped" => StageStatus::Stopped,
+        // The API writes Cancelled, events write CANCELED.
+        "Cancelled" | "Canceled" => StageStatus::Cancelled,
+        "Skipped" => StageStatus::Skipped,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(action: &str, id: &str, status: &str) -> ActionRun {
+        ActionRun {
+            action: FailedAction {
+                action: action.into(),
+                id: Some(id.into()),
+                ..FailedAction::default()
+            },
+            status: status.into(),
+            pipeline_version: Some(3),
+        }
+    }
+
+    fn state() -> StageState {
+        StageState {
+            pipeline_version: Some(3),
+            latest_execution_id: Some("e1".into()),
+            latest_status: Some("Failed".into()),
+            ..StageState::default()
+        }
+    }
+
+    #[test]
+    fn the_latest_run_of_each_action_counts() {
+        let runs = [
+            run("Unit", "u2", "Failed"),
+            run("Lint", "l1", "Succeeded"),
+            run("Unit", "u1", "Failed"),
+        ];
+        let standing = standing(&state(), &runs, "e1");
+        assert_eq!(standing.status, StageStatus::Failed);
+        assert_eq!(
+            standing
+                .failed
+                .iter()
+                .map(|action| action.id.as_deref())
+                .collect::<Vec<_>>(),
+            [Some("u2")]
+        );
+    }
+
+    #[test]
+    fn a_later_execution_owns_the_stage_except_in_parallel_mode() {
+        let runs = [run("Unit", "u2", "Failed"), run("Unit", "u1", "Failed")];
+        let theirs = StageState {
+            latest_execution_id: Some("e2".into()),
+            latest_status: Some("InProgress".into()),
+            ..state()
+        };
+        assert!(standing(&theirs, &runs, "e1").superseded);
+        let parallel = standing(
+            &StageState {
+                parallel: true,
+                ..theirs
+            },
+            &runs,
+            "e1",
+        );
+        assert!(!parallel.superseded);
+        assert_eq!(
+            (parallel.status, parallel.retried),
+            (StageStatus::Failed, 1)
+        );
+    }
+
+    #[test]
+    fn an_edited_pipeline_a_rollback_and_a_stage_that_retries_itself_are_seen() {
+        let runs = [run("Unit", "u1", "Failed")];
+        assert!(
+            standing(
+                &StageState {
+                    pipeline_version: Some(4),
+                    ..state()
+                },
+                &runs,
+                "e1"
+            )
+            .structure_changed
+        );
+        assert!(
+            standing(
+                &StageState {
+                    rollback: true,
+                    ..state()
+                },
+                &runs,
+                "e1"
+            )
+            .rollback
+        );
+        let itself = StageState {
+            retries_on_failure: true,
+            ..state()
+        };
+        assert!(standing(&itself, &runs, "e1").retries_itself);
+        assert!(
+            !standing(
+                &StageState {
+                    automatic_attempts: 1,
+                    ..itself
+                },
+                &runs,
+                "e1"
+            )
+            .retries_itself
+        );
+    }
+}

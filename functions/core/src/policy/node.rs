@@ -1,0 +1,348 @@
+//! A YAML or JSON document as a tree that knows where everything stands.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::problem::{Place, Problem};
+
+/// A node and where it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind {
+    /// `plain` is false for quoted and block scalars, which are text whatever they look like.
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Key {
+    pub(super) place: Place,
+    pub(super) text: String,
+}
+
+/// What a scalar is by YAML 1.2's core schema, in which `on`, `yes` and `no` are text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(&'a str),
+}
+
+impl Node {
+    pub(super) fn scalar(&self) -> Option<Scalar<'_>> {
+        let Kind::Scalar { text, plain } = &self.kind else {
+            return None;
+        };
+        if !plain {
+            return Some(Scalar::Text(text));
+        }
+        Some(match text.as_str() {
+            "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
+            "true" | "True" | "TRUE" => Scalar::Bool(true),
+            "false" | "False" | "FALSE" => Scalar::Bool(false),
+            text => number(text).unwrap_or(Scalar::Text(text)),
+        })
+    }
+
+    /// What stands here, in words for a message.
+    pub(super) fn described(&self) -> String {
+        match &self.kind {
+            Kind::List(_) => "a list".into(),
+            Kind::Map(_) => "a mapping".into(),
+            Kind::Scalar { text, .. } => match self.scalar() {
+                Some(Scalar::Null) => "nothing".into(),
+                Some(Scalar::Text(_)) => format!("the text {:?}", shortened(text)),
+                Some(Scalar::Bool(_)) => text.clone(),
+                _ => format!("the number {text}"),
+            },
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.chars().count() <= LONGEST {
+        return text.to_string();
+    }
+    text.chars().take(LONGEST).chain(['…']).collect()
+}
+
+fn number(text: &str) -> Option<Scalar<'_>> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let radix = |prefix, radix| {
+        text.strip_prefix(prefix)
+            .map(|digits| i64::from_str_radix(digits, radix).ok())
+    };
+    if let Some(parsed) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+        return parsed.map(Scalar::Int);
+    }
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        let unsigned = text.strip_prefix('+').unwrap_or(text);
+        return unsigned
+            .parse()
+            .ok()
+            .map(Scalar::Int)
+            .or_else(|| text.parse().ok().map(Scalar::Float));
+    }
+    let special = matches!(digits, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN");
+    let looks_like_a_float = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.contains(|c: char| c.is_ascii_digit())
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
+    match (special, looks_like_a_float) {
+        (true, _) => Some(Scalar::Float(f64::NAN)),
+        (_, true) => text.parse().ok().map(Scalar::Float),
+        _ => None,
+    }
+}
+
+/// Nodes that a document may grow to once its anchors are resolved, and how deep it may nest: a policy
+/// needs a few thousand and ten.
+const MOST_NODES: usize = 2_000_000;
+const DEEPEST: usize = 64;
+
+/// Reads the one document of `text`.
+pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((event, span)) => builder.take(event, place(span))?,
+            Err(error) => {
+                let marker = error.marker();
+                let place = Place {
+                    line: marker.line(),
+                    column: marker.col().saturating_add(1),
+                };
+                return Err(Problem::new(
+                    place,
+                    format!("this is not YAML: {}", error.info()),
+                ));
+            }
+        }
+    }
+    builder.root.ok_or_else(|| {
+        Problem::new(
+            Place { line: 1, column: 1 },
+            "the document is empty; the shortest one is: version: 1",
+        )
+    })
+}
+
+fn place(span: Span) -> Place {
+    Place {
+        line: span.start.line(),
+        column: span.start.col().saturating_add(1),
+    }
+}
+
+/// A collection that is being filled.
+struct Open {
+    place: Place,
+    anchor: usize,
+    size: usize,
+    filling: Filling,
+}
+
+enum Filling {
+    List(Vec<Node>),
+    Map {
+        entries: Vec<(Key, Node)>,
+        merged: Vec<(Place, Node)>,
+        key: Option<Key>,
+    },
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    anchors: BTreeMap<usize, (Node, usize)>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), Problem> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                // `!!str 3` and `! 3` are text; other tags say what the schema says anyway.
+                let text_by_tag =
+                    tag.is_some_and(|tag| tag.suffix == "str" || tag.suffix.is_empty());
+                let plain = style == ScalarStyle::Plain && !text_by_tag;
+                let node = Node {
+                    place,
+                    kind: Kind::Scalar {
+                        text: text.into_owned(),
+                        plain,
+                    },
+                };
+                self.add(node, anchor, 1)
+            }
+            Event::SequenceStart(anchor, _) => self.begin(place, anchor, Filling::List(Vec::new())),
+            Event::MappingStart(anchor, _) => self.begin(
+                place,
+                anchor,
+                Filling::Map {
+                    entries: Vec::new(),
+                    merged: Vec::new(),
+                    key: None,
+                },
+            ),
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(done) = self.open.pop() else {
+                    return Ok(());
+                };
+                let kind = match done.filling {
+                    Filling::List(items) => Kind::List(items),
+                    Filling::Map {
+                        entries, merged, ..
+                    } => Kind::Map(merge(entries, merged)?),
+                };
+                self.add(
+                    Node {
+                        place: done.place,
+                        kind,
+                    },
+                    done.anchor,
+                    done.size,
+                )
+            }
+            Event::Alias(anchor) => {
+                let Some((node, size)) = self.anchors.get(&anchor) else {
+                    return Err(Problem::new(
+                        place,
+                        "this alias refers to an anchor that is not complete yet",
+                    ));
+                };
+                let (mut node, size) = (node.clone(), *size);
+                // Messages point to where the alias is used.
+                node.place = place;
+                self.add(node, 0, size)
+            }
+            Event::DocumentStart(_) if self.root.is_some() => Err(Problem::new(
+                place,
+                "a second document begins here; a policy is one document",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, place: Place, anchor: usize, filling: Filling) -> Result<(), Problem> {
+        if self.open.len() >= DEEPEST {
+            return Err(Problem::new(
+                place,
+                format!("this is nested more than {DEEPEST} deep"),
+            ));
+        }
+        self.open.push(Open {
+            place,
+            anchor,
+            size: 1,
+            filling,
+        });
+        Ok(())
+    }
+
+    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Problem> {
+        self.nodes = self.nodes.saturating_add(size);
+        if self.nodes > MOST_NODES {
+            return Err(Problem::new(
+                node.place,
+                format!(
+                    "the document grows past {MOST_NODES} nodes; does an anchor repeat itself?"
+                ),
+            ));
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        open.size = open.size.saturating_add(size);
+        match &mut open.filling {
+            Filling::List(items) => items.push(node),
+            Filling::Map {
+                entries,
+                merged,
+                key,
+            } => match key.take() {
+                None => match node.kind {
+                    Kind::Scalar { text, .. } => {
+                        *key = Some(Key {
+                            place: node.place,
+                            text,
+                        })
+                    }
+                    _ => {
+                        return Err(Problem::new(
+                            node.place,
+                            "a key is a word, not a list or a mapping",
+                        ));
+                    }
+                },
+                Some(key) if key.text == "<<" => merged.push((key.place, node)),
+                Some(key) => {
+                    if let Some((first, _)) =
+                        entries.iter().find(|(other, _)| other.text == key.text)
+                    {
+                        let problem = format!(
+                            "the key {:?} is here twice; it is on line {} too",
+                            key.text, first.place.line
+                        );
+                        return Err(Problem::new(key.place, problem));
+                    }
+                    entries.push((key, node));
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+/// `<<`: keys of the mapping itself win over merged ones, earlier merged ones over later.
+fn merge(
+    mut entries: Vec<(Key, Node)>,
+    merged: Vec<(Place, Node)>,
+) -> Result<Vec<(Key, Node)>, Problem> {
+    for (place, node) in merged {
+        let maps = match node.kind {
+            Kind::List(items) => items,
+            kind => [Node {
+                place: node.place,
+                kind,
+            }]
+            .into(),
+        };
+        for map in maps {
+            let Kind::Map(others) = map.kind else {
+                return Err(Problem::new(
+                    place,
+                    "<< takes a mapping, or a list of mappings",
+                ));
+            };
+            for (key, value) in others {
+                if !entries.iter().any(|(own, _)| own.text == key.text) {
+                    entries.push((key, value));
+                }
+            }
+        }
+    }
+    Ok(entries)
+}

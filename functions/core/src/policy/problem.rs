@@ -1,0 +1,151 @@
+//! What is wrong with a document, where, and what to do about it.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Line and column, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+/// One thing wrong with a policy document: a user's error, never the program's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it stands.
+    pub place: Place,
+    /// What was read, what is allowed, and where a known word is close, that word.
+    pub message: String,
+}
+
+impl Problem {
+    pub(super) fn new(place: Place, message: impl Into<String>) -> Self {
+        Self {
+            place,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}: {}",
+            self.place.line, self.place.column, self.message
+        )
+    }
+}
+
+/// Every problem of a document, in the order of their places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for Problems {}
+
+/// `; did you mean "limit"?` where a known word is close to what was read.
+pub(super) fn did_you_mean(read: &str, known: &[&str]) -> String {
+    closest(read, known).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
+}
+
+fn closest<'a>(read: &str, known: &[&'a str]) -> Option<&'a str> {
+    let read = simplified(read);
+    let (distance, word) = known
+        .iter()
+        .map(|word| (distance(&read, &simplified(word)), *word))
+        .min_by_key(|(distance, _)| *distance)?;
+    // A third of the letters may be wrong: "limt", "backof", "intervalSeconds", "automatical".
+    (distance <= read.chars().count().max(3).div_euclid(3)).then_some(word)
+}
+
+/// Case, dashes and underscores are what people get wrong without meaning another word.
+fn simplified(word: &str) -> String {
+    word.chars()
+        .filter(|c| !matches!(c, '_' | '-' | ' ' | '.'))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut previous = None;
+    for (i, ca) in a.chars().enumerate() {
+        let mut row = Vec::with_capacity(last.len());
+        row.push(i.saturating_add(1));
+        let mut cb_previous = None;
+        for (j, cb) in b.iter().copied().enumerate() {
+            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX);
+            let step = usize::from(ca != cb);
+            let mut best = at(&last, j)
+                .saturating_add(step)
+                .min(at(&last, j.saturating_add(1)).saturating_add(1))
+                .min(at(&row, j).saturating_add(1));
+            if previous == Some(cb) && cb_previous == Some(ca) && j > 0 {
+                best = best.min(at(&before, j.saturating_sub(1)).saturating_add(1));
+            }
+            row.push(best);
+            cb_previous = Some(cb);
+        }
+        before = core::mem::replace(&mut last, row);
+        previous = Some(ca);
+    }
+    last.last().copied().unwrap_or_default()
+}
+
+/// `a, b or c`.
+pub(super) fn one_of(words: &[&str]) -> String {
+    match words.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).to_string(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_named_and_a_far_one_is_not() {
+        let known = [
+            "limit",
+            "backoff",
+            "interval_seconds",
+            "retry_mode",
+            "automatic",
+        ];
+        for (read, expected) in [
+            ("limt", Some("limit")),
+            ("Limit", Some("limit")),
+            ("limits", Some("limit")),
+            ("ilmit", Some("limit")),
+            ("back_off", Some("backoff")),
+            ("intervalSeconds", Some("interval_seconds")),
+            ("retry-mode", Some("retry_mode")),
+            ("colour", None),
+            ("x", None),
+        ] {
+            assert_eq!(closest(read, &known), expected, "{read}");
+        }
+    }
+}

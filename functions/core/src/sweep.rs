@@ -1,0 +1,80 @@
+//! One tick of the reconciliation: what waits in the due index is handed to the queue, and what an owner
+//! left behind is taken over.
+
+use alloc::vec::Vec;
+
+use crate::handle::{Clock, Done, Mode, Queue, Record, Redrive, Target};
+use crate::ledger::{self, Entry, Ledger, State, Written};
+use crate::trouble::{Trouble, TroubleKind};
+
+/// What one tick did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Queued retries that were handed to the queue, because it was time or because the queue had lost them.
+    pub requeued: usize,
+    /// Entries that were taken over.
+    pub records: Vec<Record>,
+    /// Entries that somebody else had moved meanwhile.
+    pub lost: usize,
+    /// Entries that met trouble; they wake again.
+    pub troubled: usize,
+    /// More was waiting than the tick was allowed to see.
+    pub more: bool,
+}
+
+impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
+    /// Looks after at most `most` entries whose time has come.
+    ///
+    /// # Errors
+    /// The due index could not be read. Trouble with one entry stops none of the others.
+    pub async fn sweep(&self, most: usize) -> Result<Swept, Trouble> {
+        let mut swept = Swept::default();
+        if self.mode == Mode::Off {
+            return Ok(swept);
+        }
+        let waking = self.ledger.waking(self.clock.now(), most).await?;
+        swept.more = waking.len() >= most;
+        for entry in waking {
+            let done = match entry.state {
+                State::Queued => self.hand_over(&entry, &mut swept).await,
+                State::Acting | State::Unknown => self.take_over(&entry).await.map(|record| {
+                    if record.done == Done::Lost {
+                        swept.lost = swept.lost.saturating_add(1);
+                    } else {
+                        swept.records.push(record);
+                    }
+                }),
+                // Nothing is pending: the index was behind.
+                _ => Ok(()),
+            };
+            if done.is_err() {
+                swept.troubled = swept.troubled.saturating_add(1);
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Writes first, so that an older message of the same retry is void, and then sends.
+    async fn hand_over(&self, entry: &Entry, swept: &mut Swept) -> Result<(), Trouble> {
+        let (queued, delay) = entry
+            .requeue(self.pen())
+            .map_err(|illegal| Trouble::new(TroubleKind::Bug, alloc::format!("{illegal}")))?;
+        match ledger::write(self.ledger, queued).await? {
+            Written::Stored(entry) => {
+                if delay <= self.terms.longest_queue_delay {
+                    self.queue.send(&entry.ticket(), delay).await?;
+                    swept.requeued = swept.requeued.saturating_add(1);
+                }
+                Ok(())
+            }
+            Written::Lost(_) => {
+                swept.lost = swept.lost.saturating_add(1);
+                Ok(())
+            }
+            Written::Claimed(_) => Err(Trouble::new(
+                TroubleKind::Bug,
+                "a queued entry claims nothing",
+            )),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Readers for JSON that was written by many hands over many years.
+//!
+//! Their messages say what kind of thing was read, never the thing itself: it may be a secret.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use crate::event::Malformed;
+use crate::failure::Field;
+
+/// A key that is missing, null, or there.
+#[derive(Debug, Default)]
+pub(crate) enum Slot<T> {
+    #[default]
+    Missing,
+    Null,
+    Value(T),
+}
+
+impl<T> Slot<T> {
+    pub(crate) const fn get(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Slot<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::<T>::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
+    }
+}
+
+impl Slot<Text<'_>> {
+    pub(crate) fn known(&self) -> Option<&str> {
+        self.get().map(Text::as_str)
+    }
+
+    pub(crate) fn require(&self, place: &str) -> Result<&str, Malformed> {
+        self.known().ok_or_else(|| Malformed {
+            place: place.to_owned(),
+            problem: "it is missing".to_owned(),
+        })
+    }
+
+    /// A missing key tells nothing; null tells that there is no value.
+    pub(crate) fn into_field(self) -> Field<String> {
+        match self {
+            Self::Missing => Field::Unknown,
+            Self::Null => Field::Absent,
+            Self::Value(text) => Field::Known(text.0.into_owned()),
+        }
+    }
+}
+
+impl Slot<Number> {
+    /// A whole number from 0 on, if there is one.
+    pub(crate) fn whole(&self, place: &str) -> Result<Option<u64>, Malformed> {
+        match self.get() {
+            None => Ok(None),
+            Some(number) => number.whole().map(Some).ok_or_else(|| Malformed {
+                place: place.to_owned(),
+                problem: "expected a whole number from 0 on".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Text, borrowed from the event where it holds no escapes.
+#[derive(Debug)]
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl Text<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A number, whether it is written as `3`, `3.0` or `"3"`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Number(f64);
+
+impl Number {
+    pub(crate) const fn as_f64(self) -> f64 {
+        self.0
+    }
+
+    fn whole(self) -> Option<u64> {
+        // 2^53: beyond it a float no longer tells neighbours apart, and nothing we read gets there.
+        const LARGEST: f64 = 9_007_199_254_740_992.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "in range by the check"
+        )]
+        let whole = self.0 as u64;
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::float_cmp,
+            reason = "exact below 2^53"
+        )]
+        let exact = (0.0..=LARGEST).contains(&self.0) && whole as f64 == self.0;
+        exact.then_some(whole)
+    }
+}
+
+/// The refusals that every reader here shares.
+macro_rules! refuse {
+    ($($visit:ident($type:ty) $kind:literal),* $(,)?) => {
+        $(fn $visit<E: de::Error>(self, _: $type) -> Result<Self::Value, E> {
+            Err(E::custom(format!("{}, read {}", self.wanted(), $kind)))
+        })*
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Err(E::custom(format!("{}, read null", self.wanted())))
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+            Err(de::Error::custom(format!("{}, read a list", self.wanted())))
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+            Err(de::Error::custom(format!("{}, read an object", self.wanted())))
+        }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.wanted())
+        }
+    };
+}
+
+struct TextVisitor<'a>(PhantomData<&'a ()>);
+
+impl TextVisitor<'_> {
+    const fn wanted(&self) -> &'static str {
+        "expected text"
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for TextVisitor<'a> {
+    type Value = Text<'a>;
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(text)))
+    }
+
+    refuse! {
+        visit_bool(bool) "true or false",
+        visit_i64(i64) "a number",
+        visit_u64(u64) "a number",
+        visit_f64(f64) "a number",
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor(PhantomData))
+    }
+}
+
+struct NumberVisitor;
+
+impl NumberVisitor {
+    #[expect(clippy::unused_self, reason = "the macro calls it as a method")]
+    const fn wanted(&self) -> &'static str {
+        "expected a number"
+    }
+}
+
+impl<'de> Visitor<'de> for NumberVisitor {
+    type Value = Number;
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "checked where the number is used"
+    )]
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Number(number as f64))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "checked where the number is used"
+    )]
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Number(number as f64))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Number(number))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        match text.trim().parse() {
+            Ok(number) => Ok(Number(number)),
+            Err(_) => Err(E::custom("expected a number, read text")),
+        }
+    }
+
+    refuse! { visit_bool(bool) "true or false" }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
