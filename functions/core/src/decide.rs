@@ -12,7 +12,7 @@ use crate::failure::{
     FailedExecution, FailedStage, Failure, Field, Need, Redrivable, StageStanding, StageStatus,
     What,
 };
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Relation};
 use crate::policy::{Document, Hit, Nested, Policy, Rule, View};
 use crate::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
 
@@ -286,7 +286,14 @@ impl<'a> Judge<'a> {
         match self.spent {
             Spent::Unread => 0,
             Spent::Nothing => self.failure.retried_before().unwrap_or_default(),
-            Spent::Entry(entry) => entry.uses(&policy.name, &rule.id),
+            Spent::Entry(entry) => {
+                let pending = self.unmade(entry)
+                    && entry.verdict.policy.as_deref() == Some(policy.name.as_str())
+                    && entry.verdict.rules.iter().any(|charge| charge.rule == rule.id);
+                entry
+                    .uses(&policy.name, &rule.id)
+                    .saturating_sub(u32::from(pending))
+            }
         }
     }
 
@@ -294,8 +301,20 @@ impl<'a> Judge<'a> {
         match self.spent {
             Spent::Unread => 0,
             Spent::Nothing => self.failure.retried_before().unwrap_or_default(),
-            Spent::Entry(entry) => entry.retries,
+            Spent::Entry(entry) => entry
+                .retries
+                .saturating_sub(u32::from(self.unmade(entry))),
         }
+    }
+
+    /// Whether this failure came before the retry that an entry has queued was made, since somebody else
+    /// retried first: its charge is given back when this one is written down.
+    fn unmade(&self, entry: &Entry) -> bool {
+        entry.is_unmade()
+            && self
+                .failure
+                .identity()
+                .is_none_or(|identity| entry.relation(&identity) == Relation::Later)
     }
 
     /// The same failure always draws the same number.
@@ -367,3 +386,6 @@ fn stage_refused(stage: &FailedStage) -> Option<Reason> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use crate::failure::{
     Subject, What,
 };
 use crate::time::Time;
-use crate::tolerant::{Number, Slot, Text};
+use crate::tolerant::{Number, Object, Slot, Text};
 use crate::verdict::Reason;
 
 /// What an event turned out to be.
@@ -218,9 +218,9 @@ struct PipelineDetail<'a> {
     #[serde(borrow, default)]
     action_execution_id: Slot<Text<'a>>,
     #[serde(borrow, default, rename = "type")]
-    action_type: Slot<ActionType<'a>>,
+    action_type: Slot<Object<ActionType<'a>>>,
     #[serde(borrow, default)]
-    execution_result: Slot<ExecutionResult<'a>>,
+    execution_result: Slot<Object<ExecutionResult<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -292,6 +292,8 @@ fn place_of<'a, T: Deserialize<'a>>(
             let problem =
                 if problem.starts_with("expected ") || problem.starts_with("duplicate field") {
                     problem
+                } else if problem.ends_with("expected a sequence") {
+                    "expected a list"
                 } else {
                     "expected an object"
                 };
@@ -487,7 +489,7 @@ fn parent_in(input: &str) -> Option<String> {
     if !input.contains(KEY) {
         return None;
     }
-    let input: Input<'_> = serde_json::from_str(input).ok()?;
+    let Object(input): Object<Input<'_>> = serde_json::from_str(input).ok()?;
     let parent = input.parent.known()?;
     ExecutionArn::parse(parent).ok().map(|_| parent.to_owned())
 }
@@ -614,10 +616,10 @@ fn pipeline(
         Some(FailedAction {
             action: name(&detail.action, "detail.action")?,
             id: detail.action_execution_id.known().map(ToOwned::to_owned),
-            category: of(action_type.map(|t| &t.category)),
-            provider: of(action_type.map(|t| &t.provider)),
-            error_code: of(result.map(|r| &r.error_code)),
-            summary: of(result.map(|r| &r.external_execution_summary)),
+            category: of(action_type.map(|t| &t.0.category)),
+            provider: of(action_type.map(|t| &t.0.provider)),
+            error_code: of(result.map(|r| &r.0.error_code)),
+            summary: of(result.map(|r| &r.0.external_execution_summary)),
         })
     } else {
         None
@@ -659,3 +661,6 @@ fn partition_of(region: &str) -> &'static str {
         "aws"
     }
 }
+
+#[cfg(test)]
+mod tests;

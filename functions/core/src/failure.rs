@@ -9,6 +9,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::Arn;
+use crate::handle::Standing;
 use crate::time::Time;
 use crate::verdict::Reason;
 
@@ -199,6 +200,17 @@ pub enum Service {
     StepFunctions,
     /// AWS CodePipeline.
     CodePipeline,
+}
+
+impl Service {
+    /// As records write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StepFunctions => "step_functions",
+            Self::CodePipeline => "code_pipeline",
+        }
+    }
 }
 
 /// Which of a subject's failures one is. Never the id of an event: one failure reaches us by its event, by
@@ -407,6 +419,15 @@ impl Failure {
         }
     }
 
+    /// Whether its identity is what the service says of it, and not only what an event of one action says.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        match &self.what {
+            What::Execution(execution) => execution.redrive_count.known().is_some(),
+            What::Stage(stage) => stage.standing.known().is_some(),
+        }
+    }
+
     /// How often AWS says that the subject was retried before, by whomever.
     #[must_use]
     pub fn retried_before(&self) -> Option<u32> {
@@ -443,6 +464,19 @@ impl Failure {
 }
 
 impl Description {
+    /// How the execution stands to a claim on its failure after `redrive_count` redrives.
+    #[must_use]
+    pub fn standing(&self, redrive_count: u32) -> Standing {
+        match self.status.as_str() {
+            "SUCCEEDED" => Standing::Succeeded,
+            _ if self.redrive_count != redrive_count => Standing::Moved,
+            "ABORTED" => Standing::Over(Reason::Aborted),
+            "FAILED" | "TIMED_OUT" if self.redrivable == Redrivable::Yes => Standing::Same,
+            "FAILED" | "TIMED_OUT" => Standing::Over(Reason::NotRedrivable),
+            _ => Standing::Moved,
+        }
+    }
+
     /// Why an execution is no longer the failure that an event announced, if it is not.
     fn differs_from(&self, failed: &FailedExecution) -> Option<Reason> {
         match self.status.as_str() {
@@ -454,6 +488,23 @@ impl Description {
                 .known()
                 .is_some_and(|count| *count != self.redrive_count)
                 .then_some(Reason::MovedOn),
+        }
+    }
+}
+
+impl StageStanding {
+    /// How the stage stands to a claim on the failure of the actions `ids`.
+    #[must_use]
+    pub fn compared(&self, ids: &BTreeSet<String>) -> Standing {
+        let same = self.failed.iter().filter_map(|action| action.id.as_ref()).any(|id| ids.contains(id));
+        match self.not_ours() {
+            Some(Reason::Succeeded) => Standing::Succeeded,
+            Some(Reason::Running | Reason::ActionsInProgress) => Standing::Moved,
+            Some(reason) => Standing::Over(reason),
+            None if self.structure_changed => Standing::Over(Reason::StructureChanged),
+            None if same => Standing::Same,
+            // Other actions failed: it was retried since.
+            None => Standing::Moved,
         }
     }
 }
@@ -492,6 +543,16 @@ impl Need {
             Self::Description => "description",
             Self::History => "history",
             Self::PipelineState => "pipeline_state",
+        }
+    }
+
+    /// The calls that bring it, for people.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Description => "DescribeExecution shows redriveCount, redriveStatus, error and cause",
+            Self::History => "GetExecutionHistory shows whether the execution ended in a Fail state",
+            Self::PipelineState => "GetPipelineState and ListActionExecutions show the stage and its failed actions",
         }
     }
 }

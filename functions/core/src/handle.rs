@@ -271,10 +271,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                         read = true;
                         continue;
                     }
-                    // Without an identity there is nothing to write down: who has it is asked.
-                    Answer::Verdict(verdict)
-                        if verdict.decision == Decision::GiveUp && failure.identity().is_none() =>
-                    {
+                    // What is written down is the truth, not what an event said of it: a stage is read
+                    // first, and an execution whose event does not number its failure.
+                    Answer::Verdict(verdict) if verdict.decision == Decision::GiveUp && !failure.is_read() => {
                         match failure.subject.service() {
                             Service::StepFunctions => Need::Description,
                             Service::CodePipeline => Need::PipelineState,

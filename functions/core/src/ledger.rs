@@ -399,7 +399,7 @@ impl Entry {
     pub fn judge(&self, judgement: Judgement, pen: Pen<'_>) -> Result<Self, Illegal> {
         let opening = judgement.opening();
         let mut entry = self.stepped(Step::Judge(opening), pen)?;
-        if self.state == State::Queued && !self.uncertain {
+        if self.is_unmade() {
             entry.give_back();
         }
         entry.attempts.push(Attempt {
@@ -627,7 +627,7 @@ impl Entry {
         pen: Pen<'_>,
     ) -> Result<Self, Illegal> {
         let mut entry = self.stepped(step, pen)?;
-        if self.state == State::Queued && !self.uncertain {
+        if self.is_unmade() {
             entry.give_back();
         }
         if let Some(identity) = identity
@@ -672,6 +672,12 @@ impl Entry {
             // A subject has one kind of identity for ever; the other is nothing to act on.
             _ => Relation::Earlier,
         }
+    }
+
+    /// Whether its retry is charged, and certainly was not made yet.
+    #[must_use]
+    pub fn is_unmade(&self) -> bool {
+        self.state == State::Queued && !self.uncertain
     }
 
     /// How often the subject has used a rule.
@@ -845,3 +851,6 @@ pub async fn take<L: Ledger>(
         Take::Refused(stored) => Err(stored),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,65 @@
-//! WIP
+//! The decision: what failed, what the policy says of it, and the protocol by which it is retried once.
+//!
+//! AWS announces that a Step Functions execution or a stage of a CodePipeline failed. Somebody must judge
+//! whether it failed for a reason that passes, and have it retried: once for each failure, never too often,
+//! and with a recorded reason for everything that is done or left. This crate is that somebody. It has no
+//! AWS SDK, no clock, no I/O and no randomness: what it needs of the world comes in through three traits,
+//! so that the same code runs in a function, on a desk, and under simulation.
+//!
+//! # The beats of one failure
+//!
+//! 1. **Hear.** [`event::hear`] turns the bytes of an event into a [`failure::Failure`], a later word on a
+//!    subject, something irrelevant and why, or something malformed and where.
+//! 2. **Know.** What the event does not say is a [`failure::Field::Unknown`]. Nothing is looked up unless the
+//!    verdict hangs on it.
+//! 3. **Decide.** [`decide::decide`] is a pure function of the [policy document](policy::Document), the
+//!    failure and what the ledger says was spent. It answers with a [`verdict::Verdict`], or names the one
+//!    fact it needs.
+//! 4. **Claim.** [`ledger::write`] stores the verdict and charges the rule in one conditional write. Of all
+//!    who race one wins, and only the winner holds a [`ledger::Claim`].
+//! 5. **Act.** [`handle::Target::act`] takes a claim and nothing else. With a delay, the queue stands between
+//!    claim and act, and the act begins with [`ledger::take`].
+//! 6. **Settle.** What AWS answered ([`calls::outcome_of`]) moves the entry along the one
+//!    [transition table](ledger::next). An answer that never came is *unknown*: neither success nor failure.
+//!
+//! [`handle::Redrive`] plays these beats; [`sweep`] looks after what was left in the middle of them.
+//!
+//! # Deciding
+//!
+//! ```
+//! use redrive_core::decide::{Answer, Spent, decide};
+//! use redrive_core::event::{Bounds, Heard, hear};
+//! use redrive_core::failure::{Fact, Need};
+//! use redrive_core::policy::Document;
+//!
+//! let policy = Document::parse("
+//! version: 1
+//! retry:
+//!   automatic:
+//!     - error: DynamoDB.ThrottlingException
+//!       limit: 2
+//!       backoff: { interval_seconds: 60, jitter_strategy: NONE }
+//! ")?;
+//! let event = br#"{
+//!   "source": "aws.states", "detail-type": "Step Functions Execution Status Change",
+//!   "account": "111122223333", "region": "eu-west-1", "time": "2026-11-20T02:14:05Z",
+//!   "detail": {
+//!     "executionArn": "arn:aws:states:eu-west-1:111122223333:execution:etl-orders:run-7",
+//!     "status": "FAILED", "error": "DynamoDB.ThrottlingException", "cause": null,
+//!     "redriveCount": 0, "redriveStatus": "REDRIVABLE"
+//!   }
+//! }"#;
+//! let Heard::Failure(mut failure) = hear(event, &Bounds::default()) else { panic!("not a failure") };
+//!
+//! // The rule matches, so it matters whether the execution ended in a Fail state: the history knows.
+//! assert_eq!(decide(&policy, &failure, Spent::Unread), Answer::Need(Need::History));
+//! failure.learn(Fact::Ending { fail_state: false });
+//! let Answer::Verdict(verdict) = decide(&policy, &failure, Spent::Unread) else { panic!("no verdict") };
+//! assert_eq!(verdict.decision.as_str(), "retry");
+//! assert_eq!(verdict.delay_seconds, 60);
+//! # Ok::<(), redrive_core::policy::Problems>(())
+//! ```
+
 #![no_std]
 #![cfg_attr(
     test,

@@ -157,9 +157,6 @@ impl Verdict {
                 format!("{rules} of policy {policy} has limit 0: such a failure is not retried")
             }
             Reason::Unmatched => format!("no rule of policy {policy} matches"),
-            Reason::BudgetSpent => {
-                format!("this was retried {used} times and per_execution allows no more")
-            }
             Reason::LeftToParent => {
                 format!("a parent execution started it and policy {policy} leaves it to the parent")
             }

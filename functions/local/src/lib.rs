@@ -1,1 +1,29 @@
-//! wip
+//! The world on a desk: what the functions meet in an account, emulated closely enough to be trusted.
+//!
+//! - [`stepfunctions`] and [`codepipeline`] emulate the two services after what is documented and observed of
+//!   them; where neither is, their behaviour is an option. They are passive: time and calls go in, answers
+//!   and the events of EventBridge come out.
+//! - [`memory`] is the ledger in memory.
+//! - [`desk`] puts them together as the core's `Target`, `Queue` and `Clock`.
+//! - [`replay`] plays event files through the core against the desk.
+//! - [`serve`] answers the AWS JSON protocols over HTTP, for real SDKs and the AWS CLI.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
+pub mod api;
+pub mod codepipeline;
+pub mod desk;
+pub mod memory;
+pub mod replay;
+pub mod serve;
+pub mod stepfunctions;
+pub mod words;

@@ -247,13 +247,16 @@ impl Conditions {
     /// The same for a rule that would retry: some errors it must name.
     #[must_use]
     pub fn meet_by_name(&self, view: &View<'_>) -> Hit {
-        if let Some(Field::Known(error)) = view.get(Word::Error)
-            && BY_NAME_ONLY.contains(&error)
-            && !self.all.iter().any(|condition| condition.names(error))
-        {
-            return Hit::No;
-        }
-        self.meet(view)
+        let may_retry = match view.get(Word::Error) {
+            Some(Field::Known(error)) if BY_NAME_ONLY.contains(&error) => {
+                Hit::from(self.all.iter().any(|condition| condition.names(error)))
+            }
+            // It may be one of them.
+            Some(Field::Unknown) => Hit::Unknown(Word::Error.need()),
+            Some(Field::Withheld) => Hit::Withheld,
+            _ => Hit::Yes,
+        };
+        may_retry.and(self.meet(view))
     }
 
     /// What each condition saw, for people.

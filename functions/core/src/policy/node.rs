@@ -1,6 +1,6 @@
 //! A YAML or JSON document as a tree that knows where everything stands.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -113,13 +113,23 @@ fn number(text: &str) -> Option<Scalar<'_>> {
 }
 
 /// Nodes that a document may grow to once its anchors are resolved, and how deep it may nest: a policy
-/// needs a few thousand and ten.
+/// needs a few thousand and ten. Long texts count as several nodes, since aliases copy them.
 const MOST_NODES: usize = 2_000_000;
 const DEEPEST: usize = 64;
+const TEXT_OF_A_NODE: usize = 64;
 
-/// Reads the one document of `text`.
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+/// Reads the one document of `text`, and what is wrong with its form. Without a node nothing more can be
+/// said about it.
+pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
     let mut builder = Builder::default();
+    if let Err(problem) = fill(&mut builder, text) {
+        builder.problems.push(problem);
+        builder.root = None;
+    }
+    (builder.root, builder.problems)
+}
+
+fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => builder.take(event, place(span))?,
@@ -136,12 +146,13 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
             }
         }
     }
-    builder.root.ok_or_else(|| {
-        Problem::new(
+    if builder.root.is_none() {
+        return Err(Problem::new(
             Place { line: 1, column: 1 },
             "the document is empty; the shortest one is: version: 1",
-        )
-    })
+        ));
+    }
+    Ok(())
 }
 
 fn place(span: Span) -> Place {
@@ -163,6 +174,8 @@ enum Filling {
     List(Vec<Node>),
     Map {
         entries: Vec<(Key, Node)>,
+        /// The line of each key.
+        lines: BTreeMap<String, usize>,
         merged: Vec<(Place, Node)>,
         key: Option<Key>,
     },
@@ -174,6 +187,8 @@ struct Builder {
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
     root: Option<Node>,
+    /// What is wrong, and keeps nothing else from being read.
+    problems: Vec<Problem>,
 }
 
 impl Builder {
@@ -182,8 +197,13 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 // `!!str 3` and `! 3` are text; other tags say what the schema says anyway.
                 let text_by_tag =
-                    tag.is_some_and(|tag| tag.suffix == "str" || tag.suffix.is_empty());
+                    tag.is_some_and(|tag| matches!(tag.suffix.as_str(), "str" | "" | "!"));
                 let plain = style == ScalarStyle::Plain && !text_by_tag;
+                let size = text
+                    .len()
+                    .checked_div(TEXT_OF_A_NODE)
+                    .unwrap_or_default()
+                    .saturating_add(1);
                 let node = Node {
                     place,
                     kind: Kind::Scalar {
@@ -191,7 +211,8 @@ impl Builder {
                         plain,
                     },
                 };
-                self.add(node, anchor, 1)
+                self.count(size, place)?;
+                self.add(node, anchor, size)
             }
             Event::SequenceStart(anchor, _) => self.begin(place, anchor, Filling::List(Vec::new())),
             Event::MappingStart(anchor, _) => self.begin(
@@ -199,6 +220,7 @@ impl Builder {
                 anchor,
                 Filling::Map {
                     entries: Vec::new(),
+                    lines: BTreeMap::new(),
                     merged: Vec::new(),
                     key: None,
                 },
@@ -211,8 +233,9 @@ impl Builder {
                     Filling::List(items) => Kind::List(items),
                     Filling::Map {
                         entries, merged, ..
-                    } => Kind::Map(merge(entries, merged)?),
+                    } => Kind::Map(merge(entries, merged, &mut self.problems)),
                 };
+                self.count(done.size, done.place)?;
                 self.add(
                     Node {
                         place: done.place,
@@ -223,16 +246,17 @@ impl Builder {
                 )
             }
             Event::Alias(anchor) => {
-                let Some((node, size)) = self.anchors.get(&anchor) else {
+                let Some(size) = self.anchors.get(&anchor).map(|(_, size)| *size) else {
                     return Err(Problem::new(
                         place,
                         "this alias refers to an anchor that is not complete yet",
                     ));
                 };
-                let (mut node, size) = (node.clone(), *size);
+                // Counted before it is copied: what grows too large is never built.
+                self.count(size, place)?;
+                let node = self.anchors.get(&anchor).map(|(node, _)| node.clone());
                 // Messages point to where the alias is used.
-                node.place = place;
-                self.add(node, 0, size)
+                node.map_or(Ok(()), |node| self.add(Node { place, ..node }, 0, size))
             }
             Event::DocumentStart(_) if self.root.is_some() => Err(Problem::new(
                 place,
@@ -258,16 +282,20 @@ impl Builder {
         Ok(())
     }
 
-    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Problem> {
+    fn count(&mut self, size: usize, place: Place) -> Result<(), Problem> {
         self.nodes = self.nodes.saturating_add(size);
         if self.nodes > MOST_NODES {
             return Err(Problem::new(
-                node.place,
+                place,
                 format!(
                     "the document grows past {MOST_NODES} nodes; does an anchor repeat itself?"
                 ),
             ));
         }
+        Ok(())
+    }
+
+    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Problem> {
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), size));
         }
@@ -280,6 +308,7 @@ impl Builder {
             Filling::List(items) => items.push(node),
             Filling::Map {
                 entries,
+                lines,
                 merged,
                 key,
             } => match key.take() {
@@ -299,16 +328,16 @@ impl Builder {
                 },
                 Some(key) if key.text == "<<" => merged.push((key.place, node)),
                 Some(key) => {
-                    if let Some((first, _)) =
-                        entries.iter().find(|(other, _)| other.text == key.text)
-                    {
+                    if let Some(line) = lines.get(&key.text) {
                         let problem = format!(
-                            "the key {:?} is here twice; it is on line {} too",
-                            key.text, first.place.line
+                            "the key {:?} is here twice; it is on line {line} too",
+                            key.text
                         );
-                        return Err(Problem::new(key.place, problem));
+                        self.problems.push(Problem::new(key.place, problem));
+                    } else {
+                        lines.insert(key.text.clone(), key.place.line);
+                        entries.push((key, node));
                     }
-                    entries.push((key, node));
                 }
             },
         }
@@ -320,7 +349,12 @@ impl Builder {
 fn merge(
     mut entries: Vec<(Key, Node)>,
     merged: Vec<(Place, Node)>,
-) -> Result<Vec<(Key, Node)>, Problem> {
+    problems: &mut Vec<Problem>,
+) -> Vec<(Key, Node)> {
+    if merged.is_empty() {
+        return entries;
+    }
+    let mut own: BTreeSet<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
     for (place, node) in merged {
         let maps = match node.kind {
             Kind::List(items) => items,
@@ -332,17 +366,18 @@ fn merge(
         };
         for map in maps {
             let Kind::Map(others) = map.kind else {
-                return Err(Problem::new(
+                problems.push(Problem::new(
                     place,
                     "<< takes a mapping, or a list of mappings",
                 ));
+                continue;
             };
             for (key, value) in others {
-                if !entries.iter().any(|(own, _)| own.text == key.text) {
+                if own.insert(key.text.clone()) {
                     entries.push((key, value));
                 }
             }
         }
     }
-    Ok(entries)
+    entries
 }

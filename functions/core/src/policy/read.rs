@@ -1,5 +1,6 @@
 //! From the tree to the model: every problem at once.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -73,17 +74,20 @@ const CONDITION_KEYS: [&str; 9] = [
 
 pub(super) fn document(text: &str) -> Result<Document, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root = node::parse(text).map_err(|problem| Problems([problem].into()))?;
-    let mut reader = Reader::default();
-    let document = reader.document(&root);
-    if reader.problems.is_empty() {
-        return Ok(document);
+    let (root, problems) = node::parse(text);
+    let mut reader = Reader { problems };
+    let document = root.map(|root| reader.document(&root));
+    match document {
+        Some(document) if reader.problems.is_empty() => Ok(document),
+        _ => {
+            reader.problems.sort_by_key(|problem| problem.place);
+            // What an anchor repeats is wrong once.
+            reader.problems.dedup();
+            Err(Problems(reader.problems))
+        }
     }
-    reader.problems.sort_by_key(|problem| problem.place);
-    Err(Problems(reader.problems))
 }
 
-#[derive(Default)]
 struct Reader {
     problems: Vec<Problem>,
 }
@@ -215,7 +219,7 @@ impl Reader {
             return Vec::new();
         };
         let mut policies: Vec<Policy> = Vec::new();
-        let mut named: Vec<(String, Place)> = Vec::new();
+        let mut named: BTreeMap<String, usize> = BTreeMap::new();
         for item in items {
             let Some(entries) = self.map(item, "a policy", &["name", "match", "retry"]) else {
                 continue;
@@ -233,11 +237,10 @@ impl Reader {
                 ),
                 Some((_, node)) => {
                     if let Some(name) = self.text(node, "name") {
-                        if let Some((_, first)) = named.iter().find(|(other, _)| *other == name) {
-                            let line = first.line;
+                        if let Some(line) = named.get(&name) {
                             self.wrong(node.place, format!("name: {name:?} is taken by the policy on line {line}; names are unique"));
                         }
-                        named.push((name.clone(), node.place));
+                        named.entry(name.clone()).or_insert(node.place.line);
                         policy.name = name;
                     }
                 }
@@ -312,7 +315,7 @@ impl Reader {
             (_, Some(Scalar::Bool(false))) => {}
             (Kind::Map(_), _) => policy.automatic.extend(self.rule(node)),
             (Kind::List(items), _) => {
-                let mut ids: Vec<(String, Place)> = Vec::new();
+                let mut ids: BTreeMap<String, usize> = BTreeMap::new();
                 for item in items {
                     let Some(rule) = self.rule(item) else {
                         continue;
@@ -322,11 +325,10 @@ impl Reader {
                         _ => None,
                     };
                     if let Some(place) = written {
-                        if let Some((_, first)) = ids.iter().find(|(id, _)| *id == rule.id) {
-                            let line = first.line;
+                        if let Some(line) = ids.get(&rule.id) {
                             self.wrong(place, format!("id: {:?} is taken by the rule on line {line}; ids are unique in a policy", rule.id));
                         }
-                        ids.push((rule.id.clone(), place));
+                        ids.entry(rule.id.clone()).or_insert(place.line);
                     }
                     policy.automatic.push(rule);
                 }

@@ -1,0 +1,280 @@
+//! `redrive explain`: what would happen to one event, and why.
+
+use std::io::Write;
+use std::path::Path;
+
+use redrive_core::arn::ExecutionArn;
+use redrive_core::decide::foresee;
+use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::failure::{FailedAction, Failure, Field, Need, Redrivable, Subject, What};
+use redrive_core::policy::{Condition, Document, Hit, Seen, View};
+use redrive_core::verdict::{Reason, Verdict};
+use serde_json::{Map, Value, json};
+
+use crate::table::visible;
+use crate::{Failed, input};
+
+pub(crate) fn run(policy: &Path, event: &Path, as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
+    let document = input::policy(Some(policy))?;
+    let heard = hear(&input::bytes(event)?, &Bounds::default());
+    let explained = Explained::new(&document, &heard);
+    if as_json {
+        writeln!(out, "{}", explained.json())?;
+    } else {
+        explained.tell(&document, out)?;
+    }
+    Ok(())
+}
+
+struct Explained<'a> {
+    heard: &'a Heard,
+    verdict: Verdict,
+    needs: Vec<Need>,
+}
+
+impl<'a> Explained<'a> {
+    fn new(document: &Document, heard: &'a Heard) -> Self {
+        let ignored = |because| (Verdict::ignore(because), Vec::new());
+        let (verdict, needs) = match heard {
+            Heard::Failure(failure) => foresee(document, failure),
+            Heard::Sequel(sequel) => ignored(sequel.what.reason()),
+            Heard::Irrelevant(irrelevant) => ignored(irrelevant.reason),
+            Heard::Malformed(_) => ignored(Reason::Malformed),
+        };
+        Self { heard, verdict, needs }
+    }
+
+    fn json(&self) -> Value {
+        let verdict = &self.verdict;
+        let charge = verdict.rules.first();
+        let mut line = json!({
+            "heard": kind(self.heard),
+            "failure": match self.heard {
+                Heard::Failure(failure) => Value::Object(failure_words(failure)),
+                _ => Value::Null,
+            },
+            "verdict": {
+                "decision": verdict.decision.as_str(),
+                "because": verdict.because.code(),
+                "why": self.why(),
+                "policy": verdict.policy,
+                "rule": verdict.rule(),
+                "used": charge.map(|charge| charge.used),
+                "limit": charge.map(|charge| charge.limit),
+                "delay_seconds": verdict.delay_seconds,
+                "retry_mode": matches!(subject(self.heard), Some(Subject::Stage { .. })).then(|| verdict.retry_mode.as_str()),
+            },
+            "needs": self.needs.iter().map(|need| need.as_str()).collect::<Vec<_>>(),
+        });
+        if let Some(line) = line.as_object_mut() {
+            if let Some(subject) = subject(self.heard) {
+                line.insert("subject".into(), subject.key().into());
+            }
+            if let Heard::Malformed(malformed) = self.heard {
+                line.insert("malformed".into(), json!({ "place": malformed.place, "problem": malformed.problem }));
+            }
+        }
+        line
+    }
+
+    fn why(&self) -> String {
+        match self.heard {
+            Heard::Malformed(malformed) => format!("the event cannot be read: {malformed}"),
+            _ => self.verdict.sentence(),
+        }
+    }
+
+    fn tell(&self, document: &Document, out: &mut impl Write) -> Result<(), Failed> {
+        let heard = match self.heard {
+            Heard::Failure(failure) => format!("a failure of {}, {}", failure.subject, failure.at),
+            Heard::Sequel(sequel) => format!("a later word on {}, {}", sequel.subject, sequel.at),
+            Heard::Irrelevant(_) => "nothing to judge".to_owned(),
+            Heard::Malformed(_) => "an event that cannot be read".to_owned(),
+        };
+        writeln!(out, "heard    {}", visible(&heard))?;
+        if let Heard::Failure(failure) = self.heard {
+            for (word, value) in failure_words(failure) {
+                let value = match value {
+                    Value::String(text) => text,
+                    Value::Null => "(absent)".into(),
+                    other => other.to_string(),
+                };
+                writeln!(out, "         {word}: {}", visible(&value))?;
+            }
+            self.trace(document, failure, out)?;
+        }
+        let verdict = &self.verdict;
+        writeln!(out, "verdict  {}: {}", verdict.decision.as_str(), self.why())?;
+        writeln!(out, "because  {}", verdict.because)?;
+        for need in &self.needs {
+            writeln!(out, "needs    {}: {}", need.as_str(), need.sentence())?;
+        }
+        Ok(())
+    }
+
+    /// The rules of the policy that applies, up to the one that decides.
+    fn trace(&self, document: &Document, failure: &Failure, out: &mut impl Write) -> Result<(), Failed> {
+        let Some(policy) = document.policy_for(&failure.subject) else {
+            writeln!(out, "policy   none of {} matches {}", document.policies.len(), failure.subject.target())?;
+            return Ok(());
+        };
+        writeln!(out, "policy   {}", policy.name)?;
+        for view in View::of(failure) {
+            for (index, never) in document.never.iter().enumerate() {
+                let hit = never.meet(&view);
+                if hit != Hit::No {
+                    writeln!(out, "  never[{index}]: {}", answer(hit))?;
+                    conditions(&never.seen(&view), out)?;
+                }
+            }
+            for rule in &policy.automatic {
+                let hit = rule.conditions.meet_by_name(&view);
+                writeln!(out, "  rule {}: {}", rule.id, answer(hit))?;
+                conditions(&rule.conditions.seen(&view), out)?;
+                if hit == Hit::Yes {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn conditions(seen: &[Seen<'_>], out: &mut impl Write) -> Result<(), Failed> {
+    for Seen { condition, negated, field, hit } in seen {
+        let Condition { word, values, .. } = condition;
+        let not = if *negated { "not " } else { "" };
+        let saw = match field {
+            None => "nothing: the other service has it".to_owned(),
+            Some(Field::Unknown) => "nothing yet: it is to be looked up".to_owned(),
+            Some(Field::Withheld) => "nothing: AWS withholds it".to_owned(),
+            Some(Field::Absent) => "nothing: it is absent".to_owned(),
+            Some(Field::Known(value)) => visible(&shortened(value)),
+        };
+        writeln!(out, "    {not}{} {}: {}; saw {saw}", word.as_str(), visible(&values.join(" | ")), answer(*hit))?;
+    }
+    Ok(())
+}
+
+fn shortened(text: &str) -> String {
+    const MOST: usize = 100;
+    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).chain(['…']).collect() }
+}
+
+const fn answer(hit: Hit) -> &'static str {
+    match hit {
+        Hit::Yes => "matches",
+        Hit::No => "does not match",
+        Hit::Unknown(_) => "not known yet",
+        Hit::Withheld => "not known: AWS withholds it",
+    }
+}
+
+const fn kind(heard: &Heard) -> &'static str {
+    match heard {
+        Heard::Failure(_) => "failure",
+        Heard::Sequel(_) => "sequel",
+        Heard::Irrelevant(_) => "irrelevant",
+        Heard::Malformed(_) => "malformed",
+    }
+}
+
+const fn subject(heard: &Heard) -> Option<&Subject> {
+    match heard {
+        Heard::Failure(failure) => Some(&failure.subject),
+        Heard::Sequel(sequel) => Some(&sequel.subject),
+        Heard::Irrelevant(irrelevant) => irrelevant.subject.as_ref(),
+        Heard::Malformed(_) => None,
+    }
+}
+
+/// The failure in the words of a policy. Null is absent; what is not known yet, or is withheld, is left out
+/// and named in `unknown` and `withheld`.
+fn failure_words(failure: &Failure) -> Map<String, Value> {
+    let mut words = Words::default();
+    words.text("service", failure.subject.service().as_str());
+    words.text("account", failure.subject.account());
+    words.text("region", failure.subject.region());
+    match &failure.what {
+        What::Execution(execution) => {
+            words.text("state_machine", failure.subject.target());
+            if let Ok(arn) = ExecutionArn::parse(failure.subject.arn()) {
+                words.text("execution", arn.name);
+            }
+            words.text("status", execution.status.as_str());
+            words.field("error", &execution.error);
+            words.field("cause", &execution.cause);
+            words.field("redrive_count", &execution.redrive_count);
+            words.field("redrive_status", &match execution.redrivable {
+                Field::Known(Redrivable::Yes) => Field::Known("REDRIVABLE"),
+                Field::Known(Redrivable::No) => Field::Known("NOT_REDRIVABLE"),
+                Field::Known(Redrivable::ByMapRun) => Field::Known("REDRIVABLE_BY_MAP_RUN"),
+                Field::Absent => Field::Absent,
+                Field::Withheld => Field::Withheld,
+                Field::Unknown => Field::Unknown,
+            });
+            if let Some(parent) = &execution.parent {
+                words.text("parent", parent);
+            }
+        }
+        What::Stage(stage) => {
+            words.text("pipeline", failure.subject.target());
+            words.text("stage", failure.subject.arn().rsplit('/').next().unwrap_or_default());
+            if let Subject::Stage { execution_id, .. } = &failure.subject {
+                words.text("execution_id", execution_id);
+            }
+            match &stage.announced {
+                Some(action) => words.action(action),
+                None => {
+                    for word in ["action", "category", "provider", "error_code", "summary"] {
+                        words.field::<&str>(word, &Field::Unknown);
+                    }
+                }
+            }
+        }
+    }
+    words.into_map()
+}
+
+#[derive(Default)]
+struct Words {
+    map: Map<String, Value>,
+    unknown: Vec<String>,
+    withheld: Vec<String>,
+}
+
+impl Words {
+    fn text(&mut self, word: &str, text: &str) {
+        self.map.insert(word.into(), text.into());
+    }
+
+    fn field<T: Clone + Into<Value>>(&mut self, word: &str, field: &Field<T>) {
+        match field {
+            Field::Known(value) => {
+                self.map.insert(word.into(), value.clone().into());
+            }
+            Field::Absent => {
+                self.map.insert(word.into(), Value::Null);
+            }
+            Field::Unknown => self.unknown.push(word.into()),
+            Field::Withheld => self.withheld.push(word.into()),
+        }
+    }
+
+    fn action(&mut self, action: &FailedAction) {
+        self.text("action", &action.action);
+        self.field("category", &action.category);
+        self.field("provider", &action.provider);
+        self.field("error_code", &action.error_code);
+        self.field("summary", &action.summary);
+    }
+
+    fn into_map(mut self) -> Map<String, Value> {
+        for (key, names) in [("unknown", self.unknown), ("withheld", self.withheld)] {
+            if !names.is_empty() {
+                self.map.insert(key.into(), names.into());
+            }
+        }
+        self.map
+    }
+}

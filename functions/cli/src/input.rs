@@ -1,0 +1,111 @@
+//! Reading what the user names: files, folders, standard input.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use redrive_core::policy::Document;
+use redrive_local::replay::{Definitions, Source};
+
+use crate::Failed;
+
+/// The policy as shipped: what `replay` uses where none is named.
+const SHIPPED: &str = include_str!("../../../infra/policy.yaml");
+
+/// One file, or standard input for `-`.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        return match io::stdin().lock().read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(Failed::User(format!("cannot read standard input: {error}"))),
+        };
+    }
+    fs::read(path).map_err(|error| Failed::User(format!("cannot read {}: {error}", path.display())))
+}
+
+/// A policy, with all its problems if it has any.
+pub(crate) fn policy(path: Option<&Path>) -> Result<Document, Failed> {
+    let (name, text) = match path {
+        None => ("infra/policy.yaml".to_owned(), SHIPPED.to_owned()),
+        Some(path) => {
+            let text = String::from_utf8(bytes(path)?).map_err(|error| {
+                Failed::User(format!("{}: not UTF-8 after byte {}", path.display(), error.utf8_error().valid_up_to()))
+            })?;
+            (path.display().to_string(), text)
+        }
+    };
+    Document::parse(&text).map_err(|problems| {
+        let lines: Vec<String> = problems.0.iter().map(|problem| format!("{name}:{problem}")).collect();
+        let count = match lines.len() {
+            1 => "1 problem".to_owned(),
+            many => format!("{many} problems"),
+        };
+        Failed::User(format!("the policy has {count}:\n{}", lines.join("\n")))
+    })
+}
+
+/// Event files and definitions of state machines.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) definitions: Definitions,
+}
+
+/// All that the paths name. Folders are read in the order of their names, with all that is in them.
+pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, Failed> {
+    let mut events = Events::default();
+    for path in paths {
+        if path.is_dir() {
+            let before = events.sources.len();
+            folder(path, &mut events)?;
+            if events.sources.len() == before {
+                return Err(Failed::User(format!("{} has no *.json files in it", path.display())));
+            }
+        } else {
+            file(path, &mut events)?;
+        }
+    }
+    Ok(events)
+}
+
+fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
+    let unreadable = |error| Failed::User(format!("cannot read the folder {}: {error}", path.display()));
+    let mut inside = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        inside.push(entry.map_err(unreadable)?.path());
+    }
+    inside.sort();
+    for path in inside {
+        if path.is_dir() {
+            folder(&path, events)?;
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            file(&path, events)?;
+        }
+    }
+    Ok(())
+}
+
+fn file(path: &Path, events: &mut Events) -> Result<(), Failed> {
+    let content = bytes(path)?;
+    let name = path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
+    if let Some(machine) = name.strip_suffix(".asl.json") {
+        let definition = serde_json::from_slice(&content)
+            .map_err(|error| Failed::User(format!("{}: this definition is not JSON: {error}", path.display())))?;
+        events.definitions.insert(machine.to_owned(), definition);
+        return Ok(());
+    }
+    // Several events one after another, as from `jq -c`, are each an event of their own.
+    let many: Result<Vec<&serde_json::value::RawValue>, _> =
+        serde_json::Deserializer::from_slice(&content).into_iter().collect();
+    match many {
+        Ok(many) if many.len() > 1 => {
+            for (index, event) in many.iter().enumerate() {
+                let name = format!("{name}#{}", index.saturating_add(1));
+                events.sources.push(Source { name, bytes: event.get().as_bytes().to_vec() });
+            }
+        }
+        _ => events.sources.push(Source { name, bytes: content }),
+    }
+    Ok(())
+}

@@ -1,0 +1,667 @@
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec;
+
+use super::*;
+use crate::failure::{ExecutionStatus, FailedAction, Subject};
+use crate::ledger::{Judgement, Owner, Pen, Terms};
+use crate::policy::{Backoff, JitterStrategy};
+use crate::time::Time;
+
+const ALL: &str = "version: 1\nretry: { automatic: true }";
+
+fn policy(text: &str) -> Document {
+    Document::parse(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// A document with these rules, in flow style.
+fn rules(text: &str) -> Document {
+    policy(&format!("{{version: 1, retry: {{automatic: {text}}}}}"))
+}
+
+/// A failed execution of which all is known, and changes to it.
+fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
+    let mut execution = FailedExecution {
+        status: ExecutionStatus::Failed,
+        redrive_count: Field::Known(0),
+        redrivable: Field::Known(Redrivable::Yes),
+        started: None,
+        state_machine_arn: None,
+        version_arn: None,
+        error: known("S3.SlowDown"),
+        cause: known("slow down"),
+        parent: None,
+        fail_state: Field::Known(false),
+        moved_on: None,
+    };
+    change(&mut execution);
+    Failure {
+        subject: Subject::Execution {
+            arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1".into(),
+        },
+        at: Time::from_millis(1000),
+        what: What::Execution(execution),
+    }
+}
+
+fn known(text: &str) -> Field<String> {
+    Field::Known(text.into())
+}
+
+fn action(name: &str, category: &str) -> FailedAction {
+    FailedAction {
+        action: name.into(),
+        id: Some(format!("{name}-1")),
+        category: known(category),
+        provider: known("CodeBuild"),
+        error_code: known("JobFailed"),
+        summary: known("exit status 1"),
+    }
+}
+
+fn standing() -> StageStanding {
+    StageStanding {
+        status: StageStatus::Failed,
+        rollback: false,
+        stopped: false,
+        superseded: false,
+        structure_changed: false,
+        in_progress: 0,
+        retried: 0,
+        retries_itself: false,
+        failed: vec![action("Unit", "Test")],
+    }
+}
+
+fn announced(action: Option<FailedAction>, standing: Field<StageStanding>) -> Failure {
+    Failure {
+        subject: Subject::stage("aws", "eu-west-1", "111122223333", "web", "Verify", "e-1"),
+        at: Time::from_millis(1000),
+        what: What::Stage(FailedStage {
+            version: Some(1),
+            announced: action,
+            standing,
+        }),
+    }
+}
+
+/// A failed stage of which all is known, and changes to it.
+fn stage(change: impl FnOnce(&mut StageStanding)) -> Failure {
+    let mut standing = standing();
+    change(&mut standing);
+    announced(None, Field::Known(standing))
+}
+
+fn failing(actions: &[&str]) -> Failure {
+    stage(|s| s.failed = actions.iter().map(|name| action(name, "Test")).collect())
+}
+
+/// An answer in one short line, without the delay.
+fn said(answer: &Answer) -> String {
+    match answer {
+        Answer::Need(need) => format!("need {}", need.as_str()),
+        Answer::Entry => "entry".into(),
+        Answer::Verdict(verdict) => {
+            let rules = verdict.rule().map_or_else(String::new, |rule| format!(" by {rule}"));
+            format!("{} {}{rules}", verdict.decision.as_str(), verdict.because)
+        }
+    }
+}
+
+fn asked(document: &Document, failure: &Failure) -> String {
+    said(&decide(document, failure, Spent::Unread))
+}
+
+fn verdict(document: &Document, failure: &Failure, spent: Spent<'_>) -> Verdict {
+    match decide(document, failure, spent) {
+        Answer::Verdict(verdict) => verdict,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The subject's entry after so many failures, each of which was retried at once by these rules.
+fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> Entry {
+    let owner = Owner("one".into());
+    let terms = Terms::default();
+    let pen = Pen {
+        owner: &owner,
+        now: Time::from_millis(2000),
+        terms: &terms,
+    };
+    let judgement = |n: u32| Judgement {
+        subject: failure.subject.clone(),
+        identity: match failure.what {
+            What::Execution(_) => crate::failure::Identity::RedriveCount(n),
+            What::Stage(_) => crate::failure::Identity::FailedActions([format!("earlier-{n}")].into()),
+        },
+        failed_at: failure.at,
+        verdict: Verdict {
+            decision: Decision::Retry,
+            because: Reason::Matched,
+            policy: Some(document.policies[0].name.clone()),
+            rules: by
+                .iter()
+                .map(|rule| Charge {
+                    rule: (*rule).into(),
+                    reason: None,
+                    used: n,
+                    limit: 10,
+                })
+                .collect(),
+            delay_seconds: 0,
+            retry_mode: RetryMode::FailedActions,
+        },
+        observed: false,
+    };
+    let mut entry = Entry::open(judgement(0), pen).accept(pen).unwrap();
+    for n in 1..times {
+        entry = entry.judge(judgement(n), pen).unwrap().accept(pen).unwrap();
+    }
+    entry
+}
+
+#[test]
+fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
+    let all = policy(ALL);
+    for (failure, expected) in [
+        (execution(|e| e.moved_on = Some(Reason::Running)), "running"),
+        (execution(|e| e.moved_on = Some(Reason::Succeeded)), "succeeded"),
+        (execution(|e| e.moved_on = Some(Reason::Aborted)), "aborted"),
+        (execution(|e| e.moved_on = Some(Reason::MovedOn)), "moved_on"),
+        (execution(|e| e.redrivable = Field::Known(Redrivable::No)), "not_redrivable"),
+        (execution(|e| e.redrivable = Field::Known(Redrivable::ByMapRun)), "map_run_child"),
+        (stage(|s| s.stopped = true), "stopped"),
+        (stage(|s| s.superseded = true), "superseded"),
+        (stage(|s| s.in_progress = 1), "actions_in_progress"),
+        (stage(|s| s.retries_itself = true), "retries_itself"),
+        (stage(|s| s.status = StageStatus::InProgress), "actions_in_progress"),
+        (
+            stage(|s| {
+                s.status = StageStatus::InProgress;
+                s.failed = vec![];
+            }),
+            "running",
+        ),
+        (stage(|s| s.status = StageStatus::Succeeded), "succeeded"),
+        (stage(|s| s.status = StageStatus::Stopping), "stopping"),
+        (stage(|s| s.status = StageStatus::Stopped), "stopped"),
+        (stage(|s| s.status = StageStatus::Cancelled), "canceled"),
+        (stage(|s| s.status = StageStatus::Skipped), "skipped"),
+        // A person's stop and a later execution come before what the stage shows.
+        (
+            stage(|s| {
+                s.stopped = true;
+                s.superseded = true;
+                s.in_progress = 2;
+            }),
+            "stopped",
+        ),
+        (
+            stage(|s| {
+                s.superseded = true;
+                s.status = StageStatus::Succeeded;
+            }),
+            "superseded",
+        ),
+    ] {
+        assert_eq!(asked(&all, &failure), format!("ignore {expected}"), "{failure:?}");
+    }
+    let other = policy("version: 1\npolicies: [{name: a, match: {state_machine: x}, retry: {automatic: true}}]");
+    assert_eq!(asked(&other, &execution(|_| ())), "ignore unmanaged");
+    assert_eq!(asked(&other, &stage(|_| ())), "ignore unmanaged");
+    // What is not ours comes before who manages it.
+    assert_eq!(asked(&other, &stage(|s| s.stopped = true)), "ignore stopped");
+}
+
+#[test]
+fn what_is_judged_and_refused_says_why_and_by_which_policy() {
+    let parent = Some("arn:aws:states:eu-west-1:111122223333:execution:close:c-1".to_string());
+    let never = policy("version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}, {summary: '*status 1'}]");
+    let runtime = known("States.Runtime");
+    for (document, failure, expected) in [
+        (policy(ALL), execution(|e| e.parent = parent.clone()), "left_to_parent"),
+        (policy(ALL), execution(|e| e.fail_state = Field::Known(true)), "fail_state"),
+        (policy(ALL), execution(|e| e.error = runtime), "unmatched"),
+        (never.clone(), execution(|_| ()), "never"),
+        (never, stage(|_| ()), "never"),
+        (policy("version: 1\nretry: {}"), execution(|_| ()), "unmatched"),
+        (policy("version: 1\nretry: {automatic: false}"), stage(|_| ()), "unmatched"),
+        (rules("{error: Lambda.*}"), execution(|_| ()), "unmatched"),
+        (rules("{category: Deploy}"), stage(|_| ()), "unmatched"),
+        (rules("{id: no, limit: 0}"), execution(|_| ()), "forbidden by no"),
+        (rules("{id: no, limit: 0}"), stage(|_| ()), "forbidden by no"),
+        (policy(ALL), stage(|s| s.failed = vec![action("Ask", "Approval")]), "approval"),
+        (policy(ALL), stage(|s| s.failed = vec![action("Unit", "Test"), action("Ask", "approval")]), "approval"),
+        (policy(ALL), stage(|s| s.rollback = true), "rollback"),
+        (policy(ALL), stage(|s| s.failed = vec![]), "no_failed_action"),
+        (policy(ALL), stage(|s| s.structure_changed = true), "structure_changed"),
+        (
+            rules("{id: r}").with_budget(0),
+            execution(|_| ()),
+            "budget_spent by r",
+        ),
+    ] {
+        let verdict = verdict(&document, &failure, Spent::Unread);
+        assert_eq!(said(&Answer::Verdict(verdict.clone())), format!("give_up {expected}"), "{failure:?}");
+        assert_eq!(verdict.policy.as_deref(), Some("default"));
+        assert_eq!(verdict.delay_seconds, 0);
+    }
+}
+
+trait WithBudget {
+    fn with_budget(self, most: u32) -> Self;
+}
+
+impl WithBudget for Document {
+    fn with_budget(mut self, most: u32) -> Self {
+        self.per_execution = most;
+        self
+    }
+}
+
+#[test]
+fn a_child_is_its_parents_business_unless_the_policy_says_otherwise() {
+    let child = execution(|e| e.parent = Some("arn:aws:states:eu-west-1:111122223333:execution:p:1".into()));
+    assert_eq!(asked(&policy("version: 1\nretry: {automatic: {id: r}, nested: parent}"), &child), "give_up left_to_parent");
+    assert_eq!(asked(&policy("version: 1\nretry: {automatic: {id: r}, nested: own}"), &child), "retry matched by r");
+}
+
+#[test]
+fn the_first_rule_that_matches_is_the_rule_even_when_it_is_spent() {
+    let document = rules(
+        "[{id: other, error: Lambda.*}, {id: slow, error: 'S3.*', limit: 1}, {id: rest, limit: 10}]",
+    );
+    let first = execution(|_| ());
+    assert_eq!(asked(&document, &first), "retry matched by slow");
+    let again = execution(|e| e.redrive_count = Field::Known(1));
+    let entry = retried(&document, &first, &["slow"], 1);
+    let spent = Spent::Entry(&entry);
+    assert_eq!(said(&decide(&document, &again, spent)), "give_up limit_spent by slow");
+    let another = execution(|e| {
+        e.redrive_count = Field::Known(1);
+        e.error = known("Sqs.Busy");
+    });
+    assert_eq!(said(&decide(&document, &another, spent)), "retry matched by rest");
+    let forbidding = rules("[{id: no, error: 'S3.*', limit: 0}, {id: rest}]");
+    assert_eq!(asked(&forbidding, &first), "give_up forbidden by no");
+}
+
+#[test]
+fn a_retry_carries_its_policy_rule_count_and_limit() {
+    let document = policy(
+        "version: 1\npolicies: [{name: etl, match: {state_machine: 'etl*'}, retry: {automatic: {id: r, limit: 3, reason: it passes, backoff: {interval_seconds: 7, jitter_strategy: NONE}}}}]",
+    );
+    let failure = execution(|e| e.redrive_count = Field::Known(1));
+    let entry = retried(&document, &failure, &["r"], 1);
+    let verdict = verdict(&document, &failure, Spent::Entry(&entry));
+    assert_eq!(
+        verdict,
+        Verdict {
+            decision: Decision::Retry,
+            because: Reason::Matched,
+            policy: Some("etl".into()),
+            rules: vec![Charge {
+                rule: "r".into(),
+                reason: Some("it passes".into()),
+                used: 1,
+                limit: 3,
+            }],
+            delay_seconds: 14,
+            retry_mode: RetryMode::FailedActions,
+        }
+    );
+    assert_eq!(verdict.sentence(), "r of policy etl allows retry 2 of 3, in 14 s: it passes");
+}
+
+#[test]
+fn per_execution_counts_the_retries_of_all_rules() {
+    let document = rules("[{id: a, error: A, limit: 10}, {id: b, limit: 10}]").with_budget(4);
+    let failure = |count| execution(|e| e.redrive_count = Field::Known(count));
+    let mut entry = retried(&document, &failure(0), &["a"], 3);
+    let spent = |entry: &Entry, count| said(&decide(&document, &failure(count), Spent::Entry(entry)));
+    assert_eq!(spent(&entry, 3), "retry matched by b");
+    entry.retries = 4;
+    assert_eq!(spent(&entry, 4), "give_up budget_spent by b");
+    let verdict = verdict(&document, &failure(4), Spent::Entry(&entry));
+    assert_eq!(verdict.sentence(), "per_execution allows no more retries of this");
+    // A stage that charges two rules at once was retried once.
+    let two = rules("[{id: a, action: A, limit: 10}, {id: b, limit: 10}]").with_budget(3);
+    let entry = retried(&two, &failing(&["A", "B"]), &["a", "b"], 2);
+    assert_eq!(entry.retries, 2);
+    assert_eq!(said(&decide(&two, &failing(&["A", "B"]), Spent::Entry(&entry))), "retry matched by a + b");
+}
+
+#[test]
+fn every_failed_action_must_find_a_rule_with_room() {
+    let document = rules("[{id: a, action: 'A*', limit: 2}, {id: b, action: B, limit: 1}, {id: no, action: N, limit: 0}]");
+    for (actions, expected) in [
+        (&["A"][..], "retry matched by a"),
+        (&["A", "B"], "retry matched by a + b"),
+        (&["B", "A"], "retry matched by b + a"),
+        // Each rule is charged once.
+        (&["A", "A2", "A3"], "retry matched by a"),
+        (&["A", "X"], "give_up unmatched"),
+        (&["X", "A"], "give_up unmatched"),
+        (&["A", "N"], "give_up forbidden by a + no"),
+    ] {
+        assert_eq!(asked(&document, &failing(actions)), expected, "{actions:?}");
+    }
+    let failure = failing(&["A", "B"]);
+    let entry = retried(&document, &failure, &["b"], 1);
+    assert_eq!(said(&decide(&document, &failure, Spent::Entry(&entry))), "give_up limit_spent by a + b");
+    assert_eq!(said(&decide(&document, &failing(&["A"]), Spent::Entry(&entry))), "retry matched by a");
+}
+
+#[test]
+fn several_failed_actions_wait_as_long_as_the_slowest_rule() {
+    let document = rules(
+        "[{action: A, backoff: {interval_seconds: 5, jitter_strategy: NONE}}, {action: B, backoff: {interval_seconds: 50, jitter_strategy: NONE}}]",
+    );
+    for (actions, expected) in [(&["A"][..], 5), (&["B"], 50), (&["A", "B"], 50), (&["B", "A"], 50)] {
+        let verdict = verdict(&document, &failing(actions), Spent::Unread);
+        assert_eq!(verdict.delay_seconds, expected);
+    }
+}
+
+#[test]
+fn all_actions_are_retried_only_if_every_rule_says_so() {
+    let document = rules("[{action: 'A*', retry_mode: ALL_ACTIONS}, {action: 'L*', retry_mode: ALL_ACTIONS, limit: 1}, {}]");
+    for (actions, expected) in [
+        (&["A"][..], RetryMode::AllActions),
+        (&["A", "A2"], RetryMode::AllActions),
+        (&["A", "L"], RetryMode::AllActions),
+        (&["A", "X"], RetryMode::FailedActions),
+        (&["X"], RetryMode::FailedActions),
+    ] {
+        let verdict = verdict(&document, &failing(actions), Spent::Unread);
+        assert_eq!(verdict.retry_mode, expected, "{actions:?}");
+    }
+}
+
+#[test]
+fn never_on_one_action_refuses_the_whole_stage() {
+    let document = policy("version: 1\nretry: {automatic: true}\nnever: [{action: Migrate}]");
+    assert_eq!(asked(&document, &failing(&["Unit", "Migrate"])), "give_up never");
+    assert_eq!(asked(&document, &failing(&["Unit"])).split(' ').next(), Some("retry"));
+    // It is read before the rules, and its conditions are one and.
+    let document = policy("version: 1\nretry: {automatic: {limit: 0}}\nnever: [{action: Unit, category: Build}, {action: Unit, not: {category: Build}}]");
+    assert_eq!(asked(&document, &failing(&["Unit"])), "give_up never");
+}
+
+#[test]
+fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
+    let forgetful = |e: &mut FailedExecution| {
+        e.redrive_count = Field::Unknown;
+        e.redrivable = Field::Unknown;
+        e.error = Field::Unknown;
+        e.cause = Field::Unknown;
+        e.fail_state = Field::Unknown;
+    };
+    let open_end = |e: &mut FailedExecution| e.fail_state = Field::Unknown;
+    let parent = || Some("arn:aws:states:eu-west-1:111122223333:execution:p:1".to_string());
+    for (document, failure, expected) in [
+        // Unknown: asked for.
+        (rules("{id: r}"), execution(forgetful), "need description"),
+        (rules("{id: r}"), execution(|e| e.redrive_count = Field::Unknown), "need description"),
+        (rules("{id: r}"), execution(|e| e.redrivable = Field::Unknown), "need description"),
+        (rules("{id: r}"), execution(|e| e.error = Field::Unknown), "need description"),
+        (rules("{id: r, cause: x}"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (rules("{id: r, not: {cause: x}}"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (rules("{id: r}"), execution(open_end), "need history"),
+        // Not asked for where nothing hangs on it.
+        (rules("{id: r}"), execution(|e| e.cause = Field::Unknown), "retry matched by r"),
+        (rules("{id: r, cause: '*'}"), execution(|e| e.cause = Field::Unknown), "retry matched by r"),
+        (rules("{id: r, error: Lambda.*}"), execution(open_end), "give_up unmatched"),
+        (rules("{id: r, error: Lambda.*, cause: x}"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
+        (rules("{id: no, limit: 0}"), execution(open_end), "give_up forbidden by no"),
+        (rules("[{id: no, limit: 0, cause: x}]"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
+        (rules("{id: r}").with_budget(0), execution(open_end), "give_up budget_spent by r"),
+        (policy("version: 1\nretry: {}"), execution(forgetful), "give_up unmatched"),
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}]"), execution(open_end), "give_up never"),
+        (policy(ALL), execution(|e| { e.fail_state = Field::Unknown; e.parent = parent(); }), "give_up left_to_parent"),
+        (policy(ALL), execution(|e| { e.fail_state = Field::Unknown; e.redrivable = Field::Known(Redrivable::No); }), "ignore not_redrivable"),
+        // What may forbid must be known before a retry.
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x, status: TIMED_OUT}]"), execution(open_end), "need history"),
+        // An earlier rule may match once the fact is known: only then is it asked for.
+        (rules("[{id: a, cause: x}, {id: b, error: Lambda.*}]"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (rules("[{id: no, cause: x, limit: 0}, {id: b}]"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (rules("[{id: no, cause: x, limit: 0}, {id: b, error: Lambda.*}]"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
+        // A history costs most, so all else comes first.
+        (rules("{id: r, cause: x}"), execution(|e| { e.cause = Field::Unknown; e.fail_state = Field::Unknown; }), "need description"),
+        (rules("{id: r}"), execution(|e| { e.fail_state = Field::Unknown; e.redrive_count = Field::Known(1); }), "entry"),
+        (rules("{id: r}"), execution(|e| { e.redrivable = Field::Unknown; e.redrive_count = Field::Known(1); }), "need description"),
+    ] {
+        assert_eq!(asked(&document, &failure), expected, "{failure:?}\n{document:?}");
+    }
+}
+
+#[test]
+fn a_stage_is_looked_at_before_it_is_retried() {
+    let seen = |category| announced(Some(action("Unit", category)), Field::Unknown);
+    for (document, failure, expected) in [
+        (policy(ALL), announced(None, Field::Unknown), "need pipeline_state"),
+        (policy(ALL), seen("Test"), "need pipeline_state"),
+        (rules("{category: Build}"), announced(None, Field::Unknown), "need pipeline_state"),
+        // What the event says may be enough to refuse.
+        (policy(ALL), seen("Approval"), "give_up approval"),
+        (rules("{category: Build}"), seen("Test"), "give_up unmatched"),
+        (rules("{id: no, limit: 0}"), announced(None, Field::Unknown), "give_up forbidden by no"),
+        (rules("{stage: Build}"), announced(None, Field::Unknown), "give_up unmatched"),
+        (rules("{error: States.ALL}"), announced(None, Field::Unknown), "give_up unmatched"),
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{stage: Verify}]"), announced(None, Field::Unknown), "give_up never"),
+        (policy("version: 1\npolicies: []"), announced(None, Field::Unknown), "ignore unmanaged"),
+    ] {
+        assert_eq!(asked(&document, &failure), expected, "{failure:?}");
+    }
+}
+
+#[test]
+fn the_entry_is_asked_for_only_where_aws_says_it_was_retried_before() {
+    let document = rules("{id: r}");
+    let none = execution(|_| ());
+    let once = execution(|e| e.redrive_count = Field::Known(1));
+    assert_eq!(asked(&document, &none), "retry matched by r");
+    assert_eq!(asked(&document, &once), "entry");
+    assert_eq!(asked(&document, &stage(|_| ())), "retry matched by r");
+    assert_eq!(asked(&document, &stage(|s| s.retried = 1)), "entry");
+    // Not for a verdict that no count can turn into a retry.
+    assert_eq!(asked(&rules("{error: x}"), &once), "give_up unmatched");
+    assert_eq!(asked(&rules("{id: no, limit: 0}"), &once), "give_up forbidden by no");
+    let fails = execution(|e| {
+        e.redrive_count = Field::Known(1);
+        e.fail_state = Field::Known(true);
+    });
+    assert_eq!(asked(&document, &fails), "give_up fail_state");
+    // Once read it is not asked for again.
+    let entry = retried(&document, &none, &["r"], 1);
+    assert_eq!(said(&decide(&document, &once, Spent::Entry(&entry))), "retry matched by r");
+    assert_eq!(said(&decide(&document, &once, Spent::Nothing)), "retry matched by r");
+}
+
+#[test]
+fn without_an_entry_every_rule_counts_as_used_as_often_as_aws_says() {
+    let document = rules("[{id: a, error: S3.*, limit: 3}, {id: b, limit: 10}]").with_budget(6);
+    for (error, count, expected) in [
+        ("S3.SlowDown", 0, "retry matched by a"),
+        ("S3.SlowDown", 2, "retry matched by a"),
+        ("S3.SlowDown", 3, "give_up limit_spent by a"),
+        ("Other", 3, "retry matched by b"),
+        ("Other", 6, "give_up budget_spent by b"),
+        ("Other", u32::MAX, "give_up limit_spent by b"),
+    ] {
+        let failure = execution(|e| {
+            e.error = known(error);
+            e.redrive_count = Field::Known(count);
+        });
+        assert_eq!(said(&decide(&document, &failure, Spent::Nothing)), expected, "{error} {count}");
+    }
+    let failure = stage(|s| s.retried = 2);
+    let charge = &verdict(&rules("{limit: 3}"), &failure, Spent::Nothing).rules[0];
+    assert_eq!((charge.used, charge.limit), (2, 3));
+    // An entry knows better: redrives of people neither use nor reset counts.
+    let entry = retried(&document, &execution(|_| ()), &["a"], 1);
+    let failure = execution(|e| e.redrive_count = Field::Known(9));
+    let charge = &verdict(&document, &failure, Spent::Entry(&entry)).rules[0];
+    assert_eq!((charge.used, charge.limit), (1, 3));
+}
+
+#[test]
+fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
+    let document = rules("{id: r, limit: 1, backoff: {interval_seconds: 60, jitter_strategy: NONE}}").with_budget(1);
+    let first = execution(|_| ());
+    let owner = Owner("one".into());
+    let terms = Terms::default();
+    let pen = Pen {
+        owner: &owner,
+        now: Time::from_millis(2000),
+        terms: &terms,
+    };
+    let judgement = |failure: &Failure, spent| Judgement {
+        subject: failure.subject.clone(),
+        identity: failure.identity().unwrap(),
+        failed_at: failure.at,
+        verdict: verdict(&document, failure, spent),
+        observed: false,
+    };
+    let queued = Entry::open(judgement(&first, Spent::Unread), pen);
+    let next = execution(|e| e.redrive_count = Field::Known(1));
+    let judged = judgement(&next, Spent::Entry(&queued));
+    assert_eq!(judged.verdict.because, Reason::Matched);
+    assert_eq!(judged.verdict.rules[0].used, 0);
+    let entry = queued.judge(judged, pen).unwrap();
+    assert_eq!((entry.uses("default", "r"), entry.retries), (1, 1));
+    // A duplicate of the queued failure finds it charged, and so does whoever comes after a doubtful call.
+    assert_eq!(said(&decide(&document, &first, Spent::Entry(&queued))), "give_up limit_spent by r");
+    let doubtful = Entry {
+        uncertain: true,
+        ..queued.clone()
+    };
+    assert_eq!(said(&decide(&document, &next, Spent::Entry(&doubtful))), "give_up limit_spent by r");
+    let taken = queued.take(pen).unwrap();
+    assert_eq!(said(&decide(&document, &next, Spent::Entry(&taken))), "give_up limit_spent by r");
+}
+
+#[test]
+fn what_is_withheld_refuses_where_the_answer_hangs_on_it() {
+    let kept = |e: &mut FailedExecution| {
+        e.error = Field::Withheld;
+        e.cause = Field::Withheld;
+    };
+    for (document, expected) in [
+        (rules("{id: r, error: S3.*}"), "give_up cause_withheld"),
+        (rules("{id: r, cause: x}"), "give_up cause_withheld"),
+        (rules("{id: r, not: {cause: x}}"), "give_up cause_withheld"),
+        (rules("{id: r, error: States.ALL}"), "give_up cause_withheld"),
+        // It may be an error that a rule must name.
+        (rules("{id: r}"), "give_up cause_withheld"),
+        (rules("[{id: no, cause: x, limit: 0}, {id: r, status: TIMED_OUT}]"), "give_up unmatched"),
+        (rules("{id: r, error: S3.*, status: TIMED_OUT}"), "give_up unmatched"),
+        (policy("version: 1\nretry: {}"), "give_up unmatched"),
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{status: FAILED}]"), "give_up never"),
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"), "give_up cause_withheld"),
+    ] {
+        assert_eq!(asked(&document, &execution(kept)), expected, "{document:?}");
+    }
+    // It refuses before anything else is looked up.
+    let open = execution(|e| {
+        kept(e);
+        e.fail_state = Field::Unknown;
+        e.redrive_count = Field::Unknown;
+    });
+    assert_eq!(asked(&rules("{error: S3.*}"), &open), "give_up cause_withheld");
+    // A time-out's error is known whoever asks.
+    let timed_out = execution(|e| {
+        e.status = ExecutionStatus::TimedOut;
+        e.error = known("States.Timeout");
+        e.cause = Field::Absent;
+    });
+    assert_eq!(asked(&rules("{id: r}"), &timed_out), "retry matched by r");
+}
+
+#[test]
+fn the_same_failure_always_gets_the_same_delay_and_others_get_others() {
+    let document = rules("{limit: 10, backoff: {interval_seconds: 900}}");
+    let delay = |failure: &Failure| verdict(&document, failure, Spent::Nothing).delay_seconds;
+    let of = |count| execution(|e| e.redrive_count = Field::Known(count));
+    let all: BTreeSet<u32> = (0..10).map(|count| delay(&of(count))).collect();
+    assert!(all.len() >= 9, "{all:?}");
+    assert!(all.iter().all(|delay| *delay <= 900));
+    for count in 0..10 {
+        let mut later = of(count);
+        later.at = Time::from_millis(999_999);
+        assert_eq!(delay(&later), delay(&of(count)));
+    }
+    let mut elsewhere = of(0);
+    elsewhere.subject = Subject::Execution {
+        arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:run-2".into(),
+    };
+    assert_ne!(delay(&elsewhere), delay(&of(0)));
+    // The draw is part of what a failure is: it must never change.
+    assert_eq!((delay(&of(0)), delay(&of(1))), (0, 0));
+    assert_eq!(delay(&failing(&["A", "B"])), delay(&failing(&["B", "A"])));
+    assert_eq!(
+        document.policies[0].automatic[0].backoff,
+        Backoff {
+            interval_seconds: 900,
+            jitter_strategy: JitterStrategy::Full,
+            ..Backoff::default()
+        }
+    );
+}
+
+#[test]
+fn what_may_happen_is_foreseen_with_the_facts_on_which_it_hangs() {
+    let told = |document: &Document, failure: &Failure| {
+        let (verdict, needs) = foresee(document, failure);
+        (said(&Answer::Verdict(verdict)), needs)
+    };
+    let open = execution(|e| {
+        e.redrive_count = Field::Unknown;
+        e.cause = Field::Unknown;
+        e.fail_state = Field::Unknown;
+    });
+    assert_eq!(
+        told(&rules("{id: r, cause: x}"), &open),
+        ("retry matched by r".into(), vec![Need::Description, Need::History])
+    );
+    assert_eq!(
+        told(&rules("{id: r}"), &announced(None, Field::Unknown)),
+        ("retry matched by r".into(), vec![Need::PipelineState])
+    );
+    assert_eq!(told(&rules("{id: r}"), &execution(|_| ())), ("retry matched by r".into(), vec![]));
+    assert_eq!(told(&rules("{error: x}"), &open), ("give_up unmatched".into(), vec![]));
+    // It counts as if nobody here had written anything down.
+    let twice = execution(|e| e.redrive_count = Field::Known(2));
+    assert_eq!(told(&rules("{id: r}"), &twice), ("give_up limit_spent by r".into(), vec![]));
+    assert_eq!(told(&rules("{id: r, limit: 3}"), &twice), ("retry matched by r".into(), vec![]));
+}
+
+#[test]
+fn todays_policy_can_only_take_a_queued_retry_away() {
+    let then = rules("[{id: a, limit: 2}]");
+    let failure = execution(|_| ());
+    let entry = retried(&then, &failure, &["a"], 2);
+    assert_eq!(entry.uses("default", "a"), 2);
+    for (now, allows) in [
+        (then, true),
+        (rules("[{id: new, error: x}, {id: a, limit: 3, error: other}]"), true),
+        (rules("[{id: a, limit: 1}]"), false),
+        (rules("[{id: a, limit: 0}]"), false),
+        (rules("[{id: b, limit: 2}]"), false),
+        (rules("[]"), false),
+        (rules("[{id: a, limit: 2}]").with_budget(2), true),
+        (rules("[{id: a, limit: 2}]").with_budget(1), false),
+        (policy("version: 1\npolicies: [{name: default, retry: {automatic: {id: a}}}]"), true),
+        (policy("version: 1\npolicies: [{name: other, retry: {automatic: {id: a}}}]"), false),
+        (policy("version: 1\npolicies: [{name: default, match: {pipeline: x}, retry: {automatic: {id: a}}}]"), false),
+        (policy("version: 1\npolicies: [{name: first, retry: {automatic: {id: a}}}, {name: default, retry: {automatic: {id: a}}}]"), false),
+    ] {
+        assert_eq!(still_allows(&now, &entry), allows, "{now:?}");
+    }
+    // Every rule that a stage's retry rests on must still have room.
+    let both = retried(&rules("[{id: a}, {id: b}]"), &failing(&["A", "B"]), &["a", "b"], 1);
+    assert!(still_allows(&rules("[{id: b, limit: 1}, {id: a, limit: 1}]"), &both));
+    assert!(!still_allows(&rules("[{id: b, limit: 0}, {id: a, limit: 1}]"), &both));
+}

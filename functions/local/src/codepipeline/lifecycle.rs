@@ -1,0 +1,201 @@
+//! The beginning of an execution, and the two ways it ends from outside: a stop and a new structure.
+
+use std::sync::Arc;
+
+use super::events;
+use super::execution::{
+    ActionStatus, Execution, ExecutionStatus, ExecutionType, Pending, StageStatus, Stop,
+};
+use super::pipeline::{Declaration, Pipeline};
+use super::script::Script;
+use super::world::World;
+use crate::api::ApiError;
+
+impl Execution {
+    /// An execution that has not begun.
+    pub(super) fn new(
+        world: &mut World,
+        declaration: Arc<Declaration>,
+        trigger: (&'static str, String),
+    ) -> Self {
+        let stages = vec![None; declaration.stages.len()];
+        Self {
+            id: world.ids.uuid(),
+            declaration,
+            status: ExecutionStatus::InProgress,
+            kind: ExecutionType::Standard,
+            rollback_target: None,
+            only_stage: None,
+            trigger,
+            variables: Vec::new(),
+            script: Script::default(),
+            started: world.now,
+            updated: world.now,
+            attempt: 1,
+            last_retry: None,
+            position: None,
+            waiting: None,
+            stop: None,
+            stages,
+            runs: Vec::new(),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Takes an execution in, under a new number.
+    pub(super) fn take_in(&mut self, world: &mut World, execution: Execution) -> u64 {
+        let number = world.next_number();
+        self.numbers.insert(execution.id.clone(), number);
+        self.executions.insert(number, execution);
+        number
+    }
+
+    /// Lets an execution begin at `stage`; answers its id.
+    pub(super) fn begin(
+        &mut self,
+        world: &mut World,
+        execution: Execution,
+        stage: usize,
+    ) -> String {
+        let id = execution.id.clone();
+        let number = self.take_in(world, execution);
+        self.running.insert(number);
+        self.tell_pipeline(world, number, "STARTED");
+        self.arrive(world, number, stage);
+        id
+    }
+
+    /// `StopPipelineExecution`.
+    pub(super) fn stop(&mut self, world: &mut World, id: &str, stop: Stop) -> Result<(), ApiError> {
+        let not_stoppable = || {
+            ApiError::new(
+                "PipelineExecutionNotStoppableException",
+                "The execution is not in progress.",
+            )
+        };
+        let Some((number, execution)) = self.find(id) else { return Err(not_stoppable()) };
+        let abandon = stop.abandon;
+        let position = execution.position;
+        match execution.status {
+            ExecutionStatus::InProgress => {}
+            ExecutionStatus::Stopping => {
+                let waits = execution.stop.as_ref().is_some_and(|it| !it.abandon);
+                if !(abandon && waits) {
+                    return Err(ApiError::new(
+                        "DuplicatedStopRequestException",
+                        "The execution is being stopped already.",
+                    ));
+                }
+            }
+            // An announced failure that waits for its automatic retry is over for this operation.
+            _ => return Err(not_stoppable()),
+        }
+        let first = execution.status == ExecutionStatus::InProgress;
+        if let Some(execution) = self.executions.get_mut(&number) {
+            execution.stop = Some(stop);
+        }
+        if first {
+            self.set_execution(world, number, ExecutionStatus::Stopping);
+            self.tell_pipeline(world, number, "STOPPING");
+            if let Some(stage) = position {
+                self.set_stage(world, number, stage, StageStatus::Stopping);
+                self.tell_stage(world, number, stage, "STOPPING");
+            }
+        }
+        if abandon {
+            self.abandon_actions(world, number, "ABANDONED");
+        }
+        let busy = self.executions.get(&number).is_some_and(|execution| {
+            position.is_some_and(|stage| execution.any(stage, ActionStatus::InProgress))
+        });
+        if !busy {
+            self.finish_stop(world, number);
+        }
+        Ok(())
+    }
+
+    /// Gives up the actions in progress; what runs outside goes on unheard.
+    fn abandon_actions(&mut self, world: &mut World, number: u64, state: events::State) {
+        let Some(execution) = self.executions.get(&number) else { return };
+        let stages = 0..execution.stages.len();
+        let given_up: Vec<usize> = stages
+            .flat_map(|stage| execution.current(stage))
+            .filter(|(_, run)| run.status() == ActionStatus::InProgress)
+            .map(|(index, _)| index)
+            .collect();
+        for index in given_up {
+            let run = self.executions.get_mut(&number).and_then(|it| it.runs.get_mut(index));
+            if let Some(run) = run {
+                let lag = world.options.state_lag_ms;
+                run.state.edit(world.now, lag, |it| it.status = ActionStatus::Abandoned);
+            }
+            self.tell_action(world, number, index, state);
+        }
+    }
+
+    pub(super) fn finish_stop(&mut self, world: &mut World, number: u64) {
+        let stage = self.step_out(world, number);
+        if let Some(stage) = stage {
+            self.set_stage(world, number, stage, StageStatus::Stopped);
+            self.tell_stage(world, number, stage, "STOPPED");
+        }
+        self.set_execution(world, number, ExecutionStatus::Stopped);
+        self.tell_pipeline(world, number, "STOPPED");
+        if let Some(stage) = stage {
+            self.release(world, number, stage);
+        }
+    }
+
+    /// Takes an execution out of where it waits and answers the stage it was in.
+    fn step_out(&mut self, world: &World, number: u64) -> Option<usize> {
+        let execution = self.executions.get_mut(&number)?;
+        let (position, waiting) = (execution.position.take(), execution.waiting.take());
+        if let Some(run) = position.and_then(|it| execution.stage_mut(it)) {
+            run.pending = None;
+        }
+        if let Some(lane) = waiting.and_then(|stage| self.lane_of(number, stage)) {
+            let lag = world.options.state_lag_ms;
+            lane.inbound.edit(world.now, lag, |it| it.retain(|waiting| *waiting != number));
+        }
+        position
+    }
+
+    /// `UpdatePipeline`: the next version. A change of the stages cancels what is running (documented:
+    /// CANCELED "because the pipeline structure was updated").
+    pub(super) fn update(&mut self, world: &mut World, declaration: Declaration) {
+        let cancels = !declaration.same_structure(&self.declaration);
+        if cancels {
+            // Nobody may slip into a stage that is only free because its occupant is being cancelled.
+            for lane in self.lanes.values_mut() {
+                lane.inbound.set(world.now, world.options.state_lag_ms, Vec::new());
+            }
+            let waiting_for_retry = self.executions.iter().filter(|(_, execution)| {
+                let stage = execution.position.and_then(|it| execution.stage(it));
+                stage.is_some_and(|it| it.pending == Some(Pending::AutomaticRetry))
+            });
+            let waiting_for_retry: Vec<u64> =
+                waiting_for_retry.map(|(number, _)| *number).collect();
+            for number in self.running.clone() {
+                self.cancel(world, number);
+            }
+            for number in waiting_for_retry {
+                self.step_out(world, number);
+            }
+            for lane in self.lanes.values_mut() {
+                lane.occupant = None;
+            }
+        }
+        self.adopt(Arc::new(declaration), world.now);
+    }
+
+    fn cancel(&mut self, world: &mut World, number: u64) {
+        self.abandon_actions(world, number, "CANCELED");
+        if let Some(stage) = self.step_out(world, number) {
+            self.set_stage(world, number, stage, StageStatus::Cancelled);
+            self.tell_stage(world, number, stage, "CANCELED");
+        }
+        self.set_execution(world, number, ExecutionStatus::Cancelled);
+        self.tell_pipeline(world, number, "CANCELED");
+    }
+}

@@ -1,0 +1,376 @@
+//! AWS CodePipeline, as far as failures and retries of stages go.
+//!
+//! [`CodePipeline`] runs pipelines whose actions end as a script says, answers the API in AWS's own
+//! shapes and emits the three kinds of state change events. It reads no clock and draws no random
+//! number: every call is told the time, and every id follows from the seed.
+//!
+//! What AWS documents or what was observed is built in, and its documentation says which; what is not
+//! established is a field of [`Options`].
+//!
+//! Time comes from the caller and does not run backwards from call to call; a [`Seed`] may lie in the
+//! past. Whatever is due before a call happens before it.
+//!
+//! # Scripts
+//!
+//! `StartPipelineExecution` takes the script of an execution as a variable named `outcomes`, a JSON
+//! object. A key `Stage/Action` holds one outcome for each run of that action, and the last one
+//! repeats; an action without a script succeeds, an approval waits for `PutApprovalResult`.
+//!
+//! ```json
+//! {
+//!   "Build/Compile": [
+//!     {"fail": {"code": "JobFailed", "message": "no space left"}, "after_ms": 500},
+//!     {"succeed": {"external_execution_id": "compile:7"}},
+//!     {"hang": {}}
+//!   ],
+//!   "Deploy#beforeEntry": [{"fail": {"message": "the change calendar is closed"}}, {"succeed": {}}]
+//! }
+//! ```
+//!
+//! `fail` takes `code` (default `JobFailed`), `message`, `summary`, `external_execution_id` and
+//! `external_execution_url`; `succeed` the last three. `after_ms` defaults to [`Options::action_ms`].
+//! A key `Stage#beforeEntry` or `Stage#onSuccess` scripts a declared condition: `fail` means that it is
+//! not met, and the stage becomes Failed without a failed action (or Skipped, where the condition's
+//! result is SKIP). The limit of 1000 characters for a variable's value (model) is not kept here.
+//!
+//! # Example
+//!
+//! ```
+//! use redrive_local::api::{Place, Service};
+//! use redrive_local::codepipeline::{CodePipeline, Options};
+//! use serde_json::json;
+//!
+//! let mut service = CodePipeline::new(Place::default(), Options::default(), 7);
+//! let action = |name: &str, category: &str| json!({ "name": name, "actionTypeId": {
+//!     "category": category, "owner": "AWS", "provider": "S3", "version": "1" } });
+//! service.call(0, "CreatePipeline", &json!({ "pipeline": {
+//!     "name": "shop", "roleArn": "arn:aws:iam::111122223333:role/shop",
+//!     "stages": [
+//!         { "name": "Source", "actions": [action("Fetch", "Source")] },
+//!         { "name": "Deploy", "actions": [action("Copy", "Deploy")] },
+//!     ] } }))?;
+//! let started = service.call(0, "StartPipelineExecution", &json!({ "name": "shop", "variables": [
+//!     { "name": "outcomes", "value": r#"{"Deploy/Copy": [{"fail": {}}, {"succeed": {}}]}"# }] }))?;
+//! service.advance(2_000);
+//! let retried = service.call(60_000, "RetryStageExecution", &json!({
+//!     "pipelineName": "shop", "stageName": "Deploy", "retryMode": "FAILED_ACTIONS",
+//!     "pipelineExecutionId": started["pipelineExecutionId"] }))?;
+//! assert_eq!(retried, started);
+//! # Ok::<(), redrive_local::api::CallError>(())
+//! ```
+
+mod action;
+mod events;
+mod execution;
+mod lagged;
+mod lifecycle;
+mod operations;
+mod options;
+mod params;
+mod pipeline;
+mod reads;
+mod retry;
+mod script;
+mod seed;
+mod stage;
+mod time;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
+
+pub use execution::{
+    ActionStatus, By, ExecutionStatus, ExecutionType, Retry, RetryMetadata, RetryTrigger,
+    StageStatus,
+};
+pub use options::{FailureOrder, Options, ParallelState, RetryRefusal, StageFails, StoppedRetry};
+pub use pipeline::{ExecutionMode, OnFailure, RetryMode};
+pub use script::{ErrorDetails, ExternalResult, Outcome};
+pub use seed::{Seed, SeedAction, SeedStage};
+
+use crate::api::{ApiError, CallError, Emitted, Fault, Place, Service};
+use execution::Execution;
+use pipeline::Pipeline;
+use script::Subject;
+use world::{Due, World};
+
+/// One call as the service saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// When, in milliseconds since the epoch.
+    pub at: u64,
+    /// For example `RetryStageExecution`.
+    pub operation: String,
+    /// The pipeline it named.
+    pub pipeline: Option<String>,
+    /// The stage it named.
+    pub stage: Option<String>,
+    /// The execution it named.
+    pub execution: Option<String>,
+    /// Who called.
+    pub by: By,
+    /// What became of it.
+    pub outcome: CallOutcome,
+}
+
+/// What became of a call: of its effect, and of its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// It took effect, and the caller knows.
+    Done,
+    /// It was refused with this error code, and the caller knows.
+    Refused(String),
+    /// It never arrived.
+    RequestLost,
+    /// It took effect, or was refused with this code, and the caller does not know.
+    AnswerLost(Result<(), String>),
+}
+
+/// A stage of an execution as it really stands, without any lag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Status of the stage.
+    pub status: StageStatus,
+    /// Status of the execution.
+    pub execution_status: ExecutionStatus,
+    /// `retryStageMetadata`.
+    pub retry: RetryMetadata,
+    /// `pipeline-execution-attempt`.
+    pub attempt: u32,
+    /// The actions, in the order of declaration.
+    pub actions: Vec<ActionView>,
+    /// Every retry that took effect, oldest first.
+    pub retries: Vec<Retry>,
+}
+
+/// An action of a [`View`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionView {
+    /// Name of the action.
+    pub name: String,
+    /// Status of its latest run; none before it ran in this round.
+    pub status: Option<ActionStatus>,
+    /// `actionExecutionId` of its latest run.
+    pub action_execution_id: Option<String>,
+    /// How often it ran in this execution.
+    pub runs: usize,
+}
+
+/// The emulated service.
+#[derive(Debug)]
+pub struct CodePipeline {
+    world: World,
+    pipelines: BTreeMap<String, Pipeline>,
+    faults: BTreeMap<String, VecDeque<Fault>>,
+    calls: Vec<Call>,
+}
+
+impl CodePipeline {
+    /// An account without pipelines. The same seed and the same calls give the same ids and events.
+    pub const fn new(place: Place, options: Options, seed: u64) -> Self {
+        Self {
+            world: World::new(place, options, seed),
+            pipelines: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            calls: Vec::new(),
+        }
+    }
+
+    /// Every call so far, whoever made it.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// A stage of an execution as it really stands; none if the execution never entered it.
+    pub fn stage(&self, pipeline: &str, execution: &str, stage: &str) -> Option<View> {
+        let (execution, index) = self.located(pipeline, execution, stage)?;
+        let run = execution.stage(index)?;
+        let declared = execution.declaration.stages.get(index)?;
+        let actions = declared.actions.iter().zip(&run.current).enumerate();
+        let actions = actions.map(|(action, (declared, current))| {
+            let run = current.and_then(|it| execution.runs.get(it));
+            let same = execution.runs.iter().filter(|it| (it.stage, it.action) == (index, action));
+            ActionView {
+                name: declared.name.clone(),
+                status: run.map(execution::ActionRun::status),
+                action_execution_id: run.map(|it| it.id.clone()),
+                runs: same.count(),
+            }
+        });
+        Some(View {
+            status: run.status(),
+            execution_status: execution.status,
+            retry: run.state.now().retry,
+            attempt: execution.attempt,
+            actions: actions.collect(),
+            retries: run.retries.clone(),
+        })
+    }
+
+    /// The retries of a stage that took effect, oldest first.
+    pub fn retries(&self, pipeline: &str, execution: &str, stage: &str) -> &[Retry] {
+        let located = self.located(pipeline, execution, stage);
+        let run = located.and_then(|(execution, index)| execution.stage(index));
+        run.map_or(&[], |it| it.retries.as_slice())
+    }
+
+    fn located(&self, pipeline: &str, execution: &str, stage: &str) -> Option<(&Execution, usize)> {
+        let (_, execution) = self.pipelines.get(pipeline)?.find(execution)?;
+        let (index, _) = execution.declaration.stage(stage)?;
+        Some((execution, index))
+    }
+
+    /// Sets what the runs of an action bring from now on; a run in progress keeps its outcome. False if
+    /// there is no such execution or action.
+    pub fn set_outcomes(
+        &mut self,
+        pipeline: &str,
+        execution: &str,
+        stage: &str,
+        action: &str,
+        outcomes: Vec<Outcome>,
+    ) -> bool {
+        let found = self.pipelines.get_mut(pipeline).and_then(|it| {
+            let number = it.numbers.get(execution)?;
+            it.executions.get_mut(number)
+        });
+        let Some(execution) = found else { return false };
+        let declared = execution.declaration.stage(stage);
+        let known = declared.is_some_and(|(_, it)| it.actions.iter().any(|it| it.name == action));
+        if known {
+            execution.script.set(Subject::Action(stage.into(), action.into()), outcomes);
+        }
+        known
+    }
+
+    /// A person retries a stage at the console. Recorded as theirs; no injected fault applies.
+    pub fn person_retries(
+        &mut self,
+        now: u64,
+        pipeline: &str,
+        stage: &str,
+        execution: &str,
+        mode: RetryMode,
+    ) -> Result<(), ApiError> {
+        let body = json!({
+            "pipelineName": pipeline,
+            "stageName": stage,
+            "pipelineExecutionId": execution,
+            "retryMode": mode.as_str(),
+        });
+        self.person(now, "RetryStageExecution", &body)
+    }
+
+    /// A person stops an execution at the console. Recorded as theirs; no injected fault applies.
+    pub fn person_stops(
+        &mut self,
+        now: u64,
+        pipeline: &str,
+        execution: &str,
+        abandon: bool,
+        reason: &str,
+    ) -> Result<(), ApiError> {
+        let body = json!({
+            "pipelineName": pipeline,
+            "pipelineExecutionId": execution,
+            "abandon": abandon,
+            "reason": reason,
+        });
+        self.person(now, "StopPipelineExecution", &body)
+    }
+
+    fn person(&mut self, now: u64, operation: &str, body: &Value) -> Result<(), ApiError> {
+        self.advance(now);
+        self.world.now = now;
+        let answer = self.operate(operation, body, By::Person).map(|_| ());
+        self.record(now, operation, body, By::Person, known(&answer));
+        answer
+    }
+
+    fn record(&mut self, at: u64, operation: &str, body: &Value, by: By, outcome: CallOutcome) {
+        let text = |keys: &[&str]| {
+            let found = keys.iter().find_map(|key| body.get(*key).and_then(Value::as_str));
+            found.map(str::to_owned)
+        };
+        let declared = || body.pointer("/pipeline/name").and_then(Value::as_str).map(str::to_owned);
+        self.calls.push(Call {
+            at,
+            operation: operation.to_owned(),
+            pipeline: text(&["pipelineName", "name"]).or_else(declared),
+            stage: text(&["stageName"]),
+            execution: text(&["pipelineExecutionId", "targetPipelineExecutionId"]),
+            by,
+            outcome,
+        });
+    }
+
+    fn happen(&mut self, pipeline: &str, execution: u64, due: Due) {
+        let Some(pipeline) = self.pipelines.get_mut(pipeline) else { return };
+        let world = &mut self.world;
+        match due {
+            Due::Action(run, outcome) => pipeline.end_action(world, execution, run, outcome),
+            Due::AutomaticRetry(stage) => pipeline.retry_automatically(world, execution, stage),
+            Due::Rollback(stage) => pipeline.roll_back_automatically(world, execution, stage),
+        }
+    }
+}
+
+fn known<T>(answer: &Result<T, ApiError>) -> CallOutcome {
+    match answer {
+        Ok(_) => CallOutcome::Done,
+        Err(error) => CallOutcome::Refused(error.code().to_owned()),
+    }
+}
+
+impl Service for CodePipeline {
+    fn call(&mut self, now: u64, operation: &str, body: &Value) -> Result<Value, CallError> {
+        self.advance(now);
+        self.world.now = now;
+        let fault = self.faults.get_mut(operation).and_then(VecDeque::pop_front);
+        let (outcome, answer) = match fault {
+            Some(Fault::Refuse(error)) => {
+                (CallOutcome::Refused(error.code().to_owned()), Err(error.into()))
+            }
+            Some(Fault::LoseRequest) => (CallOutcome::RequestLost, Err(CallError::Lost)),
+            Some(Fault::LoseAnswer) => {
+                let effect = self.operate(operation, body, By::Api);
+                let effect = effect.map(|_| ()).map_err(|error| error.code().to_owned());
+                (CallOutcome::AnswerLost(effect), Err(CallError::Lost))
+            }
+            None => {
+                let answer = self.operate(operation, body, By::Api);
+                (known(&answer), answer.map_err(CallError::from))
+            }
+        };
+        self.record(now, operation, body, By::Api, outcome);
+        answer
+    }
+
+    fn advance(&mut self, now: u64) {
+        while let Some(entry) = self.world.due.first_entry() {
+            let at = entry.key().0;
+            if at > now {
+                break;
+            }
+            let (pipeline, execution, due) = entry.remove();
+            self.world.now = at;
+            self.happen(&pipeline, execution, due);
+        }
+    }
+
+    fn next_at(&self) -> Option<u64> {
+        self.world.due.keys().next().map(|(at, _)| *at)
+    }
+
+    fn take_events(&mut self) -> Vec<Emitted> {
+        std::mem::take(&mut self.world.events)
+    }
+
+    fn inject(&mut self, operation: &str, fault: Fault) {
+        self.faults.entry(operation.to_owned()).or_default().push_back(fault);
+    }
+}

@@ -1,0 +1,296 @@
+//! Retries of a stage, by a caller or by the stage itself, and rollbacks.
+
+use super::execution::{
+    ActionStatus, By, Execution, ExecutionStatus, ExecutionType, Pending, Retry, RetryTrigger,
+    StageStatus,
+};
+use super::options::{RetryRefusal, StoppedRetry};
+use super::pipeline::{ExecutionMode, OnFailure, Pipeline, RetryMode};
+use super::world::World;
+use crate::api::ApiError;
+
+/// The codes are the model's. The live wording is not established, so the words are our own.
+pub(super) fn refusal(kind: RetryRefusal) -> ApiError {
+    match kind {
+        RetryRefusal::Conflict => ApiError::new(
+            "ConflictException",
+            "The pipeline is busy with other activities; try again later.",
+        ),
+        RetryRefusal::StageNotRetryable => ApiError::new(
+            "StageNotRetryableException",
+            "The stage cannot be retried: it has no failed actions, or its state or the structure \
+             of the pipeline has changed.",
+        ),
+        RetryRefusal::NotLatestPipelineExecution => ApiError::new(
+            "NotLatestPipelineExecutionException",
+            "A later execution of the pipeline has come to the stage.",
+        ),
+    }
+}
+
+pub(super) fn limit_reached() -> ApiError {
+    ApiError::new(
+        "ConcurrentPipelineExecutionsLimitExceededException",
+        "The pipeline has as many executions in progress as it may have.",
+    )
+}
+
+impl Pipeline {
+    /// Whether one more execution may run.
+    pub(super) fn check_limit(&self, world: &World, mode: ExecutionMode) -> Result<(), ApiError> {
+        let limit = world.options.concurrent_execution_limit;
+        let full = limit.is_some_and(|limit| self.running.len() >= limit);
+        if full && mode != ExecutionMode::Superseded { Err(limit_reached()) } else { Ok(()) }
+    }
+
+    /// `RetryStageExecution`: every documented reason to refuse, then the retry itself.
+    pub(super) fn retry_stage(
+        &mut self,
+        world: &mut World,
+        stage: &str,
+        id: &str,
+        mode: RetryMode,
+        by: By,
+    ) -> Result<(), ApiError> {
+        let options = &world.options;
+        let not_retryable = || refusal(RetryRefusal::StageNotRetryable);
+        let Some((number, execution)) = self.find(id) else {
+            return Err(refusal(options.unknown_execution_answer));
+        };
+        let current = &self.declaration;
+        let changed = execution.declaration.version != current.version
+            && (options.identical_update_ends_retry
+                || !execution.declaration.same_structure(current));
+        if changed {
+            return Err(not_retryable());
+        }
+        let Some((index, _)) = execution.declaration.stage(stage) else {
+            return Err(not_retryable());
+        };
+        let Some(run) = execution.stage(index) else {
+            // It never entered the stage: a stopped or failed inbound execution has no failed actions.
+            return Err(not_retryable());
+        };
+        if execution.declaration.mode != ExecutionMode::Parallel {
+            let latest = self.lanes.get(stage).and_then(|it| *it.latest.now());
+            if latest != Some(number) {
+                return Err(refusal(RetryRefusal::NotLatestPipelineExecution));
+            }
+        }
+        match execution.status {
+            ExecutionStatus::Cancelled | ExecutionStatus::Superseded => return Err(not_retryable()),
+            ExecutionStatus::Stopping => return Err(refusal(RetryRefusal::Conflict)),
+            _ => {}
+        }
+        let pending = match run.pending {
+            Some(Pending::AutomaticRetry) => options.retry_while_automatic_retry_pending,
+            Some(Pending::Rollback) => options.retry_while_rollback_pending,
+            None => None,
+        };
+        if let Some(answer) = pending {
+            return Err(refusal(answer));
+        }
+        may_run_again(world, execution, index, mode)?;
+        if !self.running.contains(&number) {
+            self.check_limit(world, execution.declaration.mode)?;
+        }
+        self.run_again(world, number, index, mode, by);
+        Ok(())
+    }
+
+    /// The one retry that `onFailure` declares. Whoever was faster has taken its place.
+    pub(super) fn retry_automatically(&mut self, world: &mut World, number: u64, stage: usize) {
+        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let declared = execution.declaration.stages.get(stage).and_then(|it| it.on_failure);
+        let Some(run) = execution.stage_mut(stage) else { return };
+        if run.pending != Some(Pending::AutomaticRetry) {
+            return;
+        }
+        if let Some(OnFailure::Retry(mode)) = declared {
+            self.run_again(world, number, stage, mode, By::Automatic);
+        }
+    }
+
+    fn run_again(&mut self, world: &mut World, number: u64, stage: usize, mode: RetryMode, by: By) {
+        let automatic = by == By::Automatic;
+        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let stopped = execution.stage(stage).is_some_and(|it| it.status() == StageStatus::Stopped);
+        let left_in_progress =
+            execution.stage(stage).is_some_and(|it| it.status() == StageStatus::InProgress);
+        let hit: Vec<(usize, String)> = execution
+            .current(stage)
+            .map(|(_, run)| run)
+            .filter(|run| retryable(run.status(), stopped))
+            .map(|run| (run.action, run.id.clone()))
+            .collect();
+        if !automatic || world.options.automatic_retry_counts_attempt {
+            execution.attempt += 1;
+        }
+        execution.last_retry = Some(world.now);
+        execution.position = Some(stage);
+        execution.stop = None;
+        let retry = Retry {
+            at: world.now,
+            mode,
+            by,
+            attempt: execution.attempt,
+            failed: hit.iter().map(|(_, id)| id.clone()).collect(),
+        };
+        let Some(run) = execution.stage_mut(stage) else { return };
+        run.retries.push(retry);
+        run.pending = None;
+        if mode == RetryMode::AllActions {
+            run.current.fill(None);
+        }
+        run.state.edit(world.now, world.options.state_lag_ms, |state| {
+            state.status = StageStatus::InProgress;
+            if automatic {
+                state.retry.auto_stage_retry_attempt += 1;
+                state.retry.latest_retry_trigger = Some(RetryTrigger::AutomatedStageRetry);
+            } else {
+                state.retry.manual_stage_retry_attempt += 1;
+                state.retry.latest_retry_trigger = Some(RetryTrigger::ManualStageRetry);
+            }
+        });
+        let parallel = execution.declaration.mode == ExecutionMode::Parallel;
+        if let (false, Some(lane)) = (parallel, self.lane_of(number, stage)) {
+            lane.occupant = Some(number);
+        }
+        self.set_execution(world, number, ExecutionStatus::InProgress);
+        let resumed = if automatic {
+            world.options.automatic_retry_emits_resumed
+        } else {
+            !left_in_progress || world.options.early_retry_emits_resumed
+        };
+        if resumed {
+            self.tell_pipeline(world, number, "RESUMED");
+            self.tell_stage(world, number, stage, "RESUMED");
+        }
+        match mode {
+            RetryMode::AllActions => self.go_on(world, number, stage, None),
+            RetryMode::FailedActions => {
+                for (action, _) in hit {
+                    self.start_action(world, number, stage, action);
+                }
+            }
+        }
+    }
+
+    /// The automatic rollback of a stage, if it is still failed and something can be gone back to.
+    pub(super) fn roll_back_automatically(&mut self, world: &mut World, number: u64, stage: usize) {
+        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let name = execution.stage_name(stage).to_owned();
+        let rollback = execution.kind == ExecutionType::Rollback;
+        let Some(run) = execution.stage_mut(stage) else { return };
+        if run.pending != Some(Pending::Rollback) {
+            return;
+        }
+        run.pending = None;
+        if rollback {
+            return;
+        }
+        let target = self.executions.range(..number).rev().find_map(|(_, it)| {
+            let (index, _) = it.declaration.stage(&name)?;
+            let succeeded = it.stage(index)?.status() == StageStatus::Succeeded;
+            let fits = succeeded && it.kind == ExecutionType::Standard;
+            (fits && it.declaration.version == self.declaration.version).then(|| it.id.clone())
+        });
+        if let Some(target) = target {
+            // Refused when another execution holds the stage: then there is no rollback.
+            let trigger = ("AutomatedRollback", world.arn(&self.name));
+            let _started = self.roll_back(world, &name, &target, trigger);
+        }
+    }
+
+    /// `RollbackStage`: a new execution of type ROLLBACK that runs this stage alone.
+    pub(super) fn roll_back(
+        &mut self,
+        world: &mut World,
+        stage: &str,
+        target: &str,
+        trigger: (&'static str, String),
+    ) -> Result<String, ApiError> {
+        let unable = |why: &str| ApiError::new("UnableToRollbackStageException", why);
+        let Some((_, aim)) = self.find(target) else {
+            return Err(ApiError::new(
+                "PipelineExecutionNotFoundException",
+                format!("The pipeline has no execution '{target}'."),
+            ));
+        };
+        let Some((index, _)) = self.declaration.stage(stage) else {
+            return Err(ApiError::new("StageNotFoundException", format!("No stage {stage}.")));
+        };
+        if self.declaration.mode == ExecutionMode::Parallel || index == 0 {
+            return Err(unable("A source stage, or a pipeline in PARALLEL mode, has no rollback."));
+        }
+        if aim.kind == ExecutionType::Rollback {
+            return Err(unable("The target execution is itself a rollback."));
+        }
+        if aim.declaration.version != self.declaration.version {
+            return Err(ApiError::new(
+                "PipelineExecutionOutdatedException",
+                "The target execution ran by another version of the structure.",
+            ));
+        }
+        if aim.stage(index).is_none_or(|it| it.status() != StageStatus::Succeeded) {
+            return Err(unable("The target execution did not succeed in the stage."));
+        }
+        if self.lanes.get(stage).is_some_and(|it| it.occupant.is_some()) {
+            return Err(unable("The stage is currently running."));
+        }
+        let mut execution =
+            Execution::new(world, std::sync::Arc::clone(&self.declaration), trigger);
+        execution.kind = ExecutionType::Rollback;
+        execution.rollback_target = Some(target.to_owned());
+        execution.only_stage = Some(index);
+        Ok(self.begin(world, execution, index))
+    }
+}
+
+const fn retryable(status: ActionStatus, stopped: bool) -> bool {
+    match status {
+        ActionStatus::Failed => true,
+        ActionStatus::Abandoned => stopped,
+        ActionStatus::InProgress | ActionStatus::Succeeded => false,
+    }
+}
+
+/// "The stage must either have all actions failed or some failed and some succeeded" (documented),
+/// and what follows for a stage that has not ended or was stopped.
+fn may_run_again(
+    world: &World,
+    execution: &Execution,
+    stage: usize,
+    mode: RetryMode,
+) -> Result<(), ApiError> {
+    let options = &world.options;
+    let status = execution.stage(stage).map(super::execution::StageRun::status);
+    let stopped = status == Some(StageStatus::Stopped);
+    let not_retryable = Err(refusal(RetryRefusal::StageNotRetryable));
+    let hit = execution.current(stage).any(|(_, run)| retryable(run.status(), stopped));
+    match status {
+        Some(StageStatus::Stopped) => {
+            let allowed = match options.retry_of_stopped_stage {
+                StoppedRetry::EitherMode => mode == RetryMode::AllActions || hit,
+                StoppedRetry::AllActionsOnly => mode == RetryMode::AllActions,
+                StoppedRetry::Never => false,
+            };
+            if allowed { Ok(()) } else { not_retryable }
+        }
+        Some(StageStatus::InProgress | StageStatus::Failed) => {
+            let working = || {
+                execution.current(stage).filter(|(_, run)| run.status() == ActionStatus::InProgress)
+            };
+            if working().any(|(_, run)| run.retried) {
+                Err(refusal(options.duplicate_retry_answer))
+            } else if !hit {
+                not_retryable
+            } else if mode == RetryMode::AllActions && working().next().is_some() {
+                Err(refusal(options.all_actions_in_progress_answer))
+            } else {
+                Ok(())
+            }
+        }
+        _ => not_retryable,
+    }
+}

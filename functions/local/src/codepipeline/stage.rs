@@ -1,0 +1,330 @@
+//! How executions go through stages: waiting, entering, succeeding, failing.
+
+use super::events;
+use super::execution::{ActionStatus, ExecutionStatus, Pending, StageRun, StageStatus};
+use super::options::{FailureOrder, StageFails};
+use super::pipeline::{
+    Condition, ConditionResult, ExecutionMode, Lane, OnFailure, Pipeline, RetryMode,
+};
+use super::script::{Outcome, Subject};
+use super::world::{Due, World};
+
+impl Pipeline {
+    pub(super) fn lane_of(&mut self, number: u64, stage: usize) -> Option<&mut Lane> {
+        let execution = self.executions.get(&number)?;
+        self.lanes.get_mut(execution.stage_name(stage))
+    }
+
+    pub(super) fn set_stage(&mut self, world: &World, number: u64, stage: usize, to: StageStatus) {
+        let lag = world.options.state_lag_ms;
+        let run = self.executions.get_mut(&number).and_then(|it| it.stage_mut(stage));
+        if let Some(run) = run {
+            run.state.edit(world.now, lag, |state| state.status = to);
+        }
+    }
+
+    pub(super) fn set_execution(&mut self, world: &World, number: u64, to: ExecutionStatus) {
+        let Some(execution) = self.executions.get_mut(&number) else { return };
+        execution.status = to;
+        execution.updated = world.now;
+        if matches!(to, ExecutionStatus::InProgress | ExecutionStatus::Stopping) {
+            self.running.insert(number);
+        } else {
+            self.running.remove(&number);
+        }
+    }
+
+    pub(super) fn tell_pipeline(&self, world: &mut World, number: u64, state: events::State) {
+        if let Some(execution) = self.executions.get(&number) {
+            events::pipeline(world, execution, state);
+        }
+    }
+
+    pub(super) fn tell_stage(
+        &self,
+        world: &mut World,
+        number: u64,
+        stage: usize,
+        state: events::State,
+    ) {
+        if let Some(execution) = self.executions.get(&number) {
+            events::stage(world, execution, stage, state);
+        }
+    }
+
+    pub(super) fn tell_action(
+        &self,
+        world: &mut World,
+        number: u64,
+        run: usize,
+        state: events::State,
+    ) {
+        if let Some(execution) = self.executions.get(&number)
+            && let Some(run) = execution.runs.get(run)
+        {
+            events::action(world, execution, run, state);
+        }
+    }
+
+    /// An execution comes to a stage: it enters, or it waits.
+    pub(super) fn arrive(&mut self, world: &mut World, number: u64, stage: usize) {
+        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let mode = execution.declaration.mode;
+        execution.position = None;
+        execution.waiting = Some(stage);
+        let lag = world.options.state_lag_ms;
+        let Some(lane) = self.lane_of(number, stage) else { return };
+        let mut waiting = lane.inbound.now().clone();
+        waiting.push(number);
+        let mut superseded = Vec::new();
+        if mode == ExecutionMode::Superseded {
+            let newest = waiting.iter().copied().max();
+            superseded = waiting.iter().copied().filter(|it| Some(*it) != newest).collect();
+            waiting.retain(|it| Some(*it) == newest);
+        }
+        lane.inbound.set(world.now, lag, waiting);
+        for number in superseded {
+            self.supersede(world, number);
+        }
+        self.admit(world, number, stage);
+    }
+
+    fn supersede(&mut self, world: &mut World, number: u64) {
+        if let Some(execution) = self.executions.get_mut(&number) {
+            execution.waiting = None;
+        }
+        self.set_execution(world, number, ExecutionStatus::Superseded);
+        self.tell_pipeline(world, number, "SUPERSEDED");
+    }
+
+    /// Lets those enter who wait for the stage of `number` and may; all of them in PARALLEL mode.
+    pub(super) fn admit(&mut self, world: &mut World, number: u64, stage: usize) {
+        let lag = world.options.state_lag_ms;
+        loop {
+            let Some(lane) = self.lane_of(number, stage) else { return };
+            if lane.transition.now().disabled.is_some() || lane.occupant.is_some() {
+                return;
+            }
+            let Some(next) = lane.inbound.now().first().copied() else { return };
+            lane.inbound.edit(world.now, lag, |waiting| waiting.retain(|it| *it != next));
+            let stage = self.executions.get(&next).and_then(|it| it.waiting);
+            if let Some(stage) = stage {
+                self.enter(world, next, stage);
+            }
+        }
+    }
+
+    fn enter(&mut self, world: &mut World, number: u64, stage: usize) {
+        let lag = world.options.state_lag_ms;
+        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let actions = execution.declaration.stages.get(stage).map_or(0, |it| it.actions.len());
+        if let Some(place) = execution.stages.get_mut(stage) {
+            *place = Some(StageRun::new(world.now, actions));
+        }
+        execution.waiting = None;
+        execution.position = Some(stage);
+        execution.updated = world.now;
+        let mode = execution.declaration.mode;
+        let name = execution.stage_name(stage).to_owned();
+        let Some(lane) = self.lane_of(number, stage) else { return };
+        let before = *lane.latest.now();
+        lane.latest.set(world.now, lag, Some(number));
+        if mode != ExecutionMode::Parallel {
+            lane.occupant = Some(number);
+            self.overtake(world, before, &name);
+        }
+        self.tell_stage(world, number, stage, "STARTED");
+        match self.condition(world, number, stage, Condition::BeforeEntry) {
+            Some(ConditionResult::Skip) => {
+                self.set_stage(world, number, stage, StageStatus::Skipped);
+                self.leave(world, number, stage);
+            }
+            Some(_) => self.fail_stage(world, number, stage, None),
+            None => self.go_on(world, number, stage, None),
+        }
+    }
+
+    /// Another execution enters the stage in which `before` failed.
+    fn overtake(&mut self, world: &mut World, before: Option<u64>, stage: &str) {
+        let Some(before) = before.filter(|_| world.options.overtaken_execution_becomes_superseded)
+        else {
+            return;
+        };
+        let failed_here = self.executions.get(&before).is_some_and(|execution| {
+            let index = execution.declaration.stage(stage).map(|(index, _)| index);
+            let run = index.and_then(|it| execution.stage(it));
+            run.is_some_and(|it| it.status() == StageStatus::Failed)
+        });
+        if failed_here {
+            self.supersede(world, before);
+        }
+    }
+
+    /// Plays a declared condition; answers its result if it is not met.
+    fn condition(
+        &mut self,
+        world: &World,
+        number: u64,
+        stage: usize,
+        which: Condition,
+    ) -> Option<ConditionResult> {
+        let lag = world.options.state_lag_ms;
+        let execution = self.executions.get_mut(&number)?;
+        let declared = execution.declaration.stages.get(stage)?;
+        let result = match which {
+            Condition::BeforeEntry => declared.before_entry,
+            Condition::OnSuccess => declared.on_success,
+        }?;
+        let subject = Subject::Condition(declared.name.clone(), which);
+        let outcome = match execution.script.take(&subject) {
+            Some(Outcome::Fail { error, .. }) => (false, Some(error.message)),
+            _ => (true, None),
+        };
+        let met = outcome.0;
+        execution.stage_mut(stage)?.state.edit(world.now, lag, |state| match which {
+            Condition::BeforeEntry => state.before_entry = Some(outcome),
+            Condition::OnSuccess => state.on_success = Some(outcome),
+        });
+        (!met).then_some(result)
+    }
+
+    /// What comes next in a stage, now that something in it changed: actions of the next run order,
+    /// success, failure, the end of a stop, or nothing because actions are in progress.
+    ///
+    /// `ended` is a run whose FAILED event has not been emitted yet.
+    pub(super) fn go_on(
+        &mut self,
+        world: &mut World,
+        number: u64,
+        stage: usize,
+        ended: Option<usize>,
+    ) {
+        let Some(execution) = self.executions.get(&number) else { return };
+        let in_progress = execution.any(stage, ActionStatus::InProgress);
+        let failed = execution.any(stage, ActionStatus::Failed);
+        let running =
+            execution.stage(stage).is_some_and(|it| it.status() == StageStatus::InProgress);
+        let stopping = execution.status == ExecutionStatus::Stopping;
+        // ALL_ACTIONS needs a stage without actions in progress, the automatic retry's too.
+        let declared = execution.declaration.stages.get(stage).and_then(|it| it.on_failure);
+        let at_first = world.options.stage_fails == StageFails::AtFirstFailedAction
+            && declared != Some(OnFailure::Retry(RetryMode::AllActions));
+        if running && !stopping && failed && (!in_progress || (at_first && ended.is_some())) {
+            return self.fail_stage(world, number, stage, ended);
+        }
+        if let Some(run) = ended {
+            self.tell_action(world, number, run, "FAILED");
+        }
+        if in_progress {
+            return;
+        }
+        if stopping {
+            return self.finish_stop(world, number);
+        }
+        if running && !self.start_next(world, number, stage) {
+            self.succeed_stage(world, number, stage);
+        }
+    }
+
+    fn succeed_stage(&mut self, world: &mut World, number: u64, stage: usize) {
+        match self.condition(world, number, stage, Condition::OnSuccess) {
+            Some(result) => {
+                self.fail_stage(world, number, stage, None);
+                if result == ConditionResult::Rollback {
+                    self.expect_rollback(world, number, stage);
+                }
+            }
+            None => {
+                self.set_stage(world, number, stage, StageStatus::Succeeded);
+                self.tell_stage(world, number, stage, "SUCCEEDED");
+                self.leave(world, number, stage);
+            }
+        }
+    }
+
+    /// A stage is done with: on to the next, or the execution has succeeded.
+    fn leave(&mut self, world: &mut World, number: u64, stage: usize) {
+        let Some(execution) = self.executions.get_mut(&number) else { return };
+        execution.position = None;
+        let next = stage + 1;
+        let last = next >= execution.stages.len() || execution.only_stage.is_some();
+        if last {
+            self.set_execution(world, number, ExecutionStatus::Succeeded);
+            self.tell_pipeline(world, number, "SUCCEEDED");
+        } else {
+            self.arrive(world, number, next);
+        }
+        self.release(world, number, stage);
+    }
+
+    /// "A failure releases the lock on the stage" (documented); so do a success and a stop.
+    pub(super) fn release(&mut self, world: &mut World, number: u64, stage: usize) {
+        let Some(lane) = self.lane_of(number, stage) else { return };
+        if lane.occupant == Some(number) {
+            lane.occupant = None;
+            self.admit(world, number, stage);
+        }
+    }
+
+    /// A stage fails: by a run whose event is still to come, by earlier ones, or by a condition.
+    fn fail_stage(&mut self, world: &mut World, number: u64, stage: usize, ended: Option<usize>) {
+        let Some(execution) = self.executions.get(&number) else { return };
+        let on_failure = execution.declaration.stages.get(stage).and_then(|it| it.on_failure);
+        let retried = execution
+            .stage(stage)
+            .is_some_and(|it| it.state.now().retry.auto_stage_retry_attempt > 0);
+        let by_action = execution.any(stage, ActionStatus::Failed);
+        let again = matches!(on_failure, Some(OnFailure::Retry(_))) && by_action && !retried;
+        let tell_run = |pipeline: &Self, world: &mut World| {
+            if let Some(run) = ended {
+                pipeline.tell_action(world, number, run, "FAILED");
+            }
+        };
+        if again && !world.options.automatic_retry_announces_failure {
+            tell_run(self, world);
+        } else {
+            let stage_first = world.options.failure_order == FailureOrder::StageFirst;
+            if !stage_first {
+                tell_run(self, world);
+            }
+            self.set_stage(world, number, stage, StageStatus::Failed);
+            self.tell_stage(world, number, stage, "FAILED");
+            if stage_first {
+                tell_run(self, world);
+            }
+            self.set_execution(world, number, ExecutionStatus::Failed);
+            self.tell_pipeline(world, number, "FAILED");
+        }
+        if again {
+            // The lock is kept: the stage is not done with.
+            let after = world.options.automatic_retry_delay_ms;
+            self.expect(number, stage, Pending::AutomaticRetry);
+            if after == 0 {
+                self.retry_automatically(world, number, stage);
+            } else {
+                world.schedule(after, &self.name, number, Due::AutomaticRetry(stage));
+            }
+            return;
+        }
+        if let Some(execution) = self.executions.get_mut(&number) {
+            execution.position = None;
+        }
+        if on_failure == Some(OnFailure::Rollback) {
+            self.expect_rollback(world, number, stage);
+        }
+        self.release(world, number, stage);
+    }
+
+    fn expect(&mut self, number: u64, stage: usize, pending: Pending) {
+        let run = self.executions.get_mut(&number).and_then(|it| it.stage_mut(stage));
+        if let Some(run) = run {
+            run.pending = Some(pending);
+        }
+    }
+
+    fn expect_rollback(&mut self, world: &mut World, number: u64, stage: usize) {
+        self.expect(number, stage, Pending::Rollback);
+        let after = world.options.automatic_rollback_delay_ms;
+        world.schedule(after, &self.name, number, Due::Rollback(stage));
+    }
+}

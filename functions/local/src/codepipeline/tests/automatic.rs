@@ -1,0 +1,208 @@
+//! What a stage does about its own failure, and failures by a condition.
+
+use super::*;
+
+fn retrying(mode: &str) -> Value {
+    let on_failure = json!({ "result": "RETRY", "retryConfiguration": { "retryMode": mode } });
+    shop_with("SUPERSEDED", 1, json!({ "onFailure": on_failure }))
+}
+
+fn script(failures: usize) -> Value {
+    let mut list = vec![fail(100); failures];
+    list.push(succeed(100));
+    json!({ "Build/Compile": list, "Build/Lint": [succeed(50)] })
+}
+
+#[test]
+fn the_automatic_retry_happens_exactly_once() {
+    for (failures, status) in [(1, "Succeeded"), (2, "Failed"), (3, "Failed")] {
+        let mut desk = Desk::of(retrying("FAILED_ACTIONS"), Options::default());
+        let id = desk.start(script(failures));
+        desk.until(60_000);
+        assert_eq!(desk.status(&id), status, "{failures} failures");
+        let view = desk.view(&id, "Build");
+        assert_eq!(view.retry.auto_stage_retry_attempt, 1);
+        assert_eq!(view.retries.len(), 1);
+        assert_eq!(view.retries[0].by, By::Automatic);
+        let shown = json!({ "autoStageRetryAttempt": 1,
+            "latestRetryTrigger": "AutomatedStageRetry" });
+        assert_eq!(desk.state(1)["retryStageMetadata"], shown);
+    }
+}
+
+#[test]
+fn a_manual_retry_after_the_automatic_one_counts_by_itself() {
+    let mut desk = Desk::of(retrying("ALL_ACTIONS"), Options::default());
+    let id = desk.start(script(2));
+    desk.until(10_000);
+    assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
+    let shown = json!({ "autoStageRetryAttempt": 1, "manualStageRetryAttempt": 1,
+        "latestRetryTrigger": "ManualStageRetry" });
+    assert_eq!(desk.state(1)["retryStageMetadata"], shown);
+    assert_eq!(desk.view(&id, "Build").attempt, 3);
+}
+
+#[test]
+fn what_the_automatic_retry_tells_is_an_option() {
+    for (announces, resumed) in [(true, true), (true, false), (false, true), (false, false)] {
+        let options = Options {
+            automatic_retry_announces_failure: announces,
+            automatic_retry_emits_resumed: resumed,
+            automatic_retry_counts_attempt: resumed,
+            ..Options::default()
+        };
+        let mut desk = Desk::of(retrying("FAILED_ACTIONS"), options);
+        let id = desk.start(script(1));
+        desk.until(60_000);
+        let told = desk.told();
+        for (what, expected) in [
+            ("Build FAILED", announces),
+            ("Pipeline FAILED", announces),
+            ("Build RESUMED", resumed),
+            ("Pipeline RESUMED", resumed),
+            ("Build/Compile FAILED", true),
+        ] {
+            assert_eq!(told.iter().any(|it| it == what), expected, "{what}");
+        }
+        assert_eq!(desk.view(&id, "Build").attempt, if resumed { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn the_automatic_retry_may_wait_and_a_caller_may_be_faster() {
+    for (pending, code) in [
+        (None, "done"),
+        (Some(RetryRefusal::Conflict), "ConflictException"),
+        (Some(RetryRefusal::StageNotRetryable), "StageNotRetryableException"),
+    ] {
+        for announces in [true, false] {
+            let options = Options {
+                automatic_retry_delay_ms: 5_000,
+                automatic_retry_announces_failure: announces,
+                retry_while_automatic_retry_pending: pending,
+                ..Options::default()
+            };
+            let mut desk = Desk::of(retrying("FAILED_ACTIONS"), options);
+            let id = desk.start(script(1));
+            desk.until(2_000);
+            let status = if announces { StageStatus::Failed } else { StageStatus::InProgress };
+            assert_eq!(desk.view(&id, "Build").status, status);
+            assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), code);
+            desk.until(60_000);
+            let retries: Vec<_> =
+                desk.service.retries("shop", &id, "Build").iter().map(|it| it.by).collect();
+            let expected = if pending.is_none() { By::Api } else { By::Automatic };
+            assert_eq!(retries, [expected], "one of them, not both");
+            assert_eq!(desk.status(&id), "Succeeded");
+        }
+    }
+}
+
+#[test]
+fn a_stage_that_waits_for_its_automatic_retry_lets_nobody_in() {
+    let options = Options { automatic_retry_delay_ms: 5_000, ..Options::default() };
+    let mut desk = Desk::of(retrying("FAILED_ACTIONS"), options);
+    let old = desk.start(script(1));
+    desk.until(1_050);
+    let new = desk.start(json!({}));
+    desk.until(5_000);
+    assert!(desk.service.stage("shop", &new, "Build").is_none());
+    desk.until(60_000);
+    assert_eq!((desk.status(&old), desk.status(&new)), ("Succeeded".into(), "Succeeded".into()));
+}
+
+#[test]
+fn an_automatic_rollback_takes_the_stage_away() {
+    let on_failure = json!({ "onFailure": { "result": "ROLLBACK" } });
+    let pipeline = shop_with("SUPERSEDED", 2, on_failure);
+    let options = Options { automatic_rollback_delay_ms: 2_000, ..Options::default() };
+    let mut desk = Desk::of(pipeline.clone(), options.clone());
+    let good = desk.start(json!({}));
+    desk.until(10_000);
+    let bad = desk.start(json!({ "Deploy/Copy": [fail(10), succeed(10)] }));
+    desk.until(20_000);
+    assert_eq!(desk.status(&bad), "Failed");
+    let state = desk.state(2);
+    assert_eq!(state["latestExecution"]["type"], json!("ROLLBACK"));
+    assert_eq!(state["latestExecution"]["status"], json!("Succeeded"));
+    let list = desk.done("ListPipelineExecutions", json!({ "pipelineName": "shop" }));
+    let newest = &list["pipelineExecutionSummaries"][0];
+    assert_eq!(newest["trigger"]["triggerType"], json!("AutomatedRollback"));
+    assert_eq!(newest["rollbackMetadata"]["rollbackTargetPipelineExecutionId"], json!(good));
+    assert_eq!(desk.retry("Deploy", &bad, "FAILED_ACTIONS"), "NotLatestPipelineExecutionException");
+
+    for (pending, code) in [(None, "done"), (Some(RetryRefusal::Conflict), "ConflictException")] {
+        let options = Options { retry_while_rollback_pending: pending, ..options.clone() };
+        let mut desk = Desk::of(pipeline.clone(), options);
+        desk.start(json!({}));
+        desk.until(10_000);
+        let bad = desk.start(json!({ "Deploy/Copy": [fail(10), succeed(10)] }));
+        desk.until(14_000);
+        assert_eq!(desk.retry("Deploy", &bad, "FAILED_ACTIONS"), code);
+        desk.until(60_000);
+        let kind = if pending.is_none() { "STANDARD" } else { "ROLLBACK" };
+        assert_eq!(desk.state(2)["latestExecution"]["type"], json!(kind));
+    }
+}
+
+#[test]
+fn a_stage_may_fail_without_a_failed_action() {
+    let condition = |result: &str| json!({ "conditions": [{ "result": result, "rules": [] }] });
+    for (key, script, shown) in [
+        ("beforeEntry", "Build#beforeEntry", "beforeEntryConditionState"),
+        ("onSuccess", "Build#onSuccess", "onSuccessConditionState"),
+    ] {
+        let pipeline = shop_with("SUPERSEDED", 1, json!({ key: condition("FAIL") }));
+        let mut desk = Desk::of(pipeline, Options::default());
+        let id = desk.start(json!({ script: [{ "fail": { "message": "closed" } }] }));
+        desk.until(10_000);
+        assert_eq!(desk.status(&id), "Failed");
+        let state = desk.state(1);
+        assert_eq!(state["latestExecution"]["status"], json!("Failed"));
+        let latest = json!({ "latestExecution": { "status": "Failed", "summary": "closed" } });
+        assert_eq!(state[shown], latest);
+        let view = desk.view(&id, "Build");
+        assert!(view.actions.iter().all(|it| it.status != Some(ActionStatus::Failed)));
+        for mode in ["FAILED_ACTIONS", "ALL_ACTIONS"] {
+            assert_eq!(desk.retry("Build", &id, mode), "StageNotRetryableException");
+        }
+    }
+    let pipeline = shop_with("SUPERSEDED", 1, json!({ "beforeEntry": condition("SKIP") }));
+    let mut desk = Desk::of(pipeline, Options::default());
+    let id = desk.start(json!({ "Build#beforeEntry": [{ "fail": {} }] }));
+    desk.until(10_000);
+    assert_eq!(desk.view(&id, "Build").status, StageStatus::Skipped);
+    assert_eq!(desk.status(&id), "Succeeded");
+}
+
+#[test]
+fn a_success_condition_may_roll_back() {
+    let condition = json!({ "conditions": [{ "result": "ROLLBACK", "rules": [] }] });
+    let pipeline = shop_with("SUPERSEDED", 2, json!({ "onSuccess": condition }));
+    let mut desk = Desk::of(pipeline, Options::default());
+    let good = desk.start(json!({}));
+    desk.until(10_000);
+    let bad = desk.start(json!({ "Deploy#onSuccess": [{ "fail": { "message": "alarm" } }] }));
+    desk.until(20_000);
+    assert_eq!((desk.status(&good), desk.status(&bad)), ("Succeeded".into(), "Failed".into()));
+    let latest = desk.state(2)["latestExecution"].take();
+    assert_eq!(latest["type"], json!("ROLLBACK"));
+    assert_eq!(latest["status"], json!("Succeeded"));
+}
+
+#[test]
+fn an_automatic_retry_of_all_actions_waits_for_those_in_progress() {
+    for (mode, runs, at) in
+        [("FAILED_ACTIONS", [2, 1, 0], 1_100), ("ALL_ACTIONS", [2, 2, 0], 4_000)]
+    {
+        let options =
+            Options { stage_fails: StageFails::AtFirstFailedAction, ..Options::default() };
+        let mut desk = Desk::of(retrying(mode), options);
+        let list = json!([fail(100), succeed(9_000)]);
+        let id = desk.start(json!({ "Build/Compile": list, "Build/Lint": [succeed(3_000)] }));
+        desk.until(5_000);
+        let view = desk.view(&id, "Build");
+        assert_eq!(view.retries[0].at, at, "{mode}");
+        assert_eq!(view.actions.iter().map(|it| it.runs).collect::<Vec<_>>(), runs, "{mode}");
+    }
+}

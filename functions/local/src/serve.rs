@@ -1,0 +1,310 @@
+//! The emulated services over HTTP, in the AWS JSON protocols 1.0 and 1.1, for real SDKs and the AWS CLI.
+//!
+//! Each account and region is a world of its own: the region is the one that the request is signed for, the
+//! account is the access key id where that is twelve digits, or 111122223333. Signatures are not checked.
+//!
+//! Under `/_redrive/` is what the real services do not have:
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /_redrive/events` | the events emitted so far, oldest first; `?after=N` leaves out the first N |
+//! | `GET /_redrive/calls` | how often each operation was called |
+//! | `POST /_redrive/clock` `{"advance_seconds": 900}` | winds the clock forward: runs end, tokens expire |
+//! | `POST /_redrive/faults` `{"service": "states", "operation": "RedriveExecution", "fault": …}` | plays a fault on the next call: `{"refuse": {"code", "message", "status"}}`, `"lose_request"` or `"lose_answer"` |
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use redrive_core::failure::Service as Which;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::api::{ApiError, CallError, Emitted, Fault, Place, Service};
+use crate::desk::Region;
+
+/// The largest body that AWS takes on these operations is 1 MB.
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// Serves both services until the process ends. `ready` is told the address once requests are taken; `port`
+/// 0 lets the system choose. Each event that a service emits is given to `announce`.
+///
+/// # Errors
+/// The port cannot be bound, or the system gives no sockets.
+pub fn serve(
+    port: u16,
+    ready: impl FnOnce(SocketAddr),
+    announce: impl Fn(&Emitted) + 'static,
+) -> std::io::Result<Infallible> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async {
+        // Loopback alone: this is an emulator without authentication.
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        ready(listener.local_addr()?);
+        let world = Rc::new(World { announce: Box::new(announce), state: RefCell::default() });
+        let ticking = Rc::clone(&world);
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                ticking.advance();
+            }
+        });
+        loop {
+            let (stream, _) = listener.accept().await?;
+            let world = Rc::clone(&world);
+            tokio::task::spawn_local(async move {
+                let service = service_fn(move |request| {
+                    let world = Rc::clone(&world);
+                    async move { world.answer(request).await }
+                });
+                // A connection that breaks, or that is broken to lose an answer, is no error of the server.
+                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    })
+}
+
+/// The answer is lost on purpose: hyper drops the connection.
+#[derive(Debug)]
+struct Lost;
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the answer is lost on purpose")
+    }
+}
+
+impl std::error::Error for Lost {}
+
+type Answer = Result<Response<Full<Bytes>>, Lost>;
+
+struct World {
+    announce: Box<dyn Fn(&Emitted)>,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    regions: BTreeMap<(String, String), Region>,
+    events: Vec<Value>,
+    calls: BTreeMap<String, u64>,
+    ahead_ms: u64,
+}
+
+impl State {
+    fn now(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_add(self.ahead_ms)
+    }
+}
+
+impl World {
+    /// Finishes what is due, and announces it.
+    fn advance(&self) {
+        let mut state = self.state.borrow_mut();
+        let now = state.now();
+        let emitted: Vec<Emitted> = state.regions.values_mut().flat_map(|region| region.advance(now)).collect();
+        for emitted in emitted {
+            (self.announce)(&emitted);
+            state.events.push(emitted.event);
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
+            return wire_error(&ApiError::new("SerializationException", "the body is missing, cut, or over 1 MB"));
+        };
+        let body = body.to_bytes();
+        let answer = match (head.method, head.uri.path()) {
+            (Method::POST, "/") => self.operate(&head.headers, &body),
+            (method, path) if path.starts_with("/_redrive/") => {
+                self.control(&method, path, head.uri.query().unwrap_or_default(), &body)
+            }
+            _ => json_answer(
+                StatusCode::NOT_FOUND,
+                &json!({ "message": "POST / with X-Amz-Target answers AWS calls; GET /_redrive/events, GET /_redrive/calls, POST /_redrive/clock and POST /_redrive/faults are the emulator's own" }),
+            ),
+        };
+        self.advance();
+        answer
+    }
+
+    fn operate(&self, headers: &HeaderMap, body: &[u8]) -> Answer {
+        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let (which, operation) = match target.split_once('.') {
+            Some(("AWSStepFunctions", operation)) => (Which::StepFunctions, operation),
+            Some(("CodePipeline_20150709", operation)) => (Which::CodePipeline, operation),
+            _ => {
+                let message = format!(
+                    "X-Amz-Target names no operation of AWSStepFunctions or CodePipeline_20150709: {target:?}"
+                );
+                return wire_error(&ApiError::new("UnknownOperationException", message));
+            }
+        };
+        let body: Value = match serde_json::from_slice(if body.is_empty() { b"{}" } else { body }) {
+            Ok(body) => body,
+            Err(_) => return wire_error(&ApiError::new("SerializationException", "the body is not JSON")),
+        };
+        let place = place_of(headers);
+        let mut state = self.state.borrow_mut();
+        let now = state.now();
+        *state.calls.entry(operation.to_owned()).or_default() += 1;
+        let region = state.region(&place);
+        match region.call(which, now, operation, &body) {
+            Ok(answer) => json_answer(StatusCode::OK, &answer),
+            Err(CallError::Api(error)) => wire_error(&error),
+            Err(CallError::Lost) => Err(Lost),
+        }
+    }
+
+    fn control(&self, method: &Method, path: &str, query: &str, body: &[u8]) -> Answer {
+        self.advance();
+        let mut state = self.state.borrow_mut();
+        match (method, path) {
+            (&Method::GET, "/_redrive/events") => {
+                let after = query.strip_prefix("after=").and_then(|after| after.parse().ok()).unwrap_or_default();
+                let events: Vec<&Value> = state.events.iter().skip(after).collect();
+                json_answer(StatusCode::OK, &json!(events))
+            }
+            (&Method::GET, "/_redrive/calls") => json_answer(StatusCode::OK, &json!(state.calls)),
+            (&Method::POST, "/_redrive/clock") => match serde_json::from_slice::<Wind>(body) {
+                Ok(wind) => {
+                    state.ahead_ms = state.ahead_ms.saturating_add(wind.advance_seconds.saturating_mul(1000));
+                    json_answer(StatusCode::OK, &json!({ "now_ms": state.now() }))
+                }
+                Err(error) => bad_request(&error),
+            },
+            (&Method::POST, "/_redrive/faults") => match serde_json::from_slice::<PlayFault>(body) {
+                Ok(play) => {
+                    let fault = play.fault.into();
+                    let region = state.region(&Place {
+                        region: play.region.unwrap_or_else(|| Place::default().region),
+                        account: play.account.unwrap_or_else(|| Place::default().account),
+                        ..Place::default()
+                    });
+                    match play.service {
+                        ServiceName::States => region.stepfunctions.inject(&play.operation, fault),
+                        ServiceName::Codepipeline => region.codepipeline.inject(&play.operation, fault),
+                    }
+                    json_answer(StatusCode::OK, &json!({}))
+                }
+                Err(error) => bad_request(&error),
+            },
+            _ => json_answer(
+                StatusCode::NOT_FOUND,
+                &json!({ "message": format!("{method} {path} is none of GET events, GET calls, POST clock, POST faults") }),
+            ),
+        }
+    }
+}
+
+impl State {
+    fn region(&mut self, place: &Place) -> &mut Region {
+        let seed = self.regions.len() as u64;
+        let key = (place.account.clone(), place.region.clone());
+        self.regions.entry(key).or_insert_with(|| Region::new(place, seed))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wind {
+    advance_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlayFault {
+    service: ServiceName,
+    operation: String,
+    fault: FaultName,
+    region: Option<String>,
+    account: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ServiceName {
+    States,
+    Codepipeline,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum FaultName {
+    Refuse {
+        code: String,
+        #[serde(default)]
+        message: String,
+        #[serde(default = "bad_request_status")]
+        status: u16,
+    },
+    LoseRequest,
+    LoseAnswer,
+}
+
+const fn bad_request_status() -> u16 {
+    400
+}
+
+impl From<FaultName> for Fault {
+    fn from(name: FaultName) -> Self {
+        match name {
+            FaultName::Refuse { code, message, status } => {
+                Self::Refuse(ApiError { status, ..ApiError::new(code, message) })
+            }
+            FaultName::LoseRequest => Self::LoseRequest,
+            FaultName::LoseAnswer => Self::LoseAnswer,
+        }
+    }
+}
+
+/// `Credential=AKID/20261120/eu-west-1/states/aws4_request` says for which region a request is signed.
+fn place_of(headers: &HeaderMap) -> Place {
+    let mut place = Place::default();
+    let signed = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let Some((_, credential)) = signed.split_once("Credential=") else { return place };
+    let mut parts = credential.split(['/', ',']);
+    if let Some(key) = parts.next().filter(|key| key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit())) {
+        place.account = key.to_owned();
+    }
+    if let Some(region) = parts.nth(1).filter(|region| !region.is_empty()) {
+        place.region = region.to_owned();
+    }
+    if place.region.starts_with("cn-") {
+        place.partition = "aws-cn".into();
+    } else if place.region.starts_with("us-gov-") {
+        place.partition = "aws-us-gov".into();
+    }
+    place
+}
+
+fn bad_request(error: &serde_json::Error) -> Answer {
+    json_answer(StatusCode::BAD_REQUEST, &json!({ "message": error.to_string() }))
+}
+
+fn wire_error(error: &ApiError) -> Answer {
+    let mut body = error.members.clone();
+    body.insert("__type".into(), error.kind.clone().into());
+    body.insert("message".into(), error.message.clone().into());
+    json_answer(StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST), &Value::Object(body))
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Answer {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"));
+    Ok(response)
+}

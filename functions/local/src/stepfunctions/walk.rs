@@ -1,0 +1,270 @@
+//! Walking a definition, and writing the history of the walk.
+
+use std::sync::Arc;
+
+use super::definition::{Kind, Path, Scope, State};
+use super::history::{Failure, History, What};
+
+/// Where an execution stands in its definition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// The state that is being executed, or that the last run ended at.
+    position: Option<Position>,
+    /// The event the next one follows from.
+    previous: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Position {
+    path: Path,
+    /// The id of the event that entered the state; a redrive links back to it.
+    entered: u64,
+    /// Whether its Task was scheduled in this run.
+    scheduled: bool,
+}
+
+impl Cursor {
+    /// The state the execution stands at, with those around it.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.position.as_ref().map(|position| &position.path)
+    }
+
+    /// The state's name.
+    pub(super) fn state(&self) -> Option<&Arc<State>> {
+        self.path()?.last()
+    }
+
+    /// A redrive goes back to the state, whose Task is to be scheduled again.
+    pub(super) fn rewind(&mut self) {
+        self.previous = 0;
+        if let Some(position) = &mut self.position {
+            position.scheduled = false;
+            self.previous = position.entered;
+        }
+    }
+}
+
+/// One stretch of a walk, all at one moment.
+pub(super) struct Walk<'a> {
+    pub(super) root: &'a Scope,
+    pub(super) history: &'a mut History,
+    pub(super) cursor: &'a mut Cursor,
+    pub(super) at: u64,
+}
+
+impl Walk<'_> {
+    /// Writes an event that follows from the last one.
+    pub(super) fn log(&mut self, what: What) -> u64 {
+        self.cursor.previous = self.history.push(self.at, self.cursor.previous, what);
+        self.cursor.previous
+    }
+
+    /// Goes to the state at the end of `target`, and schedules its Task there.
+    pub(super) fn go_to(&mut self, target: &Path) {
+        if self.cursor.path() == Some(target) {
+            return self.schedule();
+        }
+        self.reach(target);
+        self.schedule();
+    }
+
+    /// A redriven Map Run goes on instead of being started.
+    pub(super) fn resume_map(&mut self, what: What) {
+        self.log(what);
+        if let Some(position) = &mut self.cursor.position {
+            position.scheduled = true;
+        }
+    }
+
+    /// Goes to the end of the definition, past any Fail state.
+    pub(super) fn go_out(&mut self) {
+        let last = self.leave_down_to(0);
+        let rest = self.root.way_out(last.as_deref());
+        self.pass_all(&rest);
+    }
+
+    /// Fails where it stands, and the Parallel and Map states around with it.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        let Some(position) = self.cursor.position.clone() else { return };
+        let Some((state, around)) = position.path.split_last() else { return };
+        let error = failure.error.as_deref();
+        match state.kind {
+            Kind::Task if !schedules(error) => self.evaluation_fails(state, failure),
+            Kind::Task if error == Some("States.Timeout") => {
+                self.log(What::TimedOut(Arc::clone(state), failure.clone()));
+            }
+            Kind::Task => {
+                self.log(What::Failed(Arc::clone(state), failure.clone()));
+            }
+            Kind::Parallel => {
+                self.log(What::ParallelStateFailed);
+            }
+            Kind::Map => {
+                if state.distributed {
+                    self.log(What::MapRunFailed(failure.clone()));
+                }
+                self.log(What::MapStateFailed);
+            }
+            Kind::Fail => {}
+            _ => self.evaluation_fails(state, failure),
+        }
+        for container in around.iter().rev() {
+            if container.kind == Kind::Map {
+                self.log(What::MapIterationFailed(Arc::clone(container)));
+                self.log(What::MapStateFailed);
+            } else {
+                self.log(What::ParallelStateFailed);
+            }
+        }
+    }
+
+    fn evaluation_fails(&mut self, state: &Arc<State>, failure: &Failure) {
+        if failure.error.as_deref() == Some("States.QueryEvaluationError") {
+            self.log(What::EvaluationFailed(Arc::clone(state), failure.clone()));
+        }
+    }
+
+    /// Enters the state at the end of `target`.
+    pub(super) fn reach(&mut self, target: &Path) {
+        let shared = self.cursor.path().map_or(0, |path| {
+            let around = path.len().min(target.len()).saturating_sub(1);
+            path.iter().zip(target).take(around).take_while(|(a, b)| a.name == b.name).count()
+        });
+        let mut last = self.leave_down_to(shared);
+        for (depth, state) in target.iter().enumerate().skip(shared) {
+            let around = depth.checked_sub(1).and_then(|outer| target.get(outer));
+            let between = match around {
+                None => self.root.between(last.take().as_deref(), &state.name),
+                Some(container) => match branch(container, state) {
+                    Some(scope) => scope.between(last.take().as_deref(), &state.name),
+                    None => Path::new(),
+                },
+            };
+            self.pass_all(&between);
+            let entered = self.log(What::StateEntered(Arc::clone(state)));
+            if let Some(next) = target.get(depth + 1) {
+                let opened = self.open(state);
+                // The other branches have succeeded by then.
+                for scope in state.inner().iter().filter(|scope| !scope.contains(&next.name)) {
+                    self.pass_all(&scope.way_out(None));
+                    self.cursor.previous = opened;
+                }
+            } else {
+                self.cursor.position =
+                    Some(Position { path: target.clone(), entered, scheduled: false });
+            }
+        }
+    }
+
+    /// Completes the state it stands at, and those around it until `depth` of them are left.
+    /// Answers the outermost state that was completed.
+    fn leave_down_to(&mut self, depth: usize) -> Option<Arc<State>> {
+        self.cursor.position.as_ref()?;
+        self.schedule();
+        let mut around = self.cursor.position.take()?.path;
+        let mut last = around.pop()?;
+        self.succeed(&last);
+        while around.len() > depth {
+            let Some(container) = around.pop() else { break };
+            if let Some(scope) = branch(&container, &last) {
+                let rest = scope.way_out(Some(&last));
+                self.pass_all(&rest);
+            }
+            self.close(&container);
+            last = container;
+        }
+        Some(last)
+    }
+
+    /// Enters, executes and exits each.
+    fn pass_all(&mut self, states: &Path) {
+        for state in states {
+            self.log(What::StateEntered(Arc::clone(state)));
+            if state.inner().is_empty() {
+                self.start(state);
+                self.succeed(state);
+                continue;
+            }
+            let opened = self.open(state);
+            for scope in state.inner() {
+                self.cursor.previous = opened;
+                self.pass_all(&scope.way_out(None));
+            }
+            self.close(state);
+        }
+    }
+
+    fn open(&mut self, state: &Arc<State>) -> u64 {
+        if state.kind != Kind::Map {
+            return self.log(What::ParallelStateStarted);
+        }
+        self.log(What::MapStateStarted);
+        self.log(What::MapIterationStarted(Arc::clone(state)))
+    }
+
+    fn close(&mut self, state: &Arc<State>) {
+        if state.kind == Kind::Map {
+            self.log(What::MapIterationSucceeded(Arc::clone(state)));
+            self.log(What::MapStateSucceeded);
+        } else {
+            self.log(What::ParallelStateSucceeded);
+        }
+        self.log(What::StateExited(Arc::clone(state)));
+    }
+
+    /// Schedules the Task it stands at, unless that was done in this run.
+    fn schedule(&mut self) {
+        let Some(position) = &mut self.cursor.position else { return };
+        if std::mem::replace(&mut position.scheduled, true) {
+            return;
+        }
+        let Some(state) = position.path.last().cloned() else { return };
+        self.start(&state);
+    }
+
+    fn start(&mut self, state: &Arc<State>) {
+        match (state.kind, &state.resource) {
+            (Kind::Task, Some(resource)) => {
+                self.log(What::Scheduled(Arc::clone(state)));
+                self.log(What::Started(Arc::clone(state)));
+                if resource.waits() {
+                    self.log(What::Submitted(Arc::clone(state)));
+                }
+            }
+            (Kind::Parallel, _) => {
+                self.log(What::ParallelStateStarted);
+            }
+            (Kind::Map, _) => {
+                self.log(What::MapStateStarted);
+            }
+            _ => {}
+        }
+    }
+
+    fn succeed(&mut self, state: &Arc<State>) {
+        match state.kind {
+            Kind::Task => {
+                self.log(What::Succeeded(Arc::clone(state)));
+            }
+            Kind::Parallel => {
+                self.log(What::ParallelStateSucceeded);
+            }
+            Kind::Map => {
+                self.log(What::MapStateSucceeded);
+            }
+            _ => {}
+        }
+        self.log(What::StateExited(Arc::clone(state)));
+    }
+}
+
+/// Whether a Task that fails with this error was scheduled at all: the state itself, not what it
+/// calls, fails with these.
+pub(super) fn schedules(error: Option<&str>) -> bool {
+    !matches!(error, Some("States.Runtime" | "States.QueryEvaluationError"))
+}
+
+/// The branch of `container` that holds `state`.
+fn branch<'a>(container: &'a State, state: &State) -> Option<&'a Scope> {
+    container.inner().iter().find(|scope| scope.contains(&state.name)).map(AsRef::as_ref)
+}

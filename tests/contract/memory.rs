@@ -1,0 +1,48 @@
+//! The ledger in memory keeps the contract, and keeps it among threads.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod ledger;
+
+use std::sync::Barrier;
+
+use redrive_core::failure::{Identity, Subject};
+use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms, Written, write};
+use redrive_core::time::Time;
+use redrive_core::verdict::{Decision, Reason, Verdict};
+use redrive_local::memory::Memory;
+
+#[test]
+fn the_ledger_in_memory_keeps_the_contract() {
+    pollster::block_on(ledger::all(async || Memory::default()));
+}
+
+#[test]
+fn fifty_threads_that_claim_at_once_give_one_winner() {
+    let memory = Memory::default();
+    let start = Barrier::new(50);
+    let claim = |number: usize| {
+        let owner = Owner(format!("thread-{number}"));
+        let pen = Pen { owner: &owner, now: Time::from_millis(0), terms: &Terms::default() };
+        let entry = Entry::open(
+            Judgement {
+                subject: Subject::Execution {
+                    arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:race".into(),
+                },
+                identity: Identity::RedriveCount(0),
+                failed_at: Time::from_millis(0),
+                verdict: Verdict::bare(Decision::Retry, Reason::Matched),
+                observed: false,
+            },
+            pen,
+        );
+        start.wait();
+        matches!(pollster::block_on(write(&memory, entry)), Ok(Written::Claimed(_)))
+    };
+    let winners = std::thread::scope(|scope| {
+        let claim = &claim;
+        let threads: Vec<_> = (0..50).map(|number| scope.spawn(move || claim(number))).collect();
+        threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum::<usize>()
+    });
+    assert_eq!(winners, 1);
+}
