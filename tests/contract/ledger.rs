@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use redrive_core::failure::{Identity, Subject};
 use redrive_core::ledger::{
-    Claim, Entry, Judgement, Ledger, Owner, Pen, State, Swap, Take, Terms, Ticket, Written, take, write,
+    Claim, Entry, Judgement, Ledger, Owner, Pen, State, Swap, Take, Terms, Ticket, Written, take,
+    write,
 };
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
@@ -26,7 +27,9 @@ fn terms() -> Terms {
 }
 
 fn execution(name: &str) -> Subject {
-    Subject::Execution { arn: format!("arn:aws:states:eu-west-1:111122223333:execution:etl:{name}") }
+    Subject::Execution {
+        arn: format!("arn:aws:states:eu-west-1:111122223333:execution:etl:{name}"),
+    }
 }
 
 fn stage(id: u32) -> Subject {
@@ -40,8 +43,18 @@ fn retry(delay_seconds: u32) -> Verdict {
         because: Reason::Matched,
         policy: Some("etl".into()),
         rules: vec![
-            Charge { rule: "throttled".into(), reason: Some("too busy: \"ja\"".into()), used: 0, limit: 2 },
-            Charge { rule: "rule-0f1e2d3c4b".into(), reason: None, used: 0, limit: 10 },
+            Charge {
+                rule: "throttled".into(),
+                reason: Some("too busy: \"ja\"".into()),
+                used: 0,
+                limit: 2,
+            },
+            Charge {
+                rule: "rule-0f1e2d3c4b".into(),
+                reason: None,
+                used: 0,
+                limit: 10,
+            },
         ],
         delay_seconds,
         retry_mode: RetryMode::AllActions,
@@ -49,21 +62,38 @@ fn retry(delay_seconds: u32) -> Verdict {
 }
 
 fn judgement(subject: Subject, identity: Identity, verdict: Verdict) -> Judgement {
-    Judgement { subject, identity, failed_at: NOW, verdict, observed: false }
+    Judgement {
+        subject,
+        identity,
+        failed_at: NOW,
+        verdict,
+        observed: false,
+    }
 }
 
 fn acting(subject: Subject, by: &Owner) -> Entry {
-    let pen = Pen { owner: by, now: NOW, terms: &terms() };
+    let pen = Pen {
+        owner: by,
+        now: NOW,
+        terms: &terms(),
+    };
     Entry::open(judgement(subject, Identity::RedriveCount(0), retry(0)), pen)
 }
 
 fn queued(subject: Subject, by: &Owner, seconds: u32) -> Entry {
-    let pen = Pen { owner: by, now: NOW, terms: &terms() };
-    Entry::open(judgement(subject, Identity::RedriveCount(0), retry(seconds)), pen)
+    let pen = Pen {
+        owner: by,
+        now: NOW,
+        terms: &terms(),
+    };
+    Entry::open(
+        judgement(subject, Identity::RedriveCount(0), retry(seconds)),
+        pen,
+    )
 }
 
 /// Runs the whole suite.
-pub async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
+pub(crate) async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
     an_entry_reads_back_as_it_was_written(&fresh().await).await;
     of_all_who_write_one_revision_one_wins(&fresh().await).await;
     fifty_racing_claims_give_one_winner(&fresh().await).await;
@@ -77,11 +107,17 @@ pub async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
 
 async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
     let (terms, a) = (terms(), owner("a"));
-    let pen = |ms| Pen { owner: &a, now: NOW.plus(Duration::from_millis(ms)), terms: &terms };
+    let pen = |ms| Pen {
+        owner: &a,
+        now: NOW.plus(Duration::from_millis(ms)),
+        terms: &terms,
+    };
     assert_eq!(ledger.read(&execution("nobody")).await, Ok(None));
 
     // One entry through every kind of content: attempts, both identities, busy, doubt, a lease.
-    let ids = |ids: &[&str]| Identity::FailedActions(ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>());
+    let ids = |ids: &[&str]| {
+        Identity::FailedActions(ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+    };
     let mut entry = Entry::open(judgement(stage(1), ids(&["u1", "l1"]), retry(0)), pen(0));
     let mut steps = vec![entry.clone()];
     entry = entry.put_off(pen(1)).unwrap();
@@ -94,13 +130,26 @@ async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
     steps.push(entry.clone());
     entry = entry.accept(pen(5)).unwrap();
     steps.push(entry.clone());
-    entry = entry.judge(judgement(stage(1), ids(&["u2"]), Verdict::give_up(Reason::Unmatched, "etl")), pen(6)).unwrap();
+    entry = entry
+        .judge(
+            judgement(
+                stage(1),
+                ids(&["u2"]),
+                Verdict::give_up(Reason::Unmatched, "etl"),
+            ),
+            pen(6),
+        )
+        .unwrap();
     steps.push(entry);
     for entry in steps {
         assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored), "{entry:?}");
         assert_eq!(ledger.read(&stage(1)).await, Ok(Some(entry)));
     }
-    assert_eq!(ledger.read(&stage(2)).await, Ok(None), "another execution of the same stage is another subject");
+    assert_eq!(
+        ledger.read(&stage(2)).await,
+        Ok(None),
+        "another execution of the same stage is another subject"
+    );
 }
 
 async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
@@ -109,23 +158,56 @@ async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.swap(&first).await, Ok(Swap::Stored));
 
     let other = acting(execution("r"), &owner("b"));
-    assert_eq!(ledger.swap(&other).await, Ok(Swap::Stale(Some(first.clone()))), "there is an entry already");
+    assert_eq!(
+        ledger.swap(&other).await,
+        Ok(Swap::Stale(Some(first.clone()))),
+        "there is an entry already"
+    );
     let a = owner("a");
-    let second = first.accept(Pen { owner: &a, now: NOW, terms: &terms }).unwrap();
-    let skipping = Entry { revision: 3, ..second.clone() };
-    assert_eq!(ledger.swap(&skipping).await, Ok(Swap::Stale(Some(first.clone()))), "a revision was left out");
-    assert_eq!(ledger.read(&execution("r")).await, Ok(Some(first)), "who loses changes nothing");
+    let second = first
+        .accept(Pen {
+            owner: &a,
+            now: NOW,
+            terms: &terms,
+        })
+        .unwrap();
+    let skipping = Entry {
+        revision: 3,
+        ..second.clone()
+    };
+    assert_eq!(
+        ledger.swap(&skipping).await,
+        Ok(Swap::Stale(Some(first.clone()))),
+        "a revision was left out"
+    );
+    assert_eq!(
+        ledger.read(&execution("r")).await,
+        Ok(Some(first)),
+        "who loses changes nothing"
+    );
 
     assert_eq!(ledger.swap(&second).await, Ok(Swap::Stored));
-    assert_eq!(ledger.swap(&second).await, Ok(Swap::Stale(Some(second.clone()))), "that revision is written");
-    let missing = Entry { revision: 2, ..acting(execution("missing"), &owner("a")) };
-    assert_eq!(ledger.swap(&missing).await, Ok(Swap::Stale(None)), "there is nothing to replace");
+    assert_eq!(
+        ledger.swap(&second).await,
+        Ok(Swap::Stale(Some(second.clone()))),
+        "that revision is written"
+    );
+    let missing = Entry {
+        revision: 2,
+        ..acting(execution("missing"), &owner("a"))
+    };
+    assert_eq!(
+        ledger.swap(&missing).await,
+        Ok(Swap::Stale(None)),
+        "there is nothing to replace"
+    );
 }
 
 async fn fifty_racing_claims_give_one_winner<L: Ledger>(ledger: &L) {
     let claims = (0..50).map(|number| {
         let entry = acting(execution("race"), &owner(&format!("owner-{number}")));
-        Box::pin(write(ledger, entry)) as Pin<Box<dyn Future<Output = Result<Written, Trouble>> + '_>>
+        Box::pin(write(ledger, entry))
+            as Pin<Box<dyn Future<Output = Result<Written, Trouble>> + '_>>
     });
     let mut winners = Vec::new();
     let mut losers = 0;
@@ -136,80 +218,216 @@ async fn fifty_racing_claims_give_one_winner<L: Ledger>(ledger: &L) {
             other => panic!("{other:?}"),
         }
     }
-    let [winner] = winners.as_slice() else { panic!("{} winners", winners.len()) };
+    let [winner] = winners.as_slice() else {
+        panic!("{} winners", winners.len())
+    };
     assert_eq!(losers, 49);
     let stored = ledger.read(&execution("race")).await.unwrap().unwrap();
     assert_eq!(&stored, winner.entry());
-    assert_eq!((stored.retries, stored.uses("etl", "throttled")), (1, 1), "one charge for one claim");
+    assert_eq!(
+        (stored.retries, stored.uses("etl", "throttled")),
+        (1, 1),
+        "one charge for one claim"
+    );
 }
 
 async fn a_write_that_meets_itself_is_won<L: Ledger>(ledger: &L) {
     // The answer of the first write is lost, and the client sends it again.
     let twice = Twice(ledger);
     let entry = acting(execution("twice"), &owner("a"));
-    assert!(matches!(write(&twice, entry).await, Ok(Written::Claimed(_))));
+    assert!(matches!(
+        write(&twice, entry).await,
+        Ok(Written::Claimed(_))
+    ));
     let other = acting(execution("twice"), &owner("b"));
-    assert!(matches!(write(&twice, other).await, Ok(Written::Lost(Some(_)))), "another owner's write is not one's own");
+    assert!(
+        matches!(write(&twice, other).await, Ok(Written::Lost(Some(_)))),
+        "another owner's write is not one's own"
+    );
 }
 
 async fn a_ticket_is_good_once<L: Ledger>(ledger: &L) {
     let terms = terms();
     let entry = queued(execution("due"), &owner("a"), 60);
-    assert!(matches!(write(ledger, entry.clone()).await, Ok(Written::Stored(_))));
+    assert!(matches!(
+        write(ledger, entry.clone()).await,
+        Ok(Written::Stored(_))
+    ));
     let later = NOW.plus(Duration::from_secs(60));
     let (b, c) = (owner("b"), owner("c"));
 
-    let stale = Ticket { revision: 7, ..entry.ticket() };
-    let refused = take(ledger, &stale, Pen { owner: &b, now: later, terms: &terms }).await.unwrap();
-    assert_eq!(refused, Err(Some(entry.clone())), "the entry is not in that revision");
+    let stale = Ticket {
+        revision: 7,
+        ..entry.ticket()
+    };
+    let refused = take(
+        ledger,
+        &stale,
+        Pen {
+            owner: &b,
+            now: later,
+            terms: &terms,
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        refused,
+        Err(Some(entry.clone())),
+        "the entry is not in that revision"
+    );
 
-    let pen = Pen { owner: &b, now: later, terms: &terms };
+    let pen = Pen {
+        owner: &b,
+        now: later,
+        terms: &terms,
+    };
     let claim: Claim = take(ledger, &entry.ticket(), pen).await.unwrap().unwrap();
-    assert_eq!(claim.entry(), &entry.take(pen).unwrap(), "a take does what the core says it does");
-    assert_eq!(ledger.read(&execution("due")).await, Ok(Some(claim.entry().clone())));
+    assert_eq!(
+        claim.entry(),
+        &entry.take(pen).unwrap(),
+        "a take does what the core says it does"
+    );
+    assert_eq!(
+        ledger.read(&execution("due")).await,
+        Ok(Some(claim.entry().clone()))
+    );
 
-    let again = take(ledger, &entry.ticket(), Pen { owner: &c, now: later, terms: &terms }).await.unwrap();
-    assert_eq!(again, Err(Some(claim.entry().clone())), "the ticket is void");
+    let again = take(
+        ledger,
+        &entry.ticket(),
+        Pen {
+            owner: &c,
+            now: later,
+            terms: &terms,
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        again,
+        Err(Some(claim.entry().clone())),
+        "the ticket is void"
+    );
     let nobody = queued(execution("nobody"), &owner("a"), 60).ticket();
-    assert_eq!(take(ledger, &nobody, Pen { owner: &c, now: later, terms: &terms }).await, Ok(Err(None)));
+    assert_eq!(
+        take(
+            ledger,
+            &nobody,
+            Pen {
+                owner: &c,
+                now: later,
+                terms: &terms
+            }
+        )
+        .await,
+        Ok(Err(None))
+    );
 }
 
 async fn a_take_that_meets_itself_is_won<L: Ledger>(ledger: &L) {
     let (terms, b) = (terms(), owner("b"));
     let entry = queued(execution("due-twice"), &owner("a"), 60);
-    assert!(matches!(write(ledger, entry.clone()).await, Ok(Written::Stored(_))));
-    let pen = Pen { owner: &b, now: NOW, terms: &terms };
-    assert!(take(&Twice(ledger), &entry.ticket(), pen).await.unwrap().is_ok());
+    assert!(matches!(
+        write(ledger, entry.clone()).await,
+        Ok(Written::Stored(_))
+    ));
+    let pen = Pen {
+        owner: &b,
+        now: NOW,
+        terms: &terms,
+    };
+    assert!(
+        take(&Twice(ledger), &entry.ticket(), pen)
+            .await
+            .unwrap()
+            .is_ok()
+    );
 }
 
 async fn of_all_who_take_over_one_wins_and_the_late_owner_loses<L: Ledger>(ledger: &L) {
     let (terms, a, b, c) = (terms(), owner("a"), owner("b"), owner("c"));
     let entry = acting(execution("late"), &a);
-    assert!(matches!(write(ledger, entry.clone()).await, Ok(Written::Claimed(_))));
+    assert!(matches!(
+        write(ledger, entry.clone()).await,
+        Ok(Written::Claimed(_))
+    ));
     let over = NOW.plus(terms.lease);
-    let by_b = entry.take_over(Pen { owner: &b, now: over, terms: &terms }).unwrap();
-    let by_c = entry.take_over(Pen { owner: &c, now: over, terms: &terms }).unwrap();
-    assert!(matches!(write(ledger, by_b.clone()).await, Ok(Written::Claimed(_))));
-    assert!(matches!(write(ledger, by_c).await, Ok(Written::Lost(Some(_)))));
-    let settle = entry.accept(Pen { owner: &a, now: over, terms: &terms }).unwrap();
-    assert_eq!(write(ledger, settle).await, Ok(Written::Lost(Some(by_b.clone()))));
+    let by_b = entry
+        .take_over(Pen {
+            owner: &b,
+            now: over,
+            terms: &terms,
+        })
+        .unwrap();
+    let by_c = entry
+        .take_over(Pen {
+            owner: &c,
+            now: over,
+            terms: &terms,
+        })
+        .unwrap();
+    assert!(matches!(
+        write(ledger, by_b.clone()).await,
+        Ok(Written::Claimed(_))
+    ));
+    assert!(matches!(
+        write(ledger, by_c).await,
+        Ok(Written::Lost(Some(_)))
+    ));
+    let settle = entry
+        .accept(Pen {
+            owner: &a,
+            now: over,
+            terms: &terms,
+        })
+        .unwrap();
+    assert_eq!(
+        write(ledger, settle).await,
+        Ok(Written::Lost(Some(by_b.clone())))
+    );
     assert_eq!(ledger.read(&execution("late")).await, Ok(Some(by_b)));
 }
 
 async fn a_settle_loses_to_a_later_failure<L: Ledger>(ledger: &L) {
     let (terms, a, b) = (terms(), owner("a"), owner("b"));
     let entry = acting(execution("anew"), &a);
-    assert!(matches!(write(ledger, entry.clone()).await, Ok(Written::Claimed(_))));
+    assert!(matches!(
+        write(ledger, entry.clone()).await,
+        Ok(Written::Claimed(_))
+    ));
     let anew = judgement(execution("anew"), Identity::RedriveCount(1), retry(0));
-    let later = entry.judge(anew, Pen { owner: &b, now: NOW, terms: &terms }).unwrap();
-    assert!(matches!(write(ledger, later.clone()).await, Ok(Written::Claimed(_))));
-    let settle = entry.accept(Pen { owner: &a, now: NOW, terms: &terms }).unwrap();
+    let later = entry
+        .judge(
+            anew,
+            Pen {
+                owner: &b,
+                now: NOW,
+                terms: &terms,
+            },
+        )
+        .unwrap();
+    assert!(matches!(
+        write(ledger, later.clone()).await,
+        Ok(Written::Claimed(_))
+    ));
+    let settle = entry
+        .accept(Pen {
+            owner: &a,
+            now: NOW,
+            terms: &terms,
+        })
+        .unwrap();
     assert_eq!(write(ledger, settle).await, Ok(Written::Lost(Some(later))));
 }
 
 async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
     let (terms, a) = (terms(), owner("a"));
-    let pen = Pen { owner: &a, now: NOW, terms: &terms };
+    let pen = Pen {
+        owner: &a,
+        now: NOW,
+        terms: &terms,
+    };
     let soon = queued(execution("soon"), &a, 10);
     let later = queued(execution("later"), &a, 800);
     let long = queued(execution("long"), &a, 100_000);
@@ -218,20 +436,51 @@ async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
     for entry in [&soon, &later, &long, &lease, &retried] {
         assert_eq!(ledger.swap(entry).await, Ok(Swap::Stored));
     }
-    assert_eq!(ledger.swap(&retried.accept(pen).unwrap()).await, Ok(Swap::Stored));
+    assert_eq!(
+        ledger.swap(&retried.accept(pen).unwrap()).await,
+        Ok(Swap::Stored)
+    );
 
     let names = |entries: Vec<Entry>| -> Vec<String> {
-        entries.iter().map(|entry| entry.subject.arn().rsplit(':').next().unwrap_or_default().to_owned()).collect()
+        entries
+            .iter()
+            .map(|entry| {
+                entry
+                    .subject
+                    .arn()
+                    .rsplit(':')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect()
     };
     let waking = async |seconds, most| {
-        names(ledger.waking(NOW.plus(Duration::from_secs(seconds)), most).await.unwrap())
+        names(
+            ledger
+                .waking(NOW.plus(Duration::from_secs(seconds)), most)
+                .await
+                .unwrap(),
+        )
     };
     assert_eq!(waking(0, 100).await, [""; 0]);
     assert_eq!(waking(120, 100).await, ["lease"], "its lease is over");
-    assert_eq!(waking(310, 100).await, ["lease", "soon"], "the queue should have brought it by now");
+    assert_eq!(
+        waking(310, 100).await,
+        ["lease", "soon"],
+        "the queue should have brought it by now"
+    );
     assert_eq!(waking(1_100, 100).await, ["lease", "soon", "later"]);
-    assert_eq!(waking(99_100, 100).await, ["lease", "soon", "later", "long"], "the queue can keep it from now on");
-    assert_eq!(waking(99_100, 2).await, ["lease", "soon"], "those that have waited longest");
+    assert_eq!(
+        waking(99_100, 100).await,
+        ["lease", "soon", "later", "long"],
+        "the queue can keep it from now on"
+    );
+    assert_eq!(
+        waking(99_100, 2).await,
+        ["lease", "soon"],
+        "those that have waited longest"
+    );
     assert_eq!(soon.state, State::Queued);
 }
 
@@ -271,7 +520,11 @@ async fn together<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec
                 *slot = None;
             }
         }
-        if waiting.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if waiting.iter().all(Option::is_none) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
     done

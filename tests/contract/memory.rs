@@ -1,6 +1,11 @@
 //! The ledger in memory keeps the contract, and keeps it among threads.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod ledger;
 
@@ -23,7 +28,11 @@ fn fifty_threads_that_claim_at_once_give_one_winner() {
     let start = Barrier::new(50);
     let claim = |number: usize| {
         let owner = Owner(format!("thread-{number}"));
-        let pen = Pen { owner: &owner, now: Time::from_millis(0), terms: &Terms::default() };
+        let pen = Pen {
+            owner: &owner,
+            now: Time::from_millis(0),
+            terms: &Terms::default(),
+        };
         let entry = Entry::open(
             Judgement {
                 subject: Subject::Execution {
@@ -37,12 +46,20 @@ fn fifty_threads_that_claim_at_once_give_one_winner() {
             pen,
         );
         start.wait();
-        matches!(pollster::block_on(write(&memory, entry)), Ok(Written::Claimed(_)))
+        matches!(
+            pollster::block_on(write(&memory, entry)),
+            Ok(Written::Claimed(_))
+        )
     };
     let winners = std::thread::scope(|scope| {
         let claim = &claim;
-        let threads: Vec<_> = (0..50).map(|number| scope.spawn(move || claim(number))).collect();
-        threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum::<usize>()
+        let threads: Vec<_> = (0..50)
+            .map(|number| scope.spawn(move || claim(number)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| usize::from(thread.join().unwrap()))
+            .sum::<usize>()
     });
     assert_eq!(winners, 1);
 }

@@ -14,7 +14,12 @@ use serde_json::{Map, Value, json};
 use crate::table::visible;
 use crate::{Failed, input};
 
-pub(crate) fn run(policy: &Path, event: &Path, as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
+pub(crate) fn run(
+    policy: &Path,
+    event: &Path,
+    as_json: bool,
+    out: &mut impl Write,
+) -> Result<(), Failed> {
     let document = input::policy(Some(policy))?;
     let heard = hear(&input::bytes(event)?, &Bounds::default());
     let explained = Explained::new(&document, &heard);
@@ -41,7 +46,11 @@ impl<'a> Explained<'a> {
             Heard::Irrelevant(irrelevant) => ignored(irrelevant.reason),
             Heard::Malformed(_) => ignored(Reason::Malformed),
         };
-        Self { heard, verdict, needs }
+        Self {
+            heard,
+            verdict,
+            needs,
+        }
     }
 
     fn json(&self) -> Value {
@@ -50,7 +59,11 @@ impl<'a> Explained<'a> {
         let mut line = json!({
             "heard": kind(self.heard),
             "failure": match self.heard {
-                Heard::Failure(failure) => Value::Object(failure_words(failure)),
+                Heard::Failure(failure) => failure_words(failure)
+                    .into_iter()
+                    .map(|(word, value)| (word.to_owned(), value))
+                    .collect::<Map<String, Value>>()
+                    .into(),
                 _ => Value::Null,
             },
             "verdict": {
@@ -71,7 +84,10 @@ impl<'a> Explained<'a> {
                 line.insert("subject".into(), subject.key().into());
             }
             if let Heard::Malformed(malformed) = self.heard {
-                line.insert("malformed".into(), json!({ "place": malformed.place, "problem": malformed.problem }));
+                line.insert(
+                    "malformed".into(),
+                    json!({ "place": malformed.place, "problem": malformed.problem }),
+                );
             }
         }
         line
@@ -104,7 +120,12 @@ impl<'a> Explained<'a> {
             self.trace(document, failure, out)?;
         }
         let verdict = &self.verdict;
-        writeln!(out, "verdict  {}: {}", verdict.decision.as_str(), self.why())?;
+        writeln!(
+            out,
+            "verdict  {}: {}",
+            verdict.decision.as_str(),
+            self.why()
+        )?;
         writeln!(out, "because  {}", verdict.because)?;
         for need in &self.needs {
             writeln!(out, "needs    {}: {}", need.as_str(), need.sentence())?;
@@ -113,9 +134,19 @@ impl<'a> Explained<'a> {
     }
 
     /// The rules of the policy that applies, up to the one that decides.
-    fn trace(&self, document: &Document, failure: &Failure, out: &mut impl Write) -> Result<(), Failed> {
+    fn trace(
+        &self,
+        document: &Document,
+        failure: &Failure,
+        out: &mut impl Write,
+    ) -> Result<(), Failed> {
         let Some(policy) = document.policy_for(&failure.subject) else {
-            writeln!(out, "policy   none of {} matches {}", document.policies.len(), failure.subject.target())?;
+            writeln!(
+                out,
+                "policy   none of {} matches {}",
+                document.policies.len(),
+                failure.subject.target()
+            )?;
             return Ok(());
         };
         writeln!(out, "policy   {}", policy.name)?;
@@ -141,7 +172,13 @@ impl<'a> Explained<'a> {
 }
 
 fn conditions(seen: &[Seen<'_>], out: &mut impl Write) -> Result<(), Failed> {
-    for Seen { condition, negated, field, hit } in seen {
+    for Seen {
+        condition,
+        negated,
+        field,
+        hit,
+    } in seen
+    {
         let Condition { word, values, .. } = condition;
         let not = if *negated { "not " } else { "" };
         let saw = match field {
@@ -151,14 +188,27 @@ fn conditions(seen: &[Seen<'_>], out: &mut impl Write) -> Result<(), Failed> {
             Some(Field::Absent) => "nothing: it is absent".to_owned(),
             Some(Field::Known(value)) => visible(&shortened(value)),
         };
-        writeln!(out, "    {not}{} {}: {}; saw {saw}", word.as_str(), visible(&values.join(" | ")), answer(*hit))?;
+        let wanted = match values.join(" | ") {
+            all if all.chars().count() <= 80 => visible(&all),
+            _ => format!("(any of {} values)", values.len()),
+        };
+        writeln!(
+            out,
+            "    {not}{} {wanted}: {}; saw {saw}",
+            word.as_str(),
+            answer(*hit)
+        )?;
     }
     Ok(())
 }
 
 fn shortened(text: &str) -> String {
     const MOST: usize = 100;
-    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).chain(['…']).collect() }
+    if text.chars().count() <= MOST {
+        text.to_owned()
+    } else {
+        text.chars().take(MOST).chain(['…']).collect()
+    }
 }
 
 const fn answer(hit: Hit) -> &'static str {
@@ -190,7 +240,7 @@ const fn subject(heard: &Heard) -> Option<&Subject> {
 
 /// The failure in the words of a policy. Null is absent; what is not known yet, or is withheld, is left out
 /// and named in `unknown` and `withheld`.
-fn failure_words(failure: &Failure) -> Map<String, Value> {
+fn failure_words(failure: &Failure) -> Vec<(&'static str, Value)> {
     let mut words = Words::default();
     words.text("service", failure.subject.service().as_str());
     words.text("account", failure.subject.account());
@@ -205,21 +255,25 @@ fn failure_words(failure: &Failure) -> Map<String, Value> {
             words.field("error", &execution.error);
             words.field("cause", &execution.cause);
             words.field("redrive_count", &execution.redrive_count);
-            words.field("redrive_status", &match execution.redrivable {
-                Field::Known(Redrivable::Yes) => Field::Known("REDRIVABLE"),
-                Field::Known(Redrivable::No) => Field::Known("NOT_REDRIVABLE"),
-                Field::Known(Redrivable::ByMapRun) => Field::Known("REDRIVABLE_BY_MAP_RUN"),
-                Field::Absent => Field::Absent,
-                Field::Withheld => Field::Withheld,
-                Field::Unknown => Field::Unknown,
-            });
-            if let Some(parent) = &execution.parent {
-                words.text("parent", parent);
-            }
+            words.field(
+                "redrive_status",
+                &match execution.redrivable {
+                    Field::Known(Redrivable::Yes) => Field::Known("REDRIVABLE"),
+                    Field::Known(Redrivable::No) => Field::Known("NOT_REDRIVABLE"),
+                    Field::Known(Redrivable::ByMapRun) => Field::Known("REDRIVABLE_BY_MAP_RUN"),
+                    Field::Absent => Field::Absent,
+                    Field::Withheld => Field::Withheld,
+                    Field::Unknown => Field::Unknown,
+                },
+            );
+            words.field("parent", &execution.parent);
         }
         What::Stage(stage) => {
             words.text("pipeline", failure.subject.target());
-            words.text("stage", failure.subject.arn().rsplit('/').next().unwrap_or_default());
+            words.text(
+                "stage",
+                failure.subject.arn().rsplit('/').next().unwrap_or_default(),
+            );
             if let Subject::Stage { execution_id, .. } = &failure.subject {
                 words.text("execution_id", execution_id);
             }
@@ -233,31 +287,27 @@ fn failure_words(failure: &Failure) -> Map<String, Value> {
             }
         }
     }
-    words.into_map()
+    words.into_pairs()
 }
 
 #[derive(Default)]
 struct Words {
-    map: Map<String, Value>,
-    unknown: Vec<String>,
-    withheld: Vec<String>,
+    pairs: Vec<(&'static str, Value)>,
+    unknown: Vec<&'static str>,
+    withheld: Vec<&'static str>,
 }
 
 impl Words {
-    fn text(&mut self, word: &str, text: &str) {
-        self.map.insert(word.into(), text.into());
+    fn text(&mut self, word: &'static str, text: &str) {
+        self.pairs.push((word, text.into()));
     }
 
-    fn field<T: Clone + Into<Value>>(&mut self, word: &str, field: &Field<T>) {
+    fn field<T: Clone + Into<Value>>(&mut self, word: &'static str, field: &Field<T>) {
         match field {
-            Field::Known(value) => {
-                self.map.insert(word.into(), value.clone().into());
-            }
-            Field::Absent => {
-                self.map.insert(word.into(), Value::Null);
-            }
-            Field::Unknown => self.unknown.push(word.into()),
-            Field::Withheld => self.withheld.push(word.into()),
+            Field::Known(value) => self.pairs.push((word, value.clone().into())),
+            Field::Absent => self.pairs.push((word, Value::Null)),
+            Field::Unknown => self.unknown.push(word),
+            Field::Withheld => self.withheld.push(word),
         }
     }
 
@@ -269,12 +319,12 @@ impl Words {
         self.field("summary", &action.summary);
     }
 
-    fn into_map(mut self) -> Map<String, Value> {
+    fn into_pairs(mut self) -> Vec<(&'static str, Value)> {
         for (key, names) in [("unknown", self.unknown), ("withheld", self.withheld)] {
             if !names.is_empty() {
-                self.map.insert(key.into(), names.into());
+                self.pairs.push((key, names.into()));
             }
         }
-        self.map
+        self.pairs
     }
 }

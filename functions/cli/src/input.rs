@@ -30,13 +30,21 @@ pub(crate) fn policy(path: Option<&Path>) -> Result<Document, Failed> {
         None => ("infra/policy.yaml".to_owned(), SHIPPED.to_owned()),
         Some(path) => {
             let text = String::from_utf8(bytes(path)?).map_err(|error| {
-                Failed::User(format!("{}: not UTF-8 after byte {}", path.display(), error.utf8_error().valid_up_to()))
+                Failed::User(format!(
+                    "{}: not UTF-8 after byte {}",
+                    path.display(),
+                    error.utf8_error().valid_up_to()
+                ))
             })?;
             (path.display().to_string(), text)
         }
     };
     Document::parse(&text).map_err(|problems| {
-        let lines: Vec<String> = problems.0.iter().map(|problem| format!("{name}:{problem}")).collect();
+        let lines: Vec<String> = problems
+            .0
+            .iter()
+            .map(|problem| format!("{name}:{problem}"))
+            .collect();
         let count = match lines.len() {
             1 => "1 problem".to_owned(),
             many => format!("{many} problems"),
@@ -60,7 +68,10 @@ pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, Failed> {
             let before = events.sources.len();
             folder(path, &mut events)?;
             if events.sources.len() == before {
-                return Err(Failed::User(format!("{} has no *.json files in it", path.display())));
+                return Err(Failed::User(format!(
+                    "{} has no *.json files in it",
+                    path.display()
+                )));
             }
         } else {
             file(path, &mut events)?;
@@ -70,7 +81,12 @@ pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, Failed> {
 }
 
 fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
-    let unreadable = |error| Failed::User(format!("cannot read the folder {}: {error}", path.display()));
+    let unreadable = |error| {
+        Failed::User(format!(
+            "cannot read the folder {}: {error}",
+            path.display()
+        ))
+    };
     let mut inside = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         inside.push(entry.map_err(unreadable)?.path());
@@ -79,7 +95,10 @@ fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
     for path in inside {
         if path.is_dir() {
             folder(&path, events)?;
-        } else if path.extension().is_some_and(|extension| extension == "json") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             file(&path, events)?;
         }
     }
@@ -88,24 +107,38 @@ fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
 
 fn file(path: &Path, events: &mut Events) -> Result<(), Failed> {
     let content = bytes(path)?;
-    let name = path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
     if let Some(machine) = name.strip_suffix(".asl.json") {
-        let definition = serde_json::from_slice(&content)
-            .map_err(|error| Failed::User(format!("{}: this definition is not JSON: {error}", path.display())))?;
+        let definition = serde_json::from_slice(&content).map_err(|error| {
+            Failed::User(format!(
+                "{}: this definition is not JSON: {error}",
+                path.display()
+            ))
+        })?;
         events.definitions.insert(machine.to_owned(), definition);
         return Ok(());
     }
     // Several events one after another, as from `jq -c`, are each an event of their own.
     let many: Result<Vec<&serde_json::value::RawValue>, _> =
-        serde_json::Deserializer::from_slice(&content).into_iter().collect();
+        serde_json::Deserializer::from_slice(&content)
+            .into_iter()
+            .collect();
     match many {
         Ok(many) if many.len() > 1 => {
             for (index, event) in many.iter().enumerate() {
                 let name = format!("{name}#{}", index.saturating_add(1));
-                events.sources.push(Source { name, bytes: event.get().as_bytes().to_vec() });
+                events.sources.push(Source {
+                    name,
+                    bytes: event.get().as_bytes().to_vec(),
+                });
             }
         }
-        _ => events.sources.push(Source { name, bytes: content }),
+        _ => events.sources.push(Source {
+            name,
+            bytes: content,
+        }),
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The `redrive` command: try a policy on a desk before it is let loose on an account.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod explain;
 mod input;
 mod replay;
@@ -121,16 +123,33 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = io::stdout().lock();
     let done = match arguments.command {
-        Command::Replay { paths, policy, mode, then, json } => {
-            replay::run(&paths, policy.as_deref(), mode.into(), then.into(), json, &mut out)
-        }
-        Command::Explain { policy, json, event } => explain::run(&policy, &event, json, &mut out),
+        Command::Replay {
+            paths,
+            policy,
+            mode,
+            then,
+            json,
+        } => replay::run(
+            &paths,
+            policy.as_deref(),
+            mode.into(),
+            then.into(),
+            json,
+            &mut out,
+        ),
+        Command::Explain {
+            policy,
+            json,
+            event,
+        } => explain::run(&policy, &event, json, &mut out),
         Command::Serve { port } => serve::run(port, &mut out),
     };
     let done = done.and_then(|()| out.flush().map_err(Failed::from));
     let (message, code) = match done {
         Ok(()) => return ExitCode::SUCCESS,
-        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return ExitCode::SUCCESS;
+        }
         Err(Failed::Output(error)) => (format!("redrive: cannot write the output: {error}"), 1),
         Err(Failed::User(message)) => (format!("redrive: {message}"), 1),
         Err(Failed::Bug(message)) => (format!("redrive: {message}"), 70),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use redrive_core::failure::Subject;
 use redrive_core::handle::{Done, Mode, Outcome};
 use redrive_core::verdict::{Decision, Verdict};
 use redrive_local::replay::{From, Replayed, Row, Settings, Then, replay};
@@ -21,11 +22,18 @@ pub(crate) fn run(
 ) -> Result<(), Failed> {
     let document = input::policy(policy)?;
     let events = input::events(paths)?;
-    let settings = Settings { document, mode, then, definitions: events.definitions };
-    let replayed = replay(events.sources, &settings).map_err(|trouble| Failed::Bug(trouble.to_string()))?;
+    let settings = Settings {
+        document,
+        mode,
+        then,
+        definitions: events.definitions,
+    };
+    let replayed =
+        replay(events.sources, &settings).map_err(|trouble| Failed::Bug(trouble.to_string()))?;
     if as_json {
         for row in &replayed.rows {
-            let mut line = serde_json::to_value(row).map_err(|error| Failed::Bug(error.to_string()))?;
+            let mut line =
+                serde_json::to_value(row).map_err(|error| Failed::Bug(error.to_string()))?;
             if let Some(line) = line.as_object_mut() {
                 line.insert("at".into(), row.record.at.to_string().into());
                 if let Some(happened) = row.record.happened_at {
@@ -34,17 +42,35 @@ pub(crate) fn run(
             }
             writeln!(out, "{line}")?;
         }
-        writeln!(out, "{}", json!({ "summary": summary(&replayed), "calls": replayed.calls, "untold": replayed.untold }))?;
+        writeln!(
+            out,
+            "{}",
+            json!({ "summary": summary(&replayed), "calls": replayed.calls, "untold": replayed.untold })
+        )?;
         return Ok(());
     }
-    let days: BTreeSet<String> =
-        replayed.rows.iter().filter_map(|row| row.record.at.to_string().get(..10).map(str::to_owned)).collect();
+    let days: BTreeSet<String> = replayed
+        .rows
+        .iter()
+        .filter_map(|row| row.record.at.to_string().get(..10).map(str::to_owned))
+        .collect();
     if let (1, Some(day)) = (days.len(), days.first()) {
         writeln!(out, "{day}, UTC\n")?;
     }
-    let rows: Vec<Vec<String>> = replayed.rows.iter().map(|row| cells(row, days.len() == 1)).collect();
-    let columns =
-        [("when", 19), ("target", 36), ("what failed", 36), ("verdict", 28), ("rule", 24), ("attempt", 7), ("outcome", 56)];
+    let rows: Vec<Vec<String>> = replayed
+        .rows
+        .iter()
+        .map(|row| cells(row, days.len() == 1))
+        .collect();
+    let columns = [
+        ("when", 19),
+        ("target", 36),
+        ("what failed", 33),
+        ("verdict", 28),
+        ("rule", 24),
+        ("attempt", 7),
+        ("outcome", 52),
+    ];
     table::write(out, &columns, &rows)?;
     tell(&replayed, mode, out)
 }
@@ -53,17 +79,35 @@ fn cells(row: &Row, one_day: bool) -> Vec<String> {
     let record = &row.record;
     let when = record.at.to_string();
     // 2026-11-20T02:14:05.123Z: to the second is what a person needs.
-    let when = when.get(if one_day { 11..19 } else { 0..19 }).unwrap_or(&when).replace('T', " ");
-    let target = record.subject.as_ref().map_or_else(|| row.file.clone().unwrap_or_default(), ToString::to_string);
-    let charge = record.verdict.as_ref().and_then(|verdict| verdict.rules.iter().max_by_key(|charge| charge.used));
-    let retries = record.verdict.as_ref().is_some_and(|verdict| verdict.decision == Decision::Retry);
-    let attempt = charge.filter(|_| retries).map(|charge| format!("{} of {}", charge.used.saturating_add(1), charge.limit));
+    let when = when
+        .get(if one_day { 11..19 } else { 0..19 })
+        .unwrap_or(&when)
+        .replace('T', " ");
+    let target = record
+        .subject
+        .as_ref()
+        .map_or_else(|| row.file.clone().unwrap_or_default(), ToString::to_string);
+    let charge = record
+        .verdict
+        .as_ref()
+        .and_then(|verdict| verdict.rules.iter().max_by_key(|charge| charge.used));
+    let retries = record
+        .verdict
+        .as_ref()
+        .is_some_and(|verdict| verdict.decision == Decision::Retry);
+    let attempt = charge
+        .filter(|_| retries)
+        .map(|charge| format!("{} of {}", charge.used.saturating_add(1), charge.limit));
     vec![
         when,
         target,
         row.failed.clone().unwrap_or_default(),
         verdict(row),
-        record.verdict.as_ref().and_then(Verdict::rule).unwrap_or_default(),
+        record
+            .verdict
+            .as_ref()
+            .and_then(Verdict::rule)
+            .unwrap_or_default(),
         attempt.unwrap_or_default(),
         outcome(row),
     ]
@@ -91,17 +135,23 @@ fn verdict(row: &Row) -> String {
 fn outcome(row: &Row) -> String {
     let record = &row.record;
     match (record.done, &record.verdict) {
-        (Done::Retried, _) => "redriven".into(),
+        (Done::Retried, _) => match record.subject {
+            Some(Subject::Stage { .. }) => "stage retried".into(),
+            _ => "redriven".into(),
+        },
         (Done::Queued, _) => "queued".into(),
-        (Done::PutOff, _) if record.outcome == Some(Outcome::Denied) => "put off: access denied".into(),
+        (Done::PutOff, _) if record.outcome == Some(Outcome::Denied) => {
+            "put off: access denied".into()
+        }
         (Done::PutOff, _) => "put off: AWS is busy".into(),
         (Done::Unknown, _) => "sent, and no answer came".into(),
         (Done::GaveUp, Some(verdict)) if verdict.decision == Decision::GiveUp => verdict.sentence(),
         (Done::GaveUp, _) => format!("not made: {}", record.because.sentence()),
         (Done::Observed, _) => "written down, not done (observe)".into(),
-        (Done::Ignored, _) => {
-            record.malformed.as_ref().map_or_else(|| record.because.sentence().into(), |malformed| malformed.to_string())
-        }
+        (Done::Ignored, _) => record.malformed.as_ref().map_or_else(
+            || record.because.sentence().into(),
+            |malformed| malformed.to_string(),
+        ),
         (Done::Duplicate, _) => "heard before: nothing more is done".into(),
         (Done::Stale, _) => "out of date: it has moved on".into(),
         (Done::Recovered, _) => "recovered".into(),
@@ -115,7 +165,11 @@ fn outcome(row: &Row) -> String {
 fn summary(replayed: &Replayed) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for row in &replayed.rows {
-        let done = if row.record.malformed.is_some() { "malformed" } else { row.record.done.as_str() };
+        let done = if row.record.malformed.is_some() {
+            "malformed"
+        } else {
+            row.record.done.as_str()
+        };
         let count: &mut usize = counts.entry(done).or_default();
         *count = count.saturating_add(1);
     }
@@ -130,7 +184,11 @@ fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Fai
     writeln!(
         out,
         "{} heard: {} retried, {} recovered, {} given up, {} duplicates, {} ignored, {} malformed.",
-        replayed.rows.iter().filter(|row| matches!(row.from, From::File | From::Emulator)).count(),
+        replayed
+            .rows
+            .iter()
+            .filter(|row| matches!(row.from, From::File | From::Emulator))
+            .count(),
         of("retried"),
         of("recovered"),
         of("gave_up"),
@@ -145,7 +203,11 @@ fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Fai
         calls("RetryStageExecution"),
     )?;
     if mode == Mode::Observe {
-        writeln!(out, "In observe mode nothing is retried: {} verdicts were written down.", of("observed"))?;
+        writeln!(
+            out,
+            "In observe mode nothing is retried: {} verdicts were written down.",
+            of("observed")
+        )?;
     }
     if !replayed.untold.is_empty() {
         writeln!(

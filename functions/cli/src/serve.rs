@@ -12,9 +12,18 @@ pub(crate) fn run(port: u16, out: &mut impl Write) -> Result<(), Failed> {
         port,
         |address| {
             greeting = (|| {
-                writeln!(out, "Step Functions and CodePipeline are emulated at http://{address}")?;
-                writeln!(out, "  AWS_ENDPOINT_URL=http://{address} aws stepfunctions list-state-machines")?;
-                writeln!(out, "Their events follow, one a line; http://{address}/_redrive/events has them too.")?;
+                writeln!(
+                    out,
+                    "Step Functions and CodePipeline are emulated at http://{address}"
+                )?;
+                writeln!(
+                    out,
+                    "  AWS_ENDPOINT_URL=http://{address} aws stepfunctions list-state-machines"
+                )?;
+                writeln!(
+                    out,
+                    "Their events follow, one a line; http://{address}/_redrive/events has them too."
+                )?;
                 out.flush()
             })();
         },

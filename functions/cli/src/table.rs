@@ -6,15 +6,33 @@ use std::io::{self, Write};
 pub(crate) type Column = (&'static str, usize);
 
 /// Writes the table. Cells that are too long end in `…`; control characters are shown, not obeyed.
-pub(crate) fn write(out: &mut impl Write, columns: &[Column], rows: &[Vec<String>]) -> io::Result<()> {
+pub(crate) fn write(
+    out: &mut impl Write,
+    columns: &[Column],
+    rows: &[Vec<String>],
+) -> io::Result<()> {
     let shown: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.iter().zip(columns).map(|(cell, (_, most))| fitted(&visible(cell), *most)).collect())
+        .map(|row| {
+            row.iter()
+                .zip(columns)
+                .map(|(cell, (_, most))| fitted(&visible(cell), *most))
+                .collect()
+        })
         .collect();
-    let headings: Vec<String> = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+    let headings: Vec<String> = columns
+        .iter()
+        .map(|(heading, _)| (*heading).to_owned())
+        .collect();
     let width = |index: usize| {
-        let cells = shown.iter().chain([&headings]).filter_map(|row| row.get(index));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        let cells = shown
+            .iter()
+            .chain([&headings])
+            .filter_map(|row| row.get(index));
+        cells
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     for row in [&headings].into_iter().chain(&shown) {
@@ -31,14 +49,25 @@ pub(crate) fn write(out: &mut impl Write, columns: &[Column], rows: &[Vec<String
 
 /// A text that cannot move the cursor or colour the terminal, whoever wrote it.
 pub(crate) fn visible(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 fn fitted(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    text.chars()
+        .take(most.saturating_sub(1))
+        .chain(['…'])
+        .collect()
 }
 
 #[cfg(test)]
@@ -48,8 +77,14 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_cells_and_no_cell_takes_over_the_terminal() {
         let mut out = Vec::new();
-        let rows = [vec!["a".into(), "long enough".into()], vec!["b\u{1b}[31m".into(), "x".into()]];
+        let rows = [
+            vec!["a".into(), "long enough".into()],
+            vec!["b\u{1b}[31m".into(), "x".into()],
+        ];
         write(&mut out, &[("one", 20), ("two", 6)], &rows).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "one          two\na            long …\nb\\u{1b}[31m  x\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "one          two\na            long …\nb\\u{1b}[31m  x\n"
+        );
     }
 }

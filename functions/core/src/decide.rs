@@ -74,14 +74,17 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
         return false;
     };
     let same_policy = entry.verdict.policy.as_deref() == Some(policy.name.as_str());
+    let before = entry.before();
     let room = |charge: &Charge| {
         // The charge of this very retry is in the count already.
-        policy
-            .automatic
-            .iter()
-            .any(|rule| rule.id == charge.rule && entry.uses(&policy.name, &rule.id) <= rule.limit)
+        policy.automatic.iter().any(|rule| {
+            rule.id == charge.rule
+                && entry.uses(&policy.name, &rule.id).saturating_add(before) <= rule.limit
+        })
     };
-    same_policy && entry.retries <= document.per_execution && entry.verdict.rules.iter().all(room)
+    same_policy
+        && entry.retries.saturating_add(before) <= document.per_execution
+        && entry.verdict.rules.iter().all(room)
 }
 
 struct Judged {
@@ -179,8 +182,13 @@ impl<'a> Judge<'a> {
         execution: &FailedExecution,
         policy: &Policy,
     ) -> Option<Reason> {
-        if execution.parent.is_some() && policy.nested == Nested::Parent {
-            return Some(Reason::LeftToParent);
+        if policy.nested == Nested::Parent {
+            match execution.parent {
+                Field::Known(_) => return Some(Reason::LeftToParent),
+                Field::Absent => {}
+                Field::Unknown => self.needs.push(Need::Description),
+                Field::Withheld => self.hangs_on_withheld = true,
+            }
         }
         match execution.fail_state {
             Field::Known(true) => Some(Reason::FailState),
@@ -289,10 +297,15 @@ impl<'a> Judge<'a> {
             Spent::Entry(entry) => {
                 let pending = self.unmade(entry)
                     && entry.verdict.policy.as_deref() == Some(policy.name.as_str())
-                    && entry.verdict.rules.iter().any(|charge| charge.rule == rule.id);
+                    && entry
+                        .verdict
+                        .rules
+                        .iter()
+                        .any(|charge| charge.rule == rule.id);
                 entry
                     .uses(&policy.name, &rule.id)
                     .saturating_sub(u32::from(pending))
+                    .saturating_add(entry.before())
             }
         }
     }
@@ -303,7 +316,8 @@ impl<'a> Judge<'a> {
             Spent::Nothing => self.failure.retried_before().unwrap_or_default(),
             Spent::Entry(entry) => entry
                 .retries
-                .saturating_sub(u32::from(self.unmade(entry))),
+                .saturating_sub(u32::from(self.unmade(entry)))
+                .saturating_add(entry.before()),
         }
     }
 

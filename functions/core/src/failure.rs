@@ -304,8 +304,9 @@ pub struct FailedExecution {
     pub error: Field<String>,
     /// The error's cause, at most 32,768 characters. It may hold secrets: match it, never print it.
     pub cause: Field<String>,
-    /// The execution that started this one, where its input says so.
-    pub parent: Option<String>,
+    /// The execution that started this one, where its input says so. An event leaves out an input of more
+    /// than 248 KiB; DescribeExecution has it.
+    pub parent: Field<String>,
     /// Whether it ended in a Fail state, in which a redrive would end at once again.
     pub fail_state: Field<bool>,
     /// What DescribeExecution showed if it was no longer this failure: the execution runs, succeeded, was
@@ -452,6 +453,9 @@ impl Failure {
                         *ours = theirs;
                     }
                 }
+                if execution.parent.is_unknown() {
+                    execution.parent = description.parent;
+                }
                 execution.withhold_where_both_are_missing();
             }
             (What::Execution(execution), Fact::Ending { fail_state }) => {
@@ -496,7 +500,11 @@ impl StageStanding {
     /// How the stage stands to a claim on the failure of the actions `ids`.
     #[must_use]
     pub fn compared(&self, ids: &BTreeSet<String>) -> Standing {
-        let same = self.failed.iter().filter_map(|action| action.id.as_ref()).any(|id| ids.contains(id));
+        let same = self
+            .failed
+            .iter()
+            .filter_map(|action| action.id.as_ref())
+            .any(|id| ids.contains(id));
         match self.not_ours() {
             Some(Reason::Succeeded) => Standing::Succeeded,
             Some(Reason::Running | Reason::ActionsInProgress) => Standing::Moved,
@@ -550,9 +558,15 @@ impl Need {
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::Description => "DescribeExecution shows redriveCount, redriveStatus, error and cause",
-            Self::History => "GetExecutionHistory shows whether the execution ended in a Fail state",
-            Self::PipelineState => "GetPipelineState and ListActionExecutions show the stage and its failed actions",
+            Self::Description => {
+                "DescribeExecution shows redriveCount, redriveStatus, error and cause"
+            }
+            Self::History => {
+                "GetExecutionHistory shows whether the execution ended in a Fail state"
+            }
+            Self::PipelineState => {
+                "GetPipelineState and ListActionExecutions show the stage and its failed actions"
+            }
         }
     }
 }
@@ -586,6 +600,8 @@ pub struct Description {
     pub error: Field<String>,
     /// The error's cause.
     pub cause: Field<String>,
+    /// The execution that started it, by its input.
+    pub parent: Field<String>,
 }
 
 #[cfg(test)]

@@ -273,7 +273,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     }
                     // What is written down is the truth, not what an event said of it: a stage is read
                     // first, and an execution whose event does not number its failure.
-                    Answer::Verdict(verdict) if verdict.decision == Decision::GiveUp && !failure.is_read() => {
+                    Answer::Verdict(verdict)
+                        if verdict.decision == Decision::GiveUp && !failure.is_read() =>
+                    {
                         match failure.subject.service() {
                             Service::StepFunctions => Need::Description,
                             Service::CodePipeline => Need::PipelineState,
@@ -431,7 +433,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 Standing::Same => None,
                 Standing::Moved if uncertain => Some((entry.confirm(pen), Done::Confirmed)),
                 Standing::Moved => Some((entry.give_up(Reason::MovedOn, true, pen), Done::GaveUp)),
-                Standing::Succeeded => Some((entry.recover(None, pen), Done::Recovered)),
+                Standing::Succeeded if uncertain => {
+                    Some((entry.recover(None, pen), Done::Recovered))
+                }
+                Standing::Succeeded => Some((entry.recover_unmade(pen), Done::Recovered)),
                 Standing::Over(reason) => {
                     Some((entry.give_up(reason, !uncertain, pen), Done::GaveUp))
                 }

@@ -4,7 +4,6 @@
 //! count is charged in the very write that claims. Who loses learns what won.
 
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -261,7 +260,7 @@ pub struct Entry {
     pub because: Option<Reason>,
     /// Retries used, by policy and rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub uses: BTreeMap<String, u32>,
+    pub uses: BTreeMap<String, BTreeMap<String, u32>>,
     /// Automatic retries, over all rules.
     #[serde(default)]
     pub retries: u32,
@@ -437,7 +436,12 @@ impl Entry {
     fn charge(&mut self) {
         let policy = self.verdict.policy.clone().unwrap_or_default();
         for charge in &self.verdict.rules {
-            let uses = self.uses.entry(use_key(&policy, &charge.rule)).or_default();
+            let uses = self
+                .uses
+                .entry(policy.clone())
+                .or_default()
+                .entry(charge.rule.clone())
+                .or_default();
             *uses = uses.saturating_add(1);
         }
         self.retries = self.retries.saturating_add(1);
@@ -446,7 +450,11 @@ impl Entry {
     fn give_back(&mut self) {
         let policy = self.verdict.policy.clone().unwrap_or_default();
         for charge in &self.verdict.rules {
-            if let Some(uses) = self.uses.get_mut(&use_key(&policy, &charge.rule)) {
+            if let Some(uses) = self
+                .uses
+                .get_mut(&policy)
+                .and_then(|rules| rules.get_mut(&charge.rule))
+            {
                 *uses = uses.saturating_sub(1);
             }
         }
@@ -612,6 +620,19 @@ impl Entry {
         self.finish(Step::Recover, identity, pen)
     }
 
+    /// The subject succeeded before its owner made the retry, and no earlier call is in doubt: the charge is
+    /// given back.
+    ///
+    /// # Errors
+    /// That it succeeded is known already.
+    pub fn recover_unmade(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
+        let mut entry = self.recover(None, pen)?;
+        if !self.is_unmade() {
+            entry.give_back();
+        }
+        Ok(entry)
+    }
+
     /// A person ended the subject.
     ///
     /// # Errors
@@ -674,6 +695,28 @@ impl Entry {
         }
     }
 
+    /// Retries of the subject that AWS counted before this entry was opened, which it does not hold: every
+    /// rule counts as used that often, now and later.
+    #[must_use]
+    pub fn before(&self) -> u32 {
+        let (identity, verdict) = self
+            .attempts
+            .first()
+            .map_or((&self.identity, &self.verdict), |first| {
+                (&first.identity, &first.verdict)
+            });
+        match identity {
+            Identity::RedriveCount(count) => *count,
+            // A stage's number is in its first verdict alone.
+            Identity::FailedActions(_) => verdict
+                .rules
+                .iter()
+                .map(|charge| charge.used)
+                .max()
+                .unwrap_or_default(),
+        }
+    }
+
     /// Whether its retry is charged, and certainly was not made yet.
     #[must_use]
     pub fn is_unmade(&self) -> bool {
@@ -684,7 +727,8 @@ impl Entry {
     #[must_use]
     pub fn uses(&self, policy: &str, rule: &str) -> u32 {
         self.uses
-            .get(&use_key(policy, rule))
+            .get(policy)
+            .and_then(|rules| rules.get(rule))
             .copied()
             .unwrap_or_default()
     }
@@ -712,10 +756,6 @@ impl Entry {
             && self.by == attempted.by
             && self.state == attempted.state
     }
-}
-
-fn use_key(policy: &str, rule: &str) -> String {
-    format!("{policy}/{rule}")
 }
 
 /// What travels through the queue: which entry, in which revision. Nothing of the failure itself.
@@ -762,6 +802,7 @@ impl Claim {
 
 /// What a conditional write came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it is matched where it is made")]
 pub enum Swap {
     /// It was stored.
     Stored,

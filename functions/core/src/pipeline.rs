@@ -56,17 +56,28 @@ pub fn standing(state: &StageState, runs: &[ActionRun], execution_id: &str) -> S
     }
     let count = |status: &str| latest.iter().filter(|run| run.status == status).count();
     let in_progress = u32::try_from(count("InProgress")).unwrap_or(u32::MAX);
-    let owns = state
-        .latest_execution_id
-        .as_deref()
-        .is_none_or(|id| id == execution_id);
+    // In PARALLEL mode GetPipelineState may show no execution, or any one's: the runs tell of ours.
+    let owns = state.latest_execution_id.as_deref() == Some(execution_id);
+    let others = state.latest_execution_id.is_some() && !owns;
+    let retried = if owns {
+        state
+            .automatic_attempts
+            .saturating_add(state.manual_attempts)
+    } else {
+        retried_by_runs(runs)
+    };
+    // A stage whose first retry was a person's has had its own chance, as far as the runs tell.
+    let retried_itself = if owns {
+        state.automatic_attempts
+    } else {
+        retried
+    } > 0;
     let by_runs = || match (in_progress, count("Failed"), count("Abandoned")) {
         (1.., _, _) => StageStatus::InProgress,
         (0, 1.., _) => StageStatus::Failed,
         (0, 0, 1..) => StageStatus::Stopped,
         (0, 0, 0) => StageStatus::Succeeded,
     };
-    // In PARALLEL mode what GetPipelineState shows is some execution's: the runs tell of ours.
     let status = if owns {
         state.latest_status.as_deref().and_then(read_status)
     } else {
@@ -77,13 +88,13 @@ pub fn standing(state: &StageState, runs: &[ActionRun], execution_id: &str) -> S
         status,
         rollback: owns && state.rollback,
         stopped: owns && matches!(status, StageStatus::Stopped | StageStatus::Stopping),
-        superseded: !owns && !state.parallel,
+        superseded: others && !state.parallel,
         structure_changed: latest.iter().any(|run| {
             matches!((run.pipeline_version, state.pipeline_version), (Some(then), Some(now)) if then != now)
         }),
         in_progress,
-        retried: if owns { state.automatic_attempts.saturating_add(state.manual_attempts) } else { retried_by_runs(runs) },
-        retries_itself: state.retries_on_failure && state.automatic_attempts == 0,
+        retried,
+        retries_itself: state.retries_on_failure && !retried_itself,
         failed: latest
             .iter()
             .filter(|run| run.status == "Failed")

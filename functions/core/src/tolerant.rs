@@ -9,10 +9,11 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 
 use crate::event::Malformed;
 use crate::failure::Field;
+use crate::time::Time;
 
 /// A key that is missing, null, or there.
 #[derive(Debug, Default)]
@@ -108,6 +109,28 @@ impl Number {
         )]
         let exact = (0.0..=LARGEST).contains(&self.0) && whole as f64 == self.0;
         exact.then_some(whole)
+    }
+}
+
+/// A date in one of the forms that AWS writes: milliseconds since the epoch, or RFC 3339. Nothing hangs on
+/// the dates of an execution, so what is no date is none, and no error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Moment(pub(crate) Option<Time>);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Millis(Number),
+            Text(String),
+            Other(IgnoredAny),
+        }
+        Ok(Self(match Form::deserialize(deserializer)? {
+            Form::Millis(number) => number.whole().map(Time::from_millis),
+            Form::Text(text) => Time::parse(&text),
+            Form::Other(_) => None,
+        }))
     }
 }
 

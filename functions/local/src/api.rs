@@ -43,7 +43,12 @@ pub struct ApiError {
 impl ApiError {
     /// An error with HTTP status 400 and no further members.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind: kind.into(), message: message.into(), status: 400, members: Map::new() }
+        Self {
+            kind: kind.into(),
+            message: message.into(),
+            status: 400,
+            members: Map::new(),
+        }
     }
 
     /// The code without its namespace: what an SDK shows.

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use redrive_core::arn::Arn;
 use redrive_core::calls::{Call, outcome_of};
+use redrive_core::event::parent_in;
 use redrive_core::failure::{
-    Description, Fact, FailedAction, Failure, Field, Identity, Need, Redrivable, Service as Which, Subject,
+    Description, Fact, FailedAction, Failure, Field, Identity, Need, Redrivable, Service as Which,
+    Subject,
 };
 use redrive_core::handle::{Clock, Outcome, Queue, Standing, Target};
 use redrive_core::history::{HistoryEvent, ended_in_fail_state};
@@ -37,7 +39,11 @@ impl Region {
     /// An empty region. The same seed gives the same ids.
     pub fn new(place: &Place, seed: u64) -> Self {
         Self {
-            stepfunctions: StepFunctions::new(place.clone(), stepfunctions::Options::default(), seed),
+            stepfunctions: StepFunctions::new(
+                place.clone(),
+                stepfunctions::Options::default(),
+                seed,
+            ),
             codepipeline: CodePipeline::new(place.clone(), codepipeline::Options::default(), seed),
         }
     }
@@ -46,7 +52,13 @@ impl Region {
     ///
     /// # Errors
     /// What the service answers, or that its answer was lost.
-    pub fn call(&mut self, which: Which, now: u64, operation: &str, body: &Value) -> Result<Value, CallError> {
+    pub fn call(
+        &mut self,
+        which: Which,
+        now: u64,
+        operation: &str,
+        body: &Value,
+    ) -> Result<Value, CallError> {
         match which {
             Which::StepFunctions => self.stepfunctions.call(now, operation, body),
             Which::CodePipeline => self.codepipeline.call(now, operation, body),
@@ -55,7 +67,10 @@ impl Region {
 
     /// When one of the services has something due.
     pub fn next_at(&self) -> Option<u64> {
-        [self.stepfunctions.next_at(), self.codepipeline.next_at()].into_iter().flatten().min()
+        [self.stepfunctions.next_at(), self.codepipeline.next_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Finishes what is due, and gives out the events, oldest first.
@@ -100,21 +115,36 @@ impl Desk {
     /// Does something with the region of an ARN, which is made if it is new.
     pub fn in_region<R>(&self, place: &Place, f: impl FnOnce(&mut Region) -> R) -> R {
         let mut regions = self.regions.borrow_mut();
-        let key = (place.partition.clone(), place.region.clone(), place.account.clone());
+        let key = (
+            place.partition.clone(),
+            place.region.clone(),
+            place.account.clone(),
+        );
         let seed = regions.len() as u64;
-        f(regions.entry(key).or_insert_with(|| Region::new(place, seed)))
+        f(regions
+            .entry(key)
+            .or_insert_with(|| Region::new(place, seed)))
     }
 
     /// When any service has something due.
     pub fn next_at(&self) -> Option<Time> {
-        self.regions.borrow().values().filter_map(Region::next_at).min().map(Time::from_millis)
+        self.regions
+            .borrow()
+            .values()
+            .filter_map(Region::next_at)
+            .min()
+            .map(Time::from_millis)
     }
 
     /// Finishes what is due by now, and gives out the events, oldest first.
     pub fn advance(&self) -> Vec<Emitted> {
         let now = self.now.get().as_millis();
-        let mut events: Vec<Emitted> =
-            self.regions.borrow_mut().values_mut().flat_map(|region| region.advance(now)).collect();
+        let mut events: Vec<Emitted> = self
+            .regions
+            .borrow_mut()
+            .values_mut()
+            .flat_map(|region| region.advance(now))
+            .collect();
         events.sort_by_key(|emitted| emitted.at);
         events
     }
@@ -127,16 +157,27 @@ impl Desk {
     /// The next message that has arrived by now.
     pub fn receive(&self) -> Option<Ticket> {
         let mut queue = self.queue.borrow_mut();
-        let first = queue.first_entry().filter(|first| first.key().0 <= self.now.get())?;
+        let first = queue
+            .first_entry()
+            .filter(|first| first.key().0 <= self.now.get())?;
         Some(first.remove())
     }
 
-    /// Calls that the services received, by operation.
+    /// Calls that the services received, by operation. What people did at the console is not among them.
     pub fn calls(&self) -> BTreeMap<String, usize> {
         let mut calls = BTreeMap::new();
         for region in self.regions.borrow().values() {
-            let of_sfn = region.stepfunctions.calls().iter().map(|call| call.operation.to_string());
-            let of_pipeline = region.codepipeline.calls().iter().map(|call| call.operation.clone());
+            let of_sfn = region
+                .stepfunctions
+                .calls()
+                .iter()
+                .map(|call| call.operation.to_string());
+            let of_pipeline = region
+                .codepipeline
+                .calls()
+                .iter()
+                .filter(|call| call.by == codepipeline::By::Api)
+                .map(|call| call.operation.clone());
             for operation in of_sfn.chain(of_pipeline) {
                 *calls.entry(operation).or_default() += 1;
             }
@@ -147,17 +188,26 @@ impl Desk {
     fn call(&self, subject: &Subject, operation: &str, body: &Value) -> Result<Value, CallError> {
         let place = place_of(subject);
         let now = self.now.get().as_millis();
-        self.in_region(&place, |region| region.call(subject.service(), now, operation, body))
+        self.in_region(&place, |region| {
+            region.call(subject.service(), now, operation, body)
+        })
     }
 
     /// A call that reads: none is an answer that the thing does not exist.
-    fn read(&self, subject: &Subject, operation: &str, body: &Value) -> Result<Option<Value>, Trouble> {
+    fn read(
+        &self,
+        subject: &Subject,
+        operation: &str,
+        body: &Value,
+    ) -> Result<Option<Value>, Trouble> {
         match self.call(subject, operation, body) {
             Ok(answer) => Ok(Some(answer)),
             Err(CallError::Lost) => Err(Trouble::new(TroubleKind::Unreachable, operation)),
             Err(CallError::Api(error)) => {
                 let kind = match error.code() {
-                    "ExecutionDoesNotExist" | "PipelineNotFoundException" | "StageNotFoundException" => return Ok(None),
+                    "ExecutionDoesNotExist"
+                    | "PipelineNotFoundException"
+                    | "StageNotFoundException" => return Ok(None),
                     "ThrottlingException" => TroubleKind::Throttled,
                     "AccessDeniedException" => TroubleKind::Denied,
                     _ => TroubleKind::Unreachable,
@@ -168,7 +218,11 @@ impl Desk {
     }
 
     fn describe(&self, subject: &Subject) -> Result<Option<Description>, Trouble> {
-        let answer = self.read(subject, "DescribeExecution", &json!({ "executionArn": subject.arn() }))?;
+        let answer = self.read(
+            subject,
+            "DescribeExecution",
+            &json!({ "executionArn": subject.arn() }),
+        )?;
         Ok(answer.map(|answer| Description {
             status: text(&answer, "status").unwrap_or_default(),
             redrive_count: count(&answer, "redriveCount"),
@@ -179,6 +233,10 @@ impl Desk {
             },
             error: Field::from_option(text(&answer, "error")),
             cause: Field::from_option(text(&answer, "cause")),
+            parent: match answer.get("input").and_then(Value::as_str) {
+                Some(input) => Field::from_option(parent_in(input)),
+                None => Field::Withheld,
+            },
         }))
     }
 
@@ -192,11 +250,18 @@ impl Desk {
             if let (Some(token), Some(body)) = (token.as_str(), body.as_object_mut()) {
                 body.insert("nextToken".into(), token.into());
             }
-            let Some(answer) = self.read(subject, "GetExecutionHistory", &body)? else { return Ok(None) };
-            events.extend(list(&answer, "events").iter().map(|event| HistoryEvent {
-                id: event.get("id").and_then(Value::as_u64).unwrap_or_default(),
-                previous: event.get("previousEventId").and_then(Value::as_u64).unwrap_or_default(),
-                kind: text(event, "type").unwrap_or_default(),
+            let Some(answer) = self.read(subject, "GetExecutionHistory", &body)? else {
+                return Ok(None);
+            };
+            events.extend(list(&answer, "events").iter().map(|event| {
+                HistoryEvent {
+                    id: event.get("id").and_then(Value::as_u64).unwrap_or_default(),
+                    previous: event
+                        .get("previousEventId")
+                        .and_then(Value::as_u64)
+                        .unwrap_or_default(),
+                    kind: text(event, "type").unwrap_or_default(),
+                }
             }));
             token = answer.get("nextToken").cloned().unwrap_or_default();
             match ended_in_fail_state(&events) {
@@ -208,22 +273,33 @@ impl Desk {
     }
 
     fn stage(&self, subject: &Subject) -> Result<Fact, Trouble> {
-        let Subject::Stage { arn, execution_id } = subject else { return Ok(Fact::Gone) };
+        let Subject::Stage { arn, execution_id } = subject else {
+            return Ok(Fact::Gone);
+        };
         let (pipeline, stage) = (subject.target(), arn.rsplit('/').next().unwrap_or_default());
         let name = json!({ "name": pipeline });
-        let (Some(state), Some(declared)) =
-            (self.read(subject, "GetPipelineState", &name)?, self.read(subject, "GetPipeline", &name)?)
-        else {
+        let (Some(state), Some(declared)) = (
+            self.read(subject, "GetPipelineState", &name)?,
+            self.read(subject, "GetPipeline", &name)?,
+        ) else {
             return Ok(Fact::Gone);
         };
         let named = |stages: &[Value], key: &str| {
-            stages.iter().find(|one| one.get(key).and_then(Value::as_str) == Some(stage)).cloned()
+            stages
+                .iter()
+                .find(|one| one.get(key).and_then(Value::as_str) == Some(stage))
+                .cloned()
         };
-        let Some(now) = named(list(&state, "stageStates"), "stageName") else { return Ok(Fact::Gone) };
+        let Some(now) = named(list(&state, "stageStates"), "stageName") else {
+            return Ok(Fact::Gone);
+        };
         let declaration = declared.get("pipeline").unwrap_or(&Value::Null);
         let on_failure = named(list(declaration, "stages"), "name");
-        let filter = json!({ "pipelineName": pipeline, "filter": { "pipelineExecutionId": execution_id } });
-        let Some(runs) = self.read(subject, "ListActionExecutions", &filter)? else { return Ok(Fact::Gone) };
+        let filter =
+            json!({ "pipelineName": pipeline, "filter": { "pipelineExecutionId": execution_id } });
+        let Some(runs) = self.read(subject, "ListActionExecutions", &filter)? else {
+            return Ok(Fact::Gone);
+        };
         let runs: Vec<ActionRun> = list(&runs, "actionExecutionDetails")
             .iter()
             .filter(|run| run.get("stageName").and_then(Value::as_str) == Some(stage))
@@ -248,7 +324,9 @@ impl Desk {
 }
 
 fn action_run(run: &Value) -> ActionRun {
-    let result = run.pointer("/output/executionResult").unwrap_or(&Value::Null);
+    let result = run
+        .pointer("/output/executionResult")
+        .unwrap_or(&Value::Null);
     let details = result.get("errorDetails").unwrap_or(&Value::Null);
     let action_type = run.pointer("/input/actionTypeId").unwrap_or(&Value::Null);
     ActionRun {
@@ -258,7 +336,9 @@ fn action_run(run: &Value) -> ActionRun {
             category: Field::from_option(text(action_type, "category")),
             provider: Field::from_option(text(action_type, "provider")),
             error_code: Field::from_option(text(details, "code")),
-            summary: Field::from_option(text(details, "message").or_else(|| text(result, "externalExecutionSummary"))),
+            summary: Field::from_option(
+                text(details, "message").or_else(|| text(result, "externalExecutionSummary")),
+            ),
         },
         status: text(run, "status").unwrap_or_default(),
         pipeline_version: run.get("pipelineVersion").and_then(Value::as_u64),
@@ -270,18 +350,30 @@ fn text(value: &Value, key: &str) -> Option<String> {
 }
 
 fn count(value: &Value, key: &str) -> u32 {
-    value.get(key).and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok()).unwrap_or_default()
+    value
+        .get(key)
+        .and_then(Value::as_u64)
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or_default()
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 /// The account and region of a subject.
 pub fn place_of(subject: &Subject) -> Place {
     Arn::parse(subject.arn()).map_or_else(
         |_| Place::default(),
-        |arn| Place { partition: arn.partition.into(), region: arn.region.into(), account: arn.account.into() },
+        |arn| Place {
+            partition: arn.partition.into(),
+            region: arn.region.into(),
+            account: arn.account.into(),
+        },
     )
 }
 
@@ -289,8 +381,12 @@ impl Target for Desk {
     async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
         let subject = &failure.subject;
         Ok(match need {
-            Need::Description => self.describe(subject)?.map_or(Fact::Gone, Fact::Description),
-            Need::History => self.history(subject)?.map_or(Fact::Gone, |fail_state| Fact::Ending { fail_state }),
+            Need::Description => self
+                .describe(subject)?
+                .map_or(Fact::Gone, Fact::Description),
+            Need::History => self
+                .history(subject)?
+                .map_or(Fact::Gone, |fail_state| Fact::Ending { fail_state }),
             Need::PipelineState => self.stage(subject)?,
         })
     }
@@ -331,7 +427,9 @@ impl Target for Desk {
         match self.call(subject, operation, &body) {
             Ok(_) => Outcome::Accepted,
             Err(CallError::Lost) => Outcome::Unknown,
-            Err(CallError::Api(error)) => outcome_of(call, error.code(), error.status, &error.message),
+            Err(CallError::Api(error)) => {
+                outcome_of(call, error.code(), error.status, &error.message)
+            }
         }
     }
 }
@@ -340,7 +438,9 @@ impl Queue for Desk {
     async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
         let number = self.sent.get();
         self.sent.set(number.saturating_add(1));
-        self.queue.borrow_mut().insert((self.now.get().plus(delay), number), ticket.clone());
+        self.queue
+            .borrow_mut()
+            .insert((self.now.get().plus(delay), number), ticket.clone());
         Ok(())
     }
 }

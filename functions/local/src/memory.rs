@@ -55,14 +55,20 @@ impl Ledger for Memory {
         let taken = stored
             .filter(|stored| stored.revision == ticket.revision && stored.state == State::Queued)
             .and_then(|stored| stored.take(pen).ok());
-        let Some(taken) = taken else { return Ok(Take::Refused(stored.cloned())) };
+        let Some(taken) = taken else {
+            return Ok(Take::Refused(stored.cloned()));
+        };
         entries.insert(key, taken.clone());
         Ok(Take::Taken(taken))
     }
 
     async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
-        let mut waking: Vec<Entry> =
-            self.lock().values().filter(|entry| entry.wake.is_some_and(|wake| wake <= now)).cloned().collect();
+        let mut waking: Vec<Entry> = self
+            .lock()
+            .values()
+            .filter(|entry| entry.wake.is_some_and(|wake| wake <= now))
+            .cloned()
+            .collect();
         waking.sort_by_key(|entry| entry.wake);
         waking.truncate(most);
         Ok(waking)

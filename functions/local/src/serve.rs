@@ -46,13 +46,19 @@ pub fn serve(
     ready: impl FnOnce(SocketAddr),
     announce: impl Fn(&Emitted) + 'static,
 ) -> std::io::Result<Infallible> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async {
         // Loopback alone: this is an emulator without authentication.
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         ready(listener.local_addr()?);
-        let world = Rc::new(World { announce: Box::new(announce), state: RefCell::default() });
+        let world = Rc::new(World {
+            announce: Box::new(announce),
+            state: RefCell::default(),
+        });
         let ticking = Rc::clone(&world);
         tokio::task::spawn_local(async move {
             loop {
@@ -69,7 +75,9 @@ pub fn serve(
                     async move { world.answer(request).await }
                 });
                 // A connection that breaks, or that is broken to lose an answer, is no error of the server.
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
             });
         }
     })
@@ -104,8 +112,12 @@ struct State {
 
 impl State {
     fn now(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_add(self.ahead_ms)
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::try_from(since.as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_add(self.ahead_ms)
     }
 }
 
@@ -114,7 +126,11 @@ impl World {
     fn advance(&self) {
         let mut state = self.state.borrow_mut();
         let now = state.now();
-        let emitted: Vec<Emitted> = state.regions.values_mut().flat_map(|region| region.advance(now)).collect();
+        let emitted: Vec<Emitted> = state
+            .regions
+            .values_mut()
+            .flat_map(|region| region.advance(now))
+            .collect();
         for emitted in emitted {
             (self.announce)(&emitted);
             state.events.push(emitted.event);
@@ -124,7 +140,10 @@ impl World {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
-            return wire_error(&ApiError::new("SerializationException", "the body is missing, cut, or over 1 MB"));
+            return wire_error(&ApiError::new(
+                "SerializationException",
+                "the body is missing, cut, or over 1 MB",
+            ));
         };
         let body = body.to_bytes();
         let answer = match (head.method, head.uri.path()) {
@@ -142,7 +161,10 @@ impl World {
     }
 
     fn operate(&self, headers: &HeaderMap, body: &[u8]) -> Answer {
-        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let target = headers
+            .get("x-amz-target")
+            .and_then(|target| target.to_str().ok())
+            .unwrap_or_default();
         let (which, operation) = match target.split_once('.') {
             Some(("AWSStepFunctions", operation)) => (Which::StepFunctions, operation),
             Some(("CodePipeline_20150709", operation)) => (Which::CodePipeline, operation),
@@ -155,7 +177,12 @@ impl World {
         };
         let body: Value = match serde_json::from_slice(if body.is_empty() { b"{}" } else { body }) {
             Ok(body) => body,
-            Err(_) => return wire_error(&ApiError::new("SerializationException", "the body is not JSON")),
+            Err(_) => {
+                return wire_error(&ApiError::new(
+                    "SerializationException",
+                    "the body is not JSON",
+                ));
+            }
         };
         let place = place_of(headers);
         let mut state = self.state.borrow_mut();
@@ -174,34 +201,45 @@ impl World {
         let mut state = self.state.borrow_mut();
         match (method, path) {
             (&Method::GET, "/_redrive/events") => {
-                let after = query.strip_prefix("after=").and_then(|after| after.parse().ok()).unwrap_or_default();
+                let after = query
+                    .strip_prefix("after=")
+                    .and_then(|after| after.parse().ok())
+                    .unwrap_or_default();
                 let events: Vec<&Value> = state.events.iter().skip(after).collect();
                 json_answer(StatusCode::OK, &json!(events))
             }
             (&Method::GET, "/_redrive/calls") => json_answer(StatusCode::OK, &json!(state.calls)),
             (&Method::POST, "/_redrive/clock") => match serde_json::from_slice::<Wind>(body) {
                 Ok(wind) => {
-                    state.ahead_ms = state.ahead_ms.saturating_add(wind.advance_seconds.saturating_mul(1000));
+                    state.ahead_ms = state
+                        .ahead_ms
+                        .saturating_add(wind.advance_seconds.saturating_mul(1000));
                     json_answer(StatusCode::OK, &json!({ "now_ms": state.now() }))
                 }
                 Err(error) => bad_request(&error),
             },
-            (&Method::POST, "/_redrive/faults") => match serde_json::from_slice::<PlayFault>(body) {
-                Ok(play) => {
-                    let fault = play.fault.into();
-                    let region = state.region(&Place {
-                        region: play.region.unwrap_or_else(|| Place::default().region),
-                        account: play.account.unwrap_or_else(|| Place::default().account),
-                        ..Place::default()
-                    });
-                    match play.service {
-                        ServiceName::States => region.stepfunctions.inject(&play.operation, fault),
-                        ServiceName::Codepipeline => region.codepipeline.inject(&play.operation, fault),
+            (&Method::POST, "/_redrive/faults") => {
+                match serde_json::from_slice::<PlayFault>(body) {
+                    Ok(play) => {
+                        let fault = play.fault.into();
+                        let region = state.region(&Place {
+                            region: play.region.unwrap_or_else(|| Place::default().region),
+                            account: play.account.unwrap_or_else(|| Place::default().account),
+                            ..Place::default()
+                        });
+                        match play.service {
+                            ServiceName::States => {
+                                region.stepfunctions.inject(&play.operation, fault)
+                            }
+                            ServiceName::Codepipeline => {
+                                region.codepipeline.inject(&play.operation, fault)
+                            }
+                        }
+                        json_answer(StatusCode::OK, &json!({}))
                     }
-                    json_answer(StatusCode::OK, &json!({}))
+                    Err(error) => bad_request(&error),
                 }
-                Err(error) => bad_request(&error),
-            },
+            }
             _ => json_answer(
                 StatusCode::NOT_FOUND,
                 &json!({ "message": format!("{method} {path} is none of GET events, GET calls, POST clock, POST faults") }),
@@ -214,7 +252,9 @@ impl State {
     fn region(&mut self, place: &Place) -> &mut Region {
         let seed = self.regions.len() as u64;
         let key = (place.account.clone(), place.region.clone());
-        self.regions.entry(key).or_insert_with(|| Region::new(place, seed))
+        self.regions
+            .entry(key)
+            .or_insert_with(|| Region::new(place, seed))
     }
 }
 
@@ -262,9 +302,14 @@ const fn bad_request_status() -> u16 {
 impl From<FaultName> for Fault {
     fn from(name: FaultName) -> Self {
         match name {
-            FaultName::Refuse { code, message, status } => {
-                Self::Refuse(ApiError { status, ..ApiError::new(code, message) })
-            }
+            FaultName::Refuse {
+                code,
+                message,
+                status,
+            } => Self::Refuse(ApiError {
+                status,
+                ..ApiError::new(code, message)
+            }),
             FaultName::LoseRequest => Self::LoseRequest,
             FaultName::LoseAnswer => Self::LoseAnswer,
         }
@@ -274,10 +319,18 @@ impl From<FaultName> for Fault {
 /// `Credential=AKID/20261120/eu-west-1/states/aws4_request` says for which region a request is signed.
 fn place_of(headers: &HeaderMap) -> Place {
     let mut place = Place::default();
-    let signed = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Some((_, credential)) = signed.split_once("Credential=") else { return place };
+    let signed = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let Some((_, credential)) = signed.split_once("Credential=") else {
+        return place;
+    };
     let mut parts = credential.split(['/', ',']);
-    if let Some(key) = parts.next().filter(|key| key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit())) {
+    if let Some(key) = parts
+        .next()
+        .filter(|key| key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()))
+    {
         place.account = key.to_owned();
     }
     if let Some(region) = parts.nth(1).filter(|region| !region.is_empty()) {
@@ -292,19 +345,28 @@ fn place_of(headers: &HeaderMap) -> Place {
 }
 
 fn bad_request(error: &serde_json::Error) -> Answer {
-    json_answer(StatusCode::BAD_REQUEST, &json!({ "message": error.to_string() }))
+    json_answer(
+        StatusCode::BAD_REQUEST,
+        &json!({ "message": error.to_string() }),
+    )
 }
 
 fn wire_error(error: &ApiError) -> Answer {
     let mut body = error.members.clone();
     body.insert("__type".into(), error.kind.clone().into());
     body.insert("message".into(), error.message.clone().into());
-    json_answer(StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST), &Value::Object(body))
+    json_answer(
+        StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST),
+        &Value::Object(body),
+    )
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Answer {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"),
+    );
     Ok(response)
 }

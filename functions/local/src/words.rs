@@ -6,7 +6,9 @@ use redrive_core::failure::{FailedAction, Field, What};
 
 /// What failed, in a few words: the error's name, or the failed action and its code.
 pub fn failed(heard: &Heard) -> Option<String> {
-    let Heard::Failure(failure) = heard else { return None };
+    let Heard::Failure(failure) = heard else {
+        return None;
+    };
     match &failure.what {
         What::Execution(execution) => Some(match &execution.error {
             Field::Known(error) => error.clone(),
@@ -14,13 +16,25 @@ pub fn failed(heard: &Heard) -> Option<String> {
             Field::Unknown => "(not in the event)".into(),
             Field::Absent => "(no error)".into(),
         }),
-        What::Stage(stage) => Some(stage.announced.as_ref().map_or_else(|| "the stage".into(), action)),
+        What::Stage(stage) => Some(
+            stage
+                .announced
+                .as_ref()
+                .map_or_else(|| "the stage".into(), action),
+        ),
     }
 }
 
 /// `Compile (CodeBuild JobFailed)`.
 pub fn action(action: &FailedAction) -> String {
-    let details: Vec<&str> =
-        [&action.provider, &action.error_code].into_iter().filter_map(|field| field.known()).map(String::as_str).collect();
-    if details.is_empty() { action.action.clone() } else { format!("{} ({})", action.action, details.join(" ")) }
+    let details: Vec<&str> = [&action.provider, &action.error_code]
+        .into_iter()
+        .filter_map(|field| field.known())
+        .map(String::as_str)
+        .collect();
+    if details.is_empty() {
+        action.action.clone()
+    } else {
+        format!("{} ({})", action.action, details.join(" "))
+    }
 }

@@ -31,7 +31,7 @@ fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
         version_arn: None,
         error: known("S3.SlowDown"),
         cause: known("slow down"),
-        parent: None,
+        parent: Field::Absent,
         fail_state: Field::Known(false),
         moved_on: None,
     };
@@ -103,7 +103,9 @@ fn said(answer: &Answer) -> String {
         Answer::Need(need) => format!("need {}", need.as_str()),
         Answer::Entry => "entry".into(),
         Answer::Verdict(verdict) => {
-            let rules = verdict.rule().map_or_else(String::new, |rule| format!(" by {rule}"));
+            let rules = verdict
+                .rule()
+                .map_or_else(String::new, |rule| format!(" by {rule}"));
             format!("{} {}{rules}", verdict.decision.as_str(), verdict.because)
         }
     }
@@ -133,7 +135,9 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
         subject: failure.subject.clone(),
         identity: match failure.what {
             What::Execution(_) => crate::failure::Identity::RedriveCount(n),
-            What::Stage(_) => crate::failure::Identity::FailedActions([format!("earlier-{n}")].into()),
+            What::Stage(_) => {
+                crate::failure::Identity::FailedActions([format!("earlier-{n}")].into())
+            }
         },
         failed_at: failure.at,
         verdict: Verdict {
@@ -166,16 +170,31 @@ fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
     let all = policy(ALL);
     for (failure, expected) in [
         (execution(|e| e.moved_on = Some(Reason::Running)), "running"),
-        (execution(|e| e.moved_on = Some(Reason::Succeeded)), "succeeded"),
+        (
+            execution(|e| e.moved_on = Some(Reason::Succeeded)),
+            "succeeded",
+        ),
         (execution(|e| e.moved_on = Some(Reason::Aborted)), "aborted"),
-        (execution(|e| e.moved_on = Some(Reason::MovedOn)), "moved_on"),
-        (execution(|e| e.redrivable = Field::Known(Redrivable::No)), "not_redrivable"),
-        (execution(|e| e.redrivable = Field::Known(Redrivable::ByMapRun)), "map_run_child"),
+        (
+            execution(|e| e.moved_on = Some(Reason::MovedOn)),
+            "moved_on",
+        ),
+        (
+            execution(|e| e.redrivable = Field::Known(Redrivable::No)),
+            "not_redrivable",
+        ),
+        (
+            execution(|e| e.redrivable = Field::Known(Redrivable::ByMapRun)),
+            "map_run_child",
+        ),
         (stage(|s| s.stopped = true), "stopped"),
         (stage(|s| s.superseded = true), "superseded"),
         (stage(|s| s.in_progress = 1), "actions_in_progress"),
         (stage(|s| s.retries_itself = true), "retries_itself"),
-        (stage(|s| s.status = StageStatus::InProgress), "actions_in_progress"),
+        (
+            stage(|s| s.status = StageStatus::InProgress),
+            "actions_in_progress",
+        ),
         (
             stage(|s| {
                 s.status = StageStatus::InProgress;
@@ -205,37 +224,89 @@ fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
             "superseded",
         ),
     ] {
-        assert_eq!(asked(&all, &failure), format!("ignore {expected}"), "{failure:?}");
+        assert_eq!(
+            asked(&all, &failure),
+            format!("ignore {expected}"),
+            "{failure:?}"
+        );
     }
-    let other = policy("version: 1\npolicies: [{name: a, match: {state_machine: x}, retry: {automatic: true}}]");
+    let other = policy(
+        "version: 1\npolicies: [{name: a, match: {state_machine: x}, retry: {automatic: true}}]",
+    );
     assert_eq!(asked(&other, &execution(|_| ())), "ignore unmanaged");
     assert_eq!(asked(&other, &stage(|_| ())), "ignore unmanaged");
     // What is not ours comes before who manages it.
-    assert_eq!(asked(&other, &stage(|s| s.stopped = true)), "ignore stopped");
+    assert_eq!(
+        asked(&other, &stage(|s| s.stopped = true)),
+        "ignore stopped"
+    );
 }
 
 #[test]
 fn what_is_judged_and_refused_says_why_and_by_which_policy() {
-    let parent = Some("arn:aws:states:eu-west-1:111122223333:execution:close:c-1".to_string());
-    let never = policy("version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}, {summary: '*status 1'}]");
+    let parent =
+        Field::Known("arn:aws:states:eu-west-1:111122223333:execution:close:c-1".to_string());
+    let never = policy(
+        "version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}, {summary: '*status 1'}]",
+    );
     let runtime = known("States.Runtime");
     for (document, failure, expected) in [
-        (policy(ALL), execution(|e| e.parent = parent.clone()), "left_to_parent"),
-        (policy(ALL), execution(|e| e.fail_state = Field::Known(true)), "fail_state"),
+        (
+            policy(ALL),
+            execution(|e| e.parent = parent.clone()),
+            "left_to_parent",
+        ),
+        (
+            policy(ALL),
+            execution(|e| e.fail_state = Field::Known(true)),
+            "fail_state",
+        ),
         (policy(ALL), execution(|e| e.error = runtime), "unmatched"),
         (never.clone(), execution(|_| ()), "never"),
         (never, stage(|_| ()), "never"),
-        (policy("version: 1\nretry: {}"), execution(|_| ()), "unmatched"),
-        (policy("version: 1\nretry: {automatic: false}"), stage(|_| ()), "unmatched"),
+        (
+            policy("version: 1\nretry: {}"),
+            execution(|_| ()),
+            "unmatched",
+        ),
+        (
+            policy("version: 1\nretry: {automatic: false}"),
+            stage(|_| ()),
+            "unmatched",
+        ),
         (rules("{error: Lambda.*}"), execution(|_| ()), "unmatched"),
         (rules("{category: Deploy}"), stage(|_| ()), "unmatched"),
-        (rules("{id: no, limit: 0}"), execution(|_| ()), "forbidden by no"),
-        (rules("{id: no, limit: 0}"), stage(|_| ()), "forbidden by no"),
-        (policy(ALL), stage(|s| s.failed = vec![action("Ask", "Approval")]), "approval"),
-        (policy(ALL), stage(|s| s.failed = vec![action("Unit", "Test"), action("Ask", "approval")]), "approval"),
+        (
+            rules("{id: no, limit: 0}"),
+            execution(|_| ()),
+            "forbidden by no",
+        ),
+        (
+            rules("{id: no, limit: 0}"),
+            stage(|_| ()),
+            "forbidden by no",
+        ),
+        (
+            policy(ALL),
+            stage(|s| s.failed = vec![action("Ask", "Approval")]),
+            "approval",
+        ),
+        (
+            policy(ALL),
+            stage(|s| s.failed = vec![action("Unit", "Test"), action("Ask", "approval")]),
+            "approval",
+        ),
         (policy(ALL), stage(|s| s.rollback = true), "rollback"),
-        (policy(ALL), stage(|s| s.failed = vec![]), "no_failed_action"),
-        (policy(ALL), stage(|s| s.structure_changed = true), "structure_changed"),
+        (
+            policy(ALL),
+            stage(|s| s.failed = vec![]),
+            "no_failed_action",
+        ),
+        (
+            policy(ALL),
+            stage(|s| s.structure_changed = true),
+            "structure_changed",
+        ),
         (
             rules("{id: r}").with_budget(0),
             execution(|_| ()),
@@ -243,7 +314,11 @@ fn what_is_judged_and_refused_says_why_and_by_which_policy() {
         ),
     ] {
         let verdict = verdict(&document, &failure, Spent::Unread);
-        assert_eq!(said(&Answer::Verdict(verdict.clone())), format!("give_up {expected}"), "{failure:?}");
+        assert_eq!(
+            said(&Answer::Verdict(verdict.clone())),
+            format!("give_up {expected}"),
+            "{failure:?}"
+        );
         assert_eq!(verdict.policy.as_deref(), Some("default"));
         assert_eq!(verdict.delay_seconds, 0);
     }
@@ -262,9 +337,23 @@ impl WithBudget for Document {
 
 #[test]
 fn a_child_is_its_parents_business_unless_the_policy_says_otherwise() {
-    let child = execution(|e| e.parent = Some("arn:aws:states:eu-west-1:111122223333:execution:p:1".into()));
-    assert_eq!(asked(&policy("version: 1\nretry: {automatic: {id: r}, nested: parent}"), &child), "give_up left_to_parent");
-    assert_eq!(asked(&policy("version: 1\nretry: {automatic: {id: r}, nested: own}"), &child), "retry matched by r");
+    let child = execution(|e| {
+        e.parent = Field::Known("arn:aws:states:eu-west-1:111122223333:execution:p:1".into())
+    });
+    assert_eq!(
+        asked(
+            &policy("version: 1\nretry: {automatic: {id: r}, nested: parent}"),
+            &child
+        ),
+        "give_up left_to_parent"
+    );
+    assert_eq!(
+        asked(
+            &policy("version: 1\nretry: {automatic: {id: r}, nested: own}"),
+            &child
+        ),
+        "retry matched by r"
+    );
 }
 
 #[test]
@@ -277,12 +366,18 @@ fn the_first_rule_that_matches_is_the_rule_even_when_it_is_spent() {
     let again = execution(|e| e.redrive_count = Field::Known(1));
     let entry = retried(&document, &first, &["slow"], 1);
     let spent = Spent::Entry(&entry);
-    assert_eq!(said(&decide(&document, &again, spent)), "give_up limit_spent by slow");
+    assert_eq!(
+        said(&decide(&document, &again, spent)),
+        "give_up limit_spent by slow"
+    );
     let another = execution(|e| {
         e.redrive_count = Field::Known(1);
         e.error = known("Sqs.Busy");
     });
-    assert_eq!(said(&decide(&document, &another, spent)), "retry matched by rest");
+    assert_eq!(
+        said(&decide(&document, &another, spent)),
+        "retry matched by rest"
+    );
     let forbidding = rules("[{id: no, error: 'S3.*', limit: 0}, {id: rest}]");
     assert_eq!(asked(&forbidding, &first), "give_up forbidden by no");
 }
@@ -311,7 +406,10 @@ fn a_retry_carries_its_policy_rule_count_and_limit() {
             retry_mode: RetryMode::FailedActions,
         }
     );
-    assert_eq!(verdict.sentence(), "r of policy etl allows retry 2 of 3, in 14 s: it passes");
+    assert_eq!(
+        verdict.sentence(),
+        "r of policy etl allows retry 2 of 3, in 14 s: it passes"
+    );
 }
 
 #[test]
@@ -319,22 +417,31 @@ fn per_execution_counts_the_retries_of_all_rules() {
     let document = rules("[{id: a, error: A, limit: 10}, {id: b, limit: 10}]").with_budget(4);
     let failure = |count| execution(|e| e.redrive_count = Field::Known(count));
     let mut entry = retried(&document, &failure(0), &["a"], 3);
-    let spent = |entry: &Entry, count| said(&decide(&document, &failure(count), Spent::Entry(entry)));
+    let spent =
+        |entry: &Entry, count| said(&decide(&document, &failure(count), Spent::Entry(entry)));
     assert_eq!(spent(&entry, 3), "retry matched by b");
     entry.retries = 4;
     assert_eq!(spent(&entry, 4), "give_up budget_spent by b");
     let verdict = verdict(&document, &failure(4), Spent::Entry(&entry));
-    assert_eq!(verdict.sentence(), "per_execution allows no more retries of this");
+    assert_eq!(
+        verdict.sentence(),
+        "per_execution allows no more retries of this"
+    );
     // A stage that charges two rules at once was retried once.
     let two = rules("[{id: a, action: A, limit: 10}, {id: b, limit: 10}]").with_budget(3);
     let entry = retried(&two, &failing(&["A", "B"]), &["a", "b"], 2);
     assert_eq!(entry.retries, 2);
-    assert_eq!(said(&decide(&two, &failing(&["A", "B"]), Spent::Entry(&entry))), "retry matched by a + b");
+    assert_eq!(
+        said(&decide(&two, &failing(&["A", "B"]), Spent::Entry(&entry))),
+        "retry matched by a + b"
+    );
 }
 
 #[test]
 fn every_failed_action_must_find_a_rule_with_room() {
-    let document = rules("[{id: a, action: 'A*', limit: 2}, {id: b, action: B, limit: 1}, {id: no, action: N, limit: 0}]");
+    let document = rules(
+        "[{id: a, action: 'A*', limit: 2}, {id: b, action: B, limit: 1}, {id: no, action: N, limit: 0}]",
+    );
     for (actions, expected) in [
         (&["A"][..], "retry matched by a"),
         (&["A", "B"], "retry matched by a + b"),
@@ -349,8 +456,14 @@ fn every_failed_action_must_find_a_rule_with_room() {
     }
     let failure = failing(&["A", "B"]);
     let entry = retried(&document, &failure, &["b"], 1);
-    assert_eq!(said(&decide(&document, &failure, Spent::Entry(&entry))), "give_up limit_spent by a + b");
-    assert_eq!(said(&decide(&document, &failing(&["A"]), Spent::Entry(&entry))), "retry matched by a");
+    assert_eq!(
+        said(&decide(&document, &failure, Spent::Entry(&entry))),
+        "give_up limit_spent by a + b"
+    );
+    assert_eq!(
+        said(&decide(&document, &failing(&["A"]), Spent::Entry(&entry))),
+        "retry matched by a"
+    );
 }
 
 #[test]
@@ -358,7 +471,12 @@ fn several_failed_actions_wait_as_long_as_the_slowest_rule() {
     let document = rules(
         "[{action: A, backoff: {interval_seconds: 5, jitter_strategy: NONE}}, {action: B, backoff: {interval_seconds: 50, jitter_strategy: NONE}}]",
     );
-    for (actions, expected) in [(&["A"][..], 5), (&["B"], 50), (&["A", "B"], 50), (&["B", "A"], 50)] {
+    for (actions, expected) in [
+        (&["A"][..], 5),
+        (&["B"], 50),
+        (&["A", "B"], 50),
+        (&["B", "A"], 50),
+    ] {
         let verdict = verdict(&document, &failing(actions), Spent::Unread);
         assert_eq!(verdict.delay_seconds, expected);
     }
@@ -366,7 +484,9 @@ fn several_failed_actions_wait_as_long_as_the_slowest_rule() {
 
 #[test]
 fn all_actions_are_retried_only_if_every_rule_says_so() {
-    let document = rules("[{action: 'A*', retry_mode: ALL_ACTIONS}, {action: 'L*', retry_mode: ALL_ACTIONS, limit: 1}, {}]");
+    let document = rules(
+        "[{action: 'A*', retry_mode: ALL_ACTIONS}, {action: 'L*', retry_mode: ALL_ACTIONS, limit: 1}, {}]",
+    );
     for (actions, expected) in [
         (&["A"][..], RetryMode::AllActions),
         (&["A", "A2"], RetryMode::AllActions),
@@ -382,10 +502,18 @@ fn all_actions_are_retried_only_if_every_rule_says_so() {
 #[test]
 fn never_on_one_action_refuses_the_whole_stage() {
     let document = policy("version: 1\nretry: {automatic: true}\nnever: [{action: Migrate}]");
-    assert_eq!(asked(&document, &failing(&["Unit", "Migrate"])), "give_up never");
-    assert_eq!(asked(&document, &failing(&["Unit"])).split(' ').next(), Some("retry"));
+    assert_eq!(
+        asked(&document, &failing(&["Unit", "Migrate"])),
+        "give_up never"
+    );
+    assert_eq!(
+        asked(&document, &failing(&["Unit"])).split(' ').next(),
+        Some("retry")
+    );
     // It is read before the rules, and its conditions are one and.
-    let document = policy("version: 1\nretry: {automatic: {limit: 0}}\nnever: [{action: Unit, category: Build}, {action: Unit, not: {category: Build}}]");
+    let document = policy(
+        "version: 1\nretry: {automatic: {limit: 0}}\nnever: [{action: Unit, category: Build}, {action: Unit, not: {category: Build}}]",
+    );
     assert_eq!(asked(&document, &failing(&["Unit"])), "give_up never");
 }
 
@@ -399,41 +527,156 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
         e.fail_state = Field::Unknown;
     };
     let open_end = |e: &mut FailedExecution| e.fail_state = Field::Unknown;
-    let parent = || Some("arn:aws:states:eu-west-1:111122223333:execution:p:1".to_string());
+    let parent = || Field::Known("arn:aws:states:eu-west-1:111122223333:execution:p:1".to_string());
     for (document, failure, expected) in [
         // Unknown: asked for.
         (rules("{id: r}"), execution(forgetful), "need description"),
-        (rules("{id: r}"), execution(|e| e.redrive_count = Field::Unknown), "need description"),
-        (rules("{id: r}"), execution(|e| e.redrivable = Field::Unknown), "need description"),
-        (rules("{id: r}"), execution(|e| e.error = Field::Unknown), "need description"),
-        (rules("{id: r, cause: x}"), execution(|e| e.cause = Field::Unknown), "need description"),
-        (rules("{id: r, not: {cause: x}}"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (
+            rules("{id: r}"),
+            execution(|e| e.redrive_count = Field::Unknown),
+            "need description",
+        ),
+        (
+            rules("{id: r}"),
+            execution(|e| e.redrivable = Field::Unknown),
+            "need description",
+        ),
+        (
+            rules("{id: r}"),
+            execution(|e| e.error = Field::Unknown),
+            "need description",
+        ),
+        (
+            rules("{id: r, cause: x}"),
+            execution(|e| e.cause = Field::Unknown),
+            "need description",
+        ),
+        (
+            rules("{id: r, not: {cause: x}}"),
+            execution(|e| e.cause = Field::Unknown),
+            "need description",
+        ),
         (rules("{id: r}"), execution(open_end), "need history"),
         // Not asked for where nothing hangs on it.
-        (rules("{id: r}"), execution(|e| e.cause = Field::Unknown), "retry matched by r"),
-        (rules("{id: r, cause: '*'}"), execution(|e| e.cause = Field::Unknown), "retry matched by r"),
-        (rules("{id: r, error: Lambda.*}"), execution(open_end), "give_up unmatched"),
-        (rules("{id: r, error: Lambda.*, cause: x}"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
-        (rules("{id: no, limit: 0}"), execution(open_end), "give_up forbidden by no"),
-        (rules("[{id: no, limit: 0, cause: x}]"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
-        (rules("{id: r}").with_budget(0), execution(open_end), "give_up budget_spent by r"),
-        (policy("version: 1\nretry: {}"), execution(forgetful), "give_up unmatched"),
-        (policy("version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}]"), execution(open_end), "give_up never"),
-        (policy(ALL), execution(|e| { e.fail_state = Field::Unknown; e.parent = parent(); }), "give_up left_to_parent"),
-        (policy(ALL), execution(|e| { e.fail_state = Field::Unknown; e.redrivable = Field::Known(Redrivable::No); }), "ignore not_redrivable"),
+        (
+            rules("{id: r}"),
+            execution(|e| e.cause = Field::Unknown),
+            "retry matched by r",
+        ),
+        (
+            rules("{id: r, cause: '*'}"),
+            execution(|e| e.cause = Field::Unknown),
+            "retry matched by r",
+        ),
+        (
+            rules("{id: r, error: Lambda.*}"),
+            execution(open_end),
+            "give_up unmatched",
+        ),
+        (
+            rules("{id: r, error: Lambda.*, cause: x}"),
+            execution(|e| e.cause = Field::Unknown),
+            "give_up unmatched",
+        ),
+        (
+            rules("{id: no, limit: 0}"),
+            execution(open_end),
+            "give_up forbidden by no",
+        ),
+        (
+            rules("[{id: no, limit: 0, cause: x}]"),
+            execution(|e| e.cause = Field::Unknown),
+            "give_up unmatched",
+        ),
+        (
+            rules("{id: r}").with_budget(0),
+            execution(open_end),
+            "give_up budget_spent by r",
+        ),
+        (
+            policy("version: 1\nretry: {}"),
+            execution(forgetful),
+            "give_up unmatched",
+        ),
+        (
+            policy("version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}]"),
+            execution(open_end),
+            "give_up never",
+        ),
+        (
+            policy(ALL),
+            execution(|e| {
+                e.fail_state = Field::Unknown;
+                e.parent = parent();
+            }),
+            "give_up left_to_parent",
+        ),
+        (
+            policy(ALL),
+            execution(|e| {
+                e.fail_state = Field::Unknown;
+                e.redrivable = Field::Known(Redrivable::No);
+            }),
+            "ignore not_redrivable",
+        ),
         // What may forbid must be known before a retry.
-        (policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"), execution(|e| e.cause = Field::Unknown), "need description"),
-        (policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x, status: TIMED_OUT}]"), execution(open_end), "need history"),
+        (
+            policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"),
+            execution(|e| e.cause = Field::Unknown),
+            "need description",
+        ),
+        (
+            policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x, status: TIMED_OUT}]"),
+            execution(open_end),
+            "need history",
+        ),
         // An earlier rule may match once the fact is known: only then is it asked for.
-        (rules("[{id: a, cause: x}, {id: b, error: Lambda.*}]"), execution(|e| e.cause = Field::Unknown), "need description"),
-        (rules("[{id: no, cause: x, limit: 0}, {id: b}]"), execution(|e| e.cause = Field::Unknown), "need description"),
-        (rules("[{id: no, cause: x, limit: 0}, {id: b, error: Lambda.*}]"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
+        (
+            rules("[{id: a, cause: x}, {id: b, error: Lambda.*}]"),
+            execution(|e| e.cause = Field::Unknown),
+            "need description",
+        ),
+        (
+            rules("[{id: no, cause: x, limit: 0}, {id: b}]"),
+            execution(|e| e.cause = Field::Unknown),
+            "need description",
+        ),
+        (
+            rules("[{id: no, cause: x, limit: 0}, {id: b, error: Lambda.*}]"),
+            execution(|e| e.cause = Field::Unknown),
+            "give_up unmatched",
+        ),
         // A history costs most, so all else comes first.
-        (rules("{id: r, cause: x}"), execution(|e| { e.cause = Field::Unknown; e.fail_state = Field::Unknown; }), "need description"),
-        (rules("{id: r}"), execution(|e| { e.fail_state = Field::Unknown; e.redrive_count = Field::Known(1); }), "entry"),
-        (rules("{id: r}"), execution(|e| { e.redrivable = Field::Unknown; e.redrive_count = Field::Known(1); }), "need description"),
+        (
+            rules("{id: r, cause: x}"),
+            execution(|e| {
+                e.cause = Field::Unknown;
+                e.fail_state = Field::Unknown;
+            }),
+            "need description",
+        ),
+        (
+            rules("{id: r}"),
+            execution(|e| {
+                e.fail_state = Field::Unknown;
+                e.redrive_count = Field::Known(1);
+            }),
+            "entry",
+        ),
+        (
+            rules("{id: r}"),
+            execution(|e| {
+                e.redrivable = Field::Unknown;
+                e.redrive_count = Field::Known(1);
+            }),
+            "need description",
+        ),
     ] {
-        assert_eq!(asked(&document, &failure), expected, "{failure:?}\n{document:?}");
+        assert_eq!(
+            asked(&document, &failure),
+            expected,
+            "{failure:?}\n{document:?}"
+        );
     }
 }
 
@@ -441,17 +684,49 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
 fn a_stage_is_looked_at_before_it_is_retried() {
     let seen = |category| announced(Some(action("Unit", category)), Field::Unknown);
     for (document, failure, expected) in [
-        (policy(ALL), announced(None, Field::Unknown), "need pipeline_state"),
+        (
+            policy(ALL),
+            announced(None, Field::Unknown),
+            "need pipeline_state",
+        ),
         (policy(ALL), seen("Test"), "need pipeline_state"),
-        (rules("{category: Build}"), announced(None, Field::Unknown), "need pipeline_state"),
+        (
+            rules("{category: Build}"),
+            announced(None, Field::Unknown),
+            "need pipeline_state",
+        ),
         // What the event says may be enough to refuse.
         (policy(ALL), seen("Approval"), "give_up approval"),
-        (rules("{category: Build}"), seen("Test"), "give_up unmatched"),
-        (rules("{id: no, limit: 0}"), announced(None, Field::Unknown), "give_up forbidden by no"),
-        (rules("{stage: Build}"), announced(None, Field::Unknown), "give_up unmatched"),
-        (rules("{error: States.ALL}"), announced(None, Field::Unknown), "give_up unmatched"),
-        (policy("version: 1\nretry: {automatic: true}\nnever: [{stage: Verify}]"), announced(None, Field::Unknown), "give_up never"),
-        (policy("version: 1\npolicies: []"), announced(None, Field::Unknown), "ignore unmanaged"),
+        (
+            rules("{category: Build}"),
+            seen("Test"),
+            "give_up unmatched",
+        ),
+        (
+            rules("{id: no, limit: 0}"),
+            announced(None, Field::Unknown),
+            "give_up forbidden by no",
+        ),
+        (
+            rules("{stage: Build}"),
+            announced(None, Field::Unknown),
+            "give_up unmatched",
+        ),
+        (
+            rules("{error: States.ALL}"),
+            announced(None, Field::Unknown),
+            "give_up unmatched",
+        ),
+        (
+            policy("version: 1\nretry: {automatic: true}\nnever: [{stage: Verify}]"),
+            announced(None, Field::Unknown),
+            "give_up never",
+        ),
+        (
+            policy("version: 1\npolicies: []"),
+            announced(None, Field::Unknown),
+            "ignore unmanaged",
+        ),
     ] {
         assert_eq!(asked(&document, &failure), expected, "{failure:?}");
     }
@@ -468,7 +743,10 @@ fn the_entry_is_asked_for_only_where_aws_says_it_was_retried_before() {
     assert_eq!(asked(&document, &stage(|s| s.retried = 1)), "entry");
     // Not for a verdict that no count can turn into a retry.
     assert_eq!(asked(&rules("{error: x}"), &once), "give_up unmatched");
-    assert_eq!(asked(&rules("{id: no, limit: 0}"), &once), "give_up forbidden by no");
+    assert_eq!(
+        asked(&rules("{id: no, limit: 0}"), &once),
+        "give_up forbidden by no"
+    );
     let fails = execution(|e| {
         e.redrive_count = Field::Known(1);
         e.fail_state = Field::Known(true);
@@ -476,8 +754,14 @@ fn the_entry_is_asked_for_only_where_aws_says_it_was_retried_before() {
     assert_eq!(asked(&document, &fails), "give_up fail_state");
     // Once read it is not asked for again.
     let entry = retried(&document, &none, &["r"], 1);
-    assert_eq!(said(&decide(&document, &once, Spent::Entry(&entry))), "retry matched by r");
-    assert_eq!(said(&decide(&document, &once, Spent::Nothing)), "retry matched by r");
+    assert_eq!(
+        said(&decide(&document, &once, Spent::Entry(&entry))),
+        "retry matched by r"
+    );
+    assert_eq!(
+        said(&decide(&document, &once, Spent::Nothing)),
+        "retry matched by r"
+    );
 }
 
 #[test]
@@ -495,7 +779,11 @@ fn without_an_entry_every_rule_counts_as_used_as_often_as_aws_says() {
             e.error = known(error);
             e.redrive_count = Field::Known(count);
         });
-        assert_eq!(said(&decide(&document, &failure, Spent::Nothing)), expected, "{error} {count}");
+        assert_eq!(
+            said(&decide(&document, &failure, Spent::Nothing)),
+            expected,
+            "{error} {count}"
+        );
     }
     let failure = stage(|s| s.retried = 2);
     let charge = &verdict(&rules("{limit: 3}"), &failure, Spent::Nothing).rules[0];
@@ -509,7 +797,9 @@ fn without_an_entry_every_rule_counts_as_used_as_often_as_aws_says() {
 
 #[test]
 fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
-    let document = rules("{id: r, limit: 1, backoff: {interval_seconds: 60, jitter_strategy: NONE}}").with_budget(1);
+    let document =
+        rules("{id: r, limit: 1, backoff: {interval_seconds: 60, jitter_strategy: NONE}}")
+            .with_budget(1);
     let first = execution(|_| ());
     let owner = Owner("one".into());
     let terms = Terms::default();
@@ -533,14 +823,38 @@ fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
     let entry = queued.judge(judged, pen).unwrap();
     assert_eq!((entry.uses("default", "r"), entry.retries), (1, 1));
     // A duplicate of the queued failure finds it charged, and so does whoever comes after a doubtful call.
-    assert_eq!(said(&decide(&document, &first, Spent::Entry(&queued))), "give_up limit_spent by r");
+    assert_eq!(
+        said(&decide(&document, &first, Spent::Entry(&queued))),
+        "give_up limit_spent by r"
+    );
     let doubtful = Entry {
         uncertain: true,
         ..queued.clone()
     };
-    assert_eq!(said(&decide(&document, &next, Spent::Entry(&doubtful))), "give_up limit_spent by r");
+    assert_eq!(
+        said(&decide(&document, &next, Spent::Entry(&doubtful))),
+        "give_up limit_spent by r"
+    );
     let taken = queued.take(pen).unwrap();
-    assert_eq!(said(&decide(&document, &next, Spent::Entry(&taken))), "give_up limit_spent by r");
+    assert_eq!(
+        said(&decide(&document, &next, Spent::Entry(&taken))),
+        "give_up limit_spent by r"
+    );
+}
+
+#[test]
+fn a_parent_that_is_not_known_is_asked_for_and_one_that_is_withheld_refuses() {
+    let retries = rules("{id: r}");
+    let with = |parent: Field<String>| execution(|e| e.parent = parent.clone());
+    assert_eq!(asked(&retries, &with(Field::Unknown)), "need description");
+    assert_eq!(
+        asked(&retries, &with(Field::Withheld)),
+        "give_up cause_withheld"
+    );
+    let own = policy("version: 1\nretry: {automatic: {id: r}, nested: own}");
+    for parent in [Field::Unknown, Field::Withheld] {
+        assert_eq!(asked(&own, &with(parent)), "retry matched by r");
+    }
 }
 
 #[test]
@@ -553,14 +867,30 @@ fn what_is_withheld_refuses_where_the_answer_hangs_on_it() {
         (rules("{id: r, error: S3.*}"), "give_up cause_withheld"),
         (rules("{id: r, cause: x}"), "give_up cause_withheld"),
         (rules("{id: r, not: {cause: x}}"), "give_up cause_withheld"),
-        (rules("{id: r, error: States.ALL}"), "give_up cause_withheld"),
-        // It may be an error that a rule must name.
-        (rules("{id: r}"), "give_up cause_withheld"),
-        (rules("[{id: no, cause: x, limit: 0}, {id: r, status: TIMED_OUT}]"), "give_up unmatched"),
-        (rules("{id: r, error: S3.*, status: TIMED_OUT}"), "give_up unmatched"),
+        (
+            rules("{id: r, error: States.ALL}"),
+            "give_up cause_withheld",
+        ),
+        // No rule asks for it.
+        (rules("{id: r}"), "retry matched by r"),
+        (rules("{id: r, status: FAILED}"), "retry matched by r"),
+        (
+            rules("[{id: no, cause: x, limit: 0}, {id: r, status: TIMED_OUT}]"),
+            "give_up unmatched",
+        ),
+        (
+            rules("{id: r, error: S3.*, status: TIMED_OUT}"),
+            "give_up unmatched",
+        ),
         (policy("version: 1\nretry: {}"), "give_up unmatched"),
-        (policy("version: 1\nretry: {automatic: true}\nnever: [{status: FAILED}]"), "give_up never"),
-        (policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"), "give_up cause_withheld"),
+        (
+            policy("version: 1\nretry: {automatic: true}\nnever: [{status: FAILED}]"),
+            "give_up never",
+        ),
+        (
+            policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"),
+            "give_up cause_withheld",
+        ),
     ] {
         assert_eq!(asked(&document, &execution(kept)), expected, "{document:?}");
     }
@@ -570,7 +900,10 @@ fn what_is_withheld_refuses_where_the_answer_hangs_on_it() {
         e.fail_state = Field::Unknown;
         e.redrive_count = Field::Unknown;
     });
-    assert_eq!(asked(&rules("{error: S3.*}"), &open), "give_up cause_withheld");
+    assert_eq!(
+        asked(&rules("{error: S3.*}"), &open),
+        "give_up cause_withheld"
+    );
     // A time-out's error is known whoever asks.
     let timed_out = execution(|e| {
         e.status = ExecutionStatus::TimedOut;
@@ -599,7 +932,7 @@ fn the_same_failure_always_gets_the_same_delay_and_others_get_others() {
     };
     assert_ne!(delay(&elsewhere), delay(&of(0)));
     // The draw is part of what a failure is: it must never change.
-    assert_eq!((delay(&of(0)), delay(&of(1))), (0, 0));
+    assert_eq!((delay(&of(0)), delay(&of(1))), (426, 554));
     assert_eq!(delay(&failing(&["A", "B"])), delay(&failing(&["B", "A"])));
     assert_eq!(
         document.policies[0].automatic[0].backoff,
@@ -624,18 +957,33 @@ fn what_may_happen_is_foreseen_with_the_facts_on_which_it_hangs() {
     });
     assert_eq!(
         told(&rules("{id: r, cause: x}"), &open),
-        ("retry matched by r".into(), vec![Need::Description, Need::History])
+        (
+            "retry matched by r".into(),
+            vec![Need::Description, Need::History]
+        )
     );
     assert_eq!(
         told(&rules("{id: r}"), &announced(None, Field::Unknown)),
         ("retry matched by r".into(), vec![Need::PipelineState])
     );
-    assert_eq!(told(&rules("{id: r}"), &execution(|_| ())), ("retry matched by r".into(), vec![]));
-    assert_eq!(told(&rules("{error: x}"), &open), ("give_up unmatched".into(), vec![]));
+    assert_eq!(
+        told(&rules("{id: r}"), &execution(|_| ())),
+        ("retry matched by r".into(), vec![])
+    );
+    assert_eq!(
+        told(&rules("{error: x}"), &open),
+        ("give_up unmatched".into(), vec![])
+    );
     // It counts as if nobody here had written anything down.
     let twice = execution(|e| e.redrive_count = Field::Known(2));
-    assert_eq!(told(&rules("{id: r}"), &twice), ("give_up limit_spent by r".into(), vec![]));
-    assert_eq!(told(&rules("{id: r, limit: 3}"), &twice), ("retry matched by r".into(), vec![]));
+    assert_eq!(
+        told(&rules("{id: r}"), &twice),
+        ("give_up limit_spent by r".into(), vec![])
+    );
+    assert_eq!(
+        told(&rules("{id: r, limit: 3}"), &twice),
+        ("retry matched by r".into(), vec![])
+    );
 }
 
 #[test]
@@ -646,22 +994,52 @@ fn todays_policy_can_only_take_a_queued_retry_away() {
     assert_eq!(entry.uses("default", "a"), 2);
     for (now, allows) in [
         (then, true),
-        (rules("[{id: new, error: x}, {id: a, limit: 3, error: other}]"), true),
+        (
+            rules("[{id: new, error: x}, {id: a, limit: 3, error: other}]"),
+            true,
+        ),
         (rules("[{id: a, limit: 1}]"), false),
         (rules("[{id: a, limit: 0}]"), false),
         (rules("[{id: b, limit: 2}]"), false),
         (rules("[]"), false),
         (rules("[{id: a, limit: 2}]").with_budget(2), true),
         (rules("[{id: a, limit: 2}]").with_budget(1), false),
-        (policy("version: 1\npolicies: [{name: default, retry: {automatic: {id: a}}}]"), true),
-        (policy("version: 1\npolicies: [{name: other, retry: {automatic: {id: a}}}]"), false),
-        (policy("version: 1\npolicies: [{name: default, match: {pipeline: x}, retry: {automatic: {id: a}}}]"), false),
-        (policy("version: 1\npolicies: [{name: first, retry: {automatic: {id: a}}}, {name: default, retry: {automatic: {id: a}}}]"), false),
+        (
+            policy("version: 1\npolicies: [{name: default, retry: {automatic: {id: a}}}]"),
+            true,
+        ),
+        (
+            policy("version: 1\npolicies: [{name: other, retry: {automatic: {id: a}}}]"),
+            false,
+        ),
+        (
+            policy(
+                "version: 1\npolicies: [{name: default, match: {pipeline: x}, retry: {automatic: {id: a}}}]",
+            ),
+            false,
+        ),
+        (
+            policy(
+                "version: 1\npolicies: [{name: first, retry: {automatic: {id: a}}}, {name: default, retry: {automatic: {id: a}}}]",
+            ),
+            false,
+        ),
     ] {
         assert_eq!(still_allows(&now, &entry), allows, "{now:?}");
     }
     // Every rule that a stage's retry rests on must still have room.
-    let both = retried(&rules("[{id: a}, {id: b}]"), &failing(&["A", "B"]), &["a", "b"], 1);
-    assert!(still_allows(&rules("[{id: b, limit: 1}, {id: a, limit: 1}]"), &both));
-    assert!(!still_allows(&rules("[{id: b, limit: 0}, {id: a, limit: 1}]"), &both));
+    let both = retried(
+        &rules("[{id: a}, {id: b}]"),
+        &failing(&["A", "B"]),
+        &["a", "b"],
+        1,
+    );
+    assert!(still_allows(
+        &rules("[{id: b, limit: 1}, {id: a, limit: 1}]"),
+        &both
+    ));
+    assert!(!still_allows(
+        &rules("[{id: b, limit: 0}, {id: a, limit: 1}]"),
+        &both
+    ));
 }

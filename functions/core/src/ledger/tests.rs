@@ -1,1 +1,827 @@
+use alloc::collections::BTreeSet;
+use alloc::string::ToString;
+use alloc::vec;
+use core::cell::RefCell;
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
 use super::*;
+use crate::verdict::{Charge, RetryMode};
+
+const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
+const START: u64 = 1_000_000;
+
+fn subject() -> Subject {
+    Subject::Execution { arn: ARN.into() }
+}
+
+fn owner(name: &str) -> Owner {
+    Owner(name.into())
+}
+
+/// Runs `write` with a pen of "one", so many seconds after the start.
+fn at<T>(seconds: u64, write: impl FnOnce(Pen<'_>) -> T) -> T {
+    by("one", seconds, write)
+}
+
+fn by<T>(name: &str, seconds: u64, write: impl FnOnce(Pen<'_>) -> T) -> T {
+    let owner = owner(name);
+    let terms = Terms::default();
+    write(Pen {
+        owner: &owner,
+        now: second(seconds),
+        terms: &terms,
+    })
+}
+
+fn second(seconds: u64) -> Time {
+    Time::from_millis(START + seconds * 1000)
+}
+
+fn verdict(decision: Decision, rules: &[&str], delay_seconds: u32) -> Verdict {
+    Verdict {
+        decision,
+        because: if decision == Decision::Retry {
+            Reason::Matched
+        } else {
+            Reason::Unmatched
+        },
+        policy: Some("p".into()),
+        rules: rules
+            .iter()
+            .map(|rule| Charge {
+                rule: (*rule).into(),
+                reason: None,
+                used: 0,
+                limit: 5,
+            })
+            .collect(),
+        delay_seconds,
+        retry_mode: RetryMode::FailedActions,
+    }
+}
+
+fn judgement(identity: Identity, opening: Opening) -> Judgement {
+    let (decision, delay) = match opening {
+        Opening::Act => (Decision::Retry, 0),
+        Opening::Queue | Opening::Observe => (Decision::Retry, 60),
+        Opening::GiveUp => (Decision::GiveUp, 0),
+    };
+    Judgement {
+        subject: subject(),
+        identity,
+        failed_at: second(0),
+        verdict: verdict(decision, &["r"], delay),
+        observed: opening == Opening::Observe,
+    }
+}
+
+fn count(n: u32) -> Identity {
+    Identity::RedriveCount(n)
+}
+
+fn actions(ids: &[&str]) -> Identity {
+    Identity::FailedActions(ids.iter().map(ToString::to_string).collect())
+}
+
+fn opened(opening: Opening) -> Entry {
+    at(0, |pen| Entry::open(judgement(count(0), opening), pen))
+}
+
+/// An entry that got into `state` by allowed steps.
+fn in_state(state: State) -> Entry {
+    let acting = opened(Opening::Act);
+    at(0, |pen| match state {
+        State::Queued => Ok(opened(Opening::Queue)),
+        State::Acting => Ok(acting),
+        State::Retried => acting.accept(pen),
+        State::Unknown => acting.lose(pen),
+        State::GivenUp => Ok(opened(Opening::GiveUp)),
+        State::Observed => Ok(opened(Opening::Observe)),
+        State::Recovered => acting.recover(None, pen),
+        State::Ended => acting.end(None, pen),
+    })
+    .unwrap()
+}
+
+const STEPS: [Step; 14] = [
+    Step::Judge(Opening::Act),
+    Step::Judge(Opening::Queue),
+    Step::Judge(Opening::GiveUp),
+    Step::Judge(Opening::Observe),
+    Step::Take,
+    Step::Requeue,
+    Step::TakeOver,
+    Step::Accept,
+    Step::Lose,
+    Step::PutOff,
+    Step::GiveUp,
+    Step::Confirm,
+    Step::Recover,
+    Step::End,
+];
+
+#[test]
+fn the_ledger_moves_along_this_table_and_no_other() {
+    // One letter a state: Queued, Acting, Retried, Unknown, Given up, Observed, recovered (V), Ended.
+    let letter = |state| match state {
+        State::Queued => 'Q',
+        State::Acting => 'A',
+        State::Retried => 'R',
+        State::Unknown => 'U',
+        State::GivenUp => 'G',
+        State::Observed => 'O',
+        State::Recovered => 'V',
+        State::Ended => 'E',
+    };
+    // The columns stand as in STEPS.
+    //   judge: act queue give_up observe | take requeue take_over accept lose put_off give_up confirm recover end
+    for (state, row) in [
+        (State::Queued, "AQGO AQ....G.VE"),
+        (State::Acting, "AQGO ..ARUQGRVE"),
+        (State::Retried, "AQGO ........VE"),
+        (State::Unknown, "AQGO ..A...GRVE"),
+        (State::GivenUp, "AQGO ........VE"),
+        (State::Observed, "AQGO ........VE"),
+        (State::Recovered, ".... .........."),
+        (State::Ended, "AQGO ........V."),
+    ] {
+        let reached: String = STEPS
+            .iter()
+            .map(|step| next(state, *step).map_or('.', letter))
+            .collect();
+        assert_eq!(reached, row.replace(' ', ""), "{}", state.as_str());
+    }
+    assert_eq!(State::ALL.len(), 8);
+}
+
+#[test]
+fn every_method_takes_the_step_of_the_table_or_refuses() {
+    for state in State::ALL {
+        let entry = in_state(state);
+        assert_eq!(entry.state, state);
+        for step in STEPS {
+            let after = at(1, |pen| match step {
+                Step::Judge(opening) => entry.judge(judgement(count(1), opening), pen),
+                Step::Take => entry.take(pen),
+                Step::Requeue => entry.requeue(pen).map(|(entry, _)| entry),
+                Step::TakeOver => entry.take_over(pen),
+                Step::Accept => entry.accept(pen),
+                Step::Lose => entry.lose(pen),
+                Step::PutOff => entry.put_off(pen),
+                Step::GiveUp => entry.give_up(Reason::Refused, true, pen),
+                Step::Confirm => entry.confirm(pen),
+                Step::Recover => entry.recover(None, pen),
+                Step::End => entry.end(None, pen),
+            });
+            match (next(state, step), after) {
+                (Some(expected), Ok(after)) => {
+                    assert_eq!(after.state, expected, "{state:?} {step:?}");
+                    assert_eq!(after.revision, entry.revision + 1);
+                    assert_eq!((after.by, after.updated), (owner("one"), second(1)));
+                    assert_eq!(after.expires, second(1).plus(Terms::default().keep));
+                    // A lease is held exactly while acting, a due time exactly while queued.
+                    assert_eq!(after.lease.is_some(), expected == State::Acting);
+                    assert_eq!(after.due.is_some(), expected == State::Queued);
+                    let pending =
+                        matches!(expected, State::Acting | State::Queued | State::Unknown);
+                    assert_eq!(after.wake.is_some(), pending, "{state:?} {step:?}");
+                }
+                (None, Err(illegal)) => assert_eq!(illegal, Illegal { state, step }),
+                (expected, after) => panic!("{state:?} {step:?}: {expected:?} {after:?}"),
+            }
+        }
+        // What AWS denies waits like what it is too busy for.
+        let denied = at(1, |pen| entry.deny(pen)).map(|entry| entry.state).ok();
+        assert_eq!(denied, next(state, Step::PutOff));
+    }
+    let illegal = Illegal {
+        state: State::Recovered,
+        step: Step::Take,
+    };
+    assert_eq!(
+        illegal.to_string(),
+        "the ledger has no step Take from recovered"
+    );
+}
+
+#[test]
+fn an_entry_opens_as_it_was_judged() {
+    for (opening, state, retries, wake) in [
+        (Opening::Act, State::Acting, 1, Some(120)),
+        (Opening::Queue, State::Queued, 1, Some(60 + 300)),
+        (Opening::GiveUp, State::GivenUp, 0, None),
+        (Opening::Observe, State::Observed, 0, None),
+    ] {
+        let entry = opened(opening);
+        assert_eq!((entry.state, entry.revision), (state, 1));
+        assert_eq!(
+            (entry.retries, entry.uses("p", "r")),
+            (retries, retries),
+            "{opening:?}"
+        );
+        assert_eq!(entry.wake, wake.map(second));
+        assert_eq!(entry.expires, second(30 * 24 * 60 * 60));
+    }
+    // Observe mode keeps a refusal a refusal.
+    let refused = Judgement {
+        observed: true,
+        ..judgement(count(0), Opening::GiveUp)
+    };
+    assert_eq!(at(0, |pen| Entry::open(refused, pen)).state, State::GivenUp);
+    let ended = at(3, |pen| Entry::ended(subject(), count(1), second(2), pen));
+    assert_eq!(
+        (ended.state, ended.reason(), ended.retries),
+        (State::Ended, Reason::Aborted, 0)
+    );
+    assert_eq!((ended.wake, ended.due, &ended.lease), (None, None, &None));
+    assert_eq!(ended.relation(&count(0)), Relation::Earlier);
+    assert_eq!(ended.relation(&count(1)), Relation::Same);
+}
+
+#[test]
+fn a_retry_is_charged_once_for_each_of_its_rules() {
+    let mut judged = judgement(actions(&["a", "b"]), Opening::Act);
+    judged.verdict = verdict(Decision::Retry, &["x", "y"], 0);
+    let entry = at(0, |pen| Entry::open(judged, pen));
+    assert_eq!(
+        (entry.uses("p", "x"), entry.uses("p", "y"), entry.retries),
+        (1, 1, 1)
+    );
+    // A rule of the same name in another policy is another one.
+    assert_eq!(entry.uses("q", "x"), 0);
+    let mut again = judgement(actions(&["a2"]), Opening::Act);
+    again.verdict = verdict(Decision::Retry, &["x"], 0);
+    let entry = at(1, |pen| entry.accept(pen).unwrap().judge(again, pen)).unwrap();
+    assert_eq!(
+        (entry.uses("p", "x"), entry.uses("p", "y"), entry.retries),
+        (2, 1, 2)
+    );
+}
+
+#[test]
+fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
+    let next_failure = |entry: &Entry| {
+        at(2, |pen| {
+            entry.judge(judgement(count(1), Opening::GiveUp), pen)
+        })
+    };
+    let queued = opened(Opening::Queue);
+    let acting = opened(Opening::Act);
+    let unknown = at(1, |pen| acting.lose(pen)).unwrap();
+    let taken_over = at(1, |pen| acting.take_over(pen)).unwrap();
+    let busy = at(1, |pen| acting.put_off(pen)).unwrap();
+    let doubtful = at(1, |pen| taken_over.put_off(pen)).unwrap();
+    for (what, entry, expected) in [
+        ("a later failure finds it queued", next_failure(&queued), 0),
+        ("a later failure finds it put off", next_failure(&busy), 0),
+        (
+            "a later failure finds it put off in doubt",
+            next_failure(&doubtful),
+            1,
+        ),
+        (
+            "a later failure proves that it happened",
+            next_failure(&acting),
+            1,
+        ),
+        (
+            "a later failure proves that the lost one happened",
+            next_failure(&unknown),
+            1,
+        ),
+        (
+            "it succeeded while queued",
+            at(2, |pen| queued.recover(None, pen)),
+            0,
+        ),
+        (
+            "it succeeded while queued in doubt",
+            at(2, |pen| doubtful.recover(None, pen)),
+            1,
+        ),
+        (
+            "it succeeded while acting",
+            at(2, |pen| acting.recover(None, pen)),
+            1,
+        ),
+        (
+            "it succeeded after an answer was lost",
+            at(2, |pen| unknown.recover(None, pen)),
+            1,
+        ),
+        (
+            "a person ended it while queued",
+            at(2, |pen| queued.end(None, pen)),
+            0,
+        ),
+        (
+            "a person ended it while acting",
+            at(2, |pen| acting.end(None, pen)),
+            1,
+        ),
+        (
+            "AWS refused",
+            at(2, |pen| acting.give_up(Reason::Refused, true, pen)),
+            0,
+        ),
+        (
+            "AWS refused what may have happened",
+            at(2, |pen| taken_over.give_up(Reason::Refused, false, pen)),
+            1,
+        ),
+        ("AWS took it", at(2, |pen| acting.accept(pen)), 1),
+        ("it was busy", Ok(busy.clone()), 1),
+        ("the answer was lost", Ok(unknown.clone()), 1),
+        (
+            "the lost one turned out to have happened",
+            at(2, |pen| unknown.confirm(pen)),
+            1,
+        ),
+    ] {
+        let entry = entry.unwrap();
+        assert_eq!(
+            (entry.uses("p", "r"), entry.retries),
+            (expected, expected),
+            "{what}"
+        );
+    }
+    // Counts never go below nothing.
+    let mut strange = queued.clone();
+    strange.retries = 0;
+    strange.uses.clear();
+    let entry = at(1, |pen| strange.end(None, pen)).unwrap();
+    assert_eq!((entry.uses("p", "r"), entry.retries), (0, 0));
+}
+
+#[test]
+fn an_executions_failures_are_ordered_by_their_redrive_count() {
+    let entry = at(0, |pen| Entry::open(judgement(count(3), Opening::Act), pen));
+    for (other, expected) in [
+        (count(0), Relation::Earlier),
+        (count(2), Relation::Earlier),
+        (count(3), Relation::Same),
+        (count(4), Relation::Later),
+        (count(u32::MAX), Relation::Later),
+        // A subject has one kind of identity for ever.
+        (actions(&["a"]), Relation::Earlier),
+        (actions(&[]), Relation::Earlier),
+    ] {
+        assert_eq!(entry.relation(&other), expected, "{other:?}");
+    }
+}
+
+#[test]
+fn a_stages_failures_are_told_apart_by_the_actions_that_failed() {
+    let first = at(0, |pen| {
+        Entry::open(judgement(actions(&["a1", "b1"]), Opening::Act), pen)
+    });
+    let second = at(1, |pen| {
+        first.judge(judgement(actions(&["a2"]), Opening::Act), pen)
+    })
+    .unwrap();
+    let third = at(2, |pen| {
+        second.judge(judgement(actions(&["a3"]), Opening::Act), pen)
+    })
+    .unwrap();
+    for (entry, ids, expected) in [
+        (&first, &["a1", "b1"][..], Relation::Same),
+        // Sets grow while actions still run, and arrive in any order.
+        (&first, &["a1"], Relation::Same),
+        (&first, &["a1", "b1", "c1"], Relation::Same),
+        (&first, &["b1", "c1"], Relation::Same),
+        (&first, &["a2"], Relation::Later),
+        (&second, &["a2", "b2"], Relation::Same),
+        (&second, &["a1"], Relation::Earlier),
+        (&second, &["b1", "c1"], Relation::Earlier),
+        (&second, &["a3"], Relation::Later),
+        (&third, &["a1"], Relation::Earlier),
+        (&third, &["a2"], Relation::Earlier),
+        (&third, &["a3"], Relation::Same),
+        (&third, &["a4", "b4"], Relation::Later),
+    ] {
+        assert_eq!(entry.relation(&actions(ids)), expected, "{ids:?}");
+    }
+    assert_eq!(first.relation(&count(9)), Relation::Earlier);
+    let none = at(0, |pen| {
+        Entry::open(judgement(actions(&[]), Opening::GiveUp), pen)
+    });
+    assert_eq!(none.relation(&actions(&[])), Relation::Same);
+    assert_eq!(none.relation(&actions(&["a1"])), Relation::Later);
+}
+
+#[test]
+fn earlier_failures_are_kept_as_attempts() {
+    let first = opened(Opening::Act);
+    let refused = at(1, |pen| first.give_up(Reason::NotRedrivable, true, pen)).unwrap();
+    let mut again = judgement(count(1), Opening::Queue);
+    again.failed_at = second(5);
+    let second_entry = at(6, |pen| refused.judge(again, pen)).unwrap();
+    assert_eq!(
+        second_entry.attempts,
+        [Attempt {
+            identity: count(0),
+            failed_at: second(0),
+            verdict: first.verdict.clone(),
+            state: State::GivenUp,
+            because: Some(Reason::NotRedrivable),
+        }]
+    );
+    assert_eq!(
+        (second_entry.failed_at, second_entry.because),
+        (second(5), None)
+    );
+    assert_eq!(second_entry.identity, count(1));
+    let third = at(7, |pen| {
+        second_entry.judge(judgement(count(2), Opening::GiveUp), pen)
+    })
+    .unwrap();
+    let told: Vec<(Identity, State)> = third
+        .attempts
+        .iter()
+        .map(|a| (a.identity.clone(), a.state))
+        .collect();
+    assert_eq!(
+        told,
+        [(count(0), State::GivenUp), (count(1), State::Queued)]
+    );
+    // A success that names a later count is an attempt more; one that names none, or the same, is not.
+    let more = |identity| {
+        let entry = at(8, |pen| third.recover(identity, pen)).unwrap();
+        (entry.attempts.len(), entry.identity)
+    };
+    assert_eq!(more(Some(count(3))), (3, count(3)));
+    assert_eq!(more(Some(count(2))), (2, count(2)));
+    assert_eq!(more(None), (2, count(2)));
+}
+
+#[test]
+fn a_new_failure_begins_with_a_clean_slate() {
+    let entry = opened(Opening::Act);
+    let doubtful = at(1, |pen| entry.take_over(pen).unwrap().put_off(pen)).unwrap();
+    assert!(doubtful.uncertain && doubtful.busy.is_some());
+    let next = at(2, |pen| {
+        doubtful.judge(judgement(count(1), Opening::Act), pen)
+    })
+    .unwrap();
+    assert!(!next.uncertain);
+    assert_eq!((next.busy, next.because), (None, None));
+}
+
+#[test]
+fn a_busy_target_is_tried_less_and_less_often_and_given_up_after_a_day() {
+    let mut entry = opened(Opening::Act);
+    let mut now = 0;
+    let mut waits = Vec::new();
+    let reason = loop {
+        entry = at(now, |pen| entry.put_off(pen)).unwrap();
+        if entry.state != State::Queued {
+            break entry.reason();
+        }
+        let due = entry.due.unwrap();
+        // Nobody sends a message: it waits in the due index.
+        assert_eq!(entry.wake, Some(due));
+        assert_eq!(entry.busy.map(|busy| busy.since), Some(second(0)));
+        let wait = due.since(second(now)).as_secs();
+        waits.push(wait);
+        now += wait;
+        entry = at(now, |pen| entry.take(pen)).unwrap();
+    };
+    assert_eq!(waits[..6], [60, 120, 240, 480, 900, 900]);
+    assert!(waits[6..].iter().all(|wait| *wait == 900));
+    assert!((24 * 3600..24 * 3600 + 900).contains(&now), "{now}");
+    assert_eq!(waits.len(), 99);
+    assert_eq!(
+        (reason, entry.state, entry.retries),
+        (Reason::TargetBusy, State::GivenUp, 0)
+    );
+}
+
+#[test]
+fn a_busy_target_is_given_up_at_the_very_second_and_in_doubt_stays_charged() {
+    for (seconds, uncertain, expected) in [
+        (24 * 3600 - 1, false, (State::Queued, 1)),
+        (24 * 3600, false, (State::GivenUp, 0)),
+        (24 * 3600, true, (State::GivenUp, 1)),
+    ] {
+        let entry = Entry {
+            uncertain,
+            busy: Some(Busy {
+                since: second(0),
+                times: u32::MAX,
+            }),
+            ..opened(Opening::Act)
+        };
+        let entry = at(seconds, |pen| entry.put_off(pen)).unwrap();
+        assert_eq!((entry.state, entry.retries), expected, "{seconds}");
+    }
+}
+
+#[test]
+fn what_aws_denies_us_is_kept_for_as_long_as_it_takes() {
+    let mut entry = opened(Opening::Act);
+    for days in 0..20 {
+        let now = days * 24 * 3600;
+        entry = at(now, |pen| entry.deny(pen)).unwrap();
+        assert_eq!(
+            (entry.state, entry.due),
+            (State::Queued, Some(second(now + 900)))
+        );
+        assert_eq!((entry.wake, entry.busy), (entry.due, None));
+        entry = at(now, |pen| entry.take(pen)).unwrap();
+    }
+    assert_eq!(entry.retries, 1);
+}
+
+#[test]
+fn the_queue_keeps_what_it_can_and_the_due_index_the_rest() {
+    for (delay, wake) in [
+        (1, 1 + 300),
+        (900, 900 + 300),
+        // Woken when the queue can keep the rest.
+        (901, 1),
+        (3600, 2700),
+        (1_209_600, 1_208_700),
+    ] {
+        let mut judged = judgement(count(0), Opening::Queue);
+        judged.verdict.delay_seconds = delay;
+        let entry = at(0, |pen| Entry::open(judged, pen));
+        assert_eq!(entry.due, Some(second(u64::from(delay))));
+        assert_eq!(entry.wake, Some(second(wake)), "{delay}");
+    }
+}
+
+#[test]
+fn a_requeued_retry_keeps_its_time() {
+    let mut judged = judgement(count(0), Opening::Queue);
+    judged.verdict.delay_seconds = 3600;
+    let entry = at(0, |pen| Entry::open(judged, pen));
+    for (now, due, delay, wake) in [
+        // Too early for the queue still.
+        (0, 3600, 3600, 2700),
+        (2699, 3600, 901, 2700),
+        (2700, 3600, 900, 3900),
+        (3599, 3600, 1, 3900),
+        (3600, 3600, 0, 3900),
+        // Late: at once, and looked for again when that is overdue.
+        (9999, 9999, 0, 10_299),
+    ] {
+        let (after, sent) = at(now, |pen| entry.requeue(pen)).unwrap();
+        assert_eq!(sent, Duration::from_secs(delay), "{now}");
+        assert_eq!(
+            (after.due, after.wake),
+            (Some(second(due)), Some(second(wake))),
+            "{now}"
+        );
+        assert_eq!(after.revision, 2);
+        assert_ne!(after.ticket(), entry.ticket());
+        assert_eq!((after.uses("p", "r"), after.retries), (1, 1));
+    }
+}
+
+#[test]
+fn who_acts_holds_a_lease() {
+    let entry = by("two", 7, |pen| opened(Opening::Queue).take(pen)).unwrap();
+    assert_eq!(
+        entry.lease,
+        Some(Lease {
+            owner: owner("two"),
+            until: second(127),
+        })
+    );
+    assert_eq!((entry.wake, entry.uncertain), (Some(second(127)), false));
+    // What was lost is looked at when no late answer can change it any more.
+    let lost = by("two", 9, |pen| entry.lose(pen)).unwrap();
+    assert_eq!((lost.wake, lost.uncertain), (Some(second(127)), true));
+    let taken = by("three", 130, |pen| lost.take_over(pen)).unwrap();
+    assert_eq!(
+        taken.lease.as_ref().map(|lease| &lease.owner),
+        Some(&owner("three"))
+    );
+    assert_eq!((taken.wake, taken.uncertain), (Some(second(250)), true));
+    assert!(at(131, |pen| taken.accept(pen)).unwrap().uncertain);
+}
+
+#[test]
+fn a_reason_is_the_verdicts_unless_something_came_after_it() {
+    let entry = opened(Opening::Queue);
+    assert_eq!(entry.reason(), Reason::Matched);
+    let gone = at(1, |pen| entry.give_up(Reason::PolicyChanged, true, pen)).unwrap();
+    assert_eq!(
+        (gone.reason(), gone.verdict.because),
+        (Reason::PolicyChanged, Reason::Matched)
+    );
+    assert_eq!(opened(Opening::GiveUp).reason(), Reason::Unmatched);
+}
+
+#[test]
+fn a_client_token_is_new_for_each_redrive_and_the_same_for_each_copy() {
+    let token = |arn: &str, n| {
+        let judged = Judgement {
+            subject: Subject::Execution { arn: arn.into() },
+            ..judgement(count(n), Opening::Act)
+        };
+        Claim(at(u64::from(n), |pen| Entry::open(judged, pen))).client_token()
+    };
+    let all: BTreeSet<String> = (0..1000).map(|n| token(ARN, n)).collect();
+    assert_eq!(all.len(), 1000);
+    assert!(!all.contains(&token(
+        "arn:aws:states:eu-west-1:111122223333:execution:etl:run-2",
+        0
+    )));
+    for one in &all {
+        assert_eq!(one.len(), 64);
+        assert!(
+            one.bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)),
+            "{one}"
+        );
+    }
+    let copy = by("two", 500, |pen| {
+        Entry::open(judgement(count(0), Opening::Queue), pen).take(pen)
+    })
+    .unwrap();
+    assert_eq!(Claim(copy).client_token(), token(ARN, 0));
+    // A token of a former version that is still on its way must meet itself.
+    assert_eq!(
+        token(ARN, 0),
+        "5305c6da0d3090f7c631fa6dd8799d82836117b7ee6955e881f66c4ac835bf34"
+    );
+}
+
+#[test]
+fn an_entry_reads_back_as_it_was_written() {
+    for state in State::ALL {
+        let entry = in_state(state);
+        let json = serde_json::to_string(&entry).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Entry>(&json).unwrap(),
+            entry,
+            "{json}"
+        );
+    }
+    let first = at(0, |pen| {
+        Entry::open(judgement(actions(&["a1", "b1"]), Opening::Act), pen)
+    });
+    let busy = at(1, |pen| first.take_over(pen).unwrap().put_off(pen)).unwrap();
+    let full = at(2, |pen| {
+        busy.judge(judgement(actions(&["a2"]), Opening::Act), pen)
+            .unwrap()
+            .put_off(pen)
+    })
+    .unwrap();
+    assert!(full.busy.is_some() && full.due.is_some() && !full.attempts.is_empty());
+    let json = serde_json::to_string(&full).unwrap();
+    assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), full);
+    let ticket = serde_json::to_string(&full.ticket()).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Ticket>(&ticket).unwrap(),
+        full.ticket()
+    );
+}
+
+#[test]
+fn an_entry_of_a_former_version_is_still_read() {
+    let json = r#"{"subject":{"execution":{"arn":"arn:aws:states:eu-west-1:111122223333:execution:etl:run-1"}},
+        "revision":1,"by":"one","updated":1000000,"identity":{"redrive_count":0},"failed_at":1000000,"state":"acting",
+        "verdict":{"decision":"retry","because":"matched","policy":"p","rules":[{"rule":"r","used":0,"limit":5}],
+            "delay_seconds":0,"retry_mode":"FAILED_ACTIONS"},
+        "uses":{"p":{"r":1}},"retries":1,"wake":1120000,"lease":{"owner":"one","until":1120000},"expires":2593000000}"#;
+    let entry: Entry = serde_json::from_str(json).unwrap();
+    assert_eq!(entry, opened(Opening::Act));
+    // What a version writes, the next one reads: these names stay.
+    let written: serde_json::Value = serde_json::to_value(&entry).unwrap();
+    let mut expected: serde_json::Value = serde_json::from_str(json).unwrap();
+    expected["uncertain"] = false.into();
+    assert_eq!(written, expected);
+    let stage = Subject::Stage {
+        arn: "a".into(),
+        execution_id: "e".into(),
+    };
+    assert_eq!(
+        serde_json::to_string(&(stage, actions(&["x"]))).unwrap(),
+        r#"[{"stage":{"arn":"a","execution_id":"e"}},{"failed_actions":["x"]}]"#
+    );
+}
+
+#[test]
+fn a_write_knows_itself_again() {
+    let entry = opened(Opening::Act);
+    assert!(entry.is_write_of(&entry));
+    for other in [
+        Entry {
+            revision: 2,
+            ..entry.clone()
+        },
+        Entry {
+            by: owner("two"),
+            ..entry.clone()
+        },
+        Entry {
+            state: State::Retried,
+            ..entry.clone()
+        },
+    ] {
+        assert!(!other.is_write_of(&entry));
+        assert!(!entry.is_write_of(&other));
+    }
+}
+
+/// A ledger whose answers are written down beforehand.
+struct Told {
+    swap: RefCell<Vec<Swap>>,
+    take: RefCell<Vec<Take>>,
+}
+
+impl Ledger for Told {
+    async fn read(&self, _: &Subject) -> Result<Option<Entry>, Trouble> {
+        Ok(None)
+    }
+
+    async fn swap(&self, _: &Entry) -> Result<Swap, Trouble> {
+        Ok(self.swap.borrow_mut().remove(0))
+    }
+
+    async fn take(&self, _: &Ticket, _: Pen<'_>) -> Result<Take, Trouble> {
+        Ok(self.take.borrow_mut().remove(0))
+    }
+
+    async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Trouble> {
+        Ok(vec![])
+    }
+}
+
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+#[test]
+fn only_the_writer_of_an_acting_entry_gets_the_claim() {
+    let acting = opened(Opening::Act);
+    let queued = opened(Opening::Queue);
+    let theirs = by("two", 0, |pen| {
+        Entry::open(judgement(count(0), Opening::Act), pen)
+    });
+    for (entry, swap, expected) in [
+        (
+            &acting,
+            Swap::Stored,
+            Written::Claimed(Claim(acting.clone())),
+        ),
+        (&queued, Swap::Stored, Written::Stored(queued.clone())),
+        // The answer of the first try was lost: the second meets it, and is won.
+        (
+            &acting,
+            Swap::Stale(Some(acting.clone())),
+            Written::Claimed(Claim(acting.clone())),
+        ),
+        (
+            &queued,
+            Swap::Stale(Some(queued.clone())),
+            Written::Stored(queued.clone()),
+        ),
+        (
+            &acting,
+            Swap::Stale(Some(theirs.clone())),
+            Written::Lost(Some(theirs.clone())),
+        ),
+        (&acting, Swap::Stale(None), Written::Lost(None)),
+    ] {
+        let ledger = Told {
+            swap: RefCell::new(vec![swap]),
+            take: RefCell::default(),
+        };
+        assert_eq!(ready(write(&ledger, entry.clone())), Ok(expected));
+    }
+}
+
+#[test]
+fn a_ticket_that_comes_twice_is_void_the_second_time() {
+    let queued = opened(Opening::Queue);
+    let ours = at(1, |pen| queued.take(pen)).unwrap();
+    let theirs = by("two", 1, |pen| queued.take(pen)).unwrap();
+    let settled = at(2, |pen| ours.accept(pen)).unwrap();
+    for (answer, expected) in [
+        (Take::Taken(ours.clone()), Ok(Claim(ours.clone()))),
+        (Take::Refused(None), Err(None)),
+        (Take::Refused(Some(theirs.clone())), Err(Some(theirs))),
+        (Take::Refused(Some(settled.clone())), Err(Some(settled))),
+        (
+            Take::Refused(Some(queued.clone())),
+            Err(Some(queued.clone())),
+        ),
+        // Our own take, whose answer was lost.
+        (Take::Refused(Some(ours.clone())), Ok(Claim(ours))),
+    ] {
+        let ledger = Told {
+            swap: RefCell::default(),
+            take: RefCell::new(vec![answer]),
+        };
+        let taken = at(1, |pen| ready(take(&ledger, &queued.ticket(), pen)));
+        assert_eq!(taken, Ok(expected));
+    }
+}

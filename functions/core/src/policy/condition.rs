@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::glob::Glob;
@@ -251,9 +251,9 @@ impl Conditions {
             Some(Field::Known(error)) if BY_NAME_ONLY.contains(&error) => {
                 Hit::from(self.all.iter().any(|condition| condition.names(error)))
             }
-            // It may be one of them.
+            // It may be one of them. Where AWS withholds it, what rules do not ask for is not held against
+            // a retry.
             Some(Field::Unknown) => Hit::Unknown(Word::Error.need()),
-            Some(Field::Withheld) => Hit::Withheld,
             _ => Hit::Yes,
         };
         may_retry.and(self.meet(view))
@@ -410,18 +410,5 @@ impl<'a> View<'a> {
                 }
             }
         }
-    }
-}
-
-/// For messages: the value, or why there is none; secrets are shown as such.
-#[must_use]
-pub(crate) fn shown(word: Word, field: Option<Field<&str>>) -> String {
-    match field {
-        None => "(the other service's)".to_string(),
-        Some(Field::Unknown) => "(not looked up)".to_string(),
-        Some(Field::Withheld) => "(withheld)".to_string(),
-        Some(Field::Absent) => "(absent)".to_string(),
-        Some(Field::Known(_)) if word.is_secret() => "(not shown)".to_string(),
-        Some(Field::Known(value)) => value.to_string(),
     }
 }

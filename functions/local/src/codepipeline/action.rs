@@ -11,17 +11,28 @@ use super::world::{Due, World};
 impl Pipeline {
     /// Starts the not yet run actions of the lowest run order; false if there is none.
     pub(super) fn start_next(&mut self, world: &mut World, number: u64, stage: usize) -> bool {
-        let Some(execution) = self.executions.get(&number) else { return false };
-        let (Some(declared), Some(run)) =
-            (execution.declaration.stages.get(stage), execution.stage(stage))
-        else {
+        let Some(execution) = self.executions.get(&number) else {
+            return false;
+        };
+        let (Some(declared), Some(run)) = (
+            execution.declaration.stages.get(stage),
+            execution.stage(stage),
+        ) else {
             return false;
         };
         let open = declared.actions.iter().enumerate().zip(&run.current);
-        let open: Vec<_> = open.filter(|(_, run)| run.is_none()).map(|(it, _)| it).collect();
-        let Some(order) = open.iter().map(|(_, it)| it.run_order).min() else { return false };
-        let next: Vec<usize> =
-            open.iter().filter(|(_, it)| it.run_order == order).map(|(index, _)| *index).collect();
+        let open: Vec<_> = open
+            .filter(|(_, run)| run.is_none())
+            .map(|(it, _)| it)
+            .collect();
+        let Some(order) = open.iter().map(|(_, it)| it.run_order).min() else {
+            return false;
+        };
+        let next: Vec<usize> = open
+            .iter()
+            .filter(|(_, it)| it.run_order == order)
+            .map(|(index, _)| *index)
+            .collect();
         for action in next {
             self.start_action(world, number, stage, action);
         }
@@ -37,23 +48,35 @@ impl Pipeline {
     ) {
         let lag = world.options.state_lag_ms;
         let row = self.rows.len();
-        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
         let declaration = Arc::clone(&execution.declaration);
-        let (Some(declared_stage), Some(declared)) =
-            (declaration.stages.get(stage), declaration.action(stage, action))
-        else {
+        let (Some(declared_stage), Some(declared)) = (
+            declaration.stages.get(stage),
+            declaration.action(stage, action),
+        ) else {
             return;
         };
         let subject = Subject::Action(declared_stage.name.clone(), declared.name.clone());
         let outcome = execution.script.take(&subject).unwrap_or_else(|| {
-            if declared.is_approval() { Outcome::Hang } else { Outcome::succeed() }
+            if declared.is_approval() {
+                Outcome::Hang
+            } else {
+                Outcome::succeed()
+            }
         });
         let id = world.ids.uuid();
         let index = execution.runs.len();
-        let retried = execution.stage(stage).is_some_and(|it| !it.retries.is_empty());
+        let retried = execution
+            .stage(stage)
+            .is_some_and(|it| !it.retries.is_empty());
         let mut result = ExternalResult::default();
         if declared.provider == "CodeBuild" {
-            let project = declared.configuration.get("ProjectName").and_then(|it| it.as_str());
+            let project = declared
+                .configuration
+                .get("ProjectName")
+                .and_then(|it| it.as_str());
             let build = format!("{}:{}", project.unwrap_or(&declared.name), world.ids.uuid());
             let region = declared.region.as_ref().unwrap_or(&world.place.region);
             result.url = Some(format!(
@@ -67,8 +90,11 @@ impl Pipeline {
             result.id = given.id.clone().or(result.id);
             result.url = given.url.clone().or(result.url);
         }
-        let state =
-            RunState { status: ActionStatus::InProgress, error: None, result: Arc::new(result) };
+        let state = RunState {
+            status: ActionStatus::InProgress,
+            error: None,
+            result: Arc::new(result),
+        };
         execution.updated = world.now;
         execution.runs.push(ActionRun {
             id: id.clone(),
@@ -79,7 +105,10 @@ impl Pipeline {
             retried,
             state: Lagged::new(world.now, state),
         });
-        if let Some(place) = execution.stage_mut(stage).and_then(|it| it.current.get_mut(action)) {
+        if let Some(place) = execution
+            .stage_mut(stage)
+            .and_then(|it| it.current.get_mut(action))
+        {
             *place = Some(index);
         }
         self.rows.push((number, index));
@@ -118,8 +147,12 @@ impl Pipeline {
         outcome: Outcome,
     ) {
         let lag = world.options.state_lag_ms;
-        let Some(execution) = self.executions.get_mut(&number) else { return };
-        let Some(run) = execution.runs.get_mut(index) else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
+        let Some(run) = execution.runs.get_mut(index) else {
+            return;
+        };
         if run.status() != ActionStatus::InProgress {
             return;
         }
@@ -131,7 +164,11 @@ impl Pipeline {
         let stage = run.stage;
         let failed = error.is_some();
         run.state.edit(world.now, lag, |state| {
-            state.status = if failed { ActionStatus::Failed } else { ActionStatus::Succeeded };
+            state.status = if failed {
+                ActionStatus::Failed
+            } else {
+                ActionStatus::Succeeded
+            };
             state.error = error.map(Arc::new);
             if given != ExternalResult::default() {
                 let known = &state.result;

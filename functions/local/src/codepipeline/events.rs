@@ -15,18 +15,30 @@ pub(super) type State = &'static str;
 
 fn common(execution: &Execution, state: State, attempt: u32) -> Map<String, Value> {
     let mut detail = Map::new();
-    detail.insert("pipeline".into(), execution.declaration.name.as_str().into());
+    detail.insert(
+        "pipeline".into(),
+        execution.declaration.name.as_str().into(),
+    );
     detail.insert("execution-id".into(), execution.id.as_str().into());
     detail.insert("state".into(), state.into());
-    detail.insert("version".into(), f64::from(execution.declaration.version).into());
-    detail.insert("pipeline-execution-attempt".into(), f64::from(attempt).into());
+    detail.insert(
+        "version".into(),
+        f64::from(execution.declaration.version).into(),
+    );
+    detail.insert(
+        "pipeline-execution-attempt".into(),
+        f64::from(attempt).into(),
+    );
     detail
 }
 
 pub(super) fn pipeline(world: &mut World, execution: &Execution, state: State) {
     let mut detail = common(execution, state, execution.attempt);
     if state != "RESUMED" {
-        detail.insert("start-time".into(), rfc3339_millis(execution.started).into());
+        detail.insert(
+            "start-time".into(),
+            rfc3339_millis(execution.started).into(),
+        );
     }
     if state == "STARTED" {
         let (kind, by) = &execution.trigger;
@@ -48,14 +60,23 @@ pub(super) fn stage(world: &mut World, execution: &Execution, stage: usize, stat
         detail.insert("start-time".into(), rfc3339_millis(run.started).into());
     }
     if let Some(at) = execution.last_retry {
-        detail.insert("stage-last-retry-attempt-time".into(), rfc3339_millis(at).into());
+        detail.insert(
+            "stage-last-retry-attempt-time".into(),
+            rfc3339_millis(at).into(),
+        );
     }
     emit(world, "Stage", execution, detail);
 }
 
 pub(super) fn action(world: &mut World, execution: &Execution, run: &ActionRun, state: State) {
-    let Some(declared) = execution.declaration.action(run.stage, run.action) else { return };
-    let attempt = if world.options.action_events_count_attempts { execution.attempt } else { 1 };
+    let Some(declared) = execution.declaration.action(run.stage, run.action) else {
+        return;
+    };
+    let attempt = if world.options.action_events_count_attempts {
+        execution.attempt
+    } else {
+        1
+    };
     let mut detail = common(execution, state, attempt);
     detail.insert("start-time".into(), rfc3339_millis(run.started).into());
     detail.insert("stage".into(), execution.stage_name(run.stage).into());
@@ -94,10 +115,17 @@ fn result(run: &ActionRun) -> Value {
     let state = run.state.now();
     let mut members = Map::new();
     let error = state.error.as_deref();
-    let summary = state.result.summary.as_deref().or_else(|| error.map(|it| it.message.as_str()));
+    let summary = state
+        .result
+        .summary
+        .as_deref()
+        .or_else(|| error.map(|it| it.message.as_str()));
     for (key, value) in [
         ("external-execution-url", state.result.url.as_deref()),
-        ("external-execution-summary", summary.filter(|it| !it.is_empty())),
+        (
+            "external-execution-summary",
+            summary.filter(|it| !it.is_empty()),
+        ),
         ("external-execution-id", state.result.id.as_deref()),
         ("error-code", error.map(|it| it.code.as_str())),
     ] {
@@ -132,5 +160,8 @@ fn emit(world: &mut World, level: &str, execution: &Execution, detail: Map<Strin
         "resources": [world.arn(&execution.declaration.name)],
         "detail": detail,
     });
-    world.events.push(Emitted { at: world.now, event });
+    world.events.push(Emitted {
+        at: world.now,
+        event,
+    });
 }

@@ -279,13 +279,21 @@ impl Execution {
     }
 
     pub(super) fn stage_name(&self, stage: usize) -> &str {
-        self.declaration.stages.get(stage).map_or("", |it| it.name.as_str())
+        self.declaration
+            .stages
+            .get(stage)
+            .map_or("", |it| it.name.as_str())
     }
 
     /// The latest runs of the actions of a stage, in the order of declaration.
     pub(super) fn current(&self, stage: usize) -> impl Iterator<Item = (usize, &ActionRun)> {
-        let indexes = self.stage(stage).map_or(&[][..], |it| it.current.as_slice());
-        indexes.iter().flatten().filter_map(|index| Some((*index, self.runs.get(*index)?)))
+        let indexes = self
+            .stage(stage)
+            .map_or(&[][..], |it| it.current.as_slice());
+        indexes
+            .iter()
+            .flatten()
+            .filter_map(|index| Some((*index, self.runs.get(*index)?)))
     }
 
     /// Whether an action of the stage stands at `status` in its latest run.

@@ -15,7 +15,11 @@ pub(super) struct Lagged<T> {
 
 impl<T> Lagged<T> {
     pub(super) const fn new(since: u64, value: T) -> Self {
-        Self { past: VecDeque::new(), since, value }
+        Self {
+            past: VecDeque::new(),
+            since,
+            value,
+        }
     }
 
     pub(super) const fn now(&self) -> &T {
@@ -68,9 +72,13 @@ mod tests {
         let mut cell = Lagged::new(10, 'a');
         cell.set(20, 5, 'b');
         cell.set(22, 5, 'c');
-        for (moment, seen) in
-            [(9, None), (10, Some('a')), (19, Some('a')), (20, Some('b')), (22, Some('c'))]
-        {
+        for (moment, seen) in [
+            (9, None),
+            (10, Some('a')),
+            (19, Some('a')),
+            (20, Some('b')),
+            (22, Some('c')),
+        ] {
             assert_eq!(cell.at(moment).copied(), seen, "at {moment}");
         }
         assert_eq!(*cell.now(), 'c');

@@ -74,7 +74,9 @@ impl Pipeline {
                 "The execution is not in progress.",
             )
         };
-        let Some((number, execution)) = self.find(id) else { return Err(not_stoppable()) };
+        let Some((number, execution)) = self.find(id) else {
+            return Err(not_stoppable());
+        };
         let abandon = stop.abandon;
         let position = execution.position;
         match execution.status {
@@ -117,7 +119,9 @@ impl Pipeline {
 
     /// Gives up the actions in progress; what runs outside goes on unheard.
     fn abandon_actions(&mut self, world: &mut World, number: u64, state: events::State) {
-        let Some(execution) = self.executions.get(&number) else { return };
+        let Some(execution) = self.executions.get(&number) else {
+            return;
+        };
         let stages = 0..execution.stages.len();
         let given_up: Vec<usize> = stages
             .flat_map(|stage| execution.current(stage))
@@ -125,10 +129,14 @@ impl Pipeline {
             .map(|(index, _)| index)
             .collect();
         for index in given_up {
-            let run = self.executions.get_mut(&number).and_then(|it| it.runs.get_mut(index));
+            let run = self
+                .executions
+                .get_mut(&number)
+                .and_then(|it| it.runs.get_mut(index));
             if let Some(run) = run {
                 let lag = world.options.state_lag_ms;
-                run.state.edit(world.now, lag, |it| it.status = ActionStatus::Abandoned);
+                run.state
+                    .edit(world.now, lag, |it| it.status = ActionStatus::Abandoned);
             }
             self.tell_action(world, number, index, state);
         }
@@ -156,7 +164,8 @@ impl Pipeline {
         }
         if let Some(lane) = waiting.and_then(|stage| self.lane_of(number, stage)) {
             let lag = world.options.state_lag_ms;
-            lane.inbound.edit(world.now, lag, |it| it.retain(|waiting| *waiting != number));
+            lane.inbound
+                .edit(world.now, lag, |it| it.retain(|waiting| *waiting != number));
         }
         position
     }
@@ -168,7 +177,8 @@ impl Pipeline {
         if cancels {
             // Nobody may slip into a stage that is only free because its occupant is being cancelled.
             for lane in self.lanes.values_mut() {
-                lane.inbound.set(world.now, world.options.state_lag_ms, Vec::new());
+                lane.inbound
+                    .set(world.now, world.options.state_lag_ms, Vec::new());
             }
             let waiting_for_retry = self.executions.iter().filter(|(_, execution)| {
                 let stage = execution.position.and_then(|it| execution.stage(it));

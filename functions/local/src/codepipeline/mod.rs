@@ -193,7 +193,10 @@ impl CodePipeline {
         let actions = declared.actions.iter().zip(&run.current).enumerate();
         let actions = actions.map(|(action, (declared, current))| {
             let run = current.and_then(|it| execution.runs.get(it));
-            let same = execution.runs.iter().filter(|it| (it.stage, it.action) == (index, action));
+            let same = execution
+                .runs
+                .iter()
+                .filter(|it| (it.stage, it.action) == (index, action));
             ActionView {
                 name: declared.name.clone(),
                 status: run.map(execution::ActionRun::status),
@@ -242,7 +245,9 @@ impl CodePipeline {
         let declared = execution.declaration.stage(stage);
         let known = declared.is_some_and(|(_, it)| it.actions.iter().any(|it| it.name == action));
         if known {
-            execution.script.set(Subject::Action(stage.into(), action.into()), outcomes);
+            execution
+                .script
+                .set(Subject::Action(stage.into(), action.into()), outcomes);
         }
         known
     }
@@ -293,10 +298,16 @@ impl CodePipeline {
 
     fn record(&mut self, at: u64, operation: &str, body: &Value, by: By, outcome: CallOutcome) {
         let text = |keys: &[&str]| {
-            let found = keys.iter().find_map(|key| body.get(*key).and_then(Value::as_str));
+            let found = keys
+                .iter()
+                .find_map(|key| body.get(*key).and_then(Value::as_str));
             found.map(str::to_owned)
         };
-        let declared = || body.pointer("/pipeline/name").and_then(Value::as_str).map(str::to_owned);
+        let declared = || {
+            body.pointer("/pipeline/name")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         self.calls.push(Call {
             at,
             operation: operation.to_owned(),
@@ -309,7 +320,9 @@ impl CodePipeline {
     }
 
     fn happen(&mut self, pipeline: &str, execution: u64, due: Due) {
-        let Some(pipeline) = self.pipelines.get_mut(pipeline) else { return };
+        let Some(pipeline) = self.pipelines.get_mut(pipeline) else {
+            return;
+        };
         let world = &mut self.world;
         match due {
             Due::Action(run, outcome) => pipeline.end_action(world, execution, run, outcome),
@@ -332,9 +345,10 @@ impl Service for CodePipeline {
         self.world.now = now;
         let fault = self.faults.get_mut(operation).and_then(VecDeque::pop_front);
         let (outcome, answer) = match fault {
-            Some(Fault::Refuse(error)) => {
-                (CallOutcome::Refused(error.code().to_owned()), Err(error.into()))
-            }
+            Some(Fault::Refuse(error)) => (
+                CallOutcome::Refused(error.code().to_owned()),
+                Err(error.into()),
+            ),
             Some(Fault::LoseRequest) => (CallOutcome::RequestLost, Err(CallError::Lost)),
             Some(Fault::LoseAnswer) => {
                 let effect = self.operate(operation, body, By::Api);
@@ -371,6 +385,9 @@ impl Service for CodePipeline {
     }
 
     fn inject(&mut self, operation: &str, fault: Fault) {
-        self.faults.entry(operation.to_owned()).or_default().push_back(fault);
+        self.faults
+            .entry(operation.to_owned())
+            .or_default()
+            .push_back(fault);
     }
 }

@@ -20,7 +20,10 @@ pub(super) fn pipeline_not_found(name: &str) -> ApiError {
 }
 
 fn stage_not_found(stage: &str) -> ApiError {
-    ApiError::new("StageNotFoundException", format!("The pipeline has no stage '{stage}'."))
+    ApiError::new(
+        "StageNotFoundException",
+        format!("The pipeline has no stage '{stage}'."),
+    )
 }
 
 impl CodePipeline {
@@ -59,32 +62,46 @@ impl CodePipeline {
     }
 
     fn opened(&mut self, name: &str) -> Result<(&mut World, &mut Pipeline), ApiError> {
-        let pipeline = self.pipelines.get_mut(name).ok_or_else(|| pipeline_not_found(name))?;
+        let pipeline = self
+            .pipelines
+            .get_mut(name)
+            .ok_or_else(|| pipeline_not_found(name))?;
         Ok((&mut self.world, pipeline))
     }
 
     fn create_pipeline(&mut self, body: &Value) -> Result<Value, ApiError> {
-        let given = body.get("pipeline").ok_or_else(|| invalid("pipeline", "not null"))?;
+        let given = body
+            .get("pipeline")
+            .ok_or_else(|| invalid("pipeline", "not null"))?;
         let declaration = Declaration::read(given, 1)?;
         if self.pipelines.contains_key(&declaration.name) {
             return Err(ApiError::new(
                 "PipelineNameInUseException",
-                format!("A pipeline with the name '{}' already exists.", declaration.name),
+                format!(
+                    "A pipeline with the name '{}' already exists.",
+                    declaration.name
+                ),
             ));
         }
         let answer = json!({ "pipeline": declaration.raw });
         let name = declaration.name.clone();
-        self.pipelines.insert(name, Pipeline::new(Arc::new(declaration), self.world.now));
+        self.pipelines
+            .insert(name, Pipeline::new(Arc::new(declaration), self.world.now));
         Ok(answer)
     }
 
     fn update_pipeline(&mut self, body: &Value) -> Result<Value, ApiError> {
-        let given = body.get("pipeline").ok_or_else(|| invalid("pipeline", "not null"))?;
+        let given = body
+            .get("pipeline")
+            .ok_or_else(|| invalid("pipeline", "not null"))?;
         let mut declaration = Declaration::read(given, 1)?;
         let name = declaration.name.clone();
         // The model lists no PipelineNotFoundException here; a wrong name is an invalid structure.
         let pipeline = self.pipelines.get_mut(&name).ok_or_else(|| {
-            ApiError::new("InvalidStructureException", format!("No pipeline named '{name}'."))
+            ApiError::new(
+                "InvalidStructureException",
+                format!("No pipeline named '{name}'."),
+            )
         })?;
         declaration.version = pipeline.declaration.version.saturating_add(1);
         if let Some(raw) = declaration.raw.as_object_mut() {
@@ -104,7 +121,10 @@ impl CodePipeline {
         let mut given = Map::new();
         let list = match params.0.get("variables") {
             None | Some(Value::Null) => &[][..],
-            Some(list) => list.as_array().ok_or_else(|| invalid("variables", "a list"))?.as_slice(),
+            Some(list) => list
+                .as_array()
+                .ok_or_else(|| invalid("variables", "a list"))?
+                .as_slice(),
         };
         for variable in list {
             let variable = Params(variable);
@@ -112,7 +132,11 @@ impl CodePipeline {
             if name == "outcomes" {
                 script = Script::parse(value, declaration)
                     .map_err(|what| ApiError::new("ValidationException", what))?;
-            } else if declaration.variables.iter().any(|(declared, _)| declared == name) {
+            } else if declaration
+                .variables
+                .iter()
+                .any(|(declared, _)| declared == name)
+            {
                 given.insert(name.into(), value.into());
             } else {
                 let what = format!("The pipeline declares no variable '{name}'.");
@@ -121,7 +145,10 @@ impl CodePipeline {
         }
         let mut resolved = Vec::new();
         for (name, default) in &declaration.variables {
-            let value = given.get(name).and_then(Value::as_str).or(default.as_deref());
+            let value = given
+                .get(name)
+                .and_then(Value::as_str)
+                .or(default.as_deref());
             let Some(value) = value else {
                 let what = format!("Variable '{name}' has no default value and was not given.");
                 return Err(ApiError::new("ValidationException", what));
@@ -169,8 +196,11 @@ impl CodePipeline {
         let name = params.name("pipelineName")?;
         let stage = params.name("stageName")?;
         let id = params.uuid("pipelineExecutionId")?;
-        let mode =
-            params.choice("retryMode", RetryMode::parse, "one of [FAILED_ACTIONS, ALL_ACTIONS]")?;
+        let mode = params.choice(
+            "retryMode",
+            RetryMode::parse,
+            "one of [FAILED_ACTIONS, ALL_ACTIONS]",
+        )?;
         let (world, pipeline) = self.opened(name)?;
         if pipeline.declaration.stage(stage).is_none() {
             return Err(stage_not_found(stage));
@@ -187,7 +217,10 @@ impl CodePipeline {
         let result = Params(body.get("result").unwrap_or(&Value::Null));
         let summary = result.text("summary")?.to_owned();
         if summary.chars().count() > 512 {
-            return Err(invalid("result.summary", "length less than or equal to 512"));
+            return Err(invalid(
+                "result.summary",
+                "length less than or equal to 512",
+            ));
         }
         let approved = result.choice(
             "status",
@@ -232,12 +265,28 @@ impl CodePipeline {
         let outcome = if approved {
             // Observed: an approval says who approved, a rejection what the reviewer wrote.
             let by = format!("Approved by {}", world.user_arn("reviewer"));
-            let result = ExternalResult { summary: Some(by), ..ExternalResult::default() };
-            Outcome::Succeed { after_ms: None, result }
+            let result = ExternalResult {
+                summary: Some(by),
+                ..ExternalResult::default()
+            };
+            Outcome::Succeed {
+                after_ms: None,
+                result,
+            }
         } else {
-            let error = ErrorDetails { code: "JobFailed".into(), message: summary.clone() };
-            let result = ExternalResult { summary: Some(summary), ..ExternalResult::default() };
-            Outcome::Fail { after_ms: None, error, result }
+            let error = ErrorDetails {
+                code: "JobFailed".into(),
+                message: summary.clone(),
+            };
+            let result = ExternalResult {
+                summary: Some(summary),
+                ..ExternalResult::default()
+            };
+            Outcome::Fail {
+                after_ms: None,
+                error,
+                result,
+            }
         };
         pipeline.end_action(world, number, index, outcome);
         Ok(json!({ "approvedAt": epoch_seconds(world.now) }))
@@ -266,19 +315,31 @@ impl CodePipeline {
             "Outbound" => true,
             _ => return Err(invalid("transitionType", "one of [Inbound, Outbound]")),
         };
-        let reason = if disable { Some(params.text("reason")?) } else { None };
+        let reason = if disable {
+            Some(params.text("reason")?)
+        } else {
+            None
+        };
         if reason.is_some_and(|it| it.is_empty() || it.len() > 300) {
             return Err(invalid("reason", "between 1 and 300 characters"));
         }
         let (world, pipeline) = self.opened(name)?;
         let declaration = Arc::clone(&pipeline.declaration);
-        let (index, _) = declaration.stage(stage).ok_or_else(|| stage_not_found(stage))?;
-        let target = declaration.stages.get(if outbound { index + 1 } else { index });
+        let (index, _) = declaration
+            .stage(stage)
+            .ok_or_else(|| stage_not_found(stage))?;
+        let target = declaration
+            .stages
+            .get(if outbound { index + 1 } else { index });
         let Some(lane) = target.and_then(|it| pipeline.lanes.get_mut(&it.name)) else {
             return Ok(json!({}));
         };
         let disabled = reason.map(|it| (it.to_owned(), world.user_arn("release"), world.now));
-        lane.transition.set(world.now, world.options.state_lag_ms, Transition { disabled });
+        lane.transition.set(
+            world.now,
+            world.options.state_lag_ms,
+            Transition { disabled },
+        );
         let first = lane.inbound.now().first().copied();
         let waiting = first.and_then(|it| Some((it, pipeline.executions.get(&it)?.waiting?)));
         if let (Some((number, stage)), false) = (waiting, disable) {

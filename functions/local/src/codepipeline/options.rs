@@ -57,7 +57,10 @@ pub enum StoppedRetry {
 /// assert_eq!(late.automatic_retry_delay_ms, 0);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent unknowns, not a state")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent unknowns, not a state"
+)]
 pub struct Options {
     /// `GetPipelineState` and `ListActionExecutions` answer the state of so many milliseconds ago
     /// (not established; AWS promises no read-after-write here). Default 0.

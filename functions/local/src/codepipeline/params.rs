@@ -19,13 +19,18 @@ impl<'a> Params<'a> {
     }
 
     pub(super) fn text(self, key: &str) -> Result<&'a str, ApiError> {
-        self.optional_text(key)?.ok_or_else(|| invalid(key, "not null"))
+        self.optional_text(key)?
+            .ok_or_else(|| invalid(key, "not null"))
     }
 
     /// A name of a pipeline, stage or action.
     pub(super) fn name(self, key: &str) -> Result<&'a str, ApiError> {
         let text = self.text(key)?;
-        if is_name(text) { Ok(text) } else { Err(invalid(key, "1 to 100 of [A-Za-z0-9.@\\-_]+")) }
+        if is_name(text) {
+            Ok(text)
+        } else {
+            Err(invalid(key, "1 to 100 of [A-Za-z0-9.@\\-_]+"))
+        }
     }
 
     /// A lower-case UUID.
@@ -63,15 +68,21 @@ impl<'a> Params<'a> {
             None | Some(Value::Null) => Ok(most),
             Some(value) => {
                 let number = value.as_u64().and_then(|it| usize::try_from(it).ok());
-                number.filter(|it| (1..=most).contains(it)).ok_or_else(wrong)
+                number
+                    .filter(|it| (1..=most).contains(it))
+                    .ok_or_else(wrong)
             }
         }
     }
 
     /// The position in a list that `nextToken` of the answer before this one named.
     pub(super) fn position(self, of: &str) -> Result<Option<usize>, ApiError> {
-        let Some(token) = self.optional_text("nextToken")? else { return Ok(None) };
-        let position = token.strip_prefix(of).and_then(|it| it.strip_prefix('-')?.parse().ok());
+        let Some(token) = self.optional_text("nextToken")? else {
+            return Ok(None);
+        };
+        let position = token
+            .strip_prefix(of)
+            .and_then(|it| it.strip_prefix('-')?.parse().ok());
         position.map(Some).ok_or_else(|| {
             ApiError::new(
                 "InvalidNextTokenException",
@@ -87,7 +98,9 @@ pub(super) fn is_uuid(text: &str) -> bool {
     let fits = [8, 4, 4, 4, 12].into_iter().all(|length| {
         parts.next().is_some_and(|part| {
             part.len() == length
-                && part.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
+                && part
+                    .bytes()
+                    .all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
         })
     });
     fits && parts.next().is_none()

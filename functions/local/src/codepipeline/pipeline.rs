@@ -32,7 +32,9 @@ impl ExecutionMode {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Superseded, Self::Queued, Self::Parallel].into_iter().find(|it| it.as_str() == text)
+        [Self::Superseded, Self::Queued, Self::Parallel]
+            .into_iter()
+            .find(|it| it.as_str() == text)
     }
 }
 
@@ -55,7 +57,9 @@ impl RetryMode {
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        [Self::FailedActions, Self::AllActions].into_iter().find(|it| it.as_str() == text)
+        [Self::FailedActions, Self::AllActions]
+            .into_iter()
+            .find(|it| it.as_str() == text)
     }
 }
 
@@ -136,14 +140,17 @@ pub(super) struct Declaration {
     pub(super) stages: Vec<StageDeclaration>,
 }
 
-const CATEGORIES: [&str; 7] =
-    ["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"];
+const CATEGORIES: [&str; 7] = [
+    "Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute",
+];
 const OWNERS: [&str; 3] = ["AWS", "ThirdParty", "Custom"];
 
 /// Names of pipelines, stages and actions: 1 to 100 of `[A-Za-z0-9.@\-_]` (model).
 pub(super) fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.len())
-        && text.bytes().all(|it| it.is_ascii_alphanumeric() || b".@-_".contains(&it))
+        && text
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || b".@-_".contains(&it))
 }
 
 fn structure(message: impl Into<String>) -> ApiError {
@@ -155,7 +162,10 @@ fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 impl Declaration {
@@ -185,7 +195,8 @@ impl Declaration {
         let mut raw = pipeline.clone();
         if let Some(map) = raw.as_object_mut() {
             map.insert("version".into(), version.into());
-            map.entry("executionMode").or_insert_with(|| "SUPERSEDED".into());
+            map.entry("executionMode")
+                .or_insert_with(|| "SUPERSEDED".into());
             map.entry("pipelineType").or_insert_with(|| "V1".into());
         }
         let name = text(&raw, "name").filter(|it| is_name(it));
@@ -194,19 +205,32 @@ impl Declaration {
         if text(&raw, "roleArn").is_none() {
             return Err(invalid("pipeline.roleArn", "not null"));
         }
-        let mode = text(&raw, "executionMode").and_then(ExecutionMode::parse).ok_or_else(|| {
-            invalid("pipeline.executionMode", "one of [QUEUED, SUPERSEDED, PARALLEL]")
-        })?;
-        let bucket = raw.pointer("/artifactStore/location").and_then(Value::as_str);
+        let mode = text(&raw, "executionMode")
+            .and_then(ExecutionMode::parse)
+            .ok_or_else(|| {
+                invalid(
+                    "pipeline.executionMode",
+                    "one of [QUEUED, SUPERSEDED, PARALLEL]",
+                )
+            })?;
+        let bucket = raw
+            .pointer("/artifactStore/location")
+            .and_then(Value::as_str);
         let variables = list(&raw, "variables").iter().filter_map(|it| {
-            Some((text(it, "name")?.to_owned(), text(it, "defaultValue").map(str::to_owned)))
+            Some((
+                text(it, "name")?.to_owned(),
+                text(it, "defaultValue").map(str::to_owned),
+            ))
         });
         let mut stages = Vec::new();
         let mut names = BTreeSet::new();
         for stage in list(&raw, "stages") {
             let stage = StageDeclaration::read(stage)?;
             if !names.insert(stage.name.clone()) {
-                return Err(structure(format!("Stage name {} occurs twice.", stage.name)));
+                return Err(structure(format!(
+                    "Stage name {} occurs twice.",
+                    stage.name
+                )));
             }
             stages.push(stage);
         }
@@ -222,7 +246,10 @@ impl Declaration {
     }
 
     pub(super) fn stage(&self, name: &str) -> Option<(usize, &StageDeclaration)> {
-        self.stages.iter().enumerate().find(|(_, it)| it.name == name)
+        self.stages
+            .iter()
+            .enumerate()
+            .find(|(_, it)| it.name == name)
     }
 
     pub(super) fn action(&self, stage: usize, action: usize) -> Option<&ActionDeclaration> {
@@ -245,17 +272,24 @@ impl StageDeclaration {
         for action in list(stage, "actions") {
             let action = ActionDeclaration::read(action)?;
             if !names.insert(action.name.clone()) {
-                return Err(wrong(format!("Stage {name}: action {} occurs twice.", action.name)));
+                return Err(wrong(format!(
+                    "Stage {name}: action {} occurs twice.",
+                    action.name
+                )));
             }
             actions.push(action);
         }
         if actions.is_empty() || actions.len() > 50 {
-            return Err(wrong(format!("Stage {name}: a stage has between 1 and 50 actions.")));
+            return Err(wrong(format!(
+                "Stage {name}: a stage has between 1 and 50 actions."
+            )));
         }
         let on_failure = stage.get("onFailure").map(|it| match text(it, "result") {
             Some("ROLLBACK") => Ok(Some(OnFailure::Rollback)),
             Some("RETRY") => {
-                let mode = it.pointer("/retryConfiguration/retryMode").and_then(Value::as_str);
+                let mode = it
+                    .pointer("/retryConfiguration/retryMode")
+                    .and_then(Value::as_str);
                 match mode.map_or(Some(RetryMode::FailedActions), RetryMode::parse) {
                     Some(mode) => Ok(Some(OnFailure::Retry(mode))),
                     None => Err(wrong(format!("Stage {name}: unknown retryMode."))),
@@ -299,7 +333,11 @@ impl ActionDeclaration {
             return Err(wrong(format!("Action {name}: unknown category or owner.")));
         }
         let artifacts = |key: &str| {
-            list(action, key).iter().filter_map(|it| text(it, "name")).map(str::to_owned).collect()
+            list(action, key)
+                .iter()
+                .filter_map(|it| text(it, "name"))
+                .map(str::to_owned)
+                .collect()
         };
         Ok(Self {
             name: name.to_owned(),
@@ -309,7 +347,10 @@ impl ActionDeclaration {
             version: part("version")?,
             run_order: action.get("runOrder").and_then(Value::as_u64).unwrap_or(1),
             region: text(action, "region").map(str::to_owned),
-            configuration: action.get("configuration").cloned().unwrap_or_else(|| json!({})),
+            configuration: action
+                .get("configuration")
+                .cloned()
+                .unwrap_or_else(|| json!({})),
             input_artifacts: artifacts("inputArtifacts"),
             output_artifacts: artifacts("outputArtifacts"),
         })
@@ -409,7 +450,8 @@ impl Pipeline {
             let lane = old.remove(&stage.name).unwrap_or_else(Lane::new);
             self.lanes.insert(stage.name.clone(), lane);
         }
-        self.versions.insert(declaration.version, Arc::clone(&declaration));
+        self.versions
+            .insert(declaration.version, Arc::clone(&declaration));
         self.declaration = declaration;
         self.updated = now;
     }

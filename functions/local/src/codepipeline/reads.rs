@@ -22,7 +22,9 @@ fn put(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>)
 
 impl CodePipeline {
     fn named(&self, name: &str) -> Result<&Pipeline, ApiError> {
-        self.pipelines.get(name).ok_or_else(|| pipeline_not_found(name))
+        self.pipelines
+            .get(name)
+            .ok_or_else(|| pipeline_not_found(name))
     }
 
     pub(super) fn get_pipeline(&self, params: Params<'_>) -> Result<Value, ApiError> {
@@ -33,7 +35,9 @@ impl CodePipeline {
                 let wanted = version.as_u64().filter(|it| *it >= 1);
                 let wanted =
                     wanted.ok_or_else(|| invalid("version", "an integer of at least 1"))?;
-                let found = u32::try_from(wanted).ok().and_then(|it| pipeline.versions.get(&it));
+                let found = u32::try_from(wanted)
+                    .ok()
+                    .and_then(|it| pipeline.versions.get(&it));
                 found.ok_or_else(|| {
                     let what = format!("Pipeline '{}' has no version {wanted}.", pipeline.name);
                     ApiError::new("PipelineVersionNotFoundException", what)
@@ -55,7 +59,9 @@ impl CodePipeline {
         let from = params.position("pipelines")?.unwrap_or(0);
         let mut rest = self.pipelines.values().skip(from);
         let list: Vec<Value> = rest.by_ref().take(most).map(Pipeline::summary).collect();
-        let next = rest.next().map(|_| format!("pipelines-{}", from + list.len()));
+        let next = rest
+            .next()
+            .map(|_| format!("pipelines-{}", from + list.len()));
         let mut answer = Map::from_iter([("pipelines".to_owned(), Value::from(list))]);
         put(&mut answer, "nextToken", next);
         Ok(answer.into())
@@ -82,7 +88,10 @@ impl CodePipeline {
         let execution = found(pipeline, params.uuid("pipelineExecutionId")?)?;
         let mut answer = common(execution);
         answer.insert("pipelineName".into(), (*pipeline.name).into());
-        answer.insert("pipelineVersion".into(), execution.declaration.version.into());
+        answer.insert(
+            "pipelineVersion".into(),
+            execution.declaration.version.into(),
+        );
         answer.insert("artifactRevisions".into(), json!([]));
         let variables = execution.variables.iter();
         let variables =
@@ -94,16 +103,25 @@ impl CodePipeline {
     pub(super) fn list_pipeline_executions(&self, params: Params<'_>) -> Result<Value, ApiError> {
         let pipeline = self.named(params.name("pipelineName")?)?;
         let most = params.max_results(100)?;
-        let below =
-            params.position("executions")?.map_or(Ok(u64::MAX), u64::try_from).unwrap_or(u64::MAX);
-        let stage = params.0.pointer("/filter/succeededInStage/stageName").and_then(Value::as_str);
-        let mut rest = pipeline.executions.range(..below).rev().filter(|(_, execution)| {
-            stage.is_none_or(|stage| {
-                let index = execution.declaration.stage(stage).map(|(index, _)| index);
-                let run = index.and_then(|it| execution.stage(it));
-                run.is_some_and(|it| it.status() == super::StageStatus::Succeeded)
-            })
-        });
+        let below = params
+            .position("executions")?
+            .map_or(Ok(u64::MAX), u64::try_from)
+            .unwrap_or(u64::MAX);
+        let stage = params
+            .0
+            .pointer("/filter/succeededInStage/stageName")
+            .and_then(Value::as_str);
+        let mut rest = pipeline
+            .executions
+            .range(..below)
+            .rev()
+            .filter(|(_, execution)| {
+                stage.is_none_or(|stage| {
+                    let index = execution.declaration.stage(stage).map(|(index, _)| index);
+                    let run = index.and_then(|it| execution.stage(it));
+                    run.is_some_and(|it| it.status() == super::StageStatus::Succeeded)
+                })
+            });
         let mut list = Vec::new();
         let mut last = 0;
         for (number, execution) in rest.by_ref().take(most) {
@@ -111,7 +129,11 @@ impl CodePipeline {
             last = *number;
         }
         let mut answer = Map::new();
-        put(&mut answer, "nextToken", rest.next().map(|_| format!("executions-{last}")));
+        put(
+            &mut answer,
+            "nextToken",
+            rest.next().map(|_| format!("executions-{last}")),
+        );
         answer.insert("pipelineExecutionSummaries".into(), list.into());
         Ok(answer.into())
     }
@@ -149,7 +171,9 @@ impl CodePipeline {
         } else {
             let end = below.min(pipeline.rows.len());
             for (number, index) in pipeline.rows.iter().take(end).rev() {
-                let Some(execution) = pipeline.executions.get(number) else { continue };
+                let Some(execution) = pipeline.executions.get(number) else {
+                    continue;
+                };
                 let run = execution.runs.get(*index).filter(visible);
                 if run.is_some_and(|run| !take(execution, run)) {
                     break;
@@ -157,7 +181,11 @@ impl CodePipeline {
             }
         }
         let mut answer = Map::new();
-        put(&mut answer, "nextToken", more.then(|| format!("actions-{last}")));
+        put(
+            &mut answer,
+            "nextToken",
+            more.then(|| format!("actions-{last}")),
+        );
         answer.insert("actionExecutionDetails".into(), list.into());
         Ok(answer.into())
     }
@@ -170,7 +198,11 @@ fn filter(params: Params<'_>) -> Result<(Option<&str>, bool), ApiError> {
         Some(filter) => Params(filter),
     };
     let id = filter.optional_text("pipelineExecutionId")?;
-    let latest = filter.0.get("latestInPipelineExecution").filter(|it| !it.is_null()).map(Params);
+    let latest = filter
+        .0
+        .get("latestInPipelineExecution")
+        .filter(|it| !it.is_null())
+        .map(Params);
     let Some(latest) = latest else {
         if id.is_some_and(|it| !is_uuid(it)) {
             return Err(invalid("filter.pipelineExecutionId", "a lower-case UUID"));
@@ -178,35 +210,48 @@ fn filter(params: Params<'_>) -> Result<(Option<&str>, bool), ApiError> {
         return Ok((id, false));
     };
     if id.is_some() {
-        return Err(invalid("filter", "one of pipelineExecutionId and latestInPipelineExecution"));
+        return Err(invalid(
+            "filter",
+            "one of pipelineExecutionId and latestInPipelineExecution",
+        ));
     }
     let of = latest.uuid("pipelineExecutionId")?;
     match latest.text("startTimeRange")? {
         "Latest" => Ok((Some(of), true)),
         "All" => Ok((Some(of), false)),
-        _ => {
-            Err(invalid("filter.latestInPipelineExecution.startTimeRange", "one of [Latest, All]"))
-        }
+        _ => Err(invalid(
+            "filter.latestInPipelineExecution.startTimeRange",
+            "one of [Latest, All]",
+        )),
     }
 }
 
 fn found<'a>(pipeline: &'a Pipeline, id: &str) -> Result<&'a Execution, ApiError> {
-    pipeline.find(id).map(|(_, execution)| execution).ok_or_else(|| {
-        ApiError::new(
-            "PipelineExecutionNotFoundException",
-            format!("Pipeline '{}' has no execution '{id}'.", pipeline.name),
-        )
-    })
+    pipeline
+        .find(id)
+        .map(|(_, execution)| execution)
+        .ok_or_else(|| {
+            ApiError::new(
+                "PipelineExecutionNotFoundException",
+                format!("Pipeline '{}' has no execution '{id}'.", pipeline.name),
+            )
+        })
 }
 
 fn common(execution: &Execution) -> Map<String, Value> {
     let mut members = Map::new();
     members.insert("pipelineExecutionId".into(), execution.id.as_str().into());
     members.insert("status".into(), execution.status.as_str().into());
-    members.insert("executionMode".into(), execution.declaration.mode.as_str().into());
+    members.insert(
+        "executionMode".into(),
+        execution.declaration.mode.as_str().into(),
+    );
     members.insert("executionType".into(), execution.kind.as_str().into());
     let (kind, by) = &execution.trigger;
-    members.insert("trigger".into(), json!({ "triggerType": kind, "triggerDetail": by }));
+    members.insert(
+        "trigger".into(),
+        json!({ "triggerType": kind, "triggerDetail": by }),
+    );
     if let Some(target) = &execution.rollback_target {
         let metadata = json!({ "rollbackTargetPipelineExecutionId": target });
         members.insert("rollbackMetadata".into(), metadata);
@@ -220,7 +265,11 @@ fn summary(execution: &Execution) -> Value {
     members.insert("lastUpdateTime".into(), epoch_seconds(execution.updated));
     members.insert("sourceRevisions".into(), json!([]));
     let reason = execution.stop.as_ref().and_then(|it| it.reason.as_deref());
-    put(&mut members, "stopTrigger", reason.map(|it| json!({ "reason": it })));
+    put(
+        &mut members,
+        "stopTrigger",
+        reason.map(|it| json!({ "reason": it })),
+    );
     members.into()
 }
 
@@ -246,13 +295,22 @@ fn stage_state<'a>(
         }
         Value::Object(brief)
     };
-    let waiting = lane.inbound.at(moment).filter(|_| !blank).map_or(&[][..], Vec::as_slice);
+    let waiting = lane
+        .inbound
+        .at(moment)
+        .filter(|_| !blank)
+        .map_or(&[][..], Vec::as_slice);
     let waiting = waiting.iter().filter_map(|it| pipeline.executions.get(it));
-    let waiting: Vec<Value> =
-        waiting.map(|it| brief(it, ExecutionStatus::InProgress.as_str())).collect();
+    let waiting: Vec<Value> = waiting
+        .map(|it| brief(it, ExecutionStatus::InProgress.as_str()))
+        .collect();
     put(&mut members, "inboundExecution", waiting.first().cloned());
     members.insert("inboundExecutions".into(), waiting.into());
-    let transition = match lane.transition.at(moment).and_then(|it| it.disabled.as_ref()) {
+    let transition = match lane
+        .transition
+        .at(moment)
+        .and_then(|it| it.disabled.as_ref())
+    {
         None => json!({ "enabled": true }),
         Some((reason, by, at)) => json!({
             "enabled": false,
@@ -264,7 +322,11 @@ fn stage_state<'a>(
     members.insert("inboundTransitionState".into(), transition);
     let actions = actions.map(|action| {
         let mut state = Map::from_iter([("actionName".to_owned(), Value::from(action))]);
-        let latest = lane.runs.get(action).and_then(|it| it.at(moment)).filter(|_| !blank);
+        let latest = lane
+            .runs
+            .get(action)
+            .and_then(|it| it.at(moment))
+            .filter(|_| !blank);
         let run = latest.and_then(|(number, index)| {
             let execution = pipeline.executions.get(number)?;
             latest_execution(execution, execution.runs.get(*index)?, moment)
@@ -275,19 +337,33 @@ fn stage_state<'a>(
     members.insert("actionStates".into(), actions.collect());
     let latest = lane.latest.at(moment).copied().flatten().filter(|_| !blank);
     let execution = latest.and_then(|it| pipeline.executions.get(&it));
-    let index = execution.and_then(|it| it.declaration.stage(name)).map(|(index, _)| index);
+    let index = execution
+        .and_then(|it| it.declaration.stage(name))
+        .map(|(index, _)| index);
     if let (Some(execution), Some(index)) = (execution, index)
-        && let Some(state) = execution.stage(index).and_then(|it: &StageRun| it.state.at(moment))
+        && let Some(state) = execution
+            .stage(index)
+            .and_then(|it: &StageRun| it.state.at(moment))
     {
-        members.insert("latestExecution".into(), brief(execution, state.status.as_str()));
-        put(&mut members, "retryStageMetadata", retry_metadata(state.retry));
+        members.insert(
+            "latestExecution".into(),
+            brief(execution, state.status.as_str()),
+        );
+        put(
+            &mut members,
+            "retryStageMetadata",
+            retry_metadata(state.retry),
+        );
         for (key, outcome) in [
             ("beforeEntryConditionState", &state.before_entry),
             ("onSuccessConditionState", &state.on_success),
         ] {
             if let Some((met, why)) = outcome {
                 let mut latest = Map::new();
-                latest.insert("status".into(), if *met { "Succeeded" } else { "Failed" }.into());
+                latest.insert(
+                    "status".into(),
+                    if *met { "Succeeded" } else { "Failed" }.into(),
+                );
                 put(&mut latest, "summary", why.as_deref());
                 members.insert(key.into(), json!({ "latestExecution": latest }));
             }
@@ -301,8 +377,16 @@ fn retry_metadata(retry: RetryMetadata) -> Option<Value> {
     let trigger = retry.latest_retry_trigger?;
     let mut members = Map::new();
     let counted = |count: u32| (count > 0).then_some(count);
-    put(&mut members, "autoStageRetryAttempt", counted(retry.auto_stage_retry_attempt));
-    put(&mut members, "manualStageRetryAttempt", counted(retry.manual_stage_retry_attempt));
+    put(
+        &mut members,
+        "autoStageRetryAttempt",
+        counted(retry.auto_stage_retry_attempt),
+    );
+    put(
+        &mut members,
+        "manualStageRetryAttempt",
+        counted(retry.manual_stage_retry_attempt),
+    );
     members.insert("latestRetryTrigger".into(), trigger.as_str().into());
     Some(members.into())
 }
@@ -314,14 +398,34 @@ fn latest_execution(execution: &Execution, run: &ActionRun, moment: u64) -> Opti
     members.insert("actionExecutionId".into(), run.id.as_str().into());
     members.insert("status".into(), state.status.as_str().into());
     let ended = state.status != ActionStatus::InProgress;
-    let changed = if ended { run.state.since() } else { run.started };
+    let changed = if ended {
+        run.state.since()
+    } else {
+        run.started
+    };
     members.insert("lastStatusChange".into(), epoch_seconds(changed));
     // On a CodeBuild failure the text is in errorDetails.message and nowhere else (observed).
     let hidden = declared.provider == "CodeBuild" && state.status == ActionStatus::Failed;
-    put(&mut members, "summary", state.result.summary.as_deref().filter(|_| !hidden));
-    put(&mut members, "externalExecutionId", state.result.id.as_deref());
-    put(&mut members, "externalExecutionUrl", state.result.url.as_deref());
-    put(&mut members, "errorDetails", error_details(state.error.as_deref()));
+    put(
+        &mut members,
+        "summary",
+        state.result.summary.as_deref().filter(|_| !hidden),
+    );
+    put(
+        &mut members,
+        "externalExecutionId",
+        state.result.id.as_deref(),
+    );
+    put(
+        &mut members,
+        "externalExecutionUrl",
+        state.result.url.as_deref(),
+    );
+    put(
+        &mut members,
+        "errorDetails",
+        error_details(state.error.as_deref()),
+    );
     if declared.is_approval() && !ended {
         members.insert("token".into(), run.id.as_str().into());
     }
@@ -340,13 +444,29 @@ fn row(world: &World, execution: &Execution, run: &ActionRun, moment: u64) -> Va
     };
     let mut result = Map::new();
     let error = state.error.as_deref();
-    let summary = state.result.summary.as_deref().or_else(|| error.map(|it| it.message.as_str()));
-    put(&mut result, "externalExecutionId", state.result.id.as_deref());
+    let summary = state
+        .result
+        .summary
+        .as_deref()
+        .or_else(|| error.map(|it| it.message.as_str()));
+    put(
+        &mut result,
+        "externalExecutionId",
+        state.result.id.as_deref(),
+    );
     put(&mut result, "externalExecutionSummary", summary);
-    put(&mut result, "externalExecutionUrl", state.result.url.as_deref());
+    put(
+        &mut result,
+        "externalExecutionUrl",
+        state.result.url.as_deref(),
+    );
     put(&mut result, "errorDetails", error_details(error));
     let ended = state.status != ActionStatus::InProgress;
-    let updated = if ended { run.state.since() } else { run.started };
+    let updated = if ended {
+        run.state.since()
+    } else {
+        run.started
+    };
     let region = declared.region.as_ref().unwrap_or(&world.place.region);
     json!({
         "pipelineExecutionId": execution.id,

@@ -40,7 +40,11 @@ impl Pipeline {
     pub(super) fn check_limit(&self, world: &World, mode: ExecutionMode) -> Result<(), ApiError> {
         let limit = world.options.concurrent_execution_limit;
         let full = limit.is_some_and(|limit| self.running.len() >= limit);
-        if full && mode != ExecutionMode::Superseded { Err(limit_reached()) } else { Ok(()) }
+        if full && mode != ExecutionMode::Superseded {
+            Err(limit_reached())
+        } else {
+            Ok(())
+        }
     }
 
     /// `RetryStageExecution`: every documented reason to refuse, then the retry itself.
@@ -100,9 +104,17 @@ impl Pipeline {
 
     /// The one retry that `onFailure` declares. Whoever was faster has taken its place.
     pub(super) fn retry_automatically(&mut self, world: &mut World, number: u64, stage: usize) {
-        let Some(execution) = self.executions.get_mut(&number) else { return };
-        let declared = execution.declaration.stages.get(stage).and_then(|it| it.on_failure);
-        let Some(run) = execution.stage_mut(stage) else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
+        let declared = execution
+            .declaration
+            .stages
+            .get(stage)
+            .and_then(|it| it.on_failure);
+        let Some(run) = execution.stage_mut(stage) else {
+            return;
+        };
         if run.pending != Some(Pending::AutomaticRetry) {
             return;
         }
@@ -113,10 +125,15 @@ impl Pipeline {
 
     fn run_again(&mut self, world: &mut World, number: u64, stage: usize, mode: RetryMode, by: By) {
         let automatic = by == By::Automatic;
-        let Some(execution) = self.executions.get_mut(&number) else { return };
-        let stopped = execution.stage(stage).is_some_and(|it| it.status() == StageStatus::Stopped);
-        let left_in_progress =
-            execution.stage(stage).is_some_and(|it| it.status() == StageStatus::InProgress);
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
+        let stopped = execution
+            .stage(stage)
+            .is_some_and(|it| it.status() == StageStatus::Stopped);
+        let left_in_progress = execution
+            .stage(stage)
+            .is_some_and(|it| it.status() == StageStatus::InProgress);
         let hit: Vec<(usize, String)> = execution
             .current(stage)
             .map(|(_, run)| run)
@@ -136,22 +153,25 @@ impl Pipeline {
             attempt: execution.attempt,
             failed: hit.iter().map(|(_, id)| id.clone()).collect(),
         };
-        let Some(run) = execution.stage_mut(stage) else { return };
+        let Some(run) = execution.stage_mut(stage) else {
+            return;
+        };
         run.retries.push(retry);
         run.pending = None;
         if mode == RetryMode::AllActions {
             run.current.fill(None);
         }
-        run.state.edit(world.now, world.options.state_lag_ms, |state| {
-            state.status = StageStatus::InProgress;
-            if automatic {
-                state.retry.auto_stage_retry_attempt += 1;
-                state.retry.latest_retry_trigger = Some(RetryTrigger::AutomatedStageRetry);
-            } else {
-                state.retry.manual_stage_retry_attempt += 1;
-                state.retry.latest_retry_trigger = Some(RetryTrigger::ManualStageRetry);
-            }
-        });
+        run.state
+            .edit(world.now, world.options.state_lag_ms, |state| {
+                state.status = StageStatus::InProgress;
+                if automatic {
+                    state.retry.auto_stage_retry_attempt += 1;
+                    state.retry.latest_retry_trigger = Some(RetryTrigger::AutomatedStageRetry);
+                } else {
+                    state.retry.manual_stage_retry_attempt += 1;
+                    state.retry.latest_retry_trigger = Some(RetryTrigger::ManualStageRetry);
+                }
+            });
         let parallel = execution.declaration.mode == ExecutionMode::Parallel;
         if let (false, Some(lane)) = (parallel, self.lane_of(number, stage)) {
             lane.occupant = Some(number);
@@ -178,10 +198,14 @@ impl Pipeline {
 
     /// The automatic rollback of a stage, if it is still failed and something can be gone back to.
     pub(super) fn roll_back_automatically(&mut self, world: &mut World, number: u64, stage: usize) {
-        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
         let name = execution.stage_name(stage).to_owned();
         let rollback = execution.kind == ExecutionType::Rollback;
-        let Some(run) = execution.stage_mut(stage) else { return };
+        let Some(run) = execution.stage_mut(stage) else {
+            return;
+        };
         if run.pending != Some(Pending::Rollback) {
             return;
         }
@@ -218,10 +242,15 @@ impl Pipeline {
             ));
         };
         let Some((index, _)) = self.declaration.stage(stage) else {
-            return Err(ApiError::new("StageNotFoundException", format!("No stage {stage}.")));
+            return Err(ApiError::new(
+                "StageNotFoundException",
+                format!("No stage {stage}."),
+            ));
         };
         if self.declaration.mode == ExecutionMode::Parallel || index == 0 {
-            return Err(unable("A source stage, or a pipeline in PARALLEL mode, has no rollback."));
+            return Err(unable(
+                "A source stage, or a pipeline in PARALLEL mode, has no rollback.",
+            ));
         }
         if aim.kind == ExecutionType::Rollback {
             return Err(unable("The target execution is itself a rollback."));
@@ -232,10 +261,17 @@ impl Pipeline {
                 "The target execution ran by another version of the structure.",
             ));
         }
-        if aim.stage(index).is_none_or(|it| it.status() != StageStatus::Succeeded) {
+        if aim
+            .stage(index)
+            .is_none_or(|it| it.status() != StageStatus::Succeeded)
+        {
             return Err(unable("The target execution did not succeed in the stage."));
         }
-        if self.lanes.get(stage).is_some_and(|it| it.occupant.is_some()) {
+        if self
+            .lanes
+            .get(stage)
+            .is_some_and(|it| it.occupant.is_some())
+        {
             return Err(unable("The stage is currently running."));
         }
         let mut execution =
@@ -264,10 +300,14 @@ fn may_run_again(
     mode: RetryMode,
 ) -> Result<(), ApiError> {
     let options = &world.options;
-    let status = execution.stage(stage).map(super::execution::StageRun::status);
+    let status = execution
+        .stage(stage)
+        .map(super::execution::StageRun::status);
     let stopped = status == Some(StageStatus::Stopped);
     let not_retryable = Err(refusal(RetryRefusal::StageNotRetryable));
-    let hit = execution.current(stage).any(|(_, run)| retryable(run.status(), stopped));
+    let hit = execution
+        .current(stage)
+        .any(|(_, run)| retryable(run.status(), stopped));
     match status {
         Some(StageStatus::Stopped) => {
             let allowed = match options.retry_of_stopped_stage {
@@ -279,7 +319,9 @@ fn may_run_again(
         }
         Some(StageStatus::InProgress | StageStatus::Failed) => {
             let working = || {
-                execution.current(stage).filter(|(_, run)| run.status() == ActionStatus::InProgress)
+                execution
+                    .current(stage)
+                    .filter(|(_, run)| run.status() == ActionStatus::InProgress)
             };
             if working().any(|(_, run)| run.retried) {
                 Err(refusal(options.duplicate_retry_answer))

@@ -32,21 +32,38 @@ pub enum Outcome {
 impl Outcome {
     /// A success after the usual time.
     pub fn succeed() -> Self {
-        Self::Succeed { after_ms: None, result: ExternalResult::default() }
+        Self::Succeed {
+            after_ms: None,
+            result: ExternalResult::default(),
+        }
     }
 
     /// A failure after the usual time.
     pub fn fail(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let error = ErrorDetails { code: code.into(), message: message.into() };
-        Self::Fail { after_ms: None, error, result: ExternalResult::default() }
+        let error = ErrorDetails {
+            code: code.into(),
+            message: message.into(),
+        };
+        Self::Fail {
+            after_ms: None,
+            error,
+            result: ExternalResult::default(),
+        }
     }
 
     /// The same outcome after `ms` milliseconds; a hanging run stays so.
     #[must_use]
     pub fn after(self, ms: u64) -> Self {
         match self {
-            Self::Succeed { result, .. } => Self::Succeed { after_ms: Some(ms), result },
-            Self::Fail { error, result, .. } => Self::Fail { after_ms: Some(ms), error, result },
+            Self::Succeed { result, .. } => Self::Succeed {
+                after_ms: Some(ms),
+                result,
+            },
+            Self::Fail { error, result, .. } => Self::Fail {
+                after_ms: Some(ms),
+                error,
+                result,
+            },
             Self::Hang => Self::Hang,
         }
     }
@@ -86,7 +103,11 @@ impl Outcomes {
     }
 
     fn take(&mut self) -> Option<Outcome> {
-        let outcome = self.list.get(self.next).or_else(|| self.list.last()).cloned();
+        let outcome = self
+            .list
+            .get(self.next)
+            .or_else(|| self.list.last())
+            .cloned();
         self.next = self.next.saturating_add(1);
         outcome
     }
@@ -117,8 +138,10 @@ impl Script {
                     "an empty list; one outcome a run is needed, the last one repeats",
                 ));
             }
-            let list: Result<Vec<_>, _> =
-                list.into_iter().map(|wire| wire.outcome(&subject)).collect();
+            let list: Result<Vec<_>, _> = list
+                .into_iter()
+                .map(|wire| wire.outcome(&subject))
+                .collect();
             script.set(subject, list.map_err(|what| wrong(&what))?);
         }
         Ok(script)
@@ -198,10 +221,17 @@ impl WireOutcome {
         match (self.succeed, self.fail, self.hang) {
             (Some(it), None, None) => Ok(Outcome::Succeed {
                 after_ms,
-                result: external(it.external_execution_id, it.external_execution_url, it.summary),
+                result: external(
+                    it.external_execution_id,
+                    it.external_execution_url,
+                    it.summary,
+                ),
             }),
             (None, Some(it), None) => {
-                let message = it.message.or_else(|| it.summary.clone()).unwrap_or_default();
+                let message = it
+                    .message
+                    .or_else(|| it.summary.clone())
+                    .unwrap_or_default();
                 if message.chars().count() > 5000 {
                     return Err("a message of more than 5000 characters".into());
                 }

@@ -135,8 +135,9 @@ impl Seed {
             for stage in &self.stages {
                 add(stages, &stage.name, || stage.raw());
                 let found = stages.iter_mut().find(|it| is_named(it, &stage.name));
-                let actions =
-                    found.and_then(|it| it.get_mut("actions")).and_then(Value::as_array_mut);
+                let actions = found
+                    .and_then(|it| it.get_mut("actions"))
+                    .and_then(Value::as_array_mut);
                 if let Some(actions) = actions {
                     for action in &stage.actions {
                         add(actions, &action.name, || action.raw());
@@ -200,7 +201,11 @@ impl super::CodePipeline {
         if !is_uuid(&seed.execution) {
             return Err(invalid("execution", "a lower-case UUID"));
         }
-        if self.pipelines.get(&seed.pipeline).is_some_and(|it| it.find(&seed.execution).is_some()) {
+        if self
+            .pipelines
+            .get(&seed.pipeline)
+            .is_some_and(|it| it.find(&seed.execution).is_some())
+        {
             return Err(invalid("execution", "an id the pipeline does not have yet"));
         }
         let declaration = Arc::new(self.structure(&seed)?);
@@ -210,7 +215,9 @@ impl super::CodePipeline {
             .entry(seed.pipeline.clone())
             .or_insert_with(|| Pipeline::new(Arc::clone(&declaration), seed.at));
         if declaration.version < pipeline.declaration.version {
-            pipeline.versions.insert(declaration.version, Arc::clone(&declaration));
+            pipeline
+                .versions
+                .insert(declaration.version, Arc::clone(&declaration));
         } else if declaration.raw != pipeline.declaration.raw {
             pipeline.adopt(Arc::clone(&declaration), seed.at);
         }
@@ -225,7 +232,11 @@ impl super::CodePipeline {
         let role = format!("arn:{}:iam::{}:role/seed", place.partition, place.account);
         let base = self.pipelines.get(&seed.pipeline).and_then(|pipeline| {
             let older = seed.version < pipeline.declaration.version;
-            if older { pipeline.versions.get(&seed.version) } else { Some(&pipeline.declaration) }
+            if older {
+                pipeline.versions.get(&seed.version)
+            } else {
+                Some(&pipeline.declaration)
+            }
         });
         seed.declaration(base.map(Arc::as_ref), &role)
     }
@@ -241,14 +252,20 @@ impl Pipeline {
         let number = self.take_in(world, execution);
         self.set_execution(world, number, seed.status);
         for stage in seed.stages {
-            let Some((index, _)) = declaration.stage(&stage.name) else { continue };
+            let Some((index, _)) = declaration.stage(&stage.name) else {
+                continue;
+            };
             self.put_in_stage(world, number, index, stage);
         }
     }
 
     fn put_in_stage(&mut self, world: &mut World, number: u64, index: usize, seed: SeedStage) {
-        let Some(execution) = self.executions.get_mut(&number) else { return };
-        let Some(declared) = execution.declaration.stages.get(index).cloned() else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
+        let Some(declared) = execution.declaration.stages.get(index).cloned() else {
+            return;
+        };
         let retries = seed.retry.auto_stage_retry_attempt + seed.retry.manual_stage_retry_attempt;
         execution.attempt += retries;
         if retries > 0 {
@@ -276,7 +293,10 @@ impl Pipeline {
             }
         }
         for action in seed.actions {
-            let place = declared.actions.iter().position(|it| it.name == action.name);
+            let place = declared
+                .actions
+                .iter()
+                .position(|it| it.name == action.name);
             if let Some(place) = place {
                 self.put_in_action(world, number, (index, place), &declared.name, action);
             }
@@ -292,7 +312,9 @@ impl Pipeline {
         seed: SeedAction,
     ) {
         let row = self.rows.len();
-        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
         let subject = Subject::Action(stage_name.to_owned(), seed.name.clone());
         if !seed.outcomes.is_empty() {
             execution.script.set(subject.clone(), seed.outcomes);
@@ -300,8 +322,11 @@ impl Pipeline {
         let Some(status) = seed.status else { return };
         let id = seed.action_execution_id.unwrap_or_else(|| world.ids.uuid());
         let index = execution.runs.len();
-        let state =
-            RunState { status, error: seed.error.map(Arc::new), result: Arc::new(seed.result) };
+        let state = RunState {
+            status,
+            error: seed.error.map(Arc::new),
+            result: Arc::new(seed.result),
+        };
         execution.runs.push(ActionRun {
             id: id.clone(),
             stage,
@@ -311,7 +336,10 @@ impl Pipeline {
             retried: false,
             state: Lagged::new(0, state),
         });
-        if let Some(place) = execution.stage_mut(stage).and_then(|it| it.current.get_mut(action)) {
+        if let Some(place) = execution
+            .stage_mut(stage)
+            .and_then(|it| it.current.get_mut(action))
+        {
             *place = Some(index);
         }
         let outcome = (status == ActionStatus::InProgress).then(|| execution.script.take(&subject));

@@ -17,14 +17,19 @@ impl Pipeline {
 
     pub(super) fn set_stage(&mut self, world: &World, number: u64, stage: usize, to: StageStatus) {
         let lag = world.options.state_lag_ms;
-        let run = self.executions.get_mut(&number).and_then(|it| it.stage_mut(stage));
+        let run = self
+            .executions
+            .get_mut(&number)
+            .and_then(|it| it.stage_mut(stage));
         if let Some(run) = run {
             run.state.edit(world.now, lag, |state| state.status = to);
         }
     }
 
     pub(super) fn set_execution(&mut self, world: &World, number: u64, to: ExecutionStatus) {
-        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
         execution.status = to;
         execution.updated = world.now;
         if matches!(to, ExecutionStatus::InProgress | ExecutionStatus::Stopping) {
@@ -68,18 +73,26 @@ impl Pipeline {
 
     /// An execution comes to a stage: it enters, or it waits.
     pub(super) fn arrive(&mut self, world: &mut World, number: u64, stage: usize) {
-        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
         let mode = execution.declaration.mode;
         execution.position = None;
         execution.waiting = Some(stage);
         let lag = world.options.state_lag_ms;
-        let Some(lane) = self.lane_of(number, stage) else { return };
+        let Some(lane) = self.lane_of(number, stage) else {
+            return;
+        };
         let mut waiting = lane.inbound.now().clone();
         waiting.push(number);
         let mut superseded = Vec::new();
         if mode == ExecutionMode::Superseded {
             let newest = waiting.iter().copied().max();
-            superseded = waiting.iter().copied().filter(|it| Some(*it) != newest).collect();
+            superseded = waiting
+                .iter()
+                .copied()
+                .filter(|it| Some(*it) != newest)
+                .collect();
             waiting.retain(|it| Some(*it) == newest);
         }
         lane.inbound.set(world.now, lag, waiting);
@@ -101,12 +114,17 @@ impl Pipeline {
     pub(super) fn admit(&mut self, world: &mut World, number: u64, stage: usize) {
         let lag = world.options.state_lag_ms;
         loop {
-            let Some(lane) = self.lane_of(number, stage) else { return };
+            let Some(lane) = self.lane_of(number, stage) else {
+                return;
+            };
             if lane.transition.now().disabled.is_some() || lane.occupant.is_some() {
                 return;
             }
-            let Some(next) = lane.inbound.now().first().copied() else { return };
-            lane.inbound.edit(world.now, lag, |waiting| waiting.retain(|it| *it != next));
+            let Some(next) = lane.inbound.now().first().copied() else {
+                return;
+            };
+            lane.inbound
+                .edit(world.now, lag, |waiting| waiting.retain(|it| *it != next));
             let stage = self.executions.get(&next).and_then(|it| it.waiting);
             if let Some(stage) = stage {
                 self.enter(world, next, stage);
@@ -116,8 +134,14 @@ impl Pipeline {
 
     fn enter(&mut self, world: &mut World, number: u64, stage: usize) {
         let lag = world.options.state_lag_ms;
-        let Some(execution) = self.executions.get_mut(&number) else { return };
-        let actions = execution.declaration.stages.get(stage).map_or(0, |it| it.actions.len());
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
+        let actions = execution
+            .declaration
+            .stages
+            .get(stage)
+            .map_or(0, |it| it.actions.len());
         if let Some(place) = execution.stages.get_mut(stage) {
             *place = Some(StageRun::new(world.now, actions));
         }
@@ -126,7 +150,9 @@ impl Pipeline {
         execution.updated = world.now;
         let mode = execution.declaration.mode;
         let name = execution.stage_name(stage).to_owned();
-        let Some(lane) = self.lane_of(number, stage) else { return };
+        let Some(lane) = self.lane_of(number, stage) else {
+            return;
+        };
         let before = *lane.latest.now();
         lane.latest.set(world.now, lag, Some(number));
         if mode != ExecutionMode::Parallel {
@@ -181,10 +207,13 @@ impl Pipeline {
             _ => (true, None),
         };
         let met = outcome.0;
-        execution.stage_mut(stage)?.state.edit(world.now, lag, |state| match which {
-            Condition::BeforeEntry => state.before_entry = Some(outcome),
-            Condition::OnSuccess => state.on_success = Some(outcome),
-        });
+        execution
+            .stage_mut(stage)?
+            .state
+            .edit(world.now, lag, |state| match which {
+                Condition::BeforeEntry => state.before_entry = Some(outcome),
+                Condition::OnSuccess => state.on_success = Some(outcome),
+            });
         (!met).then_some(result)
     }
 
@@ -199,14 +228,21 @@ impl Pipeline {
         stage: usize,
         ended: Option<usize>,
     ) {
-        let Some(execution) = self.executions.get(&number) else { return };
+        let Some(execution) = self.executions.get(&number) else {
+            return;
+        };
         let in_progress = execution.any(stage, ActionStatus::InProgress);
         let failed = execution.any(stage, ActionStatus::Failed);
-        let running =
-            execution.stage(stage).is_some_and(|it| it.status() == StageStatus::InProgress);
+        let running = execution
+            .stage(stage)
+            .is_some_and(|it| it.status() == StageStatus::InProgress);
         let stopping = execution.status == ExecutionStatus::Stopping;
         // ALL_ACTIONS needs a stage without actions in progress, the automatic retry's too.
-        let declared = execution.declaration.stages.get(stage).and_then(|it| it.on_failure);
+        let declared = execution
+            .declaration
+            .stages
+            .get(stage)
+            .and_then(|it| it.on_failure);
         let at_first = world.options.stage_fails == StageFails::AtFirstFailedAction
             && declared != Some(OnFailure::Retry(RetryMode::AllActions));
         if running && !stopping && failed && (!in_progress || (at_first && ended.is_some())) {
@@ -244,7 +280,9 @@ impl Pipeline {
 
     /// A stage is done with: on to the next, or the execution has succeeded.
     fn leave(&mut self, world: &mut World, number: u64, stage: usize) {
-        let Some(execution) = self.executions.get_mut(&number) else { return };
+        let Some(execution) = self.executions.get_mut(&number) else {
+            return;
+        };
         execution.position = None;
         let next = stage + 1;
         let last = next >= execution.stages.len() || execution.only_stage.is_some();
@@ -259,7 +297,9 @@ impl Pipeline {
 
     /// "A failure releases the lock on the stage" (documented); so do a success and a stop.
     pub(super) fn release(&mut self, world: &mut World, number: u64, stage: usize) {
-        let Some(lane) = self.lane_of(number, stage) else { return };
+        let Some(lane) = self.lane_of(number, stage) else {
+            return;
+        };
         if lane.occupant == Some(number) {
             lane.occupant = None;
             self.admit(world, number, stage);
@@ -268,8 +308,14 @@ impl Pipeline {
 
     /// A stage fails: by a run whose event is still to come, by earlier ones, or by a condition.
     fn fail_stage(&mut self, world: &mut World, number: u64, stage: usize, ended: Option<usize>) {
-        let Some(execution) = self.executions.get(&number) else { return };
-        let on_failure = execution.declaration.stages.get(stage).and_then(|it| it.on_failure);
+        let Some(execution) = self.executions.get(&number) else {
+            return;
+        };
+        let on_failure = execution
+            .declaration
+            .stages
+            .get(stage)
+            .and_then(|it| it.on_failure);
         let retried = execution
             .stage(stage)
             .is_some_and(|it| it.state.now().retry.auto_stage_retry_attempt > 0);
@@ -316,7 +362,10 @@ impl Pipeline {
     }
 
     fn expect(&mut self, number: u64, stage: usize, pending: Pending) {
-        let run = self.executions.get_mut(&number).and_then(|it| it.stage_mut(stage));
+        let run = self
+            .executions
+            .get_mut(&number)
+            .and_then(|it| it.stage_mut(stage));
         if let Some(run) = run {
             run.pending = Some(pending);
         }

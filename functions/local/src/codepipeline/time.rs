@@ -4,7 +4,10 @@ use serde_json::Value;
 
 /// An API timestamp: seconds since the epoch, with a fraction.
 pub(super) fn epoch_seconds(ms: u64) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of any real date fit 53 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of any real date fit 53 bits"
+    )]
     let seconds = ms as f64 / 1000.0;
     Value::from(seconds)
 }
@@ -32,10 +35,19 @@ fn parts(ms: u64) -> (String, String, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let date = format!("{year:04}-{month:02}-{day:02}");
-    let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+    let clock = format!(
+        "{:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
     (date, clock, millis)
 }
 
@@ -60,6 +72,9 @@ mod tests {
 
     #[test]
     fn api_timestamps_are_numbers_of_seconds() {
-        assert_eq!(epoch_seconds(1_700_000_000_305).to_string(), "1700000000.305");
+        assert_eq!(
+            epoch_seconds(1_700_000_000_305).to_string(),
+            "1700000000.305"
+        );
     }
 }

@@ -49,7 +49,8 @@ impl World {
     pub(super) fn schedule(&mut self, after: u64, pipeline: &Arc<str>, execution: u64, due: Due) {
         self.scheduled += 1;
         let at = self.now.saturating_add(after);
-        self.due.insert((at, self.scheduled), (Arc::clone(pipeline), execution, due));
+        self.due
+            .insert((at, self.scheduled), (Arc::clone(pipeline), execution, due));
     }
 
     /// The number of the next execution: unique over all pipelines, rising with time.
@@ -64,11 +65,18 @@ impl World {
     }
 
     pub(super) fn arn(&self, pipeline: &str) -> String {
-        let Place { partition, region, account } = &self.place;
+        let Place {
+            partition,
+            region,
+            account,
+        } = &self.place;
         format!("arn:{partition}:codepipeline:{region}:{account}:{pipeline}")
     }
 
     pub(super) fn user_arn(&self, name: &str) -> String {
-        format!("arn:{}:iam::{}:user/{name}", self.place.partition, self.place.account)
+        format!(
+            "arn:{}:iam::{}:user/{name}",
+            self.place.partition, self.place.account
+        )
     }
 }

@@ -93,7 +93,11 @@ const SWEEP: Duration = Duration::from_secs(300);
 pub fn replay(sources: Vec<Source>, settings: &Settings) -> Result<Replayed, Trouble> {
     let files: Vec<File> = sources.into_iter().map(File::new).collect();
     let stories = stories(&files, &settings.definitions, settings.then);
-    let start = files.iter().filter_map(|file| file.at).chain(stories.iter().map(Story::begins)).min();
+    let start = files
+        .iter()
+        .filter_map(|file| file.at)
+        .chain(stories.iter().map(Story::begins))
+        .min();
     let mut player = Player::new(files, stories, settings, start.unwrap_or_default());
     player.play()?;
     Ok(player.finish())
@@ -139,8 +143,11 @@ impl<'s> Player<'s> {
             files,
         };
         for file in &player.files {
-            if let Heard::Failure(Failure { subject, what: What::Stage(stage), .. }) =
-                hear(&file.source.bytes, &Bounds::default())
+            if let Heard::Failure(Failure {
+                subject,
+                what: What::Stage(stage),
+                ..
+            }) = hear(&file.source.bytes, &Bounds::default())
                 && let Some(announced) = &stage.announced
             {
                 let actions = player.actions.entry(subject).or_default();
@@ -165,13 +172,21 @@ impl<'s> Player<'s> {
                     emulated.insert(seed.execution.clone());
                 }
             }
-            player.coming.entry((story.begins(), 0)).or_default().push_back(Coming::Story(story));
+            player
+                .coming
+                .entry((story.begins(), 0))
+                .or_default()
+                .push_back(Coming::Story(story));
         }
         let mut last = start;
         for (index, file) in player.files.iter().enumerate() {
             // A file without a time comes after the one before it.
             last = file.at.unwrap_or(last);
-            player.coming.entry((last, index.saturating_add(1))).or_default().push_back(Coming::File(index));
+            player
+                .coming
+                .entry((last, index.saturating_add(1)))
+                .or_default()
+                .push_back(Coming::File(index));
             if let Some(key) = &file.key
                 && emulated.contains(key.whose())
                 && !player.first.contains(key)
@@ -187,7 +202,10 @@ impl<'s> Player<'s> {
         for _ in 0..1_000_000 {
             let wake = self.desk.ledger.next_wake().map(sweep_after);
             let coming = self.coming.keys().next().map(|(at, _)| *at);
-            let next = [coming, self.desk.next_at(), self.desk.next_message(), wake].into_iter().flatten().min();
+            let next = [coming, self.desk.next_at(), self.desk.next_message(), wake]
+                .into_iter()
+                .flatten()
+                .min();
             let Some(next) = next else { return Ok(()) };
             self.desk.wind(next);
             let now = self.desk.now();
@@ -208,12 +226,17 @@ impl<'s> Player<'s> {
                 }
             }
         }
-        Err(Trouble::new(redrive_core::trouble::TroubleKind::Bug, "the replay does not end"))
+        Err(Trouble::new(
+            redrive_core::trouble::TroubleKind::Bug,
+            "the replay does not end",
+        ))
     }
 
     /// The next thing that the files tell.
     fn happen(&mut self) -> Result<(), Trouble> {
-        let Some(mut next) = self.coming.first_entry() else { return Ok(()) };
+        let Some(mut next) = self.coming.first_entry() else {
+            return Ok(());
+        };
         let coming = next.get_mut().pop_front();
         if next.get().is_empty() {
             next.remove();
@@ -223,10 +246,14 @@ impl<'s> Player<'s> {
                 // A story that cannot be emulated is told by its files alone.
                 match story {
                     Story::Execution { place, seed } => {
-                        let _ = self.desk.in_region(&place, |region| region.stepfunctions.seed(seed));
+                        let _ = self
+                            .desk
+                            .in_region(&place, |region| region.stepfunctions.seed(*seed));
                     }
                     Story::Pipeline { place, seed } => {
-                        let _ = self.desk.in_region(&place, |region| region.codepipeline.seed(seed));
+                        let _ = self
+                            .desk
+                            .in_region(&place, |region| region.codepipeline.seed(*seed));
                     }
                 }
                 Ok(())
@@ -237,13 +264,24 @@ impl<'s> Player<'s> {
     }
 
     fn file_at_its_time(&mut self, index: usize) -> Result<(), Trouble> {
-        let Some(file) = self.files.get(index) else { return Ok(()) };
-        let awaited = file.key.as_ref().is_some_and(|key| self.waiting.get(key) == Some(&index));
+        let Some(file) = self.files.get(index) else {
+            return Ok(());
+        };
+        let awaited = file
+            .key
+            .as_ref()
+            .is_some_and(|key| self.waiting.get(key) == Some(&index));
         if !awaited {
-            return if self.told.contains(&index) { Ok(()) } else { self.deliver(index) };
+            return if self.told.contains(&index) {
+                Ok(())
+            } else {
+                self.deliver(index)
+            };
         }
         // It tells of a run in the emulator that has not ended so, or has not begun.
-        let Some(key) = file.key.clone() else { return Ok(()) };
+        let Some(key) = file.key.clone() else {
+            return Ok(());
+        };
         self.let_a_person_act(&key);
         Ok(())
     }
@@ -253,28 +291,46 @@ impl<'s> Player<'s> {
         let now = self.desk.now().as_millis();
         let pending = |subject: &str| {
             self.desk.ledger.entries().iter().any(|entry| {
-                entry.subject.key() == subject && matches!(entry.state, State::Queued | State::Acting | State::Unknown)
+                entry.subject.key() == subject
+                    && matches!(entry.state, State::Queued | State::Acting | State::Unknown)
             })
         };
         match key {
-            Key::Execution { arn, status, redrive_count } => {
+            Key::Execution {
+                arn,
+                status,
+                redrive_count,
+            } => {
                 let subject = Subject::Execution { arn: arn.clone() };
                 self.desk.in_region(&place_of(&subject), |region| {
                     let services = &mut region.stepfunctions;
-                    let Some(view) = services.execution(arn) else { return };
+                    let Some(view) = services.execution(arn) else {
+                        return;
+                    };
                     let (count, closed) = (view.redrive_count, view.status.is_closed());
                     // What a person did about a later run waits until that run is there.
                     if closed && count.checked_add(1) == Some(*redrive_count) && !pending(arn) {
                         let _ = services.person_redrives(now, arn);
                     }
-                    if status == "ABORTED" && services.execution(arn).is_some_and(|view| !view.status.is_closed()) {
+                    if status == "ABORTED"
+                        && services
+                            .execution(arn)
+                            .is_some_and(|view| !view.status.is_closed())
+                    {
                         let _ = services.person_stops(now, arn, None, None);
                     }
                 });
             }
-            Key::Pipeline { place, execution, stage, state, .. } if state == "RESUMED" => {
+            Key::Pipeline {
+                place,
+                execution,
+                stage,
+                state,
+                ..
+            } if state == "RESUMED" => {
                 let mut parts = place.split(' ');
-                let (account, region, pipeline) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+                let (account, region, pipeline) =
+                    (parts.next(), parts.next(), parts.next().unwrap_or_default());
                 let subject = Subject::stage(
                     "aws",
                     region.unwrap_or_default(),
@@ -286,7 +342,9 @@ impl<'s> Player<'s> {
                 if !pending(&subject.key()) {
                     self.desk.in_region(&place_of(&subject), |region| {
                         let mode = RetryMode::FailedActions;
-                        let _ = region.codepipeline.person_retries(now, pipeline, stage, execution, mode);
+                        let _ = region
+                            .codepipeline
+                            .person_retries(now, pipeline, stage, execution, mode);
                     });
                 }
             }
@@ -300,7 +358,9 @@ impl<'s> Player<'s> {
             return self.deliver(index);
         }
         let bytes = emitted.event.to_string();
-        let record = self.with(|redrive| pollster::block_on(redrive.event(bytes.as_bytes(), &Bounds::default())))?;
+        let record = self.with(|redrive| {
+            pollster::block_on(redrive.event(bytes.as_bytes(), &Bounds::default()))
+        })?;
         // What nobody has to know of is not told.
         if !matches!(record.done, Done::Ignored | Done::Duplicate | Done::Stale) {
             let failed = self.failed_text(bytes.as_bytes());
@@ -311,9 +371,12 @@ impl<'s> Player<'s> {
 
     fn deliver(&mut self, index: usize) -> Result<(), Trouble> {
         self.told.insert(index);
-        let Some(file) = self.files.get(index) else { return Ok(()) };
+        let Some(file) = self.files.get(index) else {
+            return Ok(());
+        };
         let (name, bytes) = (file.source.name.clone(), file.source.bytes.clone());
-        let record = self.with(|redrive| pollster::block_on(redrive.event(&bytes, &Bounds::default())))?;
+        let record =
+            self.with(|redrive| pollster::block_on(redrive.event(&bytes, &Bounds::default())))?;
         let failed = self.failed_text(&bytes);
         self.row(From::File, Some(name), record, failed);
         Ok(())
@@ -324,14 +387,23 @@ impl<'s> Player<'s> {
         let heard = hear(bytes, &Bounds::default());
         let text = failed(&heard)?;
         match &heard {
-            Heard::Failure(Failure { subject, what: What::Stage(stage), .. }) if stage.announced.is_none() => {
-                Some(self.actions.get(subject).map_or(text, |actions| actions.join(", ")))
-            }
+            Heard::Failure(Failure {
+                subject,
+                what: What::Stage(stage),
+                ..
+            }) if stage.announced.is_none() => Some(
+                self.actions
+                    .get(subject)
+                    .map_or(text, |actions| actions.join(", ")),
+            ),
             _ => Some(text),
         }
     }
 
-    fn with<R>(&mut self, f: impl FnOnce(&Redrive<'_, crate::memory::Memory, Desk, Desk, Desk>) -> R) -> R {
+    fn with<R>(
+        &mut self,
+        f: impl FnOnce(&Redrive<'_, crate::memory::Memory, Desk, Desk, Desk>) -> R,
+    ) -> R {
         self.owners = self.owners.saturating_add(1);
         let owner = Owner(format!("replay-{}", self.owners));
         f(&Redrive {
@@ -353,16 +425,25 @@ impl<'s> Player<'s> {
                 Some(failed)
             }
             // What comes back from the queue does not carry what failed: it is remembered here alone.
-            (Some(subject), None) if matches!(from, From::Queue | From::Sweep) => self.failed.get(subject).cloned(),
+            (Some(subject), None) if matches!(from, From::Queue | From::Sweep) => {
+                self.failed.get(subject).cloned()
+            }
             (_, failed) => failed,
         };
-        self.replayed.rows.push(Row { from, file, record, failed });
+        self.replayed.rows.push(Row {
+            from,
+            file,
+            record,
+            failed,
+        });
     }
 
     fn finish(mut self) -> Replayed {
         let untold = (0..self.files.len()).filter(|index| !self.told.contains(index));
-        self.replayed.untold =
-            untold.filter_map(|index| self.files.get(index)).map(|file| file.source.name.clone()).collect();
+        self.replayed.untold = untold
+            .filter_map(|index| self.files.get(index))
+            .map(|file| file.source.name.clone())
+            .collect();
         self.replayed.entries = self.desk.ledger.entries();
         self.replayed.calls = self.desk.calls();
         self.replayed

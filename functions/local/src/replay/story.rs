@@ -9,7 +9,9 @@ use redrive_core::time::Time;
 use serde_json::Value;
 
 use crate::api::Place;
-use crate::codepipeline::{self, ActionStatus, ErrorDetails, ExternalResult, SeedAction, SeedStage, StageStatus};
+use crate::codepipeline::{
+    self, ActionStatus, ErrorDetails, ExternalResult, SeedAction, SeedStage, StageStatus,
+};
 use crate::stepfunctions::{self, Script, Status};
 
 /// An event file.
@@ -38,8 +40,19 @@ const RUN: Duration = Duration::from_secs(60);
 /// announcement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
-    Execution { arn: String, status: String, redrive_count: u64 },
-    Pipeline { place: String, execution: String, stage: String, action: String, state: String, attempt: u64 },
+    Execution {
+        arn: String,
+        status: String,
+        redrive_count: u64,
+    },
+    Pipeline {
+        place: String,
+        execution: String,
+        stage: String,
+        action: String,
+        state: String,
+        attempt: u64,
+    },
 }
 
 impl Key {
@@ -64,10 +77,18 @@ pub(super) struct File {
 impl File {
     pub(super) fn new(source: Source) -> Self {
         let event: Value = serde_json::from_slice(&source.bytes).unwrap_or_default();
-        let stopped = event.pointer("/detail/stopDate").and_then(Value::as_u64).map(Time::from_millis);
+        let stopped = event
+            .pointer("/detail/stopDate")
+            .and_then(Value::as_u64)
+            .map(Time::from_millis);
         let announced = text(&event, "/time").and_then(Time::parse);
         // An execution's event says to the millisecond when it ended.
-        Self { at: stopped.or(announced), key: key_of(&event), event, source }
+        Self {
+            at: stopped.or(announced),
+            key: key_of(&event),
+            event,
+            source,
+        }
     }
 
     fn text(&self, pointer: &str) -> Option<&str> {
@@ -85,8 +106,14 @@ fn text<'a>(event: &'a Value, pointer: &str) -> Option<&'a str> {
 
 /// `3`, `3.0` or `"3"`.
 fn number(value: &Value) -> Option<u64> {
-    let number = value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count or a date")]
+    let number = value
+        .as_f64()
+        .or_else(|| value.as_str().and_then(|text| text.parse().ok()))?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count or a date"
+    )]
     let whole = number.max(0.0) as u64;
     Some(whole)
 }
@@ -97,15 +124,27 @@ pub(super) fn key_of(event: &Value) -> Option<Key> {
         "aws.states" => Some(Key::Execution {
             arn: text(event, "/detail/executionArn")?.to_owned(),
             status: text(event, "/detail/status")?.to_owned(),
-            redrive_count: event.pointer("/detail/redriveCount").and_then(number).unwrap_or_default(),
+            redrive_count: event
+                .pointer("/detail/redriveCount")
+                .and_then(number)
+                .unwrap_or_default(),
         }),
         "aws.codepipeline" => Some(Key::Pipeline {
-            place: format!("{} {} {}", of("/account"), of("/region"), text(event, "/detail/pipeline")?),
+            place: format!(
+                "{} {} {}",
+                of("/account"),
+                of("/region"),
+                text(event, "/detail/pipeline")?
+            ),
             execution: text(event, "/detail/execution-id")?.to_owned(),
             stage: of("/detail/stage"),
             action: of("/detail/action"),
             state: text(event, "/detail/state")?.to_owned(),
-            attempt: event.pointer("/detail/pipeline-execution-attempt").and_then(number).unwrap_or(1).max(1),
+            attempt: event
+                .pointer("/detail/pipeline-execution-attempt")
+                .and_then(number)
+                .unwrap_or(1)
+                .max(1),
         }),
         _ => None,
     }
@@ -114,8 +153,14 @@ pub(super) fn key_of(event: &Value) -> Option<Key> {
 /// A subject as the files tell of it, ready to be put into the emulator.
 #[derive(Debug)]
 pub(super) enum Story {
-    Execution { place: Place, seed: stepfunctions::Seed },
-    Pipeline { place: Place, seed: codepipeline::Seed },
+    Execution {
+        place: Place,
+        seed: Box<stepfunctions::Seed>,
+    },
+    Pipeline {
+        place: Place,
+        seed: Box<codepipeline::Seed>,
+    },
 }
 
 impl Story {
@@ -142,13 +187,22 @@ pub(super) fn stories(files: &[File], definitions: &Definitions, then: Then) -> 
 fn executions(files: &[File], definitions: &Definitions, then: Then) -> Vec<Story> {
     let mut runs: BTreeMap<&str, BTreeMap<u64, &File>> = BTreeMap::new();
     for file in files {
-        if let Some(Key::Execution { arn, status, redrive_count }) = &file.key
+        if let Some(Key::Execution {
+            arn,
+            status,
+            redrive_count,
+        }) = &file.key
             && ["FAILED", "TIMED_OUT", "SUCCEEDED", "ABORTED"].contains(&status.as_str())
         {
-            runs.entry(arn).or_default().entry(*redrive_count).or_insert(file);
+            runs.entry(arn)
+                .or_default()
+                .entry(*redrive_count)
+                .or_insert(file);
         }
     }
-    runs.into_iter().filter_map(|(arn, runs)| execution(arn, &runs, definitions, then)).collect()
+    runs.into_iter()
+        .filter_map(|(arn, runs)| execution(arn, &runs, definitions, then))
+        .collect()
 }
 
 /// How a run of an execution ended.
@@ -163,11 +217,23 @@ fn ending(file: &File) -> stepfunctions::Outcome {
 }
 
 fn failed(error: Option<&str>, cause: Option<&str>) -> stepfunctions::Outcome {
-    let failing = stepfunctions::Failing { state: None, error: error.map(Into::into), cause: cause.map(Into::into) };
-    stepfunctions::Outcome { ending: stepfunctions::Ending::Fail(failing), after_ms: 0 }
+    let failing = stepfunctions::Failing {
+        state: None,
+        error: error.map(Into::into),
+        cause: cause.map(Into::into),
+    };
+    stepfunctions::Outcome {
+        ending: stepfunctions::Ending::Fail(failing),
+        after_ms: 0,
+    }
 }
 
-fn execution(arn: &str, runs: &BTreeMap<u64, &File>, definitions: &Definitions, then: Then) -> Option<Story> {
+fn execution(
+    arn: &str,
+    runs: &BTreeMap<u64, &File>,
+    definitions: &Definitions,
+    then: Then,
+) -> Option<Story> {
     let (first_count, first) = runs.iter().next()?;
     let status = match first.text("/detail/status")? {
         "FAILED" => Status::Failed,
@@ -175,11 +241,16 @@ fn execution(arn: &str, runs: &BTreeMap<u64, &File>, definitions: &Definitions, 
         // What the files show succeeded, aborted or running needs no emulation: nothing is asked about it.
         _ => return None,
     };
-    let stop = first.at?.as_millis().max(first.millis("/detail/stopDate").unwrap_or_default());
+    let stop = first
+        .at?
+        .as_millis()
+        .max(first.millis("/detail/stopDate").unwrap_or_default());
     let start = first.millis("/detail/startDate").unwrap_or(stop).min(stop);
     let mut seed = stepfunctions::Seed::new(arn, status, start, stop);
     seed.redrive_count = *first_count;
-    seed.redrive_date = first.millis("/detail/redriveDate").or((*first_count > 0).then_some(start));
+    seed.redrive_date = first
+        .millis("/detail/redriveDate")
+        .or((*first_count > 0).then_some(start));
     seed.error = first.text("/detail/error").map(Into::into);
     seed.cause = first.text("/detail/cause").map(Into::into);
     seed.input = first.text("/detail/input").unwrap_or("{}").into();
@@ -190,7 +261,9 @@ fn execution(arn: &str, runs: &BTreeMap<u64, &File>, definitions: &Definitions, 
     let machine = read.resource.split(':').nth(1)?;
     if status == Status::Failed
         && let Some(error) = &seed.error
-        && let Some(state) = definitions.get(machine).and_then(|definition| fail_state(definition, error))
+        && let Some(state) = definitions
+            .get(machine)
+            .and_then(|definition| fail_state(definition, error))
     {
         seed.ended_in_fail_state = true;
         seed.failed_state = Some(state);
@@ -200,8 +273,12 @@ fn execution(arn: &str, runs: &BTreeMap<u64, &File>, definitions: &Definitions, 
     let mut last = ending(first);
     for file in (first_count.saturating_add(1)..).map_while(|count| runs.get(&count)) {
         last = ending(file);
-        let stop = file.millis("/detail/stopDate").zip(file.millis("/detail/redriveDate"));
-        let ran = stop.map_or(RUN.as_millis(), |(stop, redriven)| u128::from(stop.saturating_sub(redriven)));
+        let stop = file
+            .millis("/detail/stopDate")
+            .zip(file.millis("/detail/redriveDate"));
+        let ran = stop.map_or(RUN.as_millis(), |(stop, redriven)| {
+            u128::from(stop.saturating_sub(redriven))
+        });
         outcomes.push(last.clone().after(u64::try_from(ran).unwrap_or(u64::MAX)));
     }
     let after = u64::try_from(RUN.as_millis()).unwrap_or(u64::MAX);
@@ -209,9 +286,19 @@ fn execution(arn: &str, runs: &BTreeMap<u64, &File>, definitions: &Definitions, 
         Then::Succeed => stepfunctions::Outcome::succeed(),
         Then::Fail => last,
     };
-    seed.outcomes = Script { outcomes, then: Some(further.after(after)) };
-    let place = Place { partition: read.partition.into(), region: read.region.into(), account: read.account.into() };
-    Some(Story::Execution { place, seed })
+    seed.outcomes = Script {
+        outcomes,
+        then: Some(further.after(after)),
+    };
+    let place = Place {
+        partition: read.partition.into(),
+        region: read.region.into(),
+        account: read.account.into(),
+    };
+    Some(Story::Execution {
+        place,
+        seed: Box::new(seed),
+    })
 }
 
 /// The Fail state of a definition that has this error, however deep it stands.
@@ -222,9 +309,18 @@ fn fail_state(definition: &Value, error: &str) -> Option<String> {
         if is("Type", "Fail") && is("Error", error) {
             return Some(name.clone());
         }
-        let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten();
-        let nested = ["Iterator", "ItemProcessor"].into_iter().filter_map(|key| state.get(key));
-        if let Some(found) = branches.chain(nested).find_map(|inner| fail_state(inner, error)) {
+        let branches = state
+            .get("Branches")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let nested = ["Iterator", "ItemProcessor"]
+            .into_iter()
+            .filter_map(|key| state.get(key));
+        if let Some(found) = branches
+            .chain(nested)
+            .find_map(|inner| fail_state(inner, error))
+        {
             return Some(found);
         }
     }
@@ -239,7 +335,15 @@ fn pipelines(files: &[File], then: Then) -> Vec<Story> {
     let mut in_time: Vec<&File> = files.iter().collect();
     in_time.sort_by_key(|file| file.at);
     for file in in_time {
-        let Some(Key::Pipeline { place, execution, stage, .. }) = &file.key else { continue };
+        let Some(Key::Pipeline {
+            place,
+            execution,
+            stage,
+            ..
+        }) = &file.key
+        else {
+            continue;
+        };
         if stage.is_empty() {
             continue;
         }
@@ -249,7 +353,10 @@ fn pipelines(files: &[File], then: Then) -> Vec<Story> {
             None => stages.push((stage, vec![file])),
         }
     }
-    executions.into_iter().filter_map(|((_, execution), stages)| pipeline(execution, &stages, then)).collect()
+    executions
+        .into_iter()
+        .filter_map(|((_, execution), stages)| pipeline(execution, &stages, then))
+        .collect()
 }
 
 fn state_of(file: &File) -> &str {
@@ -258,9 +365,16 @@ fn state_of(file: &File) -> &str {
 
 fn pipeline(execution: &str, stages: &Stages<'_>, then: Then) -> Option<Story> {
     // Only a failure makes the tool look, so an execution without one needs no emulation.
-    let failing = stages.iter().position(|(_, files)| files.iter().any(|file| state_of(file) == "FAILED"))?;
+    let failing = stages
+        .iter()
+        .position(|(_, files)| files.iter().any(|file| state_of(file) == "FAILED"))?;
     let first = stages.get(failing)?.1.first()?;
-    let begins = Time::from_millis(first.at?.as_millis().saturating_sub(RUN.as_millis().try_into().ok()?));
+    let begins = Time::from_millis(
+        first
+            .at?
+            .as_millis()
+            .saturating_sub(RUN.as_millis().try_into().ok()?),
+    );
     let seeds = stages
         .iter()
         .enumerate()
@@ -273,11 +387,16 @@ fn pipeline(execution: &str, stages: &Stages<'_>, then: Then) -> Option<Story> {
             stage(name, files, status, begins, then)
         })
         .collect();
-    let arn = first.text("/resources/0").and_then(|text| Arn::parse(text).ok());
+    let arn = first
+        .text("/resources/0")
+        .and_then(|text| Arn::parse(text).ok());
     let seed = codepipeline::Seed {
         at: begins.as_millis(),
         pipeline: first.text("/detail/pipeline")?.into(),
-        version: first.millis("/detail/version").and_then(|version| version.try_into().ok()).unwrap_or(1),
+        version: first
+            .millis("/detail/version")
+            .and_then(|version| version.try_into().ok())
+            .unwrap_or(1),
         execution: execution.into(),
         status: codepipeline::ExecutionStatus::InProgress,
         stages: seeds,
@@ -288,42 +407,90 @@ fn pipeline(execution: &str, stages: &Stages<'_>, then: Then) -> Option<Story> {
         region: first.text("/region")?.into(),
         account: first.text("/account")?.into(),
     };
-    Some(Story::Pipeline { place, seed })
+    Some(Story::Pipeline {
+        place,
+        seed: Box::new(seed),
+    })
 }
 
-fn stage(name: &str, files: &[&File], status: Option<StageStatus>, begins: Time, then: Then) -> SeedStage {
-    let names: BTreeSet<&str> = files.iter().filter_map(|file| file.text("/detail/action")).collect();
-    let mut actions: Vec<SeedAction> = names.iter().map(|name| action(name, files, status, begins, then)).collect();
+fn stage(
+    name: &str,
+    files: &[&File],
+    status: Option<StageStatus>,
+    begins: Time,
+    then: Then,
+) -> SeedStage {
+    let names: BTreeSet<&str> = files
+        .iter()
+        .filter_map(|file| file.text("/detail/action"))
+        .collect();
+    let mut actions: Vec<SeedAction> = names
+        .iter()
+        .map(|name| action(name, files, status, begins, then))
+        .collect();
     if actions.is_empty() {
         // The files tell that the stage failed and of none of its actions: one failed, saying nothing.
-        let announced: Vec<&File> = files.iter().copied().filter(|file| state_of(file) == "FAILED").collect();
-        let nothing = ErrorDetails { code: "JobFailed".into(), message: String::new() };
+        let announced: Vec<&File> = files
+            .iter()
+            .copied()
+            .filter(|file| state_of(file) == "FAILED")
+            .collect();
+        let nothing = ErrorDetails {
+            code: "JobFailed".into(),
+            message: String::new(),
+        };
         actions.push(runs_of(
-            SeedAction { name: name.into(), ..SeedAction::default() },
+            SeedAction {
+                name: name.into(),
+                ..SeedAction::default()
+            },
             &announced,
-            |_| codepipeline::Outcome::Fail { error: nothing.clone(), result: ExternalResult::default(), after_ms: None },
+            |_| codepipeline::Outcome::Fail {
+                error: nothing.clone(),
+                result: ExternalResult::default(),
+                after_ms: None,
+            },
             (status, begins, then),
         ));
     }
-    SeedStage { name: name.into(), status, actions, ..SeedStage::default() }
+    SeedStage {
+        name: name.into(),
+        status,
+        actions,
+        ..SeedStage::default()
+    }
 }
 
-fn action(name: &str, files: &[&File], status: Option<StageStatus>, begins: Time, then: Then) -> SeedAction {
+fn action(
+    name: &str,
+    files: &[&File],
+    status: Option<StageStatus>,
+    begins: Time,
+    then: Then,
+) -> SeedAction {
     let own: Vec<&File> = files
         .iter()
         .copied()
-        .filter(|file| file.text("/detail/action") == Some(name) && ["FAILED", "SUCCEEDED"].contains(&state_of(file)))
+        .filter(|file| {
+            file.text("/detail/action") == Some(name)
+                && ["FAILED", "SUCCEEDED"].contains(&state_of(file))
+        })
         .collect();
     let described = own.first().or_else(|| files.first());
     let of = |key: &str, fallback: &str| {
-        described.and_then(|file| file.text(&format!("/detail/type/{key}"))).unwrap_or(fallback).to_owned()
+        described
+            .and_then(|file| file.text(&format!("/detail/type/{key}")))
+            .unwrap_or(fallback)
+            .to_owned()
     };
     let seed = SeedAction {
         name: name.into(),
         category: of("category", "Build"),
         owner: of("owner", "AWS"),
         provider: of("provider", "CodeBuild"),
-        action_execution_id: described.and_then(|file| file.text("/detail/action-execution-id")).map(Into::into),
+        action_execution_id: described
+            .and_then(|file| file.text("/detail/action-execution-id"))
+            .map(Into::into),
         ..SeedAction::default()
     };
     runs_of(seed, &own, outcome, (status, begins, then))
@@ -342,14 +509,17 @@ fn runs_of(
         let at = file.at.unwrap_or(begins);
         let ran = at.since(before.unwrap_or(begins)).as_millis();
         // The first run ends when its file says; later ones begin when a retry is made, which no file knows.
-        let ran = if before.is_none() { u64::try_from(ran).unwrap_or(run_ms) } else { run_ms };
+        let ran = if before.is_none() {
+            u64::try_from(ran).unwrap_or(run_ms)
+        } else {
+            run_ms
+        };
         seed.outcomes.push(outcome(file).after(ran));
         before = Some(at);
     }
-    if seed.outcomes.is_empty() {
-        seed.outcomes.push(codepipeline::Outcome::succeed().after(run_ms));
-    } else if then == Then::Succeed {
-        seed.outcomes.push(codepipeline::Outcome::succeed().after(run_ms));
+    if seed.outcomes.is_empty() || then == Then::Succeed {
+        seed.outcomes
+            .push(codepipeline::Outcome::succeed().after(run_ms));
     }
     seed.status = match status {
         Some(StageStatus::InProgress) => Some(ActionStatus::InProgress),
@@ -363,14 +533,21 @@ fn outcome(file: &File) -> codepipeline::Outcome {
     if state_of(file) == "SUCCEEDED" {
         return codepipeline::Outcome::succeed();
     }
-    let of = |key: &str| file.text(&format!("/detail/execution-result/{key}")).map(str::to_owned);
+    let of = |key: &str| {
+        file.text(&format!("/detail/execution-result/{key}"))
+            .map(str::to_owned)
+    };
     let summary = of("external-execution-summary");
     codepipeline::Outcome::Fail {
         error: ErrorDetails {
             code: of("error-code").unwrap_or_else(|| "JobFailed".into()),
             message: summary.clone().unwrap_or_default(),
         },
-        result: ExternalResult { id: of("external-execution-id"), url: of("external-execution-url"), summary },
+        result: ExternalResult {
+            id: of("external-execution-id"),
+            url: of("external-execution-url"),
+            summary,
+        },
         after_ms: None,
     }
 }

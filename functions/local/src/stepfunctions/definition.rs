@@ -50,13 +50,18 @@ pub(super) enum Resource {
     /// An activity's ARN: `Activity…` events.
     Activity(Arc<str>),
     /// `arn:aws:states:::<type>:<resource>`: `Task…` events.
-    Integration { resource_type: Arc<str>, resource: Arc<str> },
+    Integration {
+        resource_type: Arc<str>,
+        resource: Arc<str>,
+    },
 }
 
 impl Resource {
     pub(super) fn read(arn: &str) -> Self {
         if let Some((_, rest)) = arn.split_once(":states:::") {
-            let sdk = rest.strip_prefix("aws-sdk:").and_then(|rest| rest.split_once(':'));
+            let sdk = rest
+                .strip_prefix("aws-sdk:")
+                .and_then(|rest| rest.split_once(':'));
             let (resource_type, resource) = match (sdk, rest.split_once(':')) {
                 (Some((service, action)), _) => (format!("aws-sdk:{service}"), action),
                 (None, Some((service, action))) => (service.to_owned(), action),
@@ -169,7 +174,10 @@ impl Scope {
             if state.kind == Kind::Fail {
                 return Some(vec![state]);
             }
-            let inner = state.inner().iter().find_map(|scope| scope.straight_into_fail(None))?;
+            let inner = state
+                .inner()
+                .iter()
+                .find_map(|scope| scope.straight_into_fail(None))?;
             Some(std::iter::once(state).chain(inner).collect())
         })
     }
@@ -200,7 +208,11 @@ impl Scope {
         wanted: impl Fn(&State) -> bool,
     ) -> Option<Path> {
         let follow = |state: &State| -> Vec<Arc<str>> {
-            let caught = if catches { state.catches.as_slice() } else { &[] };
+            let caught = if catches {
+                state.catches.as_slice()
+            } else {
+                &[]
+            };
             state.next.iter().chain(caught).cloned().collect()
         };
         let first = after.map_or_else(|| vec![Arc::clone(&self.start_at)], follow);
@@ -208,7 +220,9 @@ impl Scope {
         let mut queue: VecDeque<(Arc<str>, Path)> =
             first.into_iter().map(|name| (name, Path::new())).collect();
         while let Some((name, mut path)) = queue.pop_front() {
-            let Some(state) = self.state(&name) else { continue };
+            let Some(state) = self.state(&name) else {
+                continue;
+            };
             path.push(Arc::clone(state));
             if wanted(state) {
                 return Some(path);
@@ -241,7 +255,10 @@ pub(super) fn leaf(states: &[Arc<State>], wanted: fn(Kind) -> bool) -> Option<Pa
         if state.inner().is_empty() {
             return wanted(state.kind).then(|| vec![Arc::clone(state)]);
         }
-        let within = state.inner().iter().find_map(|scope| leaf(&scope.straight(None), wanted))?;
+        let within = state
+            .inner()
+            .iter()
+            .find_map(|scope| leaf(&scope.straight(None), wanted))?;
         Some(std::iter::once(Arc::clone(state)).chain(within).collect())
     })
 }
@@ -255,16 +272,21 @@ pub(super) fn read(text: &str) -> Result<Arc<Scope>, String> {
 
 fn scope(value: &Value, at: &str, names: &mut BTreeSet<String>) -> Result<Arc<Scope>, String> {
     let place = if at.is_empty() { "/" } else { at };
-    let missing: Vec<&str> =
-        ["StartAt", "States"].into_iter().filter(|key| value.get(key).is_none()).collect();
+    let missing: Vec<&str> = ["StartAt", "States"]
+        .into_iter()
+        .filter(|key| value.get(key).is_none())
+        .collect();
     if !missing.is_empty() {
         return Err(format!(
             "SCHEMA_VALIDATION_FAILED: These fields are required: [{}] at {place}",
             missing.join(", ")
         ));
     }
-    let start_at: Arc<str> =
-        value.get("StartAt").and_then(Value::as_str).unwrap_or_default().into();
+    let start_at: Arc<str> = value
+        .get("StartAt")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .into();
     let texts = value.get("States").and_then(Value::as_object);
     let texts = texts.ok_or_else(|| {
         format!("SCHEMA_VALIDATION_FAILED: Value is not an object at {at}/States")
@@ -286,8 +308,11 @@ fn scope(value: &Value, at: &str, names: &mut BTreeSet<String>) -> Result<Arc<Sc
         return Err(lost(&start_at, format!("{at}/StartAt")));
     }
     for state in states.values() {
-        if let Some(target) =
-            state.next.iter().chain(&state.catches).find(|name| !states.contains_key(*name))
+        if let Some(target) = state
+            .next
+            .iter()
+            .chain(&state.catches)
+            .find(|name| !states.contains_key(*name))
         {
             return Err(lost(target, format!("{at}/States/{}/Next", state.name)));
         }
@@ -302,21 +327,34 @@ fn state(
     names: &mut BTreeSet<String>,
 ) -> Result<State, String> {
     let word = |key: &str| text.get(key).and_then(Value::as_str);
-    let list =
-        |key: &str| text.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let list = |key: &str| {
+        text.get(key)
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    };
     let kind = word("Type").and_then(Kind::read).ok_or_else(|| {
         format!("SCHEMA_VALIDATION_FAILED: Value is not a valid state Type at {at}/Type")
     })?;
     let targets = |key: &str| -> Vec<Arc<str>> {
-        list(key).iter().filter_map(|rule| rule.get("Next")?.as_str()).map(Arc::from).collect()
+        list(key)
+            .iter()
+            .filter_map(|rule| rule.get("Next")?.as_str())
+            .map(Arc::from)
+            .collect()
     };
-    let mut next: Vec<Arc<str>> =
-        word("Next").or_else(|| word("Default")).map(Arc::from).into_iter().collect();
+    let mut next: Vec<Arc<str>> = word("Next")
+        .or_else(|| word("Default"))
+        .map(Arc::from)
+        .into_iter()
+        .collect();
     next.extend(targets("Choices"));
     let ends = text.get("End").and_then(Value::as_bool) == Some(true)
         || matches!(kind, Kind::Succeed | Kind::Fail);
     if next.is_empty() && !ends {
-        return Err(format!("SCHEMA_VALIDATION_FAILED: One of [Next, End] is required at {at}"));
+        return Err(format!(
+            "SCHEMA_VALIDATION_FAILED: One of [Next, End] is required at {at}"
+        ));
     }
     let resource = word("Resource").map(Resource::read);
     if kind == Kind::Task && resource.is_none() {
@@ -333,7 +371,11 @@ fn state(
         scopes.push(scope(processor, &format!("{at}/ItemProcessor"), names)?);
     }
     let mode = processor.and_then(|processor| processor.pointer("/ProcessorConfig/Mode")?.as_str());
-    let literal = |key: &str| word(key).filter(|text| !text.starts_with("{%")).map(Arc::from);
+    let literal = |key: &str| {
+        word(key)
+            .filter(|text| !text.starts_with("{%"))
+            .map(Arc::from)
+    };
     Ok(State {
         name: name.into(),
         kind,

@@ -16,7 +16,9 @@ const DATA_LIMIT: usize = 248 * 1024;
 impl StepFunctions {
     /// Emits the event of the status an execution has just come to.
     pub(super) fn announce(&mut self, at: u64, arn: &str) {
-        let Some(execution) = self.executions.get(arn) else { return };
+        let Some(execution) = self.executions.get(arn) else {
+            return;
+        };
         if execution.map_run.is_some() && !self.options.announce_map_children {
             return;
         }
@@ -31,11 +33,16 @@ impl StepFunctions {
             .with("region", self.place.region.as_str())
             .with("resources", json!([arn]))
             .with("detail", detail(execution, deleting, at, &self.options));
-        self.events.push(Emitted { at, event: event.done() });
+        self.events.push(Emitted {
+            at,
+            event: event.done(),
+        });
     }
 
     pub(super) fn is_deleting(&self, execution: &Execution) -> bool {
-        self.machines.get(execution.unlabeled_machine()).is_some_and(|machine| machine.deleting)
+        self.machines
+            .get(execution.unlabeled_machine())
+            .is_some_and(|machine| machine.deleting)
     }
 }
 
@@ -47,11 +54,13 @@ fn detail(execution: &Execution, deleting: bool, at: u64, options: &Options) -> 
     let (status, reason) = redrivable.parts();
     let (input, input_details) = data(Some(&execution.input), phase.output.as_deref());
     let (output, output_details) = data(phase.output.as_deref(), None);
-    let date = phase.redrive_date.map(|ms| match options.redrive_date_in_event {
-        EventDate::Milliseconds => json!(ms),
-        EventDate::Seconds => seconds(ms),
-        EventDate::Rfc3339 => json!(rfc3339(ms)),
-    });
+    let date = phase
+        .redrive_date
+        .map(|ms| match options.redrive_date_in_event {
+            EventDate::Milliseconds => json!(ms),
+            EventDate::Seconds => seconds(ms),
+            EventDate::Rfc3339 => json!(rfc3339(ms)),
+        });
     Object::default()
         .with("executionArn", or_null(Some(&execution.arn)))
         .with("stateMachineArn", or_null(Some(&execution.machine)))
@@ -61,7 +70,10 @@ fn detail(execution: &Execution, deleting: bool, at: u64, options: &Options) -> 
         .with("stopDate", phase.stop)
         .with("input", input)
         .with("output", output)
-        .with("stateMachineVersionArn", or_null(execution.version.as_ref()))
+        .with(
+            "stateMachineVersionArn",
+            or_null(execution.version.as_ref()),
+        )
         .with("stateMachineAliasArn", or_null(execution.alias.as_ref()))
         .with("redriveCount", phase.redrive_count)
         .with("redriveDate", date)
@@ -80,12 +92,18 @@ fn or_null(value: Option<&Arc<str>>) -> Value {
 
 /// A value and its details: left out if it is too long together with `beside` (documented).
 fn data(value: Option<&str>, beside: Option<&str>) -> (Value, Value) {
-    let Some(value) = value else { return (Value::Null, Value::Null) };
+    let Some(value) = value else {
+        return (Value::Null, Value::Null);
+    };
     let beside = beside.unwrap_or_default();
     // No character takes more than six; the common case needs no counting.
     let short = (value.len() + beside.len()) * 6 <= DATA_LIMIT;
     let included = short || escaped(value) + escaped(beside) <= DATA_LIMIT;
-    let shown = if included { Value::from(value) } else { Value::Null };
+    let shown = if included {
+        Value::from(value)
+    } else {
+        Value::Null
+    };
     (shown, json!({ "included": included }))
 }
 

@@ -234,7 +234,11 @@ impl Execution {
         let old = std::mem::replace(&mut self.phase, phase);
         if lag > 0 {
             let needed = self.phase.since.saturating_sub(lag);
-            let kept = self.earlier.iter().rposition(|phase| phase.since <= needed).unwrap_or(0);
+            let kept = self
+                .earlier
+                .iter()
+                .rposition(|phase| phase.since <= needed)
+                .unwrap_or(0);
             self.earlier.drain(..kept);
             self.earlier.push(old);
         }
@@ -280,7 +284,10 @@ impl Execution {
         if self.ended_in_fail_state {
             return (Goal::FailAgain, options.fail_state_ms);
         }
-        let outcome = self.script.as_ref().and_then(|script| script.outcome(self.runs));
+        let outcome = self
+            .script
+            .as_ref()
+            .and_then(|script| script.outcome(self.runs));
         let Some(outcome) = outcome else {
             return (self.plain_goal(), super::script::DEFAULT_RUN_MS);
         };
@@ -289,7 +296,10 @@ impl Execution {
             Ending::TimeOut => Goal::TimeOut,
             Ending::Hang => Goal::Hang,
             Ending::Succeed(succeeding) => {
-                let output = succeeding.output.as_ref().map_or("{}".into(), ToString::to_string);
+                let output = succeeding
+                    .output
+                    .as_ref()
+                    .map_or("{}".into(), ToString::to_string);
                 Goal::Succeed(output.into())
             }
         };
@@ -308,13 +318,23 @@ impl Execution {
     }
 
     fn failing_goal(&self, failing: &Failing) -> Goal {
-        let named = failing.state.as_deref().and_then(|name| self.scope.path_to(name));
+        let named = failing
+            .state
+            .as_deref()
+            .and_then(|name| self.scope.path_to(name));
         let path = named.or_else(|| self.cursor.path().cloned()).or_else(|| {
             let straight = self.scope.straight(None);
-            let task = straight.iter().find(|state| matches!(state.kind, Kind::Task | Kind::Fail));
-            task.or(straight.first()).map(|state| vec![Arc::clone(state)])
+            let task = straight
+                .iter()
+                .find(|state| matches!(state.kind, Kind::Task | Kind::Fail));
+            task.or(straight.first())
+                .map(|state| vec![Arc::clone(state)])
         });
-        fail_at(path.unwrap_or_default(), failing.error.as_deref(), failing.cause.as_deref())
+        fail_at(
+            path.unwrap_or_default(),
+            failing.error.as_deref(),
+            failing.cause.as_deref(),
+        )
     }
 
     /// The state to stand at while the run lasts.
@@ -323,9 +343,9 @@ impl Execution {
             return Some(path.clone());
         }
         let ahead = match &self.goal {
-            Goal::Fail(path, _) => {
-                self.scope.between(None, path.first().map_or("", |state| &state.name))
-            }
+            Goal::Fail(path, _) => self
+                .scope
+                .between(None, path.first().map_or("", |state| &state.name)),
             Goal::Succeed(_) => self.scope.way_out(None),
             Goal::FailAgain | Goal::TimeOut | Goal::Hang => self.scope.straight(None),
         };
@@ -350,7 +370,8 @@ impl Execution {
                 // Only ExecutionRedriven and ExecutionFailed are appended (observed).
                 let failure = self.fail_state_failure();
                 let redriven = self.history.len();
-                self.history.push(at, redriven, What::ExecutionFailed(failure.clone()));
+                self.history
+                    .push(at, redriven, What::ExecutionFailed(failure.clone()));
                 self.stop(at, Status::Failed, failure, None, options);
             }
             Goal::TimeOut => {
@@ -361,7 +382,13 @@ impl Execution {
                 let mut walk = self.walk(at);
                 walk.go_out();
                 walk.log(What::ExecutionSucceeded(Arc::clone(&output)));
-                self.stop(at, Status::Succeeded, Failure::default(), Some(output), options);
+                self.stop(
+                    at,
+                    Status::Succeeded,
+                    Failure::default(),
+                    Some(output),
+                    options,
+                );
             }
             Goal::Hang => {}
         }
@@ -394,7 +421,11 @@ impl Execution {
 
     fn interrupt(&mut self, at: u64, what: What, options: &Options) {
         let last = self.history.len();
-        let previous = if options.interruption_follows_nothing { 0 } else { last };
+        let previous = if options.interruption_follows_nothing {
+            0
+        } else {
+            last
+        };
         self.history.push(at, previous, what);
     }
 
@@ -406,21 +437,39 @@ impl Execution {
         output: Option<Arc<str>>,
         options: &Options,
     ) {
-        let Phase { redrive_count, redrive_date, .. } = self.phase;
+        let Phase {
+            redrive_count,
+            redrive_date,
+            ..
+        } = self.phase;
         let stop = Some(at);
-        let phase = Phase { since: at, status, stop, failure, output, redrive_count, redrive_date };
+        let phase = Phase {
+            since: at,
+            status,
+            stop,
+            failure,
+            output,
+            redrive_count,
+            redrive_date,
+        };
         self.turn(phase, options);
     }
 
     pub(super) fn walk(&mut self, at: u64) -> Walk<'_> {
-        Walk { root: &self.scope, history: &mut self.history, cursor: &mut self.cursor, at }
+        Walk {
+            root: &self.scope,
+            history: &mut self.history,
+            cursor: &mut self.cursor,
+            at,
+        }
     }
 
     /// Restarts a closed or pending execution where it ended, with a count that is one higher.
     pub(super) fn redrive(&mut self, at: u64, token: Option<&str>, by: By, options: &Options) {
         let count = self.phase.redrive_count + 1;
         let terminal = self.history.len();
-        self.history.push(at, terminal, What::ExecutionRedriven(count));
+        self.history
+            .push(at, terminal, What::ExecutionRedriven(count));
         self.cursor.rewind();
         self.turn(
             Phase {
@@ -436,12 +485,21 @@ impl Execution {
         );
         if let Some(text) = token {
             self.tokens.retain(|token| token.text != text);
-            self.tokens.push_back(Token { text: text.into(), first_used: at, redrive_date: at });
+            self.tokens.push_back(Token {
+                text: text.into(),
+                first_used: at,
+                redrive_date: at,
+            });
             while self.tokens.len() > options.remembered_tokens {
                 self.tokens.pop_front();
             }
         }
-        self.redrives.push(Redrive { at, token: token.map(Into::into), count, by });
+        self.redrives.push(Redrive {
+            at,
+            token: token.map(Into::into),
+            count,
+            by,
+        });
     }
 
     /// The `redriveDate` a token led to, if the token is still known.
@@ -461,7 +519,10 @@ impl Execution {
         options: &Options,
     ) -> Redrivable {
         let no = |reason: &str| Redrivable::No(reason.to_owned());
-        if matches!(phase.status, Status::Running | Status::Succeeded | Status::PendingRedrive) {
+        if matches!(
+            phase.status,
+            Status::Running | Status::Succeeded | Status::PendingRedrive
+        ) {
             let status = phase.status.as_str();
             return Redrivable::No(format!("Execution is {status} and cannot be redriven"));
         }
@@ -480,7 +541,11 @@ impl Execution {
         if options.is_over(phase.stop.unwrap_or(now), options.redrivable_period_ms, now) {
             return no("Execution redrivable period exceeded");
         }
-        if self.map_run.is_some() { Redrivable::ByMapRun } else { Redrivable::Yes }
+        if self.map_run.is_some() {
+            Redrivable::ByMapRun
+        } else {
+            Redrivable::Yes
+        }
     }
 }
 

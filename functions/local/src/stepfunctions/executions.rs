@@ -21,14 +21,21 @@ impl StepFunctions {
     /// A machine and what an ARN of it points at.
     pub(super) fn pointed(&self, arn: &str) -> Answer<(&Machine, Pointed)> {
         let (unqualified, qualifier) = match Arn::read(arn)? {
-            Arn::Machine { unqualified, qualifier, label: None } => (unqualified, qualifier),
+            Arn::Machine {
+                unqualified,
+                qualifier,
+                label: None,
+            } => (unqualified, qualifier),
             Arn::Machine { .. } => {
                 let message = format!("Labeled state machine ARNs are not supported here: '{arn}'");
                 return Err(invalid(message, Some("API_DOES_NOT_SUPPORT_LABELED_ARNS")));
             }
             other => return Err(wrong_kind(other)),
         };
-        let machine = self.machines.get(unqualified).ok_or_else(|| no_machine(arn))?;
+        let machine = self
+            .machines
+            .get(unqualified)
+            .ok_or_else(|| no_machine(arn))?;
         let pointed = machine.point(qualifier).ok_or_else(|| no_machine(arn))?;
         Ok((machine, pointed))
     }
@@ -43,7 +50,10 @@ impl StepFunctions {
 
     pub(super) fn start_execution(&mut self, now: u64, request: Request<'_>) -> Answer {
         let machine_arn = request.required("stateMachineArn", 256)?;
-        let name = request.text("name", 0, usize::MAX)?.map(valid_name).transpose()?;
+        let name = request
+            .text("name", 0, usize::MAX)?
+            .map(valid_name)
+            .transpose()?;
         let input = request.text("input", 0, usize::MAX)?.unwrap_or("{}");
         let data: Value = serde_json::from_str(input).map_err(|why| bad_input(&why.to_string()))?;
         if input.len() > INPUT_LIMIT {
@@ -66,7 +76,10 @@ impl StepFunctions {
         if express {
             // No status-change events, no history by the API (documented); nothing to redrive.
             let run = self.ids.uuid();
-            let arn = build(&self.place, format_args!("express:{machine_name}:{name}:{run}"));
+            let arn = build(
+                &self.place,
+                format_args!("express:{machine_name}:{name}:{run}"),
+            );
             return Ok(started(&arn, now));
         }
         let arn = build(&self.place, format_args!("execution:{machine_name}:{name}"));
@@ -85,7 +98,11 @@ impl StepFunctions {
         }
         let answer = started(&arn, now);
         let scope = Arc::clone(&pointed.revision.scope);
-        let Pointed { revision, version, alias } = pointed;
+        let Pointed {
+            revision,
+            version,
+            alias,
+        } = pointed;
         let order = self.next_number();
         self.launch(Execution::new(Birth {
             arn: arn.into(),
@@ -107,15 +124,22 @@ impl StepFunctions {
     /// Stopping what has already ended answers its `stopDate` and changes nothing.
     pub(super) fn stop_execution(&mut self, now: u64, request: Request<'_>) -> Answer {
         let arn = request.required("executionArn", 256)?;
-        let failure =
-            Failure::new(request.text("error", 0, 256)?, request.text("cause", 0, 32_768)?);
+        let failure = Failure::new(
+            request.text("error", 0, 256)?,
+            request.text("cause", 0, 32_768)?,
+        );
         let execution = self.find(arn)?;
-        let stop = execution.phase.stop.filter(|_| execution.phase.status.is_closed());
+        let stop = execution
+            .phase
+            .stop
+            .filter(|_| execution.phase.status.is_closed());
         if stop.is_none() {
             let arn = Arc::clone(&execution.arn);
             self.abort(now, &arn, failure);
         }
-        Ok(Object::default().with("stopDate", seconds(stop.unwrap_or(now))).done())
+        Ok(Object::default()
+            .with("stopDate", seconds(stop.unwrap_or(now)))
+            .done())
     }
 
     pub(super) fn describe_execution(&self, now: u64, request: Request<'_>) -> Answer {
@@ -123,8 +147,9 @@ impl StepFunctions {
         let data = request.one_of("includedData", &["ALL_DATA", "METADATA_ONLY"])?
             != Some("METADATA_ONLY");
         let execution = self.find(arn)?;
-        let phase =
-            execution.seen(now, self.options.describe_lag_ms).ok_or_else(|| no_execution(arn))?;
+        let phase = execution
+            .seen(now, self.options.describe_lag_ms)
+            .ok_or_else(|| no_execution(arn))?;
         let redrivable =
             execution.redrivable(phase, self.is_deleting(execution), now, &self.options);
         let (redrive_status, reason) = redrivable.parts();
@@ -161,7 +186,9 @@ impl StepFunctions {
         let data = request.flag("includeExecutionData", true)?;
         let start = request.page_start(now)?;
         let execution = self.find(arn)?;
-        let seen = execution.history.len_at(now.saturating_sub(self.options.history_lag_ms));
+        let seen = execution
+            .history
+            .len_at(now.saturating_sub(self.options.history_lag_ms));
         // A page begins after the last id shown; the walk backwards stays within the history as it
         // was when it began.
         let first = match (start.map(|page| page.key.0), reverse) {
@@ -179,7 +206,11 @@ impl StepFunctions {
             data,
         };
         let ids = (0..size as u64).map_while(|step| {
-            let id = if reverse { first.checked_sub(step)? } else { first + step };
+            let id = if reverse {
+                first.checked_sub(step)?
+            } else {
+                first + step
+            };
             (1..=seen).contains(&id).then_some(id)
         });
         let ids: Vec<u64> = ids.collect();
@@ -191,14 +222,19 @@ impl StepFunctions {
         let more = ids.last().filter(|last| **last != end && seen > 0);
         Ok(Object::default()
             .with("events", events)
-            .maybe("nextToken", more.map(|last| Page::new((*last, 0), now).to_string()))
+            .maybe(
+                "nextToken",
+                more.map(|last| Page::new((*last, 0), now).to_string()),
+            )
             .done())
     }
 
     pub(super) fn describe_for_execution(&self, now: u64, request: Request<'_>) -> Answer {
         let arn = request.required("executionArn", 256)?;
         let execution = self.find(arn)?;
-        execution.seen(now, self.options.describe_lag_ms).ok_or_else(|| no_execution(arn))?;
+        execution
+            .seen(now, self.options.describe_lag_ms)
+            .ok_or_else(|| no_execution(arn))?;
         let revision = &execution.revision;
         let Arn::Execution { machine, label, .. } = Arn::read(arn)? else {
             return Err(invalid_arn(arn));
@@ -209,9 +245,15 @@ impl StepFunctions {
             .with("definition", text(&revision.text))
             .with("roleArn", text(&revision.role))
             .with("updateDate", seconds(revision.since))
-            .with("loggingConfiguration", json!({ "level": "OFF", "includeExecutionData": false }))
+            .with(
+                "loggingConfiguration",
+                json!({ "level": "OFF", "includeExecutionData": false }),
+            )
             .with("tracingConfiguration", json!({ "enabled": false }))
-            .with("encryptionConfiguration", json!({ "type": "AWS_OWNED_KEY" }))
+            .with(
+                "encryptionConfiguration",
+                json!({ "type": "AWS_OWNED_KEY" }),
+            )
             .maybe("mapRunArn", execution.map_run.as_deref())
             .maybe("label", label)
             .maybe("revisionId", revision.id.as_deref())
@@ -221,11 +263,17 @@ impl StepFunctions {
 
 /// The script in an input, with every state it names found in the definition.
 fn read_script(input: &Value, pointed: &Pointed) -> Result<Option<Script>, ScriptError> {
-    let Some(script) = Script::from_input(input)? else { return Ok(None) };
+    let Some(script) = Script::from_input(input)? else {
+        return Ok(None);
+    };
     for (at, outcome) in script.each() {
-        let Ending::Fail(failing) = &outcome.ending else { continue };
-        if let Some(state) =
-            failing.state.as_deref().filter(|name| !pointed.revision.scope.contains(name))
+        let Ending::Fail(failing) = &outcome.ending else {
+            continue;
+        };
+        if let Some(state) = failing
+            .state
+            .as_deref()
+            .filter(|name| !pointed.revision.scope.contains(name))
         {
             let why = format_args!("the definition has no state named `{state}`");
             return Err(ScriptError::new(format!("{at}.fail.state"), why));
@@ -235,11 +283,17 @@ fn read_script(input: &Value, pointed: &Pointed) -> Result<Option<Script>, Scrip
 }
 
 fn bad_input(why: &str) -> crate::api::ApiError {
-    error("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{why}'"))
+    error(
+        "InvalidExecutionInput",
+        format!("Invalid State Machine Execution Input: '{why}'"),
+    )
 }
 
 fn started(arn: &str, start: u64) -> Value {
-    Object::default().with("executionArn", arn).with("startDate", seconds(start)).done()
+    Object::default()
+        .with("executionArn", arn)
+        .with("startDate", seconds(start))
+        .done()
 }
 
 /// The details beside an input or output, `__type` included (observed).

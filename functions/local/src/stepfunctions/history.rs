@@ -16,11 +16,16 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(error: Option<&str>, cause: Option<&str>) -> Self {
-        Self { error: error.map(Arc::from), cause: cause.map(Arc::from) }
+        Self {
+            error: error.map(Arc::from),
+            cause: cause.map(Arc::from),
+        }
     }
 
     fn add_to(&self, object: Object) -> Object {
-        object.maybe("error", self.error.as_deref()).maybe("cause", self.cause.as_deref())
+        object
+            .maybe("error", self.error.as_deref())
+            .maybe("cause", self.cause.as_deref())
     }
 }
 
@@ -111,7 +116,9 @@ impl Shown<'_> {
         if !self.data {
             return object;
         }
-        object.with(key, value).with(&format!("{key}Details"), json!({ "truncated": false }))
+        object
+            .with(key, value)
+            .with(&format!("{key}Details"), json!({ "truncated": false }))
     }
 
     /// The event as the API answers it.
@@ -122,7 +129,9 @@ impl Shown<'_> {
             .with("type", name.as_str())
             .with("id", id)
             .with("previousEventId", event.previous);
-        object.maybe(&format!("{key}EventDetails"), details.map(Object::done)).done()
+        object
+            .maybe(&format!("{key}EventDetails"), details.map(Object::done))
+            .done()
     }
 
     /// Type, prefix of the details' key, details.
@@ -131,7 +140,10 @@ impl Shown<'_> {
         let plain = |name: &str| (name.to_owned(), String::new(), None);
         let with = |name: &str, details: Object| (name.to_owned(), lower(name), Some(details));
         let iteration = |name: &str, state: &State| {
-            with(name, object().with("name", text(&state.name)).with("index", 0))
+            with(
+                name,
+                object().with("name", text(&state.name)).with("index", 0),
+            )
         };
         match what {
             What::ExecutionStarted => with(
@@ -141,25 +153,35 @@ impl Shown<'_> {
                     .maybe("stateMachineAliasArn", self.alias)
                     .maybe("stateMachineVersionArn", self.version),
             ),
-            What::ExecutionSucceeded(output) => {
-                with("ExecutionSucceeded", self.payload(object(), "output", output))
-            }
+            What::ExecutionSucceeded(output) => with(
+                "ExecutionSucceeded",
+                self.payload(object(), "output", output),
+            ),
             What::ExecutionFailed(failure) => with("ExecutionFailed", failure.add_to(object())),
-            What::ExecutionTimedOut => {
-                with("ExecutionTimedOut", object().with("error", "States.Timeout"))
-            }
+            What::ExecutionTimedOut => with(
+                "ExecutionTimedOut",
+                object().with("error", "States.Timeout"),
+            ),
             What::ExecutionAborted(failure) => with("ExecutionAborted", failure.add_to(object())),
             What::ExecutionRedriven(count) => {
                 with("ExecutionRedriven", object().with("redriveCount", *count))
             }
             What::StateEntered(state) => {
                 let details = self.input(object().with("name", text(&state.name)));
-                (format!("{}StateEntered", state.kind.name()), "stateEntered".into(), Some(details))
+                (
+                    format!("{}StateEntered", state.kind.name()),
+                    "stateEntered".into(),
+                    Some(details),
+                )
             }
             What::StateExited(state) => {
                 let details = object().with("name", text(&state.name));
                 let details = self.payload(details, "output", self.input);
-                (format!("{}StateExited", state.kind.name()), "stateExited".into(), Some(details))
+                (
+                    format!("{}StateExited", state.kind.name()),
+                    "stateExited".into(),
+                    Some(details),
+                )
             }
             What::Scheduled(state) => self.task(state, "Scheduled", None),
             What::Started(state) => self.task(state, "Started", None),
@@ -167,9 +189,10 @@ impl Shown<'_> {
             What::Succeeded(state) => self.task(state, "Succeeded", None),
             What::Failed(state, failure) => self.task(state, "Failed", Some(failure)),
             What::TimedOut(state, failure) => self.task(state, "TimedOut", Some(failure)),
-            What::EvaluationFailed(state, failure) => {
-                with("EvaluationFailed", failure.add_to(object().with("state", text(&state.name))))
-            }
+            What::EvaluationFailed(state, failure) => with(
+                "EvaluationFailed",
+                failure.add_to(object().with("state", text(&state.name))),
+            ),
             What::ParallelStateStarted => plain("ParallelStateStarted"),
             What::ParallelStateSucceeded => plain("ParallelStateSucceeded"),
             What::ParallelStateFailed => plain("ParallelStateFailed"),
@@ -185,7 +208,9 @@ impl Shown<'_> {
             What::MapRunFailed(failure) => with("MapRunFailed", failure.add_to(object())),
             What::MapRunRedriven(arn, count) => with(
                 "MapRunRedriven",
-                object().with("mapRunArn", text(arn)).with("redriveCount", *count),
+                object()
+                    .with("mapRunArn", text(arn))
+                    .with("redriveCount", *count),
             ),
         }
     }
@@ -204,14 +229,19 @@ impl Shown<'_> {
         let (prefix, details) = match &state.resource {
             Some(Resource::Lambda(arn)) => ("LambdaFunction", self.call(stage, arn)),
             Some(Resource::Activity(arn)) => ("Activity", self.call(stage, arn)),
-            Some(Resource::Integration { resource_type, resource }) => {
+            Some(Resource::Integration {
+                resource_type,
+                resource,
+            }) => {
                 let object = Object::default()
                     .with("resourceType", text(resource_type))
                     .with("resource", text(resource));
                 let details = match stage {
                     "Scheduled" => {
                         let parameters = if self.data { self.input } else { "" };
-                        object.with("region", self.region).with("parameters", parameters)
+                        object
+                            .with("region", self.region)
+                            .with("parameters", parameters)
                     }
                     "Submitted" | "Succeeded" => self.payload(object, "output", self.input),
                     _ => object,
@@ -242,5 +272,10 @@ impl Shown<'_> {
 /// The name with its first letter in lower case.
 fn lower(name: &str) -> String {
     let mut letters = name.chars();
-    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
+    letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_lowercase)
+        .chain(letters)
+        .collect()
 }

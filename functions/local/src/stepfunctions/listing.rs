@@ -70,14 +70,22 @@ impl StepFunctions {
             None => Bound::Unbounded,
         };
         let range = (Bound::Unbounded, end);
-        let all = self.started.get(&owner).map(|set| set.range(range).rev()).into_iter().flatten();
+        let all = self
+            .started
+            .get(&owner)
+            .map(|set| set.range(range).rev())
+            .into_iter()
+            .flatten();
         let mut shown = all.filter_map(|(start, order, arn)| {
             let execution = self.executions.get(arn)?;
             let phase = execution.seen(now, self.options.list_lag_ms)?;
             wanted(execution, phase).then(|| ((*start, *order), item(execution, phase)))
         });
         let page: Vec<_> = shown.by_ref().take(size).collect();
-        let last = page.last().map(|(key, _)| *key).filter(|_| shown.next().is_some());
+        let last = page
+            .last()
+            .map(|(key, _)| *key)
+            .filter(|_| shown.next().is_some());
         let items: Vec<Value> = page.into_iter().map(|(_, item)| item).collect();
         Ok(Object::default()
             .with("executions", items)

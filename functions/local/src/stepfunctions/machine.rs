@@ -76,10 +76,16 @@ impl Machine {
     pub(super) fn point(&self, qualifier: Option<&str>) -> Option<Pointed> {
         let Some(qualifier) = qualifier else {
             let revision = Arc::clone(&self.revision);
-            return Some(Pointed { revision, version: None, alias: None });
+            return Some(Pointed {
+                revision,
+                version: None,
+                alias: None,
+            });
         };
-        if let Some(version) =
-            qualifier.parse().ok().and_then(|number: u64| self.versions.get(&number))
+        if let Some(version) = qualifier
+            .parse()
+            .ok()
+            .and_then(|number: u64| self.versions.get(&number))
         {
             let revision = Arc::clone(&version.revision);
             return Some(Pointed {
@@ -91,7 +97,10 @@ impl Machine {
         let alias = self.aliases.get(qualifier)?;
         // The heaviest route: real routing is random by weight.
         let (route, _) = alias.routes.iter().max_by_key(|(_, weight)| *weight)?;
-        let version = self.versions.values().find(|version| version.arn == *route)?;
+        let version = self
+            .versions
+            .values()
+            .find(|version| version.arn == *route)?;
         Some(Pointed {
             revision: Arc::clone(&version.revision),
             version: Some(Arc::clone(route)),

@@ -15,7 +15,10 @@ use super::{Answer, StepFunctions};
 
 fn read_definition(text: &str) -> Answer<Arc<definition::Scope>> {
     definition::read(text).map_err(|why| {
-        error("InvalidDefinition", format!("Invalid State Machine Definition: '{why}'"))
+        error(
+            "InvalidDefinition",
+            format!("Invalid State Machine Definition: '{why}'"),
+        )
     })
 }
 
@@ -44,17 +47,26 @@ impl StepFunctions {
             }
         }
         let text: Arc<str> = definition.into();
-        let machine = self.machines.entry(Arc::clone(&arn)).or_insert_with(|| Machine {
-            arn: Arc::clone(&arn),
-            name: name.into(),
-            kind,
-            created: now,
-            deleting: false,
-            revision: Arc::new(Revision { text, scope, role: role.into(), id: None, since: now }),
-            versions: BTreeMap::new(),
-            aliases: BTreeMap::new(),
-            published: 0,
-        });
+        let machine = self
+            .machines
+            .entry(Arc::clone(&arn))
+            .or_insert_with(|| Machine {
+                arn: Arc::clone(&arn),
+                name: name.into(),
+                kind,
+                created: now,
+                deleting: false,
+                revision: Arc::new(Revision {
+                    text,
+                    scope,
+                    role: role.into(),
+                    id: None,
+                    since: now,
+                }),
+                versions: BTreeMap::new(),
+                aliases: BTreeMap::new(),
+                published: 0,
+            });
         let version = publish.then(|| machine.publish(now, description));
         Ok(Object::default()
             .with("stateMachineArn", &*arn)
@@ -65,11 +77,18 @@ impl StepFunctions {
 
     /// A machine that may be changed, by its unqualified ARN.
     fn changeable(&mut self, arn: &str) -> Answer<&mut Machine> {
-        let Arn::Machine { unqualified, qualifier: None, label: None } = Arn::read(arn)? else {
+        let Arn::Machine {
+            unqualified,
+            qualifier: None,
+            label: None,
+        } = Arn::read(arn)?
+        else {
             return Err(wrong_kind(Arn::read(arn)?));
         };
-        let machine =
-            self.machines.get_mut(unqualified).ok_or_else(|| super::wire::no_machine(arn))?;
+        let machine = self
+            .machines
+            .get_mut(unqualified)
+            .ok_or_else(|| super::wire::no_machine(arn))?;
         if machine.deleting {
             return Err(deleting(arn));
         }
@@ -84,7 +103,11 @@ impl StepFunctions {
         let publish = request.flag("publish", false)?;
         let description = request.text("versionDescription", 0, 256)?;
         self.changeable(arn)?;
-        let settings = ["loggingConfiguration", "tracingConfiguration", "encryptionConfiguration"];
+        let settings = [
+            "loggingConfiguration",
+            "tracingConfiguration",
+            "encryptionConfiguration",
+        ];
         if definition.is_none()
             && role.is_none()
             && settings.iter().all(|name| request.raw(name).is_none())
@@ -94,7 +117,9 @@ impl StepFunctions {
                            must be specified";
             return Err(error("MissingRequiredParameter", message));
         }
-        let parsed = definition.map(|text| Ok((text, read_definition(text)?))).transpose()?;
+        let parsed = definition
+            .map(|text| Ok((text, read_definition(text)?)))
+            .transpose()?;
         let id: Arc<str> = self.ids.uuid().into();
         let machine = self.changeable(arn)?;
         let old = &machine.revision;
@@ -103,8 +128,13 @@ impl StepFunctions {
             None => (Arc::clone(&old.text), Arc::clone(&old.scope)),
         };
         let role = role.map_or_else(|| Arc::clone(&old.role), Arc::from);
-        machine.revision =
-            Arc::new(Revision { text, scope, role, id: Some(Arc::clone(&id)), since: now });
+        machine.revision = Arc::new(Revision {
+            text,
+            scope,
+            role,
+            id: Some(Arc::clone(&id)),
+            since: now,
+        });
         let version = publish.then(|| machine.publish(now, description));
         Ok(Object::default()
             .with("updateDate", seconds(now))
@@ -140,21 +170,31 @@ impl StepFunctions {
         let name = valid_name(request.required("name", usize::MAX)?)?;
         let description = request.text("description", 0, 256)?.map(String::from);
         let bad = |why: &str| invalid(why, Some("INVALID_ROUTING_CONFIGURATION"));
-        let routes = request.raw("routingConfiguration").and_then(Value::as_array);
-        let routes = routes.filter(|routes| matches!(routes.len(), 1 | 2)).ok_or_else(|| {
-            constraint(
-                "Value at 'routingConfiguration' failed to satisfy constraint: \
+        let routes = request
+            .raw("routingConfiguration")
+            .and_then(Value::as_array);
+        let routes = routes
+            .filter(|routes| matches!(routes.len(), 1 | 2))
+            .ok_or_else(|| {
+                constraint(
+                    "Value at 'routingConfiguration' failed to satisfy constraint: \
                  Member must have 1 or 2 items",
-            )
-        })?;
+                )
+            })?;
         let mut read = Vec::new();
         let mut owner = None;
         for route in routes {
             let version = Request(route).required("stateMachineVersionArn", 256)?;
-            let weight =
-                route.get("weight").and_then(Value::as_u64).filter(|weight| *weight <= 100);
+            let weight = route
+                .get("weight")
+                .and_then(Value::as_u64)
+                .filter(|weight| *weight <= 100);
             let weight = weight.ok_or_else(|| bad("weight must be between 0 and 100"))?;
-            let Arn::Machine { unqualified, qualifier: Some(_), label: None } = Arn::read(version)?
+            let Arn::Machine {
+                unqualified,
+                qualifier: Some(_),
+                label: None,
+            } = Arn::read(version)?
             else {
                 return Err(wrong_kind(Arn::read(version)?));
             };
@@ -175,10 +215,18 @@ impl StepFunctions {
         let arn: Arc<str> = format!("{owner}:{name}").into();
         if let Some(alias) = machine.aliases.get(name) {
             if alias.routes != read || alias.description != description {
-                return Err(error("ConflictException", format!("Alias already exists: '{arn}'")));
+                return Err(error(
+                    "ConflictException",
+                    format!("Alias already exists: '{arn}'"),
+                ));
             }
         } else {
-            let alias = Alias { routes: read, arn: Arc::clone(&arn), created: now, description };
+            let alias = Alias {
+                routes: read,
+                arn: Arc::clone(&arn),
+                created: now,
+                description,
+            };
             machine.aliases.insert(name.into(), alias);
         }
         let created = machine.aliases.get(name).map_or(now, |alias| alias.created);
@@ -193,7 +241,11 @@ impl StepFunctions {
     pub(super) fn delete_state_machine(&mut self, request: Request<'_>) -> Answer {
         let arn = request.required("stateMachineArn", 256)?;
         match Arn::read(arn)? {
-            Arn::Machine { unqualified, qualifier: None, label: None } => {
+            Arn::Machine {
+                unqualified,
+                qualifier: None,
+                label: None,
+            } => {
                 if let Some(machine) = self.machines.get_mut(unqualified) {
                     machine.deleting = true;
                 }
@@ -208,13 +260,28 @@ impl StepFunctions {
         let (machine, pointed) = self.pointed(arn)?;
         let revision = &pointed.revision;
         let version = pointed.version.as_ref();
-        let version =
-            version.and_then(|arn| machine.versions.values().find(|version| version.arn == *arn));
-        let shown = pointed.alias.as_ref().or(pointed.version.as_ref()).unwrap_or(&machine.arn);
+        let version = version.and_then(|arn| {
+            machine
+                .versions
+                .values()
+                .find(|version| version.arn == *arn)
+        });
+        let shown = pointed
+            .alias
+            .as_ref()
+            .or(pointed.version.as_ref())
+            .unwrap_or(&machine.arn);
         Ok(Object::default()
             .with("stateMachineArn", text(shown))
             .with("name", text(&machine.name))
-            .with("status", if machine.deleting { "DELETING" } else { "ACTIVE" })
+            .with(
+                "status",
+                if machine.deleting {
+                    "DELETING"
+                } else {
+                    "ACTIVE"
+                },
+            )
             .with("definition", text(&revision.text))
             .with("roleArn", text(&revision.role))
             .with("type", machine.kind.as_str())
@@ -222,11 +289,20 @@ impl StepFunctions {
                 "creationDate",
                 seconds(version.map_or(machine.created, |version| version.created)),
             )
-            .with("loggingConfiguration", json!({ "level": "OFF", "includeExecutionData": false }))
+            .with(
+                "loggingConfiguration",
+                json!({ "level": "OFF", "includeExecutionData": false }),
+            )
             .with("tracingConfiguration", json!({ "enabled": false }))
-            .with("encryptionConfiguration", json!({ "type": "AWS_OWNED_KEY" }))
+            .with(
+                "encryptionConfiguration",
+                json!({ "type": "AWS_OWNED_KEY" }),
+            )
             .maybe("revisionId", revision.id.as_deref())
-            .maybe("description", version.and_then(|version| version.description.as_deref()))
+            .maybe(
+                "description",
+                version.and_then(|version| version.description.as_deref()),
+            )
             .done())
     }
 
@@ -235,7 +311,11 @@ impl StepFunctions {
         let size = request.page_size()?;
         let skip = request.page_start(now)?.map_or(0, |page| page.key.0);
         let skip_count = usize::try_from(skip).unwrap_or(usize::MAX);
-        let mut rest = self.machines.values().filter(|machine| !machine.deleting).skip(skip_count);
+        let mut rest = self
+            .machines
+            .values()
+            .filter(|machine| !machine.deleting)
+            .skip(skip_count);
         let items: Vec<Value> = rest
             .by_ref()
             .take(size)
@@ -250,6 +330,9 @@ impl StepFunctions {
             .collect();
         let shown = skip + items.len() as u64;
         let more = rest.next().map(|_| Page::new((shown, 0), now).to_string());
-        Ok(Object::default().with("stateMachines", items).maybe("nextToken", more).done())
+        Ok(Object::default()
+            .with("stateMachines", items)
+            .maybe("nextToken", more)
+            .done())
     }
 }

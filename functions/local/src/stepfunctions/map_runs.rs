@@ -52,7 +52,12 @@ impl StepFunctions {
             .executions
             .get_mut(parent)
             .filter(|parent| parent.phase.status == Status::Running)?;
-        let Ok(Arn::Execution { machine: name, label: None, .. }) = Arn::read(parent) else {
+        let Ok(Arn::Execution {
+            machine: name,
+            label: None,
+            ..
+        }) = Arn::read(parent)
+        else {
             return None;
         };
         let (revision, input) = (Arc::clone(&owner.revision), Arc::clone(&owner.input));
@@ -63,13 +68,19 @@ impl StepFunctions {
             owner.walk(now).log(What::MapRunStarted(Arc::clone(&arn)));
         }
         let parent = Arc::clone(&owner.arn);
-        let processor =
-            revision.scope.distributed(label).and_then(|state| state.scopes.first().cloned());
+        let processor = revision
+            .scope
+            .distributed(label)
+            .and_then(|state| state.scopes.first().cloned());
         let scope = processor.or_else(|| definition::read(CHILD).ok())?;
         let births: Vec<Birth> = children
             .into_iter()
             .map(|(child, script)| Birth {
-                arn: build(&self.place, format_args!("execution:{name}/{label}:{child}")).into(),
+                arn: build(
+                    &self.place,
+                    format_args!("execution:{name}/{label}:{child}"),
+                )
+                .into(),
                 name: child.into(),
                 machine: Arc::clone(&machine),
                 version: None,
@@ -104,8 +115,13 @@ impl StepFunctions {
 
     /// An execution has ended: a child's Map Run may be over, a parent's children end with it.
     pub(super) fn settle_map_runs(&mut self, at: u64, arn: &Arc<str>) {
-        let Some(execution) = self.executions.get(arn) else { return };
-        let owner = execution.map_run.as_ref().and_then(|owner| self.map_runs.get_mut(owner));
+        let Some(execution) = self.executions.get(arn) else {
+            return;
+        };
+        let owner = execution
+            .map_run
+            .as_ref()
+            .and_then(|owner| self.map_runs.get_mut(owner));
         if let Some(owner) = owner {
             owner.open = owner.open.saturating_sub(1);
             if owner.open == 0 {
@@ -123,9 +139,13 @@ impl StepFunctions {
     /// A redriven parent redrives its Map Runs: their unsuccessful children wait as
     /// PENDING_REDRIVE, then run (documented).
     pub(super) fn redrive_map_runs(&mut self, now: u64, arn: &Arc<str>) {
-        let Some(parent) = self.executions.get_mut(arn) else { return };
+        let Some(parent) = self.executions.get_mut(arn) else {
+            return;
+        };
         for run in parent.map_runs.clone() {
-            let Some(run) = self.map_runs.get_mut(&run) else { continue };
+            let Some(run) = self.map_runs.get_mut(&run) else {
+                continue;
+            };
             run.redrive_count += 1;
             run.redrive_date = Some(now);
             let what = What::MapRunRedriven(Arc::clone(&run.arn), run.redrive_count);
@@ -138,8 +158,14 @@ impl StepFunctions {
             child.redrivable(&child.phase, false, now, &options) == Redrivable::ByMapRun
         });
         for arn in children {
-            let Some(child) = self.executions.get_mut(&arn) else { continue };
-            let Phase { redrive_count, redrive_date, .. } = child.phase;
+            let Some(child) = self.executions.get_mut(&arn) else {
+                continue;
+            };
+            let Phase {
+                redrive_count,
+                redrive_date,
+                ..
+            } = child.phase;
             let (status, failure) = (Status::PendingRedrive, Failure::default());
             let pending = Phase {
                 since: now,
@@ -151,7 +177,11 @@ impl StepFunctions {
                 redrive_date,
             };
             child.turn(pending, &self.options);
-            if let Some(run) = child.map_run.as_ref().and_then(|run| self.map_runs.get_mut(run)) {
+            if let Some(run) = child
+                .map_run
+                .as_ref()
+                .and_then(|run| self.map_runs.get_mut(run))
+            {
                 run.open += 1;
                 run.stop = None;
             }
@@ -165,16 +195,25 @@ impl StepFunctions {
             .get(parent)
             .map(|parent| parent.map_runs.as_slice())
             .unwrap_or_default();
-        let children =
-            runs.iter().filter_map(|run| self.map_runs.get(run)).flat_map(|run| &run.children);
-        children.filter(|arn| self.executions.get(*arn).is_some_and(&wanted)).cloned().collect()
+        let children = runs
+            .iter()
+            .filter_map(|run| self.map_runs.get(run))
+            .flat_map(|run| &run.children);
+        children
+            .filter(|arn| self.executions.get(*arn).is_some_and(&wanted))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn list_map_runs(&self, now: u64, request: Request<'_>) -> Answer {
         let execution = self.find(request.required("executionArn", 256)?)?;
         let size = request.page_size()?;
         let skip = request.page_start(now)?.map_or(0, |page| page.key.0);
-        let runs = execution.map_runs.iter().rev().filter_map(|arn| self.map_runs.get(arn));
+        let runs = execution
+            .map_runs
+            .iter()
+            .rev()
+            .filter_map(|arn| self.map_runs.get(arn));
         let mut rest = runs.skip(usize::try_from(skip).unwrap_or(usize::MAX));
         let items: Vec<Value> = rest
             .by_ref()
@@ -191,7 +230,10 @@ impl StepFunctions {
             .collect();
         let shown = skip + items.len() as u64;
         let more = rest.next().map(|_| Page::new((shown, 0), now).to_string());
-        Ok(Object::default().with("mapRuns", items).maybe("nextToken", more).done())
+        Ok(Object::default()
+            .with("mapRuns", items)
+            .maybe("nextToken", more)
+            .done())
     }
 
     pub(super) fn describe_map_run(&self, now: u64, request: Request<'_>) -> Answer {
@@ -200,8 +242,16 @@ impl StepFunctions {
             Arn::MapRun => self.map_runs.get(arn).ok_or_else(|| no_resource(arn))?,
             other => return Err(wrong_kind(other)),
         };
-        let children = || run.children.iter().filter_map(|arn| self.executions.get(arn));
-        let count = |status| children().filter(|child| child.phase.status == status).count();
+        let children = || {
+            run.children
+                .iter()
+                .filter_map(|arn| self.executions.get(arn))
+        };
+        let count = |status| {
+            children()
+                .filter(|child| child.phase.status == status)
+                .count()
+        };
         let stuck = children()
             .filter(|child| {
                 child.phase.status.is_closed() && child.phase.status != Status::Succeeded

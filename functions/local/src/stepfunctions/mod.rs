@@ -177,8 +177,12 @@ impl StepFunctions {
     fn keep(&mut self, execution: Execution) {
         let key = (execution.start, execution.order, Arc::clone(&execution.arn));
         let owner = execution.map_run.as_ref().unwrap_or(&execution.machine);
-        self.started.entry(Arc::clone(owner)).or_default().insert(key);
-        self.executions.insert(Arc::clone(&execution.arn), execution);
+        self.started
+            .entry(Arc::clone(owner))
+            .or_default()
+            .insert(key);
+        self.executions
+            .insert(Arc::clone(&execution.arn), execution);
     }
 
     /// Begins a run and notes when it ends.
@@ -202,12 +206,18 @@ impl StepFunctions {
 
     /// What is due for this execution now happens.
     fn fall_due(&mut self, at: u64, arn: &Arc<str>) {
-        let Some(execution) = self.executions.get_mut(arn) else { return };
+        let Some(execution) = self.executions.get_mut(arn) else {
+            return;
+        };
         execution.due = None;
         if execution.phase.status == Status::PendingRedrive {
             return self.restart(at, arn, None, By::MapRun);
         }
-        match self.machines.get(execution.unlabeled_machine()).filter(|machine| machine.deleting) {
+        match self
+            .machines
+            .get(execution.unlabeled_machine())
+            .filter(|machine| machine.deleting)
+        {
             // Documented: executions of a deleted machine end at their next transition.
             Some(machine) => {
                 let cause = format!("State machine {} has been deleted", machine.name);
@@ -228,7 +238,9 @@ impl StepFunctions {
 
     /// Restarts an execution: count, history, event, next run.
     fn restart(&mut self, now: u64, arn: &Arc<str>, token: Option<&str>, by: By) {
-        let Some(execution) = self.executions.get_mut(arn) else { return };
+        let Some(execution) = self.executions.get_mut(arn) else {
+            return;
+        };
         execution.redrive(now, token, by, &self.options);
         self.open += 1;
         if self.options.announce_running_after_redrive {
@@ -240,7 +252,9 @@ impl StepFunctions {
 
     /// Ends a running or pending execution as ABORTED.
     fn abort(&mut self, now: u64, arn: &Arc<str>, failure: history::Failure) {
-        let Some(execution) = self.executions.get_mut(arn) else { return };
+        let Some(execution) = self.executions.get_mut(arn) else {
+            return;
+        };
         if let Some(due) = execution.due.take() {
             self.due.remove(&due);
         }
@@ -273,7 +287,10 @@ impl StepFunctions {
             "RedriveExecution" => return self.redrive_execution(now, request),
             _ => {
                 let code = "com.amazon.coral.service#UnknownOperationException";
-                return Err(ApiError::new(code, format!("{operation} is not known here")));
+                return Err(ApiError::new(
+                    code,
+                    format!("{operation} is not known here"),
+                ));
             }
         };
         Ok((answer, Effect::Done))
@@ -281,8 +298,17 @@ impl StepFunctions {
 
     fn record(&mut self, now: u64, operation: &str, body: &Value, effect: Effect, answered: bool) {
         let keys = ["executionArn", "mapRunArn", "stateMachineArn"];
-        let arn = keys.iter().find_map(|key| body.get(key)?.as_str()).map(Arc::from);
-        self.calls.push(Call { at: now, operation: operation.into(), arn, effect, answered });
+        let arn = keys
+            .iter()
+            .find_map(|key| body.get(key)?.as_str())
+            .map(Arc::from);
+        self.calls.push(Call {
+            at: now,
+            operation: operation.into(),
+            arn,
+            effect,
+            answered,
+        });
     }
 }
 
@@ -293,7 +319,13 @@ impl Service for StepFunctions {
         let fault = self.faults.get_mut(operation).and_then(VecDeque::pop_front);
         match fault {
             Some(Fault::Refuse(error)) => {
-                self.record(now, operation, body, Effect::Refused(error.code().into()), true);
+                self.record(
+                    now,
+                    operation,
+                    body,
+                    Effect::Refused(error.code().into()),
+                    true,
+                );
                 return Err(error.into());
             }
             Some(Fault::LoseRequest) => {
@@ -311,7 +343,11 @@ impl Service for StepFunctions {
         };
         let answered = fault.is_none();
         self.record(now, operation, body, effect, answered);
-        if answered { answer.map_err(CallError::Api) } else { Err(CallError::Lost) }
+        if answered {
+            answer.map_err(CallError::Api)
+        } else {
+            Err(CallError::Lost)
+        }
     }
 
     fn advance(&mut self, now: u64) {
@@ -334,6 +370,9 @@ impl Service for StepFunctions {
     }
 
     fn inject(&mut self, operation: &str, fault: Fault) {
-        self.faults.entry(operation.into()).or_default().push_back(fault);
+        self.faults
+            .entry(operation.into())
+            .or_default()
+            .push_back(fault);
     }
 }

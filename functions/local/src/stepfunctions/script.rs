@@ -33,17 +33,25 @@ pub struct Script {
 impl Script {
     /// A script of these outcomes, of which the last repeats.
     pub fn new(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
-        Self { outcomes: outcomes.into_iter().collect(), then: None }
+        Self {
+            outcomes: outcomes.into_iter().collect(),
+            then: None,
+        }
     }
 
     /// The outcome of run number `run`, counted from 0; none if the script is empty.
     pub fn outcome(&self, run: usize) -> Option<&Outcome> {
-        self.outcomes.get(run).or(self.then.as_ref()).or_else(|| self.outcomes.last())
+        self.outcomes
+            .get(run)
+            .or(self.then.as_ref())
+            .or_else(|| self.outcomes.last())
     }
 
     /// Reads the script out of an execution's input, if there is one.
     pub fn from_input(input: &Value) -> Result<Option<Self>, ScriptError> {
-        let Some(outcomes) = input.get("outcomes") else { return Ok(None) };
+        let Some(outcomes) = input.get("outcomes") else {
+            return Ok(None);
+        };
         let outcomes = outcomes.as_array().filter(|list| !list.is_empty());
         let outcomes = outcomes.ok_or_else(|| {
             ScriptError::new("outcomes", "must be a list of at least one outcome")
@@ -56,7 +64,10 @@ impl Script {
             outcomes: each
                 .map(|(i, value)| read(format!("outcomes[{i}]"), value))
                 .collect::<Result<_, _>>()?,
-            then: input.get("then").map(|value| read("then".into(), value)).transpose()?,
+            then: input
+                .get("then")
+                .map(|value| read("then".into(), value))
+                .transpose()?,
         }))
     }
 
@@ -80,13 +91,20 @@ pub struct ScriptError {
 
 impl ScriptError {
     pub(super) fn new(at: impl Into<String>, why: impl std::fmt::Display) -> Self {
-        Self { at: at.into(), why: why.to_string() }
+        Self {
+            at: at.into(),
+            why: why.to_string(),
+        }
     }
 }
 
 impl std::fmt::Display for ScriptError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the script in the input cannot be played: {}: {}", self.at, self.why)
+        write!(
+            f,
+            "the script in the input cannot be played: {}: {}",
+            self.at, self.why
+        )
     }
 }
 
@@ -143,13 +161,20 @@ pub struct Succeeding {
 
 impl Outcome {
     const fn new(ending: Ending) -> Self {
-        Self { ending, after_ms: DEFAULT_RUN_MS }
+        Self {
+            ending,
+            after_ms: DEFAULT_RUN_MS,
+        }
     }
 
     /// A run that fails with this error and cause.
     pub fn fail(error: &str, cause: &str) -> Self {
         let (error, cause) = (Some(error.into()), Some(cause.into()));
-        Self::new(Ending::Fail(Failing { state: None, error, cause }))
+        Self::new(Ending::Fail(Failing {
+            state: None,
+            error,
+            cause,
+        }))
     }
 
     /// A run that the machine's own `TimeoutSeconds` ends.
@@ -208,7 +233,13 @@ impl TryFrom<OutcomeText> for Outcome {
     type Error = String;
 
     fn try_from(text: OutcomeText) -> Result<Self, String> {
-        let OutcomeText { fail, time_out, succeed, hang, after_ms } = text;
+        let OutcomeText {
+            fail,
+            time_out,
+            succeed,
+            hang,
+            after_ms,
+        } = text;
         if let Some(failing) = &fail {
             within("error", failing.error.as_deref(), 256)?;
             within("cause", failing.cause.as_deref(), 32_768)?;
@@ -222,9 +253,10 @@ impl TryFrom<OutcomeText> for Outcome {
         .into_iter()
         .flatten();
         match (endings.next(), endings.next()) {
-            (Some(ending), None) => {
-                Ok(Self { ending, after_ms: after_ms.unwrap_or(DEFAULT_RUN_MS) })
-            }
+            (Some(ending), None) => Ok(Self {
+                ending,
+                after_ms: after_ms.unwrap_or(DEFAULT_RUN_MS),
+            }),
             (None, _) => {
                 Err("must have one of `fail`, `time_out`, `succeed`, `hang`; it has none".into())
             }
@@ -237,9 +269,9 @@ impl TryFrom<OutcomeText> for Outcome {
 
 fn within(what: &str, text: Option<&str>, most: usize) -> Result<(), String> {
     match text.map(|text| text.chars().count()) {
-        Some(length) if length > most => {
-            Err(format!("`{what}` has {length} characters, at most {most} are allowed"))
-        }
+        Some(length) if length > most => Err(format!(
+            "`{what}` has {length} characters, at most {most} are allowed"
+        )),
         _ => Ok(()),
     }
 }
@@ -247,7 +279,13 @@ fn within(what: &str, text: Option<&str>, most: usize) -> Result<(), String> {
 impl From<Outcome> for OutcomeText {
     fn from(outcome: Outcome) -> Self {
         let after_ms = Some(outcome.after_ms).filter(|ms| *ms != DEFAULT_RUN_MS);
-        let mut text = Self { fail: None, time_out: None, succeed: None, hang: None, after_ms };
+        let mut text = Self {
+            fail: None,
+            time_out: None,
+            succeed: None,
+            hang: None,
+            after_ms,
+        };
         match outcome.ending {
             Ending::Fail(failing) => text.fail = Some(failing),
             Ending::TimeOut => text.time_out = Some(Nothing {}),

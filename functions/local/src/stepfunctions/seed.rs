@@ -98,11 +98,17 @@ impl Seed {
 
     /// Whether a definition has the state this execution failed at, and the Fail state it ended in.
     fn suits(&self, scope: &definition::Scope) -> bool {
-        let Some(name) = self.failed_state.as_deref() else { return !self.ended_in_fail_state };
+        let Some(name) = self.failed_state.as_deref() else {
+            return !self.ended_in_fail_state;
+        };
         let path = scope.path_to(name);
-        let Some(state) = path.as_ref().and_then(|path| path.last()) else { return false };
+        let Some(state) = path.as_ref().and_then(|path| path.last()) else {
+            return false;
+        };
         let says = |literal: &Option<Arc<str>>, text: &Option<String>| {
-            literal.as_deref().is_none_or(|literal| Some(literal) == text.as_deref())
+            literal
+                .as_deref()
+                .is_none_or(|literal| Some(literal) == text.as_deref())
         };
         let fail = state.kind == Kind::Fail;
         fail == self.ended_in_fail_state
@@ -122,7 +128,11 @@ impl Seed {
     fn failing(&self) -> Ending {
         let fallback = self.ended_in_fail_state.then(|| "Failed".to_owned());
         let state = self.failed_state.clone().or(fallback);
-        Ending::Fail(Failing { state, error: self.error.clone(), cause: self.cause.clone() })
+        Ending::Fail(Failing {
+            state,
+            error: self.error.clone(),
+            cause: self.cause.clone(),
+        })
     }
 }
 
@@ -192,7 +202,9 @@ impl StepFunctions {
     /// Replaces what an execution does in the runs that have not begun; false if there is none.
     pub fn set_outcomes(&mut self, arn: &str, script: Script) -> bool {
         let execution = self.executions.get_mut(arn);
-        execution.map(|execution| execution.set_script(script)).is_some()
+        execution
+            .map(|execution| execution.set_script(script))
+            .is_some()
     }
 
     /// Somebody redrives an execution in the console: as RedriveExecution, without a client token
@@ -224,12 +236,19 @@ impl StepFunctions {
     /// nothing. Its machine is made if there is none; an existing machine whose newest definition
     /// cannot have led to this execution is taken to have been updated since.
     pub fn seed(&mut self, seed: Seed) -> Result<(), ApiError> {
-        let Arn::Execution { machine: name, label, name: execution_name } = Arn::read(&seed.arn)?
+        let Arn::Execution {
+            machine: name,
+            label,
+            name: execution_name,
+        } = Arn::read(&seed.arn)?
         else {
             return Err(wrong_kind(Arn::read(&seed.arn)?));
         };
         if seed.status == Status::PendingRedrive {
-            return Err(invalid("an execution cannot be seeded as PENDING_REDRIVE", None));
+            return Err(invalid(
+                "an execution cannot be seeded as PENDING_REDRIVE",
+                None,
+            ));
         }
         if self.executions.contains_key(seed.arn.as_str()) {
             return Err(error(
@@ -247,8 +266,9 @@ impl StepFunctions {
         let birth = Birth {
             arn: seed.arn.as_str().into(),
             name: execution_name.into(),
-            machine: label
-                .map_or(Arc::clone(&machine), |label| format!("{machine}/{label}").into()),
+            machine: label.map_or(Arc::clone(&machine), |label| {
+                format!("{machine}/{label}").into()
+            }),
             version: seed.state_machine_version_arn.as_deref().map(Arc::from),
             alias: seed.state_machine_alias_arn.as_deref().map(Arc::from),
             scope: Arc::clone(&revision.scope),
@@ -278,14 +298,19 @@ impl StepFunctions {
         machine: &Arc<str>,
         name: &str,
     ) -> Answer<Arc<Revision>> {
-        let known = self.machines.get(machine).map(|machine| Arc::clone(&machine.revision));
+        let known = self
+            .machines
+            .get(machine)
+            .map(|machine| Arc::clone(&machine.revision));
         let revision = match known.filter(|revision| seed.suits(&revision.scope)) {
             Some(revision) => revision,
             None => {
                 let text = seed.definition();
                 let scope = definition::read(&text).map_err(|why| invalid(why, None))?;
-                let role =
-                    format!("arn:{}:iam::{}:role/{name}", self.place.partition, self.place.account);
+                let role = format!(
+                    "arn:{}:iam::{}:role/{name}",
+                    self.place.partition, self.place.account
+                );
                 Arc::new(Revision {
                     text: text.into(),
                     scope,
@@ -295,23 +320,31 @@ impl StepFunctions {
                 })
             }
         };
-        let machine = self.machines.entry(Arc::clone(machine)).or_insert_with(|| Machine {
-            arn: Arc::clone(machine),
-            name: name.into(),
-            kind: Type::Standard,
-            created: seed.start,
-            deleting: false,
-            revision: Arc::clone(&revision),
-            versions: BTreeMap::new(),
-            aliases: BTreeMap::new(),
-            published: 0,
-        });
+        let machine = self
+            .machines
+            .entry(Arc::clone(machine))
+            .or_insert_with(|| Machine {
+                arn: Arc::clone(machine),
+                name: name.into(),
+                kind: Type::Standard,
+                created: seed.start,
+                deleting: false,
+                revision: Arc::clone(&revision),
+                versions: BTreeMap::new(),
+                aliases: BTreeMap::new(),
+                published: 0,
+            });
         let version = seed.state_machine_version_arn.as_deref();
         let number = version.and_then(|arn| arn.rsplit(':').next()?.parse::<u64>().ok());
         if let (Some(arn), Some(number)) = (version, number) {
             let (arn, created, revision) = (arn.into(), seed.start, Arc::clone(&revision));
             machine.published = machine.published.max(number);
-            let made = || Version { arn, revision, created, description: None };
+            let made = || Version {
+                arn,
+                revision,
+                created,
+                description: None,
+            };
             let version = machine.versions.entry(number).or_insert_with(made);
             return Ok(Arc::clone(&version.revision));
         }
@@ -323,23 +356,37 @@ impl Seed {
     /// Lets an execution live through what it is said to have lived through; also answers when
     /// it ends if it is still running.
     fn play(&self, mut execution: Execution, options: &Options) -> (Execution, Option<u64>) {
-        let calm =
-            Options { describe_lag_ms: 0, list_lag_ms: 0, fail_state_ms: 0, ..options.clone() };
+        let calm = Options {
+            describe_lag_ms: 0,
+            list_lag_ms: 0,
+            fail_state_ms: 0,
+            ..options.clone()
+        };
         let running = self.status == Status::Running;
         let stop = if running {
             self.redrive_date.unwrap_or(self.start)
         } else {
             self.stop.max(self.start)
         };
-        let last =
-            self.redrive_date.unwrap_or(u64::midpoint(self.start, stop)).clamp(self.start, stop);
+        let last = self
+            .redrive_date
+            .unwrap_or(u64::midpoint(self.start, stop))
+            .clamp(self.start, stop);
         let share = |run: u64| match self.redrive_count {
             0 => self.start,
             runs => self.start + (last - self.start) / runs * run,
         };
-        let begins =
-            |run: u64| if run == self.redrive_count && run > 0 { last } else { share(run) };
-        let named = self.failed_state.as_deref().filter(|_| !self.ended_in_fail_state);
+        let begins = |run: u64| {
+            if run == self.redrive_count && run > 0 {
+                last
+            } else {
+                share(run)
+            }
+        };
+        let named = self
+            .failed_state
+            .as_deref()
+            .filter(|_| !self.ended_in_fail_state);
         if let Some(path) = named.and_then(|name| execution.scope.path_to(name)) {
             execution.walk(self.start).go_to(&path);
         }
@@ -351,7 +398,10 @@ impl Seed {
             if run == self.redrive_count {
                 break;
             }
-            let outcome = Outcome { ending: self.failing(), after_ms: 0 };
+            let outcome = Outcome {
+                ending: self.failing(),
+                after_ms: 0,
+            };
             execution.set_script(Script::new([outcome]));
             execution.begin(at, &calm);
             execution.end(u64::midpoint(at, begins(run + 1)), &calm);
@@ -367,7 +417,10 @@ impl Seed {
             execution.phase.since = self.start;
             return (execution, ends);
         }
-        let outcome = Outcome { ending: self.last_ending(), after_ms: 0 };
+        let outcome = Outcome {
+            ending: self.last_ending(),
+            after_ms: 0,
+        };
         execution.set_script(Script::new([outcome]));
         execution.begin(at, &calm);
         if self.status == Status::Aborted {
@@ -378,8 +431,15 @@ impl Seed {
         }
         execution.redrives.clear();
         execution.phase.since = self.start;
-        let again = Outcome { ending: self.failing(), after_ms: super::DEFAULT_RUN_MS };
-        execution.set_script(if scripted { self.outcomes.clone() } else { Script::new([again]) });
+        let again = Outcome {
+            ending: self.failing(),
+            after_ms: super::DEFAULT_RUN_MS,
+        };
+        execution.set_script(if scripted {
+            self.outcomes.clone()
+        } else {
+            Script::new([again])
+        });
         (execution, None)
     }
 }

@@ -85,8 +85,12 @@ impl Walk<'_> {
 
     /// Fails where it stands, and the Parallel and Map states around with it.
     pub(super) fn fail(&mut self, failure: &Failure) {
-        let Some(position) = self.cursor.position.clone() else { return };
-        let Some((state, around)) = position.path.split_last() else { return };
+        let Some(position) = self.cursor.position.clone() else {
+            return;
+        };
+        let Some((state, around)) = position.path.split_last() else {
+            return;
+        };
         let error = failure.error.as_deref();
         match state.kind {
             Kind::Task if !schedules(error) => self.evaluation_fails(state, failure),
@@ -128,7 +132,11 @@ impl Walk<'_> {
     pub(super) fn reach(&mut self, target: &Path) {
         let shared = self.cursor.path().map_or(0, |path| {
             let around = path.len().min(target.len()).saturating_sub(1);
-            path.iter().zip(target).take(around).take_while(|(a, b)| a.name == b.name).count()
+            path.iter()
+                .zip(target)
+                .take(around)
+                .take_while(|(a, b)| a.name == b.name)
+                .count()
         });
         let mut last = self.leave_down_to(shared);
         for (depth, state) in target.iter().enumerate().skip(shared) {
@@ -145,13 +153,20 @@ impl Walk<'_> {
             if let Some(next) = target.get(depth + 1) {
                 let opened = self.open(state);
                 // The other branches have succeeded by then.
-                for scope in state.inner().iter().filter(|scope| !scope.contains(&next.name)) {
+                for scope in state
+                    .inner()
+                    .iter()
+                    .filter(|scope| !scope.contains(&next.name))
+                {
                     self.pass_all(&scope.way_out(None));
                     self.cursor.previous = opened;
                 }
             } else {
-                self.cursor.position =
-                    Some(Position { path: target.clone(), entered, scheduled: false });
+                self.cursor.position = Some(Position {
+                    path: target.clone(),
+                    entered,
+                    scheduled: false,
+                });
             }
         }
     }
@@ -214,11 +229,15 @@ impl Walk<'_> {
 
     /// Schedules the Task it stands at, unless that was done in this run.
     fn schedule(&mut self) {
-        let Some(position) = &mut self.cursor.position else { return };
+        let Some(position) = &mut self.cursor.position else {
+            return;
+        };
         if std::mem::replace(&mut position.scheduled, true) {
             return;
         }
-        let Some(state) = position.path.last().cloned() else { return };
+        let Some(state) = position.path.last().cloned() else {
+            return;
+        };
         self.start(&state);
     }
 
@@ -261,10 +280,17 @@ impl Walk<'_> {
 /// Whether a Task that fails with this error was scheduled at all: the state itself, not what it
 /// calls, fails with these.
 pub(super) fn schedules(error: Option<&str>) -> bool {
-    !matches!(error, Some("States.Runtime" | "States.QueryEvaluationError"))
+    !matches!(
+        error,
+        Some("States.Runtime" | "States.QueryEvaluationError")
+    )
 }
 
 /// The branch of `container` that holds `state`.
 fn branch<'a>(container: &'a State, state: &State) -> Option<&'a Scope> {
-    container.inner().iter().find(|scope| scope.contains(&state.name)).map(AsRef::as_ref)
+    container
+        .inner()
+        .iter()
+        .find(|scope| scope.contains(&state.name))
+        .map(AsRef::as_ref)
 }

@@ -42,11 +42,17 @@ pub(super) fn invalid_token() -> ApiError {
 }
 
 pub(super) fn no_execution(arn: &str) -> ApiError {
-    error("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'"))
+    error(
+        "ExecutionDoesNotExist",
+        format!("Execution Does Not Exist: '{arn}'"),
+    )
 }
 
 pub(super) fn no_machine(arn: &str) -> ApiError {
-    error("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"))
+    error(
+        "StateMachineDoesNotExist",
+        format!("State Machine Does Not Exist: '{arn}'"),
+    )
 }
 
 pub(super) fn no_resource(arn: &str) -> ApiError {
@@ -54,11 +60,17 @@ pub(super) fn no_resource(arn: &str) -> ApiError {
 }
 
 pub(super) fn deleting(arn: &str) -> ApiError {
-    error("StateMachineDeleting", format!("State Machine is being deleted: '{arn}'"))
+    error(
+        "StateMachineDeleting",
+        format!("State Machine is being deleted: '{arn}'"),
+    )
 }
 
 pub(super) fn limit_exceeded() -> ApiError {
-    error("ExecutionLimitExceeded", "The maximum number of open executions has been reached")
+    error(
+        "ExecutionLimitExceeded",
+        "The maximum number of open executions has been reached",
+    )
 }
 
 /// Reads the members of a request body.
@@ -72,11 +84,17 @@ impl<'a> Request<'a> {
 
     /// An optional string of `min..=max` characters.
     pub(super) fn text(self, name: &str, min: usize, max: usize) -> Answer<Option<&'a str>> {
-        let Some(value) = self.member(name) else { return Ok(None) };
+        let Some(value) = self.member(name) else {
+            return Ok(None);
+        };
         let text = value.as_str().ok_or_else(|| wrong_type(name, "a string"))?;
         let length = text.chars().count();
         if length < min || length > max {
-            let (bound, side) = if length < min { (min, "greater") } else { (max, "less") };
+            let (bound, side) = if length < min {
+                (min, "greater")
+            } else {
+                (max, "less")
+            };
             let shown: String = text.chars().take(64).collect();
             return Err(constraint(format_args!(
                 "Value '{shown}' at '{name}' failed to satisfy constraint: \
@@ -104,7 +122,9 @@ impl<'a> Request<'a> {
 
     /// One of an enumeration's values.
     pub(super) fn one_of(self, name: &str, allowed: &[&str]) -> Answer<Option<&'a str>> {
-        let Some(text) = self.text(name, 0, usize::MAX)? else { return Ok(None) };
+        let Some(text) = self.text(name, 0, usize::MAX)? else {
+            return Ok(None);
+        };
         if allowed.contains(&text) {
             return Ok(Some(text));
         }
@@ -117,7 +137,9 @@ impl<'a> Request<'a> {
 
     /// `maxResults`: 0 and absent mean 100, and 1000 is the most (documented).
     pub(super) fn page_size(self) -> Answer<usize> {
-        let Some(value) = self.member("maxResults") else { return Ok(100) };
+        let Some(value) = self.member("maxResults") else {
+            return Ok(100);
+        };
         match value.as_u64() {
             Some(0) => Ok(100),
             Some(size @ 1..=1000) => {
@@ -133,7 +155,9 @@ impl<'a> Request<'a> {
 
     /// `nextToken`: where the last page ended. A token lives for 24 hours (documented).
     pub(super) fn page_start(self, now: u64) -> Answer<Option<Page>> {
-        let Some(token) = self.text("nextToken", 1, 3096)? else { return Ok(None) };
+        let Some(token) = self.text("nextToken", 1, 3096)? else {
+            return Ok(None);
+        };
         let page = Page::read(token).ok_or_else(invalid_token)?;
         if now.saturating_sub(page.issued) > 24 * 60 * 60 * 1000 {
             return Err(invalid_token());
@@ -148,7 +172,10 @@ impl<'a> Request<'a> {
 }
 
 fn wrong_type(name: &str, expected: &str) -> ApiError {
-    ApiError::new("SerializationException", format!("'{name}' must be {expected}"))
+    ApiError::new(
+        "SerializationException",
+        format!("'{name}' must be {expected}"),
+    )
 }
 
 /// A place in a list: the key of the last item shown, and when the token was handed out.
@@ -164,8 +191,13 @@ impl Page {
     }
 
     fn read(token: &str) -> Option<Self> {
-        let mut parts = token.split('-').map(|part| u64::from_str_radix(part, 16).ok());
-        let page = Self { key: (parts.next()??, parts.next()??), issued: parts.next()?? };
+        let mut parts = token
+            .split('-')
+            .map(|part| u64::from_str_radix(part, 16).ok());
+        let page = Self {
+            key: (parts.next()??, parts.next()??),
+            issued: parts.next()??,
+        };
         parts.next().is_none().then_some(page)
     }
 }
@@ -204,7 +236,10 @@ pub(super) fn text(value: &str) -> Value {
 }
 
 /// Milliseconds as the API answers them: epoch seconds with a fraction (observed).
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch fit into 53 bits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since the epoch fit into 53 bits"
+)]
 pub(super) fn seconds(ms: u64) -> Value {
     json!(ms as f64 / 1000.0)
 }
@@ -220,7 +255,11 @@ pub(super) fn rfc3339(ms: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
@@ -230,9 +269,17 @@ pub(super) fn rfc3339(ms: u64) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arn<'a> {
     /// `stateMachine:<name>[/<label>][:<version or alias>]`
-    Machine { unqualified: &'a str, qualifier: Option<&'a str>, label: Option<&'a str> },
+    Machine {
+        unqualified: &'a str,
+        qualifier: Option<&'a str>,
+        label: Option<&'a str>,
+    },
     /// `execution:<machine>[/<label>]:<name>`
-    Execution { machine: &'a str, label: Option<&'a str>, name: &'a str },
+    Execution {
+        machine: &'a str,
+        label: Option<&'a str>,
+        name: &'a str,
+    },
     /// `express:<machine>:<name>:<uuid>`
     Express,
     /// `mapRun:<machine>/<label>:<uuid>`
@@ -251,7 +298,10 @@ impl<'a> Arn<'a> {
             && service == Some("states")
             && region.is_some_and(|name| !name.is_empty())
             && account.is_some_and(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()));
-        let resource = parts.next().filter(|_| known).ok_or_else(|| invalid_arn(arn))?;
+        let resource = parts
+            .next()
+            .filter(|_| known)
+            .ok_or_else(|| invalid_arn(arn))?;
         Self::resource(arn, resource).ok_or_else(|| invalid_arn(arn))
     }
 
@@ -270,9 +320,17 @@ impl<'a> Arn<'a> {
             ("stateMachine", qualifier, None) if second.is_none() == qualifier.is_none() => {
                 let tail = qualifier.map_or(0, |qualifier| qualifier.len() + 1);
                 let unqualified = arn.get(..arn.len() - tail)?;
-                Some(Self::Machine { unqualified, qualifier, label })
+                Some(Self::Machine {
+                    unqualified,
+                    qualifier,
+                    label,
+                })
             }
-            ("execution", Some(name), None) => Some(Self::Execution { machine, label, name }),
+            ("execution", Some(name), None) => Some(Self::Execution {
+                machine,
+                label,
+                name,
+            }),
             ("express", Some(_), _) => Some(Self::Express),
             ("mapRun", Some(_), None) => Some(Self::MapRun),
             _ => None,
@@ -292,12 +350,18 @@ impl<'a> Arn<'a> {
 
 /// The right kind of thing in the wrong operation.
 pub(super) fn wrong_kind(arn: Arn<'_>) -> ApiError {
-    invalid_arn(format_args!("Resource type not valid in this context: {}", arn.kind()))
+    invalid_arn(format_args!(
+        "Resource type not valid in this context: {}",
+        arn.kind()
+    ))
 }
 
 /// Builds an ARN of Step Functions.
 pub(super) fn arn(place: &Place, resource: std::fmt::Arguments<'_>) -> String {
-    format!("arn:{}:states:{}:{}:{resource}", place.partition, place.region, place.account)
+    format!(
+        "arn:{}:states:{}:{}:{resource}",
+        place.partition, place.region, place.account
+    )
 }
 
 /// Names of machines, aliases and executions: 1 to 80 characters, none of those that ARNs, globs

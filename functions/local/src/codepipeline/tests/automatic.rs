@@ -73,7 +73,10 @@ fn the_automatic_retry_may_wait_and_a_caller_may_be_faster() {
     for (pending, code) in [
         (None, "done"),
         (Some(RetryRefusal::Conflict), "ConflictException"),
-        (Some(RetryRefusal::StageNotRetryable), "StageNotRetryableException"),
+        (
+            Some(RetryRefusal::StageNotRetryable),
+            "StageNotRetryableException",
+        ),
     ] {
         for announces in [true, false] {
             let options = Options {
@@ -85,13 +88,25 @@ fn the_automatic_retry_may_wait_and_a_caller_may_be_faster() {
             let mut desk = Desk::of(retrying("FAILED_ACTIONS"), options);
             let id = desk.start(script(1));
             desk.until(2_000);
-            let status = if announces { StageStatus::Failed } else { StageStatus::InProgress };
+            let status = if announces {
+                StageStatus::Failed
+            } else {
+                StageStatus::InProgress
+            };
             assert_eq!(desk.view(&id, "Build").status, status);
             assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), code);
             desk.until(60_000);
-            let retries: Vec<_> =
-                desk.service.retries("shop", &id, "Build").iter().map(|it| it.by).collect();
-            let expected = if pending.is_none() { By::Api } else { By::Automatic };
+            let retries: Vec<_> = desk
+                .service
+                .retries("shop", &id, "Build")
+                .iter()
+                .map(|it| it.by)
+                .collect();
+            let expected = if pending.is_none() {
+                By::Api
+            } else {
+                By::Automatic
+            };
             assert_eq!(retries, [expected], "one of them, not both");
             assert_eq!(desk.status(&id), "Succeeded");
         }
@@ -100,7 +115,10 @@ fn the_automatic_retry_may_wait_and_a_caller_may_be_faster() {
 
 #[test]
 fn a_stage_that_waits_for_its_automatic_retry_lets_nobody_in() {
-    let options = Options { automatic_retry_delay_ms: 5_000, ..Options::default() };
+    let options = Options {
+        automatic_retry_delay_ms: 5_000,
+        ..Options::default()
+    };
     let mut desk = Desk::of(retrying("FAILED_ACTIONS"), options);
     let old = desk.start(script(1));
     desk.until(1_050);
@@ -108,14 +126,20 @@ fn a_stage_that_waits_for_its_automatic_retry_lets_nobody_in() {
     desk.until(5_000);
     assert!(desk.service.stage("shop", &new, "Build").is_none());
     desk.until(60_000);
-    assert_eq!((desk.status(&old), desk.status(&new)), ("Succeeded".into(), "Succeeded".into()));
+    assert_eq!(
+        (desk.status(&old), desk.status(&new)),
+        ("Succeeded".into(), "Succeeded".into())
+    );
 }
 
 #[test]
 fn an_automatic_rollback_takes_the_stage_away() {
     let on_failure = json!({ "onFailure": { "result": "ROLLBACK" } });
     let pipeline = shop_with("SUPERSEDED", 2, on_failure);
-    let options = Options { automatic_rollback_delay_ms: 2_000, ..Options::default() };
+    let options = Options {
+        automatic_rollback_delay_ms: 2_000,
+        ..Options::default()
+    };
     let mut desk = Desk::of(pipeline.clone(), options.clone());
     let good = desk.start(json!({}));
     desk.until(10_000);
@@ -128,11 +152,23 @@ fn an_automatic_rollback_takes_the_stage_away() {
     let list = desk.done("ListPipelineExecutions", json!({ "pipelineName": "shop" }));
     let newest = &list["pipelineExecutionSummaries"][0];
     assert_eq!(newest["trigger"]["triggerType"], json!("AutomatedRollback"));
-    assert_eq!(newest["rollbackMetadata"]["rollbackTargetPipelineExecutionId"], json!(good));
-    assert_eq!(desk.retry("Deploy", &bad, "FAILED_ACTIONS"), "NotLatestPipelineExecutionException");
+    assert_eq!(
+        newest["rollbackMetadata"]["rollbackTargetPipelineExecutionId"],
+        json!(good)
+    );
+    assert_eq!(
+        desk.retry("Deploy", &bad, "FAILED_ACTIONS"),
+        "NotLatestPipelineExecutionException"
+    );
 
-    for (pending, code) in [(None, "done"), (Some(RetryRefusal::Conflict), "ConflictException")] {
-        let options = Options { retry_while_rollback_pending: pending, ..options.clone() };
+    for (pending, code) in [
+        (None, "done"),
+        (Some(RetryRefusal::Conflict), "ConflictException"),
+    ] {
+        let options = Options {
+            retry_while_rollback_pending: pending,
+            ..options.clone()
+        };
         let mut desk = Desk::of(pipeline.clone(), options);
         desk.start(json!({}));
         desk.until(10_000);
@@ -140,7 +176,11 @@ fn an_automatic_rollback_takes_the_stage_away() {
         desk.until(14_000);
         assert_eq!(desk.retry("Deploy", &bad, "FAILED_ACTIONS"), code);
         desk.until(60_000);
-        let kind = if pending.is_none() { "STANDARD" } else { "ROLLBACK" };
+        let kind = if pending.is_none() {
+            "STANDARD"
+        } else {
+            "ROLLBACK"
+        };
         assert_eq!(desk.state(2)["latestExecution"]["type"], json!(kind));
     }
 }
@@ -149,7 +189,11 @@ fn an_automatic_rollback_takes_the_stage_away() {
 fn a_stage_may_fail_without_a_failed_action() {
     let condition = |result: &str| json!({ "conditions": [{ "result": result, "rules": [] }] });
     for (key, script, shown) in [
-        ("beforeEntry", "Build#beforeEntry", "beforeEntryConditionState"),
+        (
+            "beforeEntry",
+            "Build#beforeEntry",
+            "beforeEntryConditionState",
+        ),
         ("onSuccess", "Build#onSuccess", "onSuccessConditionState"),
     ] {
         let pipeline = shop_with("SUPERSEDED", 1, json!({ key: condition("FAIL") }));
@@ -162,7 +206,11 @@ fn a_stage_may_fail_without_a_failed_action() {
         let latest = json!({ "latestExecution": { "status": "Failed", "summary": "closed" } });
         assert_eq!(state[shown], latest);
         let view = desk.view(&id, "Build");
-        assert!(view.actions.iter().all(|it| it.status != Some(ActionStatus::Failed)));
+        assert!(
+            view.actions
+                .iter()
+                .all(|it| it.status != Some(ActionStatus::Failed))
+        );
         for mode in ["FAILED_ACTIONS", "ALL_ACTIONS"] {
             assert_eq!(desk.retry("Build", &id, mode), "StageNotRetryableException");
         }
@@ -184,7 +232,10 @@ fn a_success_condition_may_roll_back() {
     desk.until(10_000);
     let bad = desk.start(json!({ "Deploy#onSuccess": [{ "fail": { "message": "alarm" } }] }));
     desk.until(20_000);
-    assert_eq!((desk.status(&good), desk.status(&bad)), ("Succeeded".into(), "Failed".into()));
+    assert_eq!(
+        (desk.status(&good), desk.status(&bad)),
+        ("Succeeded".into(), "Failed".into())
+    );
     let latest = desk.state(2)["latestExecution"].take();
     assert_eq!(latest["type"], json!("ROLLBACK"));
     assert_eq!(latest["status"], json!("Succeeded"));
@@ -192,17 +243,24 @@ fn a_success_condition_may_roll_back() {
 
 #[test]
 fn an_automatic_retry_of_all_actions_waits_for_those_in_progress() {
-    for (mode, runs, at) in
-        [("FAILED_ACTIONS", [2, 1, 0], 1_100), ("ALL_ACTIONS", [2, 2, 0], 4_000)]
-    {
-        let options =
-            Options { stage_fails: StageFails::AtFirstFailedAction, ..Options::default() };
+    for (mode, runs, at) in [
+        ("FAILED_ACTIONS", [2, 1, 0], 1_100),
+        ("ALL_ACTIONS", [2, 2, 0], 4_000),
+    ] {
+        let options = Options {
+            stage_fails: StageFails::AtFirstFailedAction,
+            ..Options::default()
+        };
         let mut desk = Desk::of(retrying(mode), options);
         let list = json!([fail(100), succeed(9_000)]);
         let id = desk.start(json!({ "Build/Compile": list, "Build/Lint": [succeed(3_000)] }));
         desk.until(5_000);
         let view = desk.view(&id, "Build");
         assert_eq!(view.retries[0].at, at, "{mode}");
-        assert_eq!(view.actions.iter().map(|it| it.runs).collect::<Vec<_>>(), runs, "{mode}");
+        assert_eq!(
+            view.actions.iter().map(|it| it.runs).collect::<Vec<_>>(),
+            runs,
+            "{mode}"
+        );
     }
 }

@@ -9,20 +9,39 @@ fn a_pipeline_has_versions() {
         desk.code("CreatePipeline", json!({ "pipeline": shop() })),
         "PipelineNameInUseException"
     );
-    desk.done("UpdatePipeline", json!({ "pipeline": shop_with("QUEUED", 1, json!({})) }));
-    for (version, mode) in [(json!(1), "SUPERSEDED"), (json!(2), "QUEUED"), (json!(null), "QUEUED")]
-    {
+    desk.done(
+        "UpdatePipeline",
+        json!({ "pipeline": shop_with("QUEUED", 1, json!({})) }),
+    );
+    for (version, mode) in [
+        (json!(1), "SUPERSEDED"),
+        (json!(2), "QUEUED"),
+        (json!(null), "QUEUED"),
+    ] {
         let answer = desk.done("GetPipeline", json!({ "name": "shop", "version": version }));
-        assert_eq!(answer["pipeline"]["executionMode"], json!(mode), "{version}");
+        assert_eq!(
+            answer["pipeline"]["executionMode"],
+            json!(mode),
+            "{version}"
+        );
         assert!(
-            answer["metadata"]["pipelineArn"].as_str().unwrap().ends_with(":111122223333:shop")
+            answer["metadata"]["pipelineArn"]
+                .as_str()
+                .unwrap()
+                .ends_with(":111122223333:shop")
         );
     }
     let list = desk.done("ListPipelines", json!({}));
     assert_eq!(list["pipelines"][0]["version"], json!(2));
     desk.done("DeletePipeline", json!({ "name": "shop" }));
-    assert_eq!(desk.code("GetPipeline", json!({ "name": "shop" })), "PipelineNotFoundException");
-    assert_eq!(desk.done("ListPipelines", json!({})), json!({ "pipelines": [] }));
+    assert_eq!(
+        desk.code("GetPipeline", json!({ "name": "shop" })),
+        "PipelineNotFoundException"
+    );
+    assert_eq!(
+        desk.done("ListPipelines", json!({})),
+        json!({ "pipelines": [] })
+    );
 }
 
 #[test]
@@ -34,7 +53,10 @@ fn what_a_deleted_pipeline_had_in_progress_touches_no_later_one() {
     let new = desk.start(json!({}));
     desk.until(60_000);
     assert_eq!(desk.status(&new), "Succeeded");
-    assert_eq!(desk.retry("Source", &old, "FAILED_ACTIONS"), "NotLatestPipelineExecutionException");
+    assert_eq!(
+        desk.retry("Source", &old, "FAILED_ACTIONS"),
+        "NotLatestPipelineExecutionException"
+    );
 }
 
 #[test]
@@ -49,9 +71,18 @@ fn bad_pipelines_are_refused_by_name() {
         (change("/name", json!("two words")), "ValidationException"),
         (change("/roleArn", json!(null)), "ValidationException"),
         (change("/stages", json!([])), "InvalidStructureException"),
-        (change("/stages/1/name", json!("Source")), "InvalidStructureException"),
-        (change("/stages/1/actions", json!([])), "InvalidStageDeclarationException"),
-        (change("/stages/1/actions/1/name", json!("Compile")), "InvalidStageDeclarationException"),
+        (
+            change("/stages/1/name", json!("Source")),
+            "InvalidStructureException",
+        ),
+        (
+            change("/stages/1/actions", json!([])),
+            "InvalidStageDeclarationException",
+        ),
+        (
+            change("/stages/1/actions/1/name", json!("Compile")),
+            "InvalidStageDeclarationException",
+        ),
         (
             change("/stages/1/actions/0/actionTypeId/category", json!("Bake")),
             "InvalidActionDeclarationException",
@@ -80,15 +111,33 @@ fn bad_scripts_say_what_is_wrong() {
         ("{", "EOF"),
         (r#"{"Build/Compile": {}}"#, "expected a sequence"),
         (r#"{"Build/Compile": []}"#, "empty list"),
-        (r#"{"Build/Compile": [{}]}"#, "exactly one of succeed, fail and hang"),
-        (r#"{"Build/Compile": [{"succeed": {}, "hang": {}}]}"#, "exactly one of"),
-        (r#"{"Build/Compile": [{"explode": {}}]}"#, "unknown field `explode`"),
-        (r#"{"Build/Compile": [{"fail": {"msg": ""}}]}"#, "unknown field `msg`"),
+        (
+            r#"{"Build/Compile": [{}]}"#,
+            "exactly one of succeed, fail and hang",
+        ),
+        (
+            r#"{"Build/Compile": [{"succeed": {}, "hang": {}}]}"#,
+            "exactly one of",
+        ),
+        (
+            r#"{"Build/Compile": [{"explode": {}}]}"#,
+            "unknown field `explode`",
+        ),
+        (
+            r#"{"Build/Compile": [{"fail": {"msg": ""}}]}"#,
+            "unknown field `msg`",
+        ),
         (r#"{"Build/Bake": [{"hang": {}}]}"#, "no action \"Bake\""),
         (r#"{"Bake/Compile": [{"hang": {}}]}"#, "no stage \"Bake\""),
         (r#"{"Build": [{"hang": {}}]}"#, "write Stage/Action"),
-        (r#"{"Build#onSuccess": [{"fail": {}}]}"#, "declares no such condition"),
-        (r#"{"Build#onFailure": [{"fail": {}}]}"#, "neither beforeEntry nor onSuccess"),
+        (
+            r#"{"Build#onSuccess": [{"fail": {}}]}"#,
+            "declares no such condition",
+        ),
+        (
+            r#"{"Build#onFailure": [{"fail": {}}]}"#,
+            "neither beforeEntry nor onSuccess",
+        ),
     ] {
         let variables = json!([{ "name": "outcomes", "value": script }]);
         let body = json!({ "name": "shop", "variables": variables });
@@ -111,7 +160,10 @@ fn variables_are_declared_or_refused() {
     let missing = desk.code("StartPipelineExecution", start(json!([])));
     assert_eq!(missing, "ValidationException");
     let unknown = start(json!([{ "name": "who", "value": "me" }, { "name": "x", "value": "1" }]));
-    assert_eq!(desk.code("StartPipelineExecution", unknown), "ValidationException");
+    assert_eq!(
+        desk.code("StartPipelineExecution", unknown),
+        "ValidationException"
+    );
     let good = start(json!([{ "name": "who", "value": "me" }]));
     let id = desk.done("StartPipelineExecution", good)["pipelineExecutionId"].take();
     let body = json!({ "pipelineName": "shop", "pipelineExecutionId": id });
@@ -139,11 +191,22 @@ fn the_last_outcome_repeats() {
         assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
     }
     let outcomes = vec![Outcome::succeed().after(1)];
-    assert!(desk.service.set_outcomes("shop", &id, "Build", "Compile", outcomes));
-    assert!(!desk.service.set_outcomes("shop", &id, "Build", "Bake", Vec::new()));
+    assert!(
+        desk.service
+            .set_outcomes("shop", &id, "Build", "Compile", outcomes)
+    );
+    assert!(
+        !desk
+            .service
+            .set_outcomes("shop", &id, "Build", "Bake", Vec::new())
+    );
     let later = desk.now + 10;
     desk.until(later);
-    assert_eq!(desk.view(&id, "Build").status, StageStatus::Failed, "a run keeps its outcome");
+    assert_eq!(
+        desk.view(&id, "Build").status,
+        StageStatus::Failed,
+        "a run keeps its outcome"
+    );
     desk.retry("Build", &id, "FAILED_ACTIONS");
     desk.until(60_000);
     assert_eq!(desk.status(&id), "Succeeded");

@@ -42,10 +42,22 @@ fn a_run_tells_its_story_in_order() {
 #[test]
 fn the_order_at_a_failure_is_an_option() {
     for (order, expected) in [
-        (FailureOrder::StageFirst, ["Build FAILED", "Build/Compile FAILED", "Pipeline FAILED"]),
-        (FailureOrder::ActionFirst, ["Build/Compile FAILED", "Build FAILED", "Pipeline FAILED"]),
+        (
+            FailureOrder::StageFirst,
+            ["Build FAILED", "Build/Compile FAILED", "Pipeline FAILED"],
+        ),
+        (
+            FailureOrder::ActionFirst,
+            ["Build/Compile FAILED", "Build FAILED", "Pipeline FAILED"],
+        ),
     ] {
-        let mut desk = Desk::of(shop(), Options { failure_order: order, ..Options::default() });
+        let mut desk = Desk::of(
+            shop(),
+            Options {
+                failure_order: order,
+                ..Options::default()
+            },
+        );
         desk.failed(1);
         let told = desk.told();
         assert_eq!(told[told.len() - 3..], expected);
@@ -60,11 +72,19 @@ fn event(desk: &Desk, stage: Option<&str>, action: Option<&str>, state: &str) ->
             && detail["action"].as_str() == action
             && detail["state"] == json!(state)
     });
-    found.unwrap_or_else(|| panic!("no {stage:?} {action:?} {state}")).event.clone()
+    found
+        .unwrap_or_else(|| panic!("no {stage:?} {action:?} {state}"))
+        .event
+        .clone()
 }
 
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 #[test]
@@ -128,7 +148,10 @@ fn events_have_the_shape_of_eventbridge() {
     assert_eq!(compiling["detail"].get("execution-result"), None);
 
     let stage = event(&desk, Some("Build"), None, "FAILED");
-    assert_eq!(stage["detail-type"], json!("CodePipeline Stage Execution State Change"));
+    assert_eq!(
+        stage["detail-type"],
+        json!("CodePipeline Stage Execution State Change")
+    );
     let mut members = keys(&stage["detail"]);
     members.sort_unstable();
     let expected = [
@@ -143,7 +166,10 @@ fn events_have_the_shape_of_eventbridge() {
     assert_eq!(members, expected);
 
     let started = event(&desk, None, None, "STARTED");
-    assert_eq!(started["detail-type"], json!("CodePipeline Pipeline Execution State Change"));
+    assert_eq!(
+        started["detail-type"],
+        json!("CodePipeline Pipeline Execution State Change")
+    );
     let trigger = &started["detail"]["execution-trigger"];
     assert_eq!(trigger["trigger-type"], json!("StartPipelineExecution"));
     let ended = event(&desk, None, None, "FAILED");
@@ -158,7 +184,10 @@ fn numbers_are_float_literals() {
     for emitted in desk.service.take_events() {
         let text = emitted.event["detail"].to_string();
         assert!(text.contains(r#""version":2.0"#), "{text}");
-        assert!(text.contains(r#""pipeline-execution-attempt":1.0"#), "{text}");
+        assert!(
+            text.contains(r#""pipeline-execution-attempt":1.0"#),
+            "{text}"
+        );
     }
 }
 
@@ -177,7 +206,11 @@ fn a_retry_marks_every_later_stage_event() {
         assert_eq!(detail["pipeline-execution-attempt"], json!(2.0));
         let stage = detail.get("action").is_none() && detail.get("stage").is_some();
         let mark = stage.then(|| json!("2023-11-14T22:13:20.305Z"));
-        assert_eq!(detail.get("stage-last-retry-attempt-time"), mark.as_ref(), "{detail}");
+        assert_eq!(
+            detail.get("stage-last-retry-attempt-time"),
+            mark.as_ref(),
+            "{detail}"
+        );
     }
 }
 
@@ -193,18 +226,34 @@ fn attempts_in_events_follow_the_options() {
     desk.retry("Build", &id, "FAILED_ACTIONS");
     desk.until(10_000);
     let attempt = |event: Value| event["detail"]["pipeline-execution-attempt"].clone();
-    assert_eq!(attempt(event(&desk, Some("Source"), None, "STARTED")), json!(0.0));
-    assert_eq!(attempt(event(&desk, Some("Build"), None, "STARTED")), json!(1.0));
-    assert_eq!(attempt(event(&desk, Some("Build"), None, "SUCCEEDED")), json!(2.0));
-    assert_eq!(attempt(event(&desk, Some("Deploy"), Some("Copy"), "STARTED")), json!(1.0));
+    assert_eq!(
+        attempt(event(&desk, Some("Source"), None, "STARTED")),
+        json!(0.0)
+    );
+    assert_eq!(
+        attempt(event(&desk, Some("Build"), None, "STARTED")),
+        json!(1.0)
+    );
+    assert_eq!(
+        attempt(event(&desk, Some("Build"), None, "SUCCEEDED")),
+        json!(2.0)
+    );
+    assert_eq!(
+        attempt(event(&desk, Some("Deploy"), Some("Copy"), "STARTED")),
+        json!(1.0)
+    );
 }
 
 #[test]
 fn one_seed_gives_one_history() {
     let history = |seed| {
         let mut service = CodePipeline::new(Place::default(), Options::default(), seed);
-        service.call(0, "CreatePipeline", &json!({ "pipeline": shop() })).unwrap();
-        service.call(5, "StartPipelineExecution", &json!({ "name": "shop" })).unwrap();
+        service
+            .call(0, "CreatePipeline", &json!({ "pipeline": shop() }))
+            .unwrap();
+        service
+            .call(5, "StartPipelineExecution", &json!({ "name": "shop" }))
+            .unwrap();
         service.advance(60_000);
         service.take_events()
     };

@@ -12,9 +12,19 @@ fn retry_body(id: &str) -> Value {
 fn a_fault_hits_one_call_of_one_operation() {
     let throttled = || Fault::Refuse(ApiError::new("ThrottlingException", "Rate exceeded"));
     for (fault, answer, outcome, effect) in [
-        (throttled(), "ThrottlingException", CallOutcome::Refused("ThrottlingException".into()), 0),
+        (
+            throttled(),
+            "ThrottlingException",
+            CallOutcome::Refused("ThrottlingException".into()),
+            0,
+        ),
         (Fault::LoseRequest, "lost", CallOutcome::RequestLost, 0),
-        (Fault::LoseAnswer, "lost", CallOutcome::AnswerLost(Ok(())), 1),
+        (
+            Fault::LoseAnswer,
+            "lost",
+            CallOutcome::AnswerLost(Ok(())),
+            1,
+        ),
     ] {
         let mut desk = Desk::new();
         let id = desk.failed(1);
@@ -33,7 +43,11 @@ fn a_fault_hits_one_call_of_one_operation() {
             outcome,
         };
         assert_eq!(call, expected);
-        let second = if effect == 0 { "done" } else { "ConflictException" };
+        let second = if effect == 0 {
+            "done"
+        } else {
+            "ConflictException"
+        };
         assert_eq!(desk.code("RetryStageExecution", retry_body(&id)), second);
     }
 }
@@ -43,24 +57,36 @@ fn faults_come_before_parameters_are_read() {
     let mut desk = Desk::new();
     let denied = || Fault::Refuse(ApiError::new("AccessDeniedException", "no"));
     desk.service.inject("RetryStageExecution", denied());
-    assert_eq!(desk.code("RetryStageExecution", json!({})), "AccessDeniedException");
-    assert_eq!(desk.code("RetryStageExecution", json!({})), "ValidationException");
+    assert_eq!(
+        desk.code("RetryStageExecution", json!({})),
+        "AccessDeniedException"
+    );
+    assert_eq!(
+        desk.code("RetryStageExecution", json!({})),
+        "ValidationException"
+    );
 }
 
 #[test]
 fn faults_of_one_operation_queue_up() {
     let mut desk = Desk::new();
     desk.service.inject("GetPipelineState", Fault::LoseRequest);
-    desk.service.inject("GetPipelineState", Fault::Refuse(ApiError::new("InternalFailure", "")));
+    desk.service.inject(
+        "GetPipelineState",
+        Fault::Refuse(ApiError::new("InternalFailure", "")),
+    );
     let body = json!({ "name": "shop" });
-    let answers: Vec<_> = (0..3).map(|_| desk.code("GetPipelineState", body.clone())).collect();
+    let answers: Vec<_> = (0..3)
+        .map(|_| desk.code("GetPipelineState", body.clone()))
+        .collect();
     assert_eq!(answers, ["lost", "InternalFailure", "done"]);
 }
 
 #[test]
 fn a_refusal_may_be_lost_too() {
     let mut desk = Desk::new();
-    desk.service.inject("RetryStageExecution", Fault::LoseAnswer);
+    desk.service
+        .inject("RetryStageExecution", Fault::LoseAnswer);
     assert_eq!(desk.code("RetryStageExecution", json!({})), "lost");
     let outcome = CallOutcome::AnswerLost(Err("ValidationException".into()));
     assert_eq!(desk.service.calls().last().unwrap().outcome, outcome);
@@ -70,10 +96,21 @@ fn a_refusal_may_be_lost_too() {
 fn persons_meet_no_injected_faults() {
     let mut desk = Desk::new();
     let id = desk.failed(1);
-    desk.service.inject("RetryStageExecution", Fault::LoseRequest);
+    desk.service
+        .inject("RetryStageExecution", Fault::LoseRequest);
     let mode = RetryMode::FailedActions;
-    assert!(desk.service.person_retries(2_000, "shop", "Build", &id, mode).is_ok());
-    let again = desk.service.person_retries(2_000, "shop", "Build", &id, mode);
+    assert!(
+        desk.service
+            .person_retries(2_000, "shop", "Build", &id, mode)
+            .is_ok()
+    );
+    let again = desk
+        .service
+        .person_retries(2_000, "shop", "Build", &id, mode);
     assert_eq!(again.unwrap_err().code(), "ConflictException");
-    assert_eq!(desk.code("RetryStageExecution", retry_body(&id)), "lost", "it still waits");
+    assert_eq!(
+        desk.code("RetryStageExecution", retry_body(&id)),
+        "lost",
+        "it still waits"
+    );
 }

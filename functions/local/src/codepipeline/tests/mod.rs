@@ -123,7 +123,10 @@ impl Desk {
     fn status(&mut self, execution: &str) -> String {
         let body = json!({ "pipelineName": "shop", "pipelineExecutionId": execution });
         let answer = self.done("GetPipelineExecution", body);
-        answer["pipelineExecution"]["status"].as_str().unwrap().to_owned()
+        answer["pipelineExecution"]["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The state of a stage, by its place.

@@ -15,11 +15,25 @@ fn a_newer_waiting_execution_supersedes_an_older_one() {
     assert_eq!(desk.status(&second), "Superseded");
     assert_eq!(desk.status(&third), "InProgress");
     let state = desk.state(0);
-    assert_eq!(state["latestExecution"]["pipelineExecutionId"], json!(first));
-    assert_eq!(state["inboundExecution"]["pipelineExecutionId"], json!(third));
+    assert_eq!(
+        state["latestExecution"]["pipelineExecutionId"],
+        json!(first)
+    );
+    assert_eq!(
+        state["inboundExecution"]["pipelineExecutionId"],
+        json!(third)
+    );
     let told = desk.told();
-    assert_eq!(told.iter().filter(|it| *it == "Pipeline SUPERSEDED").count(), 1);
-    assert_eq!(desk.retry("Source", &second, "FAILED_ACTIONS"), "StageNotRetryableException");
+    assert_eq!(
+        told.iter()
+            .filter(|it| *it == "Pipeline SUPERSEDED")
+            .count(),
+        1
+    );
+    assert_eq!(
+        desk.retry("Source", &second, "FAILED_ACTIONS"),
+        "StageNotRetryableException"
+    );
     desk.until(60_000);
     assert_eq!(
         (desk.status(&first), desk.status(&third)),
@@ -32,8 +46,12 @@ fn queued_executions_enter_in_their_order() {
     let mut desk = desk("QUEUED");
     let ids: Vec<_> = (0..3).map(|_| desk.start(json!({}))).collect();
     let waiting = desk.state(0)["inboundExecutions"].take();
-    let waiting: Vec<_> =
-        waiting.as_array().unwrap().iter().map(|it| &it["pipelineExecutionId"]).collect();
+    let waiting: Vec<_> = waiting
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["pipelineExecutionId"])
+        .collect();
     assert_eq!(waiting, [&json!(ids[1]), &json!(ids[2])]);
     desk.until(1_500);
     assert_eq!(desk.view(&ids[1], "Source").status, StageStatus::InProgress);
@@ -66,8 +84,14 @@ fn a_failure_lets_the_waiting_execution_in_and_the_delayed_retry_is_too_late() {
         desk.until(1_500);
         let new = desk.start(json!({}));
         desk.until(3_000);
-        assert!(desk.service.stage("shop", &new, "Build").is_none(), "{mode}: it waits");
-        assert_eq!(desk.state(1)["inboundExecution"]["pipelineExecutionId"], json!(new));
+        assert!(
+            desk.service.stage("shop", &new, "Build").is_none(),
+            "{mode}: it waits"
+        );
+        assert_eq!(
+            desk.state(1)["inboundExecution"]["pipelineExecutionId"],
+            json!(new)
+        );
         desk.until(6_000);
         assert_eq!(desk.view(&old, "Build").status, StageStatus::Failed);
         assert_eq!(desk.view(&new, "Build").status, StageStatus::InProgress);
@@ -79,7 +103,10 @@ fn a_failure_lets_the_waiting_execution_in_and_the_delayed_retry_is_too_late() {
 
 #[test]
 fn an_overtaken_execution_becomes_superseded_by_option() {
-    let options = Options { overtaken_execution_becomes_superseded: true, ..Options::default() };
+    let options = Options {
+        overtaken_execution_becomes_superseded: true,
+        ..Options::default()
+    };
     let mut desk = Desk::of(shop(), options);
     let old = desk.failed(1);
     desk.start(json!({}));
@@ -99,7 +126,10 @@ fn a_retried_stage_is_locked_again() {
     desk.until(8_000);
     assert!(desk.service.stage("shop", &new, "Build").is_none());
     desk.until(60_000);
-    assert_eq!((desk.status(&old), desk.status(&new)), ("Succeeded".into(), "Succeeded".into()));
+    assert_eq!(
+        (desk.status(&old), desk.status(&new)),
+        ("Succeeded".into(), "Succeeded".into())
+    );
 }
 
 #[test]
@@ -114,7 +144,10 @@ fn a_disabled_transition_keeps_executions_out() {
         assert_eq!(desk.status(&id), "InProgress");
         let state = desk.state(1);
         assert_eq!(state["inboundTransitionState"]["enabled"], json!(false));
-        assert_eq!(state["inboundTransitionState"]["disabledReason"], json!("freeze"));
+        assert_eq!(
+            state["inboundTransitionState"]["disabledReason"],
+            json!("freeze")
+        );
         assert_eq!(state["inboundExecution"]["pipelineExecutionId"], json!(id));
         let code = desk.retry("Build", &id, "FAILED_ACTIONS");
         assert_eq!(
@@ -123,7 +156,10 @@ fn a_disabled_transition_keeps_executions_out() {
         );
         desk.done("EnableStageTransition", body);
         assert_eq!(desk.view(&id, "Build").status, StageStatus::InProgress);
-        assert_eq!(desk.state(1)["inboundTransitionState"], json!({ "enabled": true }));
+        assert_eq!(
+            desk.state(1)["inboundTransitionState"],
+            json!({ "enabled": true })
+        );
     }
 }
 
@@ -143,10 +179,17 @@ fn a_rollback_is_a_new_execution_of_one_stage() {
         ("Source", &good, "UnableToRollbackStageException"),
         ("Deploy", &bad, "UnableToRollbackStageException"),
         ("Nowhere", &good, "StageNotFoundException"),
-        ("Deploy", &STRANGER.to_owned(), "PipelineExecutionNotFoundException"),
+        (
+            "Deploy",
+            &STRANGER.to_owned(),
+            "PipelineExecutionNotFoundException",
+        ),
     ] {
         let refused = roll(&mut desk, stage, target).unwrap_err();
-        assert!(matches!(refused, CallError::Api(error) if error.code() == code), "{stage} {code}");
+        assert!(
+            matches!(refused, CallError::Api(error) if error.code() == code),
+            "{stage} {code}"
+        );
     }
     let answer = roll(&mut desk, "Deploy", &good).unwrap();
     let id = answer["pipelineExecutionId"].as_str().unwrap().to_owned();
@@ -157,7 +200,10 @@ fn a_rollback_is_a_new_execution_of_one_stage() {
     assert_eq!(execution["executionType"], json!("ROLLBACK"));
     assert_eq!(execution["status"], json!("Succeeded"));
     assert_eq!(execution["trigger"]["triggerType"], json!("ManualRollback"));
-    assert_eq!(execution["rollbackMetadata"]["rollbackTargetPipelineExecutionId"], json!(good));
+    assert_eq!(
+        execution["rollbackMetadata"]["rollbackTargetPipelineExecutionId"],
+        json!(good)
+    );
     assert_eq!(desk.state(2)["latestExecution"]["type"], json!("ROLLBACK"));
     let code = desk.retry("Deploy", &bad, "FAILED_ACTIONS");
     assert_eq!(code, "NotLatestPipelineExecutionException");
@@ -170,5 +216,8 @@ fn a_rollback_is_a_new_execution_of_one_stage() {
     assert!(matches!(busy, CallError::Api(error) if error.message.contains("running")));
     desk.until(60_000);
     assert_eq!(desk.status(id), "Succeeded");
-    assert!(desk.service.stage("shop", id, "Deploy").is_none(), "it goes no further");
+    assert!(
+        desk.service.stage("shop", id, "Deploy").is_none(),
+        "it goes no further"
+    );
 }

@@ -29,9 +29,18 @@ fn failed_actions_alone_run_again_with_new_ids() {
     desk.until(10_000);
     let after = desk.view(&id, "Build");
     let runs = |view: &View| view.actions.iter().map(|it| it.runs).collect::<Vec<_>>();
-    assert_eq!((runs(&before), runs(&after)), (vec![1, 1, 0], vec![2, 1, 1]));
-    assert_ne!(before.actions[0].action_execution_id, after.actions[0].action_execution_id);
-    assert_eq!(before.actions[1].action_execution_id, after.actions[1].action_execution_id);
+    assert_eq!(
+        (runs(&before), runs(&after)),
+        (vec![1, 1, 0], vec![2, 1, 1])
+    );
+    assert_ne!(
+        before.actions[0].action_execution_id,
+        after.actions[0].action_execution_id
+    );
+    assert_eq!(
+        before.actions[1].action_execution_id,
+        after.actions[1].action_execution_id
+    );
 }
 
 #[test]
@@ -41,11 +50,20 @@ fn all_actions_run_again_from_the_first() {
     desk.until(5_000);
     assert_eq!(desk.view(&id, "Build").status, StageStatus::Failed);
     assert_eq!(desk.retry("Build", &id, ALL), "done");
-    let states = desk.view(&id, "Build").actions.into_iter().map(|it| it.status);
+    let states = desk
+        .view(&id, "Build")
+        .actions
+        .into_iter()
+        .map(|it| it.status);
     let working = Some(ActionStatus::InProgress);
     assert_eq!(states.collect::<Vec<_>>(), [working, working, None]);
     desk.until(20_000);
-    let runs: Vec<_> = desk.view(&id, "Build").actions.iter().map(|it| it.runs).collect();
+    let runs: Vec<_> = desk
+        .view(&id, "Build")
+        .actions
+        .iter()
+        .map(|it| it.runs)
+        .collect();
     assert_eq!(runs, [2, 2, 2]);
     assert_eq!(desk.status(&id), "Succeeded");
 }
@@ -54,7 +72,10 @@ fn all_actions_run_again_from_the_first() {
 fn retries_are_counted_and_recorded() {
     let mut desk = Desk::new();
     let id = desk.failed(2);
-    let hit = desk.view(&id, "Build").actions[0].action_execution_id.clone().unwrap();
+    let hit = desk.view(&id, "Build").actions[0]
+        .action_execution_id
+        .clone()
+        .unwrap();
     assert_eq!(desk.state(1).get("retryStageMetadata"), None);
     for expected in 1..=2_u32 {
         assert_eq!(desk.retry("Build", &id, FAILED), "done");
@@ -84,9 +105,15 @@ fn retries_are_counted_and_recorded() {
 fn a_second_retry_in_flight_is_refused() {
     for (answer, code) in [
         (RetryRefusal::Conflict, "ConflictException"),
-        (RetryRefusal::StageNotRetryable, "StageNotRetryableException"),
+        (
+            RetryRefusal::StageNotRetryable,
+            "StageNotRetryableException",
+        ),
     ] {
-        let options = Options { duplicate_retry_answer: answer, ..Options::default() };
+        let options = Options {
+            duplicate_retry_answer: answer,
+            ..Options::default()
+        };
         let mut desk = Desk::of(shop(), options);
         let id = desk.failed(1);
         assert_eq!(desk.retry("Build", &id, FAILED), "done");
@@ -100,15 +127,30 @@ fn a_second_retry_in_flight_is_refused() {
 fn a_stage_without_failed_actions_is_not_retryable() {
     let mut desk = Desk::new();
     let id = desk.failed(1);
-    assert_eq!(desk.retry("Source", &id, FAILED), "StageNotRetryableException");
-    assert_eq!(desk.retry("Deploy", &id, FAILED), "StageNotRetryableException", "never entered");
+    assert_eq!(
+        desk.retry("Source", &id, FAILED),
+        "StageNotRetryableException"
+    );
+    assert_eq!(
+        desk.retry("Deploy", &id, FAILED),
+        "StageNotRetryableException",
+        "never entered"
+    );
     desk.retry("Build", &id, FAILED);
     desk.until(10_000);
     for mode in [FAILED, ALL] {
-        assert_eq!(desk.retry("Build", &id, mode), "StageNotRetryableException", "it succeeded");
+        assert_eq!(
+            desk.retry("Build", &id, mode),
+            "StageNotRetryableException",
+            "it succeeded"
+        );
     }
     let running = desk.start(json!({}));
-    assert_eq!(desk.retry("Source", &running, FAILED), "StageNotRetryableException", "it runs");
+    assert_eq!(
+        desk.retry("Source", &running, FAILED),
+        "StageNotRetryableException",
+        "it runs"
+    );
 }
 
 #[test]
@@ -120,9 +162,17 @@ fn failed_actions_are_retried_while_others_work_on() {
     assert_eq!(desk.view(&id, "Build").status, StageStatus::InProgress);
     assert_eq!(desk.retry("Build", &id, ALL), "ConflictException");
     assert_eq!(desk.retry("Build", &id, FAILED), "done");
-    let working = desk.view(&id, "Build").actions.iter().map(|it| it.runs).collect::<Vec<_>>();
+    let working = desk
+        .view(&id, "Build")
+        .actions
+        .iter()
+        .map(|it| it.runs)
+        .collect::<Vec<_>>();
     assert_eq!(working, [2, 1, 0]);
-    assert!(!desk.told().contains(&"Build RESUMED".to_owned()), "it never failed");
+    assert!(
+        !desk.told().contains(&"Build RESUMED".to_owned()),
+        "it never failed"
+    );
     desk.until(20_000);
     assert_eq!(desk.status(&id), "Succeeded");
     assert!(!desk.told().contains(&"Build FAILED".to_owned()));
@@ -142,7 +192,10 @@ fn an_early_retry_that_fails_again_may_be_retried_before_the_stage_ends() {
 
 #[test]
 fn a_stage_can_fail_with_its_first_action_by_option() {
-    let options = Options { stage_fails: StageFails::AtFirstFailedAction, ..Options::default() };
+    let options = Options {
+        stage_fails: StageFails::AtFirstFailedAction,
+        ..Options::default()
+    };
     let mut desk = Desk::of(shop(), options);
     let lint = json!([succeed(5_000)]);
     let id = desk.start(json!({ "Build/Compile": [fail(100), succeed(100)], "Build/Lint": lint }));
@@ -164,7 +217,10 @@ fn a_changed_structure_ends_the_right_to_retry() {
         (false, true, "StageNotRetryableException"),
         (false, false, "done"),
     ] {
-        let options = Options { identical_update_ends_retry: identical_ends, ..Options::default() };
+        let options = Options {
+            identical_update_ends_retry: identical_ends,
+            ..Options::default()
+        };
         let mut desk = Desk::of(shop(), options);
         let id = desk.failed(1);
         let mut pipeline = shop();
@@ -172,7 +228,11 @@ fn a_changed_structure_ends_the_right_to_retry() {
             pipeline["stages"][2]["name"] = "Ship".into();
         }
         desk.done("UpdatePipeline", json!({ "pipeline": pipeline }));
-        assert_eq!(desk.retry("Build", &id, FAILED), code, "{identical_ends} {changed}");
+        assert_eq!(
+            desk.retry("Build", &id, FAILED),
+            code,
+            "{identical_ends} {changed}"
+        );
     }
 }
 
@@ -183,13 +243,22 @@ fn a_newer_execution_owns_the_stage() {
         let old = desk.failed(1);
         let new = desk.start(json!({ "Build/Compile": [fail(10)] }));
         assert_eq!(desk.view(&new, "Source").status, StageStatus::InProgress);
-        assert_eq!(desk.retry("Source", &old, FAILED), "NotLatestPipelineExecutionException");
+        assert_eq!(
+            desk.retry("Source", &old, FAILED),
+            "NotLatestPipelineExecutionException"
+        );
         desk.until(2_110);
         let code = desk.retry("Build", &old, FAILED);
-        assert_eq!(code, "NotLatestPipelineExecutionException", "{mode}: it runs there");
+        assert_eq!(
+            code, "NotLatestPipelineExecutionException",
+            "{mode}: it runs there"
+        );
         desk.until(20_000);
         let code = desk.retry("Build", &old, FAILED);
-        assert_eq!(code, "NotLatestPipelineExecutionException", "{mode}: it failed there");
+        assert_eq!(
+            code, "NotLatestPipelineExecutionException",
+            "{mode}: it failed there"
+        );
         assert_eq!(desk.retry("Build", &new, FAILED), "done");
     }
 }
@@ -203,19 +272,33 @@ fn parallel_executions_keep_their_own_stages() {
         assert_eq!(desk.retry("Build", id, FAILED), "done");
     }
     desk.until(20_000);
-    assert_eq!((desk.status(&old), desk.status(&new)), ("Succeeded".into(), "Succeeded".into()));
+    assert_eq!(
+        (desk.status(&old), desk.status(&new)),
+        ("Succeeded".into(), "Succeeded".into())
+    );
 }
 
 #[test]
 fn a_full_pipeline_takes_no_further_execution() {
     let limit = "ConcurrentPipelineExecutionsLimitExceededException";
-    for (mode, code) in [("QUEUED", limit), ("PARALLEL", limit), ("SUPERSEDED", "done")] {
-        let options = Options { concurrent_execution_limit: Some(1), ..Options::default() };
+    for (mode, code) in [
+        ("QUEUED", limit),
+        ("PARALLEL", limit),
+        ("SUPERSEDED", "done"),
+    ] {
+        let options = Options {
+            concurrent_execution_limit: Some(1),
+            ..Options::default()
+        };
         let mut desk = Desk::of(shop_with(mode, 1, json!({})), options);
         let id = desk.failed(1);
         desk.start(json!({ "Source/Fetch": [{ "hang": {} }] }));
         assert_eq!(desk.retry("Build", &id, FAILED), code, "{mode}");
-        assert_eq!(desk.code("StartPipelineExecution", json!({ "name": "shop" })), code, "{mode}");
+        assert_eq!(
+            desk.code("StartPipelineExecution", json!({ "name": "shop" })),
+            code,
+            "{mode}"
+        );
     }
 }
 
@@ -231,14 +314,26 @@ fn bad_requests_are_refused_by_name() {
         ("pipelineName", json!(null), "ValidationException"),
         ("stageName", json!("Test"), "StageNotFoundException"),
         ("stageName", json!(3), "ValidationException"),
-        ("pipelineExecutionId", json!(STRANGER), "NotLatestPipelineExecutionException"),
-        ("pipelineExecutionId", json!(STRANGER.replace('8', "G")), "ValidationException"),
+        (
+            "pipelineExecutionId",
+            json!(STRANGER),
+            "NotLatestPipelineExecutionException",
+        ),
+        (
+            "pipelineExecutionId",
+            json!(STRANGER.replace('8', "G")),
+            "ValidationException",
+        ),
         ("retryMode", json!("SOME_ACTIONS"), "ValidationException"),
         ("retryMode", json!(null), "ValidationException"),
     ] {
         let mut body = good.clone();
         body[key] = value;
-        assert_eq!(desk.code("RetryStageExecution", body.clone()), code, "{body}");
+        assert_eq!(
+            desk.code("RetryStageExecution", body.clone()),
+            code,
+            "{body}"
+        );
     }
     assert_eq!(desk.code("RetryStageExecution", good), "done");
 }
@@ -270,12 +365,21 @@ fn a_retried_approval_asks_anew() {
         desk.code("PutApprovalResult", body)
     };
     let first = token(&mut desk).unwrap();
-    assert_eq!(answer(&mut desk, STRANGER, "Approved"), "InvalidApprovalTokenException");
+    assert_eq!(
+        answer(&mut desk, STRANGER, "Approved"),
+        "InvalidApprovalTokenException"
+    );
     assert_eq!(answer(&mut desk, &first, "Perhaps"), "ValidationException");
     assert_eq!(answer(&mut desk, &first, "Rejected"), "done");
-    assert_eq!(answer(&mut desk, &first, "Approved"), "ApprovalAlreadyCompletedException");
+    assert_eq!(
+        answer(&mut desk, &first, "Approved"),
+        "ApprovalAlreadyCompletedException"
+    );
     let latest = desk.state(2)["actionStates"][0]["latestExecution"].take();
-    assert_eq!(latest["errorDetails"], json!({ "code": "JobFailed", "message": "not today" }));
+    assert_eq!(
+        latest["errorDetails"],
+        json!({ "code": "JobFailed", "message": "not today" })
+    );
     assert_eq!(token(&mut desk), None);
     assert_eq!(desk.retry("Deploy", &id, FAILED), "done");
     let second = token(&mut desk).unwrap();
@@ -289,10 +393,18 @@ fn a_person_may_be_faster() {
     let mut desk = Desk::new();
     let id = desk.failed(1);
     let mode = RetryMode::AllActions;
-    desk.service.person_retries(1_200, "shop", "Build", &id, mode).unwrap();
+    desk.service
+        .person_retries(1_200, "shop", "Build", &id, mode)
+        .unwrap();
     assert_eq!(desk.retry("Build", &id, FAILED), "ConflictException");
     assert_eq!(desk.service.retries("shop", &id, "Build")[0].by, By::Person);
     let calls: Vec<_> = desk.service.calls().iter().rev().take(2).collect();
-    assert_eq!((calls[1].by, &calls[1].outcome), (By::Person, &CallOutcome::Done));
-    assert_eq!(calls[0].outcome, CallOutcome::Refused("ConflictException".into()));
+    assert_eq!(
+        (calls[1].by, &calls[1].outcome),
+        (By::Person, &CallOutcome::Done)
+    );
+    assert_eq!(
+        calls[0].outcome,
+        CallOutcome::Refused("ConflictException".into())
+    );
 }

@@ -16,7 +16,10 @@ fn seed(execution: &str, version: u32) -> Seed {
         name: "Compile".into(),
         status: Some(ActionStatus::Failed),
         action_execution_id: Some(SECOND.replace('b', "c")),
-        error: Some(ErrorDetails { code: "JobFailed".into(), message: "no space left".into() }),
+        error: Some(ErrorDetails {
+            code: "JobFailed".into(),
+            message: "no space left".into(),
+        }),
         outcomes: vec![Outcome::succeed().after(10)],
         ..SeedAction::default()
     };
@@ -40,7 +43,10 @@ fn seed(execution: &str, version: u32) -> Seed {
             },
             SeedStage {
                 name: "Deploy".into(),
-                actions: vec![SeedAction { name: "Copy".into(), ..SeedAction::default() }],
+                actions: vec![SeedAction {
+                    name: "Copy".into(),
+                    ..SeedAction::default()
+                }],
                 ..SeedStage::default()
             },
         ],
@@ -49,12 +55,18 @@ fn seed(execution: &str, version: u32) -> Seed {
 }
 
 fn empty(options: Options) -> Desk {
-    Desk { service: CodePipeline::new(Place::default(), options, 7), now: 5_000 }
+    Desk {
+        service: CodePipeline::new(Place::default(), options, 7),
+        now: 5_000,
+    }
 }
 
 #[test]
 fn a_seeded_failure_is_there_at_once_and_goes_on_when_retried() {
-    let mut desk = empty(Options { state_lag_ms: 2_000, ..Options::default() });
+    let mut desk = empty(Options {
+        state_lag_ms: 2_000,
+        ..Options::default()
+    });
     desk.service.seed(seed(FIRST, 3)).unwrap();
     assert!(desk.told().is_empty(), "seeding emits nothing");
     let whole = desk.done("GetPipelineState", json!({ "name": "shop" }));
@@ -66,7 +78,10 @@ fn a_seeded_failure_is_there_at_once_and_goes_on_when_retried() {
     assert_eq!(run["errorDetails"]["message"], json!("no space left"));
     assert_eq!(whole["stageStates"][2].get("latestExecution"), None);
     assert_eq!(desk.retry("Build", FIRST, "FAILED_ACTIONS"), "done");
-    assert_eq!(desk.service.retries("shop", FIRST, "Build")[0].failed, [SECOND.replace('b', "c")]);
+    assert_eq!(
+        desk.service.retries("shop", FIRST, "Build")[0].failed,
+        [SECOND.replace('b', "c")]
+    );
     desk.until(60_000);
     assert_eq!(desk.status(FIRST), "Succeeded");
     assert!(desk.told().contains(&"Deploy SUCCEEDED".to_owned()));
@@ -88,18 +103,26 @@ fn a_seed_carries_its_retries() {
         "latestRetryTrigger": "ManualStageRetry" });
     assert_eq!(desk.state(1)["retryStageMetadata"], shown);
     let declared = desk.done("GetPipeline", json!({ "name": "shop" }));
-    assert_eq!(declared["pipeline"]["stages"][1]["onFailure"]["result"], json!("RETRY"));
+    assert_eq!(
+        declared["pipeline"]["stages"][1]["onFailure"]["result"],
+        json!("RETRY")
+    );
     assert_eq!(desk.retry("Build", FIRST, "FAILED_ACTIONS"), "done");
     assert_eq!(desk.view(FIRST, "Build").attempt, 5);
     desk.until(60_000);
-    assert_eq!(desk.view(FIRST, "Build").status, StageStatus::Failed, "no second automatic retry");
+    assert_eq!(
+        desk.view(FIRST, "Build").status,
+        StageStatus::Failed,
+        "no second automatic retry"
+    );
 }
 
 #[test]
 fn a_seed_of_an_older_structure_is_not_retryable() {
-    for (second, first_code) in
-        [(3, "NotLatestPipelineExecutionException"), (4, "StageNotRetryableException")]
-    {
+    for (second, first_code) in [
+        (3, "NotLatestPipelineExecutionException"),
+        (4, "StageNotRetryableException"),
+    ] {
         let mut desk = empty(Options::default());
         desk.service.seed(seed(FIRST, 3)).unwrap();
         desk.service.seed(seed(SECOND, second)).unwrap();
@@ -109,7 +132,10 @@ fn a_seed_of_an_older_structure_is_not_retryable() {
     let mut desk = empty(Options::default());
     desk.service.seed(seed(FIRST, 3)).unwrap();
     desk.service.seed(seed(SECOND, 2)).unwrap();
-    assert_eq!(desk.retry("Build", SECOND, "FAILED_ACTIONS"), "StageNotRetryableException");
+    assert_eq!(
+        desk.retry("Build", SECOND, "FAILED_ACTIONS"),
+        "StageNotRetryableException"
+    );
 }
 
 #[test]
@@ -117,16 +143,25 @@ fn a_seed_extends_the_pipeline() {
     let mut desk = empty(Options::default());
     desk.service.seed(seed(FIRST, 1)).unwrap();
     let mut wider = seed(SECOND, 1);
-    let lint = SeedAction { name: "Lint".into(), ..SeedAction::default() };
+    let lint = SeedAction {
+        name: "Lint".into(),
+        ..SeedAction::default()
+    };
     wider.stages[1].actions.push(lint);
     wider.stages.push(SeedStage {
         name: "Verify".into(),
-        actions: vec![SeedAction { name: "Probe".into(), ..SeedAction::default() }],
+        actions: vec![SeedAction {
+            name: "Probe".into(),
+            ..SeedAction::default()
+        }],
         ..SeedStage::default()
     });
     desk.service.seed(wider).unwrap();
     assert_eq!(desk.state(3)["stageName"], json!("Verify"));
-    assert_eq!(desk.state(1)["actionStates"][1]["actionName"], json!("Lint"));
+    assert_eq!(
+        desk.state(1)["actionStates"][1]["actionName"],
+        json!("Lint")
+    );
     assert_eq!(desk.retry("Build", SECOND, "FAILED_ACTIONS"), "done");
     desk.until(60_000);
     assert_eq!(desk.view(SECOND, "Verify").status, StageStatus::Succeeded);
@@ -142,7 +177,10 @@ fn a_seeded_action_in_progress_ends_by_its_outcome() {
     seed.stages[1].actions[0].error = None;
     seed.stages[1].actions[0].outcomes = vec![Outcome::Succeed {
         after_ms: Some(10),
-        result: ExternalResult { id: Some("compile:7".into()), ..ExternalResult::default() },
+        result: ExternalResult {
+            id: Some("compile:7".into()),
+            ..ExternalResult::default()
+        },
     }];
     desk.service.seed(seed).unwrap();
     assert_eq!(desk.service.next_at(), Some(5_010));
@@ -159,9 +197,15 @@ fn a_bad_seed_changes_nothing() {
     nameless.stages[1].name = "two words".into();
     assert!(desk.service.seed(nameless.clone()).is_err());
     assert!(desk.service.seed(seed("1", 1)).is_err());
-    assert_eq!(desk.done("ListPipelines", json!({})), json!({ "pipelines": [] }));
+    assert_eq!(
+        desk.done("ListPipelines", json!({})),
+        json!({ "pipelines": [] })
+    );
     desk.service.seed(seed(FIRST, 1)).unwrap();
-    assert!(desk.service.seed(seed(FIRST, 1)).is_err(), "it is there already");
+    assert!(
+        desk.service.seed(seed(FIRST, 1)).is_err(),
+        "it is there already"
+    );
     nameless.execution = SECOND.into();
     assert!(desk.service.seed(nameless).is_err());
     assert_eq!(desk.status(FIRST), "Failed", "the pipeline is as it was");
@@ -169,7 +213,10 @@ fn a_bad_seed_changes_nothing() {
 
 #[test]
 fn thousands_of_executions_are_cheap() {
-    let mut desk = empty(Options { state_lag_ms: 300, ..Options::default() });
+    let mut desk = empty(Options {
+        state_lag_ms: 300,
+        ..Options::default()
+    });
     for number in 0..3_000_u32 {
         let id = format!("{number:08x}-0000-4000-8000-000000000000");
         let mut seed = seed(&id, 1);
@@ -178,5 +225,8 @@ fn thousands_of_executions_are_cheap() {
         assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
     }
     desk.until(60_000);
-    assert_eq!(desk.status("00000bb7-0000-4000-8000-000000000000"), "Succeeded");
+    assert_eq!(
+        desk.status("00000bb7-0000-4000-8000-000000000000"),
+        "Succeeded"
+    );
 }

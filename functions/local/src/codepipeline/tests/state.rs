@@ -8,8 +8,10 @@ fn the_state_of_a_failed_stage_is_as_aws_shows_it() {
     desk.until(1_000_000);
     let failure = json!({ "message": "the build broke", "summary": "hidden",
         "external_execution_id": "compile:7" });
-    let id = desk.start(json!({ "Build/Compile": [{ "fail": failure, "after_ms": 500 }],
-        "Build/Lint": [{ "succeed": { "summary": "clean" }, "after_ms": 250 }] }));
+    let id = desk.start(
+        json!({ "Build/Compile": [{ "fail": failure, "after_ms": 500 }],
+        "Build/Lint": [{ "succeed": { "summary": "clean" }, "after_ms": 250 }] }),
+    );
     desk.until(1_002_000);
     let whole = desk.done("GetPipelineState", json!({ "name": "shop" }));
     assert_eq!(whole["pipelineName"], json!("shop"));
@@ -18,7 +20,11 @@ fn the_state_of_a_failed_stage_is_as_aws_shows_it() {
     let view = desk.view(&id, "Build");
     let mut build = whole["stageStates"][1].clone();
     let url = build["actionStates"][0]["latestExecution"]["externalExecutionUrl"].take();
-    assert!(url.as_str().unwrap().starts_with("https://console.aws.amazon.com/codebuild/"));
+    assert!(
+        url.as_str()
+            .unwrap()
+            .starts_with("https://console.aws.amazon.com/codebuild/")
+    );
     build["actionStates"][1]["latestExecution"]
         .as_object_mut()
         .unwrap()
@@ -64,26 +70,41 @@ fn actions_show_the_latest_run_of_any_execution() {
     let shown = |action: usize| {
         state["actionStates"][action]["latestExecution"]["actionExecutionId"].clone()
     };
-    assert_eq!(shown(2), json!(desk.view(&old, "Build").actions[2].action_execution_id));
-    assert_eq!(shown(0), json!(desk.view(&new, "Build").actions[0].action_execution_id));
+    assert_eq!(
+        shown(2),
+        json!(desk.view(&old, "Build").actions[2].action_execution_id)
+    );
+    assert_eq!(
+        shown(0),
+        json!(desk.view(&new, "Build").actions[0].action_execution_id)
+    );
 }
 
 #[test]
 fn what_parallel_mode_shows_is_an_option() {
     for (option, shown) in [(ParallelState::Blank, false), (ParallelState::Latest, true)] {
-        let options = Options { parallel_state: option, ..Options::default() };
+        let options = Options {
+            parallel_state: option,
+            ..Options::default()
+        };
         let mut desk = Desk::of(shop_with("PARALLEL", 1, json!({})), options);
         let id = desk.failed(1);
         let state = desk.state(1);
         assert_eq!(state.get("latestExecution").is_some(), shown, "{option:?}");
-        assert_eq!(state["actionStates"][0].get("latestExecution").is_some(), shown);
+        assert_eq!(
+            state["actionStates"][0].get("latestExecution").is_some(),
+            shown
+        );
         assert_eq!(desk.rows(json!({ "pipelineExecutionId": id })).len(), 3);
     }
 }
 
 #[test]
 fn reads_lag_behind_by_option() {
-    let options = Options { state_lag_ms: 700, ..Options::default() };
+    let options = Options {
+        state_lag_ms: 700,
+        ..Options::default()
+    };
     let mut desk = Desk::of(shop(), options);
     let id = desk.start(
         json!({ "Build/Compile": [fail(100), succeed(9_000)], "Build/Lint": [succeed(50)] }),
@@ -93,9 +114,15 @@ fn reads_lag_behind_by_option() {
         let shown = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let run = shown(&state["actionStates"][0]["latestExecution"]["status"]);
         let rows = desk.rows(json!({ "pipelineExecutionId": id }));
-        let rows = rows.iter().filter(|it| it["actionName"] == json!("Compile"));
+        let rows = rows
+            .iter()
+            .filter(|it| it["actionName"] == json!("Compile"));
         let rows: Vec<_> = rows.map(|it| shown(&it["status"])).collect();
-        (shown(&state["latestExecution"]["status"]), run, rows.join(" "))
+        (
+            shown(&state["latestExecution"]["status"]),
+            run,
+            rows.join(" "),
+        )
     };
     let seen = |stage: &str, run: &str, rows: &str| (stage.into(), run.into(), rows.into());
     for (at, expected) in [
@@ -111,10 +138,20 @@ fn reads_lag_behind_by_option() {
     assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
     assert_eq!(compile(&mut desk), seen("Failed", "Failed", "Failed"));
     assert_eq!(desk.state(1).get("retryStageMetadata"), None);
-    assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "ConflictException", "it knows itself");
+    assert_eq!(
+        desk.retry("Build", &id, "FAILED_ACTIONS"),
+        "ConflictException",
+        "it knows itself"
+    );
     desk.until(2_700);
-    assert_eq!(compile(&mut desk), seen("InProgress", "InProgress", "InProgress Failed"));
-    assert_eq!(desk.state(1)["retryStageMetadata"]["manualStageRetryAttempt"], json!(1));
+    assert_eq!(
+        compile(&mut desk),
+        seen("InProgress", "InProgress", "InProgress Failed")
+    );
+    assert_eq!(
+        desk.state(1)["retryStageMetadata"]["manualStageRetryAttempt"],
+        json!(1)
+    );
 }
 
 #[test]
@@ -128,16 +165,29 @@ fn every_retry_is_a_new_row() {
         desk.until(later);
     }
     let rows = desk.rows(json!({ "pipelineExecutionId": id }));
-    let failed: Vec<_> = rows.iter().filter(|it| it["status"] == json!("Failed")).collect();
+    let failed: Vec<_> = rows
+        .iter()
+        .filter(|it| it["status"] == json!("Failed"))
+        .collect();
     assert_eq!(failed.len(), 2);
-    assert_ne!(failed[0]["actionExecutionId"], failed[1]["actionExecutionId"]);
+    assert_ne!(
+        failed[0]["actionExecutionId"],
+        failed[1]["actionExecutionId"]
+    );
     let row = failed[0];
     assert_eq!(row["stageName"], json!("Build"));
     assert_eq!(row["input"]["actionTypeId"]["category"], json!("Build"));
     let error = &row["output"]["executionResult"]["errorDetails"];
-    assert_eq!(error, &json!({ "code": "JobFailed", "message": "no space left" }));
+    assert_eq!(
+        error,
+        &json!({ "code": "JobFailed", "message": "no space left" })
+    );
     assert!(rows.iter().all(|it| it["pipelineExecutionId"] == json!(id)));
-    assert!(desk.rows(json!(null)).iter().any(|it| it["pipelineExecutionId"] == json!(other)));
+    assert!(
+        desk.rows(json!(null))
+            .iter()
+            .any(|it| it["pipelineExecutionId"] == json!(other))
+    );
 
     let latest = |range: &str| {
         json!({ "latestInPipelineExecution":
@@ -157,9 +207,21 @@ fn pages_leave_nothing_out_and_repeat_nothing() {
     desk.until(60_000);
     desk.failed(1);
     for (operation, list, filter) in [
-        ("ListActionExecutions", "actionExecutionDetails", json!({ "pipelineExecutionId": id })),
-        ("ListActionExecutions", "actionExecutionDetails", json!(null)),
-        ("ListPipelineExecutions", "pipelineExecutionSummaries", json!(null)),
+        (
+            "ListActionExecutions",
+            "actionExecutionDetails",
+            json!({ "pipelineExecutionId": id }),
+        ),
+        (
+            "ListActionExecutions",
+            "actionExecutionDetails",
+            json!(null),
+        ),
+        (
+            "ListPipelineExecutions",
+            "pipelineExecutionSummaries",
+            json!(null),
+        ),
     ] {
         let body = json!({ "pipelineName": "shop", "filter": filter });
         let whole = desk.done(operation, body.clone());
@@ -173,7 +235,9 @@ fn pages_leave_nothing_out_and_repeat_nothing() {
                 let items = page[list].as_array().unwrap();
                 assert!(!items.is_empty() && items.len() <= size);
                 seen.extend_from_slice(items);
-                let Some(token) = page.get("nextToken") else { break };
+                let Some(token) = page.get("nextToken") else {
+                    break;
+                };
                 body["nextToken"] = token.clone();
             }
             assert_eq!(Value::from(seen), whole[list], "{operation} by {size}");
@@ -189,9 +253,17 @@ fn bad_reads_are_refused_by_name() {
     let latest = json!({ "pipelineName": "shop", "filter": { "latestInPipelineExecution":
         { "pipelineExecutionId": STRANGER, "startTimeRange": "Some" } } });
     for (operation, body, code) in [
-        ("GetPipelineState", json!({ "name": "other" }), "PipelineNotFoundException"),
+        (
+            "GetPipelineState",
+            json!({ "name": "other" }),
+            "PipelineNotFoundException",
+        ),
         ("GetPipelineState", json!({}), "ValidationException"),
-        ("GetPipelineExecution", nobody, "PipelineExecutionNotFoundException"),
+        (
+            "GetPipelineExecution",
+            nobody,
+            "PipelineExecutionNotFoundException",
+        ),
         (
             "GetPipeline",
             json!({ "name": "shop", "version": 9 }),
@@ -213,9 +285,17 @@ fn bad_reads_are_refused_by_name() {
             json!({ "pipelineName": "shop", "nextToken": "actions-3" }),
             "InvalidNextTokenException",
         ),
-        ("OverrideStageCondition", json!({}), "UnknownOperationException"),
+        (
+            "OverrideStageCondition",
+            json!({}),
+            "UnknownOperationException",
+        ),
     ] {
-        assert_eq!(desk.code(operation, body.clone()), code, "{operation} {body}");
+        assert_eq!(
+            desk.code(operation, body.clone()),
+            code,
+            "{operation} {body}"
+        );
     }
 }
 
@@ -229,7 +309,10 @@ fn executions_are_listed_newest_first() {
     let ids = |desk: &mut Desk, filter: Value| {
         let body = json!({ "pipelineName": "shop", "filter": filter });
         let list = desk.done("ListPipelineExecutions", body);
-        let list = list["pipelineExecutionSummaries"].as_array().unwrap().clone();
+        let list = list["pipelineExecutionSummaries"]
+            .as_array()
+            .unwrap()
+            .clone();
         list.iter()
             .map(|it| it["pipelineExecutionId"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()

@@ -16,15 +16,31 @@ fn stop_and_wait_lets_actions_end() {
     assert_eq!(stop(&mut desk, &id, false), "done");
     assert_eq!(desk.status(&id), "Stopping");
     assert_eq!(desk.view(&id, "Build").status, StageStatus::Stopping);
-    assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "ConflictException");
-    assert_eq!(stop(&mut desk, &id, false), "DuplicatedStopRequestException");
+    assert_eq!(
+        desk.retry("Build", &id, "FAILED_ACTIONS"),
+        "ConflictException"
+    );
+    assert_eq!(
+        stop(&mut desk, &id, false),
+        "DuplicatedStopRequestException"
+    );
     desk.service.take_events();
     desk.until(2_500);
-    assert_eq!(desk.told(), ["Build/Compile FAILED"], "an action may fail while it is stopping");
+    assert_eq!(
+        desk.told(),
+        ["Build/Compile FAILED"],
+        "an action may fail while it is stopping"
+    );
     desk.until(10_000);
-    assert_eq!(desk.told(), ["Build/Lint SUCCEEDED", "Build STOPPED", "Pipeline STOPPED"]);
+    assert_eq!(
+        desk.told(),
+        ["Build/Lint SUCCEEDED", "Build STOPPED", "Pipeline STOPPED"]
+    );
     assert_eq!(desk.view(&id, "Build").status, StageStatus::Stopped);
-    assert_eq!(stop(&mut desk, &id, true), "PipelineExecutionNotStoppableException");
+    assert_eq!(
+        stop(&mut desk, &id, true),
+        "PipelineExecutionNotStoppableException"
+    );
 }
 
 #[test]
@@ -37,7 +53,9 @@ fn stop_and_abandon_gives_actions_up() {
             assert_eq!(stop(&mut desk, &id, false), "done");
         }
         desk.service.take_events();
-        desk.service.person_stops(1_600, "shop", &id, true, "wrong branch").unwrap();
+        desk.service
+            .person_stops(1_600, "shop", &id, true, "wrong branch")
+            .unwrap();
         let view = desk.view(&id, "Build");
         assert_eq!(view.status, StageStatus::Stopped);
         assert_eq!(view.actions[0].status, Some(ActionStatus::Abandoned));
@@ -59,7 +77,10 @@ fn stop_and_abandon_gives_actions_up() {
             assert_eq!(comments, &json!("wrong branch"));
         }
         desk.until(10_000);
-        assert!(desk.told().is_empty(), "what an abandoned action does is not heard");
+        assert!(
+            desk.told().is_empty(),
+            "what an abandoned action does is not heard"
+        );
     }
 }
 
@@ -71,15 +92,25 @@ fn whether_a_stopped_stage_is_retried_is_an_option() {
         (StoppedRetry::AllActionsOnly, refused, "done"),
         (StoppedRetry::Never, refused, refused),
     ] {
-        for (mode, code) in [("FAILED_ACTIONS", failed_actions), ("ALL_ACTIONS", all_actions)] {
-            let options = Options { retry_of_stopped_stage: option, ..Options::default() };
+        for (mode, code) in [
+            ("FAILED_ACTIONS", failed_actions),
+            ("ALL_ACTIONS", all_actions),
+        ] {
+            let options = Options {
+                retry_of_stopped_stage: option,
+                ..Options::default()
+            };
             let mut desk = Desk::of(shop(), options);
             let id = desk.start(json!({}));
             desk.until(1_500);
             stop(&mut desk, &id, true);
             assert_eq!(desk.retry("Build", &id, mode), code, "{option:?} {mode}");
             desk.until(60_000);
-            let status = if code == "done" { "Succeeded" } else { "Stopped" };
+            let status = if code == "done" {
+                "Succeeded"
+            } else {
+                "Stopped"
+            };
             assert_eq!(desk.status(&id), status, "{option:?} {mode}");
         }
     }
@@ -94,7 +125,10 @@ fn a_stopped_inbound_execution_cannot_be_retried() {
     assert_eq!(desk.status(&waiting), "Stopped");
     assert_eq!(desk.state(0)["inboundExecutions"], json!([]));
     for mode in ["FAILED_ACTIONS", "ALL_ACTIONS"] {
-        assert_eq!(desk.retry("Source", &waiting, mode), "StageNotRetryableException");
+        assert_eq!(
+            desk.retry("Source", &waiting, mode),
+            "StageNotRetryableException"
+        );
     }
 }
 
@@ -137,11 +171,19 @@ fn a_new_structure_cancels_what_is_running() {
     assert_eq!(answer["pipeline"]["version"], json!(2));
     assert_eq!(
         desk.told(),
-        ["Source/Fetch CANCELED", "Source CANCELED", "Pipeline CANCELED", "Pipeline CANCELED"]
+        [
+            "Source/Fetch CANCELED",
+            "Source CANCELED",
+            "Pipeline CANCELED",
+            "Pipeline CANCELED"
+        ]
     );
     for id in [&running, &waiting] {
         assert_eq!(desk.status(id), "Cancelled");
-        assert_eq!(desk.retry("Source", id, "ALL_ACTIONS"), "StageNotRetryableException");
+        assert_eq!(
+            desk.retry("Source", id, "ALL_ACTIONS"),
+            "StageNotRetryableException"
+        );
     }
     assert_eq!(desk.status(&old), "Failed");
     desk.until(10_000);

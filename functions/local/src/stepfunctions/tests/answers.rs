@@ -56,7 +56,11 @@ fn a_time_out_has_no_error_and_a_stop_has_what_it_was_given() {
     );
     let stopped = describe(&mut aws, T + 1000, &stopped);
     assert_eq!(
-        (&stopped["status"], stopped.get("error"), stopped.get("cause")),
+        (
+            &stopped["status"],
+            stopped.get("error"),
+            stopped.get("cause")
+        ),
         (&json!("ABORTED"), Some(&json!("Why")), None)
     );
     assert_eq!(
@@ -69,8 +73,17 @@ fn a_time_out_has_no_error_and_a_stop_has_what_it_was_given() {
 fn answers_lag_behind_as_told() {
     let mut aws = account();
     let options = aws.options_mut();
-    (options.describe_lag_ms, options.list_lag_ms, options.history_lag_ms) = (300, 500, 200);
-    let arn = start(&mut aws, "orders", "one", &json!([{ "fail": { "state": "Load" } }]));
+    (
+        options.describe_lag_ms,
+        options.list_lag_ms,
+        options.history_lag_ms,
+    ) = (300, 500, 200);
+    let arn = start(
+        &mut aws,
+        "orders",
+        "one",
+        &json!([{ "fail": { "state": "Load" } }]),
+    );
     let body = json!({ "executionArn": arn });
     let seen =
         |aws: &mut StepFunctions, after: u64| match aws.call(T + after, "DescribeExecution", &body)
@@ -80,8 +93,14 @@ fn answers_lag_behind_as_told() {
             Err(CallError::Lost) => panic!("nothing was to be lost"),
         };
     let listed = |aws: &mut StepFunctions, after: u64| {
-        let list = ok(aws.call(T + after, "ListExecutions", &json!({ "stateMachineArn": ORDERS })));
-        list["executions"].get(0).map(|item| item["status"].as_str().unwrap().to_owned())
+        let list = ok(aws.call(
+            T + after,
+            "ListExecutions",
+            &json!({ "stateMachineArn": ORDERS }),
+        ));
+        list["executions"]
+            .get(0)
+            .map(|item| item["status"].as_str().unwrap().to_owned())
     };
     assert_eq!(seen(&mut aws, 299), "ExecutionDoesNotExist");
     assert_eq!(seen(&mut aws, 300), "RUNNING");
@@ -102,24 +121,42 @@ fn answers_lag_behind_as_told() {
 fn a_list_is_newest_first_and_comes_in_pages() {
     let mut aws = account();
     for number in 0..5 {
-        let outcome =
-            if number % 2 == 0 { json!({ "fail": {} }) } else { json!({ "succeed": {} }) };
-        start(&mut aws, "orders", &format!("run-{number}"), &json!([outcome]));
+        let outcome = if number % 2 == 0 {
+            json!({ "fail": {} })
+        } else {
+            json!({ "succeed": {} })
+        };
+        start(
+            &mut aws,
+            "orders",
+            &format!("run-{number}"),
+            &json!([outcome]),
+        );
     }
     let old = ONE.replace(":one", ":old");
-    aws.seed(Seed::new(old, Status::Failed, T - DAY, T - DAY)).unwrap();
+    aws.seed(Seed::new(old, Status::Failed, T - DAY, T - DAY))
+        .unwrap();
     let mut names = |filter: Value| {
         let (mut names, mut token) = (Vec::new(), Value::Null);
         loop {
             let body = json!({ "stateMachineArn": ORDERS, "statusFilter": filter, "maxResults": 2, "nextToken": token });
             let page = ok(aws.call(T + 1000, "ListExecutions", &body));
             let items = page["executions"].as_array().unwrap();
-            names.extend(items.iter().map(|item| item["name"].as_str().unwrap().to_owned()));
-            let Some(next) = page.get("nextToken") else { return names };
+            names.extend(
+                items
+                    .iter()
+                    .map(|item| item["name"].as_str().unwrap().to_owned()),
+            );
+            let Some(next) = page.get("nextToken") else {
+                return names;
+            };
             token = next.clone();
         }
     };
-    assert_eq!(names(Value::Null), ["run-4", "run-3", "run-2", "run-1", "run-0", "old"]);
+    assert_eq!(
+        names(Value::Null),
+        ["run-4", "run-3", "run-2", "run-1", "run-0", "old"]
+    );
     assert_eq!(names(json!("FAILED")), ["run-4", "run-2", "run-0", "old"]);
     assert_eq!(names(json!("ABORTED")), [""; 0]);
     let page = ok(aws.call(
@@ -140,13 +177,22 @@ fn a_list_is_newest_first_and_comes_in_pages() {
 fn a_page_has_a_hundred_items_unless_told_otherwise() {
     let mut aws = account();
     for number in 0..101 {
-        start(&mut aws, "orders", &format!("run-{number}"), &json!([{ "hang": {} }]));
+        start(
+            &mut aws,
+            "orders",
+            &format!("run-{number}"),
+            &json!([{ "hang": {} }]),
+        );
     }
     for (size, expected) in [(Value::Null, 100), (json!(0), 100), (json!(101), 101)] {
         let body = json!({ "stateMachineArn": ORDERS, "maxResults": size });
         let page = ok(aws.call(T, "ListExecutions", &body));
         assert_eq!(page["executions"].as_array().unwrap().len(), expected);
-        assert_eq!(page.get("nextToken").is_some(), expected == 100, "a full page may be the last");
+        assert_eq!(
+            page.get("nextToken").is_some(),
+            expected == 100,
+            "a full page may be the last"
+        );
     }
 }
 
@@ -181,12 +227,36 @@ fn calls_that_make_no_sense_are_refused() {
             json!({ "stateMachineArn": ORDERS, "maxResults": 1001 }),
             "ValidationException",
         ),
-        ("ListExecutions", json!({ "stateMachineArn": ORDERS, "nextToken": "x" }), "InvalidToken"),
-        ("ListExecutions", json!({ "stateMachineArn": lost }), "StateMachineDoesNotExist"),
-        ("ListExecutions", json!({ "mapRunArn": run }), "ResourceNotFound"),
-        ("DescribeMapRun", json!({ "mapRunArn": run }), "ResourceNotFound"),
-        ("DescribeMapRun", json!({ "mapRunArn": ORDERS }), "InvalidArn"),
-        ("DescribeExecution", json!({ "executionArn": ONE }), "ExecutionDoesNotExist"),
+        (
+            "ListExecutions",
+            json!({ "stateMachineArn": ORDERS, "nextToken": "x" }),
+            "InvalidToken",
+        ),
+        (
+            "ListExecutions",
+            json!({ "stateMachineArn": lost }),
+            "StateMachineDoesNotExist",
+        ),
+        (
+            "ListExecutions",
+            json!({ "mapRunArn": run }),
+            "ResourceNotFound",
+        ),
+        (
+            "DescribeMapRun",
+            json!({ "mapRunArn": run }),
+            "ResourceNotFound",
+        ),
+        (
+            "DescribeMapRun",
+            json!({ "mapRunArn": ORDERS }),
+            "InvalidArn",
+        ),
+        (
+            "DescribeExecution",
+            json!({ "executionArn": ONE }),
+            "ExecutionDoesNotExist",
+        ),
         (
             "DescribeExecution",
             json!({ "executionArn": "arn:aws:states:eu-west-1:111122223333:express:orders:one:1" }),
@@ -207,14 +277,26 @@ fn calls_that_make_no_sense_are_refused() {
             json!({ "executionArn": ONE, "error": "x".repeat(257) }),
             "ValidationException",
         ),
-        ("StartExecution", json!({ "stateMachineArn": ORDERS, "name": "a b" }), "InvalidName"),
+        (
+            "StartExecution",
+            json!({ "stateMachineArn": ORDERS, "name": "a b" }),
+            "InvalidName",
+        ),
         (
             "StartExecution",
             json!({ "stateMachineArn": ORDERS, "input": "not" }),
             "InvalidExecutionInput",
         ),
-        ("StartExecution", json!({ "stateMachineArn": ONE }), "InvalidArn"),
-        ("UpdateStateMachine", json!({ "stateMachineArn": ORDERS }), "MissingRequiredParameter"),
+        (
+            "StartExecution",
+            json!({ "stateMachineArn": ONE }),
+            "InvalidArn",
+        ),
+        (
+            "UpdateStateMachine",
+            json!({ "stateMachineArn": ORDERS }),
+            "MissingRequiredParameter",
+        ),
         (
             "CreateStateMachine",
             json!({ "name": "x", "definition": "{}", "roleArn": "r" }),
@@ -234,7 +316,11 @@ fn calls_that_make_no_sense_are_refused() {
     ];
     for (operation, body, code) in cases {
         let mut aws = account();
-        assert_eq!(refused(aws.call(T, operation, &body)).code(), code, "{operation} {body}");
+        assert_eq!(
+            refused(aws.call(T, operation, &body)).code(),
+            code,
+            "{operation} {body}"
+        );
     }
 }
 
@@ -270,14 +356,20 @@ fn a_definition_is_refused_where_it_is_wrong() {
     for (definition, why) in cases {
         let body = json!({ "name": "x", "definition": definition.to_string(), "roleArn": "r" });
         let error = refused(empty().call(T, "CreateStateMachine", &body));
-        assert_eq!(error.message, format!("Invalid State Machine Definition: '{why}'"));
+        assert_eq!(
+            error.message,
+            format!("Invalid State Machine Definition: '{why}'")
+        );
     }
 }
 
 #[test]
 fn a_script_is_refused_where_it_is_wrong() {
     let cases = [
-        (json!({ "outcomes": [] }), "outcomes: must be a list of at least one outcome"),
+        (
+            json!({ "outcomes": [] }),
+            "outcomes: must be a list of at least one outcome",
+        ),
         (
             json!({ "outcomes": [{ "succeed": {} }, {}] }),
             "outcomes[1]: must have one of `fail`, `time_out`, `succeed`, `hang`; it has none",
@@ -308,7 +400,10 @@ fn a_script_is_refused_where_it_is_wrong() {
         let body = json!({ "stateMachineArn": ORDERS, "input": input.to_string() });
         let error = refused(aws.call(T, "StartExecution", &body));
         assert_eq!(error.code(), "ValidationException");
-        assert_eq!(error.message, format!("the script in the input cannot be played: {why}"));
+        assert_eq!(
+            error.message,
+            format!("the script in the input cannot be played: {why}")
+        );
         assert_eq!(aws.executions().count(), 0);
     }
 }
@@ -337,27 +432,54 @@ fn a_name_is_used_once() {
 fn an_execution_keeps_the_definition_it_started_with() {
     let mut aws = account();
     let arn = failed(&mut aws);
-    let created =
-        ok(aws.call(T + 2000, "DescribeStateMachine", &json!({ "stateMachineArn": ORDERS })));
+    let created = ok(aws.call(
+        T + 2000,
+        "DescribeStateMachine",
+        &json!({ "stateMachineArn": ORDERS }),
+    ));
     assert_eq!(
-        (&created["status"], &created["type"], created.get("revisionId")),
+        (
+            &created["status"],
+            &created["type"],
+            created.get("revisionId")
+        ),
         (&json!("ACTIVE"), &json!("STANDARD"), None)
     );
     let fixed = json!({ "StartAt": "A", "States": { "A": { "Type": "Succeed" } } }).to_string();
     let update = json!({ "stateMachineArn": ORDERS, "definition": fixed });
     let update = ok(aws.call(T + 2000, "UpdateStateMachine", &update));
     assert_eq!(update["updateDate"], 1_772_366_402.25);
-    let now = ok(aws.call(T + 2000, "DescribeStateMachine", &json!({ "stateMachineArn": ORDERS })));
-    assert_eq!((&now["definition"], &now["revisionId"]), (&json!(fixed), &update["revisionId"]));
-    let pinned =
-        ok(aws.call(T + 2000, "DescribeStateMachineForExecution", &json!({ "executionArn": arn })));
+    let now = ok(aws.call(
+        T + 2000,
+        "DescribeStateMachine",
+        &json!({ "stateMachineArn": ORDERS }),
+    ));
+    assert_eq!(
+        (&now["definition"], &now["revisionId"]),
+        (&json!(fixed), &update["revisionId"])
+    );
+    let pinned = ok(aws.call(
+        T + 2000,
+        "DescribeStateMachineForExecution",
+        &json!({ "executionArn": arn }),
+    ));
     assert_eq!(pinned["definition"], created["definition"]);
-    assert_eq!((pinned.get("revisionId"), &pinned["updateDate"]), (None, &created["creationDate"]));
-    let later = ok(aws.call(T + 2000, "StartExecution", &json!({ "stateMachineArn": ORDERS })));
+    assert_eq!(
+        (pinned.get("revisionId"), &pinned["updateDate"]),
+        (None, &created["creationDate"])
+    );
+    let later = ok(aws.call(
+        T + 2000,
+        "StartExecution",
+        &json!({ "stateMachineArn": ORDERS }),
+    ));
     let body = json!({ "executionArn": later["executionArn"] });
     let later = ok(aws.call(T + 2000, "DescribeStateMachineForExecution", &body));
     for key in ["revisionId", "updateDate"] {
-        assert_eq!(later[key], update[key], "what starts later is pinned to the update");
+        assert_eq!(
+            later[key], update[key],
+            "what starts later is pinned to the update"
+        );
     }
     ok(redrive(&mut aws, T + 3000, &arn, "a"));
     assert_eq!(
@@ -365,7 +487,10 @@ fn an_execution_keeps_the_definition_it_started_with() {
         Some("Load"),
         "a redrive does not pick up the fix"
     );
-    assert_eq!(history(&mut aws, T + 3000, &arn)[9], ("TaskScheduled".to_owned(), 4));
+    assert_eq!(
+        history(&mut aws, T + 3000, &arn)[9],
+        ("TaskScheduled".to_owned(), 4)
+    );
 }
 
 #[test]
@@ -399,8 +524,10 @@ fn versions_and_aliases_name_what_was_started() {
     ] {
         let arn = format!("{ORDERS}{qualifier}");
         let body = json!({ "stateMachineArn": arn });
-        let execution =
-            ok(aws.call(T, "StartExecution", &body))["executionArn"].as_str().unwrap().to_owned();
+        let execution = ok(aws.call(T, "StartExecution", &body))["executionArn"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let seen = describe(&mut aws, T, &execution);
         let named = |end: Option<&str>| end.map(|end| json!(format!("{ORDERS}{end}")));
         assert_eq!(seen["stateMachineArn"], ORDERS, "always unqualified");
@@ -411,9 +538,14 @@ fn versions_and_aliases_name_what_was_started() {
         let definition: Value =
             serde_json::from_str(described["definition"].as_str().unwrap()).unwrap();
         assert_eq!(definition["States"].as_object().unwrap().len(), states);
-        let listed =
-            ok(aws.call(T, "ListExecutions", &body))["executions"].as_array().unwrap().len();
-        assert!(listed == 1 || qualifier.is_empty(), "{qualifier} lists its own");
+        let listed = ok(aws.call(T, "ListExecutions", &body))["executions"]
+            .as_array()
+            .unwrap()
+            .len();
+        assert!(
+            listed == 1 || qualifier.is_empty(),
+            "{qualifier} lists its own"
+        );
     }
 }
 
@@ -421,21 +553,37 @@ fn versions_and_aliases_name_what_was_started() {
 fn a_deleted_machine_starts_nothing_and_ends_what_runs() {
     let mut aws = account();
     let arn = start(&mut aws, "orders", "one", &json!([{ "succeed": {} }]));
-    ok(aws.call(T, "DeleteStateMachine", &json!({ "stateMachineArn": ORDERS })));
+    ok(aws.call(
+        T,
+        "DeleteStateMachine",
+        &json!({ "stateMachineArn": ORDERS }),
+    ));
     ok(aws.call(
         T,
         "DeleteStateMachine",
         &json!({ "stateMachineArn": ORDERS.replace("orders", "never") }),
     ));
     let body = json!({ "stateMachineArn": ORDERS });
-    assert_eq!(ok(aws.call(T, "DescribeStateMachine", &body))["status"], "DELETING");
-    assert_eq!(refused(aws.call(T, "StartExecution", &body)).code(), "StateMachineDeleting");
-    assert_eq!(ok(aws.call(T, "ListStateMachines", &json!({})))["stateMachines"], json!([]));
+    assert_eq!(
+        ok(aws.call(T, "DescribeStateMachine", &body))["status"],
+        "DELETING"
+    );
+    assert_eq!(
+        refused(aws.call(T, "StartExecution", &body)).code(),
+        "StateMachineDeleting"
+    );
+    assert_eq!(
+        ok(aws.call(T, "ListStateMachines", &json!({})))["stateMachines"],
+        json!([])
+    );
     aws.advance(T + 1000);
     let view = aws.execution(&arn).unwrap();
     assert_eq!(
         (view.error, view.cause),
-        (Some("States.Runtime"), Some("State machine orders has been deleted"))
+        (
+            Some("States.Runtime"),
+            Some("State machine orders has been deleted")
+        )
     );
 }
 
@@ -444,9 +592,17 @@ fn express_executions_leave_no_trace() {
     let mut aws = empty();
     let body = json!({ "name": "quick", "definition": orders().to_string(), "roleArn": "r", "type": "EXPRESS" });
     let machine = ok(aws.call(T, "CreateStateMachine", &body))["stateMachineArn"].clone();
-    let started =
-        ok(aws.call(T, "StartExecution", &json!({ "stateMachineArn": machine, "name": "one" })));
-    assert!(started["executionArn"].as_str().unwrap().contains(":express:quick:one:"));
+    let started = ok(aws.call(
+        T,
+        "StartExecution",
+        &json!({ "stateMachineArn": machine, "name": "one" }),
+    ));
+    assert!(
+        started["executionArn"]
+            .as_str()
+            .unwrap()
+            .contains(":express:quick:one:")
+    );
     assert_eq!(aws.next_at(), None);
     assert_eq!(aws.take_events(), []);
     let listed = aws.call(T, "ListExecutions", &json!({ "stateMachineArn": machine }));
@@ -462,7 +618,11 @@ fn machines_are_listed_in_pages() {
         first["stateMachines"],
         json!([{ "stateMachineArn": ORDERS, "name": "orders", "type": "STANDARD", "creationDate": 1_772_280_000.25 }])
     );
-    let second = ok(aws.call(T, "ListStateMachines", &json!({ "nextToken": first["nextToken"] })));
+    let second = ok(aws.call(
+        T,
+        "ListStateMachines",
+        &json!({ "nextToken": first["nextToken"] }),
+    ));
     assert_eq!(
         (&second["stateMachines"][0]["name"], second.get("nextToken")),
         (&json!("parcels"), None)

@@ -8,7 +8,12 @@ use crate::stepfunctions::{By, Effect, EventDate, Seed, Status};
 fn details(events: &[Emitted]) -> Vec<(u64, &str)> {
     events
         .iter()
-        .map(|event| (event.at - T, event.event["detail"]["status"].as_str().unwrap()))
+        .map(|event| {
+            (
+                event.at - T,
+                event.event["detail"]["status"].as_str().unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -73,14 +78,21 @@ fn an_event_has_every_key_and_says_null() {
     );
     let detail = &events[2].event["detail"];
     assert_eq!(
-        (&detail["redriveCount"], &detail["redriveDate"], &detail["startDate"]),
+        (
+            &detail["redriveCount"],
+            &detail["redriveDate"],
+            &detail["startDate"]
+        ),
         (&json!(1), &json!(T + 2000), &json!(T))
     );
     assert_eq!(
         (&detail["stopDate"], &detail["error"], &detail["cause"]),
         (&Value::Null, &Value::Null, &Value::Null)
     );
-    assert_eq!(detail["redriveStatusReason"], "Execution is RUNNING and cannot be redriven");
+    assert_eq!(
+        detail["redriveStatusReason"],
+        "Execution is RUNNING and cannot be redriven"
+    );
 }
 
 #[test]
@@ -100,9 +112,15 @@ fn the_form_of_a_redrive_date_is_an_option() {
             T - 5,
         ))
         .unwrap();
-        aws.person_redrives(T, &format!("{}:x", ORDERS.replace("stateMachine", "execution")))
-            .unwrap();
-        assert_eq!(aws.take_events()[0].event["detail"]["redriveDate"], expected);
+        aws.person_redrives(
+            T,
+            &format!("{}:x", ORDERS.replace("stateMachine", "execution")),
+        )
+        .unwrap();
+        assert_eq!(
+            aws.take_events()[0].event["detail"]["redriveDate"],
+            expected
+        );
     }
 }
 
@@ -112,10 +130,14 @@ fn what_need_not_be_announced_can_be_left_out() {
     aws.options_mut().announce_running_after_redrive = false;
     aws.options_mut().announce_map_children = false;
     let arn = start(&mut aws, "orders", "one", &json!([{ "fail": {} }]));
-    aws.start_map_run(T + 5, &arn, "Each", [("child".to_owned(), slow())]).unwrap();
+    aws.start_map_run(T + 5, &arn, "Each", [("child".to_owned(), slow())])
+        .unwrap();
     ok(redrive(&mut aws, T + 2000, &arn, "a"));
     aws.advance(T + 9000);
-    assert_eq!(details(&aws.take_events()), [(0, "RUNNING"), (1000, "FAILED"), (3000, "FAILED")]);
+    assert_eq!(
+        details(&aws.take_events()),
+        [(0, "RUNNING"), (1000, "FAILED"), (3000, "FAILED")]
+    );
 }
 
 #[test]
@@ -142,10 +164,15 @@ fn long_data_is_left_out_of_events() {
         let outcome = json!({ "succeed": { "output": output } });
         aws.set_outcomes(
             &arn,
-            Script::from_input(&json!({ "outcomes": [outcome] })).unwrap().unwrap(),
+            Script::from_input(&json!({ "outcomes": [outcome] }))
+                .unwrap()
+                .unwrap(),
         );
         let running = aws.take_events().remove(0).event;
-        assert_eq!(running["detail"]["inputDetails"]["included"], input_size <= limit);
+        assert_eq!(
+            running["detail"]["inputDetails"]["included"],
+            input_size <= limit
+        );
         ok(redrive(&mut aws, T + 1, &arn, "a"));
         aws.advance(T + 2000);
         let ended = aws.take_events().pop().unwrap().event;
@@ -185,21 +212,43 @@ fn faults_are_played_once_and_in_turn() {
     let mut aws = account();
     let arn = failed(&mut aws);
     let throttled = ApiError::new("ThrottlingException", "Rate exceeded");
-    let faults = [Fault::Refuse(throttled.clone()), Fault::LoseRequest, Fault::LoseAnswer];
-    faults.into_iter().for_each(|fault| aws.inject("RedriveExecution", fault));
+    let faults = [
+        Fault::Refuse(throttled.clone()),
+        Fault::LoseRequest,
+        Fault::LoseAnswer,
+    ];
+    faults
+        .into_iter()
+        .for_each(|fault| aws.inject("RedriveExecution", fault));
     assert_eq!(
         aws.call(T + 2000, "RedriveExecution", &json!({})),
         Err(CallError::Api(throttled)),
         "before the parameters are read"
     );
     assert_eq!(redrive(&mut aws, T + 2000, &arn, "a"), Err(CallError::Lost));
-    assert_eq!(aws.execution(&arn).unwrap().redrives, [], "the request never came");
+    assert_eq!(
+        aws.execution(&arn).unwrap().redrives,
+        [],
+        "the request never came"
+    );
     describe(&mut aws, T + 2000, &arn);
     assert_eq!(redrive(&mut aws, T + 2000, &arn, "a"), Err(CallError::Lost));
-    assert_eq!(aws.execution(&arn).unwrap().redrives.len(), 1, "only the answer was lost");
-    assert_eq!(ok(redrive(&mut aws, T + 2100, &arn, "a"))["redriveDate"], 1_772_366_402.25);
-    let calls = aws.calls().iter().filter(|call| &*call.operation == "RedriveExecution");
-    let seen: Vec<_> = calls.map(|call| (call.effect.clone(), call.answered)).collect();
+    assert_eq!(
+        aws.execution(&arn).unwrap().redrives.len(),
+        1,
+        "only the answer was lost"
+    );
+    assert_eq!(
+        ok(redrive(&mut aws, T + 2100, &arn, "a"))["redriveDate"],
+        1_772_366_402.25
+    );
+    let calls = aws
+        .calls()
+        .iter()
+        .filter(|call| &*call.operation == "RedriveExecution");
+    let seen: Vec<_> = calls
+        .map(|call| (call.effect.clone(), call.answered))
+        .collect();
     let expected = [
         (Effect::Refused("ThrottlingException".into()), true),
         (Effect::NotReceived, false),
@@ -207,7 +256,10 @@ fn faults_are_played_once_and_in_turn() {
         (Effect::Replayed, true),
     ];
     assert_eq!(seen, expected);
-    assert_eq!(aws.calls().last().unwrap().arn.as_deref(), Some(arn.as_str()));
+    assert_eq!(
+        aws.calls().last().unwrap().arn.as_deref(),
+        Some(arn.as_str())
+    );
 }
 
 #[test]
@@ -226,8 +278,10 @@ fn a_script_repeats_its_last_outcome_or_its_then() {
     ] {
         let mut aws = account();
         let body = json!({ "stateMachineArn": ORDERS, "name": "one", "input": "{}" });
-        let arn =
-            ok(aws.call(T, "StartExecution", &body))["executionArn"].as_str().unwrap().to_owned();
+        let arn = ok(aws.call(T, "StartExecution", &body))["executionArn"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         aws.person_stops(T + 1, &arn, None, None).unwrap();
         assert!(aws.set_outcomes(&arn, script(then)));
         for (round, error) in errors.iter().enumerate() {
@@ -249,7 +303,11 @@ fn outcomes_are_written_as_they_are_read() {
         Outcome::hang(),
     ] {
         let text = serde_json::to_string(&outcome).unwrap();
-        assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome, "{text}");
+        assert_eq!(
+            serde_json::from_str::<Outcome>(&text).unwrap(),
+            outcome,
+            "{text}"
+        );
     }
 }
 
@@ -290,21 +348,37 @@ fn a_seeded_execution_can_have_been() {
             (status, count, T, Some(T + 1000))
         );
         let state = (status != Status::Succeeded).then_some("Count");
-        assert_eq!((view.redrive_date, view.state), ((count > 0).then_some(T + 500), state));
+        assert_eq!(
+            (view.redrive_date, view.state),
+            ((count > 0).then_some(T + 500), state)
+        );
         assert_eq!(
             (view.error, view.cause, view.redrives),
             (text("E").as_deref(), text("c").as_deref(), &[][..])
         );
         let seen = history(&mut aws, T + 1000, arn);
-        let redriven = seen.iter().filter(|(name, _)| name == "ExecutionRedriven").count() as u64;
+        let redriven = seen
+            .iter()
+            .filter(|(name, _)| name == "ExecutionRedriven")
+            .count() as u64;
         assert_eq!(redriven, count);
-        assert_eq!(seen.iter().any(|(name, _)| name == "FailStateEntered"), fail_state);
+        assert_eq!(
+            seen.iter().any(|(name, _)| name == "FailStateEntered"),
+            fail_state
+        );
         let machine = json!({ "stateMachineArn": "arn:aws:states:eu-west-1:000000000000:stateMachine:stock" });
-        assert_eq!(ok(aws.call(T, "DescribeStateMachine", &machine))["name"], "stock");
+        assert_eq!(
+            ok(aws.call(T, "DescribeStateMachine", &machine))["name"],
+            "stock"
+        );
         if status != Status::Succeeded {
             ok(redrive(&mut aws, T + 2000, arn, "a"));
             aws.advance(T + 9000);
-            let expected = if fail_state { Status::Failed } else { Status::Succeeded };
+            let expected = if fail_state {
+                Status::Failed
+            } else {
+                Status::Succeeded
+            };
             assert_eq!(aws.execution(arn).unwrap().status, expected);
         }
     }
@@ -313,24 +387,35 @@ fn a_seeded_execution_can_have_been() {
 #[test]
 fn a_seeded_execution_stands_where_it_is_said_to() {
     let arn = "arn:aws:states:eu-west-1:111122223333:execution:orders:old";
-    for (state, status, entered) in
-        [("Book", Status::TimedOut, 14), ("Book", Status::Aborted, 14), ("Gone", Status::Failed, 2)]
-    {
+    for (state, status, entered) in [
+        ("Book", Status::TimedOut, 14),
+        ("Book", Status::Aborted, 14),
+        ("Gone", Status::Failed, 2),
+    ] {
         let mut aws = account();
-        aws.seed(Seed { failed_state: Some(state.into()), ..Seed::new(arn, status, T, T + 1000) })
-            .unwrap();
+        aws.seed(Seed {
+            failed_state: Some(state.into()),
+            ..Seed::new(arn, status, T, T + 1000)
+        })
+        .unwrap();
         assert_eq!(aws.execution(arn).unwrap().state, Some(state));
         ok(redrive(&mut aws, T + 2000, arn, "a"));
         let seen = history(&mut aws, T + 2000, arn);
-        let scheduled = seen.iter().rfind(|(name, _)| name == "TaskScheduled").unwrap();
+        let scheduled = seen
+            .iter()
+            .rfind(|(name, _)| name == "TaskScheduled")
+            .unwrap();
         assert_eq!(scheduled.1, entered, "{state} {status:?}");
         let pinned = ok(aws.call(
             T + 2000,
             "DescribeStateMachineForExecution",
             &json!({ "executionArn": arn }),
         ));
-        let newest =
-            ok(aws.call(T + 2000, "DescribeStateMachine", &json!({ "stateMachineArn": ORDERS })));
+        let newest = ok(aws.call(
+            T + 2000,
+            "DescribeStateMachine",
+            &json!({ "stateMachineArn": ORDERS }),
+        ));
         assert_eq!(
             pinned["definition"] == newest["definition"],
             state == "Book",
@@ -343,7 +428,11 @@ fn a_seeded_execution_stands_where_it_is_said_to() {
 fn a_seeded_run_goes_on() {
     let arn = "arn:aws:states:eu-west-1:000000000000:execution:stock:one";
     let mut aws = empty();
-    aws.seed(Seed { outcomes: slow(), ..Seed::new(arn, Status::Running, T, 0) }).unwrap();
+    aws.seed(Seed {
+        outcomes: slow(),
+        ..Seed::new(arn, Status::Running, T, 0)
+    })
+    .unwrap();
     assert_eq!(aws.next_at(), Some(T + 1000));
     aws.advance(T + 1000);
     assert_eq!(aws.execution(arn).unwrap().error, Some("S3.Slow"));
@@ -357,8 +446,12 @@ fn people_redrive_and_stop_without_a_call() {
     let arn = failed(&mut aws);
     let calls = aws.calls().len();
     aws.person_redrives(T + 2000, &arn).unwrap();
-    assert_eq!(aws.person_redrives(T + 2001, &arn).unwrap_err().code(), "ExecutionNotRedrivable");
-    aws.person_stops(T + 2500, &arn, Some("Enough"), None).unwrap();
+    assert_eq!(
+        aws.person_redrives(T + 2001, &arn).unwrap_err().code(),
+        "ExecutionNotRedrivable"
+    );
+    aws.person_stops(T + 2500, &arn, Some("Enough"), None)
+        .unwrap();
     assert_eq!(
         aws.person_stops(T, "lost", None, None).unwrap_err().code(),
         "ExecutionDoesNotExist"
@@ -375,7 +468,12 @@ fn people_redrive_and_stop_without_a_call() {
 fn what_is_due_happens_in_the_order_of_its_time() {
     let mut aws = account();
     for (name, after) in [("late", 300), ("soon", 100), ("then", 200)] {
-        start(&mut aws, "orders", name, &json!([{ "succeed": {}, "after_ms": after }]));
+        start(
+            &mut aws,
+            "orders",
+            name,
+            &json!([{ "succeed": {}, "after_ms": after }]),
+        );
     }
     aws.take_events();
     assert_eq!(aws.next_at(), Some(T + 100));
@@ -383,10 +481,15 @@ fn what_is_due_happens_in_the_order_of_its_time() {
     assert_eq!(aws.next_at(), Some(T + 300));
     aws.advance(T + 1000);
     let events = aws.take_events();
-    let names: Vec<_> =
-        events.iter().map(|event| event.event["detail"]["name"].as_str().unwrap()).collect();
+    let names: Vec<_> = events
+        .iter()
+        .map(|event| event.event["detail"]["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["soon", "then", "late"]);
-    assert_eq!(details(&events), [(100, "SUCCEEDED"), (200, "SUCCEEDED"), (300, "SUCCEEDED")]);
+    assert_eq!(
+        details(&events),
+        [(100, "SUCCEEDED"), (200, "SUCCEEDED"), (300, "SUCCEEDED")]
+    );
 }
 
 #[test]

@@ -57,7 +57,10 @@ fn a_redriven_task_is_scheduled_from_its_first_entry() {
     ];
     assert_eq!(history(&mut aws, T + 5000, &arn), lines(&expected));
     let redriven = event(&mut aws, T + 5000, &arn, 19);
-    assert_eq!(redriven["executionRedrivenEventDetails"], json!({ "redriveCount": 2 }));
+    assert_eq!(
+        redriven["executionRedrivenEventDetails"],
+        json!({ "redriveCount": 2 })
+    );
     assert_eq!(redriven["timestamp"], 1_772_366_404.25);
 }
 
@@ -120,7 +123,12 @@ fn a_failed_task_is_written_as_what_it_calls() {
     ];
     for (failing, kind, key, details) in cases {
         let mut aws = account();
-        let arn = start(&mut aws, "orders", "one", &json!([{ "fail": failing.clone() }]));
+        let arn = start(
+            &mut aws,
+            "orders",
+            "one",
+            &json!([{ "fail": failing.clone() }]),
+        );
         let body = json!({ "executionArn": arn, "reverseOrder": true, "maxResults": 2 });
         let last = ok(aws.call(T + 1000, "GetExecutionHistory", &body));
         let (end, before) = (&last["events"][0], &last["events"][1]);
@@ -141,13 +149,19 @@ fn a_scheduled_task_names_its_integration() {
     let mut aws = account();
     let arn = failed(&mut aws);
     let details = event(&mut aws, T + 1000, &arn, 5)["taskScheduledEventDetails"].clone();
-    let expected =
-        [("resourceType", "aws-sdk:s3"), ("resource", "getObject"), ("region", "eu-west-1")];
+    let expected = [
+        ("resourceType", "aws-sdk:s3"),
+        ("resource", "getObject"),
+        ("region", "eu-west-1"),
+    ];
     for (key, value) in expected {
         assert_eq!(details[key], value);
     }
     let started = event(&mut aws, T + 1000, &arn, 6)["taskStartedEventDetails"].clone();
-    assert_eq!(started, json!({ "resourceType": "aws-sdk:s3", "resource": "getObject" }));
+    assert_eq!(
+        started,
+        json!({ "resourceType": "aws-sdk:s3", "resource": "getObject" })
+    );
 }
 
 #[test]
@@ -188,7 +202,10 @@ fn an_interrupted_run_ends_after_nothing_and_resumes_where_it_stood() {
     let mut aws = account();
     aws.options_mut().interruption_follows_nothing = false;
     let arn = start(&mut aws, "orders", "one", &json!([{ "time_out": {} }]));
-    assert_eq!(history(&mut aws, T + 1000, &arn)[6], ("ExecutionTimedOut".to_owned(), 6));
+    assert_eq!(
+        history(&mut aws, T + 1000, &arn)[6],
+        ("ExecutionTimedOut".to_owned(), 6)
+    );
 }
 
 /// A Parallel whose second branch holds a Map, in which a Task and a Fail state are.
@@ -251,7 +268,10 @@ fn a_failure_within_fails_what_is_around_it() {
         ("WaitStateExited", 27),
         ("ExecutionSucceeded", 28),
     ];
-    assert_eq!(history(&mut aws, T + 3000, &arn), lines(&[&way_in[..], &way_out[..]].concat()));
+    assert_eq!(
+        history(&mut aws, T + 3000, &arn),
+        lines(&[&way_in[..], &way_out[..]].concat())
+    );
 }
 
 #[test]
@@ -266,11 +286,18 @@ fn every_branch_begins_with_its_parallel() {
         ("MapStateStarted", 6),
         ("MapIterationStarted", 7),
     ];
-    for outcome in [json!({ "succeed": {} }), json!({ "fail": { "state": "After" } })] {
+    for outcome in [
+        json!({ "succeed": {} }),
+        json!({ "fail": { "state": "After" } }),
+    ] {
         let mut aws = empty();
         create(&mut aws, "parcels", &nested());
         let arn = start(&mut aws, "parcels", "one", &json!([outcome]));
-        assert_eq!(history(&mut aws, T + 1000, &arn)[..8], lines(&expected), "{outcome}");
+        assert_eq!(
+            history(&mut aws, T + 1000, &arn)[..8],
+            lines(&expected),
+            "{outcome}"
+        );
     }
 }
 
@@ -278,9 +305,19 @@ fn every_branch_begins_with_its_parallel() {
 fn a_fail_state_within_is_found_behind_what_is_around_it() {
     let mut aws = empty();
     create(&mut aws, "parcels", &nested());
-    let arn = start(&mut aws, "parcels", "fail", &json!([{ "fail": { "state": "Lost" } }]));
+    let arn = start(
+        &mut aws,
+        "parcels",
+        "fail",
+        &json!([{ "fail": { "state": "Lost" } }]),
+    );
     let seen = history(&mut aws, T + 1000, &arn);
-    let end: Vec<&str> = seen.iter().rev().take(5).map(|(name, _)| name.as_str()).collect();
+    let end: Vec<&str> = seen
+        .iter()
+        .rev()
+        .take(5)
+        .map(|(name, _)| name.as_str())
+        .collect();
     assert_eq!(
         end,
         [
@@ -292,7 +329,12 @@ fn a_fail_state_within_is_found_behind_what_is_around_it() {
         ]
     );
     let length = seen.len() as u64;
-    let chain: Vec<u64> = seen.iter().rev().take(4).map(|(_, previous)| *previous).collect();
+    let chain: Vec<u64> = seen
+        .iter()
+        .rev()
+        .take(4)
+        .map(|(_, previous)| *previous)
+        .collect();
     assert_eq!(chain, [length - 1, length - 2, length - 3, length - 4]);
     assert!(aws.execution(&arn).unwrap().ended_in_fail_state);
 }
@@ -309,12 +351,16 @@ fn a_distributed_map_is_the_business_of_its_children() {
     create(&mut aws, "bulk", &definition);
     let within = json!({ "outcomes": [{ "fail": { "state": "Item" } }] }).to_string();
     let body = json!({ "stateMachineArn": ORDERS.replace("orders", "bulk"), "input": within });
-    assert_eq!(refused(aws.call(T, "StartExecution", &body)).code(), "ValidationException");
+    assert_eq!(
+        refused(aws.call(T, "StartExecution", &body)).code(),
+        "ValidationException"
+    );
 
     let error = "States.ExceedToleratedFailureThreshold";
     let outcomes = json!([{ "fail": { "error": error, "state": "Each" } }, { "succeed": {} }]);
     let arn = start(&mut aws, "bulk", "one", &outcomes);
-    aws.start_map_run(T + 5, &arn, "Each", [("bad".to_owned(), slow())]).unwrap();
+    aws.start_map_run(T + 5, &arn, "Each", [("bad".to_owned(), slow())])
+        .unwrap();
     ok(redrive(&mut aws, T + 2000, &arn, "a"));
     let expected = [
         ("ExecutionStarted", 0),
@@ -351,12 +397,17 @@ fn a_plain_run_follows_its_definition() {
         let mut aws = empty();
         create(&mut aws, "plain", &choice(default));
         let body = json!({ "stateMachineArn": ORDERS.replace("orders", "plain"), "name": "one" });
-        let arn =
-            ok(aws.call(T, "StartExecution", &body))["executionArn"].as_str().unwrap().to_owned();
+        let arn = ok(aws.call(T, "StartExecution", &body))["executionArn"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let seen = history(&mut aws, T + 1000, &arn);
         assert_eq!(seen[seen.len() - 1].0, end);
         assert_eq!(seen[seen.len() - 2].0, before);
-        assert_eq!(seen[1..3], lines(&[("ChoiceStateEntered", 0), ("ChoiceStateExited", 2)]));
+        assert_eq!(
+            seen[1..3],
+            lines(&[("ChoiceStateEntered", 0), ("ChoiceStateExited", 2)])
+        );
     }
 }
 
@@ -364,8 +415,10 @@ fn a_plain_run_follows_its_definition() {
 fn a_history_comes_in_pages_both_ways() {
     let mut aws = account();
     let arn = failed(&mut aws);
-    for (reverse, expected) in [(false, [1, 2, 3, 4, 5, 6, 7, 8]), (true, [8, 7, 6, 5, 4, 3, 2, 1])]
-    {
+    for (reverse, expected) in [
+        (false, [1, 2, 3, 4, 5, 6, 7, 8]),
+        (true, [8, 7, 6, 5, 4, 3, 2, 1]),
+    ] {
         let (mut ids, mut token) = (Vec::new(), Value::Null);
         loop {
             let body = json!({ "executionArn": arn, "reverseOrder": reverse, "maxResults": 3, "nextToken": token });
@@ -373,7 +426,9 @@ fn a_history_comes_in_pages_both_ways() {
             let events = page["events"].as_array().unwrap();
             assert!(events.len() <= 3);
             ids.extend(events.iter().map(|event| event["id"].as_u64().unwrap()));
-            let Some(next) = page.get("nextToken") else { break };
+            let Some(next) = page.get("nextToken") else {
+                break;
+            };
             token = next.clone();
         }
         assert_eq!(ids, expected);
@@ -409,7 +464,10 @@ fn a_page_token_lives_for_a_day() {
         "InvalidToken"
     );
     let body = json!({ "executionArn": arn, "nextToken": "nonsense" });
-    assert_eq!(refused(aws.call(T + 1000, "GetExecutionHistory", &body)).code(), "InvalidToken");
+    assert_eq!(
+        refused(aws.call(T + 1000, "GetExecutionHistory", &body)).code(),
+        "InvalidToken"
+    );
 }
 
 #[test]

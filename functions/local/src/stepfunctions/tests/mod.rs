@@ -11,14 +11,14 @@ use super::{Options, Outcome, Script, StepFunctions};
 use crate::api::{ApiError, CallError, Place, Service};
 
 /// 2026-03-01T12:00:00.250Z
-pub const T: u64 = 1_772_366_400_250;
-pub const MINUTE: u64 = 60 * 1000;
-pub const DAY: u64 = 24 * 60 * MINUTE;
+pub(super) const T: u64 = 1_772_366_400_250;
+pub(super) const MINUTE: u64 = 60 * 1000;
+pub(super) const DAY: u64 = 24 * 60 * MINUTE;
 
-pub const ORDERS: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:orders";
+pub(super) const ORDERS: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:orders";
 
 /// A Pass, three Tasks of different kinds, and a Fail state.
-pub fn orders() -> Value {
+pub(super) fn orders() -> Value {
     json!({ "StartAt": "Prepare", "States": {
         "Prepare": { "Type": "Pass", "Next": "Load" },
         "Load": { "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:getObject", "Next": "Check",
@@ -30,28 +30,28 @@ pub fn orders() -> Value {
     }})
 }
 
-pub fn empty() -> StepFunctions {
+pub(super) fn empty() -> StepFunctions {
     StepFunctions::new(Place::default(), Options::default(), 7)
 }
 
 /// An account with the machine `orders`.
-pub fn account() -> StepFunctions {
+pub(super) fn account() -> StepFunctions {
     let mut aws = empty();
     create(&mut aws, "orders", &orders());
     aws
 }
 
-pub fn create(aws: &mut StepFunctions, name: &str, definition: &Value) -> Value {
+pub(super) fn create(aws: &mut StepFunctions, name: &str, definition: &Value) -> Value {
     let role = "arn:aws:iam::111122223333:role/states";
     let body = json!({ "name": name, "definition": definition.to_string(), "roleArn": role });
     ok(aws.call(T - DAY, "CreateStateMachine", &body))
 }
 
-pub fn ok(answer: Result<Value, CallError>) -> Value {
+pub(super) fn ok(answer: Result<Value, CallError>) -> Value {
     answer.expect("an answer")
 }
 
-pub fn refused(answer: Result<Value, CallError>) -> ApiError {
+pub(super) fn refused(answer: Result<Value, CallError>) -> ApiError {
     match answer {
         Err(CallError::Api(error)) => error,
         other => panic!("expected an error answer, got {other:?}"),
@@ -59,15 +59,23 @@ pub fn refused(answer: Result<Value, CallError>) -> ApiError {
 }
 
 /// Starts an execution of `machine` at `T` with scripted outcomes, and answers its ARN.
-pub fn start(aws: &mut StepFunctions, machine: &str, name: &str, outcomes: &Value) -> String {
+pub(super) fn start(
+    aws: &mut StepFunctions,
+    machine: &str,
+    name: &str,
+    outcomes: &Value,
+) -> String {
     let input = json!({ "outcomes": outcomes }).to_string();
     let machine = format!("arn:aws:states:eu-west-1:111122223333:stateMachine:{machine}");
     let body = json!({ "stateMachineArn": machine, "name": name, "input": input });
-    ok(aws.call(T, "StartExecution", &body))["executionArn"].as_str().unwrap().to_owned()
+    ok(aws.call(T, "StartExecution", &body))["executionArn"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// An execution that failed at `Load` at `T + 1000`, and fails so for ever.
-pub fn failed(aws: &mut StepFunctions) -> String {
+pub(super) fn failed(aws: &mut StepFunctions) -> String {
     let arn = start(
         aws,
         "orders",
@@ -78,21 +86,25 @@ pub fn failed(aws: &mut StepFunctions) -> String {
     arn
 }
 
-pub fn redrive(
+pub(super) fn redrive(
     aws: &mut StepFunctions,
     now: u64,
     arn: &str,
     token: &str,
 ) -> Result<Value, CallError> {
-    aws.call(now, "RedriveExecution", &json!({ "executionArn": arn, "clientToken": token }))
+    aws.call(
+        now,
+        "RedriveExecution",
+        &json!({ "executionArn": arn, "clientToken": token }),
+    )
 }
 
-pub fn describe(aws: &mut StepFunctions, now: u64, arn: &str) -> Value {
+pub(super) fn describe(aws: &mut StepFunctions, now: u64, arn: &str) -> Value {
     ok(aws.call(now, "DescribeExecution", &json!({ "executionArn": arn })))
 }
 
 /// Type and previousEventId of every event.
-pub fn history(aws: &mut StepFunctions, now: u64, arn: &str) -> Vec<(String, u64)> {
+pub(super) fn history(aws: &mut StepFunctions, now: u64, arn: &str) -> Vec<(String, u64)> {
     let events = ok(aws.call(
         now,
         "GetExecutionHistory",
@@ -100,15 +112,21 @@ pub fn history(aws: &mut StepFunctions, now: u64, arn: &str) -> Vec<(String, u64
     ));
     let events = events["events"].as_array().unwrap();
     let line = |event: &Value| {
-        (event["type"].as_str().unwrap().to_owned(), event["previousEventId"].as_u64().unwrap())
+        (
+            event["type"].as_str().unwrap().to_owned(),
+            event["previousEventId"].as_u64().unwrap(),
+        )
     };
     events.iter().map(line).collect()
 }
 
-pub fn lines(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
-    expected.iter().map(|(name, previous)| ((*name).to_owned(), *previous)).collect()
+pub(super) fn lines(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
+    expected
+        .iter()
+        .map(|(name, previous)| ((*name).to_owned(), *previous))
+        .collect()
 }
 
-pub fn slow() -> Script {
+pub(super) fn slow() -> Script {
     Script::new([Outcome::fail("S3.Slow", "wait")])
 }

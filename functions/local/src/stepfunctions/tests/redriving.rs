@@ -8,16 +8,28 @@ fn a_redrive_restarts_the_same_execution_and_is_counted() {
     let mut aws = account();
     let arn = failed(&mut aws);
     let answer = ok(redrive(&mut aws, T + 2000, &arn, "a"));
-    assert_eq!(answer, json!({ "redriveDate": 1_772_366_402.25 }), "the date and nothing else");
+    assert_eq!(
+        answer,
+        json!({ "redriveDate": 1_772_366_402.25 }),
+        "the date and nothing else"
+    );
     let view = aws.execution(&arn).unwrap();
     assert_eq!(
         (view.status, view.redrive_count, view.redrive_date),
         (Status::Running, 1, Some(T + 2000))
     );
-    assert_eq!((view.start, view.stop, view.error, view.cause), (T, None, None, None));
+    assert_eq!(
+        (view.start, view.stop, view.error, view.cause),
+        (T, None, None, None)
+    );
     assert_eq!(
         view.redrives,
-        [Redrive { at: T + 2000, token: Some("a".into()), count: 1, by: By::Api }]
+        [Redrive {
+            at: T + 2000,
+            token: Some("a".into()),
+            count: 1,
+            by: By::Api
+        }]
     );
 }
 
@@ -28,12 +40,18 @@ fn a_used_token_restarts_nothing() {
     let arn = start(&mut aws, "orders", "one", &script);
     let first = ok(redrive(&mut aws, T + 2000, &arn, "a"));
     let replay = |aws: &mut StepFunctions, now, token, expected: &Value, when| {
-        let (before, count) =
-            (history(aws, now, &arn), aws.execution(&arn).unwrap().redrives.len());
+        let (before, count) = (
+            history(aws, now, &arn),
+            aws.execution(&arn).unwrap().redrives.len(),
+        );
         assert_eq!(ok(redrive(aws, now, &arn, token)), *expected, "{when}");
         assert_eq!(history(aws, now, &arn), before, "{when}");
         assert_eq!(aws.execution(&arn).unwrap().redrives.len(), count, "{when}");
-        let call = aws.calls().iter().rfind(|call| &*call.operation == "RedriveExecution").unwrap();
+        let call = aws
+            .calls()
+            .iter()
+            .rfind(|call| &*call.operation == "RedriveExecution")
+            .unwrap();
         assert_eq!(call.effect, Effect::Replayed, "{when}");
     };
     replay(&mut aws, T + 2500, "a", &first, "while it runs");
@@ -51,7 +69,10 @@ fn a_refused_token_is_not_used_up() {
     let arn = failed(&mut aws);
     ok(redrive(&mut aws, T + 2000, &arn, "a"));
     let error = refused(redrive(&mut aws, T + 2500, &arn, "b"));
-    assert_eq!(error.kind, "com.amazonaws.swf.service.v2.model#ExecutionNotRedrivable");
+    assert_eq!(
+        error.kind,
+        "com.amazonaws.swf.service.v2.model#ExecutionNotRedrivable"
+    );
     assert_eq!(
         error.message,
         format!(
@@ -71,7 +92,11 @@ fn a_token_is_remembered_for_fifteen_minutes_from_its_first_use() {
         ok(redrive(&mut aws, T + 2000, &arn, "a"));
         ok(redrive(&mut aws, T + 2000 + 10 * MINUTE, &arn, "a"));
         ok(redrive(&mut aws, T + 2000 + later, &arn, "a"));
-        assert_eq!(aws.execution(&arn).unwrap().redrive_count, count, "{later} ms later");
+        assert_eq!(
+            aws.execution(&arn).unwrap().redrive_count,
+            count,
+            "{later} ms later"
+        );
     }
 }
 
@@ -85,9 +110,17 @@ fn the_last_ten_tokens_are_remembered() {
         now += 2000;
     }
     ok(redrive(&mut aws, now, &arn, "token-1"));
-    assert_eq!(aws.execution(&arn).unwrap().redrive_count, 11, "the tenth from the end is known");
+    assert_eq!(
+        aws.execution(&arn).unwrap().redrive_count,
+        11,
+        "the tenth from the end is known"
+    );
     ok(redrive(&mut aws, now, &arn, "token-0"));
-    assert_eq!(aws.execution(&arn).unwrap().redrive_count, 12, "the eleventh is forgotten");
+    assert_eq!(
+        aws.execution(&arn).unwrap().redrive_count,
+        12,
+        "the eleventh is forgotten"
+    );
 }
 
 #[test]
@@ -98,9 +131,27 @@ fn what_cannot_be_redriven_says_why() {
         (Status::Failed, T, T + 5, T + 14 * DAY, None),
         (Status::TimedOut, T, T + 5, T + 14 * DAY, None),
         (Status::Aborted, T, T + 5, T + 5 + 14 * DAY, None),
-        (Status::Failed, T, T + 5, T + 6 + 14 * DAY, Some("Execution redrivable period exceeded")),
-        (Status::Succeeded, T, T + 5, T + 5, Some("Execution is SUCCEEDED and cannot be redriven")),
-        (Status::Running, T, T, T + 5, Some("Execution is RUNNING and cannot be redriven")),
+        (
+            Status::Failed,
+            T,
+            T + 5,
+            T + 6 + 14 * DAY,
+            Some("Execution redrivable period exceeded"),
+        ),
+        (
+            Status::Succeeded,
+            T,
+            T + 5,
+            T + 5,
+            Some("Execution is SUCCEEDED and cannot be redriven"),
+        ),
+        (
+            Status::Running,
+            T,
+            T,
+            T + 5,
+            Some("Execution is RUNNING and cannot be redriven"),
+        ),
         (
             Status::Failed,
             REDRIVE_LAUNCH,
@@ -109,7 +160,13 @@ fn what_cannot_be_redriven_says_why() {
             Some("Execution has exceeded the max execution time"),
         ),
         (Status::Failed, T - year, T, T, None),
-        (Status::Failed, T - year - 1, T, T, Some("Execution has exceeded the max execution time")),
+        (
+            Status::Failed,
+            T - year - 1,
+            T,
+            T,
+            Some("Execution has exceeded the max execution time"),
+        ),
         (
             Status::Failed,
             REDRIVE_LAUNCH - 1,
@@ -121,10 +178,22 @@ fn what_cannot_be_redriven_says_why() {
     for (status, start, stop, now, reason) in cases {
         let mut aws = empty();
         let outcomes = Script::new([Outcome::hang()]);
-        aws.seed(Seed { outcomes, ..Seed::new(ARN, status, start, stop) }).unwrap();
+        aws.seed(Seed {
+            outcomes,
+            ..Seed::new(ARN, status, start, stop)
+        })
+        .unwrap();
         let seen = describe(&mut aws, now, ARN);
-        assert_eq!(seen["redriveStatusReason"].as_str(), reason, "{status:?} {start} {now}");
-        let expected = if reason.is_none() { "REDRIVABLE" } else { "NOT_REDRIVABLE" };
+        assert_eq!(
+            seen["redriveStatusReason"].as_str(),
+            reason,
+            "{status:?} {start} {now}"
+        );
+        let expected = if reason.is_none() {
+            "REDRIVABLE"
+        } else {
+            "NOT_REDRIVABLE"
+        };
         assert_eq!(seen["redriveStatus"], expected, "{status:?} {start} {now}");
         let answer = redrive(&mut aws, now, ARN, "a");
         match reason {
@@ -138,9 +207,17 @@ fn what_cannot_be_redriven_says_why() {
 fn a_deleted_machine_redrives_nothing() {
     let mut aws = account();
     let arn = failed(&mut aws);
-    ok(aws.call(T + 2000, "DeleteStateMachine", &json!({ "stateMachineArn": ORDERS })));
+    ok(aws.call(
+        T + 2000,
+        "DeleteStateMachine",
+        &json!({ "stateMachineArn": ORDERS }),
+    ));
     let error = refused(redrive(&mut aws, T + 3000, &arn, "a"));
-    assert!(error.message.ends_with("invalid for redrive as: State machine is in DELETING status"));
+    assert!(
+        error
+            .message
+            .ends_with("invalid for redrive as: State machine is in DELETING status")
+    );
 }
 
 #[test]
@@ -152,7 +229,10 @@ fn a_history_that_is_too_long_is_not_redriven() {
         aws.options_mut().history_event_limit = limit;
         match redrive(&mut aws, T + 2000, &arn, "a") {
             Err(CallError::Api(error)) => assert!(
-                refused_here && error.message.ends_with("Execution history event limit exceeded")
+                refused_here
+                    && error
+                        .message
+                        .ends_with("Execution history event limit exceeded")
             ),
             answer => assert!(!refused_here && answer.is_ok()),
         }
@@ -165,7 +245,10 @@ fn the_last_moment_of_a_period_is_an_option() {
         let mut aws = account();
         aws.options_mut().last_moment_counts = counts;
         let arn = failed(&mut aws);
-        assert_eq!(describe(&mut aws, T + 1000 + 14 * DAY, &arn)["redriveStatus"], expected);
+        assert_eq!(
+            describe(&mut aws, T + 1000 + 14 * DAY, &arn)["redriveStatus"],
+            expected
+        );
     }
 }
 
@@ -203,7 +286,10 @@ fn redrives_count_as_open_executions() {
     aws.options_mut().open_execution_limit = 1;
     let one = failed(&mut aws);
     let two = start(&mut aws, "orders", "two", &json!([{ "hang": {} }]));
-    assert_eq!(refused(redrive(&mut aws, T + 2000, &one, "a")).code(), "ExecutionLimitExceeded");
+    assert_eq!(
+        refused(redrive(&mut aws, T + 2000, &one, "a")).code(),
+        "ExecutionLimitExceeded"
+    );
     let body = json!({ "stateMachineArn": ORDERS });
     assert_eq!(
         refused(aws.call(T + 2000, "StartExecution", &body)).code(),
@@ -226,7 +312,10 @@ fn a_fail_state_fails_again_at_once() {
     let before = history(&mut aws, T + 1000, &arn);
     let length = before.len() as u64;
     assert_eq!(before[before.len() - 2].0, "FailStateEntered");
-    assert_eq!(before[before.len() - 1], ("ExecutionFailed".to_owned(), length - 1));
+    assert_eq!(
+        before[before.len() - 1],
+        ("ExecutionFailed".to_owned(), length - 1)
+    );
     for round in 1..=3 {
         let now = T + 2000 * round;
         ok(redrive(&mut aws, now, &arn, &format!("token-{round}")));
@@ -237,13 +326,19 @@ fn a_fail_state_fails_again_at_once() {
             (view.status, view.redrive_count, view.stop),
             (Status::Failed, round, Some(now))
         );
-        assert_eq!((view.error, view.cause), (Some("Orders.Rejected"), Some("no such order")));
+        assert_eq!(
+            (view.error, view.cause),
+            (Some("Orders.Rejected"), Some("no such order"))
+        );
         assert!(view.ended_in_fail_state);
         let now = history(&mut aws, now, &arn);
         let last = length + 2 * round;
         assert_eq!(
             now[before.len() + 2 * round as usize - 2..],
-            lines(&[("ExecutionRedriven", last - 2), ("ExecutionFailed", last - 1)])
+            lines(&[
+                ("ExecutionRedriven", last - 2),
+                ("ExecutionFailed", last - 1)
+            ])
         );
     }
 }
@@ -258,10 +353,15 @@ fn children_of_a_map_run_are_redriven_with_their_parent() {
         &json!([{ "fail": { "state": "Load" }, "after_ms": 5000 }, { "hang": {} }]),
     );
     let children = [
-        ("bad".to_owned(), Script::new([Outcome::fail("E", "c"), Outcome::succeed()])),
+        (
+            "bad".to_owned(),
+            Script::new([Outcome::fail("E", "c"), Outcome::succeed()]),
+        ),
         ("good".to_owned(), Script::new([Outcome::succeed()])),
     ];
-    let run = aws.start_map_run(T + 10, &parent, "Each", children).unwrap();
+    let run = aws
+        .start_map_run(T + 10, &parent, "Each", children)
+        .unwrap();
     assert!(run.starts_with("arn:aws:states:eu-west-1:111122223333:mapRun:orders/Each:"));
     let bad = "arn:aws:states:eu-west-1:111122223333:execution:orders/Each:bad";
     aws.advance(T + 5000);
@@ -276,19 +376,31 @@ fn children_of_a_map_run_are_redriven_with_their_parent() {
     let error = refused(redrive(&mut aws, T + 6000, bad, "a"));
     assert_eq!(
         (error.code(), &error.members["reason"]),
-        ("ValidationException", &json!("API_DOES_NOT_SUPPORT_LABELED_ARNS"))
+        (
+            "ValidationException",
+            &json!("API_DOES_NOT_SUPPORT_LABELED_ARNS")
+        )
     );
     aws.options_mut().map_child_refusal = MapChildRefusal::NotRedrivable;
-    assert_eq!(refused(redrive(&mut aws, T + 6000, bad, "a")).code(), "ExecutionNotRedrivable");
+    assert_eq!(
+        refused(redrive(&mut aws, T + 6000, bad, "a")).code(),
+        "ExecutionNotRedrivable"
+    );
 
     ok(redrive(&mut aws, T + 6000, &parent, "a"));
     let pending = json!({ "mapRunArn": run, "statusFilter": "PENDING_REDRIVE" });
     let listed = ok(aws.call(T + 6000, "ListExecutions", &pending));
     assert_eq!(listed["executions"][0]["executionArn"], bad);
     let counts = ok(aws.call(T + 6000, "DescribeMapRun", &json!({ "mapRunArn": run })));
-    assert_eq!((&counts["status"], &counts["redriveCount"]), (&json!("RUNNING"), &json!(1)));
     assert_eq!(
-        (&counts["executionCounts"]["pendingRedrive"], &counts["itemCounts"]["succeeded"]),
+        (&counts["status"], &counts["redriveCount"]),
+        (&json!("RUNNING"), &json!(1))
+    );
+    assert_eq!(
+        (
+            &counts["executionCounts"]["pendingRedrive"],
+            &counts["itemCounts"]["succeeded"]
+        ),
         (&json!(1), &json!(1))
     );
     aws.advance(T + 8000);
@@ -298,12 +410,19 @@ fn children_of_a_map_run_are_redriven_with_their_parent() {
         (Status::Succeeded, 1, By::MapRun)
     );
     let good = "arn:aws:states:eu-west-1:111122223333:execution:orders/Each:good";
-    assert_eq!(aws.execution(good).unwrap().redrive_count, 0, "what succeeded is kept");
+    assert_eq!(
+        aws.execution(good).unwrap().redrive_count,
+        0,
+        "what succeeded is kept"
+    );
     let runs = ok(aws.call(T + 8000, "ListMapRuns", &json!({ "executionArn": parent })));
     assert_eq!(runs["mapRuns"][0]["mapRunArn"], run);
     let redriven = json!({ "mapRunArn": run, "redriveFilter": "REDRIVEN" });
     assert_eq!(
-        ok(aws.call(T + 8000, "ListExecutions", &redriven))["executions"].as_array().unwrap().len(),
+        ok(aws.call(T + 8000, "ListExecutions", &redriven))["executions"]
+            .as_array()
+            .unwrap()
+            .len(),
         1
     );
 }
@@ -313,11 +432,17 @@ fn a_map_run_is_over_with_the_last_of_its_children() {
     let mut aws = account();
     let parent = start(&mut aws, "orders", "parent", &json!([{ "hang": {} }]));
     let twice = Script::new([Outcome::fail("E", "c"), Outcome::succeed()]);
-    let children = [("slow".to_owned(), twice.clone()), ("bad".to_owned(), twice)];
+    let children = [
+        ("slow".to_owned(), twice.clone()),
+        ("bad".to_owned(), twice),
+    ];
     let run = aws.start_map_run(T, &parent, "Each", children).unwrap();
     let seen = |aws: &mut StepFunctions, now| {
         let seen = ok(aws.call(now, "DescribeMapRun", &json!({ "mapRunArn": run })));
-        (seen["status"].as_str().unwrap().to_owned(), seen.get("stopDate").is_some())
+        (
+            seen["status"].as_str().unwrap().to_owned(),
+            seen.get("stopDate").is_some(),
+        )
     };
     assert_eq!(seen(&mut aws, T + 999), ("RUNNING".to_owned(), false));
     assert_eq!(seen(&mut aws, T + 1000), ("FAILED".to_owned(), true));
@@ -326,7 +451,11 @@ fn a_map_run_is_over_with_the_last_of_its_children() {
     let slow = "arn:aws:states:eu-west-1:111122223333:execution:orders/Each:slow";
     aws.advance(T + 4000);
     aws.person_stops(T + 4500, slow, None, None).unwrap();
-    assert_eq!(seen(&mut aws, T + 4500), ("RUNNING".to_owned(), false), "one child still runs");
+    assert_eq!(
+        seen(&mut aws, T + 4500),
+        ("RUNNING".to_owned(), false),
+        "one child still runs"
+    );
     assert_eq!(seen(&mut aws, T + 5000), ("ABORTED".to_owned(), true));
 }
 
@@ -338,14 +467,24 @@ fn children_of_a_deleted_machine_are_not_redriven() {
     let children = [("bad".to_owned(), slow()), ("late".to_owned(), late)];
     aws.start_map_run(T, &parent, "Each", children).unwrap();
     aws.advance(T + 1000);
-    ok(aws.call(T + 1000, "DeleteStateMachine", &json!({ "stateMachineArn": ORDERS })));
+    ok(aws.call(
+        T + 1000,
+        "DeleteStateMachine",
+        &json!({ "stateMachineArn": ORDERS }),
+    ));
     let child = "arn:aws:states:eu-west-1:111122223333:execution:orders/Each:bad";
     let seen = describe(&mut aws, T + 1000, child);
     assert_eq!(seen["redriveStatus"], "NOT_REDRIVABLE");
-    assert_eq!(seen["redriveStatusReason"], "State machine is in DELETING status");
+    assert_eq!(
+        seen["redriveStatusReason"],
+        "State machine is in DELETING status"
+    );
     aws.advance(T + 3000);
     let late = aws.execution(&child.replace("bad", "late")).unwrap();
-    assert_eq!((late.status, late.error), (Status::Failed, Some("States.Runtime")));
+    assert_eq!(
+        (late.status, late.error),
+        (Status::Failed, Some("States.Runtime"))
+    );
 }
 
 #[test]

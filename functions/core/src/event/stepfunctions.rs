@@ -1,0 +1,223 @@
+//! Hearing Step Functions: Execution Status Change.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+
+use serde::Deserialize;
+
+use super::{Bounds, Envelope, Heard, Irrelevant, Malformed, Sequel, SequelKind, agree};
+use crate::arn::{ExecutionArn, ExecutionKind};
+use crate::failure::{ExecutionStatus, FailedExecution, Failure, Field, Redrivable, Subject, What};
+use crate::time::Time;
+use crate::tolerant::{Moment, Number, Object, Slot, Text};
+use crate::verdict::Reason;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Detail<'a> {
+    #[serde(borrow, default)]
+    execution_arn: Slot<Text<'a>>,
+    #[serde(borrow, default)]
+    state_machine_arn: Slot<Text<'a>>,
+    #[serde(borrow, default)]
+    state_machine_version_arn: Slot<Text<'a>>,
+    #[serde(borrow, default)]
+    status: Slot<Text<'a>>,
+    #[serde(default)]
+    start_date: Slot<Moment>,
+    #[serde(default)]
+    stop_date: Slot<Moment>,
+    #[serde(borrow, default)]
+    input: Slot<Text<'a>>,
+    #[serde(default)]
+    input_details: Slot<Object<InputDetails>>,
+    #[serde(default)]
+    redrive_count: Slot<Number>,
+    #[serde(borrow, default)]
+    redrive_status: Slot<Text<'a>>,
+    #[serde(borrow, default)]
+    error: Slot<Text<'a>>,
+    #[serde(borrow, default)]
+    cause: Slot<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct InputDetails {
+    #[serde(default)]
+    included: Slot<bool>,
+}
+
+/// What a status says when it announces no failure.
+fn no_failure(status: &str) -> Option<Reason> {
+    Some(match status {
+        "FAILED" | "TIMED_OUT" => return None,
+        "SUCCEEDED" => Reason::Succeeded,
+        "ABORTED" => Reason::Aborted,
+        "RUNNING" | "PENDING_REDRIVE" => Reason::Running,
+        _ => Reason::UnknownStatus,
+    })
+}
+
+pub(super) fn hear(
+    envelope: &Envelope<'_>,
+    detail: Detail<'_>,
+    bounds: &Bounds,
+) -> Result<Heard, Malformed> {
+    let place = "detail.executionArn";
+    let at = envelope.time.known().and_then(Time::parse);
+    let stopped = detail.stop_date.get().and_then(|moment| moment.0);
+    let redrive_count = match detail.redrive_count.whole("detail.redriveCount")? {
+        None => Field::Unknown,
+        Some(count) => match u32::try_from(count) {
+            Ok(count) => Field::Known(count),
+            Err(_) => {
+                return Err(Malformed::new(
+                    "detail.redriveCount",
+                    "it is too large to be a count",
+                ));
+            }
+        },
+    };
+    let redriven = redrive_count.known().is_some_and(|count| *count > 0);
+    let no_failure = detail.status.known().and_then(no_failure);
+    let arn = detail.execution_arn.require(place)?;
+    let read = match (ExecutionArn::parse(arn), no_failure) {
+        (Ok(read), _) => read,
+        // Nothing follows from it, so it need not be whole.
+        (Err(_), Some(reason)) if !redriven => {
+            return Ok(Heard::Irrelevant(Irrelevant {
+                reason,
+                subject: None,
+                at: at.or(stopped),
+            }));
+        }
+        (Err(why), _) => return Err(Malformed::new(place, why.to_string())),
+    };
+    agree("account", envelope.account.known(), read.arn.account, place)?;
+    agree("region", envelope.region.known(), read.arn.region, place)?;
+
+    let subject = Subject::Execution {
+        arn: arn.to_owned(),
+    };
+    let irrelevant = |reason| {
+        Ok(Heard::Irrelevant(Irrelevant {
+            reason,
+            subject: Some(subject.clone()),
+            at: at.or(stopped),
+        }))
+    };
+    if let Some(reason) = bounds.refuse(read.arn.account, read.arn.region) {
+        return irrelevant(reason);
+    }
+    if read.kind == ExecutionKind::Express {
+        return irrelevant(Reason::Express);
+    }
+    let sequel = |what| {
+        let Some(at) = stopped.or(at) else {
+            return Err(Malformed::new("time", "it is missing, or no time"));
+        };
+        let redrive_count = redrive_count.known().copied();
+        Ok(Heard::Sequel(Sequel {
+            subject: subject.clone(),
+            at,
+            what,
+            redrive_count,
+        }))
+    };
+    let status = detail.status.require("detail.status")?;
+    match no_failure {
+        None => {}
+        Some(Reason::Succeeded) if redriven => return sequel(SequelKind::Succeeded),
+        Some(Reason::Aborted) if redriven => return sequel(SequelKind::Ended),
+        Some(reason) => return irrelevant(reason),
+    }
+    let Some(at) = stopped.or(at) else {
+        return Err(Malformed::new(
+            "time",
+            "it is missing, or no time, and so is detail.stopDate",
+        ));
+    };
+
+    let redrivable = match detail.redrive_status.known() {
+        None if read.kind == ExecutionKind::MapChild => Field::Known(Redrivable::ByMapRun),
+        None => Field::Unknown,
+        Some("REDRIVABLE") if read.kind == ExecutionKind::MapChild => {
+            Field::Known(Redrivable::ByMapRun)
+        }
+        Some("REDRIVABLE") => Field::Known(Redrivable::Yes),
+        Some("REDRIVABLE_BY_MAP_RUN") => Field::Known(Redrivable::ByMapRun),
+        Some(_) => Field::Known(Redrivable::No),
+    };
+    let included = detail
+        .input_details
+        .get()
+        .and_then(|details| details.0.included.get());
+    let parent = match detail.input.known() {
+        Some(input) => Field::from_option(parent_in(input)),
+        None if included == Some(&false) => Field::Unknown,
+        None => Field::Absent,
+    };
+    let mut failed = FailedExecution {
+        status: if status == "TIMED_OUT" {
+            ExecutionStatus::TimedOut
+        } else {
+            ExecutionStatus::Failed
+        },
+        redrive_count,
+        redrivable,
+        started: detail.start_date.get().and_then(|moment| moment.0),
+        state_machine_arn: detail.state_machine_arn.known().map(ToOwned::to_owned),
+        version_arn: detail
+            .state_machine_version_arn
+            .known()
+            .map(ToOwned::to_owned),
+        error: detail.error.into_field(),
+        cause: detail.cause.into_field(),
+        parent,
+        fail_state: Field::Unknown,
+        moved_on: None,
+    };
+    match failed.status {
+        ExecutionStatus::TimedOut => {
+            failed.error = Field::Known("States.Timeout".to_owned());
+            failed.cause = Field::from_option(failed.cause.known().cloned());
+            // The machine's own time ran out: it ended in no state at all.
+            failed.fail_state = Field::Known(false);
+        }
+        ExecutionStatus::Failed => {
+            // An event that has the one key has them both.
+            if failed.error.known().is_some() && failed.cause.is_unknown() {
+                failed.cause = Field::Absent;
+            } else if failed.cause.known().is_some() && failed.error.is_unknown() {
+                failed.error = Field::Absent;
+            }
+            failed.withhold_where_both_are_missing();
+        }
+    }
+    Ok(Heard::Failure(Failure {
+        subject,
+        at,
+        what: What::Execution(failed),
+    }))
+}
+
+/// The parent that a nested execution's input names, as Step Functions asks callers to pass it on.
+#[must_use]
+pub fn parent_in(input: &str) -> Option<String> {
+    const KEY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
+
+    #[derive(Deserialize)]
+    struct Input<'a> {
+        #[serde(borrow, default, rename = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID")]
+        parent: Slot<Text<'a>>,
+    }
+    // An input may be 256 KiB long and most name no parent: look before reading.
+    if !input.contains(KEY) {
+        return None;
+    }
+    let Object(input): Object<Input<'_>> = serde_json::from_str(input).ok()?;
+    let parent = input.parent.known()?;
+    // An Express parent can never be redriven and waits for nobody: its children are their own.
+    let read = ExecutionArn::parse(parent).ok()?;
+    (read.kind != ExecutionKind::Express).then(|| parent.to_owned())
+}

@@ -1,0 +1,179 @@
+//! A delayed retry acts once, whatever becomes of its ticket.
+
+use redrive_core::handle::Done;
+use redrive_core::ledger::{State, Ticket};
+use redrive_core::sweep::Swept;
+use redrive_core::verdict::Reason;
+
+use crate::scene::{Scene, rule};
+use crate::world::{Break, race, run};
+
+fn queued(delay: u32) -> Vec<(Scene, Ticket)> {
+    Scene::both(&rule(3, delay))
+        .into_iter()
+        .map(|scene| {
+            assert_eq!(scene.hear(&scene.failed()).done, Done::Queued);
+            let ticket = scene.entry().ticket();
+            (scene, ticket)
+        })
+        .collect()
+}
+
+#[test]
+fn a_ticket_that_comes_twice_is_good_once() {
+    for (scene, ticket) in queued(60) {
+        scene.wind(60);
+        assert_eq!(scene.take(&ticket).done, Done::Retried);
+        let entry = scene.entry();
+        assert_eq!(scene.take(&ticket).done, Done::Duplicate);
+        assert_eq!((scene.entry(), scene.effects()), (entry, 1));
+    }
+}
+
+#[test]
+fn of_two_takers_one_acts() {
+    for kind in [Break::SlowBefore, Break::SlowAfter] {
+        for call in ["take", "look", "act", "swap"] {
+            for (scene, ticket) in queued(60) {
+                scene.wind(60);
+                scene.next_breaks(call, kind);
+                let (one, other) = race(scene.taking(&ticket), scene.taking(&ticket));
+                let mut done = [one.unwrap().done, other.unwrap().done];
+                done.sort_unstable();
+                assert_eq!(done, [Done::Retried, Done::Duplicate], "{call} {kind:?}");
+                assert_eq!((scene.effects(), scene.stands().2), (1, 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_queued_again_before_it_is_overdue() {
+    for (scene, _) in queued(60) {
+        scene.wind(60 + 299);
+        assert_eq!(scene.sweep(), Swept::default());
+    }
+}
+
+#[test]
+fn a_lost_ticket_is_replaced_and_void_when_it_turns_up() {
+    for (scene, lost) in queued(60) {
+        scene.wind(60);
+        assert_eq!(
+            scene.world.desk.receive().as_ref(),
+            Some(&lost),
+            "it arrives, and is never taken"
+        );
+        scene.wind(300);
+        assert_eq!(scene.sweep().requeued, 1);
+        let entry = scene.entry();
+        assert_eq!(scene.take(&lost).done, Done::Duplicate);
+        assert_eq!((scene.entry(), scene.effects()), (entry, 0));
+        assert_eq!(scene.deliver()[0].done, Done::Retried);
+        assert_eq!(scene.take(&lost).done, Done::Duplicate);
+        assert_eq!((scene.effects(), scene.stands().2), (1, 1));
+    }
+}
+
+#[test]
+fn a_ticket_of_an_earlier_failure_takes_nothing() {
+    for scene in Scene::both_for_ever(&rule(5, 60)) {
+        scene.hear(&scene.failed());
+        let old = scene.entry().ticket();
+        scene.wind(60);
+        scene.deliver();
+        scene.hear(&scene.failed());
+        scene.wind(60);
+        assert_eq!(scene.take(&old).done, Done::Duplicate);
+        assert_eq!(scene.effects(), 1);
+        assert_eq!(scene.deliver()[0].done, Done::Retried);
+        assert_eq!((scene.effects(), scene.stands().2), (2, 2));
+    }
+}
+
+#[test]
+fn what_the_queue_cannot_keep_so_long_waits_in_the_due_index() {
+    for (scene, _) in queued(3600) {
+        assert_eq!(scene.world.desk.next_message(), None);
+        assert!(!scene.world.calls().contains(&"send"));
+        scene.wind(3600 - 901);
+        assert_eq!(scene.sweep(), Swept::default());
+        scene.wind(1);
+        assert_eq!(scene.sweep().requeued, 1);
+        assert_eq!(scene.sweep(), Swept::default(), "once");
+        scene.wind(899);
+        assert!(scene.deliver().is_empty(), "not before its time");
+        scene.wind(1);
+        assert_eq!(scene.deliver()[0].done, Done::Retried);
+        assert_eq!((scene.effects(), scene.stands().2), (1, 1));
+    }
+}
+
+#[test]
+fn a_delay_of_fifteen_minutes_rides_on_the_queue() {
+    for (scene, _) in queued(900) {
+        assert_eq!(
+            scene.world.desk.next_message(),
+            Some(scene.now().plus(std::time::Duration::from_secs(900)))
+        );
+    }
+}
+
+#[test]
+fn a_failed_send_loses_nothing() {
+    for kind in [Break::Before, Break::After] {
+        for scene in Scene::both(&rule(2, 60)) {
+            let event = scene.failed();
+            scene.next_breaks("send", kind);
+            assert!(run(scene.hearing(&event)).unwrap().is_err());
+            assert_eq!(scene.hear(&event).done, Done::Duplicate);
+            assert_eq!(scene.stands().0, State::Queued);
+            scene.calm(&[]);
+            assert_eq!(
+                (scene.effects(), scene.stands()),
+                (1, (State::Recovered, Reason::Matched, 1, 1))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_failed_send_of_the_sweep_loses_nothing() {
+    for (scene, _) in queued(3600) {
+        scene.wind(3600);
+        scene.next_breaks("send", Break::Before);
+        let swept = scene.sweep();
+        assert_eq!((swept.requeued, swept.troubled), (0, 1));
+        scene.calm(&[]);
+        assert_eq!((scene.effects(), scene.stands().2), (1, 1));
+    }
+}
+
+#[test]
+fn of_two_sweeps_one_hands_over() {
+    for (scene, _) in queued(3600) {
+        scene.wind(3600);
+        scene.next_breaks("swap", Break::SlowBefore);
+        let (one, other) = race(scene.sweeping(), scene.sweeping());
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!(
+            (one.requeued + other.requeued, one.lost + other.lost),
+            (1, 1)
+        );
+        scene.deliver();
+        assert_eq!((scene.effects(), scene.stands().2), (1, 1));
+    }
+}
+
+#[test]
+fn the_delay_of_a_failure_is_the_same_at_every_hearing() {
+    let full = "version: 1\nretry:\n  automatic:\n    - id: any\n      backoff: { interval_seconds: 800, max_delay_seconds: 800 }\n";
+    let delays: Vec<u32> = (0..3)
+        .map(|_| {
+            let [scene, _] = Scene::both(full);
+            scene.hear(&scene.failed());
+            scene.verdict().delay_seconds
+        })
+        .collect();
+    assert!(delays.iter().all(|delay| *delay == delays[0]), "{delays:?}");
+}

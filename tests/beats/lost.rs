@@ -1,0 +1,265 @@
+//! An answer that never came is neither success nor failure: the sweep finds out which, once nobody can
+//! still be at it.
+
+use redrive_core::handle::{Done, Outcome};
+use redrive_core::ledger::State;
+use redrive_core::verdict::Reason;
+use redrive_local::api::Fault;
+use redrive_local::stepfunctions::Outcome as Ends;
+
+use crate::scene::{Scene, refusal, rule};
+use crate::world::{Break, run};
+
+/// A scene whose retry was sent and whose answer was lost.
+fn doubtful(scene: Scene, fault: Fault) -> Scene {
+    scene.retry_meets(fault);
+    let record = scene.hear(&scene.failed());
+    assert_eq!(
+        (record.done, record.outcome),
+        (Done::Unknown, Some(Outcome::Unknown))
+    );
+    assert_eq!(scene.stands(), (State::Unknown, Reason::Matched, 1, 1));
+    scene
+}
+
+/// Ones that hang once they were retried.
+fn hanging() -> [Scene; 2] {
+    [
+        Scene::execution(
+            &rule(2, 0),
+            [Ends::fail("Glue.Throttled", "busy"), Ends::hang()],
+        ),
+        Scene::stage(
+            &rule(2, 0),
+            [
+                redrive_local::codepipeline::Outcome::fail("JobFailed", "busy"),
+                redrive_local::codepipeline::Outcome::Hang,
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn a_retry_whose_answer_was_lost_is_confirmed_and_not_repeated() {
+    for scene in hanging() {
+        let scene = doubtful(scene, Fault::LoseAnswer);
+        scene.wind(119);
+        assert!(scene.sweep().records.is_empty(), "the lease lasts");
+        scene.wind(1);
+        assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (1, (State::Retried, Reason::Matched, 1, 1))
+        );
+        scene.calm(&[]);
+        assert_eq!(scene.effects(), 1);
+    }
+}
+
+#[test]
+fn a_retry_that_never_arrived_is_made_once() {
+    for scene in hanging() {
+        let scene = doubtful(scene, Fault::LoseRequest);
+        assert_eq!(scene.effects(), 0);
+        scene.wind(120);
+        assert_eq!(scene.sweep().records[0].done, Done::Retried);
+        assert!(scene.sweep().records.is_empty());
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (1, (State::Retried, Reason::Matched, 1, 1))
+        );
+    }
+}
+
+#[test]
+fn a_fault_of_the_service_is_a_doubt() {
+    for scene in hanging() {
+        let mut error = redrive_local::api::ApiError::new("InternalFailure", "oops");
+        error.status = 500;
+        let scene = doubtful(scene, Fault::Refuse(error));
+        scene.wind(120);
+        assert_eq!(scene.sweep().records[0].done, Done::Retried);
+        assert_eq!((scene.effects(), scene.stands().2), (1, 1));
+    }
+}
+
+#[test]
+fn doubt_after_doubt_ends_with_one_retry() {
+    for (faults, effects_before) in [
+        (
+            vec![
+                Fault::LoseRequest,
+                Fault::LoseRequest,
+                Fault::LoseRequest,
+                Fault::LoseAnswer,
+            ],
+            0,
+        ),
+        (
+            vec![Fault::LoseRequest, Fault::LoseAnswer, Fault::LoseAnswer],
+            0,
+        ),
+        (vec![Fault::LoseAnswer, Fault::LoseAnswer], 1),
+    ] {
+        for scene in Scene::both(&rule(2, 0)) {
+            let event = scene.failed();
+            faults
+                .iter()
+                .for_each(|fault| scene.retry_meets(fault.clone()));
+            assert_eq!(scene.hear(&event).done, Done::Unknown);
+            assert_eq!(scene.effects(), effects_before);
+            scene.calm(&[event]);
+            assert_eq!(
+                (scene.effects(), scene.stands()),
+                (1, (State::Recovered, Reason::Matched, 1, 1))
+            );
+        }
+    }
+}
+
+#[test]
+fn the_next_failure_proves_that_a_doubtful_retry_happened() {
+    for scene in Scene::both_for_ever(&rule(2, 0)) {
+        let scene = doubtful(scene, Fault::LoseAnswer);
+        assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (2, (State::Retried, Reason::Matched, 2, 2))
+        );
+        scene.calm(&[]);
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (2, (State::GivenUp, Reason::LimitSpent, 2, 2))
+        );
+    }
+}
+
+#[test]
+fn a_success_proves_that_a_doubtful_retry_happened() {
+    for scene in Scene::both(&rule(2, 0)) {
+        let scene = doubtful(scene, Fault::LoseAnswer);
+        assert_eq!(scene.hear(&scene.ended("SUCCEEDED")).done, Done::Recovered);
+        assert_eq!(scene.stands(), (State::Recovered, Reason::Matched, 1, 1));
+        assert!(scene.sweep().records.is_empty());
+    }
+}
+
+#[test]
+fn a_refusal_in_doubt_returns_no_charge() {
+    for scene in hanging() {
+        let scene = doubtful(scene, Fault::LoseRequest);
+        scene.retry_meets(refusal("ValidationException"));
+        scene.wind(120);
+        assert_eq!(scene.sweep().records[0].done, Done::GaveUp);
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (0, (State::GivenUp, Reason::Refused, 1, 1))
+        );
+    }
+}
+
+#[test]
+fn a_refusal_without_doubt_returns_the_charge() {
+    for delay in [0, 60] {
+        for scene in Scene::both(&rule(2, delay)) {
+            scene.retry_meets(refusal("ValidationException"));
+            scene.hear(&scene.failed());
+            scene.wind(60);
+            scene.deliver();
+            assert_eq!(
+                (scene.effects(), scene.stands()),
+                (0, (State::GivenUp, Reason::Refused, 0, 0))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_doubt_put_off_stays_a_doubt() {
+    for scene in hanging() {
+        let scene = doubtful(scene, Fault::LoseRequest);
+        scene.retry_meets(refusal("ThrottlingException"));
+        scene.wind(120);
+        assert_eq!(scene.sweep().records[0].done, Done::PutOff);
+        // Its retry may have happened after all: here a person's looks the same.
+        scene.person_retries();
+        scene.wind(60);
+        scene.sweep();
+        let records = scene.deliver();
+        assert_eq!(records[0].done, Done::Confirmed, "{records:?}");
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (0, (State::Retried, Reason::Matched, 1, 1))
+        );
+    }
+}
+
+#[test]
+fn a_look_that_meets_trouble_is_taken_again() {
+    for scene in hanging() {
+        let scene = doubtful(scene, Fault::LoseAnswer);
+        scene.wind(120);
+        scene.next_breaks("look", Break::Before);
+        let swept = scene.sweep();
+        assert_eq!((swept.records.len(), swept.troubled), (0, 1));
+        scene.wind(120);
+        assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
+        assert_eq!(scene.effects(), 1);
+    }
+}
+
+#[test]
+fn what_could_not_be_settled_is_found_out() {
+    for scene in hanging() {
+        let event = scene.failed();
+        // The second write of the handling is the settling one.
+        scene
+            .world
+            .plan(crate::world::Which::Number(3), Break::Before);
+        let record = scene.hear(&event);
+        assert_eq!((record.done, record.unsettled), (Done::Retried, true));
+        assert_eq!(scene.entry().state, State::Acting);
+        assert_eq!(
+            scene.hear(&event).done,
+            if scene.is_stage() {
+                Done::Ignored
+            } else {
+                Done::Duplicate
+            }
+        );
+        scene.wind(120);
+        assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (1, (State::Retried, Reason::Matched, 1, 1))
+        );
+    }
+}
+
+#[test]
+fn a_settle_that_comes_late_loses_to_a_later_failure() {
+    for scene in Scene::both_for_ever(&rule(5, 60)) {
+        let event = scene.failed();
+        scene.hear(&event);
+        scene.wind(60);
+        let ticket = scene.world.desk.receive().unwrap();
+        scene.next_breaks("act", Break::SlowAfter);
+        // While the answer is under way, the retried run fails, and that is heard.
+        let (settled, later) = crate::world::race(scene.taking(&ticket), async {
+            let event = scene.failed();
+            scene.hearing(&event).await
+        });
+        assert_eq!(later.unwrap().done, Done::Queued);
+        let settled = settled.unwrap();
+        assert_eq!(
+            (settled.done, settled.state),
+            (Done::Retried, Some(State::Queued))
+        );
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (1, (State::Queued, Reason::Matched, 2, 2))
+        );
+        assert_eq!(scene.entry().attempts.len(), 1);
+        assert!(run(scene.sweeping()).unwrap().unwrap().records.is_empty());
+    }
+}

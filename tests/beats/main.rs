@@ -1,0 +1,25 @@
+//! The beats of a failure, played on the desk: what is lost, doubled, reordered, late, throttled or killed
+//! changes neither how often a target is retried nor whether the ledger says why.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
+mod calls;
+mod delays;
+mod duplicates;
+mod kills;
+mod limits;
+mod lost;
+mod modes;
+mod never;
+mod people;
+mod races;
+mod refusals;
+mod scene;
+mod stages;
+mod world;

@@ -1,0 +1,276 @@
+//! A person retries, aborts or stops in between. What they did is never undone.
+
+use redrive_core::handle::Done;
+use redrive_core::ledger::State;
+use redrive_core::verdict::Reason;
+use redrive_local::codepipeline::Outcome as Brings;
+use redrive_local::stepfunctions::Outcome as Ends;
+
+use crate::scene::{Scene, rule, with};
+
+/// Both, with a second run that hangs.
+fn hanging(policy: &str) -> [Scene; 2] {
+    [
+        Scene::execution(policy, [Ends::fail("Glue.Throttled", "busy"), Ends::hang()]),
+        Scene::stage(policy, [Brings::fail("JobFailed", "busy"), Brings::Hang]),
+    ]
+}
+
+#[test]
+fn a_person_who_was_quicker_than_the_event_is_left_alone() {
+    for late in [0, 300, 601, 100_000] {
+        for scene in hanging(&rule(2, 0)) {
+            let event = scene.failed();
+            scene.person_retries();
+            scene.wind(late);
+            let record = scene.hear(&event);
+            assert!(
+                matches!(record.done, Done::GaveUp | Done::Ignored),
+                "{record:?}"
+            );
+            assert_eq!(scene.effects(), 0);
+            if let Some(entry) = scene.found() {
+                assert_eq!(
+                    (entry.reason(), entry.retries, entry.uses("default", "any")),
+                    (Reason::MovedOn, 0, 0)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_person_who_retries_during_the_delay_is_left_alone() {
+    for scene in hanging(&rule(2, 60)) {
+        scene.hear(&scene.failed());
+        scene.wind(30);
+        scene.person_retries();
+        scene.wind(30);
+        assert_eq!(scene.deliver()[0].done, Done::GaveUp);
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (0, (State::GivenUp, Reason::MovedOn, 0, 0))
+        );
+    }
+}
+
+#[test]
+fn a_retry_that_a_person_made_first_is_not_charged() {
+    for scene in Scene::both_for_ever(&rule(1, 600)) {
+        scene.hear(&scene.failed());
+        scene.person_retries();
+        // It failed anew, and the rule's one use is still there.
+        let second = scene.failed();
+        assert_eq!(scene.hear(&second).done, Done::Queued);
+        assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
+        scene.calm(&[]);
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (1, (State::GivenUp, Reason::LimitSpent, 1, 1))
+        );
+    }
+}
+
+#[test]
+fn a_person_who_succeeds_during_the_delay_ends_it() {
+    for scene in Scene::both(&rule(2, 60)) {
+        scene.hear(&scene.failed());
+        scene.person_retries();
+        assert_eq!(scene.hear(&scene.ended("SUCCEEDED")).done, Done::Recovered);
+        assert_eq!(scene.stands(), (State::Recovered, Reason::Matched, 0, 0));
+        scene.calm(&[]);
+        assert_eq!(scene.effects(), 0);
+    }
+}
+
+#[test]
+fn a_success_nobody_told_of_is_found_by_the_last_look() {
+    for scene in Scene::both(&rule(2, 60)) {
+        scene.hear(&scene.failed());
+        scene.person_retries();
+        scene.ended("SUCCEEDED");
+        scene.wind(60);
+        scene.deliver();
+        let (state, reason, uses, _) = scene.stands();
+        let expected = if scene.is_stage() {
+            (State::Recovered, Reason::Matched)
+        } else {
+            (State::GivenUp, Reason::Succeeded)
+        };
+        assert_eq!((state, reason), expected);
+        assert_eq!((scene.effects(), uses), (0, 0));
+    }
+}
+
+#[test]
+fn a_person_who_ends_the_retried_run_is_not_undone() {
+    for delay in [0, 60] {
+        for scene in hanging(&rule(5, delay)) {
+            let failed = scene.failed();
+            scene.hear(&failed);
+            scene.wind(60);
+            scene.deliver();
+            scene.person_stops();
+            let stopped = scene.ended(if scene.is_stage() {
+                "STOPPED"
+            } else {
+                "ABORTED"
+            });
+            assert_eq!(scene.hear(&stopped).done, Done::Ended);
+            assert_eq!(scene.stands(), (State::Ended, Reason::Matched, 1, 1));
+            let status = scene.status();
+            // Copies of either change nothing.
+            for event in [&failed, &stopped, &failed] {
+                assert!(matches!(
+                    scene.hear(event).done,
+                    Done::Stale | Done::Duplicate | Done::Ignored
+                ));
+            }
+            scene.wind(100_000);
+            scene.calm(&[failed]);
+            assert_eq!(
+                (scene.effects(), scene.status(), scene.stands().0),
+                (1, status, State::Ended)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_person_who_ends_it_during_the_delay_is_not_undone() {
+    for heard in [true, false] {
+        for scene in hanging(&rule(2, 60)) {
+            scene.hear(&scene.failed());
+            scene.person_retries();
+            scene.wind(10);
+            scene.person_stops();
+            let stopped = scene.ended(if scene.is_stage() {
+                "STOPPED"
+            } else {
+                "ABORTED"
+            });
+            if heard {
+                assert_eq!(scene.hear(&stopped).done, Done::Ended);
+                assert_eq!(scene.stands(), (State::Ended, Reason::Matched, 0, 0));
+            } else if !scene.is_stage() {
+                // The take is the look: an event that never came is seen by nobody.
+                continue;
+            }
+            let status = scene.status();
+            scene.calm(&[]);
+            assert_eq!(
+                (scene.effects(), scene.status(), scene.stands().2),
+                (0, status, 0)
+            );
+        }
+    }
+}
+
+#[test]
+fn an_abort_heard_before_its_failure_is_not_undone() {
+    let [scene, _] = hanging(&rule(2, 0));
+    let failed = scene.failed();
+    scene.person_retries();
+    scene.wind(10);
+    scene.person_stops();
+    let aborted = scene.ended("ABORTED");
+    assert_eq!(scene.hear(&aborted).done, Done::Ended);
+    assert_eq!(scene.hear(&failed).done, Done::Stale);
+    assert_eq!(scene.hear(&aborted).done, Done::Duplicate);
+    scene.calm(&[failed]);
+    assert_eq!((scene.effects(), scene.status()), (0, "ABORTED"));
+}
+
+#[test]
+fn a_stop_heard_before_its_failure_is_not_undone() {
+    let [_, scene] = hanging(&rule(2, 0));
+    let failed = scene.failed();
+    scene.person_retries();
+    scene.wind(10);
+    scene.person_stops();
+    let stopped = scene.ended("STOPPED");
+    assert_eq!(scene.hear(&stopped).done, Done::Ignored);
+    let record = scene.hear(&failed);
+    assert_eq!(
+        (record.done, record.because),
+        (Done::Ignored, Reason::Stopped)
+    );
+    assert_eq!((scene.effects(), scene.found()), (0, None));
+}
+
+#[test]
+fn what_a_person_takes_up_again_after_an_end_is_judged_again() {
+    let [scene, _] = Scene::both_for_ever(&rule(2, 0));
+    scene.hear(&scene.failed());
+    scene
+        .region(|region| {
+            region.stepfunctions.person_stops(
+                scene.now().as_millis(),
+                crate::scene::ARN,
+                None,
+                None,
+            )
+        })
+        .unwrap();
+    scene.hear(&scene.ended("ABORTED"));
+    scene.wind(10);
+    scene.person_retries();
+    assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+    assert_eq!((scene.effects(), scene.stands().2), (2, 2));
+}
+
+#[test]
+fn an_old_success_does_not_end_a_later_failure() {
+    let [scene, _] = Scene::both_for_ever(&rule(5, 60));
+    scene.calm(&[]);
+    let entry = scene.entry();
+    let failed = with(
+        &with(&scene.emitted_copy(), "redriveCount", 1),
+        "status",
+        "SUCCEEDED",
+    );
+    assert_eq!(scene.hear(&failed).done, Done::Stale);
+    assert_eq!(scene.entry(), entry);
+}
+
+#[test]
+fn a_success_of_what_nobody_knows_is_no_news() {
+    for scene in Scene::both(&rule(2, 0)) {
+        scene.failed();
+        scene.person_retries();
+        let record = scene.hear(&scene.ended("SUCCEEDED"));
+        assert_eq!(
+            (record.done, record.because),
+            (Done::Ignored, Reason::Succeeded)
+        );
+        assert_eq!(scene.found(), None);
+    }
+}
+
+#[test]
+fn a_late_failure_is_looked_at_before_it_is_retried() {
+    // It succeeded, was aborted, failed anew and runs: an old event undoes none of it.
+    for (after, done) in [
+        (vec![Ends::succeed()], Done::Recovered),
+        (vec![Ends::hang()], Done::GaveUp),
+        (vec![Ends::fail("Other", "")], Done::GaveUp),
+    ] {
+        let scene = Scene::execution(
+            &rule(2, 0),
+            [Ends::fail("Glue.Throttled", "busy")]
+                .into_iter()
+                .chain(after),
+        );
+        let event = scene.failed();
+        scene.person_retries();
+        scene.wind(601);
+        scene.emitted();
+        let status = scene.status();
+        let record = scene.hear(&event);
+        assert_eq!(
+            (record.done, scene.effects(), scene.status()),
+            (done, 0, status)
+        );
+        assert!(scene.world.calls().contains(&"look"));
+    }
+}

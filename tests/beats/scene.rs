@@ -1,0 +1,492 @@
+//! A scene: a policy, a mode, a world in which things fail, and hands to hear, deliver, sweep and wind.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use redrive_core::event::Bounds;
+use redrive_core::failure::Subject;
+use redrive_core::handle::{Mode, Queue, Record, Redrive};
+use redrive_core::ledger::{Entry, Ledger, Owner, State, Terms, Ticket};
+use redrive_core::policy::Document;
+use redrive_core::sweep::Swept;
+use redrive_core::time::Time;
+use redrive_core::trouble::Trouble;
+use redrive_core::verdict::{Reason, Verdict};
+use redrive_local::api::{ApiError, Fault, Place, Service};
+use redrive_local::codepipeline::{
+    ActionStatus, By as StageBy, ExecutionMode, ExecutionStatus, OnFailure, Outcome as Brings,
+    Seed as StageSeed, SeedAction, SeedStage, StageStatus,
+};
+use redrive_local::desk::Region;
+use redrive_local::stepfunctions::{By, Outcome as Ends, Script, Seed, Status};
+use serde_json::Value;
+
+use crate::world::{Break, Which, World, run};
+
+pub(crate) const NOW: Time = Time::from_millis(1_795_000_000_000);
+pub(crate) const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
+pub(crate) const RUN: &str = "5f0c2f0e-0000-4000-8000-000000000001";
+pub(crate) const NEXT_RUN: &str = "5f0c2f0e-0000-4000-8000-000000000002";
+
+/// A policy of one rule for everything.
+pub(crate) fn rule(limit: u32, interval_seconds: u32) -> String {
+    format!(
+        "version: 1\nretry:\n  automatic:\n    - id: any\n      limit: {limit}\n      backoff: \
+         {{ interval_seconds: {interval_seconds}, max_delay_seconds: 86400, backoff_rate: 1, jitter_strategy: NONE }}\n"
+    )
+}
+
+pub(crate) fn document(text: &str) -> Document {
+    Document::parse(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) document: RefCell<Document>,
+    pub(crate) mode: Cell<Mode>,
+    pub(crate) terms: Terms,
+    pub(crate) subject: Subject,
+    owners: Cell<u32>,
+    seen: RefCell<Vec<Entry>>,
+}
+
+pub(crate) fn execution() -> Subject {
+    Subject::Execution { arn: ARN.into() }
+}
+
+pub(crate) fn stage() -> Subject {
+    Subject::stage("aws", "eu-west-1", "111122223333", "web", "Build", RUN)
+}
+
+impl Scene {
+    pub(crate) fn new(policy: &str, subject: Subject) -> Self {
+        Self {
+            world: World::new(NOW),
+            document: RefCell::new(document(policy)),
+            mode: Cell::new(Mode::Act),
+            terms: Terms::default(),
+            subject,
+            owners: Cell::new(0),
+            seen: RefCell::default(),
+        }
+    }
+
+    /// An execution that runs, and whose runs end so; the first of them ends after a second.
+    pub(crate) fn execution(policy: &str, ends: impl IntoIterator<Item = Ends>) -> Self {
+        Self::seeded(
+            policy,
+            Seed {
+                outcomes: Script::new(ends),
+                ..Seed::new(ARN, Status::Running, NOW.as_millis(), 0)
+            },
+        )
+    }
+
+    /// Any execution.
+    pub(crate) fn seeded(policy: &str, seed: Seed) -> Self {
+        let scene = Self::new(
+            policy,
+            Subject::Execution {
+                arn: seed.arn.clone(),
+            },
+        );
+        scene
+            .region(|region| region.stepfunctions.seed(seed))
+            .unwrap();
+        scene
+    }
+
+    /// A stage whose one action runs, and whose runs end so.
+    pub(crate) fn stage(policy: &str, ends: impl IntoIterator<Item = Brings>) -> Self {
+        Self::staged(policy, build([action("Unit", ends)]))
+    }
+
+    /// Any stage.
+    pub(crate) fn staged(policy: &str, seed: StageSeed) -> Self {
+        let scene = Self::new(policy, stage());
+        scene
+            .region(|region| region.codepipeline.seed(seed))
+            .unwrap();
+        scene
+    }
+
+    /// Both services: an execution and a stage that fail once with `policy`, each by itself.
+    pub(crate) fn both(policy: &str) -> [Self; 2] {
+        [
+            Self::execution(
+                policy,
+                [Ends::fail("Glue.Throttled", "busy"), Ends::succeed()],
+            ),
+            Self::stage(
+                policy,
+                [Brings::fail("JobFailed", "busy"), Brings::succeed()],
+            ),
+        ]
+    }
+
+    /// The same, failing for ever.
+    pub(crate) fn both_for_ever(policy: &str) -> [Self; 2] {
+        [
+            Self::execution(policy, [Ends::fail("Glue.Throttled", "busy")]),
+            Self::stage(policy, [Brings::fail("JobFailed", "busy")]),
+        ]
+    }
+
+    pub(crate) fn region<R>(&self, f: impl FnOnce(&mut Region) -> R) -> R {
+        self.world.desk.in_region(&Place::default(), f)
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        redrive_core::handle::Clock::now(&self.world.desk)
+    }
+
+    pub(crate) fn wind(&self, seconds: u64) {
+        self.world
+            .desk
+            .wind(self.now().plus(Duration::from_secs(seconds)));
+    }
+
+    /// The events that the services emitted by now.
+    pub(crate) fn emitted(&self) -> Vec<Value> {
+        self.world
+            .desk
+            .advance()
+            .into_iter()
+            .map(|emitted| emitted.event)
+            .collect()
+    }
+
+    /// Lets the run that goes on end, and gives the one event of the subject's new status, unheard.
+    pub(crate) fn ended(&self, status: &str) -> Value {
+        self.wind(1);
+        let told = |event: &Value| {
+            let detail = &event["detail"];
+            (detail["status"] == status || detail["state"] == status)
+                && (event["source"] == "aws.states"
+                    || event["detail-type"] == "CodePipeline Stage Execution State Change")
+        };
+        let events = self.emitted();
+        events
+            .iter()
+            .find(|event| told(event))
+            .unwrap_or_else(|| panic!("no {status} in {events:#?}"))
+            .clone()
+    }
+
+    /// The event of the subject's next failure, unheard.
+    pub(crate) fn failed(&self) -> Value {
+        self.ended("FAILED")
+    }
+
+    fn owner(&self) -> Owner {
+        self.owners.set(self.owners.get() + 1);
+        Owner(format!("invocation-{}", self.owners.get()))
+    }
+
+    async fn with<R>(
+        &self,
+        f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_local::desk::Desk>) -> R,
+    ) -> R {
+        let (document, owner, terms) = (self.document.borrow().clone(), self.owner(), self.terms);
+        let redrive = Redrive {
+            ledger: &self.world,
+            target: &self.world,
+            queue: &self.world,
+            clock: &self.world.desk,
+            document: &document,
+            mode: self.mode.get(),
+            terms: &terms,
+            owner: &owner,
+        };
+        f(&redrive).await
+    }
+
+    /// Hears an event, to be run.
+    pub(crate) async fn hearing(&self, event: &Value) -> Result<Record, Trouble> {
+        let bytes = serde_json::to_vec(event).unwrap();
+        self.with(async |redrive| redrive.event(&bytes, &Bounds::default()).await)
+            .await
+    }
+
+    /// Takes a ticket, to be run.
+    pub(crate) async fn taking(&self, ticket: &Ticket) -> Result<Record, Trouble> {
+        self.with(async |redrive| redrive.due(ticket).await).await
+    }
+
+    /// A tick of the sweep, to be run.
+    pub(crate) async fn sweeping(&self) -> Result<Swept, Trouble> {
+        self.with(async |redrive| redrive.sweep(100).await).await
+    }
+
+    pub(crate) fn hear(&self, event: &Value) -> Record {
+        run(self.hearing(event))
+            .expect("it ends")
+            .expect("no trouble")
+    }
+
+    pub(crate) fn take(&self, ticket: &Ticket) -> Record {
+        run(self.taking(ticket))
+            .expect("it ends")
+            .expect("no trouble")
+    }
+
+    pub(crate) fn sweep(&self) -> Swept {
+        run(self.sweeping()).expect("it ends").expect("no trouble")
+    }
+
+    /// Delivers what the queue has by now.
+    pub(crate) fn deliver(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        while let Some(ticket) = self.world.desk.receive() {
+            records.push(self.take(&ticket));
+        }
+        records
+    }
+
+    /// Plans that the next call of this name breaks so.
+    pub(crate) fn next_breaks(&self, name: &'static str, kind: Break) {
+        self.world.plan(Which::Next(name), kind);
+    }
+
+    /// Plans a fault of the service on the call that retries.
+    pub(crate) fn retry_meets(&self, fault: Fault) {
+        self.fault(
+            if self.is_stage() {
+                "RetryStageExecution"
+            } else {
+                "RedriveExecution"
+            },
+            fault,
+        );
+    }
+
+    pub(crate) fn fault(&self, operation: &str, fault: Fault) {
+        let stage = self.is_stage();
+        self.region(|region| {
+            if stage {
+                region.codepipeline.inject(operation, fault)
+            } else {
+                region.stepfunctions.inject(operation, fault)
+            }
+        });
+    }
+
+    pub(crate) fn is_stage(&self) -> bool {
+        matches!(self.subject, Subject::Stage { .. })
+    }
+
+    /// The entry of the subject.
+    pub(crate) fn found(&self) -> Option<Entry> {
+        run(self.world.desk.ledger.read(&self.subject))
+            .unwrap()
+            .unwrap()
+    }
+
+    pub(crate) fn entry(&self) -> Entry {
+        self.found().expect("an entry")
+    }
+
+    /// Where the entry stands, why, and what is charged: `(state, reason, uses, retries)`.
+    pub(crate) fn stands(&self) -> (State, Reason, u32, u32) {
+        let entry = self.entry();
+        (
+            entry.state,
+            entry.reason(),
+            entry.uses("default", "any"),
+            entry.retries,
+        )
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.entry().verdict
+    }
+
+    /// How often the calls of ours restarted the subject, whatever we came to know.
+    pub(crate) fn effects(&self) -> usize {
+        self.region(|region| match &self.subject {
+            Subject::Execution { arn } => {
+                let execution = region.stepfunctions.execution(arn);
+                execution.map_or(0, |it| {
+                    it.redrives.iter().filter(|it| it.by == By::Api).count()
+                })
+            }
+            Subject::Stage { execution_id, .. } => {
+                let retries = region.codepipeline.retries("web", execution_id, "Build");
+                retries.iter().filter(|it| it.by == StageBy::Api).count()
+            }
+        })
+    }
+
+    /// What the subject is, in the service's own words.
+    pub(crate) fn status(&self) -> &'static str {
+        self.region(|region| match &self.subject {
+            Subject::Execution { arn } => {
+                region.stepfunctions.execution(arn).unwrap().status.as_str()
+            }
+            Subject::Stage { execution_id, .. } => region
+                .codepipeline
+                .stage("web", execution_id, "Build")
+                .unwrap()
+                .status
+                .as_str(),
+        })
+    }
+
+    /// A person redrives the execution, or retries the stage.
+    pub(crate) fn person_retries(&self) {
+        let now = self.now().as_millis();
+        self.region(|region| match &self.subject {
+            Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),
+            Subject::Stage { execution_id, .. } => {
+                let mode = redrive_local::codepipeline::RetryMode::FailedActions;
+                region
+                    .codepipeline
+                    .person_retries(now, "web", "Build", execution_id, mode)
+            }
+        })
+        .unwrap();
+    }
+
+    /// A person aborts the execution, or stops the stage's pipeline execution at once.
+    pub(crate) fn person_stops(&self) {
+        let now = self.now().as_millis();
+        self.region(|region| match &self.subject {
+            Subject::Execution { arn } => region.stepfunctions.person_stops(now, arn, None, None),
+            Subject::Stage { execution_id, .. } => {
+                region
+                    .codepipeline
+                    .person_stops(now, "web", execution_id, true, "enough")
+            }
+        })
+        .unwrap();
+    }
+
+    /// Life goes on until nothing is pending: events are heard, tickets are taken, the sweep ticks whenever
+    /// something wakes. What meets trouble, or is killed, comes again a little later. Events in hand are
+    /// heard first.
+    pub(crate) fn calm(&self, events: &[Value]) {
+        let mut heard: Vec<(Time, Value)> = events
+            .iter()
+            .map(|event| (self.now(), event.clone()))
+            .collect();
+        let later = Duration::from_secs(60);
+        for _ in 0..400 {
+            heard.extend(self.emitted().into_iter().map(|event| (self.now(), event)));
+            let (due, rest) = heard.into_iter().partition(|(at, _)| *at <= self.now());
+            heard = rest;
+            let due: Vec<(Time, Value)> = due;
+            for (_, event) in due {
+                if !matches!(run(self.hearing(&event)), Some(Ok(_))) {
+                    heard.push((self.now().plus(later), event));
+                }
+                self.watch();
+            }
+            while let Some(ticket) = self.world.desk.receive() {
+                if !matches!(run(self.taking(&ticket)), Some(Ok(_))) {
+                    run(self.world.desk.send(&ticket, later)).unwrap().unwrap();
+                }
+                self.watch();
+            }
+            if self
+                .world
+                .desk
+                .ledger
+                .next_wake()
+                .is_some_and(|wake| wake <= self.now())
+            {
+                run(self.sweeping());
+                self.watch();
+            }
+            let next = [
+                self.world.desk.next_at(),
+                self.world.desk.next_message(),
+                self.world.desk.ledger.next_wake(),
+            ];
+            match next
+                .into_iter()
+                .flatten()
+                .chain(heard.iter().map(|(at, _)| *at))
+                .min()
+            {
+                Some(at) => self.world.desk.wind(at),
+                None => return,
+            }
+        }
+        panic!("it goes on for ever: {:?}", self.found());
+    }
+
+    /// What must hold whenever anybody looks: what is charged covers what was done, within the limits.
+    pub(crate) fn watch(&self) {
+        let Some(entry) = self.found() else { return };
+        assert!(
+            entry.retries <= self.document.borrow().per_execution,
+            "{entry:?}"
+        );
+        assert!(
+            usize::try_from(entry.retries).unwrap() >= self.effects(),
+            "{} retries are charged and {} were made: {entry:?}",
+            entry.retries,
+            self.effects()
+        );
+        let mut seen = self.seen.borrow_mut();
+        if let Some(before) = seen.last() {
+            assert!(before.revision <= entry.revision, "revisions never go back");
+        }
+        seen.push(entry);
+    }
+}
+
+/// An action that runs, and whose runs end so.
+pub(crate) fn action(name: &str, ends: impl IntoIterator<Item = Brings>) -> SeedAction {
+    SeedAction {
+        name: name.into(),
+        status: Some(ActionStatus::InProgress),
+        outcomes: ends.into_iter().collect(),
+        ..SeedAction::default()
+    }
+}
+
+/// A pipeline whose stage Build runs these actions.
+pub(crate) fn build(actions: impl IntoIterator<Item = SeedAction>) -> StageSeed {
+    StageSeed {
+        at: NOW.as_millis(),
+        pipeline: "web".into(),
+        execution: RUN.into(),
+        status: ExecutionStatus::InProgress,
+        mode: ExecutionMode::Superseded,
+        stages: vec![SeedStage {
+            name: "Build".into(),
+            status: Some(StageStatus::InProgress),
+            actions: actions.into_iter().collect(),
+            ..SeedStage::default()
+        }],
+        ..StageSeed::default()
+    }
+}
+
+/// The same with `onFailure`.
+pub(crate) fn on_failure(mut seed: StageSeed, result: OnFailure) -> StageSeed {
+    seed.stages[0].on_failure = Some(result);
+    seed
+}
+
+/// An answer that refuses.
+pub(crate) fn refusal(code: &str) -> Fault {
+    Fault::Refuse(ApiError::new(code, "no"))
+}
+
+/// `detail.<key>` of an event, changed.
+pub(crate) fn with(event: &Value, key: &str, value: impl Into<Value>) -> Value {
+    let mut event = event.clone();
+    event["detail"][key] = value.into();
+    event
+}
+
+impl Scene {
+    /// An event of the subject as it would come now, whatever its status.
+    pub(crate) fn emitted_copy(&self) -> Value {
+        self.wind(60);
+        self.person_retries();
+        self.failed()
+    }
+}

@@ -1,0 +1,231 @@
+//! The desk behind wires that break: every call to the ledger, a target or the queue is counted, and may be
+//! refused, cut off after its effect, held for a moment or left without an answer for ever.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
+use redrive_core::handle::{Outcome, Queue, Standing, Target};
+use redrive_core::ledger::{Claim, Entry, Ledger, Pen, Swap, Take, Ticket};
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_local::desk::Desk;
+
+/// What happens to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// Trouble; nothing was done.
+    Before,
+    /// It was done, and trouble is all that comes back.
+    After,
+    /// It never arrives, and no answer ever comes: whoever waits can only be killed.
+    DeadBefore,
+    /// It was done, and no answer ever comes.
+    DeadAfter,
+    /// It arrives a moment later: others go first.
+    SlowBefore,
+    /// Its answer comes a moment later.
+    SlowAfter,
+    /// It is sent twice, as a client does that got no answer; the second answer comes back.
+    Twice,
+}
+
+/// Which call is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The n-th of all calls, counted from 0.
+    Number(usize),
+    /// The next call of this name.
+    Next(&'static str),
+}
+
+/// A desk behind wires.
+pub(crate) struct World {
+    pub(crate) desk: Desk,
+    calls: RefCell<Vec<&'static str>>,
+    breaks: RefCell<Vec<(Which, Break)>>,
+    /// Whether a planned break has happened.
+    pub(crate) broke: Cell<bool>,
+}
+
+impl World {
+    pub(crate) fn new(now: Time) -> Self {
+        Self {
+            desk: Desk::new(now),
+            calls: RefCell::default(),
+            breaks: RefCell::default(),
+            broke: Cell::new(false),
+        }
+    }
+
+    /// Plans a break.
+    pub(crate) fn plan(&self, which: Which, kind: Break) {
+        self.breaks.borrow_mut().push((which, kind));
+    }
+
+    /// From now on every wire holds.
+    pub(crate) fn heal(&self) {
+        self.breaks.borrow_mut().clear();
+    }
+
+    /// Forgets the calls so far.
+    pub(crate) fn reset(&self) {
+        self.calls.borrow_mut().clear();
+    }
+
+    /// The calls since the last reset, in their order.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        self.calls.borrow().clone()
+    }
+
+    /// How often each was called since the last reset.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for call in self.calls.borrow().iter() {
+            *counts.entry(*call).or_default() += 1;
+        }
+        counts
+    }
+
+    fn called(&self, name: &'static str) -> Option<Break> {
+        let number = self.calls.borrow().len();
+        self.calls.borrow_mut().push(name);
+        let mut breaks = self.breaks.borrow_mut();
+        let place = breaks.iter().position(|(which, _)| {
+            *which == Which::Number(number) || *which == Which::Next(name)
+        })?;
+        self.broke.set(true);
+        Some(breaks.remove(place).1)
+    }
+
+    async fn wire<R>(
+        &self,
+        name: &'static str,
+        mut call: impl AsyncFnMut() -> Result<R, Trouble>,
+    ) -> Result<R, Trouble> {
+        let trouble = || Err(Trouble::new(TroubleKind::Unreachable, name));
+        match self.called(name) {
+            None => call().await,
+            Some(Break::Before) => trouble(),
+            Some(Break::After) => call().await.and_then(|_| trouble()),
+            Some(Break::DeadBefore) => std::future::pending().await,
+            Some(Break::DeadAfter) => {
+                let _ = call().await;
+                std::future::pending().await
+            }
+            Some(Break::SlowBefore) => {
+                a_moment().await;
+                call().await
+            }
+            Some(Break::SlowAfter) => {
+                let answer = call().await;
+                a_moment().await;
+                answer
+            }
+            Some(Break::Twice) => {
+                call().await?;
+                call().await
+            }
+        }
+    }
+}
+
+/// Lets others go first, once.
+async fn a_moment() {
+    let mut waited = false;
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut waited, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Runs one handling to its end; none if it waits for an answer that never comes, and it is killed there.
+pub(crate) fn run<R>(handling: impl Future<Output = R>) -> Option<R> {
+    let mut handling = pin!(handling);
+    let mut context = Context::from_waker(Waker::noop());
+    (0..20).find_map(|_| match handling.as_mut().poll(&mut context) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
+    })
+}
+
+/// Runs two handlings beside each other, the first of them first.
+pub(crate) fn race<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let mut context = Context::from_waker(Waker::noop());
+    let (mut a, mut b) = (None, None);
+    for _ in 0..20 {
+        if a.is_none()
+            && let Poll::Ready(answer) = one.as_mut().poll(&mut context)
+        {
+            a = Some(answer);
+        }
+        if b.is_none()
+            && let Poll::Ready(answer) = other.as_mut().poll(&mut context)
+        {
+            b = Some(answer);
+        }
+    }
+    (a.expect("the first ends"), b.expect("the second ends"))
+}
+
+impl Ledger for World {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+        self.wire("read", async || self.desk.ledger.read(subject).await)
+            .await
+    }
+
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+        self.wire("swap", async || self.desk.ledger.swap(entry).await)
+            .await
+    }
+
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+        self.wire("take", async || self.desk.ledger.take(ticket, pen).await)
+            .await
+    }
+
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+        self.wire("waking", async || self.desk.ledger.waking(now, most).await)
+            .await
+    }
+}
+
+impl Target for World {
+    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
+        self.wire("know", async || self.desk.know(failure, need).await)
+            .await
+    }
+
+    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
+        self.wire("look", async || self.desk.look(claim).await)
+            .await
+    }
+
+    async fn act(&self, claim: &Claim) -> Outcome {
+        // Without a token it is sent once: no client of ours repeats it.
+        let mut sent = None;
+        let once = claim.entry().subject.service() == Service::CodePipeline;
+        let act = async || {
+            Ok(match sent {
+                Some(outcome) if once => outcome,
+                _ => *sent.insert(self.desk.act(claim).await),
+            })
+        };
+        self.wire("act", act).await.unwrap_or(Outcome::Unknown)
+    }
+}
+
+impl Queue for World {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+        self.wire("send", async || self.desk.send(ticket, delay).await)
+            .await
+    }
+}

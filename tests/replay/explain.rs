@@ -1,0 +1,316 @@
+//! What `redrive explain` says of one event.
+
+use serde_json::{Value, json};
+
+use crate::{Ran, redrive, redrive_with, samples, top};
+
+const POLICY: &str = "infra/policy.yaml";
+
+fn explain(event: &str) -> Value {
+    let mut lines = redrive(&[
+        "explain",
+        "--policy",
+        POLICY,
+        "--json",
+        &format!("events/{event}.json"),
+    ])
+    .lines();
+    assert_eq!(lines.len(), 1, "one line");
+    lines.remove(0)
+}
+
+#[test]
+fn an_event_is_explained_in_the_words_of_a_policy() {
+    let line = explain("sfn-05-lambda-too-many-requests");
+    assert_eq!(line["heard"], "failure");
+    assert_eq!(line["failure"]["state_machine"], "billing-mailer");
+    assert_eq!(line["failure"]["status"], "FAILED");
+    assert_eq!(line["failure"]["error"], "Lambda.TooManyRequestsException");
+    assert_eq!(line["failure"]["redrive_count"], 0);
+    let verdict = &line["verdict"];
+    assert_eq!(
+        (
+            &verdict["decision"],
+            &verdict["because"],
+            &verdict["policy"],
+            &verdict["rule"]
+        ),
+        (
+            &json!("retry"),
+            &json!("matched"),
+            &json!("step-functions"),
+            &json!("throttled")
+        ),
+    );
+    let delay = verdict["delay_seconds"].as_u64().unwrap();
+    assert!(delay <= 60, "{delay}");
+    assert_eq!(line["needs"], json!(["history"]));
+    assert_eq!(
+        explain("sfn-05-lambda-too-many-requests"),
+        line,
+        "the same event, the same delay"
+    );
+}
+
+#[test]
+fn each_kind_of_event_gets_the_answer_that_fits_it() {
+    for (event, heard, decision, because, needs) in [
+        (
+            "sfn-01-throttled",
+            "failure",
+            "retry",
+            "matched",
+            json!(["history"]),
+        ),
+        (
+            "sfn-03-recovered",
+            "sequel",
+            "ignore",
+            "succeeded",
+            json!([]),
+        ),
+        (
+            "sfn-09-timed-out",
+            "failure",
+            "give_up",
+            "unmatched",
+            json!([]),
+        ),
+        (
+            "sfn-10-task-timeout",
+            "failure",
+            "retry",
+            "matched",
+            json!(["history"]),
+        ),
+        (
+            "sfn-11-aborted-by-operator",
+            "irrelevant",
+            "ignore",
+            "aborted",
+            json!([]),
+        ),
+        (
+            "sfn-13-states-runtime",
+            "failure",
+            "give_up",
+            "unmatched",
+            json!([]),
+        ),
+        (
+            "sfn-14-access-denied",
+            "failure",
+            "give_up",
+            "never",
+            json!([]),
+        ),
+        (
+            "sfn-15-map-run-child",
+            "failure",
+            "ignore",
+            "map_run_child",
+            json!([]),
+        ),
+        (
+            "sfn-16-nested-child",
+            "failure",
+            "give_up",
+            "left_to_parent",
+            json!([]),
+        ),
+        (
+            "sfn-18-succeeded",
+            "irrelevant",
+            "ignore",
+            "succeeded",
+            json!([]),
+        ),
+        // Nothing is in this event but that it failed: everything is asked for.
+        (
+            "sfn-20-shape-before-redrive",
+            "failure",
+            "retry",
+            "matched",
+            json!(["description", "history"]),
+        ),
+        (
+            "sfn-21-other-partition",
+            "failure",
+            "give_up",
+            "unmatched",
+            json!([]),
+        ),
+        (
+            "sfn-22-cause-withheld",
+            "failure",
+            "give_up",
+            "cause_withheld",
+            json!([]),
+        ),
+        (
+            "sfn-25-redrivable-period-exceeded",
+            "failure",
+            "ignore",
+            "not_redrivable",
+            json!([]),
+        ),
+        (
+            "cp-01-image-pull-action-failed",
+            "failure",
+            "retry",
+            "matched",
+            json!(["pipeline_state"]),
+        ),
+        (
+            "cp-02-image-pull-stage-failed",
+            "failure",
+            "retry",
+            "matched",
+            json!(["pipeline_state"]),
+        ),
+        (
+            "cp-04-image-pull-pipeline-failed",
+            "irrelevant",
+            "ignore",
+            "stage_speaks",
+            json!([]),
+        ),
+        (
+            "cp-07-image-pull-stage-succeeded",
+            "sequel",
+            "ignore",
+            "succeeded",
+            json!([]),
+        ),
+        (
+            "cp-15-unit-test-action-failed",
+            "failure",
+            "give_up",
+            "unmatched",
+            json!([]),
+        ),
+        (
+            "cp-17-unit-test-notification-rule",
+            "irrelevant",
+            "ignore",
+            "notification_rule",
+            json!([]),
+        ),
+        (
+            "cp-24-approval-rejected-action-failed",
+            "failure",
+            "give_up",
+            "approval",
+            json!([]),
+        ),
+        (
+            "cp-28-stopped-stage-stopped",
+            "irrelevant",
+            "ignore",
+            "stopped",
+            json!([]),
+        ),
+        (
+            "malformed-01-truncated",
+            "malformed",
+            "ignore",
+            "malformed",
+            json!([]),
+        ),
+        (
+            "malformed-05-other-source",
+            "irrelevant",
+            "ignore",
+            "other_source",
+            json!([]),
+        ),
+    ] {
+        let line = explain(event);
+        let verdict = &line["verdict"];
+        assert_eq!(
+            (
+                &line["heard"],
+                &verdict["decision"],
+                &verdict["because"],
+                &line["needs"]
+            ),
+            (&json!(heard), &json!(decision), &json!(because), &needs),
+            "{event}: {line}",
+        );
+        assert_eq!(line["failure"].is_null(), heard != "failure", "{event}");
+        assert!(!verdict["why"].as_str().unwrap().is_empty(), "{event}");
+    }
+}
+
+#[test]
+fn every_sample_is_explained_for_people_too() {
+    for name in samples() {
+        let out = redrive(&["explain", "--policy", POLICY, &format!("events/{name}")]).well();
+        assert!(
+            out.starts_with("heard    ")
+                && out.contains("\nverdict  ")
+                && out.contains("\nbecause  "),
+            "{out}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_known_is_not_shown_as_absent() {
+    let old = explain("sfn-20-shape-before-redrive");
+    assert_eq!(
+        old["failure"]["unknown"],
+        json!(["error", "cause", "redrive_count", "redrive_status"])
+    );
+    let withheld = explain("sfn-22-cause-withheld");
+    assert_eq!(withheld["failure"]["withheld"], json!(["error", "cause"]));
+    let timeout = explain("sfn-10-task-timeout");
+    assert_eq!(timeout["failure"]["cause"], Value::Null);
+    assert!(
+        timeout["failure"]
+            .as_object()
+            .unwrap()
+            .contains_key("cause"),
+        "absent is null"
+    );
+}
+
+#[test]
+fn an_event_may_come_from_standard_input() {
+    let event = std::fs::read(top().join("events/sfn-01-throttled.json")).unwrap();
+    let from_file = redrive(&[
+        "explain",
+        "--policy",
+        POLICY,
+        "--json",
+        "events/sfn-01-throttled.json",
+    ])
+    .well();
+    let from_input = redrive_with(&["explain", "--policy", POLICY, "--json", "-"], &event).well();
+    assert_eq!(from_input, from_file);
+}
+
+/// A terminal obeys escape sequences; nothing of an event reaches it as one.
+#[test]
+fn an_event_cannot_speak_to_the_terminal() {
+    let event = r#"{"source":"aws.states","detail-type":"Step Functions Execution Status Change",
+        "account":"111122223333","region":"eu-west-1","time":"2026-11-20T02:14:05Z","detail":{
+        "executionArn":"arn:aws:states:eu-west-1:111122223333:execution:etl:run","status":"FAILED",
+        "error":"\u001b[2J\u001b[31mowned","cause":"line\nverdict  retry: all is well","redriveCount":0,
+        "redriveStatus":"REDRIVABLE"}}"#;
+    let Ran { out, .. } = redrive_with(&["explain", "--policy", POLICY, "-"], event.as_bytes());
+    assert!(!out.contains('\u{1b}'), "{out:?}");
+    assert_eq!(out.matches("\nverdict  ").count(), 1, "{out}");
+    let Ran { out, .. } = redrive_with(&["replay", "-"], event.as_bytes());
+    assert!(!out.contains('\u{1b}'), "{out:?}");
+}
+
+#[test]
+fn the_readme_shows_an_explanation_as_it_is_printed() {
+    let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
+    let command = "$ cargo run -q -- explain --policy infra/policy.yaml events/sfn-05-lambda-too-many-requests.json\n";
+    let (_, after) = readme.split_once(command).unwrap();
+    let (shown, _) = after.split_once("```").unwrap();
+    let event = "events/sfn-05-lambda-too-many-requests.json";
+    assert_eq!(redrive(&["explain", "--policy", POLICY, event]).well(), shown);
+}

@@ -1,0 +1,82 @@
+//! What the command says to input that it cannot use.
+
+use crate::{Ran, redrive, redrive_with, top};
+
+fn refused(ran: &Ran, text: &str) {
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
+    assert_eq!(ran.err, format!("redrive: {text}\n"));
+}
+
+#[test]
+fn a_path_that_is_not_there_is_named() {
+    refused(
+        &redrive(&["replay", "nowhere"]),
+        "cannot read nowhere: No such file or directory (os error 2)",
+    );
+    refused(
+        &redrive(&["replay", "tests/purity"]),
+        "tests/purity has no *.json files in it",
+    );
+    refused(
+        &redrive(&[
+            "explain",
+            "--policy",
+            "nowhere.yaml",
+            "events/sfn-01-throttled.json",
+        ]),
+        "cannot read nowhere.yaml: No such file or directory (os error 2)",
+    );
+}
+
+#[test]
+fn a_policy_is_refused_with_all_its_problems() {
+    let policy = b"version: 1\nretry:\n  automatic:\n    - limt: 3\n      error: 7\n";
+    let ran = redrive_with(
+        &["explain", "--policy", "-", "events/sfn-01-throttled.json"],
+        policy,
+    );
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    let lines: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(lines[0], "redrive: the policy has 2 problems:");
+    assert!(
+        lines[1].starts_with("-:4:7: a rule: unknown key \"limt\"")
+            && lines[1].ends_with("did you mean \"limit\"?"),
+        "{}",
+        lines[1]
+    );
+    assert_eq!(
+        lines[2],
+        "-:5:14: error: expected text, read the number 7; put it in quotes if it is meant"
+    );
+}
+
+#[test]
+fn several_events_in_one_file_are_each_replayed() {
+    let of = |name: &str| std::fs::read_to_string(top().join("events").join(name)).unwrap();
+    let both = format!(
+        "{}\n{}",
+        of("sfn-01-throttled.json"),
+        of("sfn-02-throttled-again.json")
+    );
+    let lines = redrive_with(&["replay", "--json", "-"], both.as_bytes()).lines();
+    let files: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["file"].as_str())
+        .collect();
+    assert_eq!(files, ["-#1", "-#2"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_redrive"))
+        .args(["replay", "events"])
+        .current_dir(top())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

@@ -1,0 +1,181 @@
+//! What the table shows of the sample events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::{redrive, samples, top};
+
+/// The whole table, kept beside this file. After a change that is meant: `UPDATE_EXPECTED=1 cargo test`.
+#[test]
+fn the_table_of_the_sample_events_is_the_one_that_was_looked_at() {
+    let out = redrive(&["replay", "events"]).well();
+    let path = top().join("tests/replay/table.txt");
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(&path, &out).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    for (line, (is, was)) in out.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(is, was, "line {}", line + 1);
+    }
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn the_readme_shows_lines_that_the_command_prints() {
+    let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
+    let out = redrive(&["replay", "events"]).well();
+    let (_, after) = readme
+        .split_once("$ cargo run -q -- replay events\n")
+        .unwrap();
+    let (shown, _) = after.split_once("```").unwrap();
+    let mut lines = 0;
+    for line in shown
+        .lines()
+        .filter(|line| !line.trim().is_empty() && *line != "…")
+    {
+        assert!(
+            out.lines().any(|printed| printed == line),
+            "the README shows what is not printed: {line}"
+        );
+        lines += 1;
+    }
+    assert!(lines >= 10, "{lines}");
+}
+
+#[test]
+fn every_sample_is_heard_once_and_described() {
+    let lines = redrive(&["replay", "events", "--json"]).lines();
+    let mut heard: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["file"].as_str())
+        .collect();
+    heard.sort_unstable();
+    let samples = samples();
+    assert!(samples.len() >= 24);
+    assert_eq!(heard, samples);
+    let described = std::fs::read_to_string(top().join("events/README.md")).unwrap();
+    for name in &samples {
+        assert!(
+            described.contains(&format!("({name})")),
+            "events/README.md says nothing of {name}"
+        );
+    }
+}
+
+#[test]
+fn the_same_files_give_the_same_table() {
+    let first = redrive(&["replay", "events", "--json"]).well();
+    assert_eq!(redrive(&["replay", "events", "--json"]).well(), first);
+}
+
+/// What the emulated services really did is what was reported, and what the policy allows.
+#[test]
+fn every_retry_is_reported_and_none_is_made_twice() {
+    let lines = redrive(&["replay", "events", "--json", "--then", "fail"]).lines();
+    let (summary, rows) = lines.split_last().unwrap();
+    let calls = |operation: &str| summary["calls"][operation].as_u64().unwrap();
+    let retried: Vec<&Value> = rows.iter().filter(|row| row["done"] == "retried").collect();
+    assert_eq!(
+        calls("RedriveExecution") + calls("RetryStageExecution"),
+        retried.len() as u64
+    );
+
+    let mut failures = BTreeSet::new();
+    let mut used: BTreeMap<String, u64> = BTreeMap::new();
+    for row in retried {
+        let failure = (row["subject"].to_string(), row["identity"].to_string());
+        assert!(failures.insert(failure), "retried twice: {row}");
+        let rule = &row["verdict"]["rules"][0];
+        let uses = used
+            .entry(format!("{} {}", row["subject"], rule["rule"]))
+            .or_default();
+        *uses += 1;
+        assert!(
+            *uses <= rule["limit"].as_u64().unwrap(),
+            "over its limit: {row}"
+        );
+    }
+    assert!(
+        rows.iter().any(|row| row["because"] == "limit_spent"),
+        "what always fails is given up"
+    );
+}
+
+#[test]
+fn observe_and_off_change_nothing() {
+    for (mode, done) in [("observe", "observed"), ("off", "ignored")] {
+        let lines = redrive(&["replay", "events", "--json", "--mode", mode]).lines();
+        let (summary, rows) = lines.split_last().unwrap();
+        assert!(
+            summary["calls"].get("RedriveExecution").is_none(),
+            "{summary}"
+        );
+        assert!(
+            summary["calls"].get("RetryStageExecution").is_none(),
+            "{summary}"
+        );
+        assert!(rows.iter().any(|row| row["done"] == done), "{mode}");
+        if mode == "off" {
+            assert_eq!(
+                summary["calls"].as_object().unwrap().len(),
+                0,
+                "off reads nothing"
+            );
+        }
+    }
+}
+
+/// The reasons that the samples were written to show.
+#[test]
+fn the_samples_show_every_kind_of_ending() {
+    let lines = redrive(&["replay", "events", "--json"]).lines();
+    let reasons: BTreeSet<&str> = lines
+        .iter()
+        .filter_map(|line| line["because"].as_str())
+        .collect();
+    for reason in [
+        "matched",
+        "unmatched",
+        "never",
+        "fail_state",
+        "left_to_parent",
+        "approval",
+        "cause_withheld",
+        "map_run_child",
+        "not_redrivable",
+        "aborted",
+        "stopped",
+        "stopping",
+        "canceled",
+        "superseded",
+        "running",
+        "succeeded",
+        "stage_speaks",
+        "actions_in_progress",
+        "notification_rule",
+        "other_source",
+        "unknown_status",
+        "malformed",
+    ] {
+        assert!(
+            reasons.contains(reason),
+            "no sample shows {reason}; shown: {reasons:?}"
+        );
+    }
+    let done: BTreeSet<&str> = lines
+        .iter()
+        .filter_map(|line| line["done"].as_str())
+        .collect();
+    for what in [
+        "retried",
+        "queued",
+        "gave_up",
+        "ignored",
+        "duplicate",
+        "recovered",
+        "ended",
+    ] {
+        assert!(done.contains(what), "no sample shows {what}");
+    }
+}

@@ -1,0 +1,1081 @@
+"""`redrive serve` driven by boto3, an SDK that knows AWS and nothing of redrive.
+
+    cargo build
+    pip install -r tests/serve/requirements.txt
+    REDRIVE_BIN=target/debug/redrive pytest tests/serve
+
+Each test has a server of its own: its own world, clock and faults. Runs last a minute by the server's clock,
+and tests wind it; so nothing depends on how fast the machine is, and what has not been wound for is still RUNNING.
+"""
+
+import ctypes
+import http.client
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError
+
+REGION, ACCOUNT, OTHER_ACCOUNT = "eu-west-1", "111122223333", "000000000000"
+MINUTE, DAY = 60, 24 * 60 * 60
+RUN = MINUTE
+
+
+# The server
+
+
+@pytest.fixture(scope="session")
+def binary():
+    path = os.environ.get("REDRIVE_BIN", "")
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        pytest.exit(
+            f"REDRIVE_BIN must name the redrive program, and is {path!r}. "
+            "Build it with `cargo build`, then set REDRIVE_BIN=target/debug/redrive.",
+            returncode=2,
+        )
+    return os.path.abspath(path)
+
+
+@pytest.fixture(scope="session")
+def session():
+    """A boto3 session that nobody's own AWS settings reach."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        yield boto3.Session()
+
+
+def die_with_parent():
+    """On Linux not even `kill -9` of the test run leaves a server behind."""
+    if LIBC:
+        LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Server:
+    """A running `redrive serve`."""
+
+    def __init__(self, process, lines, session):
+        self.process, self.lines, self.session = process, lines, session
+        first = self.next_line()
+        address = re.search(r"(http://127\.0\.0\.1:(\d+))\s*$", first)
+        assert address, f"the first line of output names no address on 127.0.0.1: {first!r}"
+        self.url, self.port = address[1], int(address[2])
+
+    def next_line(self):
+        """The next line of its output, and nothing once it has ended."""
+        return self.lines.get(timeout=10)
+
+    def client(self, service, region=REGION, key=ACCOUNT, attempts=1, **config):
+        """An SDK client; without further `attempts` it does not retry by itself."""
+        return self.session.client(
+            service,
+            region_name=region,
+            endpoint_url=self.url,
+            aws_access_key_id=key,
+            aws_secret_access_key="any",
+            config=Config(
+                retries={"total_max_attempts": attempts, "mode": "standard"},
+                connect_timeout=5,
+                read_timeout=10,
+                proxies={},
+                **config,
+            ),
+        )
+
+    def send(self, method, path, body=b"", **headers):
+        """A plain HTTP request; answers status and text."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): it for name, it in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def own(self, method, path, body=None):
+        """A request of the emulator's own under /_redrive/."""
+        status, text = self.send(method, f"/_redrive/{path}", b"" if body is None else json.dumps(body))
+        assert status == 200, text
+        return json.loads(text)
+
+    def wind(self, seconds):
+        self.own("POST", "clock", {"advance_seconds": seconds})
+
+    def play(self, service, operation, fault, **where):
+        self.own("POST", "faults", {"service": service, "operation": operation, "fault": fault, **where})
+
+    def events(self, after=0):
+        return self.own("GET", f"events?after={after}")
+
+    def calls(self, operation):
+        return self.own("GET", "calls").get(operation, 0)
+
+
+@contextmanager
+def serving(binary, session):
+    process = subprocess.Popen(
+        [binary, "serve", "--port", "0"], stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent
+    )
+    try:
+        # The output is read all the time: a full pipe would hold the server up.
+        lines = queue.Queue()
+        reader = threading.Thread(target=pass_on, args=(process.stdout, lines), daemon=True)
+        reader.start()
+        yield Server(process, lines, session)
+    finally:
+        process.kill()
+        process.wait()
+        reader.join(timeout=10)
+
+
+def pass_on(output, lines):
+    with output:
+        for line in output:
+            lines.put(line)
+    lines.put("")
+
+
+@pytest.fixture
+def server(binary, session):
+    with serving(binary, session) as server:
+        yield server
+
+
+def unwrapped(answer):
+    return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+
+@contextmanager
+def refused(client, code, words=""):
+    """A refusal that the SDK knows by this name, saying these words."""
+    kind = ClientError if code in COMMON_ERRORS else getattr(client.exceptions, code)
+    with pytest.raises(kind) as caught:
+        yield
+    error = caught.value.response["Error"]
+    assert error["Code"] == code
+    assert words in error["Message"]
+
+
+# No SDK models these.
+COMMON_ERRORS = {"ThrottlingException", "UnknownOperationException", "SerializationException"}
+THROTTLED = {"refuse": {"code": "ThrottlingException", "message": "Rate exceeded"}}
+
+
+# Step Functions
+
+LOAD = {"Type": "Task", "Resource": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:load", "End": True}
+ONE_TASK = {"StartAt": "Load", "States": {"Load": LOAD}}
+INTO_A_FAIL_STATE = {
+    "StartAt": "Load",
+    "States": {
+        "Load": {**LOAD, "End": False, "Next": "GiveUp"},
+        "GiveUp": {"Type": "Fail", "Error": "Orders.Rejected", "Cause": "the order is void"},
+    },
+}
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
+ERROR, CAUSE = "Lambda.TooManyRequestsException", "Rate Exceeded."
+FAIL = {"fail": {"state": "Load", "error": ERROR, "cause": CAUSE}, "after_ms": RUN * 1000}
+SUCCEED = {"succeed": {"output": {"loaded": 3}}, "after_ms": RUN * 1000}
+TIME_OUT = {"time_out": {}, "after_ms": RUN * 1000}
+HANG = {"hang": {}}
+
+
+class Orders:
+    """A state machine and its executions."""
+
+    def __init__(self, server, definition=ONE_TASK, **client):
+        self.server, self.client = server, server.client("stepfunctions", **client)
+        self.definition = json.dumps(definition)
+        self.machine = self.client.create_state_machine(name="orders", definition=self.definition, roleArn=ROLE)[
+            "stateMachineArn"
+        ]
+
+    def start(self, *outcomes, **options):
+        if outcomes:
+            options["input"] = json.dumps({"outcomes": outcomes})
+        return self.client.start_execution(stateMachineArn=self.machine, **options)["executionArn"]
+
+    def start_and_end(self, *outcomes):
+        execution = self.start(*outcomes)
+        self.server.wind(RUN)
+        return execution
+
+    def redrive(self, execution, token):
+        return self.client.redrive_execution(executionArn=execution, clientToken=token)["redriveDate"]
+
+    def describe(self, execution):
+        return unwrapped(self.client.describe_execution(executionArn=execution))
+
+    def standing(self, execution):
+        described = self.describe(execution)
+        return described["status"], described["redriveCount"]
+
+    def history(self, execution, **options):
+        return self.client.get_execution_history(executionArn=execution, **options)["events"]
+
+    def told(self, execution):
+        """Status and count of redrives in the events about an execution."""
+        details = [event["detail"] for event in self.server.events() if event["resources"] == [execution]]
+        return [(detail["status"], detail["redriveCount"]) for detail in details]
+
+
+@pytest.fixture
+def orders(server):
+    return Orders(server)
+
+
+def test_a_run_ends_by_itself(orders):
+    execution = orders.start({"succeed": {"output": {"loaded": 3}}, "after_ms": 50})
+    # No call reaches the service here: its own clock ends the run, and prints the event.
+    printed = [orders.server.next_line() for _ in range(4)][2:]
+    assert [json.loads(line)["detail"]["status"] for line in printed] == ["RUNNING", "SUCCEEDED"]
+    assert orders.describe(execution)["output"] == '{"loaded":3}'
+
+
+def test_a_failure_is_described(orders):
+    execution = orders.start_and_end(FAIL)
+    described = orders.describe(execution)
+    assert described["stopDate"] > described["startDate"]
+    assert {key: described.get(key) for key in ABOUT_THE_END} == {
+        "status": "FAILED",
+        "error": ERROR,
+        "cause": CAUSE,
+        "output": None,
+        "redriveStatus": "REDRIVABLE",
+        "redriveStatusReason": None,
+        "redriveCount": 0,
+        "redriveDate": None,
+    }
+
+
+ABOUT_THE_END = [
+    "status", "error", "cause", "output", "redriveStatus", "redriveStatusReason", "redriveCount", "redriveDate",
+]  # fmt: skip
+
+
+def test_a_time_out_is_described_without_error_and_cause(orders):
+    described = orders.describe(orders.start_and_end(TIME_OUT))
+    assert (described["status"], described["redriveStatus"]) == ("TIMED_OUT", "REDRIVABLE")
+    assert not {"error", "cause"} & described.keys()
+
+
+def test_a_redrive_restarts_the_execution(orders):
+    execution = orders.start_and_end(FAIL, SUCCEED)
+    date = orders.redrive(execution, "first")
+    described = orders.describe(execution)
+    assert (described["status"], described["redriveCount"], described["redriveDate"]) == ("RUNNING", 1, date)
+    assert described["startDate"] < date
+    assert not {"stopDate", "error", "cause"} & described.keys()
+    assert described["redriveStatusReason"] == "Execution is RUNNING and cannot be redriven"
+    orders.server.wind(RUN)
+    assert orders.standing(execution) == ("SUCCEEDED", 1)
+    assert orders.told(execution) == [("RUNNING", 0), ("FAILED", 0), ("RUNNING", 1), ("SUCCEEDED", 1)]
+
+
+def test_a_replayed_token_answers_the_old_date_and_restarts_nothing(orders):
+    execution = orders.start_and_end(FAIL, FAIL, SUCCEED)
+    first = orders.redrive(execution, "first")
+    orders.server.wind(1)
+    assert orders.redrive(execution, "first") == first
+    assert orders.standing(execution) == ("RUNNING", 1)
+
+    orders.server.wind(RUN)
+    ended = orders.describe(execution)
+    history = orders.history(execution)
+    assert (ended["status"], ended["redriveDate"]) == ("FAILED", first)
+    assert orders.redrive(execution, "first") == first
+    assert orders.describe(execution) == ended
+    assert orders.history(execution) == history
+
+    second = orders.redrive(execution, "second")
+    assert second > first
+    assert orders.standing(execution) == ("RUNNING", 2)
+    assert orders.redrive(execution, "first") == first
+
+    orders.server.wind(RUN)
+    assert orders.redrive(execution, "second") == second
+    assert orders.standing(execution) == ("SUCCEEDED", 2)
+    assert orders.told(execution)[2:] == [("RUNNING", 1), ("FAILED", 1), ("RUNNING", 2), ("SUCCEEDED", 2)]
+
+
+def test_a_refused_token_is_not_consumed(orders):
+    execution = orders.start(FAIL, SUCCEED)
+    with refused(orders.client, "ExecutionNotRedrivable"):
+        orders.redrive(execution, "early")
+    orders.server.wind(RUN)
+    assert orders.redrive(execution, "early") == orders.describe(execution)["redriveDate"]
+    assert orders.standing(execution) == ("RUNNING", 1)
+
+
+def test_a_token_is_forgotten_after_15_minutes(orders):
+    execution = orders.start_and_end(FAIL)
+    first = orders.redrive(execution, "first")
+    orders.server.wind(15 * MINUTE - 10)
+    assert orders.redrive(execution, "first") == first
+    assert orders.standing(execution) == ("FAILED", 1)
+    orders.server.wind(11)
+    assert orders.redrive(execution, "first") > first
+    assert orders.standing(execution) == ("RUNNING", 2)
+
+
+def still_running(orders):
+    return orders.start(HANG)
+
+
+def succeeded(orders):
+    return orders.start_and_end(SUCCEED)
+
+
+def failed_more_than_14_days_ago(orders):
+    execution = orders.start_and_end(FAIL)
+    orders.server.wind(14 * DAY - 10)
+    assert orders.describe(execution)["redriveStatus"] == "REDRIVABLE"
+    orders.server.wind(11)
+    return execution
+
+
+def open_for_more_than_a_year(orders):
+    execution = orders.start(HANG)
+    orders.server.wind(366 * DAY)
+    orders.client.stop_execution(executionArn=execution)
+    return execution
+
+
+def of_a_deleted_machine(orders):
+    execution = orders.start_and_end(FAIL)
+    orders.client.delete_state_machine(stateMachineArn=orders.machine)
+    return execution
+
+
+@pytest.mark.parametrize(
+    ("ready", "reason"),
+    [
+        (still_running, "Execution is RUNNING and cannot be redriven"),
+        (succeeded, "Execution is SUCCEEDED and cannot be redriven"),
+        (failed_more_than_14_days_ago, "Execution redrivable period exceeded"),
+        (open_for_more_than_a_year, "Execution has exceeded the max execution time"),
+        (of_a_deleted_machine, "State machine is in DELETING status"),
+    ],
+)
+def test_what_cannot_be_redriven_is_refused_with_the_documented_reason(orders, ready, reason):
+    execution = ready(orders)
+    before = orders.describe(execution)
+    assert (before["redriveStatus"], before["redriveStatusReason"]) == ("NOT_REDRIVABLE", reason)
+    with refused(orders.client, "ExecutionNotRedrivable", f"Execution {execution} invalid for redrive as: {reason}"):
+        orders.redrive(execution, "first")
+    assert orders.describe(execution) == before
+
+
+def test_a_redriven_fail_state_fails_again_at_once(server):
+    orders = Orders(server, INTO_A_FAIL_STATE)
+    execution = orders.start({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000}, SUCCEED)
+    server.wind(RUN)
+    before = orders.history(execution)
+    assert [event["type"] for event in before[-2:]] == ["FailStateEntered", "ExecutionFailed"]
+
+    date = orders.redrive(execution, "first")
+    described = orders.describe(execution)
+    assert (described["status"], described["redriveCount"], described["redriveDate"]) == ("FAILED", 1, date)
+    assert (described["error"], described["cause"]) == ("Orders.Rejected", "the order is void")
+    after = orders.history(execution)
+    assert after[: len(before)] == before
+    redriven, failed = after[len(before) :]
+    assert (redriven["type"], redriven["previousEventId"]) == ("ExecutionRedriven", before[-1]["id"])
+    assert redriven["executionRedrivenEventDetails"] == {"redriveCount": 1}
+    assert (failed["type"], failed["previousEventId"]) == ("ExecutionFailed", redriven["id"])
+    assert failed["executionFailedEventDetails"] == {"error": "Orders.Rejected", "cause": "the order is void"}
+
+
+def test_a_redriven_task_is_scheduled_again_and_not_entered_again(orders):
+    execution = orders.start_and_end(FAIL, SUCCEED)
+    before = orders.history(execution)
+    orders.redrive(execution, "first")
+    appended = orders.history(execution)[len(before) :]
+    assert [event["type"] for event in appended] == [
+        "ExecutionRedriven",
+        "LambdaFunctionScheduled",
+        "LambdaFunctionStarted",
+    ]
+    entered = next(event["id"] for event in before if event["type"] == "TaskStateEntered")
+    assert appended[1]["previousEventId"] == entered
+
+
+def test_the_history_is_read_backwards_page_by_page(orders):
+    execution = orders.start_and_end(FAIL)
+    forwards = orders.history(execution)
+    assert [event["id"] for event in forwards] == list(range(1, len(forwards) + 1))
+    assert (forwards[0]["type"], forwards[-1]["type"]) == ("ExecutionStarted", "ExecutionFailed")
+
+    backwards, page, sizes = [], {}, []
+    while True:
+        answer = orders.client.get_execution_history(
+            executionArn=execution, reverseOrder=True, maxResults=2, includeExecutionData=False, **page
+        )
+        backwards += answer["events"]
+        sizes.append(len(answer["events"]))
+        if "nextToken" not in answer:
+            break
+        page = {"nextToken": answer["nextToken"]}
+    assert [event["id"] for event in backwards] == [event["id"] for event in reversed(forwards)]
+    assert (max(sizes), len(sizes)) == (2, (len(forwards) + 1) // 2)
+    # Without execution data inputs go; error and cause stay.
+    assert backwards[0]["executionFailedEventDetails"] == {"error": ERROR, "cause": CAUSE}
+    assert "input" in forwards[0]["executionStartedEventDetails"]
+    assert "input" not in backwards[-1]["executionStartedEventDetails"]
+
+    with refused(orders.client, "InvalidToken"):
+        orders.history(execution, nextToken="nonsense")
+
+
+def test_a_stopped_execution_is_aborted_and_redrivable(orders):
+    execution = orders.start(HANG, SUCCEED)
+    stopped = orders.client.stop_execution(executionArn=execution, error="Operator", cause="by hand")
+    described = orders.describe(execution)
+    assert (described["status"], described["redriveStatus"]) == ("ABORTED", "REDRIVABLE")
+    assert (described["error"], described["cause"]) == ("Operator", "by hand")
+    assert described["stopDate"] == stopped["stopDate"]
+    orders.redrive(execution, "first")
+    assert orders.standing(execution) == ("RUNNING", 1)
+
+
+def test_executions_are_listed_by_status(orders):
+    running = orders.start(HANG)
+    failed = orders.start(FAIL)
+    aborted = orders.start(HANG)
+    succeeded = orders.start(SUCCEED)
+    timed_out = orders.start(TIME_OUT)
+    orders.client.stop_execution(executionArn=aborted)
+    orders.server.wind(RUN)
+    redriven = orders.start_and_end(FAIL, FAIL)
+    orders.redrive(redriven, "first")
+    orders.server.wind(RUN)
+
+    def listed(**options):
+        options["stateMachineArn"] = orders.machine
+        return orders.client.list_executions(**options)["executions"]
+
+    of_status = {
+        "RUNNING": [running],
+        "FAILED": [redriven, failed],
+        "ABORTED": [aborted],
+        "SUCCEEDED": [succeeded],
+        "TIMED_OUT": [timed_out],
+    }
+    for status, expected in of_status.items():
+        items = listed(statusFilter=status)
+        assert [item["executionArn"] for item in items] == expected
+        assert {item["status"] for item in items} == {status}
+    assert [item["redriveCount"] for item in listed(statusFilter="FAILED")] == [1, 0]
+
+    paged = orders.client.get_paginator("list_executions").paginate(
+        stateMachineArn=orders.machine, PaginationConfig={"PageSize": 4}
+    )
+    arns = [[item["executionArn"] for item in page["executions"]] for page in paged]
+    assert arns == [[redriven, timed_out, succeeded, aborted], [failed, running]]
+
+
+def test_an_execution_keeps_the_definition_it_started_with(orders):
+    execution = orders.start(HANG)
+    orders.client.update_state_machine(stateMachineArn=orders.machine, definition=json.dumps(INTO_A_FAIL_STATE))
+    pinned = orders.client.describe_state_machine_for_execution(executionArn=execution)
+    assert (pinned["stateMachineArn"], pinned["name"], pinned["roleArn"]) == (orders.machine, "orders", ROLE)
+    assert pinned["definition"] == orders.definition
+    now = orders.client.describe_state_machine(stateMachineArn=orders.machine)
+    assert now["definition"] == json.dumps(INTO_A_FAIL_STATE)
+
+
+def test_an_injected_throttle_refuses_one_redrive(orders):
+    execution = orders.start_and_end(FAIL, SUCCEED)
+    orders.server.play("states", "RedriveExecution", THROTTLED)
+    with refused(orders.client, "ThrottlingException", "Rate exceeded"):
+        orders.redrive(execution, "first")
+    assert orders.standing(execution) == ("FAILED", 0)
+    orders.redrive(execution, "first")
+    assert orders.standing(execution) == ("RUNNING", 1)
+
+
+def test_a_lost_answer_redrove_once_and_its_token_can_be_repeated(orders):
+    execution = orders.start_and_end(FAIL, SUCCEED)
+    orders.server.play("states", "RedriveExecution", "lose_answer")
+    with pytest.raises(ConnectionClosedError):
+        orders.redrive(execution, "first")
+    described = orders.describe(execution)
+    assert (described["status"], described["redriveCount"]) == ("RUNNING", 1)
+    orders.server.wind(1)
+    assert orders.redrive(execution, "first") == described["redriveDate"]
+    assert [event["type"] for event in orders.history(execution)].count("ExecutionRedriven") == 1
+    assert orders.server.calls("RedriveExecution") == 2
+    orders.server.wind(RUN)
+    assert orders.standing(execution) == ("SUCCEEDED", 1)
+
+
+def test_a_lost_request_redrove_nothing(orders):
+    execution = orders.start_and_end(FAIL, SUCCEED)
+    orders.server.play("states", "RedriveExecution", "lose_request")
+    with pytest.raises(ConnectionClosedError):
+        orders.redrive(execution, "first")
+    assert orders.standing(execution) == ("FAILED", 0)
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, "lose_request", "lose_answer"], ids=["throttled", "request", "answer"])
+def test_the_sdks_own_retry_redrives_once(server, fault):
+    orders = Orders(server, attempts=2)
+    execution = orders.start_and_end(FAIL, SUCCEED)
+    server.play("states", "RedriveExecution", fault)
+    # The SDK makes up a token, and repeats it.
+    answer = orders.client.redrive_execution(executionArn=execution)
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+    assert server.calls("RedriveExecution") == 2
+    described = orders.describe(execution)
+    assert (described["redriveCount"], described["redriveDate"]) == (1, answer["redriveDate"])
+
+
+def test_events_are_those_of_eventbridge(orders):
+    execution = orders.start_and_end(FAIL, SUCCEED)
+    orders.redrive(execution, "first")
+    orders.server.wind(RUN)
+    events = orders.server.events()
+    described = orders.describe(execution)
+    start = milliseconds(described["startDate"])
+    redriven = milliseconds(described["redriveDate"])
+
+    for event in events:
+        assert event.keys() == ENVELOPE
+        assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", event["id"])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event["time"])
+        assert {key: event[key] for key in ("version", "source", "account", "region", "resources")} == {
+            "version": "0",
+            "source": "aws.states",
+            "account": ACCOUNT,
+            "region": REGION,
+            "resources": [execution],
+        }
+        assert event["detail-type"] == "Step Functions Execution Status Change"
+    assert len({event["id"] for event in events}) == 4
+
+    always = {
+        "executionArn": execution,
+        "stateMachineArn": orders.machine,
+        "name": execution.rsplit(":", 1)[1],
+        "startDate": start,
+        "input": json.dumps({"outcomes": [FAIL, SUCCEED]}),
+        "inputDetails": {"included": True},
+        "stateMachineVersionArn": None,
+        "stateMachineAliasArn": None,
+    }
+    running = {
+        "status": "RUNNING",
+        "stopDate": None,
+        "output": None,
+        "outputDetails": None,
+        "error": None,
+        "cause": None,
+        "redriveCount": 0,
+        "redriveDate": None,
+        "redriveStatus": "NOT_REDRIVABLE",
+        "redriveStatusReason": "Execution is RUNNING and cannot be redriven",
+    }
+    failed = {
+        "status": "FAILED",
+        "stopDate": start + RUN * 1000,
+        "error": ERROR,
+        "cause": CAUSE,
+        "redriveStatus": "REDRIVABLE",
+        "redriveStatusReason": None,
+    }
+    again = {"redriveCount": 1, "redriveDate": redriven}
+    succeeded = {
+        "status": "SUCCEEDED",
+        "stopDate": milliseconds(described["stopDate"]),
+        "output": '{"loaded":3}',
+        "outputDetails": {"included": True},
+        "redriveStatusReason": "Execution is SUCCEEDED and cannot be redriven",
+    }
+    assert [event["detail"] for event in events] == [
+        {**always, **running},
+        {**always, **running, **failed},
+        {**always, **running, **again},
+        {**always, **running, **again, **succeeded},
+    ]
+    assert orders.server.events(after=3) == events[3:]
+
+
+ENVELOPE = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
+
+
+def milliseconds(date):
+    return round(date.timestamp() * 1000)
+
+
+# CodePipeline
+
+
+def action(name, category, provider):
+    kind = {"category": category, "owner": "AWS", "provider": provider, "version": "1"}
+    return {"name": name, "actionTypeId": kind}
+
+
+STAGES = [
+    {"name": "Source", "actions": [action("Fetch", "Source", "S3")]},
+    {"name": "Build", "actions": [action("Compile", "Build", "CodeBuild"), action("Check", "Test", "CodeBuild")]},
+    {"name": "Deploy", "actions": [action("Copy", "Deploy", "S3")]},
+]
+MESSAGE = "Build terminated with state: FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR, Message: exit status 1"
+PASS = {"succeed": {}, "after_ms": RUN * 1000}
+BREAK = {"fail": {"code": "JobFailed", "message": MESSAGE, "summary": MESSAGE}, "after_ms": RUN * 1000}
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
+class Shop:
+    """A pipeline and its executions; whatever has no script of its own succeeds."""
+
+    def __init__(self, server, stages=STAGES, **client):
+        self.server, self.client = server, server.client("codepipeline", **client)
+        self.client.create_pipeline(pipeline={"name": "shop", "roleArn": ROLE, "stages": stages})
+
+    def start(self, **outcomes):
+        script = {"Source/Fetch": [PASS], "Build/Compile": [PASS], "Build/Check": [PASS], "Deploy/Copy": [PASS]}
+        script.update({f"Build/{name}": runs for name, runs in outcomes.items()})
+        variables = [{"name": "outcomes", "value": json.dumps(script)}]
+        return self.client.start_pipeline_execution(name="shop", variables=variables)["pipelineExecutionId"]
+
+    def start_and_break(self, *then):
+        """An execution whose stage Build has failed: Compile did not work, Check did."""
+        execution = self.start(Compile=[BREAK, *then])
+        self.server.wind(RUN)
+        self.server.wind(RUN)
+        return execution
+
+    def retry(self, execution, mode="FAILED_ACTIONS", pipeline="shop", stage="Build"):
+        return self.client.retry_stage_execution(
+            pipelineName=pipeline, stageName=stage, pipelineExecutionId=execution, retryMode=mode
+        )["pipelineExecutionId"]
+
+    def stage(self, name="Build"):
+        stages = self.client.get_pipeline_state(name="shop")["stageStates"]
+        return next(stage for stage in stages if stage["stageName"] == name)
+
+    def status(self, name="Build"):
+        return self.stage(name).get("latestExecution", {}).get("status")
+
+    def latest_runs(self, name="Build"):
+        return {it["actionName"]: it["latestExecution"] for it in self.stage(name)["actionStates"]}
+
+    def rows(self, execution):
+        """Stage, action and status of every action execution, newest first."""
+        rows = self.client.list_action_executions(pipelineName="shop", filter={"pipelineExecutionId": execution})
+        return rows["actionExecutionDetails"]
+
+    def execution_status(self, execution):
+        answer = self.client.get_pipeline_execution(pipelineName="shop", pipelineExecutionId=execution)
+        return answer["pipelineExecution"]["status"]
+
+
+@pytest.fixture
+def shop(server):
+    return Shop(server)
+
+
+def test_a_failed_stage_shows_in_the_pipelines_state(shop):
+    execution = shop.start_and_break()
+    assert shop.execution_status(execution) == "Failed"
+    state = shop.client.get_pipeline_state(name="shop")
+    assert (state["pipelineName"], state["pipelineVersion"]) == ("shop", 1)
+    source, build, deploy = state["stageStates"]
+    assert source["latestExecution"]["status"] == "Succeeded"
+    assert build["latestExecution"] == {"pipelineExecutionId": execution, "status": "Failed", "type": "STANDARD"}
+    assert "retryStageMetadata" not in build
+    assert "latestExecution" not in deploy
+
+    runs = {it["actionName"]: it["latestExecution"] for it in build["actionStates"]}
+    assert runs["Check"]["status"] == "Succeeded"
+    assert "errorDetails" not in runs["Check"]
+    assert runs["Compile"]["status"] == "Failed"
+    assert runs["Compile"]["errorDetails"] == {"code": "JobFailed", "message": MESSAGE}
+    # CodeBuild's text is in errorDetails alone.
+    assert "summary" not in runs["Compile"]
+
+
+def test_action_executions_are_listed_by_execution(shop):
+    broken = shop.start_and_break()
+    other = shop.start()
+    shop.server.wind(RUN)
+    rows = shop.rows(broken)
+    assert {row["pipelineExecutionId"] for row in rows} == {broken}
+    assert sorted((row["stageName"], row["actionName"], row["status"]) for row in rows) == [
+        ("Build", "Check", "Succeeded"),
+        ("Build", "Compile", "Failed"),
+        ("Source", "Fetch", "Succeeded"),
+    ]
+    failed = next(row for row in rows if row["status"] == "Failed")
+    assert failed["output"]["executionResult"]["errorDetails"] == {"code": "JobFailed", "message": MESSAGE}
+    assert failed["input"]["actionTypeId"] == STAGES[1]["actions"][0]["actionTypeId"]
+    assert sorted((row["actionName"], row["status"]) for row in shop.rows(other)) == [
+        ("Check", "InProgress"),
+        ("Compile", "InProgress"),
+        ("Fetch", "Succeeded"),
+    ]
+    everything = shop.client.list_action_executions(pipelineName="shop")["actionExecutionDetails"]
+    assert len(everything) == 6
+    with refused(shop.client, "PipelineExecutionNotFoundException"):
+        shop.rows(NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("mode", "run_again"),
+    [("FAILED_ACTIONS", {"Compile"}), ("ALL_ACTIONS", {"Compile", "Check"})],
+)
+def test_a_retry_runs_the_stage_again_in_the_same_execution(shop, mode, run_again):
+    execution = shop.start_and_break(PASS)
+    before = shop.latest_runs()
+    assert shop.retry(execution, mode) == execution
+    stage = shop.stage()
+    assert stage["latestExecution"] == {"pipelineExecutionId": execution, "status": "InProgress", "type": "STANDARD"}
+    assert stage["retryStageMetadata"] == {
+        "manualStageRetryAttempt": 1,
+        "latestRetryTrigger": "ManualStageRetry",
+    }
+    after = shop.latest_runs()
+    assert {
+        name for name in after if after[name]["actionExecutionId"] != before[name]["actionExecutionId"]
+    } == run_again
+    assert {after[name]["status"] for name in run_again} == {"InProgress"}
+    assert shop.execution_status(execution) == "InProgress"
+    # The failed run is still on record beside the new one.
+    statuses = [row["status"] for row in shop.rows(execution) if row["actionName"] == "Compile"]
+    assert statuses == ["InProgress", "Failed"]
+
+
+def test_a_second_retry_in_flight_conflicts(shop):
+    execution = shop.start_and_break(BREAK, PASS)
+    shop.retry(execution)
+    before = shop.stage()
+    for mode in ("FAILED_ACTIONS", "ALL_ACTIONS"):
+        with refused(shop.client, "ConflictException"):
+            shop.retry(execution, mode)
+    assert shop.stage() == before
+    # Once it has failed again it can be retried again.
+    shop.server.wind(RUN)
+    assert shop.status() == "Failed"
+    shop.retry(execution)
+    assert shop.stage()["retryStageMetadata"]["manualStageRetryAttempt"] == 2
+
+
+def test_a_succeeded_stage_cannot_be_retried(shop):
+    execution = shop.start_and_break()
+    for mode in ("FAILED_ACTIONS", "ALL_ACTIONS"):
+        with refused(shop.client, "StageNotRetryableException"):
+            shop.retry(execution, mode, stage="Source")
+    assert shop.status("Source") == "Succeeded"
+
+
+def test_a_stage_cannot_be_retried_after_the_structure_changed(shop):
+    execution = shop.start_and_break()
+    changed = [*STAGES, {"name": "Announce", "actions": [action("Tell", "Invoke", "Lambda")]}]
+    shop.client.update_pipeline(pipeline={"name": "shop", "roleArn": ROLE, "stages": changed})
+    with refused(shop.client, "StageNotRetryableException"):
+        shop.retry(execution)
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ({"pipeline": "shoe"}, "PipelineNotFoundException"),
+        ({"stage": "Bild"}, "StageNotFoundException"),
+        ({"mode": "SOME_ACTIONS"}, "ValidationException"),
+    ],
+)
+def test_a_retry_of_what_does_not_exist_is_refused(shop, where, code):
+    execution = shop.start_and_break()
+    with refused(shop.client, code):
+        shop.retry(execution, **where)
+    assert shop.status() == "Failed"
+
+
+def test_a_stage_that_a_later_execution_entered_is_no_longer_the_earlier_ones(shop):
+    earlier = shop.start_and_break()
+    later = shop.start(Compile=[BREAK])
+    shop.server.wind(RUN)
+    assert shop.stage()["latestExecution"]["pipelineExecutionId"] == later
+    with refused(shop.client, "NotLatestPipelineExecutionException"):
+        shop.retry(earlier)
+    shop.server.wind(RUN)
+    with refused(shop.client, "NotLatestPipelineExecutionException"):
+        shop.retry(earlier)
+    assert shop.retry(later) == later
+
+
+def test_a_retry_that_works_goes_on_to_the_next_stage_and_to_the_end(shop):
+    execution = shop.start_and_break(PASS)
+    shop.retry(execution)
+    shop.server.wind(RUN)
+    assert (shop.status("Build"), shop.status("Deploy")) == ("Succeeded", "InProgress")
+    shop.server.wind(RUN)
+    assert shop.status("Deploy") == "Succeeded"
+    assert shop.execution_status(execution) == "Succeeded"
+
+    told = [
+        (event["detail"].get("stage"), event["detail"]["state"])
+        for event in shop.server.events()
+        if event["detail"]["execution-id"] == execution and "action" not in event["detail"]
+    ]
+    assert told == [
+        (None, "STARTED"),
+        ("Source", "STARTED"),
+        ("Source", "SUCCEEDED"),
+        ("Build", "STARTED"),
+        ("Build", "FAILED"),
+        (None, "FAILED"),
+        (None, "RESUMED"),
+        ("Build", "RESUMED"),
+        ("Build", "SUCCEEDED"),
+        ("Deploy", "STARTED"),
+        ("Deploy", "SUCCEEDED"),
+        (None, "SUCCEEDED"),
+    ]
+
+
+def test_an_injected_throttle_refuses_one_retry(shop):
+    execution = shop.start_and_break(PASS)
+    shop.server.play("codepipeline", "RetryStageExecution", THROTTLED)
+    with refused(shop.client, "ThrottlingException", "Rate exceeded"):
+        shop.retry(execution)
+    assert shop.status() == "Failed"
+    shop.retry(execution)
+    assert shop.status() == "InProgress"
+
+
+def test_a_retry_whose_answer_is_lost_is_met_as_a_conflict(shop):
+    execution = shop.start_and_break(PASS)
+    shop.server.play("codepipeline", "RetryStageExecution", "lose_answer")
+    with pytest.raises(ConnectionClosedError):
+        shop.retry(execution)
+    # There is no token: whoever repeats the call meets the first one at work.
+    with refused(shop.client, "ConflictException"):
+        shop.retry(execution)
+    assert shop.stage()["retryStageMetadata"]["manualStageRetryAttempt"] == 1
+
+
+def test_numbers_in_events_are_floats(shop):
+    execution = shop.start_and_break()
+    shop.retry(execution)
+    _, raw = shop.server.send("GET", "/_redrive/events")
+    events = json.loads(raw)
+    assert raw.count('"version":1.0,') + raw.count('"version":1.0}') == len(events)
+    assert '"pipeline-execution-attempt":1.0' in raw
+    assert '"pipeline-execution-attempt":2.0' in raw
+    # The version of an action's type is a string, as is that of the envelope.
+    actions = [event["detail"] for event in events if "action" in event["detail"]]
+    assert {detail["type"]["version"] for detail in actions} == {"1"}
+    assert {event["version"] for event in events} == {"0"}
+
+    for event in events:
+        assert event.keys() == ENVELOPE
+        assert (event["source"], event["account"], event["region"]) == ("aws.codepipeline", ACCOUNT, REGION)
+        assert event["resources"] == [f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:shop"]
+        assert event["detail"]["pipeline"] == "shop"
+        level = "Action" if "action" in event["detail"] else "Stage" if "stage" in event["detail"] else "Pipeline"
+        assert event["detail-type"] == f"CodePipeline {level} Execution State Change"
+    failed = next(detail for detail in actions if detail["state"] == "FAILED")
+    assert failed["execution-result"]["error-code"] == "JobFailed"
+    assert failed["execution-result"]["external-execution-summary"] == MESSAGE
+
+
+# The server
+
+
+def test_accounts_and_regions_are_worlds_of_their_own(server):
+    places = {
+        (REGION, ACCOUNT): f"arn:aws:states:{REGION}:{ACCOUNT}:",
+        ("us-east-1", ACCOUNT): f"arn:aws:states:us-east-1:{ACCOUNT}:",
+        (REGION, OTHER_ACCOUNT): f"arn:aws:states:{REGION}:{OTHER_ACCOUNT}:",
+        ("cn-north-1", ACCOUNT): f"arn:aws-cn:states:cn-north-1:{ACCOUNT}:",
+    }
+    for (region, key), prefix in places.items():
+        orders = Orders(server, region=region, key=key)
+        assert orders.machine == f"{prefix}stateMachine:orders"
+        assert orders.start(HANG, name="one") == f"{prefix}execution:orders:one"
+    for (region, key), prefix in places.items():
+        client = server.client("stepfunctions", region=region, key=key)
+        machines = client.list_state_machines()["stateMachines"]
+        assert [machine["stateMachineArn"] for machine in machines] == [f"{prefix}stateMachine:orders"]
+    # A key that is no account number is that of the usual account.
+    client = server.client("stepfunctions", key="AKIDEXAMPLE")
+    assert (
+        client.list_state_machines()["stateMachines"][0]["stateMachineArn"]
+        == f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:orders"
+    )
+
+    here, there = Orders(server), server.client("stepfunctions", region="us-east-1")
+    execution = here.start(FAIL)
+    with refused(there, "ExecutionDoesNotExist"):
+        there.describe_execution(executionArn=execution)
+    Shop(server)
+    with refused(there := server.client("codepipeline", region="us-east-1"), "PipelineNotFoundException"):
+        there.get_pipeline_state(name="shop")
+
+
+def test_a_fault_is_played_in_its_own_region_alone(server):
+    here, there = Orders(server), Orders(server, region="us-east-1", key=OTHER_ACCOUNT)
+    server.play("states", "DescribeExecution", THROTTLED, region="us-east-1", account=OTHER_ACCOUNT)
+    assert here.standing(here.start(HANG)) == ("RUNNING", 0)
+    execution = there.start(HANG)
+    with refused(there.client, "ThrottlingException"):
+        there.describe(execution)
+    assert there.standing(execution) == ("RUNNING", 0)
+
+
+def test_an_operation_that_is_not_emulated_is_refused(server):
+    states, pipelines = server.client("stepfunctions"), server.client("codepipeline")
+    with refused(states, "UnknownOperationException"):
+        states.list_activities()
+    with refused(pipelines, "UnknownOperationException"):
+        pipelines.list_webhooks()
+
+
+STATES, PIPELINES = "AWSStepFunctions.", "CodePipeline_20150709."
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "code"),
+    [
+        (STATES + "MakeCoffee", "{}", "UnknownOperationException"),
+        (PIPELINES + "MakeCoffee", "{}", "UnknownOperationException"),
+        ("Coffee.ListStateMachines", "{}", "UnknownOperationException"),
+        ("", "{}", "UnknownOperationException"),
+        (STATES + "DescribeExecution", "{not JSON", "SerializationException"),
+        (PIPELINES + "GetPipelineState", "\xff\xfe", "SerializationException"),
+        (STATES + "DescribeExecution", "[" * 100_000, "SerializationException"),
+        (STATES + "DescribeExecution", '{"executionArn": 5}', "SerializationException"),
+        (STATES + "DescribeExecution", "", "ValidationException"),
+        (STATES + "DescribeExecution", "[]", "ValidationException"),
+        (PIPELINES + "GetPipelineState", '{"name": 5}', "ValidationException"),
+        (STATES + "DescribeExecution", '{"executionArn": "orders"}', "InvalidArn"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_answered_as_aws_does(server, target, body, code):
+    status, text = server.send("POST", "/", body.encode("latin-1"), X_Amz_Target=target)
+    answer = json.loads(text)
+    assert status == 400
+    assert answer["__type"].rsplit("#")[-1] == code
+    assert answer["message"]
+    assert server.client("stepfunctions").list_state_machines()["stateMachines"] == []
+
+
+def test_a_request_of_more_than_a_megabyte_is_refused(orders):
+    with refused(orders.client, "SerializationException"):
+        orders.start(input=json.dumps("x" * (1024 * 1024)))
+    assert orders.client.list_executions(stateMachineArn=orders.machine)["executions"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("GET", "/", "", 404, "X-Amz-Target"),
+        ("GET", "/_redrive/event", "", 404, "GET events"),
+        ("POST", "/_redrive/events", "", 404, "GET events"),
+        ("POST", "/_redrive/clock", '{"advance_seconds": -1}', 400, "-1"),
+        ("POST", "/_redrive/clock", '{"advance_minutes": 1}', 400, "advance_seconds"),
+        (
+            "POST",
+            "/_redrive/faults",
+            '{"service": "lambda", "operation": "Invoke", "fault": "lose_answer"}',
+            400,
+            "codepipeline",
+        ),
+        (
+            "POST",
+            "/_redrive/faults",
+            '{"service": "states", "operation": "StartExecution", "fault": "x"}',
+            400,
+            "lose_request",
+        ),
+    ],
+)
+def test_a_wrong_request_of_the_emulators_own_says_what_is_allowed(server, method, path, body, status, words):
+    answered, text = server.send(method, path, body)
+    assert (answered, words in json.loads(text)["message"]) == (status, True)
+
+
+def test_20_threads_at_once_are_all_served(server):
+    orders = Orders(server, max_pool_connections=20)
+    together = threading.Barrier(20)
+
+    def work(_):
+        together.wait(timeout=10)
+        mine = [orders.start(HANG) for _ in range(5)]
+        return [(arn, orders.describe(arn)["status"]) for arn in mine]
+
+    with ThreadPoolExecutor(20) as pool:
+        done = [one for some in pool.map(work, range(20)) for one in some]
+    assert len({arn for arn, _ in done}) == 100
+    assert {status for _, status in done} == {"RUNNING"}
+    assert (server.calls("StartExecution"), server.calls("DescribeExecution")) == (100, 100)
+    listed = orders.client.list_executions(stateMachineArn=orders.machine, maxResults=1000)["executions"]
+    assert {item["executionArn"] for item in listed} == {arn for arn, _ in done}
+    assert len(server.events()) == 100
+
+
+def test_it_listens_on_loopback_alone(server, binary):
+    socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+    for host in ["127.0.0.2", "::1", *own_addresses()]:
+        with pytest.raises(OSError):
+            socket.create_connection((host, server.port), timeout=5).close()
+    for option in ("--host", "--address", "--bind"):
+        asked = subprocess.run([binary, "serve", option, "0.0.0.0"], capture_output=True, text=True, timeout=10)
+        assert asked.returncode == 2, asked.stdout
+        assert option in asked.stderr
+
+
+def own_addresses():
+    """The address this machine would send from, if it has one beside loopback; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return []
+        return [probe.getsockname()[0]]
+
+
+def test_a_port_in_use_is_named_and_ends_the_server(server, binary):
+    second = subprocess.run([binary, "serve", "--port", str(server.port)], capture_output=True, text=True, timeout=10)
+    assert second.returncode == 1
+    assert f"port {server.port} of 127.0.0.1" in second.stderr
+    assert "--port 0" in second.stderr
+
+
+def test_every_event_is_printed_on_a_line(orders, server):
+    Shop(server).start_and_break()
+    orders.start_and_end(FAIL)
+    events = server.events()
+    assert [server.next_line() for _ in range(2)][0].strip().startswith(f"AWS_ENDPOINT_URL={server.url}")
+    assert [json.loads(server.next_line()) for _ in events] == events
+    assert {event["source"] for event in events} == {"aws.states", "aws.codepipeline"}
+
+
+def test_no_process_is_left_behind(binary, session):
+    class Stumbles(Exception):
+        pass
+
+    with pytest.raises(Stumbles), serving(binary, session) as server:
+        server.client("stepfunctions").list_state_machines()
+        raise Stumbles
+    assert server.process.returncode is not None
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
