@@ -115,7 +115,7 @@ fn one_broken_call_changes_neither_what_is_done_nor_what_is_counted() {
 #[test]
 fn two_broken_calls_change_neither_what_is_done_nor_what_is_counted() {
     let kinds = [Break::After, Break::DeadBefore, Break::DeadAfter];
-    for story in &STORIES[1..4] {
+    for story in [&STORIES[1], &STORIES[3]] {
         for stage in [false, true] {
             let calls = play(story, stage, &[]) + 4;
             for first in 0..calls {

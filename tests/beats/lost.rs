@@ -195,6 +195,24 @@ fn a_doubt_put_off_stays_a_doubt() {
 }
 
 #[test]
+fn a_doubt_put_off_keeps_its_charge_when_the_next_failure_comes() {
+    for scene in Scene::both_for_ever(&rule(3, 0)) {
+        let scene = doubtful(scene, Fault::LoseRequest);
+        scene.retry_meets(refusal("ThrottlingException"));
+        scene.wind(120);
+        scene.sweep();
+        assert_eq!(scene.entry().state, State::Queued);
+        // Whose retry it was that failed anew, nobody can tell.
+        scene.person_retries();
+        assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+        assert_eq!(
+            (scene.effects(), scene.stands()),
+            (1, (State::Retried, Reason::Matched, 2, 2))
+        );
+    }
+}
+
+#[test]
 fn a_look_that_meets_trouble_is_taken_again() {
     for scene in hanging() {
         let scene = doubtful(scene, Fault::LoseAnswer);

@@ -56,10 +56,11 @@ fn a_person_who_retries_during_the_delay_is_left_alone() {
 
 #[test]
 fn a_retry_that_a_person_made_first_is_not_charged() {
-    for scene in Scene::both_for_ever(&rule(1, 600)) {
+    let policy = rule(1, 600).replace("retry:", "budget: { per_execution: 1 }\nretry:");
+    for scene in Scene::both_for_ever(&policy) {
         scene.hear(&scene.failed());
         scene.person_retries();
-        // It failed anew, and the rule's one use is still there.
+        // It failed anew, and the one use that there is, is still there.
         let second = scene.failed();
         assert_eq!(scene.hear(&second).done, Done::Queued);
         assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));

@@ -11,11 +11,10 @@ use crate::world::{Break, race, run};
 fn orphaned(call: &'static str, kind: Break) -> Vec<Scene> {
     Scene::both(&rule(2, 0))
         .into_iter()
-        .map(|scene| {
+        .inspect(|scene| {
             let event = scene.failed();
             scene.next_breaks(call, kind);
             assert!(run(scene.hearing(&event)).is_none(), "it was killed");
-            scene
         })
         .collect()
 }

@@ -47,11 +47,6 @@ pub(crate) struct Scene {
     pub(crate) terms: Terms,
     pub(crate) subject: Subject,
     owners: Cell<u32>,
-    seen: RefCell<Vec<Entry>>,
-}
-
-pub(crate) fn execution() -> Subject {
-    Subject::Execution { arn: ARN.into() }
 }
 
 pub(crate) fn stage() -> Subject {
@@ -67,7 +62,6 @@ impl Scene {
             terms: Terms::default(),
             subject,
             owners: Cell::new(0),
-            seen: RefCell::default(),
         }
     }
 
@@ -428,11 +422,6 @@ impl Scene {
             entry.retries,
             self.effects()
         );
-        let mut seen = self.seen.borrow_mut();
-        if let Some(before) = seen.last() {
-            assert!(before.revision <= entry.revision, "revisions never go back");
-        }
-        seen.push(entry);
     }
 }
 

@@ -2,14 +2,15 @@
 //! refused, cut off after its effect, held for a moment or left without an answer for ever.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
 use redrive_core::handle::{Outcome, Queue, Standing, Target};
-use redrive_core::ledger::{Claim, Entry, Ledger, Pen, Swap, Take, Ticket};
+use redrive_core::ledger::{
+    Claim, Entry, Ledger, Opening, Pen, State, Step, Swap, Take, Ticket, next,
+};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_local::desk::Desk;
@@ -66,11 +67,6 @@ impl World {
         self.breaks.borrow_mut().push((which, kind));
     }
 
-    /// From now on every wire holds.
-    pub(crate) fn heal(&self) {
-        self.breaks.borrow_mut().clear();
-    }
-
     /// Forgets the calls so far.
     pub(crate) fn reset(&self) {
         self.calls.borrow_mut().clear();
@@ -79,15 +75,6 @@ impl World {
     /// The calls since the last reset, in their order.
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         self.calls.borrow().clone()
-    }
-
-    /// How often each was called since the last reset.
-    pub(crate) fn counts(&self) -> BTreeMap<&'static str, usize> {
-        let mut counts = BTreeMap::new();
-        for call in self.calls.borrow().iter() {
-            *counts.entry(*call).or_default() += 1;
-        }
-        counts
     }
 
     fn called(&self, name: &'static str) -> Option<Break> {
@@ -183,8 +170,15 @@ impl Ledger for World {
     }
 
     async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
-        self.wire("swap", async || self.desk.ledger.swap(entry).await)
-            .await
+        let write = async || {
+            let before = self.desk.ledger.read(&entry.subject).await?;
+            let swap = self.desk.ledger.swap(entry).await?;
+            if swap == Swap::Stored {
+                follows(before.as_ref(), entry);
+            }
+            Ok(swap)
+        };
+        self.wire("swap", write).await
     }
 
     async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
@@ -228,4 +222,44 @@ impl Queue for World {
         self.wire("send", async || self.desk.send(ticket, delay).await)
             .await
     }
+}
+
+/// The ledger moves along its transition table, and the charges go with the moves.
+fn follows(before: Option<&Entry>, after: &Entry) {
+    let Some(before) = before else {
+        assert_eq!(after.revision, 1);
+        return;
+    };
+    let mut steps: Vec<Step> = Opening::ALL.map(Step::Judge).to_vec();
+    steps.extend([
+        Step::Take,
+        Step::Requeue,
+        Step::TakeOver,
+        Step::Accept,
+        Step::Lose,
+        Step::PutOff,
+        Step::GiveUp,
+        Step::Confirm,
+        Step::Recover,
+        Step::End,
+    ]);
+    let legal = |step: &Step| next(before.state, *step) == Some(after.state);
+    assert!(
+        steps.iter().any(legal),
+        "no step from {:?} to {:?}",
+        before.state,
+        after.state
+    );
+    assert_eq!(after.revision, before.revision + 1);
+    assert!(
+        after.attempts.starts_with(&before.attempts),
+        "attempts are only added"
+    );
+    assert!(after.retries.abs_diff(before.retries) <= 1);
+    let waits = matches!(after.state, State::Queued | State::Acting | State::Unknown);
+    assert_eq!(
+        after.wake.is_some(),
+        waits,
+        "what is pending wakes somebody: {after:?}"
+    );
 }

@@ -312,5 +312,8 @@ fn the_readme_shows_an_explanation_as_it_is_printed() {
     let (_, after) = readme.split_once(command).unwrap();
     let (shown, _) = after.split_once("```").unwrap();
     let event = "events/sfn-05-lambda-too-many-requests.json";
-    assert_eq!(redrive(&["explain", "--policy", POLICY, event]).well(), shown);
+    assert_eq!(
+        redrive(&["explain", "--policy", POLICY, event]).well(),
+        shown
+    );
 }

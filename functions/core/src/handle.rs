@@ -5,18 +5,18 @@
 //! is an error: the caller lets the event come again, which is safe, because whatever was claimed before is
 //! found in the ledger.
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::Serialize;
 
 use crate::decide::{Answer, Spent, decide, still_allows};
-use crate::event::{Bounds, Heard, Malformed, Sequel, SequelKind, hear};
-use crate::failure::{Fact, Failure, Identity, Need, Service, Subject};
+use crate::event::{Bounds, Heard, Sequel, SequelKind, hear};
+use crate::failure::{Fact, Failure, Identity, Need, Service};
 use crate::ledger::{
     self, Claim, Entry, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket, Written,
 };
 use crate::policy::Document;
+pub use crate::record::{Done, Record};
 use crate::time::Time;
 use crate::trouble::{Trouble, TroubleKind};
 use crate::verdict::{Decision, Reason, Verdict};
@@ -93,108 +93,6 @@ pub trait Queue {
 pub trait Clock {
     /// Now.
     fn now(&self) -> Time;
-}
-
-/// What became of one thing that was heard: the log line, the metric and the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Record {
-    /// When it was heard.
-    pub at: Time,
-    /// When it happened, by the service's own clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub happened_at: Option<Time>,
-    /// Of whom.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<Subject>,
-    /// Which failure of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Identity>,
-    /// What was decided.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Verdict>,
-    /// What was done.
-    pub done: Done,
-    /// Why, where the verdict does not say.
-    pub because: Reason,
-    /// Where the retry stands in the ledger now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<State>,
-    /// What had to be looked up.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub looked_up: Vec<Need>,
-    /// What AWS said to the retry.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
-    /// Where an event could not be read, and why.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
-    pub malformed: Option<Malformed>,
-    /// What was done could not be written down. The sweep finds out.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    pub unsettled: bool,
-}
-
-fn as_text<S: serde::Serializer>(
-    malformed: &Option<Malformed>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match malformed {
-        Some(malformed) => serializer.collect_str(malformed),
-        None => serializer.serialize_none(),
-    }
-}
-
-/// What was done about something heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Done {
-    /// AWS took the retry.
-    Retried,
-    /// The retry waits for its time.
-    Queued,
-    /// AWS was busy, or did not let us: the retry waits for another time.
-    PutOff,
-    /// The retry was sent, and its answer never came.
-    Unknown,
-    /// Judged and refused, or refused by AWS.
-    GaveUp,
-    /// What would have been done is written down, and nothing else.
-    Observed,
-    /// Nothing, since it was never ours.
-    Ignored,
-    /// Nothing, since this very failure was heard before.
-    Duplicate,
-    /// Nothing, since the subject has moved on since.
-    Stale,
-    /// A retry ended well.
-    Recovered,
-    /// A person ended what was retried.
-    Ended,
-    /// Nothing: another function is at it.
-    Lost,
-    /// A retry in doubt turned out to have happened.
-    Confirmed,
-}
-
-impl Done {
-    /// As records write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Retried => "retried",
-            Self::Queued => "queued",
-            Self::PutOff => "put_off",
-            Self::Unknown => "unknown",
-            Self::GaveUp => "gave_up",
-            Self::Observed => "observed",
-            Self::Ignored => "ignored",
-            Self::Duplicate => "duplicate",
-            Self::Stale => "stale",
-            Self::Recovered => "recovered",
-            Self::Ended => "ended",
-            Self::Lost => "lost",
-            Self::Confirmed => "confirmed",
-        }
-    }
 }
 
 /// Everything that handling needs, built once and lent for each event.
@@ -309,8 +207,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             // A duplicate gets the verdict of the first time, charges nothing, and never acts.
             if let Some(entry) = &stored {
                 match entry.relation(&identity) {
-                    Relation::Same => return Ok(seen_before(record, entry, Done::Duplicate)),
-                    Relation::Earlier => return Ok(seen_before(record, entry, Done::Stale)),
+                    Relation::Same => return Ok(record.seen_before(entry, Done::Duplicate)),
+                    Relation::Earlier => return Ok(record.seen_before(entry, Done::Stale)),
                     Relation::Later => {}
                 }
             }
@@ -327,7 +225,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 None => Entry::open(judgement, self.pen()),
                 Some(entry) => match entry.judge(judgement, self.pen()) {
                     Ok(entry) => entry,
-                    Err(_) => return Ok(seen_before(record, entry, Done::Stale)),
+                    Err(_) => return Ok(record.seen_before(entry, Done::Stale)),
                 },
             };
             match ledger::write(self.ledger, entry).await? {
@@ -384,16 +282,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         }
         match ledger::take(self.ledger, ticket, self.pen()).await? {
             Ok(claim) => {
-                let record = of_entry(record, claim.entry());
+                let record = record.of(claim.entry());
                 // What fails a stage by then has no token to stop a second retry, so the stage is looked at.
                 let look = ticket.subject.service() == Service::CodePipeline;
                 self.act(claim, look, record).await
             }
-            Err(Some(entry)) => Ok(seen_before(
-                of_entry(record, &entry),
-                &entry,
-                Done::Duplicate,
-            )),
+            Err(Some(entry)) => Ok(record.of(&entry).seen_before(&entry, Done::Duplicate)),
             Err(None) => Ok(Record {
                 because: Reason::Gone,
                 ..record
@@ -406,7 +300,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     /// # Errors
     /// The world could not be reached; the sweep comes again.
     pub async fn take_over(&self, entry: &Entry) -> Result<Record, Trouble> {
-        let record = of_entry(self.record(Done::Ignored, entry.reason()), entry);
+        let record = self.record(Done::Ignored, entry.reason()).of(entry);
         let taken = entry.take_over(self.pen()).map_err(bug)?;
         match ledger::write(self.ledger, taken).await? {
             Written::Claimed(claim) => self.act(claim, true, record).await,
@@ -531,7 +425,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                         .is_some_and(|identity| entry.relation(identity) == Relation::Earlier);
                     // A stage's events do not say which failure they follow; its time does.
                     if older || (identity.is_none() && sequel.at < entry.failed_at) {
-                        return Ok(seen_before(record, entry, Done::Stale));
+                        return Ok(record.seen_before(entry, Done::Stale));
                     }
                     let finished = match what {
                         SequelKind::Succeeded => entry.recover(identity.clone(), self.pen()),
@@ -539,7 +433,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     };
                     match finished {
                         Ok(entry) => entry,
-                        Err(_) => return Ok(seen_before(record, entry, Done::Duplicate)),
+                        Err(_) => return Ok(record.seen_before(entry, Done::Duplicate)),
                     }
                 }
             };
@@ -573,53 +467,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     }
 
     fn record(&self, done: Done, because: Reason) -> Record {
-        Record {
-            at: self.clock.now(),
-            happened_at: None,
-            subject: None,
-            identity: None,
-            verdict: None,
-            done,
-            because,
-            state: None,
-            looked_up: Vec::new(),
-            outcome: None,
-            malformed: None,
-            unsettled: false,
-        }
-    }
-}
-
-/// A record of something that the ledger knows already: the verdict is that of the first time.
-fn seen_before(record: Record, entry: &Entry, done: Done) -> Record {
-    let same = record.identity.is_none()
-        || record.identity.as_ref() == Some(&entry.identity)
-        || done == Done::Duplicate;
-    Record {
-        done,
-        because: if same {
-            entry.reason()
-        } else {
-            Reason::MovedOn
-        },
-        verdict: if same {
-            Some(entry.verdict.clone())
-        } else {
-            None
-        },
-        state: Some(entry.state),
-        ..record
-    }
-}
-
-fn of_entry(record: Record, entry: &Entry) -> Record {
-    Record {
-        happened_at: Some(entry.failed_at),
-        subject: Some(entry.subject.clone()),
-        identity: Some(entry.identity.clone()),
-        verdict: Some(entry.verdict.clone()),
-        because: entry.reason(),
-        ..record
+        Record::new(self.clock.now(), done, because)
     }
 }
 

@@ -85,6 +85,8 @@ pub mod history;
 pub mod ledger;
 pub mod pipeline;
 pub mod policy;
+pub mod record;
+pub mod subject;
 pub mod sweep;
 pub mod time;
 mod tolerant;

@@ -8,6 +8,7 @@ use core::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::verdict::{Charge, RetryMode};
+use crate::verdict::{Decision, Reason, Verdict};
 
 const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
 const START: u64 = 1_000_000;

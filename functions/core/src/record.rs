@@ -1,0 +1,168 @@
+//! What became of one thing that was heard: the log line, the metric and the report.
+//!
+//! A record holds nothing of an error, a cause, a message, an input or an output.
+
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use crate::event::Malformed;
+use crate::failure::{Identity, Need, Subject};
+use crate::handle::Outcome;
+use crate::ledger::{Entry, State};
+use crate::time::Time;
+use crate::verdict::{Reason, Verdict};
+
+/// What became of one thing that was heard: the log line, the metric and the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// When it was heard.
+    pub at: Time,
+    /// When it happened, by the service's own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub happened_at: Option<Time>,
+    /// Of whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// Which failure of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// What was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// What was done.
+    pub done: Done,
+    /// Why, where the verdict does not say.
+    pub because: Reason,
+    /// Where the retry stands in the ledger now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// What had to be looked up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub looked_up: Vec<Need>,
+    /// What AWS said to the retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Where an event could not be read, and why.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub malformed: Option<Malformed>,
+    /// What was done could not be written down. The sweep finds out.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub unsettled: bool,
+}
+
+fn as_text<S: serde::Serializer>(
+    malformed: &Option<Malformed>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match malformed {
+        Some(malformed) => serializer.collect_str(malformed),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// What was done about something heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// AWS took the retry.
+    Retried,
+    /// The retry waits for its time.
+    Queued,
+    /// AWS was busy, or did not let us: the retry waits for another time.
+    PutOff,
+    /// The retry was sent, and its answer never came.
+    Unknown,
+    /// Judged and refused, or refused by AWS.
+    GaveUp,
+    /// What would have been done is written down, and nothing else.
+    Observed,
+    /// Nothing, since it was never ours.
+    Ignored,
+    /// Nothing, since this very failure was heard before.
+    Duplicate,
+    /// Nothing, since the subject has moved on since.
+    Stale,
+    /// A retry ended well.
+    Recovered,
+    /// A person ended what was retried.
+    Ended,
+    /// Nothing: another function is at it.
+    Lost,
+    /// A retry in doubt turned out to have happened.
+    Confirmed,
+}
+
+impl Done {
+    /// As records write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retried => "retried",
+            Self::Queued => "queued",
+            Self::PutOff => "put_off",
+            Self::Unknown => "unknown",
+            Self::GaveUp => "gave_up",
+            Self::Observed => "observed",
+            Self::Ignored => "ignored",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Recovered => "recovered",
+            Self::Ended => "ended",
+            Self::Lost => "lost",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+impl Record {
+    /// A record of what was done about something, for a reason.
+    pub(crate) const fn new(at: Time, done: Done, because: Reason) -> Self {
+        Self {
+            at,
+            happened_at: None,
+            subject: None,
+            identity: None,
+            verdict: None,
+            done,
+            because,
+            state: None,
+            looked_up: Vec::new(),
+            outcome: None,
+            malformed: None,
+            unsettled: false,
+        }
+    }
+
+    /// The same of what an entry is about.
+    pub(crate) fn of(self, entry: &Entry) -> Self {
+        Self {
+            happened_at: Some(entry.failed_at),
+            subject: Some(entry.subject.clone()),
+            identity: Some(entry.identity.clone()),
+            verdict: Some(entry.verdict.clone()),
+            because: entry.reason(),
+            ..self
+        }
+    }
+
+    /// The same of something that the ledger knows already: the verdict is that of the first time.
+    pub(crate) fn seen_before(self, entry: &Entry, done: Done) -> Self {
+        let same = done == Done::Duplicate
+            || self
+                .identity
+                .as_ref()
+                .is_none_or(|identity| *identity == entry.identity);
+        Self {
+            done,
+            because: if same {
+                entry.reason()
+            } else {
+                Reason::MovedOn
+            },
+            verdict: same.then(|| entry.verdict.clone()),
+            state: Some(entry.state),
+            ..self
+        }
+    }
+}

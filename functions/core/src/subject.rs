@@ -1,0 +1,243 @@
+//! What fails, and which of its failures one is.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arn::Arn;
+
+/// What fails, is retried and has one item in the ledger: an execution, or a stage of a pipeline execution.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A Step Functions execution.
+    Execution {
+        /// Its ARN, which a redrive keeps.
+        arn: String,
+    },
+    /// A stage of a CodePipeline execution.
+    Stage {
+        /// The stage's ARN, `arn:…:codepipeline:REGION:ACCOUNT:PIPELINE/STAGE`: what IAM calls it.
+        arn: String,
+        /// The pipeline execution, which a stage retry keeps.
+        execution_id: String,
+    },
+}
+
+impl Subject {
+    /// A stage by the parts that an event gives.
+    #[must_use]
+    pub fn stage(
+        partition: &str,
+        region: &str,
+        account: &str,
+        pipeline: &str,
+        stage: &str,
+        execution_id: &str,
+    ) -> Self {
+        Self::Stage {
+            arn: format!("arn:{partition}:codepipeline:{region}:{account}:{pipeline}/{stage}"),
+            execution_id: execution_id.to_string(),
+        }
+    }
+
+    /// One text for the subject: the ledger's key. An execution's is its ARN, a stage's is
+    /// `<stage ARN>/<execution id>`; the two never meet, since they name different services.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Execution { arn } => arn.clone(),
+            Self::Stage { arn, execution_id } => format!("{arn}/{execution_id}"),
+        }
+    }
+
+    /// Reads a key back.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        let arn = Arn::parse(key).ok()?;
+        match arn.service {
+            "states" => Some(Self::Execution {
+                arn: key.to_string(),
+            }),
+            "codepipeline" => {
+                let (stage, execution_id) = key.rsplit_once('/')?;
+                stage.contains('/').then(|| Self::Stage {
+                    arn: stage.to_string(),
+                    execution_id: execution_id.to_string(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The ARN of the execution or of the stage.
+    #[must_use]
+    pub fn arn(&self) -> &str {
+        match self {
+            Self::Execution { arn } | Self::Stage { arn, .. } => arn,
+        }
+    }
+
+    /// What a policy's `match` names: the state machine or the pipeline.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        let resource = Arn::parse(self.arn())
+            .map(|arn| arn.resource)
+            .unwrap_or_default();
+        match self {
+            Self::Execution { .. } => resource
+                .split(':')
+                .nth(1)
+                .and_then(|machine| machine.split('/').next())
+                .unwrap_or_default(),
+            Self::Stage { .. } => resource.split('/').next().unwrap_or_default(),
+        }
+    }
+
+    /// The region in which it runs.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        Arn::parse(self.arn())
+            .map(|arn| arn.region)
+            .unwrap_or_default()
+    }
+
+    /// The account in which it runs.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        Arn::parse(self.arn())
+            .map(|arn| arn.account)
+            .unwrap_or_default()
+    }
+
+    /// The service that runs it.
+    #[must_use]
+    pub const fn service(&self) -> Service {
+        match self {
+            Self::Execution { .. } => Service::StepFunctions,
+            Self::Stage { .. } => Service::CodePipeline,
+        }
+    }
+}
+
+/// `etl-orders run-7`, `web-delivery Build 5f0c…`: short enough for a line that a person reads.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.arn().rsplit([':', '/']).next().unwrap_or_default();
+        match self {
+            Self::Execution { .. } => write!(f, "{} {last}", self.target()),
+            Self::Stage { execution_id, .. } => {
+                let short = execution_id.split('-').next().unwrap_or_default();
+                write!(f, "{} {last} {short}", self.target())
+            }
+        }
+    }
+}
+
+/// The two services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// AWS Step Functions.
+    StepFunctions,
+    /// AWS CodePipeline.
+    CodePipeline,
+}
+
+impl Service {
+    /// As records write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StepFunctions => "step_functions",
+            Self::CodePipeline => "code_pipeline",
+        }
+    }
+}
+
+/// Which of a subject's failures one is. Never the id of an event: one failure reaches us by its event, by
+/// a duplicate of it, and by the sweep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// Step Functions: how often the execution had been redriven when it failed.
+    RedriveCount(u32),
+    /// CodePipeline: the action executions that failed. Sets that overlap are one failure.
+    FailedActions(BTreeSet<String>),
+}
+
+impl Identity {
+    /// A text that is the same for the same failure: what its jitter is drawn from.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RedriveCount(count) => write!(f, "redriveCount {count}"),
+            Self::FailedActions(ids) => {
+                f.write_str("actions")?;
+                ids.iter().try_for_each(|id| write!(f, " {id}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back_as_its_subject() {
+        for subject in [
+            Subject::Execution {
+                arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1".into(),
+            },
+            Subject::stage(
+                "aws-cn",
+                "cn-north-1",
+                "111122223333",
+                "web",
+                "Build",
+                "5f0c2f0e-0000-4000-8000-000000000001",
+            ),
+        ] {
+            assert_eq!(Subject::from_key(&subject.key()), Some(subject));
+        }
+        for key in [
+            "",
+            "etl",
+            "arn:aws:sqs:eu-west-1:111122223333:q",
+            "arn:aws:codepipeline:eu-west-1:111122223333:web/Build",
+        ] {
+            assert_eq!(Subject::from_key(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_subject_names_its_target() {
+        let child = Subject::Execution {
+            arn: "arn:aws:states:eu-west-1:111122223333:execution:etl/Each:run-1".into(),
+        };
+        assert_eq!(child.target(), "etl");
+        let stage = Subject::stage(
+            "aws",
+            "eu-west-1",
+            "111122223333",
+            "web",
+            "Build",
+            "5f0c2f0e-1",
+        );
+        assert_eq!(
+            (stage.target(), stage.account(), stage.region()),
+            ("web", "111122223333", "eu-west-1")
+        );
+        assert_eq!(stage.to_string(), "web Build 5f0c2f0e");
+    }
+}
