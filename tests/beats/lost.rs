@@ -237,14 +237,7 @@ fn what_could_not_be_settled_is_found_out() {
         let record = scene.hear(&event);
         assert_eq!((record.done, record.unsettled), (Done::Retried, true));
         assert_eq!(scene.entry().state, State::Acting);
-        assert_eq!(
-            scene.hear(&event).done,
-            if scene.is_stage() {
-                Done::Ignored
-            } else {
-                Done::Duplicate
-            }
-        );
+        assert_eq!(scene.hear(&event).done, Done::Duplicate);
         scene.wind(120);
         assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
         assert_eq!(

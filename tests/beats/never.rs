@@ -165,7 +165,6 @@ fn what_aws_no_longer_knows_is_gone() {
 }
 
 #[test]
-#[ignore = "a history that does not show the end yet reads as: no Fail state"]
 fn a_history_that_lags_does_not_hide_a_fail_state() {
     let failed = Seed {
         error: Some("Own.Error".into()),

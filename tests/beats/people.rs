@@ -23,7 +23,7 @@ fn a_person_who_was_quicker_than_the_event_is_left_alone() {
             let event = scene.failed();
             scene.person_retries();
             scene.wind(late);
-            let record = scene.hear(&event);
+            let record = scene.hear_at_last(&event);
             assert!(
                 matches!(record.done, Done::GaveUp | Done::Ignored),
                 "{record:?}"

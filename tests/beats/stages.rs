@@ -11,6 +11,7 @@ use redrive_local::codepipeline::{
 use serde_json::json;
 
 use crate::scene::{NEXT_RUN, RUN, Scene, action, build, on_failure, rule, stage};
+use crate::world::run;
 
 fn two(policy: &str) -> Scene {
     let fails = || [Brings::fail("JobFailed", "busy"), Brings::succeed()];
@@ -137,7 +138,11 @@ fn a_failed_stage_whose_actions_still_run_waits_for_them() {
         );
         scene.wind(1);
         for event in scene.emitted() {
-            assert_eq!(scene.hear(&event).done, Done::Ignored, "{event}");
+            // The stage's own event may come before its actions have ended: it comes again.
+            match run(scene.hearing(&event)).expect("it ends") {
+                Ok(record) => assert_eq!(record.done, Done::Ignored, "{event}"),
+                Err(_) => assert_eq!(stage_fails, StageFails::AtFirstFailedAction, "{event}"),
+            }
         }
         assert_eq!((scene.effects(), scene.found()), (0, None));
         scene.calm(&[]);
@@ -404,7 +409,6 @@ fn observe_reads_a_stage_and_touches_nothing() {
 
 /// A stage event whose failure the reads do not show yet must not be forgotten.
 #[test]
-#[ignore = "a FAILED event whose stage still reads as running is ignored, and nobody comes back"]
 fn a_stage_that_reads_late_is_not_forgotten() {
     let seed = build([action(
         "Unit",

@@ -257,7 +257,7 @@ async fn a_ticket_is_good_once<L: Ledger>(ledger: &L) {
     let (b, c) = (owner("b"), owner("c"));
 
     let stale = Ticket {
-        revision: 7,
+        failure: 7,
         ..entry.ticket()
     };
     let refused = take(
@@ -274,7 +274,7 @@ async fn a_ticket_is_good_once<L: Ledger>(ledger: &L) {
     assert_eq!(
         refused,
         Err(Some(entry.clone())),
-        "the entry is not in that revision"
+        "the ticket is for another failure"
     );
 
     let pen = Pen {

@@ -121,7 +121,8 @@ impl From<io::Error> for Failed {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut out = io::stdout().lock();
+    // Not locked: `serve` writes events from a thread of its own.
+    let mut out = io::BufWriter::new(io::stdout());
     let done = match arguments.command {
         Command::Replay {
             paths,

@@ -1,12 +1,28 @@
 //! `redrive serve`: the emulator over HTTP.
 
 use std::io::{self, Write};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use redrive_local::serve::serve;
 
 use crate::Failed;
 
+/// Events that may wait for a reader of standard output. Who reads too slowly misses some, rather than
+/// holding up the services; `/_redrive/events` has them all.
+const WAITING: usize = 10_000;
+
 pub(crate) fn run(port: u16, out: &mut impl Write) -> Result<(), Failed> {
+    let (events, waiting) = sync_channel::<String>(WAITING);
+    thread::spawn(move || {
+        for event in waiting {
+            let mut out = io::stdout().lock();
+            if writeln!(out, "{event}").and_then(|()| out.flush()).is_err() {
+                // Nobody reads any more.
+                return;
+            }
+        }
+    });
     let mut greeting = Ok(());
     let served = serve(
         port,
@@ -27,10 +43,8 @@ pub(crate) fn run(port: u16, out: &mut impl Write) -> Result<(), Failed> {
                 out.flush()
             })();
         },
-        |emitted| {
-            let mut out = io::stdout();
-            // If nobody reads, nobody is told: the events can be had over HTTP as well.
-            let _ = writeln!(out, "{}", emitted.event).and_then(|()| out.flush());
+        move |emitted| {
+            let _ = events.try_send(emitted.event.to_string());
         },
     );
     greeting?;

@@ -403,6 +403,8 @@ pub enum Fact {
     Stage(StageStanding),
     /// The subject is gone: no such execution, pipeline or stage any more.
     Gone,
+    /// The answer does not show yet what the event announced: reads may lag behind events.
+    NotYet,
 }
 
 /// What DescribeExecution adds to an event.

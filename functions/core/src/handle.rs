@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::decide::{Answer, Spent, decide, still_allows};
 use crate::event::{Bounds, Heard, Sequel, SequelKind, hear};
-use crate::failure::{Fact, Failure, Identity, Need, Service};
+use crate::failure::{Fact, Failure, Identity, Need, Service, What};
 use crate::ledger::{
     self, Claim, Entry, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket, Written,
 };
@@ -112,7 +112,7 @@ pub struct Redrive<'w, L, T, Q, C> {
     pub mode: Mode,
     /// How long things take and last.
     pub terms: &'w Terms,
-    /// This invocation.
+    /// This handling, of this event, message or tick.
     pub owner: &'w Owner,
 }
 
@@ -191,9 +191,13 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 record.looked_up.push(need);
                 match self.target.know(&failure, need).await? {
                     Fact::Gone => break Verdict::ignore(Reason::Gone),
+                    Fact::NotYet => return self.not_shown_yet(&failure, record).await,
                     fact => failure.learn(fact),
                 }
             };
+            if self.may_read_late(&failure, verdict.because) {
+                return self.not_shown_yet(&failure, record).await;
+            }
             record.because = verdict.because;
             record.identity = failure.identity();
             record.verdict = Some(verdict.clone());
@@ -246,6 +250,38 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         ))
     }
 
+    /// Whether a stage's FAILED event is so young that the stage may be read as it was before: CodePipeline's
+    /// answers may lag behind its events.
+    fn may_read_late(&self, failure: &Failure, because: Reason) -> bool {
+        let What::Stage(stage) = &failure.what else {
+            return false;
+        };
+        stage.announced.is_none()
+            && matches!(because, Reason::Running | Reason::ActionsInProgress)
+            && self.clock.now().since(failure.at) < self.terms.reads_settle
+    }
+
+    /// What was announced is not shown: either the subject has moved on since, and the ledger knows the
+    /// failure, or the answer is older than the event, which should come again.
+    async fn not_shown_yet(&self, failure: &Failure, record: Record) -> Result<Record, Trouble> {
+        let known = |entry: &Entry| match failure.retried_before().map(Identity::RedriveCount) {
+            Some(identity) if failure.subject.service() == Service::StepFunctions => {
+                entry.relation(&identity) != Relation::Later
+            }
+            // A stage's events do not number its failures. What was written since knows of this one.
+            _ => entry.updated >= failure.at,
+        };
+        match self.ledger.read(&failure.subject).await? {
+            Some(entry) if known(&entry) => {
+                Ok(record.of(&entry).seen_before(&entry, Done::Duplicate))
+            }
+            _ => Err(Trouble::new(
+                TroubleKind::Unreachable,
+                "AWS does not show yet what the event announced",
+            )),
+        }
+    }
+
     /// What follows a write that claimed nothing: a message to the queue, or nothing.
     async fn wait(&self, entry: Entry, mut record: Record) -> Result<Record, Trouble> {
         record.state = Some(entry.state);
@@ -283,8 +319,18 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         match ledger::take(self.ledger, ticket, self.pen()).await? {
             Ok(claim) => {
                 let record = record.of(claim.entry());
-                // What fails a stage by then has no token to stop a second retry, so the stage is looked at.
-                let look = ticket.subject.service() == Service::CodePipeline;
+                // A later event of the execution would have moved the entry, so that the take was the look, as
+                // long as few events can have been lost meanwhile. A stage's retry has no token that stops a
+                // second one, so the stage is looked at in any case.
+                let entry = claim.entry();
+                let waited = self.clock.now().since(entry.failed_at);
+                let look = ticket.subject.service() == Service::CodePipeline
+                    || entry.uncertain
+                    || waited
+                        > self
+                            .terms
+                            .longest_queue_delay
+                            .saturating_add(self.terms.overdue);
                 self.act(claim, look, record).await
             }
             Err(Some(entry)) => Ok(record.of(&entry).seen_before(&entry, Done::Duplicate)),

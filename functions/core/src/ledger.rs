@@ -13,14 +13,16 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::entry::{Attempt, Busy, Entry, Judgement, Lease, Pen, Relation};
+pub use self::entry::{Attempt, Busy, EARLY, Entry, Judgement, Lease, Pen, Relation};
 pub use self::state::{Illegal, Opening, State, Step, next};
 use crate::digest;
 use crate::failure::{Identity, Subject};
 use crate::time::Time;
 use crate::trouble::Trouble;
 
-/// Who writes: one invocation of one function. Two never share a name.
+/// Who writes: one handling of one event, message or entry. Two never share a name, not even when an event
+/// comes again under the same request id or a message stands twice in one batch: a write that meets itself
+/// counts as won, so two handlings with one name would both act.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Owner(pub String);
@@ -40,6 +42,8 @@ pub struct Terms {
     pub overdue: Duration,
     /// The longest delay that the queue itself keeps: SQS DelaySeconds ends at 15 minutes.
     pub longest_queue_delay: Duration,
+    /// How long CodePipeline's answers may lag behind its events.
+    pub reads_settle: Duration,
     /// How old an event may be before the target is looked at again: what it announced may be long past.
     pub late: Duration,
     /// The first wait after a call that AWS was too busy to take; it doubles up to `longest_queue_delay`.
@@ -56,6 +60,7 @@ impl Default for Terms {
             lease: Duration::from_secs(120),
             overdue: Duration::from_secs(300),
             longest_queue_delay: Duration::from_secs(900),
+            reads_settle: Duration::from_secs(90),
             late: Duration::from_secs(600),
             busy: Duration::from_secs(60),
             give_up_busy: Duration::from_secs(24 * 60 * 60),
@@ -64,13 +69,16 @@ impl Default for Terms {
     }
 }
 
-/// What travels through the queue: which entry, in which revision. Nothing of the failure itself.
+/// What travels through the queue: whose retry, and of which failure. Nothing of the failure itself.
+///
+/// It names no revision: when a queue is slow and the sweep sends a retry once more, whichever message comes
+/// first brings it, and the other finds it taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// Whose.
     pub subject: Subject,
-    /// The revision that is queued. If the entry has moved on, the ticket is void.
-    pub revision: u64,
+    /// [`Entry::failure`]. If the subject has failed anew, the ticket is void.
+    pub failure: u32,
 }
 
 /// The proof that one may act: an entry in the state `acting`, written by its owner. Only [`write`] and
@@ -138,8 +146,8 @@ pub trait Ledger {
     /// that is 1. Otherwise answers what is stored.
     async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble>;
 
-    /// Applies [`Entry::take`] if the stored entry is queued in the ticket's revision. Otherwise answers what
-    /// is stored.
+    /// Applies [`Entry::take`] if [`Entry::is_due`] says that the ticket brings back the stored entry.
+    /// Otherwise answers what is stored.
     async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble>;
 
     /// Entries whose `wake` is not after `now`, those first that have waited longest, `most` at the most.
@@ -189,7 +197,7 @@ pub async fn take<L: Ledger>(
     Ok(match ledger.take(ticket, pen).await? {
         Take::Taken(entry) => Ok(Claim(entry)),
         Take::Refused(Some(stored))
-            if stored.revision == ticket.revision.saturating_add(1)
+            if stored.failure == ticket.failure
                 && stored.by == *pen.owner
                 && stored.state == State::Acting =>
         {

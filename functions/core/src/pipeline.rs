@@ -76,7 +76,8 @@ pub fn standing(state: &StageState, runs: &[ActionRun], execution_id: &str) -> S
         (1.., _, _) => StageStatus::InProgress,
         (0, 1.., _) => StageStatus::Failed,
         (0, 0, 1..) => StageStatus::Stopped,
-        (0, 0, 0) => StageStatus::Succeeded,
+        // All that ran succeeded; actions of a later runOrder may not have begun.
+        (0, 0, 0) => StageStatus::InProgress,
     };
     let status = if owns {
         state.latest_status.as_deref().and_then(read_status)

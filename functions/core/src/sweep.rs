@@ -54,7 +54,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         Ok(swept)
     }
 
-    /// Writes first, so that an older message of the same retry is void, and then sends.
+    /// Writes first, so that the next tick does not send it again, and then sends. If the sending fails it is
+    /// overdue once more.
     async fn hand_over(&self, entry: &Entry, swept: &mut Swept) -> Result<(), Trouble> {
         let (queued, delay) = entry
             .requeue(self.pen())

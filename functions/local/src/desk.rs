@@ -13,7 +13,7 @@ use redrive_core::failure::{
     Subject,
 };
 use redrive_core::handle::{Clock, Outcome, Queue, Standing, Target};
-use redrive_core::history::{HistoryEvent, ended_in_fail_state};
+use redrive_core::history::{Ending, HistoryEvent, ending};
 use redrive_core::ledger::{Claim, Ticket};
 use redrive_core::pipeline::{ActionRun, StageState, standing};
 use redrive_core::time::Time;
@@ -36,15 +36,19 @@ pub struct Region {
 }
 
 impl Region {
-    /// An empty region. The same seed gives the same ids.
+    /// An empty region. The same seed gives the same ids, and the two services never the same.
     pub fn new(place: &Place, seed: u64) -> Self {
         Self {
             stepfunctions: StepFunctions::new(
                 place.clone(),
                 stepfunctions::Options::default(),
-                seed,
+                seed.wrapping_mul(2),
             ),
-            codepipeline: CodePipeline::new(place.clone(), codepipeline::Options::default(), seed),
+            codepipeline: CodePipeline::new(
+                place.clone(),
+                codepipeline::Options::default(),
+                seed.wrapping_mul(2).wrapping_add(1),
+            ),
         }
     }
 
@@ -240,36 +244,39 @@ impl Desk {
         }))
     }
 
-    fn history(&self, subject: &Subject) -> Result<Option<bool>, Trouble> {
+    /// Whether the run of an execution after so many redrives ended in a Fail state.
+    fn ending(&self, subject: &Subject, redrive_count: u32) -> Result<Fact, Trouble> {
         let mut events: Vec<HistoryEvent> = Vec::new();
-        let mut token = Value::Null;
-        loop {
+        let mut token = None;
+        // Nearly always the first page tells. The most that a history has are 25,000 events.
+        for most in [10, 100, 1000]
+            .into_iter()
+            .chain(std::iter::repeat_n(1000, 24))
+        {
             let mut body = json!({
-                "executionArn": subject.arn(), "reverseOrder": true, "maxResults": 10, "includeExecutionData": false,
+                "executionArn": subject.arn(),
+                "reverseOrder": true,
+                "maxResults": most,
+                "includeExecutionData": false,
             });
-            if let (Some(token), Some(body)) = (token.as_str(), body.as_object_mut()) {
-                body.insert("nextToken".into(), token.into());
+            if let (Some(token), Some(body)) = (token, body.as_object_mut()) {
+                body.insert("nextToken".into(), token);
             }
             let Some(answer) = self.read(subject, "GetExecutionHistory", &body)? else {
-                return Ok(None);
+                return Ok(Fact::Gone);
             };
-            events.extend(list(&answer, "events").iter().map(|event| {
-                HistoryEvent {
-                    id: event.get("id").and_then(Value::as_u64).unwrap_or_default(),
-                    previous: event
-                        .get("previousEventId")
-                        .and_then(Value::as_u64)
-                        .unwrap_or_default(),
-                    kind: text(event, "type").unwrap_or_default(),
-                }
-            }));
-            token = answer.get("nextToken").cloned().unwrap_or_default();
-            match ended_in_fail_state(&events) {
-                Some(known) => return Ok(Some(known)),
-                None if token.is_null() => return Ok(Some(false)),
-                None => {}
+            events.extend(list(&answer, "events").iter().map(history_event));
+            match ending(&events, redrive_count) {
+                Ending::FailState => return Ok(Fact::Ending { fail_state: true }),
+                Ending::Other => return Ok(Fact::Ending { fail_state: false }),
+                Ending::FurtherBack | Ending::NotYet => {}
+            }
+            token = answer.get("nextToken").cloned();
+            if token.is_none() {
+                break;
             }
         }
+        Ok(Fact::NotYet)
     }
 
     fn stage(&self, subject: &Subject) -> Result<Fact, Trouble> {
@@ -320,6 +327,17 @@ impl Desk {
                 .is_some_and(|result| result == "RETRY"),
         };
         Ok(Fact::Stage(standing(&state, &runs, execution_id)))
+    }
+}
+
+fn history_event(event: &Value) -> HistoryEvent {
+    let number = |pointer: &str| event.pointer(pointer).and_then(Value::as_u64);
+    HistoryEvent {
+        id: number("/id").unwrap_or_default(),
+        previous: number("/previousEventId").unwrap_or_default(),
+        kind: text(event, "type").unwrap_or_default(),
+        redrive_count: number("/executionRedrivenEventDetails/redriveCount")
+            .and_then(|count| u32::try_from(count).ok()),
     }
 }
 
@@ -384,9 +402,7 @@ impl Target for Desk {
             Need::Description => self
                 .describe(subject)?
                 .map_or(Fact::Gone, Fact::Description),
-            Need::History => self
-                .history(subject)?
-                .map_or(Fact::Gone, |fail_state| Fact::Ending { fail_state }),
+            Need::History => self.ending(subject, failure.retried_before().unwrap_or_default())?,
             Need::PipelineState => self.stage(subject)?,
         })
     }

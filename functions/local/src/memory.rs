@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Entry, Ledger, Pen, State, Swap, Take, Ticket};
+use redrive_core::ledger::{Entry, Ledger, Pen, Swap, Take, Ticket};
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 
@@ -53,7 +53,7 @@ impl Ledger for Memory {
         let key = ticket.subject.key();
         let stored = entries.get(&key);
         let taken = stored
-            .filter(|stored| stored.revision == ticket.revision && stored.state == State::Queued)
+            .filter(|stored| stored.is_due(ticket, pen.now))
             .and_then(|stored| stored.take(pen).ok());
         let Some(taken) = taken else {
             return Ok(Take::Refused(stored.cloned()));

@@ -21,7 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -30,8 +30,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::api::{ApiError, CallError, Emitted, Fault, Place, Service};
+use crate::api::{ApiError, CallError, Emitted, Fault, Ids, Place, Service};
+use crate::codepipeline::CodePipeline;
 use crate::desk::Region;
+use crate::stepfunctions::StepFunctions;
+
+/// A century: farther than any period that the services keep.
+const FARTHEST_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// The largest body that AWS takes on these operations is 1 MB.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -57,7 +62,14 @@ pub fn serve(
         ready(listener.local_addr()?);
         let world = Rc::new(World {
             announce: Box::new(announce),
-            state: RefCell::default(),
+            state: RefCell::new(State {
+                // Request ids are none of the emulated services'.
+                ids: Ids::new(u64::MAX),
+                regions: BTreeMap::new(),
+                events: Vec::new(),
+                calls: BTreeMap::new(),
+                ahead_ms: 0,
+            }),
         });
         let ticking = Rc::clone(&world);
         tokio::task::spawn_local(async move {
@@ -102,8 +114,8 @@ struct World {
     state: RefCell<State>,
 }
 
-#[derive(Default)]
 struct State {
+    ids: Ids,
     regions: BTreeMap<(String, String), Region>,
     events: Vec<Value>,
     calls: BTreeMap<String, u64>,
@@ -126,11 +138,12 @@ impl World {
     fn advance(&self) {
         let mut state = self.state.borrow_mut();
         let now = state.now();
-        let emitted: Vec<Emitted> = state
+        let mut emitted: Vec<Emitted> = state
             .regions
             .values_mut()
             .flat_map(|region| region.advance(now))
             .collect();
+        emitted.sort_by_key(|emitted| emitted.at);
         for emitted in emitted {
             (self.announce)(&emitted);
             state.events.push(emitted.event);
@@ -157,7 +170,12 @@ impl World {
             ),
         };
         self.advance();
-        answer
+        let mut answer = answer?;
+        let id = self.state.borrow_mut().ids.uuid();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            answer.headers_mut().insert("x-amzn-requestid", id);
+        }
+        Ok(answer)
     }
 
     fn operate(&self, headers: &HeaderMap, body: &[u8]) -> Answer {
@@ -176,11 +194,11 @@ impl World {
             }
         };
         let body: Value = match serde_json::from_slice(if body.is_empty() { b"{}" } else { body }) {
-            Ok(body) => body,
-            Err(_) => {
+            Ok(body @ Value::Object(_)) => body,
+            _ => {
                 return wire_error(&ApiError::new(
                     "SerializationException",
-                    "the body is not JSON",
+                    "the body is not a JSON object",
                 ));
             }
         };
@@ -189,11 +207,16 @@ impl World {
         let now = state.now();
         *state.calls.entry(operation.to_owned()).or_default() += 1;
         let region = state.region(&place);
-        match region.call(which, now, operation, &body) {
-            Ok(answer) => json_answer(StatusCode::OK, &answer),
-            Err(CallError::Api(error)) => wire_error(&error),
-            Err(CallError::Lost) => Err(Lost),
+        let mut answer = match region.call(which, now, operation, &body) {
+            Ok(answer) => json_answer(StatusCode::OK, &answer)?,
+            Err(CallError::Api(error)) => wire_error(&error)?,
+            Err(CallError::Lost) => return Err(Lost),
+        };
+        if which == Which::CodePipeline {
+            let version = HeaderValue::from_static("application/x-amz-json-1.1");
+            answer.headers_mut().insert(CONTENT_TYPE, version);
         }
+        Ok(answer)
     }
 
     fn control(&self, method: &Method, path: &str, query: &str, body: &[u8]) -> Answer {
@@ -201,15 +224,23 @@ impl World {
         let mut state = self.state.borrow_mut();
         match (method, path) {
             (&Method::GET, "/_redrive/events") => {
-                let after = query
-                    .strip_prefix("after=")
-                    .and_then(|after| after.parse().ok())
-                    .unwrap_or_default();
+                let after = match query.strip_prefix("after=").map(str::parse) {
+                    None if query.is_empty() => 0,
+                    Some(Ok(after)) => after,
+                    _ => {
+                        return bad_request(
+                            &"the only parameter is after=N, N the events to leave out",
+                        );
+                    }
+                };
                 let events: Vec<&Value> = state.events.iter().skip(after).collect();
                 json_answer(StatusCode::OK, &json!(events))
             }
             (&Method::GET, "/_redrive/calls") => json_answer(StatusCode::OK, &json!(state.calls)),
             (&Method::POST, "/_redrive/clock") => match serde_json::from_slice::<Wind>(body) {
+                Ok(wind) if wind.advance_seconds > FARTHEST_SECONDS => {
+                    bad_request(&format_args!("advance_seconds: at most {FARTHEST_SECONDS}"))
+                }
                 Ok(wind) => {
                     state.ahead_ms = state
                         .ahead_ms
@@ -220,23 +251,7 @@ impl World {
             },
             (&Method::POST, "/_redrive/faults") => {
                 match serde_json::from_slice::<PlayFault>(body) {
-                    Ok(play) => {
-                        let fault = play.fault.into();
-                        let region = state.region(&Place {
-                            region: play.region.unwrap_or_else(|| Place::default().region),
-                            account: play.account.unwrap_or_else(|| Place::default().account),
-                            ..Place::default()
-                        });
-                        match play.service {
-                            ServiceName::States => {
-                                region.stepfunctions.inject(&play.operation, fault)
-                            }
-                            ServiceName::Codepipeline => {
-                                region.codepipeline.inject(&play.operation, fault)
-                            }
-                        }
-                        json_answer(StatusCode::OK, &json!({}))
-                    }
+                    Ok(play) => state.play(play),
                     Err(error) => bad_request(&error),
                 }
             }
@@ -249,6 +264,35 @@ impl World {
 }
 
 impl State {
+    fn play(&mut self, play: PlayFault) -> Answer {
+        let operations: &[&str] = match play.service {
+            ServiceName::States => &StepFunctions::OPERATIONS,
+            ServiceName::Codepipeline => &CodePipeline::OPERATIONS,
+        };
+        if !operations.contains(&play.operation.as_str()) {
+            return bad_request(&format_args!(
+                "operation: none of {}",
+                operations.join(", ")
+            ));
+        }
+        if let FaultName::Refuse { status, .. } = &play.fault
+            && !(400..=599).contains(status)
+        {
+            return bad_request(&"status: an HTTP status from 400 to 599");
+        }
+        let region = self.region(&Place {
+            region: play.region.unwrap_or_else(|| Place::default().region),
+            account: play.account.unwrap_or_else(|| Place::default().account),
+            ..Place::default()
+        });
+        let fault = play.fault.into();
+        match play.service {
+            ServiceName::States => region.stepfunctions.inject(&play.operation, fault),
+            ServiceName::Codepipeline => region.codepipeline.inject(&play.operation, fault),
+        }
+        json_answer(StatusCode::OK, &json!({}))
+    }
+
     fn region(&mut self, place: &Place) -> &mut Region {
         let seed = self.regions.len() as u64;
         let key = (place.account.clone(), place.region.clone());
@@ -344,7 +388,7 @@ fn place_of(headers: &HeaderMap) -> Place {
     place
 }
 
-fn bad_request(error: &serde_json::Error) -> Answer {
+fn bad_request(error: &dyn std::fmt::Display) -> Answer {
     json_answer(
         StatusCode::BAD_REQUEST,
         &json!({ "message": error.to_string() }),
@@ -366,7 +410,7 @@ fn json_answer(status: StatusCode, body: &Value) -> Answer {
     *response.status_mut() = status;
     response.headers_mut().insert(
         CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"),
+        HeaderValue::from_static("application/x-amz-json-1.0"),
     );
     Ok(response)
 }

@@ -12,6 +12,9 @@ use crate::failure::{Identity, Subject};
 use crate::time::Time;
 use crate::verdict::{Decision, Reason, Verdict};
 
+/// How much too early a ticket may come.
+pub const EARLY: Duration = Duration::from_secs(60);
+
 /// Who may act, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -48,6 +51,8 @@ pub struct Entry {
     pub by: Owner,
     /// When.
     pub updated: Time,
+    /// Counts the failures of the subject that were written down, from 1.
+    pub failure: u32,
     /// The latest failure known.
     pub identity: Identity,
     /// When it failed.
@@ -154,6 +159,7 @@ impl Entry {
             revision: 1,
             by: pen.owner.clone(),
             updated: pen.now,
+            failure: 1,
             identity: judgement.identity,
             failed_at: judgement.failed_at,
             state: opening.state(),
@@ -209,6 +215,7 @@ impl Entry {
             state: self.state,
             because: self.because,
         });
+        entry.failure = self.failure.saturating_add(1);
         entry.identity = judgement.identity;
         entry.failed_at = judgement.failed_at;
         entry.verdict = judgement.verdict;
@@ -462,6 +469,7 @@ impl Entry {
                 state: self.state,
                 because: self.because,
             });
+            entry.failure = self.failure.saturating_add(1);
             entry.identity = identity;
         }
         Ok(entry)
@@ -545,8 +553,17 @@ impl Entry {
     pub fn ticket(&self) -> Ticket {
         Ticket {
             subject: self.subject.clone(),
-            revision: self.revision,
+            failure: self.failure,
         }
+    }
+
+    /// Whether a ticket brings back this very retry, and its time has come. One that comes a little early is
+    /// good: the queue's clock is not ours.
+    #[must_use]
+    pub fn is_due(&self, ticket: &Ticket, now: Time) -> bool {
+        self.state == State::Queued
+            && self.failure == ticket.failure
+            && self.due.is_none_or(|due| due <= now.plus(EARLY))
     }
 
     /// Whether `self` is the very write that `attempted` was: a write that is repeated because its answer

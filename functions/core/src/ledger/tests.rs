@@ -576,7 +576,8 @@ fn a_requeued_retry_keeps_its_time() {
             "{now}"
         );
         assert_eq!(after.revision, 2);
-        assert_ne!(after.ticket(), entry.ticket());
+        // Whichever of the two messages comes first brings it.
+        assert_eq!(after.ticket(), entry.ticket());
         assert_eq!((after.uses("p", "r"), after.retries), (1, 1));
     }
 }
@@ -602,6 +603,40 @@ fn who_acts_holds_a_lease() {
     );
     assert_eq!((taken.wake, taken.uncertain), (Some(second(250)), true));
     assert!(at(131, |pen| taken.accept(pen)).unwrap().uncertain);
+}
+
+#[test]
+fn a_ticket_is_for_one_failure_and_one_time() {
+    let mut judged = judgement(count(0), Opening::Queue);
+    judged.verdict.delay_seconds = 300;
+    let entry = at(0, |pen| Entry::open(judged, pen));
+    let ticket = entry.ticket();
+    for (now, due) in [
+        (0, false),
+        (239, false),
+        (240, true),
+        (300, true),
+        (9_999, true),
+    ] {
+        assert_eq!(entry.is_due(&ticket, second(now)), due, "{now}");
+    }
+    let taken = at(300, |pen| entry.take(pen)).unwrap();
+    assert!(!taken.is_due(&ticket, second(300)), "it is taken");
+    let put_off = at(301, |pen| taken.put_off(pen)).unwrap();
+    assert!(
+        !put_off.is_due(&ticket, second(300)),
+        "a copy of the message is not sooner than the backoff"
+    );
+    assert!(put_off.is_due(&ticket, second(361)));
+    let anew = at(400, |pen| {
+        put_off.judge(judgement(count(1), Opening::Queue), pen)
+    })
+    .unwrap();
+    assert!(
+        !anew.is_due(&ticket, second(99_999)),
+        "another failure has another ticket"
+    );
+    assert!(anew.is_due(&anew.ticket(), second(99_999)));
 }
 
 #[test]
@@ -685,7 +720,7 @@ fn an_entry_reads_back_as_it_was_written() {
 #[test]
 fn an_entry_of_a_former_version_is_still_read() {
     let json = r#"{"subject":{"execution":{"arn":"arn:aws:states:eu-west-1:111122223333:execution:etl:run-1"}},
-        "revision":1,"by":"one","updated":1000000,"identity":{"redrive_count":0},"failed_at":1000000,"state":"acting",
+        "revision":1,"by":"one","updated":1000000,"failure":1,"identity":{"redrive_count":0},"failed_at":1000000,"state":"acting",
         "verdict":{"decision":"retry","because":"matched","policy":"p","rules":[{"rule":"r","used":0,"limit":5}],
             "delay_seconds":0,"retry_mode":"FAILED_ACTIONS"},
         "uses":{"p":{"r":1}},"retries":1,"wake":1120000,"lease":{"owner":"one","until":1120000},"expires":2593000000}"#;

@@ -170,6 +170,26 @@ pub struct CodePipeline {
 }
 
 impl CodePipeline {
+    /// The operations that are answered; any other is an `UnknownOperationException`.
+    pub const OPERATIONS: [&str; 16] = [
+        "CreatePipeline",
+        "GetPipeline",
+        "UpdatePipeline",
+        "DeletePipeline",
+        "ListPipelines",
+        "StartPipelineExecution",
+        "StopPipelineExecution",
+        "RetryStageExecution",
+        "GetPipelineState",
+        "GetPipelineExecution",
+        "ListPipelineExecutions",
+        "ListActionExecutions",
+        "PutApprovalResult",
+        "RollbackStage",
+        "DisableStageTransition",
+        "EnableStageTransition",
+    ];
+
     /// An account without pipelines. The same seed and the same calls give the same ids and events.
     pub const fn new(place: Place, options: Options, seed: u64) -> Self {
         Self {

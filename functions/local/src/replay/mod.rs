@@ -17,7 +17,7 @@ use redrive_core::handle::{Clock, Done, Mode, Record, Redrive};
 use redrive_core::ledger::{Owner, State, Terms};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
-use redrive_core::trouble::Trouble;
+use redrive_core::trouble::{Trouble, TroubleKind};
 use serde::Serialize;
 
 pub use self::story::{Definitions, Source, Then};
@@ -108,7 +108,20 @@ pub fn replay(sources: Vec<Source>, settings: &Settings) -> Result<Replayed, Tro
 enum Coming {
     Story(Story),
     File(usize),
+    Again(Delivery),
 }
+
+/// An event on its way to the core, for so many times.
+#[derive(Debug)]
+struct Delivery {
+    name: Option<String>,
+    bytes: Vec<u8>,
+    times: u32,
+}
+
+/// Lambda delivers an event three times, the second after about a minute.
+const MOST_TIMES: u32 = 3;
+const COMES_AGAIN: Duration = Duration::from_secs(60);
 
 struct Player<'s> {
     settings: &'s Settings,
@@ -226,10 +239,7 @@ impl<'s> Player<'s> {
                 }
             }
         }
-        Err(Trouble::new(
-            redrive_core::trouble::TroubleKind::Bug,
-            "the replay does not end",
-        ))
+        Err(Trouble::new(TroubleKind::Bug, "the replay does not end"))
     }
 
     /// The next thing that the files tell.
@@ -259,6 +269,7 @@ impl<'s> Player<'s> {
                 Ok(())
             }
             Some(Coming::File(index)) => self.file_at_its_time(index),
+            Some(Coming::Again(delivery)) => self.hear(delivery),
             None => Ok(()),
         }
     }
@@ -357,16 +368,11 @@ impl<'s> Player<'s> {
         if let Some(index) = key_of(&emitted.event).and_then(|key| self.waiting.remove(&key)) {
             return self.deliver(index);
         }
-        let bytes = emitted.event.to_string();
-        let record = self.with(|redrive| {
-            pollster::block_on(redrive.event(bytes.as_bytes(), &Bounds::default()))
-        })?;
-        // What nobody has to know of is not told.
-        if !matches!(record.done, Done::Ignored | Done::Duplicate | Done::Stale) {
-            let failed = self.failed_text(bytes.as_bytes());
-            self.row(From::Emulator, None, record, failed);
-        }
-        Ok(())
+        self.hear(Delivery {
+            name: None,
+            bytes: emitted.event.to_string().into_bytes(),
+            times: 1,
+        })
     }
 
     fn deliver(&mut self, index: usize) -> Result<(), Trouble> {
@@ -374,11 +380,45 @@ impl<'s> Player<'s> {
         let Some(file) = self.files.get(index) else {
             return Ok(());
         };
-        let (name, bytes) = (file.source.name.clone(), file.source.bytes.clone());
-        let record =
-            self.with(|redrive| pollster::block_on(redrive.event(&bytes, &Bounds::default())))?;
-        let failed = self.failed_text(&bytes);
-        self.row(From::File, Some(name), record, failed);
+        let name = Some(file.source.name.clone());
+        self.hear(Delivery {
+            name,
+            bytes: file.source.bytes.clone(),
+            times: 1,
+        })
+    }
+
+    /// Hands an event to the core. With trouble it comes again, as Lambda would have it.
+    fn hear(&mut self, delivery: Delivery) -> Result<(), Trouble> {
+        let heard = self
+            .with(|redrive| pollster::block_on(redrive.event(&delivery.bytes, &Bounds::default())));
+        let record = match heard {
+            Ok(record) => record,
+            Err(trouble) if trouble.kind == TroubleKind::Bug || delivery.times >= MOST_TIMES => {
+                return Err(trouble);
+            }
+            Err(_) => {
+                let again = Delivery {
+                    times: delivery.times.saturating_add(1),
+                    ..delivery
+                };
+                let at = self.desk.now().plus(COMES_AGAIN);
+                self.coming
+                    .entry((at, usize::MAX))
+                    .or_default()
+                    .push_back(Coming::Again(again));
+                return Ok(());
+            }
+        };
+        let unasked = matches!(record.done, Done::Ignored | Done::Duplicate | Done::Stale);
+        let from = match &delivery.name {
+            Some(_) => From::File,
+            // What nobody has to know of is not told.
+            None if unasked => return Ok(()),
+            None => From::Emulator,
+        };
+        let failed = self.failed_text(&delivery.bytes);
+        self.row(from, delivery.name, record, failed);
         Ok(())
     }
 

@@ -46,8 +46,8 @@ impl StepFunctions {
     }
 }
 
-/// Every key is there, absent values as null, dates as integers in milliseconds, in the order in
-/// which the wire has them (observed).
+/// Every key is there, absent values as null, dates as integers in milliseconds (observed). Their
+/// order is not kept: nothing may depend on it.
 fn detail(execution: &Execution, deleting: bool, at: u64, options: &Options) -> Value {
     let phase = &execution.phase;
     let redrivable = execution.redrivable(phase, deleting, at, options);

@@ -125,6 +125,26 @@ type Started = (u64, u64, Arc<str>);
 type Answer<T = Value> = Result<T, ApiError>;
 
 impl StepFunctions {
+    /// The operations that are answered; any other is an `UnknownOperationException`.
+    pub const OPERATIONS: [&str; 16] = [
+        "CreateStateMachine",
+        "UpdateStateMachine",
+        "PublishStateMachineVersion",
+        "CreateStateMachineAlias",
+        "DeleteStateMachine",
+        "DescribeStateMachine",
+        "DescribeStateMachineForExecution",
+        "ListStateMachines",
+        "StartExecution",
+        "StopExecution",
+        "DescribeExecution",
+        "ListExecutions",
+        "GetExecutionHistory",
+        "ListMapRuns",
+        "DescribeMapRun",
+        "RedriveExecution",
+    ];
+
     /// An empty account in `place`. The same seed and the same calls give the same answers.
     pub fn new(place: Place, options: Options, seed: u64) -> Self {
         Self {
