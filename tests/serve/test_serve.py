@@ -964,7 +964,7 @@ STATES, PIPELINES = "AWSStepFunctions.", "CodePipeline_20150709."
         (STATES + "DescribeExecution", "[" * 100_000, "SerializationException"),
         (STATES + "DescribeExecution", '{"executionArn": 5}', "SerializationException"),
         (STATES + "DescribeExecution", "", "ValidationException"),
-        (STATES + "DescribeExecution", "[]", "ValidationException"),
+        (STATES + "DescribeExecution", "[]", "SerializationException"),
         (PIPELINES + "GetPipelineState", '{"name": 5}', "ValidationException"),
         (STATES + "DescribeExecution", '{"executionArn": "orders"}', "InvalidArn"),
     ],
@@ -1079,3 +1079,56 @@ def test_no_process_is_left_behind(binary, session):
     assert server.process.returncode is not None
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+
+
+def test_a_server_whose_output_nobody_reads_still_answers(binary, session):
+    process = subprocess.Popen([binary, "serve", "--port", "0"], stdout=subprocess.PIPE, text=True)
+    try:
+        lines = queue.Queue()
+        lines.put(process.stdout.readline())
+        orders = Orders(Server(process, lines, session))
+        # Some 200 events are more than a pipe holds.
+        for _ in range(200):
+            orders.start(HANG)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_no_two_events_share_an_id(orders, server):
+    Shop(server).start_and_break()
+    orders.start_and_end(FAIL)
+    ids = [event["id"] for event in server.events()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_events_are_oldest_first_over_all_regions(server):
+    slow, quick = Orders(server), Orders(server, region="us-east-1")
+    slow.start({"succeed": {}, "after_ms": 50_000})
+    quick.start({"succeed": {}, "after_ms": 10_000})
+    server.wind(RUN)
+    times = [event["time"] for event in server.events()]
+    assert times == sorted(times)
+
+
+def test_every_answer_carries_a_request_id_and_its_protocol(orders, server):
+    answered = orders.client.list_state_machines()["ResponseMetadata"]
+    assert answered["RequestId"]
+    assert answered["HTTPHeaders"]["content-type"] == "application/x-amz-json-1.0"
+    answered = server.client("codepipeline").list_pipelines()["ResponseMetadata"]
+    assert answered["RequestId"]
+    assert answered["HTTPHeaders"]["content-type"] == "application/x-amz-json-1.1"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        '{"service":"states","operation":"Redrive","fault":"lose_answer"}',
+        '{"service":"codepipeline","operation":"RedriveExecution","fault":"lose_answer"}',
+        '{"service":"states","operation":"RedriveExecution","fault":{"refuse":{"code":"x","status":200}}}',
+    ],
+)
+def test_a_fault_that_could_never_play_is_refused(server, fault):
+    status, text = server.send("POST", "/_redrive/faults", fault)
+    assert status == 400 and json.loads(text)["message"]
