@@ -3,8 +3,25 @@
 //! Throttling, access denied and faults are not modelled on either operation, so errors are told apart by
 //! their code, as it stands on the wire after any namespace.
 
-use crate::handle::Outcome;
+use serde::Serialize;
+
 use crate::verdict::Reason;
+
+/// What came of a call that retries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// AWS took it.
+    Accepted,
+    /// AWS is too busy: throttled, in conflict, or at its limit of open executions.
+    Busy,
+    /// AWS will not: final for this failure.
+    Refused(Reason),
+    /// We may not: an error of our own deployment.
+    Denied,
+    /// The answer never came. Neither success nor failure.
+    Unknown,
+}
 
 /// Which call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

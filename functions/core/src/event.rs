@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 pub use self::stepfunctions::parent_in;
 use crate::failure::{Failure, Subject};
 use crate::time::Time;
+pub use crate::tolerant::Malformed;
 use crate::tolerant::{Slot, Text};
 use crate::verdict::Reason;
 
@@ -78,30 +79,6 @@ pub struct Irrelevant {
     pub subject: Option<Subject>,
     /// When, where that could be read.
     pub at: Option<Time>,
-}
-
-/// What could not be read, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
-    /// The key, for example `detail.executionArn`, or the line and column of a syntax error.
-    pub place: String,
-    /// What is wrong there. It never repeats what was read, which may be secret.
-    pub problem: String,
-}
-
-impl Malformed {
-    fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            place: place.into(),
-            problem: problem.into(),
-        }
-    }
-}
-
-impl core::fmt::Display for Malformed {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
-    }
 }
 
 /// Whose events are heard. Empty lists hear everybody's, as on a desk; a deployed function names its own

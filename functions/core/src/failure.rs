@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::handle::Standing;
 pub use crate::subject::{Identity, Service, Subject};
 use crate::time::Time;
 use crate::verdict::Reason;
@@ -405,6 +404,19 @@ pub enum Fact {
     Gone,
     /// The answer does not show yet what the event announced: reads may lag behind events.
     NotYet,
+}
+
+/// How a subject stands at a last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The failure of the claim, unchanged.
+    Same,
+    /// It was retried since, by whomever: it runs, or has failed anew.
+    Moved,
+    /// It succeeded.
+    Succeeded,
+    /// A person ended it, or AWS will never retry it; the reason says which.
+    Over(Reason),
 }
 
 /// What DescribeExecution adds to an event.

@@ -9,8 +9,10 @@ use core::time::Duration;
 
 use serde::Serialize;
 
+pub use crate::calls::Outcome;
 use crate::decide::{Answer, Spent, decide, still_allows};
 use crate::event::{Bounds, Heard, Sequel, SequelKind, hear};
+pub use crate::failure::Standing;
 use crate::failure::{Fact, Failure, Identity, Need, Service, What};
 use crate::ledger::{
     self, Claim, Entry, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket, Written,
@@ -48,35 +50,6 @@ pub trait Target {
 
     /// Retries. Called at most once for a claim.
     async fn act(&self, claim: &Claim) -> Outcome;
-}
-
-/// How a subject stands at a last look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// The failure of the claim, unchanged.
-    Same,
-    /// It was retried since, by whomever: it runs, or has failed anew.
-    Moved,
-    /// It succeeded.
-    Succeeded,
-    /// A person ended it, or AWS will never retry it; the reason says which.
-    Over(Reason),
-}
-
-/// What came of a call that retries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// AWS took it.
-    Accepted,
-    /// AWS is too busy: throttled, in conflict, or at its limit of open executions.
-    Busy,
-    /// AWS will not: final for this failure.
-    Refused(Reason),
-    /// We may not: an error of our own deployment.
-    Denied,
-    /// The answer never came. Neither success nor failure.
-    Unknown,
 }
 
 /// Where messages wait for their time.

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
+use crate::calls::Outcome;
 use crate::event::Malformed;
 use crate::failure::{Identity, Need, Subject};
-use crate::handle::Outcome;
 use crate::ledger::{Entry, State};
 use crate::time::Time;
 use crate::verdict::{Reason, Verdict};

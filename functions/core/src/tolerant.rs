@@ -11,9 +11,32 @@ use core::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 
-use crate::event::Malformed;
 use crate::failure::Field;
 use crate::time::Time;
+
+/// What could not be read, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// The key, for example `detail.executionArn`, or the line and column of a syntax error.
+    pub place: String,
+    /// What is wrong there. It never repeats what was read, which may be secret.
+    pub problem: String,
+}
+
+impl Malformed {
+    pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
 
 /// A key that is missing, null, or there.
 #[derive(Debug, Default)]

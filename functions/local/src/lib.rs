@@ -21,6 +21,7 @@
 
 pub mod api;
 pub mod codepipeline;
+mod dates;
 pub mod desk;
 pub mod memory;
 pub mod replay;

@@ -6,9 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use super::execution::{ActionRun, Execution};
-use super::time::{rfc3339, rfc3339_millis};
 use super::world::World;
 use crate::api::Emitted;
+use crate::dates::{rfc3339, rfc3339_millis};
 
 /// The state an event announces; spelt as in events, where it is CANCELED, not Cancelled (documented).
 pub(super) type State = &'static str;

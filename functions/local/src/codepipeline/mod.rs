@@ -73,7 +73,6 @@ mod retry;
 mod script;
 mod seed;
 mod stage;
-mod time;
 mod world;
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use super::execution::{ActionStatus, By, Execution, Stop};
 use super::params::Params;
 use super::pipeline::{Declaration, Pipeline, RetryMode, Transition, invalid};
 use super::script::{ErrorDetails, ExternalResult, Outcome, Script};
-use super::time::epoch_seconds;
 use super::world::World;
 use crate::api::ApiError;
+use crate::dates::epoch_seconds;
 
 pub(super) fn pipeline_not_found(name: &str) -> ApiError {
     let message =

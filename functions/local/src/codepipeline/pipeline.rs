@@ -467,8 +467,8 @@ impl Pipeline {
         for key in ["name", "version", "pipelineType", "executionMode"] {
             summary.insert(key.into(), raw.get(key).cloned().unwrap_or_default());
         }
-        summary.insert("created".into(), super::time::epoch_seconds(self.created));
-        summary.insert("updated".into(), super::time::epoch_seconds(self.updated));
+        summary.insert("created".into(), crate::dates::epoch_seconds(self.created));
+        summary.insert("updated".into(), crate::dates::epoch_seconds(self.updated));
         Value::Object(summary)
     }
 }

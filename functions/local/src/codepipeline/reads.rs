@@ -10,9 +10,9 @@ use super::operations::pipeline_not_found;
 use super::options::ParallelState;
 use super::params::{Params, is_uuid};
 use super::pipeline::{ExecutionMode, Lane, Pipeline, invalid};
-use super::time::epoch_seconds;
 use super::world::World;
 use crate::api::ApiError;
+use crate::dates::epoch_seconds;
 
 fn put(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::execution::Execution;
 use super::options::EventDate;
-use super::wire::{Object, rfc3339, seconds};
+use super::wire::Object;
 use super::{Options, StepFunctions};
 use crate::api::Emitted;
+use crate::dates::{epoch_seconds, rfc3339};
 
 /// The most that escaped input and output may take up together (documented).
 const DATA_LIMIT: usize = 248 * 1024;
@@ -58,7 +59,7 @@ fn detail(execution: &Execution, deleting: bool, at: u64, options: &Options) -> 
         .redrive_date
         .map(|ms| match options.redrive_date_in_event {
             EventDate::Milliseconds => json!(ms),
-            EventDate::Seconds => seconds(ms),
+            EventDate::Seconds => epoch_seconds(ms),
             EventDate::Rfc3339 => json!(rfc3339(ms)),
         });
     Object::default()

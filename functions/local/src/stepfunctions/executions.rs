@@ -10,9 +10,10 @@ use super::machine::{Machine, Pointed, Type};
 use super::script::{Ending, Script, ScriptError};
 use super::wire::{
     Arn, Object, Page, Request, arn as build, constraint, deleting, error, invalid, invalid_arn,
-    limit_exceeded, no_execution, no_machine, seconds, text, valid_name, wrong_kind,
+    limit_exceeded, no_execution, no_machine, text, valid_name, wrong_kind,
 };
 use super::{Answer, StepFunctions};
+use crate::dates::epoch_seconds;
 
 /// The most an input may have, in bytes (documented: 256 KiB).
 const INPUT_LIMIT: usize = 262_144;
@@ -138,7 +139,7 @@ impl StepFunctions {
             self.abort(now, &arn, failure);
         }
         Ok(Object::default()
-            .with("stopDate", seconds(stop.unwrap_or(now)))
+            .with("stopDate", epoch_seconds(stop.unwrap_or(now)))
             .done())
     }
 
@@ -158,13 +159,13 @@ impl StepFunctions {
             .with("stateMachineArn", text(&execution.machine))
             .with("name", text(&execution.name))
             .with("status", phase.status.as_str())
-            .with("startDate", seconds(execution.start))
-            .maybe("stopDate", phase.stop.map(seconds))
+            .with("startDate", epoch_seconds(execution.start))
+            .maybe("stopDate", phase.stop.map(epoch_seconds))
             .maybe("mapRunArn", execution.map_run.as_deref())
             .maybe("stateMachineVersionArn", execution.version.as_deref())
             .maybe("stateMachineAliasArn", execution.alias.as_deref())
             .with("redriveCount", phase.redrive_count)
-            .maybe("redriveDate", phase.redrive_date.map(seconds))
+            .maybe("redriveDate", phase.redrive_date.map(epoch_seconds))
             .with("redriveStatus", redrive_status)
             .maybe("redriveStatusReason", reason);
         if data {
@@ -244,7 +245,7 @@ impl StepFunctions {
             .with("name", machine)
             .with("definition", text(&revision.text))
             .with("roleArn", text(&revision.role))
-            .with("updateDate", seconds(revision.since))
+            .with("updateDate", epoch_seconds(revision.since))
             .with(
                 "loggingConfiguration",
                 json!({ "level": "OFF", "includeExecutionData": false }),
@@ -292,7 +293,7 @@ fn bad_input(why: &str) -> crate::api::ApiError {
 fn started(arn: &str, start: u64) -> Value {
     Object::default()
         .with("executionArn", arn)
-        .with("startDate", seconds(start))
+        .with("startDate", epoch_seconds(start))
         .done()
 }
 

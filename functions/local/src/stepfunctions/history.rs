@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::definition::{Resource, State};
-use super::wire::{Object, seconds, text};
+use super::wire::{Object, text};
+use crate::dates::epoch_seconds;
 
 /// Error and cause, both of which may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl Shown<'_> {
     pub(super) fn event(&self, id: u64, event: &Event) -> Value {
         let (name, key, details) = self.describe(&event.what);
         let object = Object::default()
-            .with("timestamp", seconds(event.at))
+            .with("timestamp", epoch_seconds(event.at))
             .with("type", name.as_str())
             .with("id", id)
             .with("previousEventId", event.previous);

@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::execution::{Execution, Phase, Status};
 use super::machine::Type;
-use super::wire::{
-    Arn, Object, Page, Request, error, invalid, no_resource, seconds, text, wrong_kind,
-};
+use super::wire::{Arn, Object, Page, Request, error, invalid, no_resource, text, wrong_kind};
 use super::{Answer, StepFunctions};
+use crate::dates::epoch_seconds;
 
 impl StepFunctions {
     /// The executions of a machine, a version or alias of it, or a Map Run; newest first.
@@ -101,12 +100,12 @@ fn item(execution: &Execution, phase: &Phase) -> Value {
         .with("stateMachineArn", text(&execution.machine))
         .with("name", text(&execution.name))
         .with("status", phase.status.as_str())
-        .with("startDate", seconds(execution.start))
-        .maybe("stopDate", phase.stop.map(seconds))
+        .with("startDate", epoch_seconds(execution.start))
+        .maybe("stopDate", phase.stop.map(epoch_seconds))
         .maybe("mapRunArn", execution.map_run.as_deref())
         .maybe("stateMachineVersionArn", execution.version.as_deref())
         .maybe("stateMachineAliasArn", execution.alias.as_deref())
         .with("redriveCount", phase.redrive_count)
-        .maybe("redriveDate", phase.redrive_date.map(seconds))
+        .maybe("redriveDate", phase.redrive_date.map(epoch_seconds))
         .done()
 }

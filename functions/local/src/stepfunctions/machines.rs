@@ -9,9 +9,10 @@ use super::definition;
 use super::machine::{Alias, Machine, Revision, Type};
 use super::wire::{
     Arn, Object, Page, Request, arn as build, constraint, deleting, error, invalid, no_resource,
-    seconds, text, valid_name, wrong_kind,
+    text, valid_name, wrong_kind,
 };
 use super::{Answer, StepFunctions};
+use crate::dates::epoch_seconds;
 
 fn read_definition(text: &str) -> Answer<Arc<definition::Scope>> {
     definition::read(text).map_err(|why| {
@@ -70,7 +71,7 @@ impl StepFunctions {
         let version = publish.then(|| machine.publish(now, description));
         Ok(Object::default()
             .with("stateMachineArn", &*arn)
-            .with("creationDate", seconds(machine.created))
+            .with("creationDate", epoch_seconds(machine.created))
             .maybe("stateMachineVersionArn", version.as_deref())
             .done())
     }
@@ -137,7 +138,7 @@ impl StepFunctions {
         });
         let version = publish.then(|| machine.publish(now, description));
         Ok(Object::default()
-            .with("updateDate", seconds(now))
+            .with("updateDate", epoch_seconds(now))
             .with("revisionId", &*id)
             .maybe("stateMachineVersionArn", version.as_deref())
             .done())
@@ -161,7 +162,7 @@ impl StepFunctions {
             .find(|known| known.arn == version)
             .map_or(now, |known| known.created);
         Ok(Object::default()
-            .with("creationDate", seconds(created))
+            .with("creationDate", epoch_seconds(created))
             .with("stateMachineVersionArn", &*version)
             .done())
     }
@@ -232,7 +233,7 @@ impl StepFunctions {
         let created = machine.aliases.get(name).map_or(now, |alias| alias.created);
         Ok(Object::default()
             .with("stateMachineAliasArn", &*arn)
-            .with("creationDate", seconds(created))
+            .with("creationDate", epoch_seconds(created))
             .done())
     }
 
@@ -287,7 +288,7 @@ impl StepFunctions {
             .with("type", machine.kind.as_str())
             .with(
                 "creationDate",
-                seconds(version.map_or(machine.created, |version| version.created)),
+                epoch_seconds(version.map_or(machine.created, |version| version.created)),
             )
             .with(
                 "loggingConfiguration",
@@ -324,7 +325,7 @@ impl StepFunctions {
                     .with("stateMachineArn", text(&machine.arn))
                     .with("name", text(&machine.name))
                     .with("type", machine.kind.as_str())
-                    .with("creationDate", seconds(machine.created))
+                    .with("creationDate", epoch_seconds(machine.created))
                     .done()
             })
             .collect();

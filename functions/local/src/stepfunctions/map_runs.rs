@@ -8,10 +8,9 @@ use super::definition;
 use super::execution::{Birth, Execution, Phase, Redrivable, Status};
 use super::history::{Failure, What};
 use super::script::Script;
-use super::wire::{
-    Arn, Object, Page, Request, arn as build, no_resource, seconds, text, wrong_kind,
-};
+use super::wire::{Arn, Object, Page, Request, arn as build, no_resource, text, wrong_kind};
 use super::{Answer, StepFunctions};
+use crate::dates::epoch_seconds;
 
 #[derive(Debug)]
 pub(super) struct MapRun {
@@ -223,8 +222,8 @@ impl StepFunctions {
                     .with("executionArn", text(&run.parent))
                     .with("mapRunArn", text(&run.arn))
                     .with("stateMachineArn", text(&run.machine))
-                    .with("startDate", seconds(run.start))
-                    .maybe("stopDate", run.stop.map(seconds))
+                    .with("startDate", epoch_seconds(run.start))
+                    .maybe("stopDate", run.stop.map(epoch_seconds))
                     .done()
             })
             .collect();
@@ -276,15 +275,15 @@ impl StepFunctions {
             .with("mapRunArn", text(&run.arn))
             .with("executionArn", text(&run.parent))
             .with("status", status)
-            .with("startDate", seconds(run.start))
-            .maybe("stopDate", run.stop.map(seconds))
+            .with("startDate", epoch_seconds(run.start))
+            .maybe("stopDate", run.stop.map(epoch_seconds))
             .with("maxConcurrency", 0)
             .with("toleratedFailurePercentage", 0.0)
             .with("toleratedFailureCount", 0)
             .with("itemCounts", counts.clone())
             .with("executionCounts", counts)
             .with("redriveCount", run.redrive_count)
-            .maybe("redriveDate", run.redrive_date.map(seconds))
+            .maybe("redriveDate", run.redrive_date.map(epoch_seconds))
             .done())
     }
 }

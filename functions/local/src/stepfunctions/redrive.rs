@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::execution::{By, Redrivable};
 use super::options::MapChildRefusal;
 use super::wire::{
-    Arn, Object, Request, constraint, error, invalid, limit_exceeded, no_execution, seconds,
-    wrong_kind,
+    Arn, Object, Request, constraint, error, invalid, limit_exceeded, no_execution, wrong_kind,
 };
 use super::{Answer, Effect, StepFunctions};
+use crate::dates::epoch_seconds;
 use serde_json::Value;
 
 impl StepFunctions {
@@ -79,5 +79,7 @@ impl StepFunctions {
 }
 
 fn answer(date: u64) -> Value {
-    Object::default().with("redriveDate", seconds(date)).done()
+    Object::default()
+        .with("redriveDate", epoch_seconds(date))
+        .done()
 }

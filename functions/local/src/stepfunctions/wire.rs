@@ -1,6 +1,6 @@
 //! What goes over the wire: parameters, errors, ARNs and dates.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::api::{ApiError, Place};
 
@@ -233,36 +233,6 @@ impl Object {
 /// A string as JSON.
 pub(super) fn text(value: &str) -> Value {
     Value::from(value)
-}
-
-/// Milliseconds as the API answers them: epoch seconds with a fraction (observed).
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds since the epoch fit into 53 bits"
-)]
-pub(super) fn seconds(ms: u64) -> Value {
-    json!(ms as f64 / 1000.0)
-}
-
-/// Milliseconds since the epoch as RFC 3339 in UTC, in whole seconds.
-pub(super) fn rfc3339(ms: u64) -> String {
-    let (days, second) = (ms / 86_400_000, ms / 1000 % 86_400);
-    // Days to a civil date, counted in eras of 400 years that begin on 1 March of year 0.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// An ARN of Step Functions, taken apart.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{Emitted, Fault};
-use crate::stepfunctions::wire::rfc3339;
+use crate::dates::rfc3339;
 use crate::stepfunctions::{By, Effect, EventDate, Seed, Status};
 
 fn details(events: &[Emitted]) -> Vec<(u64, &str)> {
