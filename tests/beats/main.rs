@@ -22,4 +22,5 @@ mod races;
 mod refusals;
 mod scene;
 mod stages;
+mod won_back;
 mod world;

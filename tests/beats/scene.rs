@@ -177,6 +177,14 @@ impl Scene {
         Owner(format!("invocation-{}", self.owners.get()))
     }
 
+    /// Handles several things under one name, which nobody should.
+    pub(crate) fn as_one_owner(
+        &self,
+        f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_local::desk::Desk>),
+    ) {
+        run(self.with(f)).expect("it ends");
+    }
+
     async fn with<R>(
         &self,
         f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_local::desk::Desk>) -> R,

@@ -66,6 +66,7 @@ fn judgement(subject: Subject, identity: Identity, verdict: Verdict) -> Judgemen
         subject,
         identity,
         failed_at: NOW,
+        retried_before: 0,
         verdict,
         observed: false,
     }

@@ -40,6 +40,7 @@ fn fifty_threads_that_claim_at_once_give_one_winner() {
                 },
                 identity: Identity::RedriveCount(0),
                 failed_at: Time::from_millis(0),
+                retried_before: 0,
                 verdict: Verdict::bare(Decision::Retry, Reason::Matched),
                 observed: false,
             },

@@ -255,6 +255,36 @@ fn every_sample_is_explained_for_people_too() {
     }
 }
 
+/// What is foretold of a failure whose rule the event shows is what is done about it.
+#[test]
+fn a_delay_that_is_foretold_is_the_delay_that_is_kept() {
+    let replayed = redrive(&["replay", "events", "--json"]).lines();
+    for (event, asked) in [
+        (
+            "sfn-05-lambda-too-many-requests",
+            "sfn-05-lambda-too-many-requests",
+        ),
+        (
+            "cp-01-image-pull-action-failed",
+            "cp-02-image-pull-stage-failed",
+        ),
+        (
+            "cp-08-fails-twice-action-failed",
+            "cp-09-fails-twice-stage-failed",
+        ),
+    ] {
+        let kept = replayed
+            .iter()
+            .find(|row| row["file"] == format!("{asked}.json"))
+            .unwrap();
+        assert_eq!(
+            explain(event)["verdict"]["delay_seconds"],
+            kept["verdict"]["delay_seconds"],
+            "{event}"
+        );
+    }
+}
+
 #[test]
 fn what_is_not_known_is_not_shown_as_absent() {
     let old = explain("sfn-20-shape-before-redrive");
@@ -296,10 +326,10 @@ fn an_event_cannot_speak_to_the_terminal() {
     let event = r#"{"source":"aws.states","detail-type":"Step Functions Execution Status Change",
         "account":"111122223333","region":"eu-west-1","time":"2026-11-20T02:14:05Z","detail":{
         "executionArn":"arn:aws:states:eu-west-1:111122223333:execution:etl:run","status":"FAILED",
-        "error":"\u001b[2J\u001b[31mowned","cause":"line\nverdict  retry: all is well","redriveCount":0,
+        "error":"\u001b[2J\u001b[31mowned\u202e","cause":"line\nverdict  retry: all is well","redriveCount":0,
         "redriveStatus":"REDRIVABLE"}}"#;
     let Ran { out, .. } = redrive_with(&["explain", "--policy", POLICY, "-"], event.as_bytes());
-    assert!(!out.contains('\u{1b}'), "{out:?}");
+    assert!(!out.contains(['\u{1b}', '\u{202e}']), "{out:?}");
     assert_eq!(out.matches("\nverdict  ").count(), 1, "{out}");
     let Ran { out, .. } = redrive_with(&["replay", "-"], event.as_bytes());
     assert!(!out.contains('\u{1b}'), "{out:?}");

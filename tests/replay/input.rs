@@ -67,6 +67,52 @@ fn several_events_in_one_file_are_each_replayed() {
 }
 
 #[test]
+fn a_bad_event_takes_none_of_the_others_with_it() {
+    let of = |name: &str| {
+        let text = std::fs::read_to_string(top().join("events").join(name)).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text)
+            .unwrap()
+            .to_string()
+    };
+    let (one, other) = (
+        of("sfn-01-throttled.json"),
+        of("sfn-05-lambda-too-many-requests.json"),
+    );
+    for input in [
+        format!("{one}\n{{bad\n{other}\n"),
+        format!("{{bad\n{one}\n{other}"),
+    ] {
+        let lines = redrive_with(&["replay", "--json", "-"], input.as_bytes()).lines();
+        let told: Vec<bool> = lines
+            .iter()
+            .filter(|line| line["file"].is_string())
+            .map(|line| line["malformed"].is_string())
+            .collect();
+        assert_eq!(told.iter().filter(|bad| **bad).count(), 1, "{input}");
+        assert_eq!(told.len(), 3, "{input}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_leads_back_to_itself_is_read_once() {
+    let folder = std::env::temp_dir().join(format!("redrive-loop-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(
+        top().join("events/sfn-01-throttled.json"),
+        folder.join("one.json"),
+    )
+    .unwrap();
+    std::os::unix::fs::symlink(&folder, folder.join("again")).unwrap();
+    let lines = redrive(&["replay", "--json", folder.to_str().unwrap()]).lines();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(
+        lines.iter().filter(|line| line["file"].is_string()).count(),
+        1
+    );
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_redrive"))
         .args(["replay", "events"])

@@ -102,6 +102,28 @@ fn every_retry_is_reported_and_none_is_made_twice() {
     );
 }
 
+/// Every event and every due retry is in the counts below the table, once.
+#[test]
+fn the_counts_below_the_table_add_up() {
+    let out = redrive(&["replay", "events", "--then", "fail"]).well();
+    let rows = out
+        .lines()
+        .filter(|line| line.get(2..3) == Some(":") || line.contains("(malformed)"));
+    let mut counted = 0;
+    for line in out.lines() {
+        let Some((total, parts)) = line.split_once(": ").filter(|(head, _)| {
+            head.ends_with(" events heard") || head.ends_with(" retries came due")
+        }) else {
+            continue;
+        };
+        let number = |text: &str| text.split(' ').next().unwrap().parse::<usize>().unwrap();
+        let sum: usize = parts.trim_end_matches('.').split(", ").map(number).sum();
+        assert_eq!(number(total), sum, "{line}");
+        counted += sum;
+    }
+    assert_eq!(counted, rows.count());
+}
+
 #[test]
 fn observe_and_off_change_nothing() {
     for (mode, done) in [("observe", "observed"), ("off", "ignored")] {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use redrive_core::policy::Document;
 use redrive_local::replay::{Definitions, Source};
+use serde_json::value::RawValue;
 
 use crate::Failed;
 
@@ -93,11 +94,13 @@ fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
     }
     inside.sort();
     for path in inside {
-        if path.is_dir() {
+        // A link to a folder may lead back here.
+        if path.is_dir() && !path.is_symlink() {
             folder(&path, events)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
+        } else if path.is_file()
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "json")
         {
             file(&path, events)?;
         }
@@ -120,25 +123,46 @@ fn file(path: &Path, events: &mut Events) -> Result<(), Failed> {
         events.definitions.insert(machine.to_owned(), definition);
         return Ok(());
     }
-    // Several events one after another, as from `jq -c`, are each an event of their own.
-    let many: Result<Vec<&serde_json::value::RawValue>, _> =
-        serde_json::Deserializer::from_slice(&content)
-            .into_iter()
-            .collect();
-    match many {
-        Ok(many) if many.len() > 1 => {
-            for (index, event) in many.iter().enumerate() {
-                let name = format!("{name}#{}", index.saturating_add(1));
-                events.sources.push(Source {
-                    name,
-                    bytes: event.get().as_bytes().to_vec(),
-                });
-            }
-        }
-        _ => events.sources.push(Source {
+    let many = several(&content);
+    if many.len() < 2 {
+        events.sources.push(Source {
             name,
             bytes: content,
-        }),
+        });
+        return Ok(());
+    }
+    for (index, event) in many.into_iter().enumerate() {
+        let name = format!("{name}#{}", index.saturating_add(1));
+        events.sources.push(Source {
+            name,
+            bytes: event.to_vec(),
+        });
     }
     Ok(())
+}
+
+/// The events of a file that may hold several: one on each line, or one after another as `jq` prints them.
+/// What cannot be read is an event too, so that it is told, and it takes none of the others with it.
+fn several(content: &[u8]) -> Vec<&[u8]> {
+    let lines = || {
+        content
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
+    };
+    if lines().all(|line| line.starts_with(b"{")) {
+        return lines().collect();
+    }
+    let mut found: Vec<&[u8]> = Vec::new();
+    let mut read = serde_json::Deserializer::from_slice(content).into_iter::<&RawValue>();
+    loop {
+        let before = read.byte_offset();
+        match read.next() {
+            Some(Ok(event)) => found.push(event.get().as_bytes()),
+            Some(Err(_)) => {
+                found.extend(content.get(before..).map(<[u8]>::trim_ascii));
+                return found;
+            }
+            None => return found,
+        }
+    }
 }

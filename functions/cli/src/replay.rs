@@ -52,6 +52,7 @@ pub(crate) fn run(
     let days: BTreeSet<String> = replayed
         .rows
         .iter()
+        .filter(|row| row.record.malformed.is_none())
         .filter_map(|row| row.record.at.to_string().get(..10).map(str::to_owned))
         .collect();
     if let (1, Some(day)) = (days.len(), days.first()) {
@@ -77,11 +78,12 @@ pub(crate) fn run(
 
 fn cells(row: &Row, one_day: bool) -> Vec<String> {
     let record = &row.record;
+    // 2026-11-20T02:14:05.123Z: to the second is what a person needs. What cannot be read has no time.
     let when = record.at.to_string();
-    // 2026-11-20T02:14:05.123Z: to the second is what a person needs.
     let when = when
         .get(if one_day { 11..19 } else { 0..19 })
-        .unwrap_or(&when)
+        .filter(|_| record.malformed.is_none())
+        .unwrap_or_default()
         .replace('T', " ");
     let target = record
         .subject
@@ -161,53 +163,57 @@ fn outcome(row: &Row) -> String {
     }
 }
 
+/// What was done, in one word; what cannot be read has its own.
+const fn done(row: &Row) -> &'static str {
+    if row.record.malformed.is_some() {
+        "malformed"
+    } else {
+        row.record.done.as_str()
+    }
+}
+
 /// How often each thing was done.
 fn summary(replayed: &Replayed) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for row in &replayed.rows {
-        let done = if row.record.malformed.is_some() {
-            "malformed"
-        } else {
-            row.record.done.as_str()
-        };
-        let count: &mut usize = counts.entry(done).or_default();
-        *count = count.saturating_add(1);
+        *counts.entry(done(row)).or_default() += 1;
     }
     counts
 }
 
 fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Failed> {
-    let counts = summary(replayed);
-    let of = |done: &str| counts.get(done).copied().unwrap_or_default();
-    let calls = |operation: &str| replayed.calls.get(operation).copied().unwrap_or_default();
+    let heard = |row: &&Row| matches!(row.from, From::File | From::Emulator);
+    let (events, later): (Vec<&Row>, Vec<&Row>) = replayed.rows.iter().partition(heard);
     writeln!(out)?;
-    writeln!(
-        out,
-        "{} heard: {} retried, {} recovered, {} given up, {} duplicates, {} ignored, {} malformed.",
-        replayed
-            .rows
-            .iter()
-            .filter(|row| matches!(row.from, From::File | From::Emulator))
-            .count(),
-        of("retried"),
-        of("recovered"),
-        of("gave_up"),
-        of("duplicate"),
-        of("ignored"),
-        of("malformed"),
-    )?;
-    writeln!(
-        out,
-        "The emulated services took {} RedriveExecution and {} RetryStageExecution.",
-        calls("RedriveExecution"),
-        calls("RetryStageExecution"),
-    )?;
-    if mode == Mode::Observe {
+    writeln!(out, "{} events heard: {}.", events.len(), counted(&events))?;
+    if !later.is_empty() {
         writeln!(
             out,
-            "In observe mode nothing is retried: {} verdicts were written down.",
-            of("observed")
+            "{} retries came due: {}.",
+            later.len(),
+            counted(&later)
         )?;
+    }
+    let accepted = |stage: bool| {
+        let rows = replayed
+            .rows
+            .iter()
+            .filter(|row| row.record.done == Done::Retried);
+        rows.filter(|row| matches!(row.record.subject, Some(Subject::Stage { .. })) == stage)
+            .count()
+    };
+    for (operation, accepted) in [
+        ("RedriveExecution", accepted(false)),
+        ("RetryStageExecution", accepted(true)),
+    ] {
+        let received = replayed.calls.get(operation).copied().unwrap_or_default();
+        writeln!(
+            out,
+            "The emulated services received {received} {operation}, and accepted {accepted}."
+        )?;
+    }
+    if mode == Mode::Observe {
+        writeln!(out, "In observe mode nothing is retried.")?;
     }
     if !replayed.untold.is_empty() {
         writeln!(
@@ -217,4 +223,17 @@ fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Fai
         )?;
     }
     Ok(())
+}
+
+/// `4 retried, 2 given up`: the counts add up to the rows.
+fn counted(rows: &[&Row]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        *counts.entry(done(row)).or_default() += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(done, count)| format!("{count} {}", done.replace('_', " ")))
+        .collect();
+    counts.join(", ")
 }

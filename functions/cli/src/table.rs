@@ -47,11 +47,13 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// A text that cannot move the cursor or colour the terminal, whoever wrote it.
+/// A text that cannot move the cursor, colour the terminal or turn its letters round, whoever wrote it.
 pub(crate) fn visible(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            if c.is_control() {
+            // Marks that are not seen, and those that set the direction of writing.
+            let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+            if c.is_control() || hidden {
                 c.escape_default().collect::<Vec<_>>()
             } else {
                 vec![c]

@@ -74,7 +74,7 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
         return false;
     };
     let same_policy = entry.verdict.policy.as_deref() == Some(policy.name.as_str());
-    let before = entry.before();
+    let before = entry.before;
     let room = |charge: &Charge| {
         // The charge of this very retry is in the count already.
         policy.automatic.iter().any(|rule| {
@@ -265,9 +265,8 @@ impl<'a> Judge<'a> {
             return refuse(Reason::BudgetSpent, rules);
         }
         let delay = |rule: &&Rule| {
-            let draw = self.draw(&rule.id);
-            rule.backoff
-                .delay_seconds(self.used(policy, rule).saturating_add(1), draw)
+            let n = self.used(policy, rule).saturating_add(1);
+            rule.backoff.delay_seconds(n, self.draw(&rule.id, n))
         };
         let delay_seconds = found.iter().map(delay).max().unwrap_or_default();
         let all_actions = !found.is_empty()
@@ -305,7 +304,7 @@ impl<'a> Judge<'a> {
                 entry
                     .uses(&policy.name, &rule.id)
                     .saturating_sub(u32::from(pending))
-                    .saturating_add(entry.before())
+                    .saturating_add(entry.before)
             }
         }
     }
@@ -317,7 +316,7 @@ impl<'a> Judge<'a> {
             Spent::Entry(entry) => entry
                 .retries
                 .saturating_sub(u32::from(self.unmade(entry)))
-                .saturating_add(entry.before()),
+                .saturating_add(entry.before),
         }
     }
 
@@ -331,16 +330,19 @@ impl<'a> Judge<'a> {
                 .is_none_or(|identity| entry.relation(&identity) == Relation::Later)
     }
 
-    /// The same failure always draws the same number.
-    fn draw(&self, rule: &str) -> u64 {
-        let identity = self
-            .failure
-            .identity()
-            .map_or_else(String::new, |identity| identity.key());
+    /// The same failure always draws the same number. An execution's failures are numbered by redriveCount; a
+    /// stage's events do not number them, so the use of the rule does.
+    fn draw(&self, rule: &str, n: u32) -> u64 {
+        let number = match &self.failure.what {
+            What::Execution(execution) => {
+                execution.redrive_count.known().copied().unwrap_or_default()
+            }
+            What::Stage(_) => n,
+        };
         digest::draw(&[
             b"delay",
             self.failure.subject.key().as_bytes(),
-            identity.as_bytes(),
+            &number.to_be_bytes(),
             rule.as_bytes(),
         ])
     }

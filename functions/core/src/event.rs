@@ -21,7 +21,7 @@ pub use self::stepfunctions::parent_in;
 use crate::failure::{Failure, Subject};
 use crate::time::Time;
 pub use crate::tolerant::Malformed;
-use crate::tolerant::{Slot, Text};
+use crate::tolerant::{Lenient, Slot, Text};
 use crate::verdict::Reason;
 
 /// What an event turned out to be.
@@ -131,7 +131,7 @@ struct Envelope<'a> {
     #[serde(borrow, default)]
     time: Slot<Text<'a>>,
     #[serde(borrow, default)]
-    resources: Slot<Vec<Text<'a>>>,
+    resources: Lenient<Vec<Text<'a>>>,
     #[serde(borrow, default)]
     detail: Option<&'a RawValue>,
 }

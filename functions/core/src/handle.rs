@@ -140,6 +140,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     Answer::Entry => {
                         stored = self.ledger.read(&failure.subject).await?;
                         read = true;
+                        // What is known already is not looked up again.
+                        if let Some((entry, done)) = known(stored.as_ref(), &failure) {
+                            record.identity = failure.identity();
+                            return Ok(record.seen_before(entry, done));
+                        }
                         continue;
                     }
                     // What is written down is the truth, not what an event said of it: a stage is read
@@ -181,13 +186,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 return Ok(record);
             };
 
-            // A duplicate gets the verdict of the first time, charges nothing, and never acts.
-            if let Some(entry) = &stored {
-                match entry.relation(&identity) {
-                    Relation::Same => return Ok(record.seen_before(entry, Done::Duplicate)),
-                    Relation::Earlier => return Ok(record.seen_before(entry, Done::Stale)),
-                    Relation::Later => {}
-                }
+            if let Some((entry, done)) = known(stored.as_ref(), &failure) {
+                return Ok(record.seen_before(entry, done));
             }
 
             // Claim.
@@ -195,6 +195,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 subject: failure.subject.clone(),
                 identity,
                 failed_at: failure.at,
+                retried_before: failure.retried_before().unwrap_or_default(),
                 verdict,
                 observed: self.mode == Mode::Observe,
             };
@@ -208,7 +209,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             match ledger::write(self.ledger, entry).await? {
                 Written::Claimed(claim) => {
                     let late = self.clock.now().since(failure.at) >= self.terms.late;
-                    return self.act(claim, late, record).await;
+                    let look = late || claim.entry().uncertain;
+                    return self.act(claim, look, record).await;
                 }
                 Written::Stored(entry) => return self.wait(entry, record).await,
                 Written::Lost(now_stored) => {
@@ -487,6 +489,17 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 
     fn record(&self, done: Done, because: Reason) -> Record {
         Record::new(self.clock.now(), done, because)
+    }
+}
+
+/// A failure that the ledger knows already, and what that makes of it. A duplicate gets the verdict of the
+/// first time, charges nothing, and never acts.
+fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry, Done)> {
+    let (entry, identity) = (stored?, failure.identity()?);
+    match entry.relation(&identity) {
+        Relation::Same => Some((entry, Done::Duplicate)),
+        Relation::Earlier => Some((entry, Done::Stale)),
+        Relation::Later => None,
     }
 }
 

@@ -50,7 +50,9 @@ pub struct Terms {
     pub busy: Duration,
     /// When a busy target is given up.
     pub give_up_busy: Duration,
-    /// How long an entry is kept after its last write. AWS redrives for 14 days.
+    /// How long AWS redrives an execution.
+    pub redrivable: Duration,
+    /// How long an entry is kept after its last write: longer than AWS redrives.
     pub keep: Duration,
 }
 
@@ -64,6 +66,7 @@ impl Default for Terms {
             late: Duration::from_secs(600),
             busy: Duration::from_secs(60),
             give_up_busy: Duration::from_secs(24 * 60 * 60),
+            redrivable: Duration::from_secs(14 * 24 * 60 * 60),
             keep: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
@@ -87,6 +90,13 @@ pub struct Ticket {
 pub struct Claim(Entry);
 
 impl Claim {
+    fn new(entry: Entry, won_back: bool) -> Self {
+        Self(Entry {
+            uncertain: entry.uncertain || won_back,
+            ..entry
+        })
+    }
+
     /// The entry as it stands in the ledger.
     #[must_use]
     pub const fn entry(&self) -> &Entry {
@@ -167,25 +177,26 @@ pub enum Written {
 }
 
 /// Writes an entry. One that is refused because it is stored already, by this owner, is won: its answer was
-/// lost and the write was repeated.
+/// lost and the write was repeated. Whether the owner acted in between it cannot know, so that such a claim
+/// is in doubt.
 ///
 /// # Errors
 /// The ledger could not be reached.
 pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Trouble> {
-    match ledger.swap(&entry).await? {
-        Swap::Stale(stored)
-            if !stored
-                .as_ref()
-                .is_some_and(|stored| stored.is_write_of(&entry)) =>
-        {
-            Ok(Written::Lost(stored))
-        }
-        _ if entry.state == State::Acting => Ok(Written::Claimed(Claim(entry))),
-        _ => Ok(Written::Stored(entry)),
-    }
+    let won_back = match ledger.swap(&entry).await? {
+        Swap::Stored => false,
+        Swap::Stale(Some(stored)) if stored.is_write_of(&entry) => true,
+        Swap::Stale(stored) => return Ok(Written::Lost(stored)),
+    };
+    Ok(if entry.state == State::Acting {
+        Written::Claimed(Claim::new(entry, won_back))
+    } else {
+        Written::Stored(entry)
+    })
 }
 
-/// Takes what a ticket names. A ticket that comes twice is void the second time.
+/// Takes what a ticket names. A ticket that comes twice is void the second time. As with [`write`], a take
+/// that meets itself is won, in doubt.
 ///
 /// # Errors
 /// The ledger could not be reached.
@@ -195,13 +206,13 @@ pub async fn take<L: Ledger>(
     pen: Pen<'_>,
 ) -> Result<Result<Claim, Option<Entry>>, Trouble> {
     Ok(match ledger.take(ticket, pen).await? {
-        Take::Taken(entry) => Ok(Claim(entry)),
+        Take::Taken(entry) => Ok(Claim::new(entry, false)),
         Take::Refused(Some(stored))
             if stored.failure == ticket.failure
                 && stored.by == *pen.owner
                 && stored.state == State::Acting =>
         {
-            Ok(Claim(stored))
+            Ok(Claim::new(stored, true))
         }
         Take::Refused(stored) => Err(stored),
     })

@@ -42,9 +42,13 @@ pub struct ActionRun {
 }
 
 /// Puts together how a stage of `execution_id` stands. `runs` are the stage's rows, newest first, as
-/// ListActionExecutions gives them.
+/// ListActionExecutions gives them. None: nothing in the answers is about that execution.
 #[must_use]
-pub fn standing(state: &StageState, runs: &[ActionRun], execution_id: &str) -> StageStanding {
+pub fn standing(
+    state: &StageState,
+    runs: &[ActionRun],
+    execution_id: &str,
+) -> Option<StageStanding> {
     let mut latest: Vec<&ActionRun> = Vec::new();
     for run in runs {
         if !latest
@@ -59,6 +63,9 @@ pub fn standing(state: &StageState, runs: &[ActionRun], execution_id: &str) -> S
     // In PARALLEL mode GetPipelineState may show no execution, or any one's: the runs tell of ours.
     let owns = state.latest_execution_id.as_deref() == Some(execution_id);
     let others = state.latest_execution_id.is_some() && !owns;
+    if runs.is_empty() && !owns && (state.parallel || !others) {
+        return None;
+    }
     let retried = if owns {
         state
             .automatic_attempts
@@ -85,7 +92,7 @@ pub fn standing(state: &StageState, runs: &[ActionRun], execution_id: &str) -> S
         None
     }
     .unwrap_or_else(by_runs);
-    StageStanding {
+    Some(StageStanding {
         status,
         rollback: owns && state.rollback,
         stopped: owns && matches!(status, StageStatus::Stopped | StageStatus::Stopping),
@@ -101,7 +108,7 @@ pub fn standing(state: &StageState, runs: &[ActionRun], execution_id: &str) -> S
             .filter(|run| run.status == "Failed")
             .map(|run| FailedAction { summary: said(&run.action), ..run.action.clone() })
             .collect(),
-    }
+    })
 }
 
 /// Each retry is a new row: the most runs of any one action, less the first.
@@ -144,6 +151,10 @@ fn read_status(status: &str) -> Option<StageStatus> {
 mod tests {
     use super::*;
 
+    fn stands(state: &StageState, runs: &[ActionRun]) -> StageStanding {
+        standing(state, runs, "e1").unwrap()
+    }
+
     fn run(action: &str, id: &str, status: &str) -> ActionRun {
         ActionRun {
             action: FailedAction {
@@ -172,7 +183,7 @@ mod tests {
             run("Lint", "l1", "Succeeded"),
             run("Unit", "u1", "Failed"),
         ];
-        let standing = standing(&state(), &runs, "e1");
+        let standing = stands(&state(), &runs);
         assert_eq!(standing.status, StageStatus::Failed);
         assert_eq!(
             standing
@@ -192,14 +203,13 @@ mod tests {
             latest_status: Some("InProgress".into()),
             ..state()
         };
-        assert!(standing(&theirs, &runs, "e1").superseded);
-        let parallel = standing(
+        assert!(stands(&theirs, &runs).superseded);
+        let parallel = stands(
             &StageState {
                 parallel: true,
                 ..theirs
             },
             &runs,
-            "e1",
         );
         assert!(!parallel.superseded);
         assert_eq!(
@@ -212,24 +222,22 @@ mod tests {
     fn an_edited_pipeline_a_rollback_and_a_stage_that_retries_itself_are_seen() {
         let runs = [run("Unit", "u1", "Failed")];
         assert!(
-            standing(
+            stands(
                 &StageState {
                     pipeline_version: Some(4),
                     ..state()
                 },
-                &runs,
-                "e1"
+                &runs
             )
             .structure_changed
         );
         assert!(
-            standing(
+            stands(
                 &StageState {
                     rollback: true,
                     ..state()
                 },
-                &runs,
-                "e1"
+                &runs
             )
             .rollback
         );
@@ -237,15 +245,14 @@ mod tests {
             retries_on_failure: true,
             ..state()
         };
-        assert!(standing(&itself, &runs, "e1").retries_itself);
+        assert!(stands(&itself, &runs).retries_itself);
         assert!(
-            !standing(
+            !stands(
                 &StageState {
                     automatic_attempts: 1,
                     ..itself
                 },
-                &runs,
-                "e1"
+                &runs
             )
             .retries_itself
         );

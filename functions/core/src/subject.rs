@@ -169,14 +169,6 @@ pub enum Identity {
     FailedActions(BTreeSet<String>),
 }
 
-impl Identity {
-    /// A text that is the same for the same failure: what its jitter is drawn from.
-    #[must_use]
-    pub fn key(&self) -> String {
-        self.to_string()
-    }
-}
-
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,7 +9,8 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, Visitor};
+use serde::de::{self, Deserializer, Visitor};
+use serde_json::value::RawValue;
 
 use crate::failure::Field;
 use crate::time::Time;
@@ -97,6 +98,23 @@ impl Slot<Number> {
     }
 }
 
+/// A value on which nothing hangs: whatever is wrong with it, it reads as missing, and the event is heard.
+#[derive(Debug)]
+pub(crate) struct Lenient<T>(pub(crate) Option<T>);
+
+impl<T> Default for Lenient<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok()))
+    }
+}
+
 /// Text, borrowed from the event where it holds no escapes.
 #[derive(Debug)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
@@ -135,10 +153,9 @@ impl Number {
     }
 }
 
-/// A date in one of the forms that AWS writes: milliseconds since the epoch, or RFC 3339. Nothing hangs on
-/// the dates of an execution, so what is no date is none, and no error.
+/// A date in one of the forms that AWS writes: milliseconds since the epoch, or RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Moment(pub(crate) Option<Time>);
+pub(crate) struct Moment(pub(crate) Time);
 
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -147,13 +164,18 @@ impl<'de> Deserialize<'de> for Moment {
         enum Form {
             Millis(Number),
             Text(String),
-            Other(IgnoredAny),
         }
-        Ok(Self(match Form::deserialize(deserializer)? {
-            Form::Millis(number) => number.whole().map(Time::from_millis),
+        // The end of the year 9999: what lies behind it cannot be written in four digits.
+        const LAST: u64 = 253_402_300_799_999;
+        match Form::deserialize(deserializer)? {
+            Form::Millis(number) => number
+                .whole()
+                .filter(|ms| *ms <= LAST)
+                .map(Time::from_millis),
             Form::Text(text) => Time::parse(&text),
-            Form::Other(_) => None,
-        }))
+        }
+        .map(Self)
+        .ok_or_else(|| de::Error::custom("expected a date"))
     }
 }
 

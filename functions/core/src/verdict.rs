@@ -245,7 +245,6 @@ reasons! {
     Refused = "refused", "AWS refused the retry";
     PolicyChanged = "policy_changed", "the policy or the mode changed before the retry was due";
     TargetBusy = "target_busy", "AWS was too busy to take the retry for 24 hours";
-    Cancelled = "cancelled", "a person cancelled the queued retry";
 }
 
 impl fmt::Display for Reason {

@@ -302,16 +302,24 @@ impl Desk {
         };
         let declaration = declared.get("pipeline").unwrap_or(&Value::Null);
         let on_failure = named(list(declaration, "stages"), "name");
-        let filter =
-            json!({ "pipelineName": pipeline, "filter": { "pipelineExecutionId": execution_id } });
-        let Some(runs) = self.read(subject, "ListActionExecutions", &filter)? else {
-            return Ok(Fact::Gone);
-        };
-        let runs: Vec<ActionRun> = list(&runs, "actionExecutionDetails")
-            .iter()
-            .filter(|run| run.get("stageName").and_then(Value::as_str) == Some(stage))
-            .map(action_run)
-            .collect();
+        let mut runs: Vec<ActionRun> = Vec::new();
+        let mut filter = json!({
+            "pipelineName": pipeline,
+            "filter": { "pipelineExecutionId": execution_id },
+        });
+        loop {
+            let Some(page) = self.read(subject, "ListActionExecutions", &filter)? else {
+                return Ok(Fact::Gone);
+            };
+            let of_stage = list(&page, "actionExecutionDetails")
+                .iter()
+                .filter(|run| run.get("stageName").and_then(Value::as_str) == Some(stage));
+            runs.extend(of_stage.map(action_run));
+            match (page.get("nextToken"), filter.as_object_mut()) {
+                (Some(token), Some(filter)) => filter.insert("nextToken".into(), token.clone()),
+                _ => break,
+            };
+        }
         let latest = now.get("latestExecution");
         let metadata = now.get("retryStageMetadata").unwrap_or(&Value::Null);
         let state = StageState {
@@ -326,7 +334,7 @@ impl Desk {
                 .and_then(|stage| text(stage.get("onFailure")?, "result"))
                 .is_some_and(|result| result == "RETRY"),
         };
-        Ok(Fact::Stage(standing(&state, &runs, execution_id)))
+        Ok(standing(&state, &runs, execution_id).map_or(Fact::NotYet, Fact::Stage))
     }
 }
 
@@ -416,6 +424,10 @@ impl Target for Desk {
             },
             Identity::FailedActions(ids) => match self.stage(&entry.subject)? {
                 Fact::Stage(now) => now.compared(ids),
+                Fact::NotYet => {
+                    let call = "ListActionExecutions does not show the stage yet";
+                    return Err(Trouble::new(TroubleKind::Unreachable, call));
+                }
                 _ => Standing::Over(Reason::Gone),
             },
         })

@@ -22,8 +22,6 @@ pub(super) struct Detail<'a> {
     execution_id: Slot<Text<'a>>,
     #[serde(borrow, default)]
     state: Slot<Text<'a>>,
-    #[serde(default)]
-    version: Slot<Number>,
     #[serde(borrow, default)]
     stage: Slot<Text<'a>>,
     #[serde(borrow, default)]
@@ -99,7 +97,8 @@ pub(super) fn hear(
     };
     let resource = envelope
         .resources
-        .get()
+        .0
+        .as_ref()
         .and_then(|resources| resources.first())
         .map(Text::as_str);
     let arn = resource.and_then(|text| Arn::parse(text).ok());
@@ -196,9 +195,7 @@ pub(super) fn hear(
     } else {
         None
     };
-    let version = detail.version.whole("detail.version")?;
     let failed = FailedStage {
-        version,
         announced,
         standing: Field::Unknown,
     };

@@ -4,12 +4,13 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Bounds, Envelope, Heard, Irrelevant, Malformed, Sequel, SequelKind, agree};
 use crate::arn::{ExecutionArn, ExecutionKind};
 use crate::failure::{ExecutionStatus, FailedExecution, Failure, Field, Redrivable, Subject, What};
 use crate::time::Time;
-use crate::tolerant::{Moment, Number, Object, Slot, Text};
+use crate::tolerant::{Lenient, Moment, Number, Object, Slot, Text};
 use crate::verdict::Reason;
 
 #[derive(Deserialize)]
@@ -18,19 +19,13 @@ pub(super) struct Detail<'a> {
     #[serde(borrow, default)]
     execution_arn: Slot<Text<'a>>,
     #[serde(borrow, default)]
-    state_machine_arn: Slot<Text<'a>>,
-    #[serde(borrow, default)]
-    state_machine_version_arn: Slot<Text<'a>>,
-    #[serde(borrow, default)]
     status: Slot<Text<'a>>,
     #[serde(default)]
-    start_date: Slot<Moment>,
-    #[serde(default)]
-    stop_date: Slot<Moment>,
+    stop_date: Lenient<Moment>,
     #[serde(borrow, default)]
-    input: Slot<Text<'a>>,
+    input: Option<&'a RawValue>,
     #[serde(default)]
-    input_details: Slot<Object<InputDetails>>,
+    input_details: Lenient<InputDetails>,
     #[serde(default)]
     redrive_count: Slot<Number>,
     #[serde(borrow, default)]
@@ -43,8 +38,7 @@ pub(super) struct Detail<'a> {
 
 #[derive(Deserialize)]
 struct InputDetails {
-    #[serde(default)]
-    included: Slot<bool>,
+    included: bool,
 }
 
 /// What a status says when it announces no failure.
@@ -65,7 +59,7 @@ pub(super) fn hear(
 ) -> Result<Heard, Malformed> {
     let place = "detail.executionArn";
     let at = envelope.time.known().and_then(Time::parse);
-    let stopped = detail.stop_date.get().and_then(|moment| moment.0);
+    let stopped = detail.stop_date.0.map(|moment| moment.0);
     let redrive_count = match detail.redrive_count.whole("detail.redriveCount")? {
         None => Field::Unknown,
         Some(count) => match u32::try_from(count) {
@@ -148,14 +142,18 @@ pub(super) fn hear(
         Some("REDRIVABLE_BY_MAP_RUN") => Field::Known(Redrivable::ByMapRun),
         Some(_) => Field::Known(Redrivable::No),
     };
-    let included = detail
+    let left_out = detail
         .input_details
-        .get()
-        .and_then(|details| details.0.included.get());
-    let parent = match detail.input.known() {
-        Some(input) => Field::from_option(parent_in(input)),
-        None if included == Some(&false) => Field::Unknown,
+        .0
+        .is_some_and(|details| !details.included);
+    let parent = match detail.input.map(RawValue::get) {
+        None | Some("null") if left_out => Field::Unknown,
         None => Field::Absent,
+        // An input is text that holds JSON; where somebody wrote the JSON itself, that is read.
+        Some(input) => Field::from_option(
+            serde_json::from_str::<Text<'_>>(input)
+                .map_or_else(|_| parent_in(input), |text| parent_in(text.as_str())),
+        ),
     };
     let mut failed = FailedExecution {
         status: if status == "TIMED_OUT" {
@@ -165,12 +163,6 @@ pub(super) fn hear(
         },
         redrive_count,
         redrivable,
-        started: detail.start_date.get().and_then(|moment| moment.0),
-        state_machine_arn: detail.state_machine_arn.known().map(ToOwned::to_owned),
-        version_arn: detail
-            .state_machine_version_arn
-            .known()
-            .map(ToOwned::to_owned),
         error: detail.error.into_field(),
         cause: detail.cause.into_field(),
         parent,

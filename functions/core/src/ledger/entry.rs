@@ -70,6 +70,10 @@ pub struct Entry {
     /// Automatic retries, over all rules.
     #[serde(default)]
     pub retries: u32,
+    /// Retries of the subject that AWS counted before this entry was opened, which it does not hold: every
+    /// rule counts as used that often, now and later.
+    #[serde(default)]
+    pub before: u32,
     /// When a queued retry is to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
@@ -132,6 +136,8 @@ pub struct Judgement {
     pub identity: Identity,
     /// When it failed.
     pub failed_at: Time,
+    /// How often AWS says that the subject was retried before, by whomever.
+    pub retried_before: u32,
     /// What was decided.
     pub verdict: Verdict,
     /// Observe mode: nothing is done about it, now or ever.
@@ -167,6 +173,7 @@ impl Entry {
             because: None,
             uses: BTreeMap::new(),
             retries: 0,
+            before: judgement.retried_before,
             due: None,
             wake: None,
             lease: None,
@@ -184,10 +191,15 @@ impl Entry {
     #[must_use]
     pub fn ended(subject: Subject, identity: Identity, at: Time, pen: Pen<'_>) -> Self {
         let verdict = Verdict::ignore(Reason::Aborted);
+        let retried_before = match &identity {
+            Identity::RedriveCount(count) => *count,
+            Identity::FailedActions(_) => 0,
+        };
         let judgement = Judgement {
             subject,
             identity,
             failed_at: at,
+            retried_before,
             verdict,
             observed: false,
         };
@@ -382,11 +394,15 @@ impl Entry {
         Ok(entry)
     }
 
-    /// AWS did not let us: an error of our own deployment. The entry is kept, and the sweep tries again.
+    /// AWS did not let us: an error of our own deployment. The entry is kept, and the sweep tries again for as
+    /// long as AWS would redrive it.
     ///
     /// # Errors
     /// Nobody was acting.
     pub fn deny(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
+        if pen.now.since(self.failed_at) >= pen.terms.redrivable {
+            return self.give_up(Reason::NotRedrivable, !self.uncertain, pen);
+        }
         let mut entry = self.stepped(Step::PutOff, pen)?;
         entry.rest(pen.terms.longest_queue_delay, pen);
         Ok(entry)
@@ -501,28 +517,6 @@ impl Entry {
             }
             // A subject has one kind of identity for ever; the other is nothing to act on.
             _ => Relation::Earlier,
-        }
-    }
-
-    /// Retries of the subject that AWS counted before this entry was opened, which it does not hold: every
-    /// rule counts as used that often, now and later.
-    #[must_use]
-    pub fn before(&self) -> u32 {
-        let (identity, verdict) = self
-            .attempts
-            .first()
-            .map_or((&self.identity, &self.verdict), |first| {
-                (&first.identity, &first.verdict)
-            });
-        match identity {
-            Identity::RedriveCount(count) => *count,
-            // A stage's number is in its first verdict alone.
-            Identity::FailedActions(_) => verdict
-                .rules
-                .iter()
-                .map(|charge| charge.used)
-                .max()
-                .unwrap_or_default(),
         }
     }
 

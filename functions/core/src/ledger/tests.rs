@@ -69,10 +69,15 @@ fn judgement(identity: Identity, opening: Opening) -> Judgement {
         Opening::Queue | Opening::Observe => (Decision::Retry, 60),
         Opening::GiveUp => (Decision::GiveUp, 0),
     };
+    let retried_before = match &identity {
+        Identity::RedriveCount(count) => *count,
+        Identity::FailedActions(_) => 0,
+    };
     Judgement {
         subject: subject(),
         identity,
         failed_at: second(0),
+        retried_before,
         verdict: verdict(decision, &["r"], delay),
         observed: opening == Opening::Observe,
     }
@@ -520,9 +525,9 @@ fn a_busy_target_is_given_up_at_the_very_second_and_in_doubt_stays_charged() {
 }
 
 #[test]
-fn what_aws_denies_us_is_kept_for_as_long_as_it_takes() {
+fn what_aws_denies_us_is_kept_for_as_long_as_aws_would_redrive_it() {
     let mut entry = opened(Opening::Act);
-    for days in 0..20 {
+    for days in 0..14 {
         let now = days * 24 * 3600;
         entry = at(now, |pen| entry.deny(pen)).unwrap();
         assert_eq!(
@@ -533,6 +538,12 @@ fn what_aws_denies_us_is_kept_for_as_long_as_it_takes() {
         entry = at(now, |pen| entry.take(pen)).unwrap();
     }
     assert_eq!(entry.retries, 1);
+    let over = at(14 * 24 * 3600, |pen| entry.deny(pen)).unwrap();
+    assert_eq!(
+        (over.state, over.reason()),
+        (State::GivenUp, Reason::NotRedrivable)
+    );
+    assert_eq!((over.retries, over.wake), (0, None));
 }
 
 #[test]
@@ -730,6 +741,7 @@ fn an_entry_of_a_former_version_is_still_read() {
     let written: serde_json::Value = serde_json::to_value(&entry).unwrap();
     let mut expected: serde_json::Value = serde_json::from_str(json).unwrap();
     expected["uncertain"] = false.into();
+    expected["before"] = 0.into();
     assert_eq!(written, expected);
     let stage = Subject::Stage {
         arn: "a".into(),
@@ -795,6 +807,14 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// A claim that was won back cannot know whether its owner acted meanwhile.
+fn in_doubt(entry: &Entry) -> Entry {
+    Entry {
+        uncertain: true,
+        ..entry.clone()
+    }
+}
+
 #[test]
 fn only_the_writer_of_an_acting_entry_gets_the_claim() {
     let acting = opened(Opening::Act);
@@ -813,7 +833,7 @@ fn only_the_writer_of_an_acting_entry_gets_the_claim() {
         (
             &acting,
             Swap::Stale(Some(acting.clone())),
-            Written::Claimed(Claim(acting.clone())),
+            Written::Claimed(Claim(in_doubt(&acting))),
         ),
         (
             &queued,
@@ -851,7 +871,10 @@ fn a_ticket_that_comes_twice_is_void_the_second_time() {
             Err(Some(queued.clone())),
         ),
         // Our own take, whose answer was lost.
-        (Take::Refused(Some(ours.clone())), Ok(Claim(ours))),
+        (
+            Take::Refused(Some(ours.clone())),
+            Ok(Claim(in_doubt(&ours))),
+        ),
     ] {
         let ledger = Told {
             swap: RefCell::default(),

@@ -174,6 +174,9 @@ impl Backoff {
             #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
             let fraction = (draw >> 11) as f64 / ((1_u64 << 53) - 1) as f64;
             delay *= fraction;
+        } else {
+            // 100 * 1.15 is 114.99999999999999 to a float, and 115 to a person.
+            delay += 1e-6;
         }
         #[expect(
             clippy::cast_possible_truncation,

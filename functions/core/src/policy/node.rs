@@ -149,7 +149,7 @@ fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
     if builder.root.is_none() {
         return Err(Problem::new(
             Place { line: 1, column: 1 },
-            "the document is empty; the shortest one is: version: 1",
+            "the document is empty; the shortest one that retries nothing is: { version: 1, retry: {} }",
         ));
     }
     Ok(())

@@ -67,6 +67,13 @@ pub(super) fn did_you_mean(read: &str, known: &[&str]) -> String {
 
 fn closest<'a>(read: &str, known: &[&'a str]) -> Option<&'a str> {
     let read = simplified(read);
+    // "interval" is short for "interval_seconds", however many letters are missing.
+    if let Some(word) = known
+        .iter()
+        .find(|word| read.len() >= 4 && simplified(word).starts_with(&read))
+    {
+        return Some(word);
+    }
     let (distance, word) = known
         .iter()
         .map(|word| (distance(&read, &simplified(word)), *word))

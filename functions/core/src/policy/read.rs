@@ -18,7 +18,7 @@ const LONGEST_DELAY_SECONDS: i64 = 14 * 24 * 60 * 60;
 
 /// Words of the language that this version does not read yet. An error tells so, instead of calling them
 /// unknown, and instead of dropping what somebody relies on.
-const NOT_YET: [&str; 9] = [
+const NOT_YET: [&str; 11] = [
     "exit_status",
     "signal",
     "signal_reason",
@@ -28,6 +28,8 @@ const NOT_YET: [&str; 9] = [
     "mode",
     "max_attempts",
     "manual",
+    "allowed",
+    "permit_on_passed",
 ];
 
 /// Words kept for later versions of the language.
@@ -315,7 +317,7 @@ impl Reader {
             (_, Some(Scalar::Bool(false))) => {}
             (Kind::Map(_), _) => policy.automatic.extend(self.rule(node)),
             (Kind::List(items), _) => {
-                let mut ids: BTreeMap<String, usize> = BTreeMap::new();
+                let mut ids: Vec<(String, Place, bool)> = Vec::new();
                 for item in items {
                     let Some(rule) = self.rule(item) else {
                         continue;
@@ -324,12 +326,15 @@ impl Reader {
                         Kind::Map(entries) => get(entries, "id").map(|(_, node)| node.place),
                         _ => None,
                     };
-                    if let Some(place) = written {
-                        if let Some(line) = ids.get(&rule.id) {
-                            self.wrong(place, format!("id: {:?} is taken by the rule on line {line}; ids are unique in a policy", rule.id));
-                        }
-                        ids.entry(rule.id.clone()).or_insert(place.line);
+                    let place = written.unwrap_or(item.place);
+                    let taken = ids
+                        .iter()
+                        .find(|(id, _, named)| *id == rule.id && (*named || written.is_some()));
+                    if let Some((_, first, _)) = taken {
+                        let line = first.line;
+                        self.wrong(place, format!("id: {:?} is taken by the rule on line {line}; ids are unique in a policy", rule.id));
                     }
+                    ids.push((rule.id.clone(), place, written.is_some()));
                     policy.automatic.push(rule);
                 }
             }
@@ -374,7 +379,7 @@ impl Reader {
         keys.push("not");
         let entries = self.map(node, "never", &keys)?;
         let conditions = self.conditions(entries);
-        if conditions.is_empty() {
+        if entries.is_empty() {
             self.wrong(node.place, "never: an entry without conditions would forbid everything; write automatic: false instead");
         }
         Some(conditions)
@@ -401,8 +406,9 @@ impl Reader {
             let values = self.texts(node, word.as_str());
             if word == Word::Status {
                 for (place, value) in &values {
-                    let known = ["FAILED", "TIMED_OUT", "*"];
-                    if !known.iter().any(|known| known.eq_ignore_ascii_case(value)) {
+                    let known = ["FAILED", "TIMED_OUT"];
+                    let glob = Glob::new(value, true);
+                    if value != "none" && !known.iter().any(|known| glob.matches(known)) {
                         let near = did_you_mean(value, &known);
                         let message = format!(
                             "status: expected FAILED or TIMED_OUT, read {value:?}{near}; nothing else is ever retried"
@@ -536,6 +542,14 @@ impl Reader {
         }
     }
 
+    /// One value of a condition. The empty text is a value like any other: empty is not absent.
+    fn value(&mut self, node: &Node, what: &str) -> Option<(Place, String)> {
+        match node.scalar() {
+            Some(Scalar::Text("")) => Some((node.place, String::new())),
+            _ => self.text(node, what).map(|text| (node.place, text)),
+        }
+    }
+
     /// A text or a list of texts, at least one.
     fn texts(&mut self, node: &Node, what: &str) -> Vec<(Place, String)> {
         match &node.kind {
@@ -545,13 +559,9 @@ impl Reader {
             }
             Kind::List(items) => items
                 .iter()
-                .filter_map(|item| self.text(item, what).map(|text| (item.place, text)))
+                .filter_map(|item| self.value(item, what))
                 .collect(),
-            _ => self
-                .text(node, what)
-                .map(|text| (node.place, text))
-                .into_iter()
-                .collect(),
+            _ => self.value(node, what).into_iter().collect(),
         }
     }
 }

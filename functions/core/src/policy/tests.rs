@@ -43,9 +43,6 @@ fn failed(error: Field<&str>, cause: Field<&str>) -> FailedExecution {
         status: ExecutionStatus::Failed,
         redrive_count: Field::Known(0),
         redrivable: Field::Known(Redrivable::Yes),
-        started: None,
-        state_machine_arn: None,
-        version_arn: None,
         error: text(Some(error)),
         cause: text(Some(cause)),
         parent: Field::Absent,
@@ -302,12 +299,23 @@ fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
             )
         );
     }
-    for nothing in ["null", "~", "\"\""] {
-        let read = if nothing == "\"\"" {
-            "the text \"\""
-        } else {
-            "nothing"
-        };
+    // The empty text is a value: empty is not absent.
+    let empty = read("version: 1\nretry: {automatic: {cause: ''}}");
+    let conditions = &empty.policies[0].automatic[0].conditions;
+    for (cause, hit) in [
+        (Field::Known(""), Hit::Yes),
+        (Field::Known("x"), Hit::No),
+        (Field::Absent, Hit::No),
+    ] {
+        let execution = failed(Field::Known("E"), cause);
+        assert_eq!(
+            conditions.meet(&View::Execution(&execution)),
+            hit,
+            "{cause:?}"
+        );
+    }
+    for nothing in ["null", "~"] {
+        let read = "nothing";
         assert_eq!(
             wrong(&format!(
                 "version: 1\nretry: {{automatic: {{error: {nothing}}}}}"
@@ -325,8 +333,8 @@ const CONDITIONS: &str =
 fn each_problem_of_a_document_has_its_place_and_its_words() {
     let keys = "version, retry, policies, never or budget";
     for (text, expected) in [
-        ("", "1:1: the document is empty; the shortest one is: version: 1".to_string()),
-        ("# nothing\n", "1:1: the document is empty; the shortest one is: version: 1".into()),
+        ("", "1:1: the document is empty; the shortest one that retries nothing is: { version: 1, retry: {} }".to_string()),
+        ("# nothing\n", "1:1: the document is empty; the shortest one that retries nothing is: { version: 1, retry: {} }".into()),
         ("\n---\n", format!("3:1: the document: expected a mapping with the keys {keys}, read nothing")),
         ("[]", format!("1:1: the document: expected a mapping with the keys {keys}, read a list")),
         ("version", format!("1:1: the document: expected a mapping with the keys {keys}, read the text \"version\"")),
@@ -395,7 +403,7 @@ fn each_problem_of_a_rule_has_its_place_and_its_words() {
         ("{errorCode: 1}", format!("2:21: a rule: unknown key \"errorCode\"; the keys here are {RULE_KEYS}; did you mean \"error_code\"?")),
         ("{colour: 1}", format!("2:21: a rule: unknown key \"colour\"; the keys here are {RULE_KEYS}")),
         ("{backoff: 30}", "2:30: backoff: expected a mapping with the keys interval_seconds, backoff_rate, max_delay_seconds or jitter_strategy, read the number 30".into()),
-        ("{backoff: {interval: 5}}", "2:31: backoff: unknown key \"interval\"; the keys here are interval_seconds, backoff_rate, max_delay_seconds or jitter_strategy".into()),
+        ("{backoff: {interval: 5}}", "2:31: backoff: unknown key \"interval\"; the keys here are interval_seconds, backoff_rate, max_delay_seconds or jitter_strategy; did you mean \"interval_seconds\"?".into()),
         ("{backoff: {interval_seconds: -1}}", "2:49: interval_seconds: expected a whole number from 0 to 1209600, read the number -1".into()),
         ("{backoff: {interval_seconds: 1.5}}", "2:49: interval_seconds: expected a whole number from 0 to 1209600, read the number 1.5".into()),
         ("{backoff: {max_delay_seconds: 1209601}}", "2:50: max_delay_seconds: expected a whole number from 0 to 1209600, read the number 1209601".into()),
@@ -1033,7 +1041,6 @@ fn a_stage_is_seen_once_for_each_failed_action() {
         subject: stage_of("web"),
         at: Time::default(),
         what: What::Stage(FailedStage {
-            version: None,
             announced,
             standing,
         }),

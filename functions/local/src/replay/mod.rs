@@ -461,7 +461,13 @@ impl<'s> Player<'s> {
     fn row(&mut self, from: From, file: Option<String>, record: Record, failed: Option<String>) {
         let failed = match (&record.subject, failed) {
             (Some(subject), Some(failed)) => {
-                self.failed.insert(subject.clone(), failed.clone());
+                // The first failure of several that say otherwise is the one that is retried.
+                if matches!(
+                    record.done,
+                    Done::Queued | Done::PutOff | Done::Retried | Done::Unknown
+                ) {
+                    self.failed.insert(subject.clone(), failed.clone());
+                }
                 Some(failed)
             }
             // What comes back from the queue does not carry what failed: it is remembered here alone.

@@ -1,0 +1,30 @@
+//! A claim that is won back: the same owner comes again, and cannot know whether it acted.
+
+use redrive_core::handle::Done;
+use redrive_core::ledger::State;
+
+use crate::scene::{Scene, rule};
+use crate::world::Break;
+
+/// One batch may hold a message twice, and one name for both must not make two retries of it, nor give back
+/// the charge of the one that was made.
+#[test]
+fn a_ticket_that_stands_twice_in_one_batch_is_acted_on_once() {
+    for scene in Scene::both_for_ever(&rule(2, 60)) {
+        scene.hear(&scene.failed());
+        let ticket = scene.entry().ticket();
+        scene.wind(60);
+        scene.next_breaks("swap", Break::Before);
+        scene.as_one_owner(async |redrive| {
+            let first = redrive.due(&ticket).await.unwrap();
+            assert_eq!((first.done, first.unsettled), (Done::Retried, true));
+            let second = redrive.due(&ticket).await.unwrap();
+            assert_eq!(second.done, Done::Confirmed);
+        });
+        assert_eq!(
+            (scene.effects(), scene.stands().2, scene.stands().3),
+            (1, 1, 1)
+        );
+        assert_eq!(scene.entry().state, State::Retried);
+    }
+}
