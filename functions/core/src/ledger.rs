@@ -84,7 +84,7 @@ pub struct Ticket {
     pub failure: u32,
 }
 
-/// The proof that one may act: an entry in the state `acting`, written by its owner. Only [`write`] and
+/// The proof that one may act: an entry in the state `acting`, written by its owner. Only [`write()`] and
 /// [`take`] make one, and a [`Target`](crate::handle::Target) acts on nothing else.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claim(Entry);
@@ -195,7 +195,7 @@ pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Troub
     })
 }
 
-/// Takes what a ticket names. A ticket that comes twice is void the second time. As with [`write`], a take
+/// Takes what a ticket names. A ticket that comes twice is void the second time. As with [`write()`], a take
 /// that meets itself is won, in doubt.
 ///
 /// # Errors
