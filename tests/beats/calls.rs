@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use redrive_core::handle::Done;
 use redrive_local::codepipeline::Outcome as Brings;
-use redrive_local::stepfunctions::Outcome as Ends;
+use redrive_local::stepfunctions::{Outcome as Ends, Script, Seed, Status};
 
-use crate::scene::{Scene, rule, with};
+use crate::scene::{ARN, NOW, Scene, rule, with};
 
 fn of_aws(scene: &Scene) -> BTreeMap<String, usize> {
     scene.world.desk.calls()
@@ -29,13 +29,81 @@ fn a_time_out_retried_at_once_costs_three_calls() {
 }
 
 #[test]
-fn a_failure_costs_one_history_more() {
+fn the_first_failure_of_a_machine_costs_a_look_at_its_definition() {
     let [scene, _] = Scene::both(&rule(2, 0));
     assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
     assert_eq!(scene.world.calls(), ["know", "swap", "act", "swap"]);
     assert_eq!(
         of_aws(&scene),
-        counted(&[("GetExecutionHistory", 1), ("RedriveExecution", 1)])
+        counted(&[
+            ("DescribeStateMachineForExecution", 1),
+            ("RedriveExecution", 1)
+        ])
+    );
+}
+
+/// Describe and history calls are ten to twenty times scarcer than redrives: a storm must not need one each.
+#[test]
+fn a_thousand_failures_of_one_machine_need_its_definition_once() {
+    let scene = Scene::execution(
+        &rule(2, 0),
+        [Ends::fail("Glue.Throttled", "busy"), Ends::succeed()],
+    );
+    let machine = "arn:aws:states:eu-west-1:111122223333:stateMachine:storm";
+    let now = scene.now().as_millis();
+    for number in 0..1000 {
+        let arn = format!("arn:aws:states:eu-west-1:111122223333:execution:storm:{number}");
+        // The first makes the machine; the others start when its definition has settled.
+        let start = if number == 0 {
+            now - 600_000
+        } else {
+            now - 60_000
+        };
+        let seed = Seed {
+            error: Some("Glue.Throttled".into()),
+            outcomes: Script::new([Ends::succeed()]),
+            ..Seed::new(&arn, Status::Failed, start, now)
+        };
+        scene
+            .region(|region| region.stepfunctions.seed(seed))
+            .unwrap();
+        let event = serde_json::json!({
+            "source": "aws.states", "detail-type": "Step Functions Execution Status Change",
+            "account": "111122223333", "region": "eu-west-1",
+            "detail": {
+                "executionArn": arn, "stateMachineArn": machine, "status": "FAILED", "startDate": start,
+                "stopDate": now, "error": "Glue.Throttled", "cause": "busy", "redriveCount": 0,
+                "redriveStatus": "REDRIVABLE",
+            },
+        });
+        assert_eq!(scene.hear(&event).done, Done::Retried, "{number}");
+    }
+    let calls = of_aws(&scene);
+    assert_eq!(calls["RedriveExecution"], 1000);
+    let scarce: usize = calls
+        .iter()
+        .filter(|(name, _)| *name != "RedriveExecution")
+        .map(|(_, times)| times)
+        .sum();
+    assert!(scarce < 10, "{calls:?}");
+}
+
+#[test]
+fn a_machine_with_a_fail_state_is_asked_for_its_history() {
+    let failed = Seed {
+        error: Some("Own.Error".into()),
+        ended_in_fail_state: true,
+        failed_state: Some("Refuse".into()),
+        ..Seed::new(ARN, Status::Failed, NOW.as_millis() - 1000, NOW.as_millis())
+    };
+    let scene = Scene::seeded(&rule(5, 0), failed);
+    scene.hear(&scene.emitted_copy());
+    assert_eq!(
+        of_aws(&scene),
+        counted(&[
+            ("DescribeStateMachineForExecution", 1),
+            ("GetExecutionHistory", 1)
+        ])
     );
 }
 

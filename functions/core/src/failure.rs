@@ -111,6 +111,12 @@ pub struct FailedExecution {
     pub redrive_count: Field<u32>,
     /// Whether AWS would redrive it; no judgement of ours (Fail states carry REDRIVABLE too).
     pub redrivable: Field<Redrivable>,
+    /// When it was first started; a redrive does not change that.
+    pub started: Option<Time>,
+    /// The state machine's ARN, unqualified.
+    pub state_machine_arn: Option<String>,
+    /// The version it was started by, where it was.
+    pub version_arn: Option<String>,
     /// The error's name, at most 256 characters. TIMED_OUT reads as `States.Timeout`.
     pub error: Field<String>,
     /// The error's cause, at most 32,768 characters. It may hold secrets: match it, never print it.

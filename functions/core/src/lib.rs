@@ -77,6 +77,7 @@ extern crate alloc;
 pub mod arn;
 pub mod calls;
 pub mod decide;
+pub mod definition;
 mod digest;
 pub mod event;
 pub mod failure;

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use redrive_core::arn::Arn;
 use redrive_core::calls::{Call, outcome_of};
+use redrive_core::definition::{FailStates, Machines, Revision, Told};
 use redrive_core::event::parent_in;
 use redrive_core::failure::{
-    Description, Fact, FailedAction, Failure, Field, Identity, Need, Redrivable, Service as Which,
-    Subject,
+    Description, Fact, FailedAction, FailedExecution, Failure, Field, Identity, Need, Redrivable,
+    Service as Which, Subject, What,
 };
 use redrive_core::handle::{Clock, Outcome, Queue, Standing, Target};
 use redrive_core::history::{Ending, HistoryEvent, ending};
@@ -94,6 +95,7 @@ pub struct Desk {
     /// The ledger.
     pub ledger: Memory,
     now: Cell<Time>,
+    machines: RefCell<Machines>,
     regions: RefCell<BTreeMap<(String, String, String), Region>>,
     queue: RefCell<BTreeMap<(Time, u64), Ticket>>,
     sent: Cell<u64>,
@@ -105,6 +107,7 @@ impl Desk {
         Self {
             ledger: Memory::default(),
             now: Cell::new(now),
+            machines: RefCell::default(),
             regions: RefCell::default(),
             queue: RefCell::default(),
             sent: Cell::new(0),
@@ -244,6 +247,29 @@ impl Desk {
         }))
     }
 
+    /// What is known of an execution's machine, and what there is to learn of it.
+    fn told(&self, subject: &Subject, execution: &FailedExecution) -> Result<Told, Trouble> {
+        let now = self.now.get();
+        let mut told = self.machines.borrow().tell(execution, now);
+        if let (Told::Unconfirmed, Some(machine)) = (told, &execution.state_machine_arn) {
+            let body = json!({ "stateMachineArn": machine });
+            let shown = self.read(subject, "DescribeStateMachine", &body)?;
+            let id = shown.as_ref().and_then(|shown| text(shown, "revisionId"));
+            let mut machines = self.machines.borrow_mut();
+            machines.confirm(machine, id.as_deref(), now);
+            told = machines.tell(execution, now);
+        }
+        if told == Told::Unknown {
+            let body = json!({ "executionArn": subject.arn() });
+            if let Some(shown) = self.read(subject, "DescribeStateMachineForExecution", &body)?
+                && let Some(revision) = revision(&shown)
+            {
+                told = self.machines.borrow_mut().learn(execution, revision);
+            }
+        }
+        Ok(told)
+    }
+
     /// Whether the run of an execution after so many redrives ended in a Fail state.
     fn ending(&self, subject: &Subject, redrive_count: u32) -> Result<Fact, Trouble> {
         let mut events: Vec<HistoryEvent> = Vec::new();
@@ -338,6 +364,22 @@ impl Desk {
     }
 }
 
+fn revision(shown: &Value) -> Option<Revision> {
+    let updated = shown.get("updateDate").and_then(Value::as_f64)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a date after 1970"
+    )]
+    let since = Time::from_millis((updated * 1000.0) as u64);
+    let fail_states = FailStates::read(&text(shown, "definition")?)?;
+    Some(Revision {
+        id: text(shown, "revisionId"),
+        since,
+        fail_states,
+    })
+}
+
 fn history_event(event: &Value) -> HistoryEvent {
     let number = |pointer: &str| event.pointer(pointer).and_then(Value::as_u64);
     HistoryEvent {
@@ -410,7 +452,14 @@ impl Target for Desk {
             Need::Description => self
                 .describe(subject)?
                 .map_or(Fact::Gone, Fact::Description),
-            Need::History => self.ending(subject, failure.retried_before().unwrap_or_default())?,
+            Need::History => match &failure.what {
+                What::Execution(execution)
+                    if self.told(subject, execution)? == Told::NoFailState =>
+                {
+                    Fact::Ending { fail_state: false }
+                }
+                _ => self.ending(subject, failure.retried_before().unwrap_or_default())?,
+            },
             Need::PipelineState => self.stage(subject)?,
         })
     }

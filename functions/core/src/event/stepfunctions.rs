@@ -21,7 +21,13 @@ pub(super) struct Detail<'a> {
     #[serde(borrow, default)]
     status: Slot<Text<'a>>,
     #[serde(default)]
+    start_date: Lenient<Moment>,
+    #[serde(default)]
     stop_date: Lenient<Moment>,
+    #[serde(borrow, default)]
+    state_machine_arn: Lenient<Text<'a>>,
+    #[serde(borrow, default)]
+    state_machine_version_arn: Lenient<Text<'a>>,
     #[serde(borrow, default)]
     input: Option<&'a RawValue>,
     #[serde(default)]
@@ -163,6 +169,12 @@ pub(super) fn hear(
         },
         redrive_count,
         redrivable,
+        started: detail.start_date.0.map(|moment| moment.0),
+        state_machine_arn: detail.state_machine_arn.0.map(|text| text.0.into_owned()),
+        version_arn: detail
+            .state_machine_version_arn
+            .0
+            .map(|text| text.0.into_owned()),
         error: detail.error.into_field(),
         cause: detail.cause.into_field(),
         parent,

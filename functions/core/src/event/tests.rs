@@ -191,6 +191,11 @@ fn a_failed_execution_is_read_whole() {
                 status: ExecutionStatus::Failed,
                 redrive_count: Field::Known(2),
                 redrivable: Field::Known(Redrivable::Yes),
+                started: Some(Time::from_millis(1_795_140_003_118)),
+                state_machine_arn: Some(
+                    "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-orders".into()
+                ),
+                version_arn: Some(version.into()),
                 error: known("DynamoDB.ProvisionedThroughputExceededException"),
                 cause: known("a cause"),
                 parent: Field::Absent,
