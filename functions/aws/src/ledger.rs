@@ -1,0 +1,347 @@
+//! The ledger on DynamoDB: one table, one item a subject, every write conditional.
+//!
+//! An item is the entry, each field an attribute of its own, and three attributes for DynamoDB itself:
+//! `pk`, `ttl`, and, while the entry has a `wake`, `waiting`, which puts it into the index `due`.
+//!
+//! - A write is refused by its condition, never by a lock, and the refusal brings what is stored with it
+//!   (`ReturnValuesOnConditionCheckFailure`), so that who loses needs no read.
+//! - The SDK repeats a write whose answer was lost; the second one then meets the first. That is no fault:
+//!   [`write`](redrive_core::ledger::write) knows its own.
+//! - An item holds at most 400 KB, names included ("Quotas in DynamoDB"). A thousand attempts take 262 to 354 KB,
+//!   by rules and their reasons: that is a test.
+//! - All that wait share one partition of the index, which takes 1,000 writes of 1 KB a second ("Best
+//!   practices for partition keys"); beyond that DynamoDB throttles the writes of entries that wait.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure as OnRefusal,
+};
+use redrive_core::failure::Subject;
+use redrive_core::ledger::{EARLY, Entry, Lease, Ledger, Pen, State, Swap, Take, Ticket};
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+
+use crate::table::{DUE, KEY, TTL, WAITING, WAKE};
+use crate::trouble;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// What `waiting` says in every item that has it.
+const YES: &str = "yes";
+
+/// Entries in a DynamoDB table.
+#[derive(Debug, Clone)]
+pub struct DynamoDb {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDb {
+    /// The ledger in `table`, which has to be as [`table`](crate::table) says.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self {
+            client,
+            table: table.into(),
+        }
+    }
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn millis(time: Time) -> AttributeValue {
+    number(time.as_millis())
+}
+
+/// In whole seconds, as TTL wants it; never too early.
+fn ttl(expires: Time) -> AttributeValue {
+    number(expires.as_millis().div_ceil(1_000))
+}
+
+/// An entry as it is stored.
+fn item(entry: &Entry) -> Result<Item, Trouble> {
+    let mut item: Item = serde_dynamo::to_item(entry)
+        .map_err(|_| Trouble::new(TroubleKind::Bug, "PutItem (the entry is no item)"))?;
+    item.insert(KEY.to_owned(), text(&entry.subject.key()));
+    item.insert(TTL.to_owned(), ttl(entry.expires));
+    if entry.wake.is_some() {
+        item.insert(WAITING.to_owned(), text(YES));
+    }
+    Ok(item)
+}
+
+/// A stored item as the entry that it is.
+fn entry(call: &str, item: Item) -> Result<Entry, Trouble> {
+    // The error is not passed on: it may quote the item.
+    serde_dynamo::from_item(item)
+        .map_err(|_| Trouble::new(TroubleKind::Bug, format!("{call} (the item is no entry)")))
+}
+
+impl Ledger for DynamoDb {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(KEY, text(&subject.key()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| trouble::of("GetItem", &self.table, &error))?;
+        answer.item.map(|item| entry("GetItem", item)).transpose()
+    }
+
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item(entry)?))
+            .return_values_on_condition_check_failure(OnRefusal::AllOld);
+        let put = match entry.revision {
+            0 => return Ok(Swap::Stale(self.read(&entry.subject).await?)),
+            1 => put
+                .condition_expression("attribute_not_exists(#pk)")
+                .expression_attribute_names("#pk", KEY),
+            revision => put
+                .condition_expression("#revision = :before")
+                .expression_attribute_names("#revision", "revision")
+                .expression_attribute_values(":before", number(revision.saturating_sub(1))),
+        };
+        match put.send().await {
+            Ok(_) => Ok(Swap::Stored),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Swap::Stale(stored("PutItem", refused.item.clone())?))
+                }
+                _ => Err(trouble::of("PutItem", &self.table, &error)),
+            },
+        }
+    }
+
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+        // What Entry::is_due asks and Entry::take does, so that no read comes before the write. The contract
+        // and the tests on real engines compare.
+        let until = pen.now.plus(pen.terms.lease);
+        let expires = pen.now.plus(pen.terms.keep);
+        let lease = serde_dynamo::to_attribute_value(Lease {
+            owner: pen.owner.clone(),
+            until,
+        })
+        .map_err(|_| Trouble::new(TroubleKind::Bug, "UpdateItem (the lease is no attribute)"))?;
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(KEY, text(&ticket.subject.key()))
+            .condition_expression(
+                "#state = :queued AND #failure = :failure \
+                 AND (attribute_not_exists(#due) OR #due <= :latest)",
+            )
+            .update_expression(
+                "SET #state = :acting, #revision = #revision + :one, #by = :owner, #updated = :now, \
+                 #lease = :lease, #wake = :until, #waiting = :yes, #expires = :expires, #ttl = :ttl \
+                 REMOVE #due",
+            )
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(OnRefusal::AllOld);
+        // Every name behind a #: some are words of the expression language.
+        for (name, attribute) in [
+            ("#state", "state"),
+            ("#failure", "failure"),
+            ("#due", "due"),
+            ("#revision", "revision"),
+            ("#by", "by"),
+            ("#updated", "updated"),
+            ("#lease", "lease"),
+            ("#wake", WAKE),
+            ("#waiting", WAITING),
+            ("#expires", "expires"),
+            ("#ttl", TTL),
+        ] {
+            update = update.expression_attribute_names(name, attribute);
+        }
+        for (name, value) in [
+            (":queued", text(State::Queued.as_str())),
+            (":failure", number(ticket.failure)),
+            (":latest", millis(pen.now.plus(EARLY))),
+            (":acting", text(State::Acting.as_str())),
+            (":one", number(1)),
+            (":owner", text(&pen.owner.0)),
+            (":now", millis(pen.now)),
+            (":lease", lease),
+            (":until", millis(until)),
+            (":yes", text(YES)),
+            (":expires", millis(expires)),
+            (":ttl", ttl(expires)),
+        ] {
+            update = update.expression_attribute_values(name, value);
+        }
+        match update.send().await {
+            Ok(answer) => {
+                let taken = stored("UpdateItem", answer.attributes)?.ok_or_else(|| {
+                    Trouble::new(TroubleKind::Unreachable, "UpdateItem (no attributes)")
+                })?;
+                Ok(Take::Taken(taken))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Take::Refused(stored("UpdateItem", refused.item.clone())?))
+                }
+                _ => Err(trouble::of("UpdateItem", &self.table, &error)),
+            },
+        }
+    }
+
+    /// One page, of 1 MB at the most: where entries are large there may be more than it shows.
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE)
+            .key_condition_expression("#waiting = :yes AND #wake <= :now")
+            .expression_attribute_names("#waiting", WAITING)
+            .expression_attribute_names("#wake", WAKE)
+            .expression_attribute_values(":yes", text(YES))
+            .expression_attribute_values(":now", millis(now))
+            .scan_index_forward(true)
+            .limit(i32::try_from(most).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| trouble::of("Query", &self.table, &error))?;
+        answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| entry("Query", item))
+            .collect()
+    }
+}
+
+/// What an answer says is stored. Engines write nothing as no item or as an empty one.
+fn stored(call: &str, item: Option<Item>) -> Result<Option<Entry>, Trouble> {
+    item.filter(|item| !item.is_empty())
+        .map(|item| entry(call, item))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use redrive_core::failure::Identity;
+    use redrive_core::ledger::{Judgement, Owner, Terms};
+    use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+
+    use super::*;
+
+    /// Bytes as "DynamoDB item sizes and formats" counts them; numbers at their most.
+    fn size(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+            AttributeValue::Bool(_) | AttributeValue::Null(_) => 1,
+            AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + size(value)).sum::<usize>(),
+            AttributeValue::M(map) => {
+                3 + map
+                    .iter()
+                    .map(|(name, value)| 1 + name.len() + size(value))
+                    .sum::<usize>()
+            }
+            other => panic!("the ledger writes no {other:?}"),
+        }
+    }
+
+    fn written(entry: &Entry) -> usize {
+        item(entry)
+            .unwrap()
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum()
+    }
+
+    fn failed(rules: &[&str], identity: Identity) -> Judgement {
+        Judgement {
+            subject: Subject::stage(
+                "aws",
+                "eu-west-1",
+                "111122223333",
+                "web-delivery",
+                "Build",
+                "5f0c2f0e-0000-4000-8000-000000000001",
+            ),
+            identity,
+            failed_at: Time::from_millis(1_795_000_000_000),
+            retried_before: 0,
+            verdict: Verdict {
+                decision: Decision::Retry,
+                because: Reason::Matched,
+                policy: Some("step-functions".into()),
+                rules: rules
+                    .iter()
+                    .map(|rule| Charge {
+                        rule: (*rule).to_owned(),
+                        reason: Some("the service that was called had too much to do".into()),
+                        used: 10,
+                        limit: 10,
+                    })
+                    .collect(),
+                delay_seconds: 900,
+                retry_mode: RetryMode::FailedActions,
+            },
+            observed: false,
+        }
+    }
+
+    /// The bytes of an entry with so many attempts, each like the judgement.
+    fn after(attempts: usize, judgement: impl Fn(usize) -> Judgement) -> usize {
+        let (owner, terms) = (Owner("a".into()), Terms::default());
+        let pen = Pen {
+            owner: &owner,
+            now: Time::from_millis(1_795_000_000_000),
+            terms: &terms,
+        };
+        let mut entry = Entry::open(judgement(0), pen);
+        for number in 1..=attempts {
+            entry = entry.judge(judgement(number), pen).unwrap();
+        }
+        assert_eq!(entry.attempts.len(), attempts);
+        written(&entry)
+    }
+
+    /// 400 KB are the most. Each attempt has its rules with the words for people, as the shipped policy has.
+    #[test]
+    fn a_thousand_attempts_fit_into_an_item() {
+        let execution = |rules: &'static [&str]| {
+            after(1_000, move |number| {
+                failed(
+                    rules,
+                    Identity::RedriveCount(u32::try_from(number).unwrap()),
+                )
+            })
+        };
+        let stage = after(1_000, |number| {
+            let id = format!("{number:08}-0000-4000-8000-000000000001");
+            failed(&["throttled"], Identity::FailedActions([id].into()))
+        });
+        let sizes = [
+            execution(&["throttled"]),
+            stage,
+            execution(&["throttled", "rule-0f1e2d3c4b"]),
+        ];
+        assert_eq!(sizes, [261_559, 299_697, 353_669], "bytes");
+        assert!(sizes.iter().all(|size| *size < 400 * 1_024));
+    }
+}

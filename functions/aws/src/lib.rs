@@ -1,0 +1,23 @@
+//! The world that costs money: what the core's traits are in an account.
+//!
+//! Today that is the [`ledger`] on DynamoDB. [`table`] says what its table is made of, and makes one for tests
+//! and for a desk; [`http`] is the one HTTP client that the SDK's clients share.
+//!
+//! Nothing here decides anything: an error of a service becomes a
+//! [`Trouble`](redrive_core::trouble::Trouble), which says what kind it is, which call met it and the error's
+//! code, and never a message, since a service may quote what was sent.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod http;
+pub mod ledger;
+pub mod table;
+mod trouble;

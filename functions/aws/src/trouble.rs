@@ -1,0 +1,210 @@
+//! What an error of a service means to the core.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use redrive_core::trouble::{Trouble, TroubleKind};
+
+/// The kind behind an error's code. Codes: "Error handling with DynamoDB" and "Common errors" of its API
+/// reference, and what the SDK itself counts as throttling.
+fn kind(code: &str) -> TroubleKind {
+    match code {
+        "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "LimitExceededException"
+        | "SlowDown" => TroubleKind::Throttled,
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "ExpiredTokenException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "UnrecognizedClientException" => TroubleKind::Denied,
+        // What was sent is wrong, and stays wrong however often it is sent.
+        "ValidationException" | "SerializationException" => TroubleKind::Bug,
+        _ => TroubleKind::Unreachable,
+    }
+}
+
+/// The trouble with a call of DynamoDB. It names the call and the error's code; a message might quote an item.
+pub(crate) fn of<E: ProvideErrorMetadata>(call: &str, table: &str, error: &SdkError<E>) -> Trouble {
+    let unreachable = |what: &str| Trouble::new(TroubleKind::Unreachable, format!("{call} {what}"));
+    match error {
+        SdkError::ServiceError(answer) => match answer.err().code() {
+            Some(code @ "ResourceNotFoundException") => {
+                unreachable(&format!("{code}: there is no table {table}, or no index"))
+            }
+            Some(code) => Trouble::new(kind(code), format!("{call} {code}")),
+            None => unreachable(&format!("HTTP {}", answer.raw().status().as_u16())),
+        },
+        SdkError::TimeoutError(_) => unreachable("(no answer in time)"),
+        SdkError::DispatchFailure(_) => unreachable("(no connection)"),
+        SdkError::ResponseError(_) => unreachable("(an answer that cannot be read)"),
+        _ => unreachable("(not sent)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::http::HttpResponse;
+    use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata};
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+
+    use super::*;
+
+    const SECRET: &str =
+        "the item holds arn:aws:states:eu-west-1:111122223333:execution:etl:secret";
+
+    fn answered(status: u16, code: Option<&str>) -> SdkError<PutItemError> {
+        let mut meta = ErrorMetadata::builder().message(SECRET);
+        if let Some(code) = code {
+            meta = meta.code(code);
+        }
+        SdkError::service_error(
+            PutItemError::generic(meta.build()),
+            HttpResponse::new(status.try_into().unwrap(), SECRET.into()),
+        )
+    }
+
+    #[test]
+    fn an_error_of_dynamodb_says_what_kind_of_trouble_it_is_and_nothing_of_the_item() {
+        use TroubleKind::{Bug, Denied, Throttled, Unreachable};
+        let table = [
+            (
+                400,
+                Some("ProvisionedThroughputExceededException"),
+                Throttled,
+                "PutItem ProvisionedThroughputExceededException",
+            ),
+            (
+                400,
+                Some("RequestLimitExceeded"),
+                Throttled,
+                "PutItem RequestLimitExceeded",
+            ),
+            (
+                400,
+                Some("ThrottlingException"),
+                Throttled,
+                "PutItem ThrottlingException",
+            ),
+            (400, Some("Throttling"), Throttled, "PutItem Throttling"),
+            (
+                400,
+                Some("LimitExceededException"),
+                Throttled,
+                "PutItem LimitExceededException",
+            ),
+            (
+                400,
+                Some("AccessDeniedException"),
+                Denied,
+                "PutItem AccessDeniedException",
+            ),
+            (
+                400,
+                Some("UnrecognizedClientException"),
+                Denied,
+                "PutItem UnrecognizedClientException",
+            ),
+            (
+                400,
+                Some("ExpiredTokenException"),
+                Denied,
+                "PutItem ExpiredTokenException",
+            ),
+            (
+                400,
+                Some("InvalidSignatureException"),
+                Denied,
+                "PutItem InvalidSignatureException",
+            ),
+            (
+                400,
+                Some("MissingAuthenticationToken"),
+                Denied,
+                "PutItem MissingAuthenticationToken",
+            ),
+            (
+                400,
+                Some("ValidationException"),
+                Bug,
+                "PutItem ValidationException",
+            ),
+            (
+                400,
+                Some("SerializationException"),
+                Bug,
+                "PutItem SerializationException",
+            ),
+            (
+                400,
+                Some("ResourceNotFoundException"),
+                Unreachable,
+                "PutItem ResourceNotFoundException: there is no table redrive, or no index",
+            ),
+            (
+                400,
+                Some("TransactionConflictException"),
+                Unreachable,
+                "PutItem TransactionConflictException",
+            ),
+            (
+                400,
+                Some("SomethingNew"),
+                Unreachable,
+                "PutItem SomethingNew",
+            ),
+            (
+                500,
+                Some("InternalServerError"),
+                Unreachable,
+                "PutItem InternalServerError",
+            ),
+            (
+                503,
+                Some("ServiceUnavailable"),
+                Unreachable,
+                "PutItem ServiceUnavailable",
+            ),
+            (503, None, Unreachable, "PutItem HTTP 503"),
+        ];
+        for (status, code, kind, call) in table {
+            let trouble = of("PutItem", "redrive", &answered(status, code));
+            assert_eq!(trouble, Trouble::new(kind, call));
+        }
+        let unanswered: [(SdkError<PutItemError>, &str); 4] = [
+            (
+                SdkError::timeout_error(SECRET),
+                "PutItem (no answer in time)",
+            ),
+            (
+                SdkError::dispatch_failure(ConnectorError::io(SECRET.into())),
+                "PutItem (no connection)",
+            ),
+            (
+                SdkError::response_error(
+                    SECRET,
+                    HttpResponse::new(200.try_into().unwrap(), SECRET.into()),
+                ),
+                "PutItem (an answer that cannot be read)",
+            ),
+            (SdkError::construction_failure(SECRET), "PutItem (not sent)"),
+        ];
+        for (error, call) in unanswered {
+            assert_eq!(
+                of("PutItem", "redrive", &error),
+                Trouble::new(Unreachable, call)
+            );
+        }
+    }
+}
