@@ -1,0 +1,375 @@
+//! The ledger on DynamoDB keeps the contract: on Amazon's DynamoDB Local, and on moto.
+//!
+//! Where an engine cannot be had, its tests say NOT RUN and pass; `REDRIVE_REQUIRE_ENGINES=1` makes them fail.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod engine;
+mod ledger;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Barrier, LazyLock};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use redrive_aws::ledger::DynamoDb;
+use redrive_aws::{http, table};
+use redrive_core::failure::{Identity, Subject};
+use redrive_core::ledger::{
+    Entry, Judgement, Ledger, Owner, Pen, Swap, Take, Terms, Ticket, Written, write,
+};
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+
+use self::engine::Engine;
+
+/// One DynamoDB Local and one moto for all tests of this program.
+static DYNAMODB_LOCAL: LazyLock<Option<Engine>> = LazyLock::new(engine::dynamodb_local);
+static MOTO: LazyLock<Option<Engine>> = LazyLock::new(engine::moto);
+
+const NOW: Time = Time::from_millis(1_795_000_000_000);
+
+/// Runs what a test does, on a runtime like a function's.
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test)
+}
+
+fn client(url: &str) -> Client {
+    Client::from_conf(
+        Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(http::client())
+            .retry_config(RetryConfig::disabled())
+            .endpoint_url(url)
+            .build(),
+    )
+}
+
+/// A table that nobody has used.
+async fn fresh_table(client: &Client) -> String {
+    static TABLES: AtomicU32 = AtomicU32::new(0);
+    let name = format!("ledger-{}", TABLES.fetch_add(1, Ordering::Relaxed));
+    table::create(client, &name).await.unwrap();
+    name
+}
+
+async fn fresh(client: &Client) -> DynamoDb {
+    DynamoDb::new(client.clone(), fresh_table(client).await)
+}
+
+fn keeps_the_contract(engine: &Engine) {
+    run(async {
+        let client = client(&engine.url);
+        ledger::all(async || fresh(&client).await).await;
+    });
+}
+
+#[test]
+fn the_ledger_on_dynamodb_local_keeps_the_contract() {
+    if let Some(engine) = &*DYNAMODB_LOCAL {
+        keeps_the_contract(engine);
+    }
+}
+
+#[test]
+fn the_ledger_on_moto_keeps_the_contract() {
+    if let Some(engine) = &*MOTO {
+        keeps_the_contract(engine);
+    }
+}
+
+fn execution(name: &str) -> Subject {
+    Subject::Execution {
+        arn: format!("arn:aws:states:eu-west-1:111122223333:execution:etl:{name}"),
+    }
+}
+
+/// A failure that is retried after a while, on two rules that explain themselves.
+fn judgement(subject: Subject, count: u32, delay_seconds: u32) -> Judgement {
+    let charge = |rule: &str| Charge {
+        rule: rule.into(),
+        reason: Some("the service that was called had too much to do".into()),
+        used: count.min(9),
+        limit: 10,
+    };
+    Judgement {
+        subject,
+        identity: Identity::RedriveCount(count),
+        failed_at: NOW,
+        retried_before: 0,
+        verdict: Verdict {
+            decision: Decision::Retry,
+            because: Reason::Matched,
+            policy: Some("step-functions".into()),
+            rules: vec![charge("throttled"), charge("rule-0f1e2d3c4b")],
+            delay_seconds,
+            retry_mode: RetryMode::FailedActions,
+        },
+        observed: false,
+    }
+}
+
+#[test]
+fn fifty_threads_that_claim_at_once_give_one_winner() {
+    let Some(engine) = &*DYNAMODB_LOCAL else {
+        return;
+    };
+    let table = run(async { fresh_table(&client(&engine.url)).await });
+    let ledger = || DynamoDb::new(client(&engine.url), &table);
+    let start = Barrier::new(50);
+    let claim = |number: usize| {
+        let owner = Owner(format!("thread-{number}"));
+        let terms = Terms::default();
+        let pen = Pen {
+            owner: &owner,
+            now: NOW,
+            terms: &terms,
+        };
+        let entry = Entry::open(judgement(execution("race"), 0, 0), pen);
+        // A runtime and a connection of its own, as a function has.
+        run(async {
+            let ledger = ledger();
+            assert_eq!(ledger.read(&execution("nobody")).await, Ok(None));
+            start.wait();
+            match write(&ledger, entry).await.unwrap() {
+                Written::Claimed(claim) => Some(claim.entry().clone()),
+                Written::Lost(Some(_)) => None,
+                other => panic!("{other:?}"),
+            }
+        })
+    };
+    let winners: Vec<Entry> = std::thread::scope(|scope| {
+        let claim = &claim;
+        let threads: Vec<_> = (0..50)
+            .map(|number| scope.spawn(move || claim(number)))
+            .collect();
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(winners.len(), 1);
+    let stored = run(async { ledger().read(&execution("race")).await });
+    assert_eq!(stored, Ok(winners.first().cloned()), "who won is stored");
+}
+
+/// A take is one update that repeats what the core says of it; here on entries with everything in them.
+fn takes_as_the_core_says(engine: &Engine) {
+    let (a, b, terms) = (Owner("a".into()), Owner("b".into()), Terms::default());
+    let pen = |owner, seconds| Pen {
+        owner,
+        now: NOW.plus(Duration::from_secs(seconds)),
+        terms: &terms,
+    };
+    let judged = |count, delay| judgement(execution("take"), count, delay);
+    let acting = Entry::open(judged(0, 0), pen(&a, 0));
+    let doubted = acting.take_over(pen(&a, 1)).unwrap();
+    let busy = doubted.put_off(pen(&a, 2)).unwrap();
+    let anew = busy.judge(judged(1, 60), pen(&a, 3)).unwrap();
+    let long = anew.judge(judged(2, 100_000), pen(&a, 4)).unwrap();
+    let undated = Entry {
+        due: None,
+        wake: None,
+        because: Some(Reason::TargetBusy),
+        ..long.clone()
+    };
+    let (mut taken, mut refused) = (0, 0);
+    run(async {
+        let ledger = fresh(&client(&engine.url)).await;
+        for entry in [acting, doubted, busy, anew, long, undated] {
+            // Just too early and just in time by each entry's due; and last by another failure's ticket.
+            let tickets = [1, 2, 3, 99_943, 99_944].map(|seconds| (entry.failure, seconds));
+            for (failure, seconds) in tickets.into_iter().chain([(entry.failure + 1, 99_944)]) {
+                let entry = Entry {
+                    subject: execution(&format!("take-{taken}-{refused}")),
+                    revision: 1,
+                    ..entry.clone()
+                };
+                assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+                let ticket = Ticket {
+                    failure,
+                    ..entry.ticket()
+                };
+                let pen = pen(&b, seconds);
+                let answer = ledger.take(&ticket, pen).await;
+                if !entry.is_due(&ticket, pen.now) {
+                    refused += 1;
+                    assert_eq!(answer, Ok(Take::Refused(Some(entry))));
+                    continue;
+                }
+                taken += 1;
+                let entry = entry.take(pen).unwrap();
+                assert_eq!(answer, Ok(Take::Taken(entry.clone())));
+                assert_eq!(ledger.read(&entry.subject).await, Ok(Some(entry.clone())));
+                let waking = ledger.waking(entry.wake.unwrap(), 1_000).await.unwrap();
+                assert!(waking.contains(&entry), "the index has it as it is now");
+            }
+        }
+    });
+    assert_eq!((taken, refused), (13, 23));
+}
+
+#[test]
+fn a_take_does_what_the_core_says_on_dynamodb_local() {
+    if let Some(engine) = &*DYNAMODB_LOCAL {
+        takes_as_the_core_says(engine);
+    }
+}
+
+#[test]
+fn a_take_does_what_the_core_says_on_moto() {
+    if let Some(engine) = &*MOTO {
+        takes_as_the_core_says(engine);
+    }
+}
+
+#[test]
+fn an_entry_of_a_thousand_attempts_is_stored() {
+    let Some(engine) = &*DYNAMODB_LOCAL else {
+        return;
+    };
+    let (owner, terms) = (Owner("a".into()), Terms::default());
+    let pen = Pen {
+        owner: &owner,
+        now: NOW,
+        terms: &terms,
+    };
+    let mut entry = Entry::open(judgement(execution("large"), 0, 60), pen);
+    for count in 1..=1_000 {
+        entry = entry
+            .judge(judgement(execution("large"), count, 60), pen)
+            .unwrap();
+    }
+    entry.revision = 1;
+    assert_eq!(entry.attempts.len(), 1_000);
+    run(async {
+        let ledger = fresh(&client(&engine.url)).await;
+        assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+        assert_eq!(ledger.read(&entry.subject).await, Ok(Some(entry)));
+    });
+}
+
+/// A policy's name is never empty, but an entry could say so; DynamoDB takes no attribute without a name.
+#[test]
+fn what_dynamodb_refuses_is_a_bug_of_which_only_the_code_is_told() {
+    let Some(engine) = &*DYNAMODB_LOCAL else {
+        return;
+    };
+    let (owner, terms) = (Owner("a".into()), Terms::default());
+    let pen = Pen {
+        owner: &owner,
+        now: NOW,
+        terms: &terms,
+    };
+    let mut nameless = judgement(execution("nameless"), 0, 0);
+    nameless.verdict.policy = None;
+    let entry = Entry::open(nameless, pen);
+    assert_eq!(entry.uses("", "throttled"), 1);
+    let answer = run(async { fresh(&client(&engine.url)).await.swap(&entry).await });
+    assert_eq!(
+        answer,
+        Err(Trouble::new(
+            TroubleKind::Bug,
+            "PutItem ValidationException"
+        ))
+    );
+}
+
+#[test]
+fn a_table_that_is_not_there_is_named() {
+    let Some(engine) = &*DYNAMODB_LOCAL else {
+        return;
+    };
+    let ledger = run(async {
+        let ledger = DynamoDb::new(client(&engine.url), "nowhere");
+        ledger.read(&execution("lost")).await
+    });
+    assert_eq!(
+        ledger,
+        Err(Trouble::new(
+            TroubleKind::Unreachable,
+            "GetItem ResourceNotFoundException: there is no table nowhere, or no index"
+        ))
+    );
+}
+
+#[test]
+fn a_ledger_that_does_not_answer_is_not_reachable() {
+    // Port 9 of this machine: nobody discards anything there.
+    let answer = run(async {
+        let ledger = DynamoDb::new(client("http://127.0.0.1:9"), "ledger");
+        ledger.read(&execution("lost")).await
+    });
+    assert_eq!(
+        answer,
+        Err(Trouble::new(
+            TroubleKind::Unreachable,
+            "GetItem (no connection)"
+        ))
+    );
+}
+
+#[test]
+fn what_has_expired_is_dynamodbs_to_delete() {
+    let Some(engine) = &*DYNAMODB_LOCAL else {
+        return;
+    };
+    run(async {
+        let client = client(&engine.url);
+        let table = fresh_table(&client).await;
+        table::expire(&client, &table).await.unwrap();
+        let ttl = client
+            .describe_time_to_live()
+            .table_name(&table)
+            .send()
+            .await
+            .unwrap()
+            .time_to_live_description
+            .unwrap();
+        assert_eq!(ttl.attribute_name.as_deref(), Some("ttl"));
+
+        // Whole seconds, and not before the entry expires.
+        let (owner, terms) = (Owner("a".into()), Terms::default());
+        let pen = Pen {
+            owner: &owner,
+            now: NOW.plus(Duration::from_millis(1)),
+            terms: &terms,
+        };
+        let entry = Entry::open(judgement(execution("ttl"), 0, 60), pen);
+        let ledger = DynamoDb::new(client.clone(), &table);
+        assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+        let written = async || {
+            let scan = client.scan().table_name(&table).send().await.unwrap();
+            scan.items.unwrap()[0]["ttl"].as_n().unwrap().clone()
+        };
+        let month = terms.keep.as_secs();
+        assert_eq!(written().await, (1_795_000_001 + month).to_string());
+        let later = Pen {
+            now: NOW.plus(Duration::from_secs(60)),
+            ..pen
+        };
+        assert!(matches!(
+            ledger.take(&entry.ticket(), later).await,
+            Ok(Take::Taken(_))
+        ));
+        assert_eq!(
+            written().await,
+            (1_795_000_060 + month).to_string(),
+            "every write renews it"
+        );
+    });
+}
