@@ -98,7 +98,7 @@ impl Ledger for DynamoDb {
             .send()
             .await
             .map_err(|error| trouble::of("GetItem", &self.table, &error))?;
-        answer.item.map(|item| entry("GetItem", item)).transpose()
+        stored("GetItem", answer.item)
     }
 
     async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
@@ -232,11 +232,9 @@ impl Ledger for DynamoDb {
     }
 }
 
-/// What an answer says is stored. Engines write nothing as no item or as an empty one.
+/// What an answer says is stored.
 fn stored(call: &str, item: Option<Item>) -> Result<Option<Entry>, Trouble> {
-    item.filter(|item| !item.is_empty())
-        .map(|item| entry(call, item))
-        .transpose()
+    item.map(|item| entry(call, item)).transpose()
 }
 
 #[cfg(test)]
