@@ -1,7 +1,8 @@
 //! The world that costs money: what the core's traits are in an account.
 //!
-//! Today that is the [`ledger`] on DynamoDB. [`table`] says what its table is made of, and makes one for tests
-//! and for a desk; [`http`] is the one HTTP client that the SDK's clients share.
+//! Today that is the [`ledger`] on DynamoDB, and [`target`]: [`stepfunctions`] and [`codepipeline`], as the core
+//! looks at them and acts on them. [`table`] says what the ledger's table is made of, and makes one for tests and
+//! for a desk; [`http`] is the one HTTP client that the SDK's clients share.
 //!
 //! Nothing here decides anything: an error of a service becomes a
 //! [`Trouble`](redrive_core::trouble::Trouble), which says what kind it is, which call met it and the error's
@@ -17,7 +18,11 @@
     )
 )]
 
+mod answer;
+pub mod codepipeline;
 pub mod http;
 pub mod ledger;
+pub mod stepfunctions;
 pub mod table;
+pub mod target;
 mod trouble;

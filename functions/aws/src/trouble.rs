@@ -5,7 +5,7 @@ use redrive_core::trouble::{Trouble, TroubleKind};
 
 /// The kind behind an error's code. Codes: "Error handling with DynamoDB" and "Common errors" of its API
 /// reference, and what the SDK itself counts as throttling.
-fn kind(code: &str) -> TroubleKind {
+pub(crate) fn kind(code: &str) -> TroubleKind {
     match code {
         "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"

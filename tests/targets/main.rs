@@ -1,0 +1,523 @@
+//! The real SDK, driven by the core, against the emulated services over HTTP: what was decided is what
+//! the services received, once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::channel;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use redrive_aws::codepipeline::CodePipeline;
+use redrive_aws::stepfunctions::StepFunctions;
+use redrive_aws::target::Services;
+use redrive_core::event::Bounds;
+use redrive_core::handle::{Clock, Done, Mode, Outcome, Queue, Record, Redrive};
+use redrive_core::ledger::{Owner, State, Terms, Ticket};
+use redrive_core::policy::Document;
+use redrive_core::time::Time;
+use redrive_core::trouble::Trouble;
+use redrive_core::verdict::Reason;
+use redrive_local::memory::Memory;
+use serde_json::{Value, json};
+
+/// The emulator, in a thread of its own, and the SDK's clients for it.
+struct Scene {
+    address: SocketAddr,
+    services: Services<Now>,
+    sfn: aws_sdk_sfn::Client,
+    pipelines: aws_sdk_codepipeline::Client,
+    ledger: Memory,
+    document: Document,
+    handled: std::cell::Cell<u32>,
+}
+
+/// The system's clock; the emulator's runs ahead of it as it is wound.
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Time {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Time::from_millis(since.as_millis().try_into().unwrap())
+    }
+}
+
+/// No retry here waits in a queue.
+struct NoQueue;
+
+impl Queue for NoQueue {
+    async fn send(&self, ticket: &Ticket, _: Duration) -> Result<(), Trouble> {
+        panic!("nothing is delayed: {ticket:?}")
+    }
+}
+
+const EVERYTHING_AT_ONCE: &str =
+    "version: 1\nretry:\n  automatic: { id: any, limit: 3, backoff: { interval_seconds: 0 } }\n";
+
+impl Scene {
+    fn new() -> Self {
+        let (ready, address) = channel();
+        std::thread::spawn(move || {
+            redrive_local::serve::serve(0, |address| ready.send(address).unwrap(), |_| ())
+        });
+        let address = address.recv().unwrap();
+        Self::at(address)
+    }
+
+    fn at(address: SocketAddr) -> Self {
+        let url = format!("http://{address}");
+        let keys = Credentials::new("111122223333", "secret", None, None, "test");
+        let sfn = aws_sdk_sfn::Client::from_conf(
+            aws_sdk_sfn::Config::builder()
+                .behavior_version(aws_sdk_sfn::config::BehaviorVersion::latest())
+                .region(aws_sdk_sfn::config::Region::new("eu-west-1"))
+                .credentials_provider(keys.clone())
+                .endpoint_url(&url)
+                .http_client(redrive_aws::http::client())
+                .build(),
+        );
+        let pipelines = aws_sdk_codepipeline::Client::from_conf(
+            aws_sdk_codepipeline::Config::builder()
+                .behavior_version(aws_sdk_codepipeline::config::BehaviorVersion::latest())
+                .region(aws_sdk_codepipeline::config::Region::new("eu-west-1"))
+                .credentials_provider(keys)
+                .endpoint_url(&url)
+                .http_client(redrive_aws::http::client())
+                .build(),
+        );
+        Self {
+            address,
+            services: Services {
+                stepfunctions: StepFunctions::new(sfn.clone()),
+                codepipeline: CodePipeline::new(pipelines.clone()),
+                clock: Now,
+            },
+            sfn,
+            pipelines,
+            ledger: Memory::default(),
+            document: Document::parse(EVERYTHING_AT_ONCE).unwrap(),
+            handled: std::cell::Cell::new(0),
+        }
+    }
+
+    /// One of the emulator's own requests.
+    fn own(&self, request: &str, body: &Value) -> Value {
+        self.send(&format!("{request} HTTP/1.1"), body)
+    }
+
+    /// A call of CodePipeline as it goes over the wire: a pipeline is easier written than built.
+    fn operate(&self, operation: &str, body: &Value) {
+        let target = format!("x-amz-target: CodePipeline_20150709.{operation}");
+        self.send(&format!("POST / HTTP/1.1\r\n{target}"), body);
+    }
+
+    fn send(&self, head: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(body).unwrap()
+    }
+
+    fn wind(&self, seconds: u64) {
+        self.own(
+            "POST /_redrive/clock",
+            &json!({ "advance_seconds": seconds }),
+        );
+    }
+
+    fn events(&self, status: &str) -> Vec<Value> {
+        let events = self.own("GET /_redrive/events", &Value::Null);
+        let stage = "CodePipeline Stage Execution State Change";
+        events
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|event| event["source"] == "aws.states" || event["detail-type"] == stage)
+            .filter(|event| {
+                event["detail"]["status"] == status || event["detail"]["state"] == status
+            })
+            .cloned()
+            .collect()
+    }
+
+    fn calls(&self, operation: &str) -> u64 {
+        self.own("GET /_redrive/calls", &Value::Null)[operation]
+            .as_u64()
+            .unwrap_or_default()
+    }
+
+    fn fault(&self, service: &str, operation: &str, fault: Value) {
+        let body = json!({ "service": service, "operation": operation, "fault": fault });
+        self.own("POST /_redrive/faults", &body);
+    }
+
+    async fn hear(&self, event: &Value) -> Record {
+        self.try_hear(event).await.unwrap()
+    }
+
+    async fn try_hear(&self, event: &Value) -> Result<Record, Trouble> {
+        self.handled.set(self.handled.get() + 1);
+        let redrive = Redrive {
+            ledger: &self.ledger,
+            target: &self.services,
+            queue: &NoQueue,
+            clock: &Now,
+            document: &self.document,
+            mode: Mode::Act,
+            terms: &Terms::default(),
+            owner: &Owner(format!("handling-{}", self.handled.get())),
+        };
+        redrive
+            .event(event.to_string().as_bytes(), &Bounds::default())
+            .await
+    }
+
+    /// An execution whose runs end so, after its first has.
+    async fn execution(&self, definition: Value, outcomes: Value) -> String {
+        let machine = self
+            .sfn
+            .create_state_machine()
+            .name("etl")
+            .role_arn("arn:aws:iam::111122223333:role/etl")
+            .definition(definition.to_string())
+            .send()
+            .await
+            .unwrap();
+        let input = json!({ "outcomes": outcomes }).to_string();
+        let started = self
+            .sfn
+            .start_execution()
+            .state_machine_arn(machine.state_machine_arn)
+            .input(input);
+        let arn = started.send().await.unwrap().execution_arn;
+        self.wind(2);
+        arn
+    }
+
+    /// A pipeline execution whose one Build action has these runs, after its first.
+    async fn stage(&self, outcomes: Value) {
+        let action = |name: &str, category: &str, provider: &str| {
+            json!({
+                "name": name,
+                "actionTypeId": { "category": category, "owner": "AWS", "provider": provider, "version": "1" },
+            })
+        };
+        let pipeline = json!({ "pipeline": {
+            "name": "web", "roleArn": "arn:aws:iam::111122223333:role/web",
+            "artifactStore": { "type": "S3", "location": "artifacts" },
+            "stages": [
+                { "name": "Source", "actions": [action("Checkout", "Source", "S3")] },
+                { "name": "Build", "actions": [action("Compile", "Build", "CodeBuild")] },
+            ],
+        }});
+        self.operate("CreatePipeline", &pipeline);
+        let variables = json!([{ "name": "outcomes", "value": json!({ "Build/Compile": outcomes }).to_string() }]);
+        self.operate(
+            "StartPipelineExecution",
+            &json!({ "name": "web", "variables": variables }),
+        );
+        self.wind(5);
+    }
+}
+
+fn task() -> Value {
+    json!({ "StartAt": "Load", "States": {
+        "Load": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true },
+    }})
+}
+
+fn busy() -> Value {
+    json!({ "fail": { "error": "Lambda.TooManyRequestsException", "cause": "busy" }, "after_ms": 1000 })
+}
+
+fn passes() -> Value {
+    json!({ "succeed": {}, "after_ms": 60_000 })
+}
+
+#[tokio::test]
+async fn a_failure_is_redriven_once_and_recovers() {
+    let scene = Scene::new();
+    let arn = scene.execution(task(), json!([busy(), passes()])).await;
+    let event = &scene.events("FAILED")[0];
+    let record = scene.hear(event).await;
+    assert_eq!(
+        (record.done, record.outcome),
+        (Done::Retried, Some(Outcome::Accepted)),
+        "{record:?}"
+    );
+    assert_eq!(scene.hear(event).await.done, Done::Duplicate);
+    assert_eq!(scene.calls("RedriveExecution"), 1);
+    scene.wind(61);
+    let described = scene
+        .sfn
+        .describe_execution()
+        .execution_arn(&arn)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (described.status.as_str(), described.redrive_count),
+        ("SUCCEEDED", Some(1))
+    );
+    let record = scene.hear(&scene.events("SUCCEEDED")[0]).await;
+    assert_eq!(
+        (record.done, record.state),
+        (Done::Recovered, Some(State::Recovered))
+    );
+}
+
+#[tokio::test]
+async fn a_definition_without_fail_states_spares_the_history_and_one_with_them_asks_it() {
+    let scene = Scene::new();
+    scene
+        .execution(task(), json!([busy(), busy(), passes()]))
+        .await;
+    scene.hear(&scene.events("FAILED")[0]).await;
+    scene.wind(2);
+    assert_eq!(
+        scene.hear(&scene.events("FAILED")[1]).await.done,
+        Done::Retried
+    );
+    assert_eq!(
+        (
+            scene.calls("GetExecutionHistory"),
+            scene.calls("RedriveExecution")
+        ),
+        (0, 2)
+    );
+
+    let scene = Scene::new();
+    let ends = json!({ "StartAt": "GiveUp", "States": { "GiveUp": { "Type": "Fail", "Error": "Own.Error" } }});
+    scene
+        .execution(ends, json!([{ "fail": { "state": "GiveUp" } }]))
+        .await;
+    let record = scene.hear(&scene.events("FAILED")[0]).await;
+    assert_eq!(
+        (record.done, record.because),
+        (Done::GaveUp, Reason::FailState)
+    );
+    assert_eq!(
+        (
+            scene.calls("GetExecutionHistory"),
+            scene.calls("RedriveExecution")
+        ),
+        (1, 0)
+    );
+}
+
+/// The SDK repeats a redrive whose answer was lost. One token makes one redrive of it.
+#[tokio::test]
+async fn a_redrive_that_the_sdk_repeats_restarts_the_execution_once() {
+    let scene = Scene::new();
+    let arn = scene.execution(task(), json!([busy(), passes()])).await;
+    scene.fault("states", "RedriveExecution", json!("lose_answer"));
+    let record = scene.hear(&scene.events("FAILED")[0]).await;
+    assert_eq!(
+        (record.done, record.outcome),
+        (Done::Retried, Some(Outcome::Accepted))
+    );
+    assert_eq!(scene.calls("RedriveExecution"), 2);
+    let described = scene
+        .sfn
+        .describe_execution()
+        .execution_arn(&arn)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(described.redrive_count, Some(1));
+}
+
+#[tokio::test]
+async fn each_refusal_of_a_redrive_means_what_the_table_says() {
+    let refuse = |code: &str, status: u16| json!({ "refuse": { "code": code, "message": "x", "status": status } });
+    for (fault, times, done, outcome) in [
+        (
+            refuse("ThrottlingException", 400),
+            3,
+            Done::PutOff,
+            Outcome::Busy,
+        ),
+        (
+            refuse("ExecutionLimitExceeded", 400),
+            1,
+            Done::PutOff,
+            Outcome::Busy,
+        ),
+        (
+            refuse("AccessDeniedException", 400),
+            1,
+            Done::PutOff,
+            Outcome::Denied,
+        ),
+        (
+            refuse("ExecutionDoesNotExist", 400),
+            1,
+            Done::GaveUp,
+            Outcome::Refused(Reason::Gone),
+        ),
+        (
+            refuse("ExecutionNotRedrivable", 400),
+            1,
+            Done::GaveUp,
+            Outcome::Refused(Reason::NotRedrivable),
+        ),
+        (
+            refuse("InternalFailure", 500),
+            3,
+            Done::Unknown,
+            Outcome::Unknown,
+        ),
+        (json!("lose_request"), 3, Done::Unknown, Outcome::Unknown),
+    ] {
+        let scene = Scene::new();
+        scene.execution(task(), json!([busy(), passes()])).await;
+        // As often as the SDK tries.
+        for _ in 0..times {
+            scene.fault("states", "RedriveExecution", fault.clone());
+        }
+        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        assert_eq!(
+            (record.done, record.outcome),
+            (done, Some(outcome)),
+            "{fault}"
+        );
+        assert_eq!(scene.calls("RedriveExecution"), times, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_stage_is_retried_once_and_its_pipeline_read_once() {
+    let scene = Scene::new();
+    let fails =
+        json!({ "fail": { "code": "JobFailed", "message": "toomanyrequests" }, "after_ms": 1000 });
+    scene.stage(json!([fails, fails, { "succeed": {} }])).await;
+    let first = scene.events("FAILED")[0].clone();
+    let record = scene.hear(&first).await;
+    assert_eq!(
+        (record.done, record.outcome),
+        (Done::Retried, Some(Outcome::Accepted)),
+        "{record:?}"
+    );
+    assert_eq!(scene.calls("RetryStageExecution"), 1);
+    scene.wind(5);
+    let second = scene.events("FAILED")[1].clone();
+    assert_eq!(scene.hear(&second).await.done, Done::Retried);
+    assert_eq!(
+        (
+            scene.calls("RetryStageExecution"),
+            scene.calls("GetPipeline")
+        ),
+        (2, 1)
+    );
+    scene.wind(5);
+    assert_eq!(
+        scene
+            .hear(scene.events("SUCCEEDED").last().unwrap())
+            .await
+            .done,
+        Done::Recovered
+    );
+    let state = scene
+        .pipelines
+        .get_pipeline_state()
+        .name("web")
+        .send()
+        .await
+        .unwrap();
+    let build = state
+        .stage_states()
+        .iter()
+        .find(|stage| stage.stage_name() == Some("Build"))
+        .unwrap();
+    let metadata = build.retry_stage_metadata().unwrap();
+    assert_eq!(metadata.manual_stage_retry_attempt(), Some(2));
+}
+
+/// A stage's retry has no token: whatever becomes of the call, it is sent once.
+#[tokio::test]
+async fn a_stage_retry_is_never_repeated_by_the_sdk() {
+    let refuse = |code: &str, status: u16| json!({ "refuse": { "code": code, "message": "x", "status": status } });
+    for (fault, done, outcome) in [
+        (
+            refuse("ThrottlingException", 400),
+            Done::PutOff,
+            Outcome::Busy,
+        ),
+        (
+            refuse("ConflictException", 400),
+            Done::PutOff,
+            Outcome::Busy,
+        ),
+        (
+            refuse("AccessDeniedException", 400),
+            Done::PutOff,
+            Outcome::Denied,
+        ),
+        (
+            refuse("StageNotRetryableException", 400),
+            Done::GaveUp,
+            Outcome::Refused(Reason::Refused),
+        ),
+        (
+            refuse("NotLatestPipelineExecutionException", 400),
+            Done::GaveUp,
+            Outcome::Refused(Reason::Superseded),
+        ),
+        (
+            refuse("InternalFailure", 500),
+            Done::Unknown,
+            Outcome::Unknown,
+        ),
+        (json!("lose_request"), Done::Unknown, Outcome::Unknown),
+        (json!("lose_answer"), Done::Unknown, Outcome::Unknown),
+    ] {
+        let scene = Scene::new();
+        let fails = json!({ "fail": { "code": "JobFailed", "message": "toomanyrequests" }, "after_ms": 1000 });
+        scene.stage(json!([fails, { "succeed": {} }])).await;
+        scene.fault("codepipeline", "RetryStageExecution", fault.clone());
+        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        assert_eq!(
+            (record.done, record.outcome),
+            (done, Some(outcome)),
+            "{fault}"
+        );
+        assert_eq!(scene.calls("RetryStageExecution"), 1, "{fault}");
+    }
+}
+
+/// What cannot be read is trouble, and the event comes again; nothing is written about it.
+#[tokio::test]
+async fn a_service_that_is_out_of_reach_loses_no_event() {
+    let scene = Scene::new();
+    scene.execution(task(), json!([busy(), passes()])).await;
+    let event = scene.events("FAILED")[0].clone();
+    for _ in 0..3 {
+        scene.fault(
+            "states",
+            "DescribeStateMachineForExecution",
+            json!("lose_request"),
+        );
+    }
+    let trouble = scene.try_hear(&event).await.unwrap_err();
+    assert_eq!(
+        trouble.to_string(),
+        "DescribeStateMachineForExecution: not reachable"
+    );
+    assert_eq!(scene.ledger.entries(), []);
+    assert_eq!(scene.hear(&event).await.done, Done::Retried);
+}
