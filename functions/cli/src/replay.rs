@@ -45,7 +45,7 @@ pub(crate) fn run(
         writeln!(
             out,
             "{}",
-            json!({ "summary": summary(&replayed), "calls": replayed.calls, "untold": replayed.untold })
+            json!({ "summary": counts(&replayed.rows), "calls": replayed.calls, "untold": replayed.untold })
         )?;
         return Ok(());
     }
@@ -172,10 +172,10 @@ const fn done(row: &Row) -> &'static str {
     }
 }
 
-/// How often each thing was done.
-fn summary(replayed: &Replayed) -> BTreeMap<&'static str, usize> {
+/// How often each thing was done: the counts add up to the rows.
+fn counts<'r>(rows: impl IntoIterator<Item = &'r Row>) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
-    for row in &replayed.rows {
+    for row in rows {
         *counts.entry(done(row)).or_default() += 1;
     }
     counts
@@ -225,13 +225,9 @@ fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Fai
     Ok(())
 }
 
-/// `4 retried, 2 given up`: the counts add up to the rows.
+/// `4 retried, 2 gave up`.
 fn counted(rows: &[&Row]) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows {
-        *counts.entry(done(row)).or_default() += 1;
-    }
-    let counts: Vec<String> = counts
+    let counts: Vec<String> = counts(rows.iter().copied())
         .iter()
         .map(|(done, count)| format!("{count} {}", done.replace('_', " ")))
         .collect();

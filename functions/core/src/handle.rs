@@ -239,15 +239,13 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     /// What was announced is not shown: either the subject has moved on since, and the ledger knows the
     /// failure, or the answer is older than the event, which should come again.
     async fn not_shown_yet(&self, failure: &Failure, record: Record) -> Result<Record, Trouble> {
-        let known = |entry: &Entry| match failure.retried_before().map(Identity::RedriveCount) {
-            Some(identity) if failure.subject.service() == Service::StepFunctions => {
-                entry.relation(&identity) != Relation::Later
-            }
+        let knows = |entry: &Entry| match failure.subject.service() {
+            Service::StepFunctions => known(Some(entry), failure).is_some(),
             // A stage's events do not number its failures. What was written since knows of this one.
-            _ => entry.updated >= failure.at,
+            Service::CodePipeline => entry.updated >= failure.at,
         };
         match self.ledger.read(&failure.subject).await? {
-            Some(entry) if known(&entry) => {
+            Some(entry) if knows(&entry) => {
                 Ok(record.of(&entry).seen_before(&entry, Done::Duplicate))
             }
             _ => Err(Trouble::new(
@@ -504,6 +502,6 @@ fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry,
 }
 
 /// The transition table refused a step that the code above should not have tried.
-fn bug(what: impl core::fmt::Display) -> Trouble {
+pub(crate) fn bug(what: impl core::fmt::Display) -> Trouble {
     Trouble::new(TroubleKind::Bug, alloc::format!("{what}"))
 }

@@ -3,9 +3,9 @@
 
 use alloc::vec::Vec;
 
-use crate::handle::{Clock, Done, Mode, Queue, Record, Redrive, Target};
+use crate::handle::{Clock, Done, Mode, Queue, Record, Redrive, Target, bug};
 use crate::ledger::{self, Entry, Ledger, State, Written};
-use crate::trouble::{Trouble, TroubleKind};
+use crate::trouble::Trouble;
 
 /// What one tick did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,9 +57,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     /// Writes first, so that the next tick does not send it again, and then sends. If the sending fails it is
     /// overdue once more.
     async fn hand_over(&self, entry: &Entry, swept: &mut Swept) -> Result<(), Trouble> {
-        let (queued, delay) = entry
-            .requeue(self.pen())
-            .map_err(|illegal| Trouble::new(TroubleKind::Bug, alloc::format!("{illegal}")))?;
+        let (queued, delay) = entry.requeue(self.pen()).map_err(bug)?;
         match ledger::write(self.ledger, queued).await? {
             Written::Stored(entry) => {
                 if delay <= self.terms.longest_queue_delay {
@@ -72,10 +70,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 swept.lost = swept.lost.saturating_add(1);
                 Ok(())
             }
-            Written::Claimed(_) => Err(Trouble::new(
-                TroubleKind::Bug,
-                "a queued entry claims nothing",
-            )),
+            Written::Claimed(_) => Err(bug("a queued entry claims nothing")),
         }
     }
 }

@@ -220,13 +220,7 @@ impl Entry {
         if self.is_unmade() {
             entry.give_back();
         }
-        entry.attempts.push(Attempt {
-            identity: self.identity.clone(),
-            failed_at: self.failed_at,
-            verdict: self.verdict.clone(),
-            state: self.state,
-            because: self.because,
-        });
+        entry.attempts.push(self.attempt());
         entry.failure = self.failure.saturating_add(1);
         entry.identity = judgement.identity;
         entry.failed_at = judgement.failed_at;
@@ -236,6 +230,17 @@ impl Entry {
         entry.busy = None;
         entry.begin(opening, pen);
         Ok(entry)
+    }
+
+    /// The failure of now, as an attempt among the earlier ones.
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            identity: self.identity.clone(),
+            failed_at: self.failed_at,
+            verdict: self.verdict.clone(),
+            state: self.state,
+            because: self.because,
+        }
     }
 
     /// Charges a retry and says when it is due and who may act.
@@ -478,13 +483,7 @@ impl Entry {
         if let Some(identity) = identity
             && self.relation(&identity) == Relation::Later
         {
-            entry.attempts.push(Attempt {
-                identity: self.identity.clone(),
-                failed_at: self.failed_at,
-                verdict: self.verdict.clone(),
-                state: self.state,
-                because: self.because,
-            });
+            entry.attempts.push(self.attempt());
             entry.failure = self.failure.saturating_add(1);
             entry.identity = identity;
         }

@@ -44,35 +44,17 @@ const RESERVED: [&str; 8] = [
     "notify",
 ];
 
-const RULE_KEYS: [&str; 15] = [
-    "status",
-    "error",
-    "cause",
-    "stage",
-    "action",
-    "category",
-    "provider",
-    "error_code",
-    "summary",
-    "not",
-    "limit",
-    "backoff",
-    "retry_mode",
-    "id",
-    "reason",
-];
+/// What a rule has besides its conditions.
+const EFFECT_KEYS: [&str; 6] = ["not", "limit", "backoff", "retry_mode", "id", "reason"];
 
-const CONDITION_KEYS: [&str; 9] = [
-    "status",
-    "error",
-    "cause",
-    "stage",
-    "action",
-    "category",
-    "provider",
-    "error_code",
-    "summary",
-];
+/// The conditions there are, and what else may stand beside them.
+fn condition_keys(more: &[&'static str]) -> Vec<&'static str> {
+    Word::ALL
+        .iter()
+        .map(|word| word.as_str())
+        .chain(more.iter().copied())
+        .collect()
+}
 
 pub(super) fn document(text: &str) -> Result<Document, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -349,7 +331,7 @@ impl Reader {
     }
 
     fn rule(&mut self, node: &Node) -> Option<Rule> {
-        let entries = self.map(node, "a rule", &RULE_KEYS)?;
+        let entries = self.map(node, "a rule", &condition_keys(&EFFECT_KEYS))?;
         let mut rule = Rule::unconditional();
         rule.conditions = self.conditions(entries);
         if let Some((_, node)) = get(entries, "limit")
@@ -375,9 +357,7 @@ impl Reader {
     }
 
     fn never(&mut self, node: &Node) -> Option<Conditions> {
-        let mut keys = CONDITION_KEYS.to_vec();
-        keys.push("not");
-        let entries = self.map(node, "never", &keys)?;
+        let entries = self.map(node, "never", &condition_keys(&["not"]))?;
         let conditions = self.conditions(entries);
         if entries.is_empty() {
             self.wrong(node.place, "never: an entry without conditions would forbid everything; write automatic: false instead");
@@ -389,7 +369,7 @@ impl Reader {
         let all = self.words(entries);
         let not = match get(entries, "not") {
             Some((_, node)) => self
-                .map(node, "not", &CONDITION_KEYS)
+                .map(node, "not", &condition_keys(&[]))
                 .map(|entries| self.words(entries))
                 .unwrap_or_default(),
             None => Vec::new(),

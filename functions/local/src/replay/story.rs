@@ -2,7 +2,6 @@
 //! ended, and which file announces which of those endings.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use redrive_core::arn::Arn;
 use redrive_core::time::Time;
@@ -33,8 +32,8 @@ pub enum Then {
     Fail,
 }
 
-/// How long a run takes where no file tells.
-const RUN: Duration = Duration::from_secs(60);
+/// How long a run takes where no file tells, in milliseconds.
+const RUN_MS: u64 = 60_000;
 
 /// Which transition an event announces. A file and an emulated event with the same key are the same
 /// announcement.
@@ -276,19 +275,16 @@ fn execution(
         let stop = file
             .millis("/detail/stopDate")
             .zip(file.millis("/detail/redriveDate"));
-        let ran = stop.map_or(RUN.as_millis(), |(stop, redriven)| {
-            u128::from(stop.saturating_sub(redriven))
-        });
-        outcomes.push(last.clone().after(u64::try_from(ran).unwrap_or(u64::MAX)));
+        let ran = stop.map_or(RUN_MS, |(stop, redriven)| stop.saturating_sub(redriven));
+        outcomes.push(last.clone().after(ran));
     }
-    let after = u64::try_from(RUN.as_millis()).unwrap_or(u64::MAX);
     let further = match then {
         Then::Succeed => stepfunctions::Outcome::succeed(),
         Then::Fail => last,
     };
     seed.outcomes = Script {
         outcomes,
-        then: Some(further.after(after)),
+        then: Some(further.after(RUN_MS)),
     };
     let place = Place {
         partition: read.partition.into(),
@@ -369,12 +365,7 @@ fn pipeline(execution: &str, stages: &Stages<'_>, then: Then) -> Option<Story> {
         .iter()
         .position(|(_, files)| files.iter().any(|file| state_of(file) == "FAILED"))?;
     let first = stages.get(failing)?.1.first()?;
-    let begins = Time::from_millis(
-        first
-            .at?
-            .as_millis()
-            .saturating_sub(RUN.as_millis().try_into().ok()?),
-    );
+    let begins = Time::from_millis(first.at?.as_millis().saturating_sub(RUN_MS));
     let seeds = stages
         .iter()
         .enumerate()
@@ -503,23 +494,22 @@ fn runs_of(
     outcome: impl Fn(&File) -> codepipeline::Outcome,
     (status, begins, then): (Option<StageStatus>, Time, Then),
 ) -> SeedAction {
-    let run_ms = u64::try_from(RUN.as_millis()).unwrap_or(u64::MAX);
     let mut before = None;
     for file in files {
         let at = file.at.unwrap_or(begins);
         let ran = at.since(before.unwrap_or(begins)).as_millis();
         // The first run ends when its file says; later ones begin when a retry is made, which no file knows.
         let ran = if before.is_none() {
-            u64::try_from(ran).unwrap_or(run_ms)
+            u64::try_from(ran).unwrap_or(RUN_MS)
         } else {
-            run_ms
+            RUN_MS
         };
         seed.outcomes.push(outcome(file).after(ran));
         before = Some(at);
     }
     if seed.outcomes.is_empty() || then == Then::Succeed {
         seed.outcomes
-            .push(codepipeline::Outcome::succeed().after(run_ms));
+            .push(codepipeline::Outcome::succeed().after(RUN_MS));
     }
     seed.status = match status {
         Some(StageStatus::InProgress) => Some(ActionStatus::InProgress),

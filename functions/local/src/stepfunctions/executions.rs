@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::execution::{Birth, Execution, Status};
 use super::history::{Failure, Shown};
+use super::listing::summary;
 use super::machine::{Machine, Pointed, Type};
 use super::script::{Ending, Script, ScriptError};
 use super::wire::{
@@ -154,18 +155,7 @@ impl StepFunctions {
         let redrivable =
             execution.redrivable(phase, self.is_deleting(execution), now, &self.options);
         let (redrive_status, reason) = redrivable.parts();
-        let mut object = Object::default()
-            .with("executionArn", text(&execution.arn))
-            .with("stateMachineArn", text(&execution.machine))
-            .with("name", text(&execution.name))
-            .with("status", phase.status.as_str())
-            .with("startDate", epoch_seconds(execution.start))
-            .maybe("stopDate", phase.stop.map(epoch_seconds))
-            .maybe("mapRunArn", execution.map_run.as_deref())
-            .maybe("stateMachineVersionArn", execution.version.as_deref())
-            .maybe("stateMachineAliasArn", execution.alias.as_deref())
-            .with("redriveCount", phase.redrive_count)
-            .maybe("redriveDate", phase.redrive_date.map(epoch_seconds))
+        let mut object = summary(execution, phase)
             .with("redriveStatus", redrive_status)
             .maybe("redriveStatusReason", reason);
         if data {

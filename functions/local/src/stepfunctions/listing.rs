@@ -78,7 +78,7 @@ impl StepFunctions {
         let mut shown = all.filter_map(|(start, order, arn)| {
             let execution = self.executions.get(arn)?;
             let phase = execution.seen(now, self.options.list_lag_ms)?;
-            wanted(execution, phase).then(|| ((*start, *order), item(execution, phase)))
+            wanted(execution, phase).then(|| ((*start, *order), summary(execution, phase).done()))
         });
         let page: Vec<_> = shown.by_ref().take(size).collect();
         let last = page
@@ -93,8 +93,9 @@ impl StepFunctions {
     }
 }
 
-/// An item of the list: no `redriveStatus` (documented).
-fn item(execution: &Execution, phase: &Phase) -> Value {
+/// What ListExecutions shows of an execution, and DescribeExecution too. It has no `redriveStatus`
+/// (documented).
+pub(super) fn summary(execution: &Execution, phase: &Phase) -> Object {
     Object::default()
         .with("executionArn", text(&execution.arn))
         .with("stateMachineArn", text(&execution.machine))
@@ -107,5 +108,4 @@ fn item(execution: &Execution, phase: &Phase) -> Value {
         .maybe("stateMachineAliasArn", execution.alias.as_deref())
         .with("redriveCount", phase.redrive_count)
         .maybe("redriveDate", phase.redrive_date.map(epoch_seconds))
-        .done()
 }
