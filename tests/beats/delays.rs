@@ -153,7 +153,7 @@ fn a_failed_send_of_the_sweep_loses_nothing() {
         scene.wind(3600);
         scene.next_breaks("send", Break::Before);
         let swept = scene.sweep();
-        assert_eq!((swept.requeued, swept.troubled), (0, 1));
+        assert_eq!((swept.requeued, swept.troubled.len()), (0, 1));
         scene.calm(&[]);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
     }

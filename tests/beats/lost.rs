@@ -219,7 +219,7 @@ fn a_look_that_meets_trouble_is_taken_again() {
         scene.wind(120);
         scene.next_breaks("look", Break::Before);
         let swept = scene.sweep();
-        assert_eq!((swept.records.len(), swept.troubled), (0, 1));
+        assert_eq!((swept.records.len(), swept.troubled.len()), (0, 1));
         scene.wind(120);
         assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
         assert_eq!(scene.effects(), 1);

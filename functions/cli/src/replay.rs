@@ -32,14 +32,8 @@ pub(crate) fn run(
         replay(events.sources, &settings).map_err(|trouble| Failed::Bug(trouble.to_string()))?;
     if as_json {
         for row in &replayed.rows {
-            let mut line =
-                serde_json::to_value(row).map_err(|error| Failed::Bug(error.to_string()))?;
-            if let Some(line) = line.as_object_mut() {
-                line.insert("at".into(), row.record.at.to_string().into());
-                if let Some(happened) = row.record.happened_at {
-                    line.insert("happened_at".into(), happened.to_string().into());
-                }
-            }
+            let line =
+                serde_json::to_string(row).map_err(|error| Failed::Bug(error.to_string()))?;
             writeln!(out, "{line}")?;
         }
         writeln!(

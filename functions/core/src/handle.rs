@@ -101,15 +101,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         match hear(bytes, bounds) {
             Heard::Failure(failure) => self.failure(failure).await,
             Heard::Sequel(sequel) => self.sequel(&sequel).await,
-            Heard::Irrelevant(irrelevant) => Ok(Record {
-                happened_at: irrelevant.at,
-                subject: irrelevant.subject,
-                ..self.record(Done::Ignored, irrelevant.reason)
-            }),
-            Heard::Malformed(malformed) => Ok(Record {
-                malformed: Some(malformed),
-                ..self.record(Done::Ignored, Reason::Malformed)
-            }),
+            Heard::Irrelevant(irrelevant) => Ok(Record::irrelevant(self.clock.now(), irrelevant)),
+            Heard::Malformed(malformed) => Ok(Record::malformed(self.clock.now(), malformed)),
         }
     }
 
@@ -492,7 +485,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 
 /// A failure that the ledger knows already, and what that makes of it. A duplicate gets the verdict of the
 /// first time, charges nothing, and never acts.
-fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry, Done)> {
+pub(crate) fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry, Done)> {
     let (entry, identity) = (stored?, failure.identity()?);
     match entry.relation(&identity) {
         Relation::Same => Some((entry, Done::Duplicate)),

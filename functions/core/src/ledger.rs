@@ -3,6 +3,7 @@
 //! Every write carries the revision that it replaces, so that of all who race exactly one wins, and the
 //! count is charged in the very write that claims. Who loses learns what won.
 
+mod entries;
 mod entry;
 mod state;
 
@@ -13,6 +14,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::entries::Entries;
 pub use self::entry::{Attempt, Busy, EARLY, Entry, Judgement, Lease, Pen, Relation};
 pub use self::state::{Illegal, Opening, State, Step, next};
 use crate::digest;

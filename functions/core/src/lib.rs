@@ -81,6 +81,7 @@ pub mod definition;
 mod digest;
 pub mod event;
 pub mod failure;
+pub mod foretell;
 pub mod handle;
 pub mod history;
 pub mod ledger;

@@ -3,11 +3,12 @@
 //! A record holds nothing of an error, a cause, a message, an input or an output.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::Serialize;
 
 use crate::calls::Outcome;
-use crate::event::Malformed;
+use crate::event::{Irrelevant, Malformed};
 use crate::failure::{Identity, Need, Subject};
 use crate::ledger::{Entry, State};
 use crate::time::Time;
@@ -17,9 +18,13 @@ use crate::verdict::{Reason, Verdict};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// When it was heard.
+    #[serde(serialize_with = "text")]
     pub at: Time,
     /// When it happened, by the service's own clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "text_if_any"
+    )]
     pub happened_at: Option<Time>,
     /// Of whom.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,23 +45,33 @@ pub struct Record {
     /// What had to be looked up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub looked_up: Vec<Need>,
+    /// What was foretold without being looked up, and hangs on it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
     /// What AWS said to the retry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// Where an event could not be read, and why.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "text_if_any"
+    )]
     pub malformed: Option<Malformed>,
     /// What was done could not be written down. The sweep finds out.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub unsettled: bool,
 }
 
-fn as_text<S: serde::Serializer>(
-    malformed: &Option<Malformed>,
+fn text<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn text_if_any<S: serde::Serializer>(
+    value: &Option<impl fmt::Display>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    match malformed {
-        Some(malformed) => serializer.collect_str(malformed),
+    match value {
+        Some(value) => serializer.collect_str(value),
         None => serializer.serialize_none(),
     }
 }
@@ -128,9 +143,27 @@ impl Record {
             because,
             state: None,
             looked_up: Vec::new(),
+            needs: Vec::new(),
             outcome: None,
             malformed: None,
             unsettled: false,
+        }
+    }
+
+    /// A record of an event that is none of our business.
+    pub(crate) fn irrelevant(at: Time, irrelevant: Irrelevant) -> Self {
+        Self {
+            happened_at: irrelevant.at,
+            subject: irrelevant.subject,
+            ..Self::new(at, Done::Ignored, irrelevant.reason)
+        }
+    }
+
+    /// A record of an event that cannot be read.
+    pub(crate) fn malformed(at: Time, malformed: Malformed) -> Self {
+        Self {
+            malformed: Some(malformed),
+            ..Self::new(at, Done::Ignored, Reason::Malformed)
         }
     }
 

@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use crate::failure::Subject;
 use crate::handle::{Clock, Done, Mode, Queue, Record, Redrive, Target, bug};
 use crate::ledger::{self, Entry, Ledger, State, Written};
 use crate::trouble::Trouble;
@@ -17,7 +18,7 @@ pub struct Swept {
     /// Entries that somebody else had moved meanwhile.
     pub lost: usize,
     /// Entries that met trouble; they wake again.
-    pub troubled: usize,
+    pub troubled: Vec<(Subject, Trouble)>,
     /// More was waiting than the tick was allowed to see.
     pub more: bool,
 }
@@ -47,8 +48,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 // Nothing is pending: the index was behind.
                 _ => Ok(()),
             };
-            if done.is_err() {
-                swept.troubled = swept.troubled.saturating_add(1);
+            if let Err(trouble) = done {
+                swept.troubled.push((entry.subject, trouble));
             }
         }
         Ok(swept)

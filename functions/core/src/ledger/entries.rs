@@ -1,0 +1,72 @@
+//! Entries in memory: the ledger's rules over a map.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Entry, Pen, Swap, Take, Ticket};
+use crate::failure::Subject;
+use crate::time::Time;
+
+/// Entries by the key of their subject. Whoever lends it out, behind a lock or not, has a
+/// [`Ledger`](super::Ledger) that keeps the contract.
+#[derive(Debug, Clone, Default)]
+pub struct Entries(BTreeMap<String, Entry>);
+
+impl Entries {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Every entry, by the key of its subject.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.0.values()
+    }
+
+    /// [`Ledger::read`](super::Ledger::read).
+    #[must_use]
+    pub fn read(&self, subject: &Subject) -> Option<&Entry> {
+        self.0.get(&subject.key())
+    }
+
+    /// [`Ledger::swap`](super::Ledger::swap).
+    pub fn swap(&mut self, entry: &Entry) -> Swap {
+        let key = entry.subject.key();
+        let stored = self.0.get(&key);
+        let replaces = stored.map_or(0, |stored| stored.revision);
+        if entry.revision.checked_sub(1) != Some(replaces) {
+            return Swap::Stale(stored.cloned());
+        }
+        self.0.insert(key, entry.clone());
+        Swap::Stored
+    }
+
+    /// [`Ledger::take`](super::Ledger::take).
+    pub fn take(&mut self, ticket: &Ticket, pen: Pen<'_>) -> Take {
+        let key = ticket.subject.key();
+        let stored = self.0.get(&key);
+        let taken = stored
+            .filter(|stored| stored.is_due(ticket, pen.now))
+            .and_then(|stored| stored.take(pen).ok());
+        let Some(taken) = taken else {
+            return Take::Refused(stored.cloned());
+        };
+        self.0.insert(key, taken.clone());
+        Take::Taken(taken)
+    }
+
+    /// [`Ledger::waking`](super::Ledger::waking).
+    #[must_use]
+    pub fn waking(&self, now: Time, most: usize) -> Vec<Entry> {
+        let mut waking: Vec<Entry> = self
+            .iter()
+            .filter(|entry| entry.wake.is_some_and(|wake| wake <= now))
+            .cloned()
+            .collect();
+        waking.sort_by_key(|entry| entry.wake);
+        waking.truncate(most);
+        waking
+    }
+}
