@@ -19,10 +19,18 @@
 )]
 
 mod answer;
+pub mod calls;
+pub mod clock;
 pub mod codepipeline;
+pub mod doors;
+pub mod environment;
 pub mod http;
 pub mod ledger;
+pub mod log;
+pub mod queue;
+pub mod settings;
 pub mod stepfunctions;
 pub mod table;
 pub mod target;
 mod trouble;
+mod wide;

@@ -106,6 +106,17 @@ impl Bounds {
     }
 }
 
+/// Of whom an event speaks, where that can be read.
+#[must_use]
+pub fn subject_of(bytes: &[u8]) -> Option<Subject> {
+    match hear(bytes, &Bounds::default()) {
+        Heard::Failure(failure) => Some(failure.subject),
+        Heard::Sequel(sequel) => Some(sequel.subject),
+        Heard::Irrelevant(irrelevant) => irrelevant.subject,
+        Heard::Malformed(_) => None,
+    }
+}
+
 /// Reads one EventBridge event.
 #[must_use]
 pub fn hear(bytes: &[u8], bounds: &Bounds) -> Heard {

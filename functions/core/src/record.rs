@@ -2,6 +2,7 @@
 //!
 //! A record holds nothing of an error, a cause, a message, an input or an output.
 
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -147,6 +148,16 @@ impl Record {
             outcome: None,
             malformed: None,
             unsettled: false,
+        }
+    }
+
+    /// Why, in one sentence for people.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match (&self.verdict, &self.malformed) {
+            (_, Some(malformed)) => alloc::format!("the event cannot be read: {malformed}"),
+            (Some(verdict), None) if verdict.because == self.because => verdict.sentence(),
+            _ => self.because.sentence().to_string(),
         }
     }
 

@@ -3,6 +3,8 @@
 use alloc::string::String;
 use core::fmt;
 
+use serde::Serialize;
+
 /// Why a call to the ledger, a target or the queue brought nothing.
 ///
 /// The event is not lost by it: the function fails, its event comes again, and after that the dead-letter
@@ -16,7 +18,8 @@ pub struct Trouble {
 }
 
 /// Kinds of trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TroubleKind {
     /// Too many calls: later.
     Throttled,

@@ -1,0 +1,8 @@
+//! Looks after what was left in the middle, on a schedule.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    redrive_aws::doors::sweep().await
+}

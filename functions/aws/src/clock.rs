@@ -1,0 +1,18 @@
+//! The clock of the machine.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redrive_core::handle::Clock;
+use redrive_core::time::Time;
+
+/// The clock of the machine, which AWS keeps right in a function.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let millis = since.unwrap_or_default().as_millis();
+        Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+}

@@ -1,0 +1,337 @@
+//! The four doors: what Lambda invokes, handed to the core.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use redrive_core::event::{Bounds, subject_of};
+use redrive_core::foretell::Foretell;
+use redrive_core::handle::{Clock, Mode, Record, Redrive};
+use redrive_core::ledger::{Owner, Pen, Terms, Ticket};
+use redrive_core::policy::Document;
+use redrive_core::trouble::{Trouble, TroubleKind};
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use tracing::error;
+
+use crate::calls::Calls;
+use crate::clock::SystemClock;
+use crate::codepipeline::CodePipeline;
+use crate::environment::Environment;
+use crate::ledger::DynamoDb;
+use crate::log;
+use crate::queue::Sqs;
+use crate::settings::{InAccount, Misconfigured, Settings};
+use crate::stepfunctions::StepFunctions;
+use crate::target::Services;
+use crate::wide::{Tick, Wide};
+
+/// So many entries one tick looks after: some hundred milliseconds each at the worst.
+const MOST_OF_A_TICK: usize = 200;
+
+/// Hears the events of one service; `function` names the door in the wide line.
+pub async fn events(function: &'static str) -> ExitCode {
+    open(async |settings: Settings| match settings.account {
+        Some(account) => {
+            let world = World::new(function, &settings.document, account)?;
+            lambda_runtime::run(service_fn(|event| world.event(event))).await
+        }
+        None => {
+            let desk = Desk::new(function, &settings.document);
+            lambda_runtime::run(service_fn(async |event| Ok::<_, Error>(desk.event(&event)))).await
+        }
+    })
+    .await
+}
+
+/// Takes the retries whose delay is over.
+pub async fn due() -> ExitCode {
+    open(async |settings: Settings| {
+        let account = in_account(settings.account, "due")?;
+        let world = World::new("due", &settings.document, account)?;
+        lambda_runtime::run(service_fn(async |batch| {
+            Ok::<_, Error>(world.due(batch).await)
+        }))
+        .await
+    })
+    .await
+}
+
+/// Looks after what was left in the middle.
+pub async fn sweep() -> ExitCode {
+    open(async |settings: Settings| {
+        let account = in_account(settings.account, "sweep")?;
+        let world = World::new("sweep", &settings.document, account)?;
+        lambda_runtime::run(service_fn(|tick| world.sweep(tick))).await
+    })
+    .await
+}
+
+/// Reads the settings and opens a door with them; what is wrong with them is logged, and the function stops.
+async fn open(door: impl AsyncFnOnce(Settings) -> Result<(), Error>) -> ExitCode {
+    log::start();
+    let opened = match Settings::from_env() {
+        Ok(settings) => door(settings).await,
+        Err(wrong) => Err(wrong.into()),
+    };
+    match opened {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            error!("{wrong}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_account(account: Option<InAccount>, function: &str) -> Result<InAccount, Misconfigured> {
+    account.ok_or_else(|| {
+        Misconfigured(vec![format!(
+            "REDRIVE_LEDGER is memory, which one function does not share with another: {function} has \
+             nothing to do without a table. Try stepfunctions or codepipeline"
+        )])
+    })
+}
+
+/// Names each handling, by a name that no other has.
+#[derive(Debug)]
+struct Owners {
+    /// Of this process. An event that comes again keeps its request id, and may come to another process.
+    process: u64,
+    handled: Cell<u64>,
+}
+
+impl Owners {
+    fn new() -> Self {
+        Self {
+            // The standard library keys each of these at random.
+            process: RandomState::new().build_hasher().finish(),
+            handled: Cell::new(0),
+        }
+    }
+
+    fn next(&self, request_id: &str) -> Owner {
+        let handled = self.handled.get().wrapping_add(1);
+        self.handled.set(handled);
+        Owner(format!("{request_id}/{:016x}/{handled}", self.process))
+    }
+}
+
+/// A function that is tried without an account: it tells what it would do, and calls nothing.
+struct Desk<'s> {
+    function: &'static str,
+    foretell: Foretell<'s>,
+    owners: Owners,
+    terms: Terms,
+}
+
+impl<'s> Desk<'s> {
+    fn new(function: &'static str, document: &'s Document) -> Self {
+        Self {
+            function,
+            foretell: Foretell::new(document),
+            owners: Owners::new(),
+            terms: Terms::default(),
+        }
+    }
+
+    fn event(&self, event: &LambdaEvent<Box<RawValue>>) -> Record {
+        let began = Instant::now();
+        let request_id = &event.context.request_id;
+        let pen = Pen {
+            owner: &self.owners.next(request_id),
+            now: SystemClock.now(),
+            terms: &self.terms,
+        };
+        let record = self.foretell.event(event.payload.get().as_bytes(), pen);
+        Wide {
+            function: self.function,
+            request_id,
+            message_id: None,
+            mode: None,
+            took_ms: since(began),
+            counted: Default::default(),
+        }
+        .record(&record);
+        record
+    }
+}
+
+/// Everything that a function in an account works with, built before its first event.
+struct World<'s> {
+    function: &'static str,
+    document: &'s Document,
+    mode: Mode,
+    bounds: Bounds,
+    ledger: DynamoDb,
+    target: Services<SystemClock>,
+    queue: Sqs,
+    terms: Terms,
+    calls: Calls,
+    owners: Owners,
+}
+
+impl<'s> World<'s> {
+    fn new(
+        function: &'static str,
+        document: &'s Document,
+        account: InAccount,
+    ) -> Result<Self, Misconfigured> {
+        let calls = Calls::default();
+        let environment = Environment::read(calls.clone())?;
+        Ok(Self {
+            function,
+            document,
+            mode: account.mode,
+            bounds: account.bounds,
+            ledger: DynamoDb::new(environment.dynamodb(), account.table),
+            target: Services {
+                stepfunctions: StepFunctions::new(environment.stepfunctions()),
+                codepipeline: CodePipeline::new(environment.codepipeline()),
+                clock: SystemClock,
+            },
+            queue: Sqs::new(environment.sqs(), account.queue_url),
+            terms: Terms::default(),
+            calls,
+            owners: Owners::new(),
+        })
+    }
+
+    fn redrive<'w>(
+        &'w self,
+        owner: &'w Owner,
+    ) -> Redrive<'w, DynamoDb, Services<SystemClock>, Sqs, SystemClock> {
+        Redrive {
+            ledger: &self.ledger,
+            target: &self.target,
+            queue: &self.queue,
+            clock: &SystemClock,
+            document: self.document,
+            mode: self.mode,
+            terms: &self.terms,
+            owner,
+        }
+    }
+
+    /// The wide line of a handling that began then, with what was asked of AWS since the last one.
+    fn wide<'w>(
+        &self,
+        request_id: &'w str,
+        message_id: Option<&'w str>,
+        began: Instant,
+    ) -> Wide<'w> {
+        Wide {
+            function: self.function,
+            request_id,
+            message_id,
+            mode: Some(self.mode),
+            took_ms: since(began),
+            counted: self.calls.take(),
+        }
+    }
+
+    /// One event of EventBridge. With trouble Lambda is told so, and the event comes again.
+    async fn event(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Record, Diagnostic> {
+        let began = Instant::now();
+        let bytes = event.payload.get().as_bytes();
+        let request_id = &event.context.request_id;
+        let owner = self.owners.next(request_id);
+        // Boxed: the futures of the beats and of the SDK are deep, and the compiler's patience with one type ends.
+        let done = Box::pin(self.redrive(&owner).event(bytes, &self.bounds)).await;
+        let wide = self.wide(request_id, None, began);
+        match done {
+            Ok(record) => {
+                wide.record(&record);
+                Ok(record)
+            }
+            Err(trouble) => {
+                wide.trouble(subject_of(bytes).as_ref(), &trouble);
+                Err(diagnostic(&trouble))
+            }
+        }
+    }
+
+    /// A batch of messages. Those that met trouble come again, and after that go to the dead-letter queue.
+    async fn due(&self, batch: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
+        let mut answer = SqsBatchResponse::default();
+        for message in &batch.payload.records {
+            if self
+                .message(message, &batch.context.request_id)
+                .await
+                .is_err()
+            {
+                let mut failure = BatchItemFailure::default();
+                // A message without an id cannot be told from the others: SQS then brings them all again.
+                failure.item_identifier = message.message_id.clone().unwrap_or_default();
+                answer.batch_item_failures.push(failure);
+            }
+        }
+        answer
+    }
+
+    async fn message(&self, message: &SqsMessage, request_id: &str) -> Result<(), Trouble> {
+        let began = Instant::now();
+        let owner = self.owners.next(request_id);
+        let ticket: Result<Ticket, _> =
+            serde_json::from_str(message.body.as_deref().unwrap_or_default());
+        let done = match &ticket {
+            Ok(ticket) => Box::pin(self.redrive(&owner).due(ticket)).await,
+            Err(_) => Err(Trouble::new(
+                TroubleKind::Bug,
+                "the message is no ticket of ours",
+            )),
+        };
+        let wide = self.wide(request_id, message.message_id.as_deref(), began);
+        match done {
+            Ok(record) => wide.record(&record),
+            Err(trouble) => {
+                wide.trouble(ticket.ok().map(|ticket| ticket.subject).as_ref(), &trouble);
+                return Err(trouble);
+            }
+        }
+        Ok(())
+    }
+
+    /// One tick of the schedule.
+    async fn sweep(&self, tick: LambdaEvent<IgnoredAny>) -> Result<Tick, Diagnostic> {
+        let began = Instant::now();
+        let request_id = &tick.context.request_id;
+        let owner = self.owners.next(request_id);
+        let swept = Box::pin(self.redrive(&owner).sweep(MOST_OF_A_TICK)).await;
+        let wide = self.wide(request_id, None, began);
+        let swept = swept.map_err(|trouble| {
+            wide.trouble(None, &trouble);
+            diagnostic(&trouble)
+        })?;
+        // What was asked of AWS stands in the line of the tick.
+        let one = self.wide(request_id, None, began);
+        for record in &swept.records {
+            one.record(record);
+        }
+        for (subject, trouble) in &swept.troubled {
+            one.trouble(Some(subject), trouble);
+        }
+        let tick = Tick {
+            requeued: swept.requeued,
+            taken_over: swept.records.len(),
+            lost: swept.lost,
+            troubled: swept.troubled.len(),
+            more: swept.more,
+        };
+        wide.tick(&tick);
+        Ok(tick)
+    }
+}
+
+fn since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn diagnostic(trouble: &Trouble) -> Diagnostic {
+    Diagnostic {
+        error_type: format!("{:?}", trouble.kind),
+        error_message: trouble.to_string(),
+    }
+}

@@ -1,0 +1,167 @@
+//! The SDK's clients, from the environment that Lambda gives a function.
+//!
+//! Variables only: no files, no metadata service and no chain of providers, which a function does not need and
+//! whose look-ups would come before its first event. Names as in "Environment variables" of the "AWS SDKs and
+//! Tools Reference Guide".
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sfn::config::retry::{RetryConfig, RetryMode};
+use aws_sdk_sfn::config::timeout::TimeoutConfig;
+use aws_sdk_sfn::config::{BehaviorVersion, Region, SharedAsyncSleep};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_types::SdkConfig;
+
+use crate::calls::Calls;
+use crate::http;
+use crate::settings::{Misconfigured, variable};
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long one try of a call may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// How long a call may take with all its tries. A handling makes a handful of calls, and a function has 30
+/// seconds at the least; what it does not finish is taken over when its lease runs out.
+const OPERATION: Duration = Duration::from_secs(12);
+
+/// What all clients share.
+#[derive(Debug)]
+pub struct Environment {
+    shared: SdkConfig,
+    calls: Calls,
+    variable: fn(&str) -> Option<String>,
+}
+
+macro_rules! client {
+    ($name:ident, $sdk:ident, $endpoint:literal, $doc:literal) => {
+        #[doc = $doc]
+        #[must_use]
+        pub fn $name(&self) -> $sdk::Client {
+            let config = $sdk::config::Builder::from(&self.shared).interceptor(self.calls.clone());
+            let url = (self.variable)(concat!("AWS_ENDPOINT_URL_", $endpoint));
+            $sdk::Client::from_conf(match url {
+                Some(url) => config.endpoint_url(url).build(),
+                None => config.build(),
+            })
+        }
+    };
+}
+
+impl Environment {
+    /// Reads the environment of the process. Calls made by the clients are counted in `calls`.
+    ///
+    /// # Errors
+    /// Everything that is missing or cannot be used.
+    pub fn read(calls: Calls) -> Result<Self, Misconfigured> {
+        Self::of(variable, calls)
+    }
+
+    fn of(variable: fn(&str) -> Option<String>, calls: Calls) -> Result<Self, Misconfigured> {
+        let mut wrong = Vec::new();
+        let mut required = |name: &str| {
+            variable(name).unwrap_or_else(|| {
+                wrong.push(format!(
+                    "{name} is not set: Lambda sets it; on a desk, set it yourself"
+                ));
+                String::new()
+            })
+        };
+        let region = required("AWS_REGION");
+        let credentials = Credentials::new(
+            required("AWS_ACCESS_KEY_ID"),
+            required("AWS_SECRET_ACCESS_KEY"),
+            variable("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let mut shared = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .http_client(http::client())
+            .retry_config(retries(variable).unwrap_or_else(|problem| {
+                wrong.push(problem);
+                RetryConfig::disabled()
+            }))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT)
+                    .operation_attempt_timeout(ATTEMPT)
+                    .operation_timeout(OPERATION)
+                    .build(),
+            );
+        shared.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+        for (name, set) in [
+            ("AWS_USE_FIPS_ENDPOINT", Switch::Fips),
+            ("AWS_USE_DUALSTACK_ENDPOINT", Switch::DualStack),
+        ] {
+            match (variable(name).as_deref(), set) {
+                (None | Some("false"), _) => {}
+                (Some("true"), Switch::Fips) => shared = shared.use_fips(true),
+                (Some("true"), Switch::DualStack) => shared = shared.use_dual_stack(true),
+                (Some(other), _) => {
+                    wrong.push(format!("{name} is {other:?}: it may be true or false"));
+                }
+            }
+        }
+        if wrong.is_empty() {
+            Ok(Self {
+                shared: shared.build(),
+                calls,
+                variable,
+            })
+        } else {
+            Err(Misconfigured(wrong))
+        }
+    }
+
+    client!(
+        dynamodb,
+        aws_sdk_dynamodb,
+        "DYNAMODB",
+        "A client of DynamoDB."
+    );
+    client!(sqs, aws_sdk_sqs, "SQS", "A client of SQS.");
+    client!(
+        stepfunctions,
+        aws_sdk_sfn,
+        "SFN",
+        "A client of Step Functions."
+    );
+    client!(
+        codepipeline,
+        aws_sdk_codepipeline,
+        "CODEPIPELINE",
+        "A client of CodePipeline."
+    );
+}
+
+enum Switch {
+    Fips,
+    DualStack,
+}
+
+fn retries(variable: fn(&str) -> Option<String>) -> Result<RetryConfig, String> {
+    let config = RetryConfig::standard();
+    let config = match variable("AWS_RETRY_MODE").as_deref() {
+        None | Some("standard") => config,
+        Some("adaptive") => config.with_retry_mode(RetryMode::Adaptive),
+        Some(other) => {
+            return Err(format!(
+                "AWS_RETRY_MODE is {other:?}: it may be standard or adaptive"
+            ));
+        }
+    };
+    let Some(most) = variable("AWS_MAX_ATTEMPTS") else {
+        return Ok(config);
+    };
+    match most.parse() {
+        Ok(most @ 1..) => Ok(config.with_max_attempts(most)),
+        _ => Err(format!(
+            "AWS_MAX_ATTEMPTS is {most:?}: it may be a whole number from 1; 1 means that no call is repeated"
+        )),
+    }
+}

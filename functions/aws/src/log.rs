@@ -1,0 +1,189 @@
+//! What a function writes: JSON, one object a line, as Lambda's log format `JSON` takes it.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::settings::variable;
+
+/// The field whose text is a JSON object; its members become those of the line.
+pub(crate) const WIDE: &str = "wide";
+
+/// Starts writing to standard output what is as grave as `AWS_LAMBDA_LOG_LEVEL` says, INFO by default.
+pub fn start() {
+    tracing_subscriber::fmt()
+        .with_max_level(level(variable("AWS_LAMBDA_LOG_LEVEL").as_deref()))
+        .event_format(Json)
+        .init();
+}
+
+/// Lambda's words are those of tracing, and FATAL. What is no level is INFO: a function does not stop for it.
+fn level(word: Option<&str>) -> LevelFilter {
+    match word {
+        Some("FATAL") => LevelFilter::ERROR,
+        Some(word) => word.parse().unwrap_or(LevelFilter::INFO),
+        None => LevelFilter::INFO,
+    }
+}
+
+struct Json;
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let metadata = event.metadata();
+        let mut line = Line::default();
+        line.members.insert("timestamp".into(), time.into());
+        line.members
+            .insert("level".into(), metadata.level().as_str().into());
+        line.members
+            .insert("target".into(), metadata.target().into());
+        event.record(&mut line);
+        writeln!(writer, "{line}")
+    }
+}
+
+/// The members of one line.
+#[derive(Default)]
+struct Line {
+    members: Map<String, Value>,
+    /// The inside of a JSON object.
+    wide: String,
+}
+
+impl Line {
+    fn set(&mut self, field: &Field, value: impl Into<Value>) {
+        self.members.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = Value::Object(self.members.clone()).to_string();
+        match (members.strip_suffix('}'), self.wide.is_empty()) {
+            (Some(open), false) => write!(f, "{open},{}}}", self.wide),
+            _ => f.write_str(&members),
+        }
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match value
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'))
+        {
+            Some(inside) if field.name() == WIDE => inside.clone_into(&mut self.wide),
+            _ => self.set(field, value),
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.set(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_json_object_and_a_wide_one_has_its_members() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .event_format(Json)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(
+                wide = r#"{"done":"retried","calls":{"PutItem":2}}"#,
+                "retried"
+            );
+            tracing::warn!(number = 7, yes = true, "two\nlines and \"quotes\"");
+            tracing::debug!("not heard");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[0]["level"], "INFO");
+        assert_eq!(lines[0]["message"], "retried");
+        assert_eq!(lines[0]["done"], "retried");
+        assert_eq!(lines[0]["calls"]["PutItem"], 2);
+        assert!(lines[0]["timestamp"].as_str().unwrap().ends_with('Z'));
+        assert_eq!(lines[1]["level"], "WARN");
+        assert_eq!(lines[1]["message"], "two\nlines and \"quotes\"");
+        assert_eq!(
+            (&lines[1]["number"], &lines[1]["yes"]),
+            (&7.into(), &true.into())
+        );
+    }
+
+    #[test]
+    fn every_level_of_lambda_is_understood() {
+        for (word, expected) in [
+            (None, LevelFilter::INFO),
+            (Some("TRACE"), LevelFilter::TRACE),
+            (Some("DEBUG"), LevelFilter::DEBUG),
+            (Some("WARN"), LevelFilter::WARN),
+            (Some("ERROR"), LevelFilter::ERROR),
+            (Some("FATAL"), LevelFilter::ERROR),
+            (Some("loud"), LevelFilter::INFO),
+        ] {
+            assert_eq!(level(word), expected);
+        }
+    }
+}

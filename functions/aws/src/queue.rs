@@ -1,0 +1,73 @@
+//! The queue of retries that wait, on SQS.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use redrive_core::handle::Queue;
+use redrive_core::ledger::Ticket;
+use redrive_core::trouble::{Trouble, TroubleKind};
+
+use crate::answer;
+
+/// SQS keeps a message back for 15 minutes at the most.
+const LONGEST_DELAY_SECONDS: u64 = 900;
+
+/// One standard queue.
+#[derive(Debug, Clone)]
+pub struct Sqs {
+    client: Client,
+    url: String,
+}
+
+impl Sqs {
+    /// The queue with this URL.
+    #[must_use]
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self {
+            client,
+            url: url.into(),
+        }
+    }
+}
+
+impl Queue for Sqs {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+        let body = serde_json::to_string(ticket)
+            .map_err(|_| Trouble::new(TroubleKind::Bug, "SendMessage (the ticket is no JSON)"))?;
+        let sent = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .delay_seconds(delay_seconds(delay))
+            .send()
+            .await;
+        answer::read("SendMessage", sent).map(drop)
+    }
+}
+
+/// Whole seconds, never too early, and never more than SQS takes.
+fn delay_seconds(delay: Duration) -> i32 {
+    let seconds = delay.as_millis().div_ceil(1000);
+    i32::try_from(seconds.min(u128::from(LONGEST_DELAY_SECONDS))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_never_comes_too_early_and_is_never_refused_for_its_delay() {
+        for (millis, seconds) in [
+            (0, 0),
+            (1, 1),
+            (1_000, 1),
+            (21_400, 22),
+            (900_000, 900),
+            (900_001, 900),
+            (u64::MAX, 900),
+        ] {
+            assert_eq!(delay_seconds(Duration::from_millis(millis)), seconds);
+        }
+    }
+}

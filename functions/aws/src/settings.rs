@@ -1,0 +1,234 @@
+//! What a function reads of its environment at its start.
+//!
+//! | variable | |
+//! | --- | --- |
+//! | `REDRIVE_MODE` | `observe` (the default), `act` or `off` |
+//! | `REDRIVE_LEDGER` | the DynamoDB table; or `memory`, to try a function without an account: it tells what it would do, and calls nothing |
+//! | `REDRIVE_QUEUE_URL` | the SQS queue of retries that wait |
+//! | `REDRIVE_POLICY` | the policy's file; `/opt/policy.yaml` by default, where the layer puts it |
+//! | `REDRIVE_ACCOUNT` | the account whose events are heard; those of others are ignored |
+//! | `AWS_REGION` | the region whose events are heard; Lambda sets it |
+//!
+//! Everything that is wrong is said at once.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use redrive_core::event::Bounds;
+use redrive_core::handle::Mode;
+use redrive_core::policy::Document;
+
+/// Where the layer of the policy puts it.
+pub const POLICY: &str = "/opt/policy.yaml";
+
+/// What a function works with.
+#[derive(Debug)]
+pub struct Settings {
+    /// The policy in force.
+    pub document: Document,
+    /// Where, unless it is tried without an account.
+    pub account: Option<InAccount>,
+}
+
+/// What a function works with in an account.
+#[derive(Debug)]
+pub struct InAccount {
+    /// The mode in force.
+    pub mode: Mode,
+    /// The ledger's table.
+    pub table: String,
+    /// The queue of retries that wait.
+    pub queue_url: String,
+    /// Whose events are heard.
+    pub bounds: Bounds,
+}
+
+/// What is wrong with the environment: an error of whoever deploys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misconfigured(pub Vec<String>);
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Misconfigured {}
+
+impl Settings {
+    /// Reads the environment of the process and the policy's file.
+    ///
+    /// # Errors
+    /// Everything that is missing or cannot be used.
+    pub fn from_env() -> Result<Self, Misconfigured> {
+        Self::read(variable, |path| std::fs::read_to_string(path))
+    }
+
+    fn read(
+        variable: impl Fn(&str) -> Option<String>,
+        file: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> Result<Self, Misconfigured> {
+        let mut wrong = Vec::new();
+        let mut required = |name: &str, what: &str| {
+            variable(name).unwrap_or_else(|| {
+                wrong.push(format!("{name} is not set: {what}"));
+                String::new()
+            })
+        };
+        let table = required(
+            "REDRIVE_LEDGER",
+            "name the ledger's DynamoDB table, or say memory to try the function without an account",
+        );
+        let account = (table != "memory").then(|| InAccount {
+            mode: Mode::default(),
+            table,
+            queue_url: required(
+                "REDRIVE_QUEUE_URL",
+                "name the SQS queue of retries that wait by its URL",
+            ),
+            bounds: Bounds {
+                accounts: vec![required(
+                    "REDRIVE_ACCOUNT",
+                    "name the account whose events are heard",
+                )],
+                regions: vec![required(
+                    "AWS_REGION",
+                    "name the region whose events are heard",
+                )],
+            },
+        });
+        let mode = mode(variable("REDRIVE_MODE").as_deref()).map_err(|problem| wrong.push(problem));
+        if account.is_none() && mode == Ok(Mode::Act) {
+            wrong.push(
+                "REDRIVE_MODE is act, but REDRIVE_LEDGER is memory: without a table nothing is \
+                 retried; name one, or leave the mode at observe"
+                    .to_owned(),
+            );
+        }
+        let path = variable("REDRIVE_POLICY").unwrap_or_else(|| POLICY.to_owned());
+        let document = policy(&path, file).map_err(|problem| wrong.push(problem));
+        match (mode, document) {
+            (Ok(mode), Ok(document)) if wrong.is_empty() => Ok(Self {
+                document,
+                account: account.map(|account| InAccount { mode, ..account }),
+            }),
+            _ => Err(Misconfigured(wrong)),
+        }
+    }
+}
+
+/// A variable of the process; one that is empty counts as not set.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn mode(word: Option<&str>) -> Result<Mode, String> {
+    match word {
+        None => Ok(Mode::default()),
+        Some("observe") => Ok(Mode::Observe),
+        Some("act") => Ok(Mode::Act),
+        Some("off") => Ok(Mode::Off),
+        Some(other) => Err(format!(
+            "REDRIVE_MODE is {other:?}: it may be observe, act or off"
+        )),
+    }
+}
+
+fn policy(path: &str, file: impl FnOnce(&Path) -> io::Result<String>) -> Result<Document, String> {
+    let text = file(Path::new(path)).map_err(|error| {
+        format!(
+            "the policy {path} cannot be read: {error}. The layer brings it as {POLICY}; \
+             REDRIVE_POLICY names another file"
+        )
+    })?;
+    Document::parse(&text).map_err(|problems| {
+        format!("the policy {path} cannot be used; try it with `redrive replay` first:\n{problems}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "{ version: 1, retry: { automatic: [{ error: E, limit: 1 }] } }";
+
+    fn read(set: &[(&str, &str)], policy: Option<&str>) -> Result<Settings, String> {
+        let variable = |name: &str| {
+            set.iter()
+                .find(|(one, _)| *one == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Settings::read(variable, |path| match policy {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(io::Error::other(format!("no {}", path.display()))),
+        })
+        .map_err(|wrong| wrong.to_string())
+    }
+
+    const ACCOUNT: [(&str, &str); 4] = [
+        ("REDRIVE_LEDGER", "redrive"),
+        ("REDRIVE_QUEUE_URL", "https://queue"),
+        ("REDRIVE_ACCOUNT", "111122223333"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+
+    #[test]
+    fn a_function_observes_until_it_is_told_to_act() {
+        for (word, mode) in [
+            (None, Mode::Observe),
+            (Some("observe"), Mode::Observe),
+            (Some("act"), Mode::Act),
+            (Some("off"), Mode::Off),
+        ] {
+            let mut set = ACCOUNT.to_vec();
+            set.extend(word.map(|word| ("REDRIVE_MODE", word)));
+            let account = read(&set, Some(GOOD)).unwrap().account.unwrap();
+            assert_eq!(account.mode, mode);
+            assert_eq!(account.table, "redrive");
+            assert_eq!(account.bounds.accounts, ["111122223333"]);
+            assert_eq!(account.bounds.regions, ["eu-west-1"]);
+        }
+    }
+
+    #[test]
+    fn without_an_account_nothing_is_asked_for_but_the_policy() {
+        assert!(
+            read(&[("REDRIVE_LEDGER", "memory")], Some(GOOD))
+                .unwrap()
+                .account
+                .is_none()
+        );
+        let acting = [("REDRIVE_LEDGER", "memory"), ("REDRIVE_MODE", "act")];
+        let wrong = read(&acting, Some(GOOD)).unwrap_err();
+        assert!(wrong.starts_with("REDRIVE_MODE is act, but"), "{wrong}");
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once_with_what_is_allowed() {
+        let wrong = read(&[("REDRIVE_MODE", "dry-run")], None).unwrap_err();
+        let said: Vec<&str> = wrong.lines().collect();
+        assert_eq!(said.len(), 6, "{wrong}");
+        for (line, begins) in said.iter().zip([
+            "REDRIVE_LEDGER is not set: name the ledger's",
+            "REDRIVE_QUEUE_URL is not set: ",
+            "REDRIVE_ACCOUNT is not set: ",
+            "AWS_REGION is not set: ",
+            "REDRIVE_MODE is \"dry-run\": it may be observe, act or off",
+            "the policy /opt/policy.yaml cannot be read: no /opt/policy.yaml",
+        ]) {
+            assert!(line.starts_with(begins), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_policy_with_mistakes_stops_the_function_with_all_of_them() {
+        let wrong = read(
+            &ACCOUNT,
+            Some("version: 1\nretry: { automatic: maybe }\nretri: 1\n"),
+        );
+        let wrong = wrong.unwrap_err();
+        assert!(wrong.contains("the policy /opt/policy.yaml cannot be used"));
+        assert!(wrong.contains("2:") && wrong.contains("3:1"), "{wrong}");
+    }
+}

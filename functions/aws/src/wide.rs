@@ -1,0 +1,115 @@
+//! The one wide line of a handling: what was heard, decided and done, why, and what it cost.
+
+use redrive_core::failure::{Service, Subject};
+use redrive_core::handle::{Mode, Record};
+use redrive_core::trouble::{Trouble, TroubleKind};
+use serde::Serialize;
+use tracing::{error, info, warn};
+
+use crate::calls::Counted;
+
+/// One handling of an event, a message, an entry or a tick.
+#[derive(Debug, Serialize)]
+pub(crate) struct Wide<'a> {
+    /// Which function.
+    pub(crate) function: &'static str,
+    /// Lambda's id of the invocation.
+    pub(crate) request_id: &'a str,
+    /// SQS's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message_id: Option<&'a str>,
+    /// The mode in force; none without an account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mode: Option<Mode>,
+    /// How long it took.
+    pub(crate) took_ms: u64,
+    /// What was asked of AWS.
+    #[serde(flatten)]
+    pub(crate) counted: Counted,
+}
+
+/// What came of a handling.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Came<'a> {
+    Record {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        service: Option<Service>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target: Option<&'a str>,
+        why: String,
+        #[serde(flatten)]
+        record: &'a Record,
+    },
+    Trouble {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subject: Option<&'a Subject>,
+        trouble: &'a str,
+        kind: TroubleKind,
+    },
+    Tick(&'a Tick),
+}
+
+/// What one tick of the sweep came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Tick {
+    /// Queued retries that were handed to the queue.
+    pub requeued: usize,
+    /// Retries that were taken over; each has a line of its own.
+    pub taken_over: usize,
+    /// Entries that somebody else had moved meanwhile.
+    pub lost: usize,
+    /// Entries that met trouble; each has a line of its own.
+    pub troubled: usize,
+    /// More was waiting than the tick was allowed to see.
+    pub more: bool,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    wide: &'a Wide<'a>,
+    #[serde(flatten)]
+    came: Came<'a>,
+}
+
+impl Wide<'_> {
+    /// Writes what was done.
+    pub(crate) fn record(&self, record: &Record) {
+        let subject = record.subject.as_ref();
+        let wide = self.with(Came::Record {
+            service: subject.map(Subject::service),
+            target: subject.map(Subject::target),
+            why: record.sentence(),
+            record,
+        });
+        // What needs a person's eye stands out.
+        if record.malformed.is_some() || record.unsettled {
+            warn!(wide, "{}", record.done.as_str());
+        } else {
+            info!(wide, "{}", record.done.as_str());
+        }
+    }
+
+    /// Writes what could not be done.
+    pub(crate) fn trouble(&self, subject: Option<&Subject>, trouble: &Trouble) {
+        let wide = self.with(Came::Trouble {
+            subject,
+            trouble: &trouble.call,
+            kind: trouble.kind,
+        });
+        error!(wide, "{trouble}");
+    }
+
+    /// Writes what a tick came to.
+    pub(crate) fn tick(&self, tick: &Tick) {
+        let wide = self.with(Came::Tick(tick));
+        info!(wide, "swept");
+    }
+
+    fn with(&self, came: Came<'_>) -> String {
+        let whole = Whole { wide: self, came };
+        // Keys are texts and nothing here refuses to be written.
+        serde_json::to_string(&whole).unwrap_or_default()
+    }
+}
