@@ -53,9 +53,11 @@ where
         line.members.insert("timestamp".into(), time.into());
         line.members
             .insert("level".into(), metadata.level().as_str().into());
-        line.members
-            .insert("target".into(), metadata.target().into());
         event.record(&mut line);
+        if line.wide.is_empty() {
+            line.members
+                .insert("logger".into(), metadata.target().into());
+        }
         writeln!(writer, "{line}")
     }
 }
