@@ -21,6 +21,7 @@ use redrive_core::event::Bounds;
 use redrive_core::handle::{Clock, Done, Mode, Outcome, Queue, Record, Redrive};
 use redrive_core::ledger::{Owner, State, Terms, Ticket};
 use redrive_core::policy::Document;
+use redrive_core::reads::Learned;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 use redrive_core::verdict::Reason;
@@ -96,6 +97,7 @@ impl Scene {
             services: Services {
                 stepfunctions: StepFunctions::new(sfn.clone()),
                 codepipeline: CodePipeline::new(pipelines.clone()),
+                learned: Learned::default(),
                 clock: Now,
             },
             sfn,

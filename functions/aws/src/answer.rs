@@ -6,6 +6,7 @@
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use redrive_core::calls::{Call, Outcome, outcome_of};
+use redrive_core::reads::is_gone;
 use redrive_core::trouble::{Trouble, TroubleKind};
 
 use crate::trouble::kind;
@@ -33,17 +34,6 @@ pub(crate) fn read<T, E: ProvideErrorMetadata>(
         format!("{call} {code}")
     };
     Err(Trouble::new(kind, what))
-}
-
-fn is_gone(code: &str) -> bool {
-    matches!(
-        code,
-        "ExecutionDoesNotExist"
-            | "StateMachineDoesNotExist"
-            | "PipelineNotFoundException"
-            | "PipelineExecutionNotFoundException"
-            | "PipelineVersionNotFoundException"
-    )
 }
 
 /// What a call that retries came to. Whatever is not an answer of the service is unknown: the request may

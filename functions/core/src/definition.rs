@@ -96,13 +96,13 @@ pub struct Revision {
 /// What is known of machines. It holds for a version for ever, and otherwise for executions started a minute
 /// after the update or later, for as long as the machine is known to be in that revision.
 #[derive(Debug, Clone, Default)]
-pub struct Machines {
+pub(crate) struct Machines {
     known: BTreeMap<String, (Revision, Time)>,
 }
 
 /// What an execution's machine tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum Told {
     /// It has no Fail state that can have ended the execution so.
     NoFailState,
     /// It has one: the history knows whether it did.
@@ -125,8 +125,7 @@ const MOST_MACHINES: usize = 10_000;
 
 impl Machines {
     /// What is known of the machine of a failed execution.
-    #[must_use]
-    pub fn tell(&self, execution: &FailedExecution, now: Time) -> Told {
+    pub(crate) fn tell(&self, execution: &FailedExecution, now: Time) -> Told {
         let Some((revision, confirmed)) = key(execution).and_then(|key| self.known.get(key)) else {
             return Told::Unknown;
         };
@@ -146,7 +145,7 @@ impl Machines {
 
     /// Takes in what DescribeStateMachineForExecution answered for an execution, and tells what that means
     /// for it. Whether the machine is in that revision still is not known by it.
-    pub fn learn(&mut self, execution: &FailedExecution, revision: Revision) -> Told {
+    pub(crate) fn learn(&mut self, execution: &FailedExecution, revision: Revision) -> Told {
         let told = revision.told(execution);
         if let Some(key) = key(execution) {
             if self.known.len() >= MOST_MACHINES && !self.known.contains_key(key) {
@@ -167,7 +166,7 @@ impl Machines {
 
     /// Takes in that DescribeStateMachine showed a machine in a revision at a time. What is known of another
     /// revision is forgotten.
-    pub fn confirm(&mut self, state_machine_arn: &str, id: Option<&str>, now: Time) {
+    pub(crate) fn confirm(&mut self, state_machine_arn: &str, id: Option<&str>, now: Time) {
         let Some((revision, confirmed)) = self.known.get_mut(state_machine_arn) else {
             return;
         };
@@ -180,6 +179,17 @@ impl Machines {
 }
 
 impl Revision {
+    /// A definition as DescribeStateMachineForExecution shows it. None: it cannot be read.
+    #[must_use]
+    pub fn read(id: Option<String>, since: Time, definition: &str) -> Option<Self> {
+        let fail_states = FailStates::read(definition)?;
+        Some(Self {
+            id,
+            since,
+            fail_states,
+        })
+    }
+
     fn told(&self, execution: &FailedExecution) -> Told {
         if self.fail_states.may_end_with(&execution.error) {
             Told::MayBe

@@ -24,7 +24,7 @@ pub struct HistoryEvent {
 
 /// How an execution ended, as far as its last events tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// In a Fail state.
     FailState,
     /// In some other way.
@@ -36,8 +36,7 @@ pub enum Ending {
 }
 
 /// How the run of an execution after so many redrives ended, by some of the last events of its history.
-#[must_use]
-pub fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
+pub(crate) fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
     let redriven = |event: &&HistoryEvent| event.kind == "ExecutionRedriven";
     // What a later redrive brought is not of that run.
     let later = events

@@ -11,7 +11,7 @@
 //! 1. **Hear.** [`event::hear`] turns the bytes of an event into a [`failure::Failure`], a later word on a
 //!    subject, something irrelevant and why, or something malformed and where.
 //! 2. **Know.** What the event does not say is a [`failure::Field::Unknown`]. Nothing is looked up unless the
-//!    verdict hangs on it.
+//!    verdict hangs on it; [`reads`] then makes the few calls that tell.
 //! 3. **Decide.** [`decide::decide`] is a pure function of the [policy document](policy::Document), the
 //!    failure and what the ledger says was spent. It answers with a [`verdict::Verdict`], or names the one
 //!    fact it needs.
@@ -87,6 +87,7 @@ pub mod history;
 pub mod ledger;
 pub mod pipeline;
 pub mod policy;
+pub mod reads;
 pub mod record;
 pub mod subject;
 pub mod sweep;

@@ -4,18 +4,17 @@
 //! ListActionExecutions, filtered by the execution. GetPipelineState shows which execution owns the stage
 //! now and how often the stage was retried; GetPipeline alone shows that a stage retries itself.
 
-use alloc::string::String;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::failure::{FailedAction, Field, StageStanding, StageStatus};
 
-/// What GetPipelineState and GetPipeline say of one stage.
+/// What GetPipelineState says of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StageState {
     /// `pipelineVersion`.
     pub pipeline_version: Option<u64>,
-    /// The pipeline's `executionMode` is PARALLEL.
-    pub parallel: bool,
     /// `latestExecution.pipelineExecutionId`.
     pub latest_execution_id: Option<String>,
     /// `latestExecution.status`.
@@ -26,13 +25,45 @@ pub struct StageState {
     pub automatic_attempts: u32,
     /// Manual ones; API calls count as such.
     pub manual_attempts: u32,
-    /// The declaration has `onFailure: {result: RETRY}` for the stage.
-    pub retries_on_failure: bool,
+}
+
+/// What GetPipeline alone shows, of one version of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Declaration {
+    /// Its `executionMode` is PARALLEL.
+    pub parallel: bool,
+    /// Stages with `onFailure: {result: RETRY}`.
+    pub retry_themselves: BTreeSet<String>,
+}
+
+/// The declarations that were read, by the pipeline's ARN: one version of each, since a pipeline is in one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Declarations(BTreeMap<String, (u64, Declaration)>);
+
+/// So many pipelines are remembered; an account has a thousand. One that is forgotten is read again.
+const MOST_PIPELINES: usize = 10_000;
+
+impl Declarations {
+    /// What is known of a pipeline in a version.
+    pub(crate) fn known(&self, pipeline: &str, version: Option<u64>) -> Option<&Declaration> {
+        let (known, declaration) = self.0.get(pipeline)?;
+        (Some(*known) == version).then_some(declaration)
+    }
+
+    /// Takes in what GetPipeline showed of a version.
+    pub(crate) fn learn(&mut self, pipeline: &str, version: u64, declaration: Declaration) {
+        if self.0.len() >= MOST_PIPELINES && !self.0.contains_key(pipeline) {
+            self.0.clear();
+        }
+        self.0.insert(pipeline.to_string(), (version, declaration));
+    }
 }
 
 /// One row of ListActionExecutions: one run of one action.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActionRun {
+    /// `stageName`.
+    pub stage: String,
     /// The action, with what its run says.
     pub action: FailedAction,
     /// `status`: InProgress, Abandoned, Succeeded or Failed.
@@ -41,11 +72,12 @@ pub struct ActionRun {
     pub pipeline_version: Option<u64>,
 }
 
-/// Puts together how a stage of `execution_id` stands. `runs` are the stage's rows, newest first, as
+/// Puts together how a stage stands in `execution_id`. `runs` are the stage's rows, newest first, as
 /// ListActionExecutions gives them. None: nothing in the answers is about that execution.
-#[must_use]
-pub fn standing(
+pub(crate) fn standing(
     state: &StageState,
+    declaration: &Declaration,
+    stage: &str,
     runs: &[ActionRun],
     execution_id: &str,
 ) -> Option<StageStanding> {
@@ -63,7 +95,7 @@ pub fn standing(
     // In PARALLEL mode GetPipelineState may show no execution, or any one's: the runs tell of ours.
     let owns = state.latest_execution_id.as_deref() == Some(execution_id);
     let others = state.latest_execution_id.is_some() && !owns;
-    if runs.is_empty() && !owns && (state.parallel || !others) {
+    if runs.is_empty() && !owns && (declaration.parallel || !others) {
         return None;
     }
     let retried = if owns {
@@ -96,13 +128,13 @@ pub fn standing(
         status,
         rollback: owns && state.rollback,
         stopped: owns && matches!(status, StageStatus::Stopped | StageStatus::Stopping),
-        superseded: others && !state.parallel,
+        superseded: others && !declaration.parallel,
         structure_changed: latest.iter().any(|run| {
             matches!((run.pipeline_version, state.pipeline_version), (Some(then), Some(now)) if then != now)
         }),
         in_progress,
         retried,
-        retries_itself: state.retries_on_failure && !retried_itself,
+        retries_itself: declaration.retry_themselves.contains(stage) && !retried_itself,
         failed: latest
             .iter()
             .filter(|run| run.status == "Failed")
@@ -152,11 +184,20 @@ mod tests {
     use super::*;
 
     fn stands(state: &StageState, runs: &[ActionRun]) -> StageStanding {
-        standing(state, runs, "e1").unwrap()
+        declared(&Declaration::default(), state, runs)
+    }
+
+    fn declared(
+        declaration: &Declaration,
+        state: &StageState,
+        runs: &[ActionRun],
+    ) -> StageStanding {
+        standing(state, declaration, "Build", runs, "e1").unwrap()
     }
 
     fn run(action: &str, id: &str, status: &str) -> ActionRun {
         ActionRun {
+            stage: "Build".into(),
             action: FailedAction {
                 action: action.into(),
                 id: Some(id.into()),
@@ -204,13 +245,11 @@ mod tests {
             ..state()
         };
         assert!(stands(&theirs, &runs).superseded);
-        let parallel = stands(
-            &StageState {
-                parallel: true,
-                ..theirs
-            },
-            &runs,
-        );
+        let parallel = Declaration {
+            parallel: true,
+            ..Declaration::default()
+        };
+        let parallel = declared(&parallel, &theirs, &runs);
         assert!(!parallel.superseded);
         assert_eq!(
             (parallel.status, parallel.retried),
@@ -241,20 +280,15 @@ mod tests {
             )
             .rollback
         );
-        let itself = StageState {
-            retries_on_failure: true,
+        let itself = Declaration {
+            retry_themselves: BTreeSet::from(["Build".into()]),
+            ..Declaration::default()
+        };
+        assert!(declared(&itself, &state(), &runs).retries_itself);
+        let has_retried = StageState {
+            automatic_attempts: 1,
             ..state()
         };
-        assert!(stands(&itself, &runs).retries_itself);
-        assert!(
-            !stands(
-                &StageState {
-                    automatic_attempts: 1,
-                    ..itself
-                },
-                &runs
-            )
-            .retries_itself
-        );
+        assert!(!declared(&itself, &has_retried, &runs).retries_itself);
     }
 }

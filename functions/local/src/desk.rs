@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use redrive_core::arn::Arn;
 use redrive_core::calls::{Call, outcome_of};
-use redrive_core::definition::{FailStates, Machines, Revision, Told};
+use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{
-    Description, Fact, FailedAction, FailedExecution, Failure, Field, Identity, Need, Redrivable,
-    Service as Which, Subject, What,
+    Description, Fact, FailedAction, Failure, Field, Need, Redrivable, Service as Which, Subject,
 };
 use redrive_core::handle::{Clock, Outcome, Queue, Standing, Target};
-use redrive_core::history::{Ending, HistoryEvent, ending};
+use redrive_core::history::HistoryEvent;
 use redrive_core::ledger::{Claim, Ticket};
-use redrive_core::pipeline::{ActionRun, StageState, standing};
+use redrive_core::pipeline::{ActionRun, Declaration, StageState};
+use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, is_gone};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
-use redrive_core::verdict::{Reason, RetryMode};
+use redrive_core::verdict::RetryMode;
 use serde_json::{Value, json};
 
 use crate::api::{CallError, Emitted, Place, Service};
@@ -95,7 +95,7 @@ pub struct Desk {
     /// The ledger.
     pub ledger: Memory,
     now: Cell<Time>,
-    machines: RefCell<Machines>,
+    learned: Learned,
     regions: RefCell<BTreeMap<(String, String, String), Region>>,
     queue: RefCell<BTreeMap<(Time, u64), Ticket>>,
     sent: Cell<u64>,
@@ -107,7 +107,7 @@ impl Desk {
         Self {
             ledger: Memory::default(),
             now: Cell::new(now),
-            machines: RefCell::default(),
+            learned: Learned::default(),
             regions: RefCell::default(),
             queue: RefCell::default(),
             sent: Cell::new(0),
@@ -192,29 +192,26 @@ impl Desk {
         calls
     }
 
-    fn call(&self, subject: &Subject, operation: &str, body: &Value) -> Result<Value, CallError> {
-        let place = place_of(subject);
+    /// Calls the service of an ARN, in its region.
+    fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError> {
         let now = self.now.get().as_millis();
-        self.in_region(&place, |region| {
-            region.call(subject.service(), now, operation, body)
+        let which = match Arn::parse(arn) {
+            Ok(arn) if arn.service == "codepipeline" => Which::CodePipeline,
+            _ => Which::StepFunctions,
+        };
+        self.in_region(&place_in(arn), |region| {
+            region.call(which, now, operation, body)
         })
     }
 
     /// A call that reads: none is an answer that the thing does not exist.
-    fn read(
-        &self,
-        subject: &Subject,
-        operation: &str,
-        body: &Value,
-    ) -> Result<Option<Value>, Trouble> {
-        match self.call(subject, operation, body) {
+    fn read(&self, arn: &str, operation: &str, body: &Value) -> Read<Value> {
+        match self.call(arn, operation, body) {
             Ok(answer) => Ok(Some(answer)),
             Err(CallError::Lost) => Err(Trouble::new(TroubleKind::Unreachable, operation)),
             Err(CallError::Api(error)) => {
                 let kind = match error.code() {
-                    "ExecutionDoesNotExist"
-                    | "PipelineNotFoundException"
-                    | "StageNotFoundException" => return Ok(None),
+                    code if is_gone(code) => return Ok(None),
                     "ThrottlingException" => TroubleKind::Throttled,
                     "AccessDeniedException" => TroubleKind::Denied,
                     _ => TroubleKind::Unreachable,
@@ -224,12 +221,20 @@ impl Desk {
         }
     }
 
-    fn describe(&self, subject: &Subject) -> Result<Option<Description>, Trouble> {
-        let answer = self.read(
-            subject,
-            "DescribeExecution",
-            &json!({ "executionArn": subject.arn() }),
-        )?;
+    fn reads(&self) -> Reads<'_, Self, Self> {
+        Reads {
+            executions: self,
+            pipelines: self,
+            learned: &self.learned,
+            now: self.now.get(),
+        }
+    }
+}
+
+impl Executions for Desk {
+    async fn describe(&self, arn: &str) -> Read<Description> {
+        let body = json!({ "executionArn": arn });
+        let answer = self.read(arn, "DescribeExecution", &body)?;
         Ok(answer.map(|answer| Description {
             status: text(&answer, "status").unwrap_or_default(),
             redrive_count: count(&answer, "redriveCount"),
@@ -247,120 +252,105 @@ impl Desk {
         }))
     }
 
-    /// What is known of an execution's machine, and what there is to learn of it.
-    fn told(&self, subject: &Subject, execution: &FailedExecution) -> Result<Told, Trouble> {
-        let now = self.now.get();
-        let mut told = self.machines.borrow().tell(execution, now);
-        if let (Told::Unconfirmed, Some(machine)) = (told, &execution.state_machine_arn) {
-            let body = json!({ "stateMachineArn": machine });
-            let shown = self.read(subject, "DescribeStateMachine", &body)?;
-            let id = shown.as_ref().and_then(|shown| text(shown, "revisionId"));
-            let mut machines = self.machines.borrow_mut();
-            machines.confirm(machine, id.as_deref(), now);
-            told = machines.tell(execution, now);
-        }
-        if told == Told::Unknown {
-            let body = json!({ "executionArn": subject.arn() });
-            if let Some(shown) = self.read(subject, "DescribeStateMachineForExecution", &body)?
-                && let Some(revision) = revision(&shown)
-            {
-                told = self.machines.borrow_mut().learn(execution, revision);
-            }
-        }
-        Ok(told)
+    async fn revision_id(&self, machine: &str) -> Read<String> {
+        let body = json!({ "stateMachineArn": machine });
+        let shown = self.read(machine, "DescribeStateMachine", &body)?;
+        Ok(shown.and_then(|shown| text(&shown, "revisionId")))
     }
 
-    /// Whether the run of an execution after so many redrives ended in a Fail state.
-    fn ending(&self, subject: &Subject, redrive_count: u32) -> Result<Fact, Trouble> {
-        let mut events: Vec<HistoryEvent> = Vec::new();
-        let mut token = None;
-        // Nearly always the first page tells. The most that a history has are 25,000 events.
-        for most in [10, 100, 1000]
-            .into_iter()
-            .chain(std::iter::repeat_n(1000, 24))
-        {
-            let mut body = json!({
-                "executionArn": subject.arn(),
-                "reverseOrder": true,
-                "maxResults": most,
-                "includeExecutionData": false,
-            });
-            if let (Some(token), Some(body)) = (token, body.as_object_mut()) {
-                body.insert("nextToken".into(), token);
-            }
-            let Some(answer) = self.read(subject, "GetExecutionHistory", &body)? else {
-                return Ok(Fact::Gone);
-            };
-            events.extend(list(&answer, "events").iter().map(history_event));
-            match ending(&events, redrive_count) {
-                Ending::FailState => return Ok(Fact::Ending { fail_state: true }),
-                Ending::Other => return Ok(Fact::Ending { fail_state: false }),
-                Ending::FurtherBack | Ending::NotYet => {}
-            }
-            token = answer.get("nextToken").cloned();
-            if token.is_none() {
-                break;
-            }
-        }
-        Ok(Fact::NotYet)
+    async fn revision(&self, arn: &str) -> Read<Revision> {
+        let body = json!({ "executionArn": arn });
+        let shown = self.read(arn, "DescribeStateMachineForExecution", &body)?;
+        Ok(shown.as_ref().and_then(revision))
     }
 
-    fn stage(&self, subject: &Subject) -> Result<Fact, Trouble> {
-        let Subject::Stage { arn, execution_id } = subject else {
-            return Ok(Fact::Gone);
-        };
-        let (pipeline, stage) = (subject.target(), arn.rsplit('/').next().unwrap_or_default());
-        let name = json!({ "name": pipeline });
-        let (Some(state), Some(declared)) = (
-            self.read(subject, "GetPipelineState", &name)?,
-            self.read(subject, "GetPipeline", &name)?,
-        ) else {
-            return Ok(Fact::Gone);
-        };
-        let named = |stages: &[Value], key: &str| {
-            stages
+    async fn history(
+        &self,
+        arn: &str,
+        most: u32,
+        token: Option<String>,
+    ) -> Read<Page<HistoryEvent>> {
+        let mut body = json!({
+            "executionArn": arn,
+            "reverseOrder": true,
+            "maxResults": most,
+            "includeExecutionData": false,
+        });
+        go_on(&mut body, token);
+        let answer = self.read(arn, "GetExecutionHistory", &body)?;
+        Ok(answer.map(|answer| page(&answer, "events", history_event)))
+    }
+}
+
+impl Pipelines for Desk {
+    async fn state(&self, pipeline: &str, stage: &str) -> Read<StageState> {
+        let body = json!({ "name": name(pipeline) });
+        let shown = self.read(pipeline, "GetPipelineState", &body)?;
+        Ok(shown.and_then(|shown| {
+            let now = list(&shown, "stageStates")
                 .iter()
-                .find(|one| one.get(key).and_then(Value::as_str) == Some(stage))
-                .cloned()
-        };
-        let Some(now) = named(list(&state, "stageStates"), "stageName") else {
-            return Ok(Fact::Gone);
-        };
-        let declaration = declared.get("pipeline").unwrap_or(&Value::Null);
-        let on_failure = named(list(declaration, "stages"), "name");
-        let mut runs: Vec<ActionRun> = Vec::new();
-        let mut filter = json!({
-            "pipelineName": pipeline,
+                .find(|now| now.get("stageName").and_then(Value::as_str) == Some(stage))?;
+            let latest = now.get("latestExecution").unwrap_or(&Value::Null);
+            let metadata = now.get("retryStageMetadata").unwrap_or(&Value::Null);
+            Some(StageState {
+                pipeline_version: shown.get("pipelineVersion").and_then(Value::as_u64),
+                latest_execution_id: text(latest, "pipelineExecutionId"),
+                latest_status: text(latest, "status"),
+                rollback: text(latest, "type").as_deref() == Some("ROLLBACK"),
+                automatic_attempts: count(metadata, "autoStageRetryAttempt"),
+                manual_attempts: count(metadata, "manualStageRetryAttempt"),
+            })
+        }))
+    }
+
+    async fn declaration(&self, pipeline: &str, version: Option<u64>) -> Read<Declaration> {
+        let body = json!({ "name": name(pipeline), "version": version });
+        let shown = self.read(pipeline, "GetPipeline", &body)?;
+        let shown = shown.as_ref().and_then(|shown| shown.get("pipeline"));
+        Ok(shown.map(|declared| Declaration {
+            parallel: text(declared, "executionMode").as_deref() == Some("PARALLEL"),
+            retry_themselves: list(declared, "stages")
+                .iter()
+                .filter(|stage| {
+                    stage.pointer("/onFailure/result").and_then(Value::as_str) == Some("RETRY")
+                })
+                .filter_map(|stage| text(stage, "name"))
+                .collect(),
+        }))
+    }
+
+    async fn runs(
+        &self,
+        pipeline: &str,
+        execution_id: &str,
+        token: Option<String>,
+    ) -> Read<Page<ActionRun>> {
+        let mut body = json!({
+            "pipelineName": name(pipeline),
             "filter": { "pipelineExecutionId": execution_id },
         });
-        loop {
-            let Some(page) = self.read(subject, "ListActionExecutions", &filter)? else {
-                return Ok(Fact::Gone);
-            };
-            let of_stage = list(&page, "actionExecutionDetails")
-                .iter()
-                .filter(|run| run.get("stageName").and_then(Value::as_str) == Some(stage));
-            runs.extend(of_stage.map(action_run));
-            match (page.get("nextToken"), filter.as_object_mut()) {
-                (Some(token), Some(filter)) => filter.insert("nextToken".into(), token.clone()),
-                _ => break,
-            };
-        }
-        let latest = now.get("latestExecution");
-        let metadata = now.get("retryStageMetadata").unwrap_or(&Value::Null);
-        let state = StageState {
-            pipeline_version: state.get("pipelineVersion").and_then(Value::as_u64),
-            parallel: text(declaration, "executionMode").as_deref() == Some("PARALLEL"),
-            latest_execution_id: latest.and_then(|latest| text(latest, "pipelineExecutionId")),
-            latest_status: latest.and_then(|latest| text(latest, "status")),
-            rollback: latest.and_then(|latest| text(latest, "type")).as_deref() == Some("ROLLBACK"),
-            automatic_attempts: count(metadata, "autoStageRetryAttempt"),
-            manual_attempts: count(metadata, "manualStageRetryAttempt"),
-            retries_on_failure: on_failure
-                .and_then(|stage| text(stage.get("onFailure")?, "result"))
-                .is_some_and(|result| result == "RETRY"),
-        };
-        Ok(standing(&state, &runs, execution_id).map_or(Fact::NotYet, Fact::Stage))
+        go_on(&mut body, token);
+        let answer = self.read(pipeline, "ListActionExecutions", &body)?;
+        Ok(answer.map(|answer| page(&answer, "actionExecutionDetails", action_run)))
+    }
+}
+
+/// The name in a pipeline's ARN.
+fn name(pipeline: &str) -> Option<&str> {
+    pipeline.rsplit(':').next()
+}
+
+/// Asks for the page after the one that gave a token.
+fn go_on(body: &mut Value, token: Option<String>) {
+    if let (Some(token), Some(body)) = (token, body.as_object_mut()) {
+        body.insert("nextToken".into(), token.into());
+    }
+}
+
+fn page<T>(answer: &Value, key: &str, item: impl FnMut(&Value) -> T) -> Page<T> {
+    Page {
+        items: list(answer, key).iter().map(item).collect(),
+        next: text(answer, "nextToken"),
     }
 }
 
@@ -372,12 +362,11 @@ fn revision(shown: &Value) -> Option<Revision> {
         reason = "a date after 1970"
     )]
     let since = Time::from_millis((updated * 1000.0) as u64);
-    let fail_states = FailStates::read(&text(shown, "definition")?)?;
-    Some(Revision {
-        id: text(shown, "revisionId"),
+    Revision::read(
+        text(shown, "revisionId"),
         since,
-        fail_states,
-    })
+        &text(shown, "definition")?,
+    )
 }
 
 fn history_event(event: &Value) -> HistoryEvent {
@@ -398,6 +387,7 @@ fn action_run(run: &Value) -> ActionRun {
     let details = result.get("errorDetails").unwrap_or(&Value::Null);
     let action_type = run.pointer("/input/actionTypeId").unwrap_or(&Value::Null);
     ActionRun {
+        stage: text(run, "stageName").unwrap_or_default(),
         action: FailedAction {
             action: text(run, "actionName").unwrap_or_default(),
             id: text(run, "actionExecutionId"),
@@ -435,7 +425,11 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 
 /// The account and region of a subject.
 pub fn place_of(subject: &Subject) -> Place {
-    Arn::parse(subject.arn()).map_or_else(
+    place_in(subject.arn())
+}
+
+fn place_in(arn: &str) -> Place {
+    Arn::parse(arn).map_or_else(
         |_| Place::default(),
         |arn| Place {
             partition: arn.partition.into(),
@@ -447,39 +441,12 @@ pub fn place_of(subject: &Subject) -> Place {
 
 impl Target for Desk {
     async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
-        let subject = &failure.subject;
-        Ok(match need {
-            Need::Description => self
-                .describe(subject)?
-                .map_or(Fact::Gone, Fact::Description),
-            Need::History => match &failure.what {
-                What::Execution(execution)
-                    if self.told(subject, execution)? == Told::NoFailState =>
-                {
-                    Fact::Ending { fail_state: false }
-                }
-                _ => self.ending(subject, failure.retried_before().unwrap_or_default())?,
-            },
-            Need::PipelineState => self.stage(subject)?,
-        })
+        self.reads().know(failure, need).await
     }
 
     async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
         let entry = claim.entry();
-        Ok(match &entry.identity {
-            Identity::RedriveCount(count) => match self.describe(&entry.subject)? {
-                None => Standing::Over(Reason::Gone),
-                Some(now) => now.standing(*count),
-            },
-            Identity::FailedActions(ids) => match self.stage(&entry.subject)? {
-                Fact::Stage(now) => now.compared(ids),
-                Fact::NotYet => {
-                    let call = "ListActionExecutions does not show the stage yet";
-                    return Err(Trouble::new(TroubleKind::Unreachable, call));
-                }
-                _ => Standing::Over(Reason::Gone),
-            },
-        })
+        self.reads().look(&entry.subject, &entry.identity).await
     }
 
     async fn act(&self, claim: &Claim) -> Outcome {
@@ -501,7 +468,7 @@ impl Target for Desk {
                 (Call::RetryStageExecution, "RetryStageExecution", body)
             }
         };
-        match self.call(subject, operation, &body) {
+        match self.call(subject.arn(), operation, &body) {
             Ok(_) => Outcome::Accepted,
             Err(CallError::Lost) => Outcome::Unknown,
             Err(CallError::Api(error)) => {

@@ -1,0 +1,267 @@
+//! Learning of a failure: which of the services' read calls are made, in which order, and when they are spared.
+//!
+//! The calls themselves are behind two traits, so that the one flow runs over the services of an account and
+//! over emulated ones.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::iter::repeat_n;
+
+use crate::definition::{Machines, Revision, Told};
+use crate::failure::{
+    Description, Fact, FailedExecution, Failure, Identity, Need, Standing, Subject, What,
+};
+use crate::history::{Ending, HistoryEvent, ending};
+use crate::pipeline::{ActionRun, Declaration, Declarations, StageState, standing};
+use crate::time::Time;
+use crate::trouble::{Trouble, TroubleKind};
+use crate::verdict::Reason;
+
+/// What a read brings. None: what was asked about does not exist.
+pub type Read<T> = Result<Option<T>, Trouble>;
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// `nextToken`. None: it is the last page.
+    pub next: Option<String>,
+}
+
+/// The calls of Step Functions that tell of a failure.
+#[expect(
+    async_fn_in_trait,
+    reason = "the functions run on one thread, so that futures need not be Send"
+)]
+pub trait Executions {
+    /// DescribeExecution.
+    async fn describe(&self, arn: &str) -> Read<Description>;
+
+    /// DescribeStateMachine: its `revisionId`, which a machine that was never updated does not have.
+    async fn revision_id(&self, machine: &str) -> Read<String>;
+
+    /// DescribeStateMachineForExecution. None too if the definition cannot be read.
+    async fn revision(&self, arn: &str) -> Read<Revision>;
+
+    /// GetExecutionHistory from its end, at most so many events, without execution data: what is not asked
+    /// for cannot leak, and the ids and types are enough.
+    async fn history(
+        &self,
+        arn: &str,
+        most: u32,
+        token: Option<String>,
+    ) -> Read<Page<HistoryEvent>>;
+}
+
+/// The calls of CodePipeline that tell of a failure, each of a pipeline by its ARN, whose resource is the
+/// pipeline's name.
+#[expect(
+    async_fn_in_trait,
+    reason = "the functions run on one thread, so that futures need not be Send"
+)]
+pub trait Pipelines {
+    /// GetPipelineState, as much of it as is about one stage.
+    async fn state(&self, pipeline: &str, stage: &str) -> Read<StageState>;
+
+    /// GetPipeline, in a version where GetPipelineState names one.
+    async fn declaration(&self, pipeline: &str, version: Option<u64>) -> Read<Declaration>;
+
+    /// ListActionExecutions of one pipeline execution, newest first.
+    async fn runs(
+        &self,
+        pipeline: &str,
+        execution_id: &str,
+        token: Option<String>,
+    ) -> Read<Page<ActionRun>>;
+}
+
+/// Whether an error's code says that what a read asked about does not exist.
+#[must_use]
+pub fn is_gone(code: &str) -> bool {
+    matches!(
+        code,
+        "ExecutionDoesNotExist"
+            | "StateMachineDoesNotExist"
+            | "PipelineNotFoundException"
+            | "PipelineExecutionNotFoundException"
+            | "PipelineVersionNotFoundException"
+    )
+}
+
+/// What was learned of state machines and pipelines, so that it need not be read for each failure. One for
+/// as long as the function lives.
+#[derive(Debug, Clone, Default)]
+pub struct Learned {
+    machines: RefCell<Machines>,
+    declarations: RefCell<Declarations>,
+}
+
+/// Both services' reads and what was learned by them, lent for each look-up.
+#[derive(Debug)]
+pub struct Reads<'r, E, P> {
+    /// Step Functions.
+    pub executions: &'r E,
+    /// CodePipeline.
+    pub pipelines: &'r P,
+    /// What is known already.
+    pub learned: &'r Learned,
+    /// What time it is: what was learned of a state machine holds for a while.
+    pub now: Time,
+}
+
+/// How many events the pages of a history are asked for, one page after the other: nearly always the first
+/// tells, and the most that a history has are 25,000 events.
+fn history_pages() -> impl Iterator<Item = u32> {
+    [10, 100].into_iter().chain(repeat_n(1000, 25))
+}
+
+/// So many pages of ListActionExecutions are read, of 100 runs each: a pipeline has at most 500 actions, so that
+/// all of them can have run 20 times in the execution.
+const MOST_PAGES_OF_RUNS: usize = 100;
+
+impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
+    /// Looks up one fact about a failure.
+    ///
+    /// # Errors
+    /// A service could not be reached, or does not answer in a way that can be judged.
+    pub async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
+        let arn = failure.subject.arn();
+        match (&failure.what, need) {
+            (What::Execution(_), Need::Description) => Ok(self
+                .executions
+                .describe(arn)
+                .await?
+                .map_or(Fact::Gone, Fact::Description)),
+            (What::Execution(failed), _) => self.ending(arn, failed).await,
+            (What::Stage(_), _) => self.stage(&failure.subject).await,
+        }
+    }
+
+    /// Looks whether a subject still has the failure of this identity.
+    ///
+    /// # Errors
+    /// A service could not be reached, or does not show the failure yet.
+    pub async fn look(&self, subject: &Subject, identity: &Identity) -> Result<Standing, Trouble> {
+        let gone = Standing::Over(Reason::Gone);
+        match identity {
+            Identity::RedriveCount(count) => {
+                let now = self.executions.describe(subject.arn()).await?;
+                Ok(now.map_or(gone, |now| now.standing(*count)))
+            }
+            Identity::FailedActions(ids) => match self.stage(subject).await? {
+                Fact::Stage(now) => Ok(now.compared(ids)),
+                Fact::NotYet => Err(Trouble::new(
+                    TroubleKind::Unreachable,
+                    "ListActionExecutions does not show the stage yet",
+                )),
+                _ => Ok(gone),
+            },
+        }
+    }
+
+    /// Whether an execution ended in a Fail state: by the definition of its machine where that can tell, by
+    /// the history where it cannot.
+    async fn ending(&self, arn: &str, failed: &FailedExecution) -> Result<Fact, Trouble> {
+        if self.told(arn, failed).await? == Told::NoFailState {
+            return Ok(Fact::Ending { fail_state: false });
+        }
+        let redrive_count = failed.redrive_count.known().copied().unwrap_or_default();
+        let mut events = Vec::new();
+        let mut token = None;
+        for most in history_pages() {
+            let Some(page) = self.executions.history(arn, most, token).await? else {
+                return Ok(Fact::Gone);
+            };
+            events.extend(page.items);
+            match ending(&events, redrive_count) {
+                Ending::FailState => return Ok(Fact::Ending { fail_state: true }),
+                Ending::Other => return Ok(Fact::Ending { fail_state: false }),
+                Ending::FurtherBack | Ending::NotYet => {}
+            }
+            token = page.next;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(Fact::NotYet)
+    }
+
+    /// What an execution's machine tells, after what there is to learn of it.
+    async fn told(&self, arn: &str, failed: &FailedExecution) -> Result<Told, Trouble> {
+        let machines = &self.learned.machines;
+        let mut told = machines.borrow().tell(failed, self.now);
+        if let (Told::Unconfirmed, Some(machine)) = (told, &failed.state_machine_arn) {
+            let id = self.executions.revision_id(machine).await?;
+            let mut machines = machines.borrow_mut();
+            machines.confirm(machine, id.as_deref(), self.now);
+            told = machines.tell(failed, self.now);
+        }
+        if told == Told::Unknown
+            && let Some(revision) = self.executions.revision(arn).await?
+        {
+            told = machines.borrow_mut().learn(failed, revision);
+        }
+        Ok(told)
+    }
+
+    /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version.
+    async fn stage(&self, subject: &Subject) -> Result<Fact, Trouble> {
+        if let Subject::Stage { arn, execution_id } = subject
+            && let Some((pipeline, stage)) = arn.rsplit_once('/')
+            && let Some(state) = self.pipelines.state(pipeline, stage).await?
+            && let Some(declaration) = self.declaration(pipeline, state.pipeline_version).await?
+        {
+            let runs = self.runs(pipeline, stage, execution_id).await?;
+            let standing = standing(&state, &declaration, stage, &runs, execution_id);
+            return Ok(standing.map_or(Fact::NotYet, Fact::Stage));
+        }
+        Ok(Fact::Gone)
+    }
+
+    async fn declaration(&self, pipeline: &str, version: Option<u64>) -> Read<Declaration> {
+        let declarations = &self.learned.declarations;
+        let known = declarations.borrow().known(pipeline, version).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let shown = self.pipelines.declaration(pipeline, version).await?;
+        if let (Some(version), Some(declaration)) = (version, &shown) {
+            declarations
+                .borrow_mut()
+                .learn(pipeline, version, declaration.clone());
+        }
+        Ok(shown)
+    }
+
+    /// The runs of a stage's actions in one execution, newest first.
+    async fn runs(
+        &self,
+        pipeline: &str,
+        stage: &str,
+        execution_id: &str,
+    ) -> Result<Vec<ActionRun>, Trouble> {
+        let mut runs = Vec::new();
+        let mut token = None;
+        for _ in 0..MOST_PAGES_OF_RUNS {
+            let Some(page) = self.pipelines.runs(pipeline, execution_id, token).await? else {
+                // Not listed yet, or no longer: what GetPipelineState shows has to do.
+                return Ok(runs);
+            };
+            runs.extend(page.items.into_iter().filter(|run| run.stage == stage));
+            token = page.next;
+            if token.is_none() {
+                return Ok(runs);
+            }
+        }
+        // What was read in part is not judged.
+        Err(Trouble::new(
+            TroubleKind::Unreachable,
+            "ListActionExecutions has more pages than are read",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;

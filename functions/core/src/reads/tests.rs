@@ -1,0 +1,314 @@
+use alloc::string::ToString;
+use alloc::vec;
+use core::cell::Cell;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::failure::{ExecutionStatus, FailedAction, FailedStage, Field, Redrivable};
+
+const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
+const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
+const NO_FAIL: &str = r#"{"States":{"A":{"Type":"Task","End":true}}}"#;
+const FAILS: &str = r#"{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}"#;
+
+/// Both services, which answer with what they were given, page after page, and count what they are asked.
+#[derive(Default)]
+struct Aws {
+    definition: &'static str,
+    history: Vec<(u64, &'static str)>,
+    /// Each row is a page of its own.
+    runs: Vec<(&'static str, &'static str)>,
+    /// The last page names a next one, for ever.
+    endless: bool,
+    version: Cell<Option<u64>>,
+    /// No execution is shown to own the stage.
+    unowned: bool,
+    learned: Learned,
+    calls: RefCell<Vec<String>>,
+}
+
+impl Aws {
+    fn calls(&self) -> Vec<String> {
+        self.calls.take()
+    }
+
+    fn called(&self, call: &str, asked: &str) {
+        self.calls
+            .borrow_mut()
+            .push(alloc::format!("{call} {asked}").trim().into());
+    }
+
+    /// The page behind a token, which counts the items so far.
+    fn page<T: Clone>(&self, all: &[T], token: Option<String>, most: usize) -> Page<T> {
+        let from = token.map_or(0, |token| token.parse().unwrap());
+        let items: Vec<T> = all.iter().skip(from).take(most).cloned().collect();
+        let to = from + items.len();
+        let next = (to < all.len() || self.endless).then(|| to.to_string());
+        Page { items, next }
+    }
+
+    fn reads(&self, now: u64) -> Reads<'_, Self, Self> {
+        Reads {
+            executions: self,
+            pipelines: self,
+            learned: &self.learned,
+            now: Time::from_millis(now),
+        }
+    }
+
+    fn know(&self, failure: &Failure, need: Need, now: u64) -> Result<Fact, Trouble> {
+        done(self.reads(now).know(failure, need))
+    }
+}
+
+/// Nothing here waits.
+fn done<R>(reading: impl Future<Output = R>) -> R {
+    match pin!(reading).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+impl Executions for Aws {
+    async fn describe(&self, _: &str) -> Read<Description> {
+        self.called("DescribeExecution", "");
+        Ok(None)
+    }
+
+    async fn revision_id(&self, _: &str) -> Read<String> {
+        self.called("DescribeStateMachine", "");
+        Ok(Some("r1".into()))
+    }
+
+    async fn revision(&self, _: &str) -> Read<Revision> {
+        self.called("DescribeStateMachineForExecution", "");
+        let since = Time::default();
+        Ok(Revision::read(Some("r1".into()), since, self.definition))
+    }
+
+    async fn history(&self, _: &str, most: u32, token: Option<String>) -> Read<Page<HistoryEvent>> {
+        self.called("GetExecutionHistory", &most.to_string());
+        let event = |(id, kind): &(u64, &str)| HistoryEvent {
+            id: *id,
+            previous: id - 1,
+            kind: (*kind).into(),
+            redrive_count: None,
+        };
+        let events: Vec<HistoryEvent> = self.history.iter().map(event).collect();
+        Ok(Some(self.page(&events, token, most as usize)))
+    }
+}
+
+impl Pipelines for Aws {
+    async fn state(&self, pipeline: &str, stage: &str) -> Read<StageState> {
+        assert_eq!(pipeline, "arn:aws:codepipeline:eu-west-1:111122223333:web");
+        self.called("GetPipelineState", "");
+        Ok((stage == "Build").then(|| StageState {
+            pipeline_version: self.version.get(),
+            latest_execution_id: (!self.unowned).then(|| "e1".into()),
+            latest_status: Some("Failed".into()),
+            ..StageState::default()
+        }))
+    }
+
+    async fn declaration(&self, _: &str, version: Option<u64>) -> Read<Declaration> {
+        let asked = version.map(|version| version.to_string());
+        self.called("GetPipeline", &asked.unwrap_or_default());
+        Ok(Some(Declaration::default()))
+    }
+
+    async fn runs(&self, _: &str, _: &str, token: Option<String>) -> Read<Page<ActionRun>> {
+        self.called("ListActionExecutions", "");
+        let run = |(stage, id): &(&str, &str)| ActionRun {
+            stage: (*stage).into(),
+            action: FailedAction {
+                action: (*id).into(),
+                id: Some((*id).into()),
+                ..FailedAction::default()
+            },
+            status: "Failed".into(),
+            pipeline_version: None,
+        };
+        let runs: Vec<ActionRun> = self.runs.iter().map(run).collect();
+        Ok(Some(self.page(&runs, token, 1)))
+    }
+}
+
+/// A failure of a machine whose definition had settled when it started.
+fn execution() -> Failure {
+    Failure {
+        subject: Subject::Execution { arn: ARN.into() },
+        at: Time::default(),
+        what: What::Execution(FailedExecution {
+            status: ExecutionStatus::Failed,
+            redrive_count: Field::Known(0),
+            redrivable: Field::Known(Redrivable::Yes),
+            started: Some(Time::from_millis(100_000)),
+            state_machine_arn: Some(MACHINE.into()),
+            version_arn: None,
+            error: Field::Known("Own.Error".into()),
+            cause: Field::Absent,
+            parent: Field::Absent,
+            fail_state: Field::Unknown,
+            moved_on: None,
+        }),
+    }
+}
+
+fn stage(name: &str) -> Failure {
+    Failure {
+        subject: Subject::stage("aws", "eu-west-1", "111122223333", "web", name, "e1"),
+        at: Time::default(),
+        what: What::Stage(FailedStage {
+            announced: None,
+            standing: Field::Unknown,
+        }),
+    }
+}
+
+/// A history from its end, of an execution that failed in nested states.
+fn nested(levels: u64) -> Vec<(u64, &'static str)> {
+    let mut events = vec![(levels + 2, "ExecutionFailed")];
+    events.extend((2..levels + 2).rev().map(|id| (id, "ParallelStateFailed")));
+    events.push((1, "FailStateEntered"));
+    events
+}
+
+#[test]
+fn a_history_is_read_from_its_end_until_it_shows_how_the_execution_ended() {
+    for (history, pages, fail_state) in [
+        (vec![(9, "ExecutionFailed"), (8, "TaskFailed")], 1, false),
+        (nested(8), 1, true),
+        (nested(9), 2, true),
+        (nested(2000), 4, true),
+    ] {
+        let aws = Aws {
+            definition: FAILS,
+            history,
+            ..Aws::default()
+        };
+        let fact = aws.know(&execution(), Need::History, 0).unwrap();
+        assert_eq!(fact, Fact::Ending { fail_state });
+        let expected = [
+            "DescribeStateMachineForExecution",
+            "GetExecutionHistory 10",
+            "GetExecutionHistory 100",
+            "GetExecutionHistory 1000",
+            "GetExecutionHistory 1000",
+        ];
+        assert_eq!(aws.calls(), expected[..=pages]);
+    }
+}
+
+#[test]
+fn a_history_that_does_not_show_the_ending_is_not_guessed_from_and_not_read_for_ever() {
+    for (endless, pages) in [(false, 1), (true, 27)] {
+        let aws = Aws {
+            definition: FAILS,
+            history: vec![(5, "TaskStateEntered")],
+            endless,
+            ..Aws::default()
+        };
+        let fact = aws.know(&execution(), Need::History, 0).unwrap();
+        assert_eq!(fact, Fact::NotYet);
+        assert_eq!(aws.calls().len(), 1 + pages);
+    }
+    // All the pages together hold what a history can have.
+    assert!(history_pages().sum::<u32>() >= 25_000);
+}
+
+#[test]
+fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
+    let aws = Aws {
+        definition: NO_FAIL,
+        ..Aws::default()
+    };
+    for (now, calls) in [
+        (100_000, vec!["DescribeStateMachineForExecution"]),
+        (100_000, vec!["DescribeStateMachine"]),
+        (160_000, vec![]),
+        (160_001, vec!["DescribeStateMachine"]),
+    ] {
+        let fact = aws.know(&execution(), Need::History, now).unwrap();
+        assert_eq!(fact, Fact::Ending { fail_state: false });
+        assert_eq!(aws.calls(), calls, "{now}");
+    }
+}
+
+#[test]
+fn a_pipelines_declaration_is_read_once_for_each_version() {
+    let aws = Aws::default();
+    for (version, expected) in [
+        (Some(3), Some("GetPipeline 3")),
+        (Some(3), None),
+        (Some(4), Some("GetPipeline 4")),
+        (Some(4), None),
+        // Of which version it is nobody says: it is not remembered.
+        (None, Some("GetPipeline")),
+        (None, Some("GetPipeline")),
+        (Some(4), None),
+    ] {
+        aws.version.set(version);
+        aws.know(&stage("Build"), Need::PipelineState, 0).unwrap();
+        let calls = aws.calls();
+        let read = calls
+            .iter()
+            .find(|call| call.split(" ").next() == Some("GetPipeline"));
+        assert_eq!(read.map(String::as_str), expected, "{version:?}");
+    }
+}
+
+#[test]
+fn a_stage_is_judged_by_its_own_runs_on_all_pages() {
+    let aws = Aws {
+        runs: vec![("Build", "unit"), ("Test", "load"), ("Build", "lint")],
+        ..Aws::default()
+    };
+    let fact = aws.know(&stage("Build"), Need::PipelineState, 0).unwrap();
+    let Fact::Stage(standing) = fact else {
+        panic!("{fact:?}")
+    };
+    let failed = standing.failed.iter().map(|action| action.action.as_str());
+    assert_eq!(failed.collect::<Vec<_>>(), ["unit", "lint"]);
+}
+
+#[test]
+fn a_list_of_runs_without_an_end_is_trouble_and_not_judged_in_part() {
+    let aws = Aws {
+        runs: vec![("Build", "unit")],
+        endless: true,
+        ..Aws::default()
+    };
+    let trouble = aws
+        .know(&stage("Build"), Need::PipelineState, 0)
+        .unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Unreachable);
+    assert_eq!(aws.calls().len(), 2 + MOST_PAGES_OF_RUNS);
+}
+
+#[test]
+fn a_stage_that_is_gone_costs_one_call() {
+    let aws = Aws::default();
+    let fact = aws.know(&stage("Removed"), Need::PipelineState, 0).unwrap();
+    assert_eq!(fact, Fact::Gone);
+    assert_eq!(aws.calls(), ["GetPipelineState"]);
+}
+
+#[test]
+fn a_last_look_tells_what_is_gone_from_what_is_not_shown_yet() {
+    let aws = Aws {
+        unowned: true,
+        ..Aws::default()
+    };
+    let ids = Identity::FailedActions(["unit".into()].into());
+    for (subject, identity) in [
+        (execution().subject, Identity::RedriveCount(0)),
+        (stage("Removed").subject, ids.clone()),
+    ] {
+        let standing = done(aws.reads(0).look(&subject, &identity)).unwrap();
+        assert_eq!(standing, Standing::Over(Reason::Gone));
+    }
+    let trouble = done(aws.reads(0).look(&stage("Build").subject, &ids)).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Unreachable);
+}
