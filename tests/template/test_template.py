@@ -1,0 +1,599 @@
+"""template.yaml, judged without an account.
+
+    cargo build
+    pip install -r tests/template/requirements.txt
+    REDRIVE_BIN=target/debug/redrive pytest tests/template
+
+What the template says is compared with what the code says: the table, the lease, the calls, the events that are
+heard. The rules' patterns are put to Event Ruler, which is the engine of EventBridge; it needs Java and Maven and is
+fetched once, into ~/.cache/redrive-ci. UPDATE_EXPECTED=1 writes permissions.txt anew.
+"""
+
+import copy
+import fcntl
+import itertools
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import cfnlint.api
+import pytest
+import yaml
+from samtranslator.translator.transform import transform
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+FUNCTIONS = ["StepFunctionsFunction", "CodePipelineFunction", "DueFunction", "SweepFunction"]
+RULES = ["StepFunctionsRule", "CodePipelineRule", "SweepRule"]
+
+
+def part(function, kind):
+    return function.removesuffix("Function") + kind
+
+
+# --- Reading
+
+
+class Loader(yaml.SafeLoader):
+    """YAML in which !Ref, !GetAtt and the others mean their long forms."""
+
+
+def _intrinsic(loader, tag, node):
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if tag == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
+
+
+Loader.add_multi_constructor("!", _intrinsic)
+
+
+def read_template():
+    return yaml.load((ROOT / "template.yaml").read_text(), Loader)
+
+
+@pytest.fixture
+def template():
+    return read_template()
+
+
+@pytest.fixture
+def resources(template):
+    return template["Resources"]
+
+
+def source(path):
+    return (ROOT / path).read_text()
+
+
+def seconds(term):
+    """A duration of the ledger's default terms, in seconds."""
+    terms = source("functions/core/src/ledger.rs").split("impl Default for Terms", 1)[1]
+    factors = re.search(rf"\b{term}: Duration::from_secs\(([\d_ *]+)\)", terms)[1].replace("_", "")
+    product = 1
+    for factor in factors.split("*"):
+        product *= int(factor)
+    return product
+
+
+def of_type(resources, kind):
+    return {name: r["Properties"] for name, r in resources.items() if r["Type"] == kind}
+
+
+def arn_of(name):
+    return {"Fn::GetAtt": [name, "Arn"]}
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+# --- What SAM makes of it
+
+
+def sam(template):
+    """What CloudFormation gets. SAM wants code that has been uploaded."""
+    template = copy.deepcopy(template)
+    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/functions"
+    template["Resources"]["PolicyLayer"]["Properties"]["ContentUri"] = "s3://bucket/layer"
+
+    class NoManagedPolicies:
+        def load(self):
+            return {}
+
+    region = os.environ.get("AWS_DEFAULT_REGION")
+    os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+    try:
+        return transform(template, {}, NoManagedPolicies())
+    finally:
+        if region is None:
+            del os.environ["AWS_DEFAULT_REGION"]
+        else:
+            os.environ["AWS_DEFAULT_REGION"] = region
+
+
+def lint(template):
+    found = cfnlint.api.lint(json.dumps(template), regions=["us-east-1", "eu-west-1"])
+    return [f"{match.rule.id} {'/'.join(map(str, match.path or []))}: {match.message}" for match in found]
+
+
+def test_cfn_lint_has_nothing_to_say_of_what_sam_makes(template):
+    assert lint(sam(template)) == []
+
+
+def test_cfn_lint_would_see_a_misspelt_action(template):
+    statements = template["Resources"]["DueRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    statements[0]["Action"] = ["states:RedriveExecutions"]
+    assert any(said.startswith("W3037 ") for said in lint(sam(template)))
+
+
+def test_sam_adds_no_role_and_no_policy(template):
+    kinds = {}
+    for name, resource in sam(template)["Resources"].items():
+        kinds.setdefault(resource["Type"], set()).add(name)
+    assert kinds["AWS::IAM::Role"] == {part(name, "Role") for name in FUNCTIONS}
+    assert not any("Policy" in kind for kind in kinds if kind != "AWS::SQS::QueuePolicy")
+    assert kinds["AWS::Lambda::Function"] == set(FUNCTIONS)
+
+
+# --- The ledger's table
+
+
+def test_the_table_is_the_one_of_the_code(resources):
+    rust = source("functions/aws/src/table.rs")
+    names = dict(re.findall(r'pub const (\w+): &str = "([^"]+)";', rust))
+    body = re.sub(r"\s", "", re.search(r"pub fn definition\(.*?\{(.*?)\n\}", rust, re.S)[1])
+    said = re.findall(r"\.(\w+)\(([\w:]*)(?:\((\w+),\w+::(\w+)\))?", body)
+    # Every call of the builder, in its order. One that is not known here is a difference too.
+    calls = [(call, *(names.get(word, word) for word in words if word)) for call, *words in said]
+    table = resources["Ledger"]["Properties"]
+    (index,) = table["GlobalSecondaryIndexes"]
+    kinds = {"HASH": "Hash", "RANGE": "Range"}
+
+    def keys(schema):
+        return [("key_schema", "key", k["AttributeName"], kinds[k["KeyType"]]) for k in schema]
+
+    assert (table["BillingMode"], index["Projection"]) == ("PAY_PER_REQUEST", {"ProjectionType": "ALL"})
+    assert calls == [
+        ("table_name", "table"),
+        ("billing_mode", "BillingMode::PayPerRequest"),
+        *(
+            ("attribute_definitions", "attribute", a["AttributeName"], a["AttributeType"])
+            for a in table["AttributeDefinitions"]
+        ),
+        *keys(table["KeySchema"]),
+        ("global_secondary_indexes", "GlobalSecondaryIndex::builder"),
+        ("index_name", index["IndexName"]),
+        *keys(index["KeySchema"]),
+        ("projection", "Projection::builder"),
+        ("projection_type", "ProjectionType::All"),
+        ("build",),
+        ("build",),
+        ("build",),
+    ]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": names["TTL"], "Enabled": True}
+    unread = set(table) - {"TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification"}
+    assert unread == {
+        "AttributeDefinitions",
+        "BillingMode",
+        "DeletionProtectionEnabled",
+        "GlobalSecondaryIndexes",
+        "KeySchema",
+    }
+
+
+def test_the_ledger_outlives_the_stack(resources):
+    ledger = resources["Ledger"]
+    assert (ledger["DeletionPolicy"], ledger["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    properties = ledger["Properties"]
+    assert properties["DeletionProtectionEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+
+
+# --- Permissions
+
+
+def flat(value):
+    """An ARN on one line, as it stands in the template."""
+    if isinstance(value, str):
+        return value
+    ((function, argument),) = value.items()
+    return {
+        "Ref": lambda: argument,
+        "Fn::Sub": lambda: argument,
+        "Fn::GetAtt": lambda: ".".join(argument),
+    }[function]()
+
+
+def permissions(resources):
+    """Who may do what to what: (who, action, resource)."""
+    rows = []
+    for name, function in of_type(resources, "AWS::Serverless::Function").items():
+        assert "Policies" not in function, "the roles are written out"
+        role = resources[function["Role"]["Fn::GetAtt"][0]]["Properties"]
+        assert "ManagedPolicyArns" not in role, "what a managed policy allows is not seen in review"
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert set(statement) == {"Effect", "Action", "Resource"}
+                assert statement["Effect"] == "Allow"
+                actions, on = as_list(statement["Action"]), as_list(statement["Resource"])
+                rows += [(name, action, flat(one)) for action in actions for one in on]
+    for permission in of_type(resources, "AWS::Lambda::Permission").values():
+        who = f"{permission['Principal']} for {flat(permission['SourceArn'])}"
+        rows.append((who, permission["Action"], flat(permission["FunctionName"])))
+    for policy in of_type(resources, "AWS::SQS::QueuePolicy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            for rule in statement["Condition"]["ArnEquals"]["aws:SourceArn"]:
+                who = f"{statement['Principal']['Service']} for {flat(rule)}"
+                rows += [(who, action, flat(statement["Resource"])) for action in as_list(statement["Action"])]
+    return rows
+
+
+def test_every_permission_is_a_line_that_was_reviewed(resources):
+    rows = sorted(permissions(resources))
+    assert len(rows) == len(set(rows)), "something is allowed twice"
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    text = "".join(f"{who:{widths[0]}}  {action:{widths[1]}}  {on}\n" for who, action, on in rows)
+    file = HERE / "permissions.txt"
+    if os.environ.get("UPDATE_EXPECTED"):
+        file.write_text(text)
+    assert text == file.read_text(), "if that is meant: UPDATE_EXPECTED=1"
+
+
+def test_nothing_is_allowed_on_everything(resources):
+    for who, action, on in permissions(resources):
+        assert "*" not in action, (who, action)
+        # What the patterns of names stand for, and the executions and stages below them.
+        parts = on.split(":", 5) if on.startswith("arn:") else []
+        assert all("*" not in part for part in parts[:5]), (who, action, on)
+        if "*" in on:
+            assert re.search(r"\$\{(StateMachine|Pipeline)Pattern\}[:/]\*$", on), (who, action, on)
+
+
+def test_each_function_has_a_role_of_its_own_that_only_lambda_takes(resources):
+    roles = [f["Role"]["Fn::GetAtt"][0] for f in of_type(resources, "AWS::Serverless::Function").values()]
+    assert sorted(roles) == sorted(of_type(resources, "AWS::IAM::Role"))
+    for role in roles:
+        (statement,) = resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement == {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+
+
+def test_what_the_code_calls_is_allowed_and_nothing_else_is(resources):
+    services = ("states", "codepipeline", "dynamodb", "sqs")
+    rows = permissions(resources)
+    allowed = {a.split(":")[1] for who, a, _ in rows if who in FUNCTIONS and a.split(":")[0] in services}
+    # Lambda itself reads the queue, in the function's name.
+    allowed -= {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}
+    called = set()
+    for file in (ROOT / "functions/aws/src").rglob("*.rs"):
+        # That makes the table, for tests and desks.
+        if file.name != "table.rs":
+            called |= set(re.findall(r"\bclient\s*\.(\w+)\(\)", file.read_text()))
+    called = {"".join(word.title() for word in call.split("_")) for call in called}
+    assert len(called) > 10
+    # SendMessage is needed in any case: Lambda sends what failed, in the function's name.
+    assert called | {"SendMessage"} == allowed
+
+
+# --- Times
+
+
+def test_no_function_outlives_its_lease(resources):
+    lease = seconds("lease")
+    for name in FUNCTIONS:
+        assert resources[name]["Properties"]["Timeout"] < lease, name
+
+
+def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(resources):
+    queue = resources["DueQueue"]["Properties"]
+    due = resources["DueFunction"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * due["Timeout"]
+    (event,) = due["Events"].values()
+    mapping = event["Properties"]
+    assert mapping["Queue"] == arn_of("DueQueue")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2, "the least that Lambda takes"
+    assert "ReservedConcurrentExecutions" not in due, "it would have to be no less than MaximumConcurrency"
+
+
+def test_no_message_is_older_than_its_queue_keeps_it(resources):
+    queue = resources["DueQueue"]["Properties"]
+    redrive = queue["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == arn_of("DueDeadLetterQueue")
+    assert seconds("longest_queue_delay") <= 900, "the most that SQS DelaySeconds takes"
+    kept = queue.get("MessageRetentionPeriod", 345600)
+    longest = seconds("longest_queue_delay") + redrive["maxReceiveCount"] * queue["VisibilityTimeout"]
+    assert longest < kept
+    # A message's age counts from when it was first sent, in whichever queue it is.
+    assert kept < resources["DueDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] <= 1209600
+
+
+def test_the_sweep_is_as_often_as_the_terms_want(resources):
+    every = resources["SweepRule"]["Properties"]["ScheduleExpression"]
+    assert every == "rate(1 minute)"
+    for term in ("busy", "lease", "overdue"):
+        assert 60 <= seconds(term), term
+
+
+def test_an_event_comes_again_when_codepipeline_shows_what_it_announced(resources):
+    config = resources["CodePipelineFunction"]["Properties"]["EventInvokeConfig"]
+    # Lambda waits for one minute, then for two.
+    assert sum([60, 120][: config["MaximumRetryAttempts"]]) > seconds("reads_settle")
+
+
+# --- Nothing is lost in silence
+
+
+def test_what_a_rule_cannot_deliver_goes_to_a_queue_that_takes_it(resources):
+    assert sorted(of_type(resources, "AWS::Events::Rule")) == sorted(RULES)
+    (policy,) = of_type(resources, "AWS::SQS::QueuePolicy").values()
+    assert policy["Queues"] == [{"Ref": "DeadLetterQueue"}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Allow"
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Resource"] == arn_of("DeadLetterQueue")
+    may_send = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    permitted = {
+        (flat(p["SourceArn"]), flat(p["FunctionName"]))
+        for p in of_type(resources, "AWS::Lambda::Permission").values()
+        if (p["Principal"], p["Action"]) == ("events.amazonaws.com", "lambda:InvokeFunction")
+    }
+    for rule in RULES:
+        (target,) = resources[rule]["Properties"]["Targets"]
+        function = rule.removesuffix("Rule") + "Function"
+        assert target["Arn"] == arn_of(function)
+        assert (f"{rule}.Arn", function) in permitted
+        assert target["DeadLetterConfig"] == {"Arn": arn_of("DeadLetterQueue")}
+        assert set(target["RetryPolicy"]) == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}
+        assert arn_of(rule) in may_send
+    assert len(may_send) == len(RULES)
+
+
+@pytest.mark.parametrize("name", ["StepFunctionsFunction", "CodePipelineFunction"])
+def test_an_event_that_a_function_fails_on_goes_to_a_queue_that_takes_it(resources, name):
+    config = resources[name]["Properties"]["EventInvokeConfig"]
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": arn_of("DeadLetterQueue")}
+    assert (name, "sqs:SendMessage", "DeadLetterQueue.Arn") in permissions(resources)
+
+
+def test_each_function_writes_json_to_a_log_of_its_own_that_ends(resources):
+    for name in FUNCTIONS:
+        logging = resources[name]["Properties"]["LoggingConfig"]
+        group = part(name, "LogGroup")
+        assert logging["LogFormat"] == "JSON"
+        assert logging["LogGroup"] == {"Ref": group}
+        assert resources[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+# --- The policy and the modes
+
+
+def test_the_layer_holds_the_policy_at_its_top(template, resources):
+    folder = ROOT / resources["PolicyLayer"]["Properties"]["ContentUri"]
+    assert folder.is_dir(), "SAM uploads a single file as it is, and not as a zip"
+    assert (folder / "policy.yaml").is_file()
+    # Lambda would start what lies there.
+    assert not (folder / "extensions").exists()
+    assert template["Globals"]["Function"]["Layers"] == [{"Ref": "PolicyLayer"}]
+
+
+def test_who_deploys_without_a_word_observes(template):
+    mode = template["Parameters"]["Mode"]
+    assert (mode["Default"], mode["AllowedValues"]) == ("observe", ["observe", "act", "off"])
+
+
+# --- What the rules let through
+
+
+def pattern(rule, **parameters):
+    """A rule's event pattern as EventBridge gets it."""
+    template = read_template()
+    values = {name: p.get("Default") for name, p in template["Parameters"].items()} | parameters
+
+    def resolve(value):
+        if isinstance(value, list):
+            return [resolve(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if set(value) == {"Ref"}:
+            return values[value["Ref"]]
+        if set(value) == {"Fn::Sub"}:
+            return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], value["Fn::Sub"])
+        return {key: resolve(one) for key, one in value.items()}
+
+    return resolve(template["Resources"][rule]["Properties"]["EventPattern"])
+
+
+def fetch_ruler():
+    """The folder of Event Ruler, filled unless it was filled for this very pom.xml."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "redrive-ci"
+    home, pom = cache / "event-ruler", HERE / "ruler/pom.xml"
+    home.mkdir(parents=True, exist_ok=True)
+    with open(cache / "event-ruler.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fetched = home / "fetched"
+        if not fetched.is_file() or fetched.read_text() != pom.read_text():
+            subprocess.run(
+                ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DincludeScope=runtime",
+                 f"-DoutputDirectory={home / 'lib'}"],
+                check=True, capture_output=True, timeout=300,
+            )  # fmt: skip
+            fetched.write_text(pom.read_text())
+    return home / "lib"
+
+
+@pytest.fixture(scope="session")
+def matches():
+    """Puts pairs of a pattern and an event to the engine, all in one go."""
+    try:
+        lib = fetch_ruler()
+        subprocess.run(["java", "-version"], check=True, capture_output=True)
+    except (OSError, subprocess.SubprocessError) as why:
+        said = f"NOT RUN: THE PATTERNS WERE NOT TRIED, Event Ruler is not to be had: {why}"
+        if os.environ.get("REDRIVE_REQUIRE_ENGINES") == "1":
+            pytest.fail(f"{said}, and REDRIVE_REQUIRE_ENGINES=1 requires it")
+        pytest.skip(said)
+
+    def ask(pairs):
+        text = json.dumps([[json.dumps(pattern), json.dumps(event)] for pattern, event in pairs])
+        java = ["java", "-cp", str(lib / "*"), str(HERE / "ruler/Match.java")]
+        done = subprocess.run(java, input=text, check=True, capture_output=True, text=True, timeout=120)
+        answers = json.loads(done.stdout)
+        assert len(answers) == len(pairs)
+        return answers
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def explain():
+    binary = os.environ.get("REDRIVE_BIN", "")
+    assert os.access(binary, os.X_OK), "REDRIVE_BIN has to name the redrive binary: cargo build makes it"
+
+    def ask(event):
+        command = [binary, "explain", "--json", "--policy", ROOT / "infra/policy.yaml", "-"]
+        done = subprocess.run(command, input=json.dumps(event), check=True, capture_output=True, text=True, timeout=60)
+        return json.loads(done.stdout)
+
+    return ask
+
+
+def samples():
+    found = {}
+    for file in sorted((ROOT / "events").glob("*.json")):
+        try:
+            event = json.loads(file.read_text())
+        except ValueError:
+            continue
+        if isinstance(event, dict) and "source" in event:
+            found[file.stem] = event
+    return found
+
+
+def let_through(matches, events, **parameters):
+    """For each event, by which of the two rules."""
+    rules = RULES[:2]
+    patterns = [pattern(rule, **parameters) for rule in rules]
+    answers = iter(matches([(p, event) for event in events for p in patterns]))
+    through = []
+    for _ in events:
+        said = {rule: next(answers) for rule in rules}
+        assert set(said.values()) <= {True, False}, said
+        through.append([rule for rule in rules if said[rule]])
+    return through
+
+
+def test_the_rules_let_through_what_the_functions_hear(matches, explain, capsys):
+    events = samples()
+    through = dict(zip(events, let_through(matches, list(events.values()))))
+    stages = {
+        (event["detail"]["pipeline"], event["detail"].get("execution-id"), event["detail"]["stage"])
+        for name, event in events.items()
+        if through[name] == ["CodePipelineRule"] and event["detail"]["state"] == "FAILED"
+    }
+    count = dict.fromkeys(["heard", "kept out", "malformed, let through", "malformed, kept out"], 0)
+    for name, event in events.items():
+        explained = explain(event)
+        rule = ["StepFunctionsRule" if event["source"] == "aws.states" else "CodePipelineRule"]
+        if explained["heard"] == "malformed":
+            count["malformed, let through" if through[name] else "malformed, kept out"] += 1
+            continue
+        count["heard" if through[name] else "kept out"] += 1
+        if explained["heard"] == "irrelevant":
+            assert through[name] == [], f"{name} would wake a function for nothing"
+        elif explained["verdict"]["because"] == "map_run_child":
+            assert through[name] == [], f"{name}: Map Runs have ten thousand children"
+        elif event["detail-type"] == "CodePipeline Action Execution State Change":
+            detail = event["detail"]
+            assert through[name] == [], f"{name}: its stage speaks for it"
+            assert (detail["pipeline"], detail["execution-id"], detail["stage"]) in stages, f"{name}: nobody does"
+        else:
+            assert through[name] == rule, f"{name} would be missed"
+    assert count["heard"] > 20 and count["kept out"] > 20
+    with capsys.disabled():
+        print(f"\nof {len(events)} sample events: " + ", ".join(f"{n} {what}" for what, n in count.items()))
+
+
+ABSENT = object()
+
+
+def variants(event, **keys):
+    """The event with every combination of the values of some keys of its detail."""
+    for values in itertools.product(*keys.values()):
+        changed = copy.deepcopy(event)
+        for key, value in zip(keys, values):
+            changed["detail"].pop(key, None)
+            if value is not ABSENT:
+                changed["detail"][key] = value
+        yield changed
+
+
+def test_the_rules_and_the_code_agree_beyond_the_samples(matches, explain):
+    events = [
+        *variants(
+            samples()["sfn-01-throttled"],
+            status=["FAILED", "TIMED_OUT", "SUCCEEDED", "ABORTED", "RUNNING", "PENDING_REDRIVE"],
+            redriveCount=[ABSENT, None, 0, 0.0, 1, 2.0, 12],
+            redriveStatus=[ABSENT, "REDRIVABLE", "NOT_REDRIVABLE"],
+        ),
+        *variants(
+            samples()["cp-07-image-pull-stage-succeeded"],
+            **{
+                "state": ["STARTED", "SUCCEEDED", "FAILED", "RESUMED", "STOPPING", "STOPPED", "CANCELED"],
+                "pipeline-execution-attempt": [ABSENT, 0.0, 1, 1.0, 2, 2.0, 11.0],
+                "stage-last-retry-attempt-time": [ABSENT, "2026-11-20T02:14:29.318Z"],
+            },
+        ),
+        *variants(samples()["sfn-01-throttled"], stateMachineArn=[ABSENT, None]),
+    ]
+    for event, through in zip(events, let_through(matches, events)):
+        heard = explain(event)["heard"]
+        assert bool(through) == (heard in ("failure", "sequel")), (heard, event["detail"])
+
+
+def test_express_executions_are_kept_out_and_an_event_without_an_arn_is_not(matches):
+    event = samples()["sfn-01-throttled"]
+    express = "arn:aws:states:eu-west-1:111122223333:express:etl-orders:orders:c7f3b0a2"
+    kept_out, malformed = let_through(matches, list(variants(event, executionArn=[express, ABSENT])))
+    assert (kept_out, malformed) == ([], ["StepFunctionsRule"])
+
+
+def test_the_patterns_of_names_narrow_rules_as_they_narrow_roles(matches):
+    events = samples()
+    machines = ["sfn-01-throttled", "sfn-05-lambda-too-many-requests", "sfn-20-shape-before-redrive"]
+    pipelines = ["cp-02-image-pull-stage-failed", "cp-09-fails-twice-stage-failed"]
+    chosen = [events[name] for name in machines + pipelines]
+    through = let_through(matches, chosen, StateMachinePattern="etl-*", PipelinePattern="web-delivery")
+    assert [bool(rules) for rules in through] == [True, False, True, True, False]
+
+
+@pytest.mark.parametrize("parameter", ["StateMachinePattern", "PipelinePattern"])
+def test_a_pattern_of_names_that_the_engine_refuses_is_refused_before(template, matches, parameter):
+    allowed = re.compile(template["Parameters"][parameter]["AllowedPattern"])
+    rule = {"StateMachinePattern": "StepFunctionsRule", "PipelinePattern": "CodePipelineRule"}[parameter]
+    names = ["*", "etl-*", "*-nightly", "*etl*", "a*b*c", "etl-orders", "e.t_l"]
+    said = matches([(pattern(rule, **{parameter: name}), {}) for name in names])
+    assert said == [False] * len(names), "no event, no match, and no complaint"
+    for name in names:
+        assert allowed.search(name), name
+    for name in ["", "**", "etl-**", "a?", "a:b", "a/b", "a b", "${x}"]:
+        assert not allowed.search(name), name
+
+
+def test_the_engine_refuses_what_eventbridge_refuses(matches):
+    (said,) = matches([({"detail": {"status": [{"wildcard": "a**"}]}}, {})])
+    assert "wildcard" in str(said).lower()
