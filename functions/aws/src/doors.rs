@@ -12,6 +12,7 @@ use redrive_core::foretell::Foretell;
 use redrive_core::handle::{Clock, Mode, Record, Redrive};
 use redrive_core::ledger::{Owner, Pen, Terms, Ticket};
 use redrive_core::policy::Document;
+use redrive_core::reads::Learned;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -190,6 +191,7 @@ impl<'s> World<'s> {
             target: Services {
                 stepfunctions: StepFunctions::new(environment.stepfunctions()),
                 codepipeline: CodePipeline::new(environment.codepipeline()),
+                learned: Learned::default(),
                 clock: SystemClock,
             },
             queue: Sqs::new(environment.sqs(), account.queue_url),

@@ -1,0 +1,105 @@
+"""The real Lambda runtime on a desk: AWS's Runtime Interface Emulator around a real bootstrap."""
+
+import importlib.util
+import json
+import os
+import platform
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from emulator import die_with_parent
+
+
+def interface_emulator():
+    """The emulator as it ships inside the SAM CLI."""
+    found = importlib.util.find_spec("samcli")
+    assert found, "aws-sam-cli is not installed: pip install -r tests/doors/requirements.txt"
+    machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+    path = Path(found.submodule_search_locations[0], "local", "rapid", f"aws-lambda-rie-{machine}")
+    path.chmod(0o755)
+    return path
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, process, seconds=20):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert process.poll() is None, f"it ended with {process.returncode} before it listened"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"nothing listens on {port} after {seconds} s")
+
+
+class Function:
+    """A function under the emulator: it is started by its first invocation, and stays warm."""
+
+    def __init__(self, process, port):
+        self.process, self.port, self.output = process, port, []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.output.append(line)
+
+    def invoke(self, payload):
+        """What the function answers. An error of the function comes as {"errorType", "errorMessage"}, as the
+        service would report it."""
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations"
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def lines(self):
+        """The JSON lines that the function itself wrote."""
+        parsed = (line for line in self.output if line.startswith("{"))
+        return [json.loads(line) for line in parsed]
+
+    def wide(self, count):
+        """Its wide lines, once there are so many. More than that is a failure."""
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            wide = [line for line in self.lines() if "function" in line]
+            if len(wide) >= count:
+                break
+            time.sleep(0.01)
+        assert len(wide) == count, "".join(self.output)
+        return wide
+
+
+@contextmanager
+def running(bootstrap, **environment):
+    """A bootstrap with nothing in its environment but this, and what Lambda sets."""
+    port, api = free_port(), free_port()
+    address = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address", f"127.0.0.1:{api}"]
+    process = subprocess.Popen(
+        [interface_emulator(), *address, bootstrap],
+        env={
+            "PATH": os.environ["PATH"],
+            "AWS_LAMBDA_FUNCTION_NAME": "function",
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": "30",
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        wait_for_port(port, process)
+        yield Function(process, port)
+    finally:
+        process.kill()
+        process.wait()
