@@ -10,7 +10,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-import yaml
+from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "serve"))
@@ -104,26 +104,9 @@ def moto(session, tmp_path_factory):
         process.wait()
 
 
-class Template(yaml.SafeLoader):
-    """CloudFormation's short forms, as whatever they stand before."""
-
-
-Template.add_multi_constructor("!", lambda loader, suffix, node: loader.construct_object(loader_node(node), deep=True))
-
-
-def loader_node(node):
-    node.tag = {
-        yaml.ScalarNode: "tag:yaml.org,2002:str",
-        yaml.SequenceNode: "tag:yaml.org,2002:seq",
-        yaml.MappingNode: "tag:yaml.org,2002:map",
-    }[type(node)]
-    return node
-
-
 def ledger_as_deployed():
     """The table's definition in template.yaml, as CreateTable takes it."""
-    with open(ROOT / "template.yaml") as template:
-        properties = yaml.load(template, Template)["Resources"]["Ledger"]["Properties"]
+    properties = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["Ledger"]["Properties"]
     taken = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     return {name: properties[name] for name in taken}
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,11 +57,14 @@ class Function:
 
     def invoke(self, payload):
         """What the function answers. An error of the function comes as {"errorType", "errorMessage"}, as the
-        service would report it."""
+        service would report it; where the function did not even start, there is no answer."""
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations"
-        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as answer:
-            return json.loads(answer.read())
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError:
+            return None
 
     def lines(self):
         """The JSON lines that the function itself wrote."""

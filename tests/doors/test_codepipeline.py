@@ -1,0 +1,158 @@
+"""Stages that fail, and the functions under the real runtime that hear of it."""
+
+from datetime import UTC, datetime
+
+import pytest
+from subjects import BREAK, HANG, PASS, RUN, Shop
+from test_stepfunctions import AT_ONCE, DENIED, LATER, THROTTLED
+
+READS = {"GetPipelineState": 1, "ListActionExecutions": 1}
+
+
+class Scene:
+    """A pipeline, and one execution whose stage Build has failed."""
+
+    def __init__(self, account, *then):
+        self.account, self.shop = account, Shop(account.server)
+        self.execution = self.shop.start_and_break(*then)
+
+    def events(self, state):
+        stage = "CodePipeline Stage Execution State Change"
+        events = [one for one in self.account.server.events() if one["detail-type"] == stage]
+        return [one for one in events if one["detail"]["state"] == state and one["detail"]["stage"] == "Build"]
+
+    def end(self):
+        self.account.server.wind(RUN)
+
+    def retries(self):
+        return self.account.server.calls("RetryStageExecution")
+
+    def entry(self):
+        (item,) = self.account.dynamodb.scan(TableName=self.account.table)["Items"]
+        return self.account.entry(item["pk"]["S"])
+
+    def teach(self, function):
+        """Lets a function read the pipeline's declaration, and nothing more: the stage is another's."""
+        elsewhere = self.events("FAILED")[0]
+        nobody = {**elsewhere["detail"], "execution-id": "00000000-0000-4000-8000-000000000000"}
+        function.invoke({**elsewhere, "detail": nobody})
+
+
+def test_a_stage_is_retried_once_and_its_recovery_recorded(account):
+    scene = Scene(account, PASS)
+    function = account.function("codepipeline", AT_ONCE)
+    failed = scene.events("FAILED")[0]
+    assert function.invoke(failed)["done"] == "retried"
+    assert scene.shop.status() == "InProgress"
+    scene.end()
+    assert scene.shop.status() == "Succeeded"
+    assert function.invoke(scene.events("SUCCEEDED")[0])["done"] == "recovered"
+    assert function.invoke(failed)["done"] in ("duplicate", "ignored")
+    assert scene.retries() == 1
+    assert scene.entry()["state"] == "recovered"
+
+
+def test_a_repeated_event_retries_nothing(account):
+    scene = Scene(account, HANG)
+    function = account.function("codepipeline", AT_ONCE)
+    # The emulator's clock was wound on; the function's was not.
+    failed = {**scene.events("FAILED")[0], "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    assert function.invoke(failed)["done"] == "retried"
+    for _ in range(3):
+        assert function.invoke(failed)["done"] == "duplicate"
+    assert scene.retries() == 1
+
+
+def test_a_stage_over_the_limit_is_a_recorded_give_up(account):
+    scene = Scene(account, BREAK, BREAK)
+    function = account.function("codepipeline", AT_ONCE)
+    for retry, expected in enumerate(["retried", "retried", "gave_up"]):
+        answer = function.invoke(scene.events("FAILED")[retry])
+        assert answer["done"] == expected
+        scene.end()
+    assert answer["because"] == "limit_spent"
+    assert scene.retries() == 2
+    entry = scene.entry()
+    assert (entry["state"], entry["retries"], len(entry["attempts"])) == ("given_up", 2, 2)
+
+
+def test_a_delayed_retry_is_one_message_and_due_completes_it_once(account):
+    scene = Scene(account, PASS)
+    function, due = account.function("codepipeline", LATER), account.function("due", LATER)
+    assert function.invoke(scene.events("FAILED")[0])["done"] == "queued"
+    (message,) = account.messages()
+    assert due.invoke({"Records": [message, {**message, "messageId": "again"}]}) == {"batchItemFailures": []}
+    assert [line["done"] for line in due.wide(2)] == ["retried", "duplicate"]
+    assert scene.retries() == 1
+    scene.end()
+    assert scene.shop.status() == "Succeeded"
+
+
+def test_a_retry_at_once_costs_its_reads_and_3_calls(account):
+    scene = Scene(account, PASS)
+    function = account.function("codepipeline", AT_ONCE)
+    scene.teach(function)
+    answer, calls = account.costs(function, scene.events("FAILED")[0])
+    assert answer["done"] == "retried"
+    assert calls == {**READS, "PutItem": 2, "RetryStageExecution": 1}
+    assert function.wide(2)[1]["calls"] == calls
+
+
+def test_the_first_failure_of_a_version_reads_the_declaration_too(account):
+    scene = Scene(account, PASS)
+    _, calls = account.costs(account.function("codepipeline", AT_ONCE), scene.events("FAILED")[0])
+    assert calls == {**READS, "GetPipeline": 1, "PutItem": 2, "RetryStageExecution": 1}
+
+
+def test_a_delayed_retry_costs_its_reads_twice_and_5_calls(account):
+    scene = Scene(account, PASS)
+    function, due = account.function("codepipeline", LATER), account.function("due", LATER)
+    scene.teach(function)
+    _, calls = account.costs(function, scene.events("FAILED")[0])
+    assert calls == {**READS, "PutItem": 1, "SendMessage": 1}
+    _, calls = account.costs(due, {"Records": account.messages()})
+    # One look before the act; this function has not read the declaration yet.
+    assert calls.pop("GetPipeline") == 1
+    assert calls == {**READS, "UpdateItem": 1, "RetryStageExecution": 1, "PutItem": 1}
+
+
+def test_a_stage_that_is_not_retried_costs_its_reads_and_1_call(account):
+    scene = Scene(account)
+    function = account.function("codepipeline", AT_ONCE.replace("limit: 2", "limit: 2, summary: other"))
+    scene.teach(function)
+    answer, calls = account.costs(function, scene.events("FAILED")[0])
+    assert (answer["done"], answer["because"]) == ("gave_up", "unmatched")
+    assert calls == {**READS, "PutItem": 1}
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [(THROTTLED, "busy"), (DENIED, "denied")])
+def test_a_retry_is_sent_once_whatever_the_answer(account, fault, outcome):
+    scene = Scene(account, PASS)
+    account.server.play("codepipeline", "RetryStageExecution", fault)
+    function = account.function("codepipeline", AT_ONCE, AWS_MAX_ATTEMPTS="5")
+    answer = function.invoke(scene.events("FAILED")[0])
+    assert (answer["done"], answer["outcome"]) == ("put_off", outcome)
+    assert scene.retries() == 1
+
+
+def test_a_retry_whose_answer_was_lost_is_not_sent_again(account):
+    scene = Scene(account, PASS)
+    account.server.play("codepipeline", "RetryStageExecution", "lose_answer")
+    function = account.function("codepipeline", AT_ONCE, AWS_MAX_ATTEMPTS="5")
+    assert function.invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    account.set(scene.entry()["pk"], wake=0)
+    sweep = account.function("sweep", AT_ONCE)
+    assert sweep.invoke({})["taken_over"] == 1
+    assert sweep.wide(2)[0]["done"] == "confirmed"
+    assert (scene.retries(), scene.entry()["state"]) == (1, "retried")
+
+
+def test_a_person_who_retried_first_is_not_followed(account):
+    scene = Scene(account, HANG)
+    function, due = account.function("codepipeline", LATER), account.function("due", LATER)
+    function.invoke(scene.events("FAILED")[0])
+    scene.shop.retry(scene.execution)
+    due.invoke({"Records": account.messages()})
+    (line,) = due.wide(1)
+    assert (line["done"], line["because"]) == ("gave_up", "moved_on")
+    assert scene.retries() == 1, "the person's own"

@@ -1,0 +1,359 @@
+"""Executions that fail, and the four functions under the real runtime that hear of it.
+
+Every count of calls is what the servers recorded, not what the functions say; the wide line has to say the same.
+"""
+
+import json
+
+import pytest
+from emulator import ACCOUNT, REGION
+from subjects import FAIL, RUN, SUCCEED, TIME_OUT, Orders
+
+AT_ONCE = "{ version: 1, retry: { automatic: { id: any, limit: 2, backoff: { interval_seconds: 0 } } } }"
+LATER = """
+version: 1
+retry: { automatic: { id: any, limit: 2, backoff: { interval_seconds: 1, jitter_strategy: NONE } } }
+"""
+THROTTLED = {"refuse": {"code": "ThrottlingException", "message": "Rate exceeded"}}
+DENIED = {"refuse": {"code": "AccessDeniedException", "message": "not authorized"}}
+BROKEN = {"refuse": {"code": "ServiceUnavailable", "status": 503}}
+
+
+class Scene:
+    """A state machine that is known to the function already, and one execution of it that ends as scripted."""
+
+    def __init__(self, account, *outcomes):
+        self.account, self.orders = account, Orders(account.server)
+        # What is learned of a machine holds for executions that began a minute after its last change.
+        account.server.wind(2 * RUN)
+        self.execution = self.orders.start_and_end(*outcomes)
+
+    def events(self, status, execution=None):
+        about = execution or self.execution
+        events = [one for one in self.account.server.events() if one["resources"] == [about]]
+        return [one for one in events if one["detail"]["status"] == status]
+
+    def end(self):
+        """The run of now ends."""
+        self.account.server.wind(RUN)
+
+    def teach(self, function):
+        """Lets a function meet the machine: first its definition, then, once a minute, that it is the same."""
+        for _ in range(2):
+            function.invoke(self.events("FAILED", self.orders.start_and_end(FAIL))[0])
+
+    def redrives(self):
+        return self.account.server.calls("RedriveExecution")
+
+    def standing(self):
+        return self.orders.standing(self.execution)
+
+    def entry(self):
+        return self.account.entry(self.execution)
+
+
+def test_a_failure_is_redriven_once_and_its_recovery_recorded(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    function = account.function("stepfunctions", AT_ONCE)
+    failed = scene.events("FAILED")[0]
+    assert function.invoke(failed)["done"] == "retried"
+    assert scene.standing() == ("RUNNING", 1)
+    for _ in range(3):
+        assert function.invoke(failed)["done"] == "duplicate"
+    scene.end()
+    assert function.invoke(failed)["done"] == "duplicate"
+    assert scene.redrives() == 1
+    assert scene.entry()["state"] == "retried"
+    assert function.invoke(scene.events("SUCCEEDED")[0])["done"] == "recovered"
+    assert (scene.entry()["state"], scene.entry()["retries"]) == ("recovered", 1)
+    assert [line["done"] for line in function.wide(6)] == ["retried", *["duplicate"] * 4, "recovered"]
+
+
+def test_a_failure_over_the_limit_is_a_recorded_give_up(account):
+    scene = Scene(account, FAIL, FAIL, FAIL)
+    function = account.function("stepfunctions", AT_ONCE)
+    for redrive, expected in enumerate(["retried", "retried", "gave_up"]):
+        answer = function.invoke(scene.events("FAILED")[redrive])
+        assert (answer["done"], answer["identity"]) == (expected, {"redrive_count": redrive})
+        scene.end()
+    assert answer["because"] == "limit_spent"
+    assert scene.redrives() == 2
+    entry = scene.entry()
+    assert (entry["state"], entry["verdict"]["because"], entry["retries"]) == ("given_up", "limit_spent", 2)
+    assert [attempt["state"] for attempt in entry["attempts"]] == ["retried", "retried"]
+
+
+def test_a_delayed_redrive_is_one_message_and_due_completes_it_once(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    function, due = account.function("stepfunctions", LATER), account.function("due", LATER)
+    failed = scene.events("FAILED")[0]
+    assert function.invoke(failed)["done"] == "queued"
+    assert function.invoke(failed)["done"] == "duplicate"
+    assert scene.redrives() == 0
+    (message,) = account.messages()
+    assert json.loads(message["body"]) == {"subject": {"execution": {"arn": scene.execution}}, "failure": 1}
+    # Twice in one batch, and once more in the next.
+    again = {**message, "messageId": "again"}
+    assert due.invoke({"Records": [message, again]}) == {"batchItemFailures": []}
+    assert due.invoke({"Records": [again]}) == {"batchItemFailures": []}
+    assert scene.redrives() == 1
+    assert scene.standing() == ("RUNNING", 1)
+    lines = due.wide(3)
+    assert [line["done"] for line in lines] == ["retried", "duplicate", "duplicate"]
+    assert [line["message_id"] for line in lines] == [message["messageId"], "again", "again"]
+    assert account.messages(seconds=0) == []
+
+
+def test_a_message_that_cannot_be_handled_comes_again_and_stops_no_other(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
+    (message,) = account.messages()
+    strange = {**message, "messageId": "strange", "body": '{"order": 7}'}
+    due = account.function("due", LATER)
+    answer = due.invoke({"Records": [strange, message]})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "strange"}]}
+    assert scene.redrives() == 1
+    line = due.wide(2)[0]
+    assert (line["level"], line["trouble"]) == ("ERROR", "the message is no ticket of ours")
+    assert "order" not in json.dumps(line), "what a stranger wrote is not logged"
+
+
+# What it costs
+
+
+def test_a_redrive_at_once_costs_3_calls(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    function = account.function("stepfunctions", AT_ONCE)
+    scene.teach(function)
+    answer, calls = account.costs(function, scene.events("FAILED")[0])
+    assert (answer["done"], answer.get("looked_up")) == ("retried", ["history"])
+    assert calls == {"PutItem": 2, "RedriveExecution": 1}
+    assert function.wide(3)[2]["calls"] == calls
+
+
+def test_a_time_out_costs_3_calls_without_a_lesson(account):
+    scene = Scene(account, TIME_OUT, SUCCEED)
+    function = account.function("stepfunctions", AT_ONCE)
+    _, calls = account.costs(function, scene.events("TIMED_OUT")[0])
+    assert calls == {"PutItem": 2, "RedriveExecution": 1}
+
+
+def test_a_delayed_redrive_costs_5_calls(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    function, due = account.function("stepfunctions", LATER), account.function("due", LATER)
+    scene.teach(function)
+    account.messages()
+    _, calls = account.costs(function, scene.events("FAILED")[0])
+    assert calls == {"PutItem": 1, "SendMessage": 1}
+    _, calls = account.costs(due, {"Records": account.messages()})
+    assert calls == {"UpdateItem": 1, "RedriveExecution": 1, "PutItem": 1}
+    assert due.wide(1)[0]["calls"] == calls
+
+
+def test_a_failure_that_is_not_retried_costs_1_call(account):
+    scene = Scene(account, FAIL)
+    function = account.function("stepfunctions", AT_ONCE.replace("limit: 2", "limit: 2, error: Other"))
+    answer, calls = account.costs(function, scene.events("FAILED")[0])
+    assert (answer["done"], answer["because"]) == ("gave_up", "unmatched")
+    assert calls == {"PutItem": 1}
+
+
+def test_what_is_none_of_our_business_costs_nothing(account):
+    scene = Scene(account, FAIL)
+    failed = scene.events("FAILED")[0]
+    running = scene.events("RUNNING")[0]
+    elsewhere = json.loads(json.dumps(failed).replace(ACCOUNT, "000000000000"))
+    abroad = json.loads(json.dumps(failed).replace(REGION, "us-east-1"))
+    other = {**failed, "source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification"}
+    function = account.function("stepfunctions", AT_ONCE)
+    for event, reason in [
+        (running, "running"),
+        (elsewhere, "other_account"),
+        (abroad, "other_region"),
+        (other, "other_source"),
+        ({}, "malformed"),
+    ]:
+        answer, calls = account.costs(function, event)
+        assert (answer["done"], answer["because"], calls) == ("ignored", reason, {})
+
+
+def test_a_later_failure_costs_one_call_more(account):
+    scene = Scene(account, FAIL, FAIL, SUCCEED)
+    function = account.function("stepfunctions", AT_ONCE)
+    function.invoke(scene.events("FAILED")[0])
+    scene.teach(function)
+    scene.end()
+    answer, calls = account.costs(function, scene.events("FAILED")[1])
+    assert answer["done"] == "retried"
+    assert calls == {"GetItem": 1, "PutItem": 2, "RedriveExecution": 1}
+
+
+def test_the_first_failure_of_a_machine_pays_for_the_lesson_and_one_a_minute_for_its_refreshing(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    function = account.function("stepfunctions", AT_ONCE)
+    at_once = {"PutItem": 2, "RedriveExecution": 1}
+    for lesson in [{"DescribeStateMachineForExecution": 1}, {"DescribeStateMachine": 1}, {}, {}]:
+        execution = scene.orders.start_and_end(FAIL, SUCCEED)
+        _, calls = account.costs(function, scene.events("FAILED", execution)[0])
+        assert calls == {**lesson, **at_once}
+
+
+def test_a_duplicate_costs_the_one_write_that_is_refused(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    function = account.function("stepfunctions", AT_ONCE)
+    function.invoke(scene.events("FAILED")[0])
+    _, calls = account.costs(function, scene.events("FAILED")[0])
+    assert calls.pop("PutItem") == 1
+    assert set(calls) <= {"DescribeStateMachine"}, "and now and then a look whether the machine is the same"
+
+
+def test_a_thousand_failures_of_one_machine_hardly_ask_step_functions(account):
+    orders = Orders(account.server)
+    account.server.wind(2 * RUN)
+    executions = [orders.start(FAIL, SUCCEED) for _ in range(1000)]
+    account.server.wind(RUN)
+    failed = [one for one in account.server.events() if one["detail"]["status"] == "FAILED"]
+    function = account.function("stepfunctions", AT_ONCE)
+    for event in failed:
+        assert function.invoke(event)["done"] == "retried"
+    assert account.server.calls("RedriveExecution") == len(executions) == 1000
+    scarce = ("DescribeExecution", "GetExecutionHistory", "DescribeStateMachine", "DescribeStateMachineForExecution")
+    asked = {name: account.server.calls(name) for name in scarce}
+    assert sum(asked.values()) < 10, asked
+
+
+# Modes
+
+
+def test_observing_records_and_changes_nothing_and_is_final(account):
+    scene = Scene(account, FAIL)
+    failed = scene.events("FAILED")[0]
+    observing = account.function("stepfunctions", AT_ONCE, mode="observe")
+    assert observing.invoke(failed)["done"] == "observed"
+    assert account.function("stepfunctions", AT_ONCE, mode="act").invoke(failed)["done"] == "duplicate"
+    assert scene.entry()["state"] == "observed"
+    assert (scene.redrives(), scene.standing()) == (0, ("FAILED", 0))
+
+
+def test_a_function_that_is_not_told_to_act_observes(account):
+    scene = Scene(account, FAIL)
+    function = account.function("stepfunctions", AT_ONCE, mode="")
+    assert function.invoke(scene.events("FAILED")[0])["done"] == "observed"
+    assert function.wide(1)[0]["mode"] == "observe"
+
+
+def test_switched_off_it_reads_and_writes_nothing(account):
+    scene = Scene(account, FAIL)
+    message = {"messageId": "m", "body": json.dumps({"subject": {"execution": {"arn": scene.execution}}, "failure": 1})}
+    for name, payload in [
+        ("stepfunctions", scene.events("FAILED")[0]),
+        ("due", {"Records": [message]}),
+        ("sweep", {}),
+    ]:
+        _, calls = account.costs(account.function(name, AT_ONCE, mode="off"), payload)
+        assert calls == {}, name
+
+
+def test_a_ledger_in_memory_needs_no_account_and_calls_nothing(account):
+    scene = Scene(account, FAIL)
+    keys = dict.fromkeys(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "REDRIVE_QUEUE_URL", "REDRIVE_ACCOUNT"], "")
+    function = account.function("stepfunctions", AT_ONCE, mode="", REDRIVE_LEDGER="memory", **keys)
+    answer, calls = account.costs(function, scene.events("FAILED")[0])
+    assert (answer["done"], answer["verdict"]["decision"], answer["needs"]) == ("observed", "retry", ["history"])
+    assert calls == {}
+    assert function.invoke(scene.events("FAILED")[0])["done"] == "duplicate"
+
+
+# What goes wrong
+
+
+def test_a_call_that_the_sdk_repeats_is_told_in_the_wide_line(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.server.play("states", "RedriveExecution", THROTTLED)
+    function = account.function("stepfunctions", AT_ONCE)
+    assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
+    (line,) = function.wide(1)
+    assert (line["calls"]["RedriveExecution"], line["calls_repeated"]) == (2, 1)
+    assert scene.standing() == ("RUNNING", 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [({"AWS_MAX_ATTEMPTS": "1"}, 1), ({"AWS_MAX_ATTEMPTS": "2", "AWS_RETRY_MODE": "standard"}, 2), ({}, 3)],
+)
+def test_the_settings_of_the_sdks_own_retries_are_honoured(account, settings, sent):
+    scene = Scene(account, FAIL)
+    for _ in range(5):
+        account.server.play("states", "RedriveExecution", THROTTLED)
+    function = account.function("stepfunctions", AT_ONCE, **settings)
+    answer = function.invoke(scene.events("FAILED")[0])
+    assert (answer["done"], answer["outcome"]) == ("put_off", "busy")
+    assert scene.redrives() == sent
+
+
+def test_a_redrive_that_we_may_not_make_is_kept_for_when_we_may(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.server.play("states", "RedriveExecution", DENIED)
+    answer = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
+    assert (answer["done"], answer["outcome"]) == ("put_off", "denied")
+    account.set(scene.execution, wake=0, due=0)
+    assert account.function("sweep", AT_ONCE).invoke({})["requeued"] == 1
+    account.function("due", AT_ONCE).invoke({"Records": account.messages()})
+    assert scene.standing() == ("RUNNING", 1)
+
+
+def test_a_function_that_cannot_reach_the_ledger_fails_and_the_event_may_come_again(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    failed = scene.events("FAILED")[0]
+    lost = account.function("stepfunctions", AT_ONCE, AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9")
+    answer = lost.invoke(failed)
+    assert (answer["errorType"], answer["errorMessage"]) == ("Unreachable", "PutItem (no connection): not reachable")
+    (line,) = lost.wide(1)
+    assert (line["level"], line["kind"]) == ("ERROR", "unreachable")
+    assert line["subject"] == {"execution": {"arn": scene.execution}}
+    assert scene.redrives() == 0
+    assert account.function("stepfunctions", AT_ONCE).invoke(failed)["done"] == "retried"
+
+
+def test_a_redrive_whose_answer_was_lost_is_cleared_up_by_the_sweep(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.server.play("states", "RedriveExecution", "lose_answer")
+    function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
+    assert function.invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    sweep = account.function("sweep", AT_ONCE)
+    assert sweep.invoke({})["taken_over"] == 0, "its lease runs"
+    account.set(scene.execution, wake=0)
+    assert sweep.invoke({}) == {"requeued": 0, "taken_over": 1, "lost": 0, "troubled": 0, "more": False}
+    assert (scene.entry()["state"], scene.redrives()) == ("retried", 1)
+    assert [line.get("done") for line in sweep.wide(3)] == [None, "confirmed", None]
+
+
+def test_a_message_that_was_lost_is_queued_again_by_the_sweep(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
+    (lost,) = account.messages()
+    account.set(scene.execution, wake=0)
+    assert account.function("sweep", LATER).invoke({})["requeued"] == 1
+    due = account.function("due", LATER)
+    due.invoke({"Records": account.messages()})
+    # The first one turns up after all.
+    due.invoke({"Records": [lost]})
+    assert [line["done"] for line in due.wide(2)] == ["retried", "duplicate"]
+    assert scene.redrives() == 1
+
+
+def test_a_function_that_is_not_set_up_says_all_that_is_wrong_and_stops(account):
+    function = account.function("stepfunctions", "version: 2", mode="dry-run", REDRIVE_QUEUE_URL="", AWS_MAX_ATTEMPTS="0")
+    assert function.invoke({}) is None
+    (line,) = [line for line in function.lines() if line.get("level") == "ERROR"]
+    for said in ["REDRIVE_MODE is", "REDRIVE_QUEUE_URL is not set", "cannot be used"]:
+        assert said in line["message"]
+
+
+def test_no_line_holds_what_an_execution_said(account):
+    secret = {"fail": {"state": "Load", "error": "Secret.Error", "cause": "password hunter2"}, "after_ms": RUN * 1000}
+    scene = Scene(account, secret, SUCCEED)
+    function = account.function("stepfunctions", AT_ONCE)
+    assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
+    written = "".join(function.output) + json.dumps(scene.entry())
+    assert "hunter2" not in written and ACCOUNT in written
