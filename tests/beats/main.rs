@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod cancels;
 mod delays;
 mod duplicates;
 mod kills;

@@ -3,10 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use redrive_core::cancel::{Cancel, cancel};
 use redrive_core::event::Bounds;
 use redrive_core::failure::Subject;
 use redrive_core::handle::{Mode, Queue, Record, Redrive};
-use redrive_core::ledger::{Entry, Ledger, Owner, State, Terms, Ticket};
+use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, Pen, State, Terms, Ticket};
 use redrive_core::policy::Document;
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
@@ -218,6 +219,17 @@ impl Scene {
     /// A tick of the sweep, to be run.
     pub(crate) async fn sweeping(&self) -> Result<Swept, Trouble> {
         self.with(async |redrive| redrive.sweep(100).await).await
+    }
+
+    /// A person cancels, to be run.
+    pub(crate) async fn cancelling(&self, cancelled: &Cancelled) -> Result<Cancel, Trouble> {
+        let owner = self.owner();
+        let pen = Pen {
+            owner: &owner,
+            now: self.now(),
+            terms: &self.terms,
+        };
+        cancel(&self.world, &self.subject, cancelled, pen).await
     }
 
     pub(crate) fn hear(&self, event: &Value) -> Record {

@@ -239,6 +239,7 @@ fn follows(before: Option<&Entry>, after: &Entry) {
         Step::Lose,
         Step::PutOff,
         Step::GiveUp,
+        Step::Cancel,
         Step::Confirm,
         Step::Recover,
         Step::End,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use redrive_core::failure::{Identity, Subject};
 use redrive_core::ledger::{
-    Claim, Entry, Judgement, Ledger, Owner, Pen, State, Swap, Take, Terms, Ticket, Written, take,
-    write,
+    Cancelled, Claim, Entry, Judgement, Ledger, Owner, Pen, State, Swap, Take, Terms, Ticket,
+    Written, take, write,
 };
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
@@ -104,6 +104,7 @@ pub(crate) async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
     of_all_who_take_over_one_wins_and_the_late_owner_loses(&fresh().await).await;
     a_settle_loses_to_a_later_failure(&fresh().await).await;
     what_waits_is_found_and_what_does_not_is_not(&fresh().await).await;
+    what_is_cancelled_is_told_and_waits_no_more(&fresh().await).await;
 }
 
 async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
@@ -483,6 +484,55 @@ async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
         "those that have waited longest"
     );
     assert_eq!(soon.state, State::Queued);
+}
+
+async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
+    let (terms, a, b) = (terms(), owner("a"), owner("b"));
+    let pen = |owner, seconds| Pen {
+        owner,
+        now: NOW.plus(Duration::from_secs(seconds)),
+        terms: &terms,
+    };
+    let waiting = queued(execution("cancelled"), &a, 60);
+    assert_eq!(ledger.swap(&waiting).await, Ok(Swap::Stored));
+    let ada = Cancelled {
+        by: "arn:aws:sts::111122223333:assumed-role/OnCall/ada".into(),
+        why: "the \"lake\" is read-only\tböse".into(),
+    };
+    let cancelled = waiting.cancel(ada.clone(), pen(&b, 30)).unwrap();
+    assert_eq!(
+        write(ledger, cancelled.clone()).await,
+        Ok(Written::Stored(cancelled.clone()))
+    );
+    assert_eq!(
+        ledger.read(&execution("cancelled")).await,
+        Ok(Some(cancelled.clone()))
+    );
+    let long_after = NOW.plus(Duration::from_secs(100_000));
+    assert_eq!(
+        ledger.waking(long_after, 100).await,
+        Ok(vec![]),
+        "it is out of the due index"
+    );
+    assert_eq!(
+        take(ledger, &waiting.ticket(), pen(&a, 60)).await,
+        Ok(Err(Some(cancelled.clone()))),
+        "its ticket is void"
+    );
+
+    // The next failure carries it among the attempts.
+    let anew = judgement(execution("cancelled"), Identity::RedriveCount(1), retry(60));
+    let later = cancelled.judge(anew, pen(&a, 200)).unwrap();
+    assert_eq!(ledger.swap(&later).await, Ok(Swap::Stored));
+    let stored = ledger.read(&execution("cancelled")).await;
+    assert_eq!(stored, Ok(Some(later.clone())));
+    assert_eq!(
+        later
+            .attempts
+            .first()
+            .and_then(|attempt| attempt.cancelled.clone()),
+        Some(ada)
+    );
 }
 
 /// A ledger whose client sends every write twice and hears the second answer.

@@ -90,7 +90,7 @@ pub struct Redrive<'w, L, T, Q, C> {
 }
 
 /// How often a write that lost is judged anew before the event is left to come again.
-const MOST_ROUNDS: usize = 5;
+pub(crate) const MOST_ROUNDS: usize = 5;
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     /// Hears one event and does what follows.

@@ -15,7 +15,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::entries::Entries;
-pub use self::entry::{Attempt, Busy, EARLY, Entry, Judgement, Lease, Pen, Relation};
+pub use self::entry::{Attempt, Busy, Cancelled, EARLY, Entry, Judgement, Lease, Pen, Relation};
 pub use self::state::{Illegal, Opening, State, Step, next};
 use crate::digest;
 use crate::failure::{Identity, Subject};

@@ -22,7 +22,8 @@
 //! 6. **Settle.** What AWS answered ([`calls::outcome_of`]) moves the entry along the one
 //!    [transition table](ledger::next). An answer that never came is *unknown*: neither success nor failure.
 //!
-//! [`handle::Redrive`] plays these beats; [`sweep`] looks after what was left in the middle of them.
+//! [`handle::Redrive`] plays these beats; [`sweep`] looks after what was left in the middle of them, and
+//! [`cancel`](mod@cancel) is how a person takes a retry back that waits between claim and act.
 //!
 //! # Deciding
 //!
@@ -76,6 +77,7 @@ extern crate alloc;
 
 pub mod arn;
 pub mod calls;
+pub mod cancel;
 pub mod decide;
 pub mod definition;
 mod digest;

@@ -244,6 +244,7 @@ reasons! {
     MovedOn = "moved_on", "it had moved on before the retry was due";
     Refused = "refused", "AWS refused the retry";
     PolicyChanged = "policy_changed", "the policy or the mode changed before the retry was due";
+    Cancelled = "cancelled", "a person cancelled the retry";
     TargetBusy = "target_busy", "AWS was too busy to take the retry for 24 hours";
 }
 

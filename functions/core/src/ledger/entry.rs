@@ -24,6 +24,23 @@ pub struct Lease {
     pub until: Time,
 }
 
+/// Who cancelled a queued retry, and why, in their own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancelled {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Cancelled {
+    /// The most characters of [`by`](Self::by).
+    pub const LONGEST_BY: usize = 256;
+    /// The most characters of [`why`](Self::why). With both at their longest, dozens of cancelled attempts
+    /// still fit into the 400 KB of an item.
+    pub const LONGEST_WHY: usize = 1_024;
+}
+
 /// An earlier failure of the subject, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -38,9 +55,13 @@ pub struct Attempt {
     /// Why, where that is not the verdict's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Reason>,
+    /// Who cancelled its retry, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<Cancelled>,
 }
 
-/// The one item of a subject. It holds no error, cause, message, input or output.
+/// The one item of a subject. It holds no error, cause, message, input or output: of what people wrote, only
+/// why one of them cancelled a retry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Whose.
@@ -64,6 +85,9 @@ pub struct Entry {
     /// Why it ended so, where that is not the verdict's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Reason>,
+    /// Who cancelled its retry, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<Cancelled>,
     /// Retries used, by policy and rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub uses: BTreeMap<String, BTreeMap<String, u32>>,
@@ -171,6 +195,7 @@ impl Entry {
             state: opening.state(),
             verdict: judgement.verdict,
             because: None,
+            cancelled: None,
             uses: BTreeMap::new(),
             retries: 0,
             before: judgement.retried_before,
@@ -226,6 +251,7 @@ impl Entry {
         entry.failed_at = judgement.failed_at;
         entry.verdict = judgement.verdict;
         entry.because = None;
+        entry.cancelled = None;
         entry.uncertain = false;
         entry.busy = None;
         entry.begin(opening, pen);
@@ -240,6 +266,7 @@ impl Entry {
             verdict: self.verdict.clone(),
             state: self.state,
             because: self.because,
+            cancelled: self.cancelled.clone(),
         }
     }
 
@@ -433,6 +460,20 @@ impl Entry {
         Ok(entry)
     }
 
+    /// A person will not have it retried. The charge is given back, unless an earlier call is in doubt.
+    ///
+    /// # Errors
+    /// It is not queued: where somebody may be acting, nothing can be called back.
+    pub fn cancel(&self, cancelled: Cancelled, pen: Pen<'_>) -> Result<Self, Illegal> {
+        let mut entry = self.stepped(Step::Cancel, pen)?;
+        entry.because = Some(Reason::Cancelled);
+        entry.cancelled = Some(cancelled);
+        if self.is_unmade() {
+            entry.give_back();
+        }
+        Ok(entry)
+    }
+
     /// The target shows that the retry happened.
     ///
     /// # Errors
@@ -486,6 +527,9 @@ impl Entry {
             entry.attempts.push(self.attempt());
             entry.failure = self.failure.saturating_add(1);
             entry.identity = identity;
+            // That was the earlier failure's.
+            entry.because = None;
+            entry.cancelled = None;
         }
         Ok(entry)
     }

@@ -74,6 +74,8 @@ pub enum Step {
     PutOff,
     /// It will not be retried.
     GiveUp,
+    /// A person will not have it retried: only while nobody acts on it.
+    Cancel,
     /// The target shows that the retry happened.
     Confirm,
     /// The subject succeeded.
@@ -123,7 +125,7 @@ pub const fn next(state: State, step: Step) -> Option<State> {
         (Queued, Step::Requeue) | (Acting, Step::PutOff) => Queued,
         (Acting, Step::Accept) | (Acting | Unknown, Step::Confirm) => Retried,
         (Acting, Step::Lose) => Unknown,
-        (Queued | Acting | Unknown, Step::GiveUp) => GivenUp,
+        (Queued | Acting | Unknown, Step::GiveUp) | (Queued, Step::Cancel) => GivenUp,
         (Queued | Acting | Retried | Unknown | GivenUp | Observed | Ended, Step::Recover) => {
             Recovered
         }

@@ -83,6 +83,13 @@ fn judgement(identity: Identity, opening: Opening) -> Judgement {
     }
 }
 
+fn ada() -> Cancelled {
+    Cancelled {
+        by: "ada".into(),
+        why: "the lake is read-only tonight".into(),
+    }
+}
+
 fn count(n: u32) -> Identity {
     Identity::RedriveCount(n)
 }
@@ -111,7 +118,7 @@ fn in_state(state: State) -> Entry {
     .unwrap()
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step::Judge(Opening::Act),
     Step::Judge(Opening::Queue),
     Step::Judge(Opening::GiveUp),
@@ -123,6 +130,7 @@ const STEPS: [Step; 14] = [
     Step::Lose,
     Step::PutOff,
     Step::GiveUp,
+    Step::Cancel,
     Step::Confirm,
     Step::Recover,
     Step::End,
@@ -142,16 +150,16 @@ fn the_ledger_moves_along_this_table_and_no_other() {
         State::Ended => 'E',
     };
     // The columns stand as in STEPS.
-    //   judge: act queue give_up observe | take requeue take_over accept lose put_off give_up confirm recover end
+    //   judge: act queue give_up observe | take requeue take_over accept lose put_off give_up cancel confirm recover end
     for (state, row) in [
-        (State::Queued, "AQGO AQ....G.VE"),
-        (State::Acting, "AQGO ..ARUQGRVE"),
-        (State::Retried, "AQGO ........VE"),
-        (State::Unknown, "AQGO ..A...GRVE"),
-        (State::GivenUp, "AQGO ........VE"),
-        (State::Observed, "AQGO ........VE"),
-        (State::Recovered, ".... .........."),
-        (State::Ended, "AQGO ........V."),
+        (State::Queued, "AQGO AQ....GG.VE"),
+        (State::Acting, "AQGO ..ARUQG.RVE"),
+        (State::Retried, "AQGO .........VE"),
+        (State::Unknown, "AQGO ..A...G.RVE"),
+        (State::GivenUp, "AQGO .........VE"),
+        (State::Observed, "AQGO .........VE"),
+        (State::Recovered, ".... ..........."),
+        (State::Ended, "AQGO .........V."),
     ] {
         let reached: String = STEPS
             .iter()
@@ -177,6 +185,7 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
                 Step::Lose => entry.lose(pen),
                 Step::PutOff => entry.put_off(pen),
                 Step::GiveUp => entry.give_up(Reason::Refused, true, pen),
+                Step::Cancel => entry.cancel(ada(), pen),
                 Step::Confirm => entry.confirm(pen),
                 Step::Recover => entry.recover(None, pen),
                 Step::End => entry.end(None, pen),
@@ -337,6 +346,26 @@ fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
             at(2, |pen| taken_over.give_up(Reason::Refused, false, pen)),
             1,
         ),
+        (
+            "a person cancelled it",
+            at(2, |pen| queued.cancel(ada(), pen)),
+            0,
+        ),
+        (
+            "a person cancelled what was put off",
+            at(2, |pen| busy.cancel(ada(), pen)),
+            0,
+        ),
+        (
+            "a person cancelled what may have happened",
+            at(2, |pen| doubtful.cancel(ada(), pen)),
+            1,
+        ),
+        (
+            "a later failure follows a cancelled one",
+            next_failure(&at(1, |pen| queued.cancel(ada(), pen)).unwrap()),
+            0,
+        ),
         ("AWS took it", at(2, |pen| acting.accept(pen)), 1),
         ("it was busy", Ok(busy.clone()), 1),
         ("the answer was lost", Ok(unknown.clone()), 1),
@@ -432,6 +461,7 @@ fn earlier_failures_are_kept_as_attempts() {
             verdict: first.verdict.clone(),
             state: State::GivenUp,
             because: Some(Reason::NotRedrivable),
+            cancelled: None,
         }]
     );
     assert_eq!(
@@ -460,6 +490,30 @@ fn earlier_failures_are_kept_as_attempts() {
     assert_eq!(more(Some(count(3))), (3, count(3)));
     assert_eq!(more(Some(count(2))), (2, count(2)));
     assert_eq!(more(None), (2, count(2)));
+}
+
+#[test]
+fn who_cancelled_a_retry_is_told_of_that_failure_alone() {
+    let cancelled = at(1, |pen| opened(Opening::Queue).cancel(ada(), pen)).unwrap();
+    assert_eq!(
+        (cancelled.reason(), &cancelled.cancelled),
+        (Reason::Cancelled, &Some(ada()))
+    );
+    assert_eq!((cancelled.due, cancelled.wake), (None, None));
+    let later = at(2, |pen| {
+        cancelled.judge(judgement(count(1), Opening::Act), pen)
+    });
+    let succeeded = at(2, |pen| cancelled.recover(Some(count(1)), pen));
+    let ended = at(2, |pen| cancelled.end(Some(count(1)), pen));
+    for entry in [later, succeeded, ended] {
+        let entry = entry.unwrap();
+        assert_eq!((entry.because, &entry.cancelled), (None, &None));
+        assert_eq!(entry.attempts[0].because, Some(Reason::Cancelled));
+        assert_eq!(entry.attempts[0].cancelled, Some(ada()));
+    }
+    // That the same run succeeded does not undo who cancelled what.
+    let same = at(2, |pen| cancelled.recover(Some(count(0)), pen)).unwrap();
+    assert_eq!(same.cancelled, Some(ada()));
 }
 
 #[test]
