@@ -7,6 +7,37 @@ fn refused(ran: &Ran, text: &str) {
     assert_eq!(ran.err, format!("redrive: {text}\n"));
 }
 
+#[cfg(not(feature = "account"))]
+#[test]
+fn a_command_that_this_build_does_not_have_says_how_to_get_it() {
+    let help = redrive(&["--help"]).well();
+    for command in ["history", "cancel"] {
+        for rest in [
+            &[][..],
+            &["arn:x", "--reason", "why"],
+            &["--help"],
+            &["--table", "t", "arn:x"],
+        ] {
+            let ran = redrive(&[&[command], rest].concat());
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+            assert_eq!(
+                ran.err,
+                format!(
+                    "redrive: {command} asks an account, and this build has no AWS SDK in it; in the repository:\n  \
+                     cargo run --features account -- {command} ...\n"
+                )
+            );
+        }
+        let listed = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            listed.contains(&format!(
+                "(needs: cargo run --features account -- {command} ...)"
+            )),
+            "{help}"
+        );
+    }
+}
+
 #[test]
 fn a_path_that_is_not_there_is_named() {
     refused(

@@ -18,6 +18,9 @@
     )
 )]
 
+/// The SDK's client of DynamoDB, which who makes a [`ledger::DynamoDb`] needs.
+pub use aws_sdk_dynamodb;
+
 mod answer;
 pub mod calls;
 pub mod clock;

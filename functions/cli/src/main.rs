@@ -2,7 +2,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(feature = "account")]
+mod account;
+#[cfg(feature = "account")]
+mod cancel;
 mod explain;
+#[cfg(feature = "account")]
+mod history;
 mod input;
 mod replay;
 mod serve;
@@ -63,6 +69,47 @@ enum Command {
         #[arg(long, default_value_t = 4599)]
         port: u16,
     },
+    /// Say why a failure in an account was retried, or not: its ledger entry as a story.
+    #[cfg(feature = "account")]
+    History {
+        #[command(flatten)]
+        place: account::Where,
+        /// Print the entry as one JSON object on one line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give up a retry in an account that is queued, and say why.
+    #[cfg(feature = "account")]
+    Cancel {
+        #[command(flatten)]
+        place: account::Where,
+        /// Why, for who reads the ledger later: 1,024 characters at the most.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who: 256 characters at the most. Without it, your ARN as AWS knows it, or where STS does not say,
+        /// your user name on this machine.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        /// Print the entry as one JSON object on one line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say why a failure in an account was retried, or not (needs: cargo run --features account -- history ...)
+    #[cfg(not(feature = "account"))]
+    #[command(disable_help_flag = true)]
+    History(Unbuilt),
+    /// Give up a retry in an account that is queued (needs: cargo run --features account -- cancel ...)
+    #[cfg(not(feature = "account"))]
+    #[command(disable_help_flag = true)]
+    Cancel(Unbuilt),
+}
+
+/// What a command was given that this build does not have.
+#[cfg(not(feature = "account"))]
+#[derive(Debug, clap::Args)]
+struct Unbuilt {
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    _rest: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -107,6 +154,9 @@ impl From<ThenName> for Then {
 enum Failed {
     /// What the user gave cannot be used; the text says what was read, what is allowed and what to do.
     User(String),
+    /// This build does not have the command; the text says how to build one that has it.
+    #[cfg(not(feature = "account"))]
+    Unbuilt(&'static str),
     /// The output went away, as when it is piped into `head`.
     Output(io::Error),
     /// A bug of ours.
@@ -144,6 +194,19 @@ fn main() -> ExitCode {
             event,
         } => explain::run(&policy, &event, json, &mut out),
         Command::Serve { port } => serve::run(port, &mut out),
+        #[cfg(feature = "account")]
+        Command::History { place, json } => account::run(history::run(place, json, &mut out)),
+        #[cfg(feature = "account")]
+        Command::Cancel {
+            place,
+            reason,
+            by,
+            json,
+        } => account::run(cancel::run(place, reason, by, json, &mut out)),
+        #[cfg(not(feature = "account"))]
+        Command::History(_) => Err(Failed::Unbuilt("history")),
+        #[cfg(not(feature = "account"))]
+        Command::Cancel(_) => Err(Failed::Unbuilt("cancel")),
     };
     let done = done.and_then(|()| out.flush().map_err(Failed::from));
     let (message, code) = match done {
@@ -151,6 +214,14 @@ fn main() -> ExitCode {
         Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return ExitCode::SUCCESS;
         }
+        #[cfg(not(feature = "account"))]
+        Err(Failed::Unbuilt(command)) => (
+            format!(
+                "redrive: {command} asks an account, and this build has no AWS SDK in it; in the repository:\n  \
+                 cargo run --features account -- {command} ..."
+            ),
+            2,
+        ),
         Err(Failed::Output(error)) => (format!("redrive: cannot write the output: {error}"), 1),
         Err(Failed::User(message)) => (format!("redrive: {message}"), 1),
         Err(Failed::Bug(message)) => (format!("redrive: {message}"), 70),

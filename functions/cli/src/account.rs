@@ -1,0 +1,248 @@
+//! The ledger of an account, as the caller's credentials reach it.
+
+use std::env;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use clap::Args;
+use redrive_aws::aws_sdk_dynamodb::Client;
+use redrive_aws::aws_sdk_dynamodb::config::ProvideCredentials;
+use redrive_aws::http;
+use redrive_aws::ledger::DynamoDb;
+use redrive_core::arn::{Arn, ExecutionArn};
+use redrive_core::failure::Subject;
+use redrive_core::trouble::{Trouble, TroubleKind};
+
+use crate::Failed;
+use crate::table::visible;
+
+/// The table where neither `--table` nor the environment names one.
+const TABLE: &str = "redrive";
+
+/// What is asked about, and where the ledger is.
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// An execution's ARN; for a stage, arn:aws:codepipeline:REGION:ACCOUNT:PIPELINE/STAGE/EXECUTION-ID.
+    #[arg(value_name = "ARN")]
+    arn: String,
+    /// The ledger's table; without it, what REDRIVE_LEDGER names, or else redrive.
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+    /// The ledger's region; without it, that of the environment or profile, or else the ARN's.
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+    /// The profile of ~/.aws whose credentials and region are used.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+/// Runs what talks to AWS to its end.
+pub(crate) fn run(talk: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::Bug(format!("the runtime does not start: {error}")))?
+        .block_on(talk)
+}
+
+/// Who calls, as AWS knows them.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    account: Option<String>,
+    /// Their ARN.
+    pub(crate) arn: Option<String>,
+}
+
+/// The ledger of the caller's account, opened for one subject.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// Who is asked about.
+    pub(crate) subject: Subject,
+    /// The ledger.
+    pub(crate) ledger: DynamoDb,
+    config: SdkConfig,
+    table: String,
+}
+
+impl Account {
+    /// Reads what is asked about, and finds credentials, region and table.
+    pub(crate) async fn open(place: Where) -> Result<Self, Failed> {
+        let subject = subject(&place.arn)?;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .operation_timeout(Duration::from_secs(30))
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http::client())
+            .timeout_config(timeouts);
+        if let Some(profile) = place.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = place.region {
+            loader = loader.region(Region::new(region));
+        }
+        let mut config = loader.load().await;
+        if config.region().is_none() {
+            let region = Region::new(subject.region().to_owned());
+            config = config.into_builder().region(region).build();
+        }
+        let table = place
+            .table
+            .or_else(|| env::var("REDRIVE_LEDGER").ok())
+            .filter(|table| !table.is_empty())
+            .unwrap_or_else(|| TABLE.to_owned());
+        Ok(Self {
+            subject,
+            ledger: DynamoDb::new(Client::new(&config), &table),
+            config,
+            table,
+        })
+    }
+
+    /// Who calls. None where STS does not say, as in front of an emulator.
+    pub(crate) async fn caller(&self) -> Option<Caller> {
+        let identity = aws_sdk_sts::Client::new(&self.config)
+            .get_caller_identity()
+            .send()
+            .await
+            .ok()?;
+        Some(Caller {
+            account: identity.account,
+            arn: identity.arn,
+        })
+    }
+
+    fn region(&self) -> &str {
+        self.config.region().map_or("(none)", Region::as_ref)
+    }
+
+    /// What the ledger's trouble means to who called.
+    pub(crate) async fn troubled(&self, trouble: Trouble) -> Failed {
+        let place = format!(
+            "{trouble} (table {}, region {})",
+            visible(&self.table),
+            visible(self.region())
+        );
+        match trouble.kind {
+            TroubleKind::Bug => Failed::Bug(place),
+            TroubleKind::Throttled => Failed::User(format!(
+                "{place}\nThe table has too much to do; try again in a minute."
+            )),
+            TroubleKind::Denied => Failed::User(format!(
+                "{place}\nThese credentials may not do that; dynamodb:GetItem is needed to read the ledger, and \
+                 dynamodb:PutItem to cancel. Other credentials: --profile NAME."
+            )),
+            // The SDK says no connection where it found no credentials to connect with.
+            TroubleKind::Unreachable => match self.no_credentials().await {
+                Some(why) => Failed::User(format!(
+                    "no credentials were found: {why}\nGive a profile with --profile NAME or AWS_PROFILE, or log in \
+                     as you do for the AWS CLI (aws sts get-caller-identity shows who you are)."
+                )),
+                None => Failed::User(format!(
+                    "{place}\nAnother table: --table NAME or REDRIVE_LEDGER; another region: --region NAME."
+                )),
+            },
+        }
+    }
+
+    async fn no_credentials(&self) -> Option<String> {
+        let Some(provider) = self.config.credentials_provider() else {
+            return Some("nothing provides any".to_owned());
+        };
+        let error = provider.provide_credentials().await.err()?;
+        Some(visible(&error.to_string()))
+    }
+
+    /// No entry: where it was looked for, and what that can mean.
+    pub(crate) async fn unheard(&self) -> Failed {
+        let asked = &self.subject;
+        let account = self.caller().await.and_then(|caller| caller.account);
+        let mut text = format!(
+            "the ledger has no entry for {}\nIt was looked for in table {}, region {}, account {}. That can mean:\n",
+            visible(&asked.key()),
+            visible(&self.table),
+            visible(self.region()),
+            account
+                .as_deref()
+                .map_or("unknown (STS does not say)".to_owned(), visible)
+        );
+        if let Some(account) = account.filter(|account| account != asked.account()) {
+            text.push_str(&format!(
+                "- it is another account's: the ARN says {}, and the credentials are of {}; see --profile\n",
+                asked.account(),
+                visible(&account)
+            ));
+        }
+        if self.region() != asked.region() {
+            text.push_str(&format!(
+                "- it is another region's: try --region {}, which the ARN says\n",
+                asked.region()
+            ));
+        }
+        text.push_str(
+            "- it never failed, or its event has not come yet (minutes at the most)\n\
+             - no policy matches its target, or redrive was off: such a failure leaves no entry\n\
+             - its entry has expired: one is kept for 30 days after its last write\n\
+             - the ledger is in another table or region: --table NAME, --region NAME",
+        );
+        Failed::User(text)
+    }
+}
+
+/// What an ARN names; with what is wrong and what is allowed if it is neither an execution nor a stage.
+fn subject(text: &str) -> Result<Subject, Failed> {
+    let wrong = |why: &str| {
+        Failed::User(format!(
+            "{} is neither an execution nor a stage: {why}\n\
+             Allowed are arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME\n\
+             and         arn:aws:codepipeline:REGION:ACCOUNT:PIPELINE/STAGE/EXECUTION-ID",
+            visible(text)
+        ))
+    };
+    let arn = Arn::parse(text).map_err(|error| wrong(&error.to_string()))?;
+    match arn.service {
+        "states" if arn.resource.starts_with("stateMachine:") => {
+            return Err(wrong(&format!(
+                "it names a state machine; its executions are listed by\n  \
+                 aws stepfunctions list-executions --state-machine-arn {text} --status-filter FAILED"
+            )));
+        }
+        "states" => {
+            ExecutionArn::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        }
+        "codepipeline" => {
+            let parts: Vec<&str> = arn.resource.split('/').collect();
+            let pipeline = parts.first().copied().unwrap_or_default();
+            let missing = match parts.len() {
+                _ if parts.contains(&"") => "one of its parts is empty",
+                1 => "it names a pipeline, and neither a stage nor an execution id",
+                2 => "it names a stage of a pipeline, and no execution id",
+                3 => "",
+                _ => "it has more than three parts behind the account",
+            };
+            if !missing.is_empty() {
+                return Err(wrong(&format!(
+                    "{missing}; executions are listed by\n  \
+                     aws codepipeline list-pipeline-executions --pipeline-name {pipeline}"
+                )));
+            }
+        }
+        other => return Err(wrong(&format!("its service is {other}"))),
+    }
+    Subject::from_key(text).ok_or_else(|| wrong("it cannot be a key of the ledger"))
+}
+
+/// The command by which a person stops what a retry restarted.
+pub(crate) fn stop_command(subject: &Subject) -> String {
+    match subject {
+        Subject::Stage { execution_id, .. } => format!(
+            "aws codepipeline stop-pipeline-execution --pipeline-name {} --pipeline-execution-id {execution_id}",
+            subject.target()
+        ),
+        Subject::Execution { arn } => {
+            format!("aws stepfunctions stop-execution --execution-arn {arn}")
+        }
+    }
+}

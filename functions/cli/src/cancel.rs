@@ -1,0 +1,151 @@
+//! `redrive cancel`: a person gives up a retry that waits.
+
+use std::env;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redrive_core::cancel::{Cancel, cancel};
+use redrive_core::ledger::{Cancelled, Entry, Owner, Pen, State, Terms};
+use redrive_core::time::Time;
+
+use crate::Failed;
+use crate::account::{Account, Where, stop_command};
+use crate::history::{charged, json, now, utc};
+use crate::table::visible;
+
+pub(crate) async fn run(
+    place: Where,
+    reason: String,
+    by: Option<String>,
+    as_json: bool,
+    out: &mut impl Write,
+) -> Result<(), Failed> {
+    let why = bounded("--reason", reason, Cancelled::LONGEST_WHY)?;
+    let by = by
+        .map(|by| bounded("--by", by, Cancelled::LONGEST_BY))
+        .transpose()?;
+    let account = Account::open(place).await?;
+    let by = match by {
+        Some(by) => by,
+        None => caller(&account).await?,
+    };
+    let (owner, terms) = (owner(), Terms::default());
+    let pen = Pen {
+        owner: &owner,
+        now: clock()?,
+        terms: &terms,
+    };
+    let cancelled = Cancelled { by, why };
+    match cancel(&account.ledger, &account.subject, &cancelled, pen).await {
+        Ok(Cancel::Cancelled(entry) | Cancel::Already(entry)) if as_json => json(&entry, out),
+        Ok(Cancel::Cancelled(entry)) => done(&entry, out),
+        Ok(Cancel::Already(entry)) => {
+            writeln!(
+                out,
+                "cancelled already, {}{}\nNothing was written.",
+                utc(entry.updated),
+                whose(&entry)
+            )?;
+            Ok(())
+        }
+        Ok(Cancel::NotQueued(entry)) => Err(Failed::User(refusal(&entry))),
+        Ok(Cancel::Unheard) => Err(account.unheard().await),
+        Err(trouble) => Err(account.troubled(trouble).await),
+    }
+}
+
+/// A text that is not empty and not too long for the ledger.
+fn bounded(option: &str, text: String, most: usize) -> Result<String, Failed> {
+    let count = text.chars().count();
+    if text.trim().is_empty() {
+        Err(Failed::User(format!(
+            "{option} is empty; who reads the ledger later needs 1 to {most} characters"
+        )))
+    } else if count > most {
+        Err(Failed::User(format!(
+            "{option} has {count} characters, and {most} are the most; shorten it, or name a ticket that tells more"
+        )))
+    } else {
+        Ok(text)
+    }
+}
+
+/// Who calls: their ARN, as AWS knows it, or where STS does not say the user name of this machine.
+async fn caller(account: &Account) -> Result<String, Failed> {
+    let arn = account.caller().await.and_then(|caller| caller.arn);
+    let name = arn.or_else(|| env::var("USER").ok().filter(|name| !name.is_empty()));
+    let name = name.ok_or_else(|| {
+        Failed::User("neither STS nor USER says who you are; say it with --by NAME".to_owned())
+    })?;
+    Ok(name.chars().take(Cancelled::LONGEST_BY).collect())
+}
+
+/// A name that nobody else has, not even the same person a moment later: a write that meets its own name
+/// counts as won.
+fn owner() -> Owner {
+    let random = || RandomState::new().hash_one(std::process::id());
+    Owner(format!("cancel-{:016x}{:016x}", random(), random()))
+}
+
+fn clock() -> Result<Time, Failed> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since
+        .ok()
+        .and_then(|since| u64::try_from(since.as_millis()).ok())
+        .map(Time::from_millis)
+        .ok_or_else(|| {
+            Failed::User("this machine's clock says a year before 1970; set it".to_owned())
+        })
+}
+
+fn done(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
+    writeln!(
+        out,
+        "cancelled  the retry of {} ({}){}",
+        visible(&entry.subject.to_string()),
+        visible(&entry.identity.to_string()),
+        whose(entry)
+    )?;
+    let charge = if entry.uncertain {
+        "an earlier call's answer never came, so that this retry may have happened and stays charged"
+    } else {
+        "its charge is given back"
+    };
+    writeln!(out, "charged    {}: {charge}", visible(&charged(entry)))?;
+    writeln!(
+        out,
+        "           The message that may still wait in the queue does nothing; a later failure is judged anew."
+    )?;
+    Ok(())
+}
+
+/// `, by ada: the lake is down`.
+fn whose(entry: &Entry) -> String {
+    entry
+        .cancelled
+        .as_ref()
+        .map(|Cancelled { by, why }| format!(", by {}: {}", visible(by), visible(why)))
+        .unwrap_or_default()
+}
+
+/// How it stands, and what can be done.
+fn refusal(entry: &Entry) -> String {
+    let stop = visible(&stop_command(&entry.subject));
+    let advice = match entry.state {
+        State::Acting | State::Unknown => format!(
+            "Its call may be on its way, and cannot be called back. See `redrive history` in a few minutes; what was \
+             restarted is stopped by\n  {stop}"
+        ),
+        State::Retried => format!("What was restarted is stopped by\n  {stop}"),
+        State::Observed | State::GivenUp => {
+            "Nothing is pending, and nothing will be retried.".to_owned()
+        }
+        State::Recovered | State::Ended | State::Queued => "Nothing is pending.".to_owned(),
+    };
+    format!(
+        "no retry of {} is queued, so that nothing was changed; it stands so: {}\n{advice}",
+        visible(&entry.subject.to_string()),
+        visible(&now(entry))
+    )
+}

@@ -1,0 +1,211 @@
+//! `redrive history`: why a failure was retried, or not: the ledger's entry as a story.
+
+use std::io::Write;
+
+use redrive_core::ledger::{Cancelled, Entry, Ledger, State};
+use redrive_core::time::Time;
+use redrive_core::verdict::{Decision, Reason, Verdict};
+
+use crate::Failed;
+use crate::account::{Account, Where};
+use crate::table::{visible, visible_json};
+
+pub(crate) async fn run(place: Where, as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
+    let account = Account::open(place).await?;
+    match account.ledger.read(&account.subject).await {
+        Ok(Some(entry)) if as_json => json(&entry, out),
+        Ok(Some(entry)) => tell(&entry, out),
+        Ok(None) => Err(account.unheard().await),
+        Err(trouble) => Err(account.troubled(trouble).await),
+    }
+}
+
+/// The entry as the ledger has it, on one line.
+pub(crate) fn json(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
+    let line = serde_json::to_string(entry).map_err(|error| Failed::Bug(error.to_string()))?;
+    writeln!(out, "{}", visible_json(&line))?;
+    Ok(())
+}
+
+fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
+    writeln!(out, "{}", visible(&entry.subject.to_string()))?;
+    writeln!(out, "{}\n", visible(&entry.subject.key()))?;
+    for attempt in &entry.attempts {
+        let became = fate(attempt.state, &attempt.verdict, attempt.because);
+        let became = match attempt.state {
+            State::Queued => "was still queued when the next failure came".to_owned(),
+            State::Acting | State::Unknown => {
+                "was under way when the next failure came, which shows that it was retried"
+                    .to_owned()
+            }
+            _ => became,
+        };
+        let failure = Told {
+            at: attempt.failed_at,
+            which: attempt.identity.to_string(),
+            verdict: &attempt.verdict,
+            became,
+            cancelled: attempt.cancelled.as_ref(),
+        };
+        writeln!(out, "{failure}")?;
+    }
+    let failure = Told {
+        at: entry.failed_at,
+        which: entry.identity.to_string(),
+        verdict: &entry.verdict,
+        became: now(entry),
+        cancelled: entry.cancelled.as_ref(),
+    };
+    writeln!(out, "{failure}\n")?;
+    foot(entry, out)
+}
+
+/// One failure, on one line.
+struct Told<'a> {
+    at: Time,
+    which: String,
+    verdict: &'a Verdict,
+    became: String,
+    cancelled: Option<&'a Cancelled>,
+}
+
+impl std::fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verdict = self.verdict;
+        let mut line = format!(
+            "{}  {}  {}: {}",
+            utc(self.at),
+            self.which,
+            verdict.decision.as_str(),
+            verdict.sentence()
+        );
+        let rules: Vec<String> = verdict
+            .rules
+            .iter()
+            .map(|rule| format!("{} {} of {} used before", rule.rule, rule.used, rule.limit))
+            .collect();
+        if !rules.is_empty() {
+            line.push_str(&format!(" ({})", rules.join(", ")));
+        }
+        line.push_str(&format!("  -> {}", self.became));
+        if let Some(Cancelled { by, why }) = self.cancelled {
+            line.push_str(&format!(": {by}: {why}"));
+        }
+        f.write_str(&visible(&line))
+    }
+}
+
+/// Where the retry of the present failure stands.
+pub(crate) fn now(entry: &Entry) -> String {
+    let until = entry.lease.as_ref().map(|lease| {
+        format!(
+            " by {}, whose lease ends {}",
+            visible(&lease.owner.0),
+            utc(lease.until)
+        )
+    });
+    match entry.state {
+        State::Queued => format!(
+            "queued, due {}",
+            entry.due.map_or("at once".to_owned(), utc)
+        ),
+        State::Acting => format!("being retried{}", until.unwrap_or_default()),
+        State::Unknown => format!(
+            "sent, and no answer came; it is looked at {}",
+            entry.wake.map_or("soon".to_owned(), utc)
+        ),
+        state => format!(
+            "{}, {}",
+            fate(state, &entry.verdict, entry.because),
+            utc(entry.updated)
+        ),
+    }
+}
+
+/// What became of a retry, where nothing is pending any more.
+fn fate(state: State, verdict: &Verdict, because: Option<Reason>) -> String {
+    match state {
+        State::Retried => "retried: AWS took it".to_owned(),
+        State::GivenUp => match because {
+            Some(reason) => format!("given up ({reason}): {}", reason.sentence()),
+            None if verdict.decision == Decision::Retry => "given up".to_owned(),
+            None => format!("not retried ({})", verdict.because),
+        },
+        State::Observed => {
+            "observed: in observe mode this is written down, and never retried".to_owned()
+        }
+        State::Recovered => "succeeded since".to_owned(),
+        State::Ended => "ended by a person, which is not undone".to_owned(),
+        State::Queued | State::Acting | State::Unknown => state.as_str().to_owned(),
+    }
+}
+
+fn foot(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
+    if entry.uncertain {
+        writeln!(
+            out,
+            "in doubt  a call was sent whose answer never came: this retry may have happened, and stays charged"
+        )?;
+    }
+    if let Some(busy) = entry.busy {
+        writeln!(
+            out,
+            "busy      AWS was too busy to take it, {} since {}",
+            times(busy.times),
+            utc(busy.since)
+        )?;
+    }
+    writeln!(out, "charged   {}", visible(&charged(entry)))?;
+    writeln!(
+        out,
+        "entry     revision {}, written {} by {}, expires {}",
+        entry.revision,
+        utc(entry.updated),
+        visible(&entry.by.0),
+        utc(entry.expires)
+    )?;
+    Ok(())
+}
+
+/// What is charged to the subject in all.
+pub(crate) fn charged(entry: &Entry) -> String {
+    let mut text = match entry.retries {
+        1 => "1 retry".to_owned(),
+        many => format!("{many} retries"),
+    };
+    let rules: Vec<String> = entry
+        .uses
+        .iter()
+        .flat_map(|(policy, rules)| {
+            rules
+                .iter()
+                .map(move |(rule, uses)| format!("{rule} of policy {policy} {}", times(*uses)))
+        })
+        .collect();
+    if !rules.is_empty() {
+        text.push_str(&format!(" ({})", rules.join(", ")));
+    }
+    if entry.before > 0 {
+        text.push_str(&format!(
+            "; AWS counted {} before this entry was opened, which count for every rule",
+            entry.before
+        ));
+    }
+    text
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        many => format!("{many} times"),
+    }
+}
+
+/// To the second, which is what a person needs.
+pub(crate) fn utc(time: Time) -> String {
+    let text = time.to_string();
+    match text.split_once('T') {
+        Some((day, clock)) => format!("{day} {} UTC", clock.get(..8).unwrap_or(clock)),
+        None => text,
+    }
+}

@@ -1,0 +1,212 @@
+//! A queued retry is given up by a person.
+
+use redrive_core::ledger::{Cancelled, Entry, Ledger, State, Take};
+use redrive_core::verdict::Reason;
+
+use crate::{ADA, ARN, Desk, STAGE, at, count, first, judged, opened, ran, run};
+
+const WHY: &str = "the lake is read-only tonight";
+
+fn told(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
+    let cancelled = entry
+        .cancelled
+        .as_ref()
+        .map(|Cancelled { by, why }| (by.as_str(), why.as_str()));
+    (entry.state, entry.reason(), entry.retries, cancelled)
+}
+
+#[test]
+fn a_cancelled_retry_is_not_taken_any_more() {
+    let Some(desk) = Desk::fresh() else { return };
+    let actions = redrive_core::failure::Identity::FailedActions(["a-1".to_owned()].into());
+    let stage = at(0, |pen| Entry::open(judged(STAGE, actions, 0, 60), pen));
+    for (key, waiting, name) in [
+        (ARN, opened(60), "etl-orders run-7 (redriveCount 0)"),
+        (STAGE, stage, "web-delivery Build 56dd4e8f (actions a-1)"),
+    ] {
+        desk.store(&waiting);
+        let out = desk.redrive(&["cancel", key, "--reason", WHY]).well();
+        assert_eq!(
+            out,
+            format!(
+                "cancelled  the retry of {name}, by {ADA}: {WHY}\n\
+                 charged    0 retries (throttled of policy nightly 0 times): its charge is given back\n           \
+                 The message that may still wait in the queue does nothing; a later failure is judged anew.\n"
+            )
+        );
+        let entry = desk.stored(key);
+        assert_eq!(
+            told(&entry),
+            (State::GivenUp, Reason::Cancelled, 0, Some((ADA, WHY)))
+        );
+        assert_eq!((entry.revision, entry.due, entry.wake), (2, None, None));
+        let taken = at(60, |pen| run(desk.ledger.take(&waiting.ticket(), pen)));
+        assert_eq!(taken, Ok(Take::Refused(Some(entry))));
+    }
+    let late = at(1_000_000, |pen| run(desk.ledger.waking(pen.now, 10)));
+    assert_eq!(late, Ok(vec![]), "the sweep does not see them");
+}
+
+#[test]
+fn who_cancels_again_is_told_who_was_first_and_nothing_is_written() {
+    let Some(desk) = Desk::fresh() else { return };
+    desk.store(&opened(60));
+    let cancel = |by| desk.redrive(&["cancel", ARN, "--reason", WHY, "--by", by]);
+    cancel("grace").well();
+    let entry = desk.stored(ARN);
+    let out = cancel("ada").well();
+    assert!(
+        out.starts_with("cancelled already, 2") && out.contains(&format!(", by grace: {WHY}\n")),
+        "{out}"
+    );
+    assert!(out.ends_with("Nothing was written.\n"), "{out}");
+    assert_eq!(desk.stored(ARN), entry);
+}
+
+#[test]
+fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
+    let acting = opened(0);
+    let stop = format!("aws stepfunctions stop-execution --execution-arn {ARN}\n");
+    for (entry, stands, advice) in [
+        (
+            Ok(acting.clone()),
+            "being retried by invocation-1, whose lease ends 2026-11-18 11:08:40 UTC",
+            &*stop,
+        ),
+        (
+            at(5, |pen| acting.lose(pen)),
+            "sent, and no answer came",
+            &*stop,
+        ),
+        (
+            at(5, |pen| acting.accept(pen)),
+            "retried: AWS took it, 2026-11-18 11:06:45 UTC",
+            &*stop,
+        ),
+        (
+            at(5, |pen| acting.give_up(Reason::Refused, true, pen)),
+            "given up (refused)",
+            "Nothing is pending",
+        ),
+        (
+            at(5, |pen| acting.recover(None, pen)),
+            "succeeded since",
+            "Nothing is pending",
+        ),
+    ] {
+        let Some(desk) = Desk::fresh() else { return };
+        let entry = first(entry.unwrap());
+        desk.store(&entry);
+        for json in [&["--json"][..], &[]] {
+            let arguments = [&["cancel", ARN, "--reason", WHY], json].concat();
+            let said = desk.redrive(&arguments).refused();
+            assert!(
+                said.starts_with(
+                    "redrive: no retry of etl-orders run-7 is queued, so that nothing was changed"
+                ),
+                "{said}"
+            );
+            assert!(said.contains(stands) && said.contains(advice), "{said}");
+        }
+        assert_eq!(desk.stored(ARN), entry, "nothing is changed");
+    }
+}
+
+#[test]
+fn a_retry_in_doubt_stays_charged() {
+    let Some(desk) = Desk::fresh() else { return };
+    let doubtful = at(130, |pen| {
+        let taken = opened(0).lose(pen).unwrap().take_over(pen).unwrap();
+        taken.put_off(pen).unwrap()
+    });
+    desk.store(&first(doubtful));
+    let out = desk.redrive(&["cancel", ARN, "--reason", WHY]).well();
+    assert!(out.contains("may have happened and stays charged"), "{out}");
+    assert_eq!(desk.stored(ARN).retries, 1);
+}
+
+#[test]
+fn a_later_failure_tells_of_the_cancelled_one() {
+    let Some(desk) = Desk::fresh() else { return };
+    desk.store(&opened(60));
+    desk.redrive(&["cancel", ARN, "--reason", WHY, "--by", "ada"])
+        .well();
+    let later = at(200, |pen| {
+        desk.stored(ARN).judge(judged(ARN, count(1), 199, 60), pen)
+    });
+    desk.store(&later.unwrap());
+    let out = desk.redrive(&["history", ARN]).well();
+    let lines: Vec<&str> = out.lines().filter(|line| line.contains("  -> ")).collect();
+    assert!(
+        lines[0].ends_with(&format!("a person cancelled the retry: ada: {WHY}")),
+        "{out}"
+    );
+    assert!(lines[1].contains("-> queued, due"), "{out}");
+}
+
+#[test]
+fn who_cancels_is_written_down() {
+    let Some(desk) = Desk::fresh() else { return };
+    // As named; as STS knows them; where STS does not answer, as the machine does.
+    let cancel = &["cancel", ARN, "--reason", WHY, "--json"][..];
+    let named = desk.command(&[cancel, &["--by", "grace"]].concat());
+    let known = desk.command(cancel);
+    let mut user = desk.command(cancel);
+    user.env("AWS_ENDPOINT_URL_STS", &desk.url)
+        .env("USER", "ada");
+    let mut revision = 0;
+    for (command, by) in [(named, "grace"), (known, ADA), (user, "ada")] {
+        let entry = Entry {
+            revision: revision + 1,
+            ..opened(60)
+        };
+        desk.store(&entry);
+        let entry: Entry = serde_json::from_str(&ran(command).well()).unwrap();
+        assert_eq!(entry, desk.stored(ARN));
+        assert_eq!(entry.cancelled.unwrap().by, by);
+        revision = entry.revision;
+    }
+    let mut nobody = desk.command(cancel);
+    nobody
+        .env("AWS_ENDPOINT_URL_STS", &desk.url)
+        .env_remove("USER");
+    let said = ran(nobody).refused();
+    assert!(said.contains("say it with --by NAME"), "{said}");
+}
+
+#[test]
+fn texts_that_are_empty_or_too_long_are_refused() {
+    let Some(desk) = Desk::fresh() else { return };
+    desk.store(&opened(60));
+    let (long_by, long_why) = ("ä".repeat(257), "ä".repeat(1_025));
+    for (reason, by, said) in [
+        ("", "ada", "--reason is empty"),
+        (" \n", "ada", "--reason is empty"),
+        ("x", "", "--by is empty"),
+        (
+            &*long_why,
+            "ada",
+            "--reason has 1025 characters, and 1024 are the most",
+        ),
+        (
+            "x",
+            &*long_by,
+            "--by has 257 characters, and 256 are the most",
+        ),
+    ] {
+        let told = desk
+            .redrive(&["cancel", ARN, "--reason", reason, "--by", by])
+            .refused();
+        assert!(told.contains(said), "{told}");
+    }
+    assert_eq!(desk.stored(ARN), opened(60));
+    let longest = [
+        "cancel",
+        ARN,
+        "--reason",
+        &"ä".repeat(1_024),
+        "--by",
+        &"ä".repeat(256),
+    ];
+    desk.redrive(&longest).well();
+}

@@ -1,0 +1,216 @@
+//! The ledger's entry as a story.
+
+use std::time::Duration;
+
+use redrive_core::failure::Identity;
+use redrive_core::ledger::{Cancelled, Entry, Judgement};
+use redrive_core::verdict::{Reason, Verdict};
+
+use crate::{ARN, Desk, STAGE, at, count, first, judged, opened};
+
+fn ada() -> Cancelled {
+    Cancelled {
+        by: "ada".into(),
+        why: "the lake is read-only tonight".into(),
+    }
+}
+
+#[test]
+fn a_history_has_one_line_a_failure_the_oldest_first() {
+    let Some(desk) = Desk::fresh() else { return };
+    let retried = at(0, |pen| opened(0).accept(pen)).unwrap();
+    let queued = at(100, |pen| retried.judge(judged(ARN, count(1), 99, 60), pen));
+    let cancelled = at(110, |pen| queued.unwrap().cancel(ada(), pen)).unwrap();
+    let mut third = judged(ARN, count(2), 300, 600);
+    third.verdict.rules[0].used = 1;
+    let entry = at(301, |pen| cancelled.judge(third, pen)).unwrap();
+    desk.store(&first(entry));
+    assert_eq!(
+        desk.redrive(&["history", ARN]).well(),
+        "\
+etl-orders run-7
+arn:aws:states:eu-west-1:111122223333:execution:etl-orders:run-7
+
+2026-11-18 11:06:40 UTC  redriveCount 0  retry: throttled of policy nightly allows retry 1 of 3, at once: the service that was called had too much to do (throttled 0 of 3 used before)  -> retried: AWS took it
+2026-11-18 11:08:19 UTC  redriveCount 1  retry: throttled of policy nightly allows retry 1 of 3, in 60 s: the service that was called had too much to do (throttled 0 of 3 used before)  -> given up (cancelled): a person cancelled the retry: ada: the lake is read-only tonight
+2026-11-18 11:11:40 UTC  redriveCount 2  retry: throttled of policy nightly allows retry 2 of 3, in 600 s: the service that was called had too much to do (throttled 1 of 3 used before)  -> queued, due 2026-11-18 11:21:41 UTC
+
+charged   2 retries (throttled of policy nightly 2 times)
+entry     revision 1, written 2026-11-18 11:11:41 UTC by invocation-1, expires 2026-12-18 11:11:41 UTC
+"
+    );
+}
+
+#[test]
+fn a_history_says_in_words_where_a_retry_stands() {
+    let acting = opened(0);
+    let lost = at(5, |pen| acting.lose(pen)).unwrap();
+    let taken = at(130, |pen| lost.take_over(pen)).unwrap();
+    let observed = Judgement {
+        observed: true,
+        ..judged(ARN, count(0), 0, 60)
+    };
+    let refused = Judgement {
+        verdict: Verdict::give_up(Reason::Unmatched, "nightly"),
+        retried_before: 2,
+        ..judged(ARN, count(2), 0, 0)
+    };
+    let later = |entry: &Entry| at(400, |pen| entry.judge(judged(ARN, count(1), 399, 60), pen));
+    let doubtful = "in doubt  a call was sent whose answer never came";
+    for (entry, told) in [
+        (
+            Ok(acting.clone()),
+            &["-> being retried by invocation-1, whose lease ends 2026-11-18 11:08:40 UTC\n"][..],
+        ),
+        (
+            Ok(lost.clone()),
+            &[
+                "-> sent, and no answer came; it is looked at 2026-11-18 11:08:40 UTC\n",
+                doubtful,
+            ],
+        ),
+        (
+            at(140, |pen| taken.put_off(pen)),
+            &[
+                "-> queued, due 2026-11-18 11:10:00 UTC\n",
+                doubtful,
+                "busy      AWS was too busy to take it, once since 2026-11-18 11:09:00 UTC\n",
+            ],
+        ),
+        (
+            at(7, |pen| acting.give_up(Reason::Refused, true, pen)),
+            &[
+                "-> given up (refused): AWS refused the retry, 2026-11-18 11:06:47 UTC\n",
+                "charged   0 retries",
+            ],
+        ),
+        (
+            Ok(at(0, |pen| Entry::open(observed, pen))),
+            &[
+                "-> observed: in observe mode this is written down, and never retried, 2026-11-18 11:06:40 UTC\n",
+            ],
+        ),
+        (
+            Ok(at(0, |pen| Entry::open(refused, pen))),
+            &[
+                "redriveCount 2  give_up: no rule of policy nightly matches  -> not retried (unmatched), ",
+                "charged   0 retries; AWS counted 2 before this entry was opened",
+            ],
+        ),
+        (
+            at(9, |pen| acting.recover(None, pen)),
+            &["-> succeeded since, 2026-11-18 11:06:49 UTC\n"],
+        ),
+        (
+            at(9, |pen| acting.end(None, pen)),
+            &["-> ended by a person, which is not undone, 2026-11-18 11:06:49 UTC\n"],
+        ),
+        (
+            later(&lost),
+            &["-> was under way when the next failure came, which shows that it was retried\n"],
+        ),
+        (
+            later(&opened(60)),
+            &["-> was still queued when the next failure came\n"],
+        ),
+    ] {
+        let Some(desk) = Desk::fresh() else { return };
+        desk.store(&first(entry.unwrap()));
+        let out = desk.redrive(&["history", ARN]).well();
+        for words in told {
+            assert!(out.contains(words), "{words} is not in\n{out}");
+        }
+    }
+}
+
+#[test]
+fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
+    let Some(desk) = Desk::fresh() else { return };
+    let actions = Identity::FailedActions(["a-1".to_owned(), "b-1".to_owned()].into());
+    let entry = at(0, |pen| Entry::open(judged(STAGE, actions, 0, 60), pen));
+    desk.store(&entry);
+    let out = desk.redrive(&["history", STAGE]).well();
+    assert!(
+        out.starts_with(&format!("web-delivery Build 56dd4e8f\n{STAGE}\n\n")),
+        "{out}"
+    );
+    assert!(out.contains("UTC  actions a-1 b-1  retry: "), "{out}");
+}
+
+#[test]
+fn a_history_as_json_is_the_entry_on_one_line() {
+    let Some(desk) = Desk::fresh() else { return };
+    let entry = first(at(10, |pen| opened(60).cancel(ada(), pen)).unwrap());
+    desk.store(&entry);
+    let out = desk.redrive(&["history", ARN, "--json"]).well();
+    assert_eq!(out.lines().count(), 1);
+    assert_eq!(serde_json::from_str::<Entry>(&out).unwrap(), entry);
+}
+
+#[test]
+fn nobodys_words_take_over_the_terminal() {
+    let Some(desk) = Desk::fresh() else { return };
+    let evil = "a\u{1b}[31m\u{9b}31m\u{202e}b\nc";
+    let mut judged = judged(ARN, count(0), 0, 60);
+    judged.verdict.rules[0].reason = Some(evil.into());
+    judged.verdict.rules[0].rule = evil.into();
+    judged.verdict.policy = Some(evil.into());
+    let waiting = at(0, |pen| Entry::open(judged, pen));
+    let cancelled = Cancelled {
+        by: evil.into(),
+        why: evil.into(),
+    };
+    let mut entry = at(10, |pen| waiting.cancel(cancelled, pen)).unwrap();
+    entry.by.0 = evil.into();
+    let entry = first(entry);
+    desk.store(&entry);
+    for arguments in [
+        &["history", ARN][..],
+        &["history", ARN, "--json"],
+        &["cancel", ARN, "--reason", "x"],
+        &["cancel", ARN, "--reason", "x", "--json"],
+    ] {
+        let out = desk.redrive(arguments).well();
+        let hidden = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!out.contains(hidden), "{out:?}");
+        if arguments.contains(&"--json") {
+            assert_eq!(serde_json::from_str::<Entry>(&out).unwrap(), entry);
+        }
+    }
+}
+
+#[test]
+fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean() {
+    let Some(desk) = Desk::fresh() else { return };
+    let other = ARN
+        .replace("eu-west-1", "us-east-1")
+        .replace("111122223333", "000000000000");
+    for arguments in [
+        &["history", ARN][..],
+        &["history", ARN, "--json"],
+        &["cancel", ARN, "--reason", "x"],
+    ] {
+        let said = desk.redrive(arguments).refused();
+        assert_eq!(
+            said,
+            format!(
+                "redrive: the ledger has no entry for {ARN}\n\
+                 It was looked for in table {}, region eu-west-1, account 111122223333. That can mean:\n\
+                 - it never failed, or its event has not come yet (minutes at the most)\n\
+                 - no policy matches its target, or redrive was off: such a failure leaves no entry\n\
+                 - its entry has expired: one is kept for 30 days after its last write\n\
+                 - the ledger is in another table or region: --table NAME, --region NAME\n",
+                desk.table
+            )
+        );
+    }
+    let said = desk.redrive(&["history", &other]).refused();
+    for words in [
+        "the ARN says 000000000000, and the credentials are of 111122223333; see --profile",
+        "it is another region's: try --region us-east-1, which the ARN says",
+    ] {
+        assert!(said.contains(words), "{words} is not in\n{said}");
+    }
+    let kept = redrive_core::ledger::Terms::default().keep;
+    assert_eq!(kept, Duration::from_secs(30 * 24 * 60 * 60), "as is said");
+}
