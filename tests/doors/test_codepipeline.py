@@ -125,6 +125,18 @@ def test_a_stage_that_is_not_retried_costs_its_reads_and_1_call(account):
     assert calls == {**READS, "PutItem": 1}
 
 
+def test_a_stage_that_is_heard_again_costs_its_reads_and_1_call(account):
+    scene = Scene(account, HANG)
+    function = account.function("codepipeline", LATER)
+    failed = {**scene.events("FAILED")[0], "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    function.invoke(failed)
+    answer, calls = account.costs(function, failed)
+    assert (answer["done"], calls) == ("duplicate", {**READS, "PutItem": 1})
+    account.function("due", LATER).invoke({"Records": account.messages()})
+    answer, calls = account.costs(function, failed)
+    assert (answer["done"], calls) == ("duplicate", {**READS, "GetItem": 1})
+
+
 @pytest.mark.parametrize(("fault", "outcome"), [(THROTTLED, "busy"), (DENIED, "denied")])
 def test_a_retry_is_sent_once_whatever_the_answer(account, fault, outcome):
     scene = Scene(account, PASS)
