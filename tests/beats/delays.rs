@@ -3,6 +3,7 @@
 use redrive_core::handle::Done;
 use redrive_core::ledger::{State, Ticket};
 use redrive_core::sweep::Swept;
+use redrive_core::time::Time;
 use redrive_core::verdict::Reason;
 
 use crate::scene::{Scene, rule};
@@ -52,6 +53,21 @@ fn nothing_is_queued_again_before_it_is_overdue() {
     for (scene, _) in queued(60) {
         scene.wind(60 + 299);
         assert_eq!(scene.sweep(), Swept::default());
+    }
+}
+
+#[test]
+fn a_tick_that_has_no_time_left_leaves_the_rest_to_the_next() {
+    for (scene, _) in queued(60) {
+        scene.wind(60 + 300);
+        scene.sweep_until.set(scene.now());
+        let swept = Swept {
+            more: true,
+            ..Swept::default()
+        };
+        assert_eq!(scene.sweep(), swept);
+        scene.sweep_until.set(Time::END);
+        assert_eq!(scene.sweep().requeued, 1);
     }
 }
 

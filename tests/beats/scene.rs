@@ -47,6 +47,8 @@ pub(crate) struct Scene {
     pub(crate) mode: Cell<Mode>,
     pub(crate) terms: Terms,
     pub(crate) subject: Subject,
+    /// When a tick of the sweep runs out of time.
+    pub(crate) sweep_until: Cell<Time>,
     owners: Cell<u32>,
 }
 
@@ -62,6 +64,7 @@ impl Scene {
             mode: Cell::new(Mode::Act),
             terms: Terms::default(),
             subject,
+            sweep_until: Cell::new(Time::END),
             owners: Cell::new(0),
         }
     }
@@ -218,7 +221,8 @@ impl Scene {
 
     /// A tick of the sweep, to be run.
     pub(crate) async fn sweeping(&self) -> Result<Swept, Trouble> {
-        self.with(async |redrive| redrive.sweep(100).await).await
+        self.with(async |redrive| redrive.sweep(100, self.sweep_until.get()).await)
+            .await
     }
 
     /// A person cancels, to be run.

@@ -119,34 +119,31 @@ class Account:
         self.dynamodb, self.sqs = moto.client("dynamodb"), moto.client("sqs")
         self.table = self.dynamodb.create_table(TableName=tmp_path.name, **ledger_as_deployed())["TableDescription"]["TableName"]
         self.queue = self.sqs.create_queue(QueueName=tmp_path.name[:80])["QueueUrl"]
-        self.functions = {}
+        self.policies = 0
 
     def function(self, name, policy, mode="act", **environment):
         """A function with this policy, running."""
-        number = len(self.functions)
-        path = self.tmp_path / f"policy-{number}.yaml"
+        environment = {**self.environment(policy), "REDRIVE_MODE": mode, **environment}
+        return self.stack.enter_context(running(self.bootstraps[name], **environment))
+
+    def environment(self, policy):
+        """What a function with this policy finds in its environment."""
+        self.policies += 1
+        path = self.tmp_path / f"policy-{self.policies}.yaml"
         path.write_text(policy)
-        function = self.stack.enter_context(
-            running(
-                self.bootstraps[name],
-                **{
-                    "REDRIVE_MODE": mode,
-                    "REDRIVE_LEDGER": self.table,
-                    "REDRIVE_QUEUE_URL": self.queue,
-                    "REDRIVE_POLICY": str(path),
-                    "REDRIVE_ACCOUNT": ACCOUNT,
-                    "AWS_REGION": REGION,
-                    "AWS_ACCESS_KEY_ID": ACCOUNT,
-                    "AWS_SECRET_ACCESS_KEY": "any",
-                    "AWS_ENDPOINT_URL_SFN": self.server.url,
-                    "AWS_ENDPOINT_URL_CODEPIPELINE": self.server.url,
-                    "AWS_ENDPOINT_URL": self.moto.url,
-                    **environment,
-                },
-            )
-        )
-        self.functions[number] = function
-        return function
+        return {
+            "REDRIVE_MODE": "act",
+            "REDRIVE_LEDGER": self.table,
+            "REDRIVE_QUEUE_URL": self.queue,
+            "REDRIVE_POLICY": str(path),
+            "REDRIVE_ACCOUNT": ACCOUNT,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "any",
+            "AWS_ENDPOINT_URL_SFN": self.server.url,
+            "AWS_ENDPOINT_URL_CODEPIPELINE": self.server.url,
+            "AWS_ENDPOINT_URL": self.moto.url,
+        }
 
     def calls(self):
         """Every call of AWS that was received so far, by the servers' own records."""

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from emulator import die_with_parent
@@ -107,3 +108,76 @@ def running(bootstrap, **environment):
     finally:
         process.kill()
         process.wait()
+
+
+class RuntimeApi:
+    """Lambda's Runtime API, which hands out the events it was given, with so many seconds for each, and stamps the
+    time of each poll."""
+
+    def __init__(self, events=(), seconds=30):
+        self.polls, self.answers, self.events, self.done = [], [], list(events), threading.Event()
+        api = self
+
+        class Answer(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                api.polls.append(time.perf_counter())
+                if not api.events:
+                    api.done.set()
+                    time.sleep(3600)
+                body = json.dumps(api.events.pop(0)).encode()
+                self.send_response(200)
+                self.send_header("Lambda-Runtime-Aws-Request-Id", f"request-{len(api.polls)}")
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + seconds) * 1000)))
+                self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:111122223333:function:f")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self):
+                api.answers.append(json.loads(self._body()))
+                self.send_response(202)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def _body(self):
+                length = self.headers["Content-Length"]
+                if length:
+                    return self.rfile.read(int(length))
+                chunks = []
+                while size := int(self.rfile.readline(), 16):
+                    chunks.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(chunks)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def run(self, bootstrap, environment):
+        """Seconds from the start to the first poll, and the process's peak memory in MB once all is done."""
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [bootstrap],
+            env={
+                **environment,
+                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}",
+                "AWS_LAMBDA_FUNCTION_NAME": "f",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+                "AWS_LAMBDA_FUNCTION_VERSION": "1",
+            },
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            assert self.done.wait(timeout=120), f"it ended with {process.poll()}"
+            with open(f"/proc/{process.pid}/status") as status:
+                peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+            return self.polls[0] - began, peak / 1024
+        finally:
+            process.kill()
+            process.wait()

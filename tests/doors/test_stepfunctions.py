@@ -7,6 +7,7 @@ import json
 
 import pytest
 from emulator import ACCOUNT, REGION
+from lambda_runtime import RuntimeApi
 from subjects import FAIL, RUN, SUCCEED, TIME_OUT, Orders
 
 AT_ONCE = "{ version: 1, retry: { automatic: { id: any, limit: 2, backoff: { interval_seconds: 0 } } } }"
@@ -116,6 +117,18 @@ def test_a_message_that_cannot_be_handled_comes_again_and_stops_no_other(account
     line = due.wide(2)[0]
     assert (line["level"], line["trouble"]) == ("ERROR", "the message is no ticket of ours")
     assert "order" not in json.dumps(line), "what a stranger wrote is not logged"
+
+
+def test_a_message_that_there_is_no_time_for_is_left_untouched(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
+    (message,) = account.messages()
+    before = account.calls()
+    api = RuntimeApi([{"Records": [message]}], seconds=0)
+    api.run(account.bootstraps["due"], account.environment(LATER))
+    assert api.answers == [{"batchItemFailures": [{"itemIdentifier": message["messageId"]}]}]
+    assert account.calls() == before
+    assert scene.entry()["state"] == "queued"
 
 
 # What it costs

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, service_fn};
 use redrive_core::event::{Bounds, subject_of};
 use redrive_core::foretell::Foretell;
 use redrive_core::handle::{Clock, Mode, Record, Redrive};
 use redrive_core::ledger::{Owner, Pen, Terms, Ticket};
 use redrive_core::policy::Document;
 use redrive_core::reads::Learned;
+use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -255,15 +256,19 @@ impl<'s> World<'s> {
         }
     }
 
-    /// A batch of messages. Those that met trouble come again, and after that go to the dead-letter queue.
+    /// A batch of messages. Those that met trouble, or that there was no time for, come again, and after that go
+    /// to the dead-letter queue.
     async fn due(&self, batch: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
         let mut answer = SqsBatchResponse::default();
+        let request_id = &batch.context.request_id;
+        let until = last_beginning(&batch.context);
         for message in &batch.payload.records {
-            if self
-                .message(message, &batch.context.request_id)
-                .await
-                .is_err()
-            {
+            let done = if SystemClock.now() < until {
+                self.message(message, request_id).await
+            } else {
+                self.no_time_for(message, request_id)
+            };
+            if done.is_err() {
                 let mut failure = BatchItemFailure::default();
                 // A message without an id cannot be told from the others: SQS then brings them all again.
                 failure.item_identifier = message.message_id.clone().unwrap_or_default();
@@ -271,6 +276,15 @@ impl<'s> World<'s> {
             }
         }
         answer
+    }
+
+    /// A message that is left to come again, rather than taken and cut off in the middle.
+    fn no_time_for(&self, message: &SqsMessage, request_id: &str) -> Result<(), Trouble> {
+        let trouble = Trouble::new(TroubleKind::Unreachable, "no time was left for the message");
+        let message_id = message.message_id.as_deref();
+        self.wide(request_id, message_id, Instant::now())
+            .trouble(None, &trouble);
+        Err(trouble)
     }
 
     async fn message(&self, message: &SqsMessage, request_id: &str) -> Result<(), Trouble> {
@@ -301,7 +315,8 @@ impl<'s> World<'s> {
         let began = Instant::now();
         let request_id = &tick.context.request_id;
         let owner = self.owners.next(request_id);
-        let swept = Box::pin(self.redrive(&owner).sweep(MOST_OF_A_TICK)).await;
+        let until = last_beginning(&tick.context);
+        let swept = Box::pin(self.redrive(&owner).sweep(MOST_OF_A_TICK, until)).await;
         let wide = self.wide(request_id, None, began);
         let swept = swept.map_err(|trouble| {
             wide.trouble(None, &trouble);
@@ -325,6 +340,14 @@ impl<'s> World<'s> {
         wide.tick(&tick);
         Ok(tick)
     }
+}
+
+/// When the last handling of an invocation may begin, so that it ends before Lambda ends the function: a third
+/// of the time is kept for it.
+fn last_beginning(context: &Context) -> Time {
+    let now = SystemClock.now();
+    let left = Time::from_millis(context.deadline).since(now);
+    now.plus(left.saturating_mul(2) / 3)
 }
 
 fn since(began: Instant) -> u64 {

@@ -69,6 +69,7 @@ impl Account {
     /// Reads what is asked about, and finds credentials, region and table.
     pub(crate) async fn open(place: Where) -> Result<Self, Failed> {
         let subject = subject(&place.arn)?;
+        let table = table(place.table)?;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(10))
@@ -88,11 +89,6 @@ impl Account {
             let region = Region::new(subject.region().to_owned());
             config = config.into_builder().region(region).build();
         }
-        let table = place
-            .table
-            .or_else(|| env::var("REDRIVE_LEDGER").ok())
-            .filter(|table| !table.is_empty())
-            .unwrap_or_else(|| TABLE.to_owned());
         Ok(Self {
             subject,
             ledger: DynamoDb::new(Client::new(&config), &table),
@@ -188,6 +184,20 @@ impl Account {
              - the ledger is in another table or region: --table NAME, --region NAME",
         );
         Failed::User(text)
+    }
+}
+
+/// The ledger's table: as asked for, or as the functions have it, or as the stack calls it.
+fn table(asked: Option<String>) -> Result<String, Failed> {
+    let set = |name: &String| !name.is_empty();
+    match asked.or_else(|| env::var("REDRIVE_LEDGER").ok().filter(set)) {
+        Some(table) if table == "memory" => Err(Failed::User(
+            "REDRIVE_LEDGER is memory, which is no table: name the ledger's by --table, as the stack's output \
+             Ledger has it"
+                .to_owned(),
+        )),
+        Some(table) if set(&table) => Ok(table),
+        _ => Ok(TABLE.to_owned()),
     }
 }
 

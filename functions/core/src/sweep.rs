@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::failure::Subject;
 use crate::handle::{Clock, Done, Mode, Queue, Record, Redrive, Target, bug};
 use crate::ledger::{self, Entry, Ledger, State, Written};
+use crate::time::Time;
 use crate::trouble::Trouble;
 
 /// What one tick did.
@@ -19,16 +20,17 @@ pub struct Swept {
     pub lost: usize,
     /// Entries that met trouble; they wake again.
     pub troubled: Vec<(Subject, Trouble)>,
-    /// More was waiting than the tick was allowed to see.
+    /// More was waiting than the tick was allowed to see, or had time for.
     pub more: bool,
 }
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
-    /// Looks after at most `most` entries whose time has come.
+    /// Looks after at most `most` entries whose time has come, and begins with none after `until`: what is left
+    /// waits for the next tick.
     ///
     /// # Errors
     /// The due index could not be read. Trouble with one entry stops none of the others.
-    pub async fn sweep(&self, most: usize) -> Result<Swept, Trouble> {
+    pub async fn sweep(&self, most: usize, until: Time) -> Result<Swept, Trouble> {
         let mut swept = Swept::default();
         if self.mode == Mode::Off {
             return Ok(swept);
@@ -36,6 +38,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         let waking = self.ledger.waking(self.clock.now(), most).await?;
         swept.more = waking.len() >= most;
         for entry in waking {
+            if self.clock.now() >= until {
+                swept.more = true;
+                break;
+            }
             let done = match entry.state {
                 State::Queued => self.hand_over(&entry, &mut swept).await,
                 State::Acting | State::Unknown => self.take_over(&entry).await.map(|record| {

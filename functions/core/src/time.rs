@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Time(u64);
 
 impl Time {
+    /// The end of time: nothing comes after it.
+    pub const END: Self = Self(u64::MAX);
+
     /// `ms` milliseconds after the epoch.
     #[must_use]
     pub const fn from_millis(ms: u64) -> Self {

@@ -233,7 +233,8 @@ impl<'s> Player<'s> {
                 self.happen()?;
             }
             if wake.is_some_and(|wake| wake <= now) {
-                let swept = self.with(|redrive| pollster::block_on(redrive.sweep(1000)))?;
+                let swept =
+                    self.with(|redrive| pollster::block_on(redrive.sweep(1000, Time::END)))?;
                 for record in swept.records {
                     self.row(From::Sweep, None, record, None);
                 }
