@@ -69,6 +69,13 @@ fn the_table_is_the_named_one_or_the_environments_or_redrive() {
             && said.contains("(table redrive, region eu-west-1)\nAnother table: --table NAME"),
         "{said}"
     );
+    let mut of_a_desk = desk.command(&["history", ARN]);
+    of_a_desk.env("REDRIVE_LEDGER", "memory");
+    let said = ran(of_a_desk).refused();
+    assert!(
+        said.contains("REDRIVE_LEDGER is memory, which is no table: name the ledger's by --table"),
+        "{said}"
+    );
 }
 
 #[test]
