@@ -1,5 +1,6 @@
 """An account on a desk: `redrive serve`, moto as DynamoDB and SQS, and the bootstraps under the real runtime."""
 
+import base64
 import json
 import os
 import subprocess
@@ -69,15 +70,20 @@ class Moto:
         keys = {"aws_access_key_id": "tests", "aws_secret_access_key": "any"}
         return self.session.client(service, region_name=REGION, endpoint_url=self.url, **keys)
 
-    def calls(self):
-        """What the functions asked for so far: the tests' own requests bear another key."""
+    def requests(self):
+        """Operation and body of what the functions asked for so far: the tests' own requests bear another key."""
         if not self.recording.exists():
-            return Counter()
-        requests = map(json.loads, self.recording.read_text().splitlines())
-        headers = ({name.lower(): value for name, value in one["headers"].items()} for one in requests)
-        return Counter(
-            one["x-amz-target"].split(".")[-1] for one in headers if f"Credential={ACCOUNT}/" in one.get("authorization", "")
-        )
+            return []
+        found = []
+        for one in map(json.loads, self.recording.read_text().splitlines()):
+            headers = {name.lower(): value for name, value in one["headers"].items()}
+            if f"Credential={ACCOUNT}/" in headers.get("authorization", ""):
+                body = base64.b64decode(one["body"]) if one["body_encoded"] else one["body"]
+                found.append((headers["x-amz-target"].split(".")[-1], json.loads(body)))
+        return found
+
+    def calls(self):
+        return Counter(operation for operation, _ in self.requests())
 
 
 @pytest.fixture(scope="session")
@@ -119,12 +125,14 @@ class Account:
         self.dynamodb, self.sqs = moto.client("dynamodb"), moto.client("sqs")
         self.table = self.dynamodb.create_table(TableName=tmp_path.name, **ledger_as_deployed())["TableDescription"]["TableName"]
         self.queue = self.sqs.create_queue(QueueName=tmp_path.name[:80])["QueueUrl"]
-        self.policies = 0
+        self.policies, self.functions = 0, []
 
     def function(self, name, policy, mode="act", **environment):
         """A function with this policy, running."""
         environment = {**self.environment(policy), "REDRIVE_MODE": mode, **environment}
-        return self.stack.enter_context(running(self.bootstraps[name], **environment))
+        function = self.stack.enter_context(running(self.bootstraps[name], **environment))
+        self.functions.append((name, function))
+        return function
 
     def environment(self, policy):
         """What a function with this policy finds in its environment."""
@@ -198,8 +206,18 @@ def plain(value):
     }.get(kind, lambda: inside)()
 
 
+@pytest.fixture(scope="session")
+def used():
+    """What each function called over all tests."""
+    return {name: set() for name in BUILT}
+
+
 @pytest.fixture
-def account(binary, bootstraps, session, moto, tmp_path):
+def account(binary, bootstraps, session, moto, tmp_path, used):
     with ExitStack() as stack:
         server = stack.enter_context(serving(binary, session))
-        yield Account(server, moto, bootstraps, tmp_path, stack)
+        account = Account(server, moto, bootstraps, tmp_path, stack)
+        yield account
+        for name, function in account.functions:
+            for line in function.lines():
+                used[name].update(line.get("calls", {}))

@@ -74,14 +74,18 @@ class Function:
 
     def wide(self, count):
         """Its wide lines, once there are so many. More than that is a failure."""
+        return self._once(count, lambda line: "function" in line)
+
+    def errors(self, count):
+        """Its error lines, once there are so many."""
+        return self._once(count, lambda line: line.get("level") == "ERROR")
+
+    def _once(self, count, wanted):
         until = time.monotonic() + 10
-        while time.monotonic() < until:
-            wide = [line for line in self.lines() if "function" in line]
-            if len(wide) >= count:
-                break
+        while len(found := [line for line in self.lines() if wanted(line)]) < count and time.monotonic() < until:
             time.sleep(0.01)
-        assert len(wide) == count, "".join(self.output)
-        return wide
+        assert len(found) == count, "".join(self.output)
+        return found
 
 
 @contextmanager

@@ -159,6 +159,18 @@ def test_a_retry_whose_answer_was_lost_is_not_sent_again(account):
     assert (scene.retries(), scene.entry()["state"]) == (1, "retried")
 
 
+def test_a_retry_that_never_arrived_is_made_by_the_sweep(account):
+    scene = Scene(account, PASS)
+    account.server.play("codepipeline", "RetryStageExecution", "lose_request")
+    assert account.function("codepipeline", AT_ONCE).invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    account.set(scene.entry()["pk"], wake=0)
+    sweep = account.function("sweep", AT_ONCE)
+    assert sweep.invoke({})["taken_over"] == 1
+    assert sweep.wide(2)[0]["done"] == "retried"
+    scene.end()
+    assert scene.shop.status() == "Succeeded"
+
+
 def test_a_person_who_retried_first_is_not_followed(account):
     scene = Scene(account, HANG)
     function, due = account.function("codepipeline", LATER), account.function("due", LATER)

@@ -4,11 +4,13 @@ Every count of calls is what the servers recorded, not what the functions say; t
 """
 
 import json
+import socket
+import time
 
 import pytest
 from emulator import ACCOUNT, REGION
 from lambda_runtime import RuntimeApi
-from subjects import FAIL, RUN, SUCCEED, TIME_OUT, Orders
+from subjects import FAIL, HANG, INTO_A_FAIL_STATE, RUN, SUCCEED, TIME_OUT, Orders
 
 AT_ONCE = "{ version: 1, retry: { automatic: { id: any, limit: 2, backoff: { interval_seconds: 0 } } } }"
 LATER = """
@@ -188,6 +190,7 @@ def test_what_is_none_of_our_business_costs_nothing(account):
     ]:
         answer, calls = account.costs(function, event)
         assert (answer["done"], answer["because"], calls) == ("ignored", reason, {})
+    assert [line["level"] for line in function.wide(5)] == [*["INFO"] * 4, "WARN"], "what is malformed stands out"
 
 
 def test_a_later_failure_costs_one_call_more(account):
@@ -233,6 +236,35 @@ def test_a_thousand_failures_of_one_machine_hardly_ask_step_functions(account):
     scarce = ("DescribeExecution", "GetExecutionHistory", "DescribeStateMachine", "DescribeStateMachineForExecution")
     asked = {name: account.server.calls(name) for name in scarce}
     assert sum(asked.values()) < 10, asked
+
+
+def test_a_machine_with_a_fail_state_is_asked_for_its_history(account):
+    account.server.wind(2 * RUN)
+    ended = Orders(account.server, INTO_A_FAIL_STATE).start_and_end({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000})
+    (failed,) = [one for one in account.server.events() if one["detail"]["status"] == "FAILED"]
+    answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), failed)
+    assert (answer["done"], answer["because"]) == ("gave_up", "fail_state")
+    assert calls == {"DescribeStateMachineForExecution": 1, "GetExecutionHistory": 1, "PutItem": 1}
+    assert account.entry(ended)["state"] == "given_up"
+
+
+def test_an_event_of_before_redrives_costs_a_description(account):
+    scene = Scene(account, TIME_OUT, SUCCEED)
+    (event,) = scene.events("TIMED_OUT")
+    old = {name: value for name, value in event["detail"].items() if not name.startswith("redrive")}
+    answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), {**event, "detail": old})
+    assert answer["done"] == "retried"
+    assert calls == {"DescribeExecution": 1, "PutItem": 2, "RedriveExecution": 1}
+
+
+def test_an_entry_is_read_as_it_stands_and_not_as_it_stood(account):
+    scene = Scene(account, FAIL, FAIL, SUCCEED)
+    function = account.function("stepfunctions", AT_ONCE)
+    function.invoke(scene.events("FAILED")[0])
+    scene.end()
+    function.invoke(scene.events("FAILED")[1])
+    (read,) = [body for operation, body in account.moto.requests() if operation == "GetItem" and body["TableName"] == account.table]
+    assert read["ConsistentRead"] is True
 
 
 # Modes
@@ -292,11 +324,16 @@ def test_a_call_that_the_sdk_repeats_is_told_in_the_wide_line(account):
 
 @pytest.mark.parametrize(
     ("settings", "sent"),
-    [({"AWS_MAX_ATTEMPTS": "1"}, 1), ({"AWS_MAX_ATTEMPTS": "2", "AWS_RETRY_MODE": "standard"}, 2), ({}, 3)],
+    [
+        ({"AWS_MAX_ATTEMPTS": "1"}, 1),
+        ({"AWS_MAX_ATTEMPTS": "2", "AWS_RETRY_MODE": "standard"}, 2),
+        ({}, 3),
+        ({"AWS_MAX_ATTEMPTS": "8"}, 8),
+    ],
 )
 def test_the_settings_of_the_sdks_own_retries_are_honoured(account, settings, sent):
     scene = Scene(account, FAIL)
-    for _ in range(5):
+    for _ in range(10):
         account.server.play("states", "RedriveExecution", THROTTLED)
     function = account.function("stepfunctions", AT_ONCE, **settings)
     answer = function.invoke(scene.events("FAILED")[0])
@@ -341,6 +378,42 @@ def test_a_redrive_whose_answer_was_lost_is_cleared_up_by_the_sweep(account):
     assert [line.get("done") for line in sweep.wide(3)] == [None, "confirmed", None]
 
 
+def test_a_redrive_that_never_arrived_is_made_by_the_sweep(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.server.play("states", "RedriveExecution", "lose_request")
+    function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
+    assert function.invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    account.set(scene.execution, wake=0)
+    sweep = account.function("sweep", AT_ONCE)
+    assert sweep.invoke({})["taken_over"] == 1
+    assert sweep.wide(2)[0]["done"] == "retried"
+    assert (scene.entry()["retries"], scene.standing()) == (1, ("RUNNING", 1))
+
+
+def test_a_retry_that_waited_long_is_looked_at_first(account):
+    scene = Scene(account, FAIL, HANG)
+    account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
+    scene.orders.redrive(scene.execution, "a-person")
+    account.set(scene.execution, failed_at=0)
+    due = account.function("due", LATER)
+    due.invoke({"Records": account.messages()})
+    (line,) = due.wide(1)
+    assert (line["done"], line["because"], scene.redrives()) == ("gave_up", "moved_on", 1)
+
+
+def test_a_service_that_does_not_answer_is_not_waited_for_for_ever(account):
+    scene = Scene(account, TIME_OUT)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        function = account.function("stepfunctions", AT_ONCE, AWS_ENDPOINT_URL_DYNAMODB=url)
+        began = time.monotonic()
+        answer = function.invoke(scene.events("TIMED_OUT")[0])
+        took = time.monotonic() - began
+    assert answer["errorMessage"] == "PutItem (no answer in time): not reachable"
+    assert 11 < took < 15, "a try ends after 5 seconds, a call with all its tries after 12"
+    assert function.wide(1)[0]["calls"] == {"PutItem": 3}
+
+
 def test_a_message_that_was_lost_is_queued_again_by_the_sweep(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
@@ -358,15 +431,63 @@ def test_a_message_that_was_lost_is_queued_again_by_the_sweep(account):
 def test_a_function_that_is_not_set_up_says_all_that_is_wrong_and_stops(account):
     function = account.function("stepfunctions", "version: 2", mode="dry-run", REDRIVE_QUEUE_URL="", AWS_MAX_ATTEMPTS="0")
     assert function.invoke({}) is None
-    (line,) = [line for line in function.lines() if line.get("level") == "ERROR"]
+    (line,) = function.errors(1)
     for said in ["REDRIVE_MODE is", "REDRIVE_QUEUE_URL is not set", "cannot be used"]:
         assert said in line["message"]
 
 
-def test_no_line_holds_what_an_execution_said(account):
+@pytest.mark.parametrize("level", ["INFO", "DEBUG", "TRACE"])
+def test_no_line_holds_what_an_execution_said(account, level):
     secret = {"fail": {"state": "Load", "error": "Secret.Error", "cause": "password hunter2"}, "after_ms": RUN * 1000}
     scene = Scene(account, secret, SUCCEED)
-    function = account.function("stepfunctions", AT_ONCE)
+    function = account.function("stepfunctions", AT_ONCE, AWS_LAMBDA_LOG_LEVEL=level)
     assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
+    function.wide(1)
     written = "".join(function.output) + json.dumps(scene.entry())
     assert "hunter2" not in written and ACCOUNT in written
+
+
+def test_a_message_whose_ledger_is_out_of_reach_comes_again(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
+    (message,) = account.messages()
+    due = account.function("due", LATER, AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9")
+    answer = due.invoke({"Records": [message]})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": message["messageId"]}]}
+    assert due.wide(1)[0]["kind"] == "unreachable"
+
+
+def test_a_delay_is_waited_for_in_the_queue(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    late = LATER.replace("interval_seconds: 1", "interval_seconds: 30")
+    assert account.function("stepfunctions", late).invoke(scene.events("FAILED")[0])["done"] == "queued"
+    assert account.messages(seconds=1) == []
+
+
+def test_an_event_whose_retry_could_not_be_queued_is_told_as_trouble_and_kept(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    function = account.function("stepfunctions", LATER, AWS_ENDPOINT_URL_SQS="http://127.0.0.1:9")
+    assert function.invoke(scene.events("FAILED")[0])["errorType"] == "Unreachable"
+    assert scene.entry()["state"] == "queued"
+
+
+def test_a_sweep_tells_of_each_trouble_and_of_a_ledger_out_of_reach(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
+    account.set(scene.execution, wake=0)
+    sweep = account.function("sweep", LATER, AWS_ENDPOINT_URL_SQS="http://127.0.0.1:9")
+    assert sweep.invoke({})["troubled"] == 1
+    line, tick = sweep.wide(2)
+    assert (line["level"], line["subject"]) == ("ERROR", {"execution": {"arn": scene.execution}})
+    assert tick["troubled"] == 1
+    blind = account.function("sweep", LATER, AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9")
+    assert blind.invoke({})["errorType"] == "Unreachable"
+
+
+def test_an_entry_that_cannot_be_read_stops_no_other(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
+    account.set(scene.execution, wake=1)
+    strange = {"pk": {"S": "strange"}, "waiting": {"S": "yes"}, "wake": {"N": "0"}, "state": {"S": "held"}}
+    account.dynamodb.put_item(TableName=account.table, Item=strange)
+    assert account.function("sweep", LATER).invoke({})["requeued"] == 1

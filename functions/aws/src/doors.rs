@@ -31,7 +31,7 @@ use crate::stepfunctions::StepFunctions;
 use crate::target::Services;
 use crate::wide::{Tick, Wide};
 
-/// So many entries one tick looks after: some hundred milliseconds each at the worst.
+/// So many entries one tick looks after, if it has the time.
 const MOST_OF_A_TICK: usize = 200;
 
 /// Hears the events of one service; `function` names the door in the wide line.
@@ -342,12 +342,12 @@ impl<'s> World<'s> {
     }
 }
 
-/// When the last handling of an invocation may begin, so that it ends before Lambda ends the function: a third
-/// of the time is kept for it.
+/// When the last handling of an invocation may begin, so that it ends before Lambda ends the function: half of
+/// the time is kept for it. A handling in which nothing answers waits for a look, an act and a settle.
 fn last_beginning(context: &Context) -> Time {
     let now = SystemClock.now();
     let left = Time::from_millis(context.deadline).since(now);
-    now.plus(left.saturating_mul(2) / 3)
+    now.plus(left / 2)
 }
 
 fn since(began: Instant) -> u64 {
@@ -358,5 +358,23 @@ fn diagnostic(trouble: &Trouble) -> Diagnostic {
     Diagnostic {
         error_type: format!("{:?}", trouble.kind),
         error_message: trouble.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Owners;
+
+    #[test]
+    fn no_two_handlings_share_a_name_not_even_under_one_request_id() {
+        let (one, other) = (Owners::new(), Owners::new());
+        let names = [
+            one.next("r"),
+            one.next("r"),
+            other.next("r"),
+            other.next("r"),
+        ];
+        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{names:?}");
     }
 }

@@ -25,6 +25,8 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long a call may take with all its tries. A handling makes a handful of calls, and a function has 30
 /// seconds at the least; what it does not finish is taken over when its lease runs out.
 const OPERATION: Duration = Duration::from_secs(12);
+/// The longest wait between two tries.
+const BACKOFF: Duration = Duration::from_secs(1);
 
 /// What all clients share.
 #[derive(Debug)]
@@ -82,10 +84,7 @@ impl Environment {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .http_client(http::client())
-            .retry_config(retries(variable).unwrap_or_else(|problem| {
-                wrong.push(problem);
-                RetryConfig::disabled()
-            }))
+            .retry_config(retries(variable, &mut wrong))
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT)
@@ -98,7 +97,10 @@ impl Environment {
             ("AWS_USE_FIPS_ENDPOINT", Switch::Fips),
             ("AWS_USE_DUALSTACK_ENDPOINT", Switch::DualStack),
         ] {
-            match (variable(name).as_deref(), set) {
+            match (
+                variable(name).map(|word| word.to_lowercase()).as_deref(),
+                set,
+            ) {
                 (None | Some("false"), _) => {}
                 (Some("true"), Switch::Fips) => shared = shared.use_fips(true),
                 (Some("true"), Switch::DualStack) => shared = shared.use_dual_stack(true),
@@ -144,24 +146,101 @@ enum Switch {
     DualStack,
 }
 
-fn retries(variable: fn(&str) -> Option<String>) -> Result<RetryConfig, String> {
-    let config = RetryConfig::standard();
-    let config = match variable("AWS_RETRY_MODE").as_deref() {
-        None | Some("standard") => config,
-        Some("adaptive") => config.with_retry_mode(RetryMode::Adaptive),
-        Some(other) => {
-            return Err(format!(
-                "AWS_RETRY_MODE is {other:?}: it may be standard or adaptive"
-            ));
-        }
-    };
-    let Some(most) = variable("AWS_MAX_ATTEMPTS") else {
-        return Ok(config);
-    };
-    match most.parse() {
-        Ok(most @ 1..) => Ok(config.with_max_attempts(most)),
-        _ => Err(format!(
-            "AWS_MAX_ATTEMPTS is {most:?}: it may be a whole number from 1; 1 means that no call is repeated"
+fn retries(variable: fn(&str) -> Option<String>, wrong: &mut Vec<String>) -> RetryConfig {
+    // Waits that grow to 20 seconds would end in OPERATION, and what AWS refused would count as unknown.
+    let mut config = RetryConfig::standard().with_max_backoff(BACKOFF);
+    match variable("AWS_RETRY_MODE").as_deref() {
+        None | Some("standard") => {}
+        Some("adaptive") => config = config.with_retry_mode(RetryMode::Adaptive),
+        Some(other) => wrong.push(format!(
+            "AWS_RETRY_MODE is {other:?}: it may be standard or adaptive"
         )),
+    }
+    if let Some(most) = variable("AWS_MAX_ATTEMPTS") {
+        match most.parse() {
+            Ok(most @ 1..) => config = config.with_max_attempts(most),
+            _ => wrong.push(format!(
+                "AWS_MAX_ATTEMPTS is {most:?}: it may be a whole number from 1; 1 means that no call is repeated"
+            )),
+        }
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::provider::ProvideCredentials;
+
+    use super::*;
+
+    fn set(name: &str) -> Option<String> {
+        let value = match name {
+            "AWS_REGION" => "eu-west-1",
+            "AWS_ACCESS_KEY_ID" => "111122223333",
+            "AWS_SECRET_ACCESS_KEY" => "secret",
+            "AWS_SESSION_TOKEN" => "session",
+            "AWS_RETRY_MODE" => "adaptive",
+            "AWS_MAX_ATTEMPTS" => "7",
+            "AWS_USE_FIPS_ENDPOINT" => "true",
+            "AWS_USE_DUALSTACK_ENDPOINT" => "TRUE",
+            "AWS_ENDPOINT_URL" => "http://127.0.0.1:4599",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    #[tokio::test]
+    async fn what_lambda_sets_reaches_the_clients() {
+        let shared = Environment::of(set, Calls::default()).unwrap().shared;
+        let credentials = shared
+            .credentials_provider()
+            .unwrap()
+            .provide_credentials()
+            .await
+            .unwrap();
+        assert_eq!(
+            (
+                credentials.access_key_id(),
+                credentials.secret_access_key(),
+                credentials.session_token()
+            ),
+            ("111122223333", "secret", Some("session"))
+        );
+        let retries = shared.retry_config().unwrap();
+        assert_eq!(
+            (retries.mode(), retries.max_attempts()),
+            (RetryMode::Adaptive, 7)
+        );
+        assert_eq!(
+            (shared.use_fips(), shared.use_dual_stack()),
+            (Some(true), Some(true))
+        );
+        assert_eq!(shared.endpoint_url(), Some("http://127.0.0.1:4599"));
+        assert_eq!(shared.region().map(AsRef::as_ref), Some("eu-west-1"));
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once_with_what_is_allowed() {
+        let variable = |name: &str| {
+            let value = match name {
+                "AWS_RETRY_MODE" => "legacy",
+                "AWS_MAX_ATTEMPTS" => "0",
+                "AWS_USE_FIPS_ENDPOINT" => "yes",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let Misconfigured(wrong) = Environment::of(variable, Calls::default()).unwrap_err();
+        assert_eq!(
+            wrong,
+            [
+                "AWS_REGION is not set: Lambda sets it; on a desk, set it yourself",
+                "AWS_ACCESS_KEY_ID is not set: Lambda sets it; on a desk, set it yourself",
+                "AWS_SECRET_ACCESS_KEY is not set: Lambda sets it; on a desk, set it yourself",
+                "AWS_RETRY_MODE is \"legacy\": it may be standard or adaptive",
+                "AWS_MAX_ATTEMPTS is \"0\": it may be a whole number from 1; 1 means that no call is repeated",
+                "AWS_USE_FIPS_ENDPOINT is \"yes\": it may be true or false",
+            ]
+        );
     }
 }

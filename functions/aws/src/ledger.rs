@@ -223,12 +223,15 @@ impl Ledger for DynamoDb {
             .send()
             .await
             .map_err(|error| trouble::of("Query", &self.table, &error))?;
-        answer
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|item| entry("Query", item))
-            .collect()
+        // An item that this version cannot read, written by a later one perhaps, stops none of the others.
+        let read = |item: Item| {
+            let key = item.get(KEY).and_then(|key| key.as_s().ok()).cloned();
+            entry("Query", item)
+                .inspect_err(|trouble| tracing::error!(key, "{trouble}"))
+                .ok()
+        };
+        let items = answer.items.unwrap_or_default();
+        Ok(items.into_iter().filter_map(read).collect())
     }
 }
 

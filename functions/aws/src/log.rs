@@ -19,7 +19,8 @@ pub(crate) const WIDE: &str = "wide";
 /// Starts writing to standard output what is as grave as `AWS_LAMBDA_LOG_LEVEL` says, INFO by default.
 pub fn start() {
     tracing_subscriber::fmt()
-        .with_max_level(level(variable("AWS_LAMBDA_LOG_LEVEL").as_deref()))
+        // Below DEBUG the runtime writes down whole events, with their inputs, errors and causes.
+        .with_max_level(level(variable("AWS_LAMBDA_LOG_LEVEL").as_deref()).min(LevelFilter::DEBUG))
         .event_format(Json)
         .init();
 }

@@ -1,0 +1,24 @@
+"""Each role against what its function did in all the tests before: nothing missing, and nothing to spare."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PERMISSIONS = Path(__file__).resolve().parents[1] / "template" / "permissions.txt"
+# What a function does not call itself: Lambda reads its queue, writes its log and hands on what failed.
+BY_LAMBDA = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "CreateLogStream", "PutLogEvents"}
+ROLES = {
+    "stepfunctions": "StepFunctionsFunction",
+    "codepipeline": "CodePipelineFunction",
+    "due": "DueFunction",
+    "sweep": "SweepFunction",
+}
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_allows_what_its_function_calls_and_nothing_more(used, name):
+    if not all(used.values()):
+        pytest.skip("it judges what all tests of this folder did, and they were not run")
+    allowed = set(re.findall(rf"^{ROLES[name]}\b.*?\w+:(\w+)", PERMISSIONS.read_text(), re.MULTILINE))
+    assert allowed - BY_LAMBDA == used[name]
