@@ -297,6 +297,8 @@ mod tests {
             cause: Field::Absent,
             parent: Field::Absent,
             fail_state: Field::Unknown,
+            state: Field::Unknown,
+            resource: Field::Unknown,
             moved_on: None,
         }
     }

@@ -126,6 +126,10 @@ pub struct FailedExecution {
     pub parent: Field<String>,
     /// Whether it ended in a Fail state, in which a redrive would end at once again.
     pub fail_state: Field<bool>,
+    /// The state that failed, by its name in the definition.
+    pub state: Field<String>,
+    /// What that state called, for example `glue:startJobRun.sync` or `aws-sdk:s3:getObject`.
+    pub resource: Field<String>,
     /// What DescribeExecution showed if it was no longer this failure: the execution runs, succeeded, was
     /// aborted, or has failed anew since.
     pub moved_on: Option<Reason>,

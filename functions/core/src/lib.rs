@@ -78,6 +78,7 @@ extern crate alloc;
 pub mod arn;
 pub mod calls;
 pub mod cancel;
+pub mod cause;
 pub mod decide;
 pub mod definition;
 mod digest;

@@ -33,6 +33,8 @@ fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
         cause: known("slow down"),
         parent: Field::Absent,
         fail_state: Field::Known(false),
+        state: Field::Unknown,
+        resource: Field::Unknown,
         moved_on: None,
     };
     change(&mut execution);

@@ -179,6 +179,8 @@ pub(super) fn hear(
         cause: detail.cause.into_field(),
         parent,
         fail_state: Field::Unknown,
+        state: Field::Unknown,
+        resource: Field::Unknown,
         moved_on: None,
     };
     match failed.status {

@@ -200,6 +200,8 @@ fn a_failed_execution_is_read_whole() {
                 cause: known("a cause"),
                 parent: Field::Absent,
                 fail_state: Field::Unknown,
+                state: Field::Unknown,
+                resource: Field::Unknown,
                 moved_on: None,
             }),
         }

@@ -50,6 +50,8 @@ fn failed(error: Field<&str>, cause: Field<&str>) -> FailedExecution {
         cause: text(Some(cause)),
         parent: Field::Absent,
         fail_state: Field::Known(false),
+        state: Field::Unknown,
+        resource: Field::Unknown,
         moved_on: None,
     }
 }

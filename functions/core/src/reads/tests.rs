@@ -151,6 +151,8 @@ fn execution() -> Failure {
             cause: Field::Absent,
             parent: Field::Absent,
             fail_state: Field::Unknown,
+            state: Field::Unknown,
+            resource: Field::Unknown,
             moved_on: None,
         }),
     }
