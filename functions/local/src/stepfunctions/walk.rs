@@ -84,6 +84,10 @@ impl Walk<'_> {
     }
 
     /// Fails where it stands, and the Parallel and Map states around with it.
+    ///
+    /// Of the Task, Pass, Wait and Map states all this is observed: without any event of its own a state fails
+    /// by States.Runtime, and ExecutionFailed follows from its entry. That a Choice and a Parallel do so too
+    /// is not established, nor what a States.Runtime within a Parallel or Map leaves behind.
     pub(super) fn fail(&mut self, failure: &Failure) {
         let Some(position) = self.cursor.position.clone() else {
             return;
@@ -103,8 +107,11 @@ impl Walk<'_> {
             Kind::Parallel => {
                 self.log(What::ParallelStateFailed);
             }
+            Kind::Map if error == Some("States.Runtime") => {}
             Kind::Map => {
-                if state.distributed {
+                if !schedules(error) {
+                    self.evaluation_fails(state, failure);
+                } else if state.distributed {
                     self.log(What::MapRunFailed(failure.clone()));
                 }
                 self.log(What::MapStateFailed);
@@ -114,7 +121,10 @@ impl Walk<'_> {
         }
         for container in around.iter().rev() {
             if container.kind == Kind::Map {
+                // Both follow from what failed in the iteration, and nothing from MapIterationFailed (observed).
+                let failed = self.cursor.previous;
                 self.log(What::MapIterationFailed(Arc::clone(container)));
+                self.cursor.previous = failed;
                 self.log(What::MapStateFailed);
             } else {
                 self.log(What::ParallelStateFailed);
@@ -122,10 +132,23 @@ impl Walk<'_> {
         }
     }
 
+    /// EvaluationFailed follows from what the state's own entry followed from; only a Wait's follows from that
+    /// entry (both observed). Of a Choice, a Parallel and a Succeed state it is not established.
     fn evaluation_fails(&mut self, state: &Arc<State>, failure: &Failure) {
-        if failure.error.as_deref() == Some("States.QueryEvaluationError") {
-            self.log(What::EvaluationFailed(Arc::clone(state), failure.clone()));
+        if failure.error.as_deref() != Some("States.QueryEvaluationError") {
+            return;
         }
+        let entered = self
+            .cursor
+            .position
+            .as_ref()
+            .map(|position| position.entered);
+        if let Some(entered) = entered.and_then(|id| self.history.get(id))
+            && state.kind != Kind::Wait
+        {
+            self.cursor.previous = entered.previous;
+        }
+        self.log(What::EvaluationFailed(Arc::clone(state), failure.clone()));
     }
 
     /// Enters the state at the end of `target`.

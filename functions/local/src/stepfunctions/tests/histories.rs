@@ -251,7 +251,7 @@ fn a_failure_within_fails_what_is_around_it() {
     let way_out = [
         ("TaskFailed", 11),
         ("MapIterationFailed", 12),
-        ("MapStateFailed", 13),
+        ("MapStateFailed", 12),
         ("ParallelStateFailed", 14),
         ("ExecutionFailed", 15),
         ("ExecutionRedriven", 16),
@@ -335,8 +335,52 @@ fn a_fail_state_within_is_found_behind_what_is_around_it() {
         .take(4)
         .map(|(_, previous)| *previous)
         .collect();
-    assert_eq!(chain, [length - 1, length - 2, length - 3, length - 4]);
+    assert_eq!(chain, [length - 1, length - 2, length - 4, length - 4]);
     assert!(aws.execution(&arn).unwrap().ended_in_fail_state);
+}
+
+/// By States.Runtime a state fails without an event of its own. An evaluation that failed names its state,
+/// and all but a Wait's follow from what the state's entry followed from.
+#[test]
+fn a_state_that_fails_by_itself_leaves_its_entry_or_its_name() {
+    let each = json!({ "StartAt": "Item", "States": { "Item": { "Type": "Succeed" } } });
+    let states = [
+        ("Pass", json!({ "Type": "Pass" })),
+        ("Wait", json!({ "Type": "Wait", "Seconds": 1 })),
+        (
+            "Task",
+            json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke" }),
+        ),
+        ("Map", json!({ "Type": "Map", "ItemProcessor": each })),
+        ("Choice", json!({ "Type": "Choice", "Default": "Done" })),
+    ];
+    let end = |kind: &str, mut state: Value, error: &str| {
+        state["Next"] = "Done".into();
+        let mut aws = empty();
+        let definition = json!({ "StartAt": "First", "States": {
+            "First": { "Type": "Pass", "Next": kind }, kind: state, "Done": { "Type": "Succeed" },
+        }});
+        create(&mut aws, "alone", &definition);
+        let outcomes = json!([{ "fail": { "state": kind, "error": error } }]);
+        let arn = start(&mut aws, "alone", "one", &outcomes);
+        let seen = history(&mut aws, T + 1000, &arn);
+        let evaluated = event(&mut aws, T + 1000, &arn, 5)["evaluationFailedEventDetails"].clone();
+        (seen[3..].to_vec(), evaluated["state"].clone())
+    };
+    for (kind, state) in states {
+        let entered = format!("{kind}StateEntered");
+        let (seen, _) = end(kind, state.clone(), "States.Runtime");
+        assert_eq!(seen, lines(&[(&entered, 3), ("ExecutionFailed", 4)]));
+
+        let (seen, named) = end(kind, state, "States.QueryEvaluationError");
+        let from = if kind == "Wait" { 4 } else { 3 };
+        let mut expected = vec![(entered.as_str(), 3), ("EvaluationFailed", from)];
+        if kind == "Map" {
+            expected.push(("MapStateFailed", 5));
+        }
+        expected.push(("ExecutionFailed", 3 + expected.len() as u64));
+        assert_eq!((seen, named), (lines(&expected), json!(kind)));
+    }
 }
 
 #[test]
