@@ -13,6 +13,7 @@ mod calls;
 mod cancels;
 mod delays;
 mod duplicates;
+mod failed_states;
 mod kills;
 mod limits;
 mod lost;

@@ -8,6 +8,8 @@
     clippy::indexing_slicing
 )]
 
+mod failed_states;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::channel;

@@ -7,7 +7,7 @@ use redrive_core::calls::{Call, Outcome};
 use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{Description, Field, Redrivable};
-use redrive_core::history::HistoryEvent;
+use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
 use redrive_core::time::Time;
@@ -125,6 +125,11 @@ fn description(shown: &DescribeExecutionOutput) -> Description {
 
 fn history_event(event: &Event) -> HistoryEvent {
     let redriven = event.execution_redriven_event_details.as_ref();
+    let entered = event.state_entered_event_details.as_ref();
+    let evaluated = event.evaluation_failed_event_details.as_ref();
+    let task = event.task_scheduled_event_details.as_ref();
+    let function = event.lambda_function_scheduled_event_details.as_ref();
+    let activity = event.activity_scheduled_event_details.as_ref();
     HistoryEvent {
         id: u64::try_from(event.id).unwrap_or_default(),
         previous: u64::try_from(event.previous_event_id).unwrap_or_default(),
@@ -132,6 +137,13 @@ fn history_event(event: &Event) -> HistoryEvent {
         redrive_count: redriven
             .and_then(|details| details.redrive_count)
             .and_then(|count| u32::try_from(count).ok()),
+        state: entered
+            .map(|details| details.name.clone())
+            .or_else(|| evaluated.map(|details| details.state.clone())),
+        resource: task
+            .map(|details| integration(&details.resource_type, &details.resource))
+            .or_else(|| function.map(|details| details.resource.clone()))
+            .or_else(|| activity.map(|details| details.resource.clone())),
     }
 }
 

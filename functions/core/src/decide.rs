@@ -48,7 +48,7 @@ pub fn decide(document: &Document, failure: &Failure, spent: Spent<'_>) -> Answe
     }
     match judged.needs.first() {
         // The ledger is cheaper to read than a history, which has the scarcest quota of all.
-        Some(Need::History) | None if judged.needs_entry => Answer::Entry,
+        Some(Need::FailedState | Need::History) | None if judged.needs_entry => Answer::Entry,
         Some(need) => Answer::Need(*need),
         None => Answer::Verdict(judged.verdict),
     }

@@ -126,9 +126,11 @@ pub struct FailedExecution {
     pub parent: Field<String>,
     /// Whether it ended in a Fail state, in which a redrive would end at once again.
     pub fail_state: Field<bool>,
-    /// The state that failed, by its name in the definition.
+    /// The state that failed, by its name in the definition: the innermost one, where a Parallel or Map
+    /// failed with it. A TIMED_OUT execution has none: the machine's own time ran out, whatever ran then.
     pub state: Field<String>,
-    /// What that state called, for example `glue:startJobRun.sync` or `aws-sdk:s3:getObject`.
+    /// What that state called, for example `glue:startJobRun.sync` or `aws-sdk:s3:getObject`; of a Task
+    /// whose Resource is a Lambda function or an activity, its ARN. Absent for a state that called nothing.
     pub resource: Field<String>,
     /// What DescribeExecution showed if it was no longer this failure: the execution runs, succeeded, was
     /// aborted, or has failed anew since.
@@ -277,8 +279,23 @@ impl Failure {
                 }
                 execution.withhold_where_both_are_missing();
             }
-            (What::Execution(execution), Fact::Ending { fail_state }) => {
+            (
+                What::Execution(execution),
+                Fact::Ending {
+                    fail_state,
+                    state,
+                    resource,
+                },
+            ) => {
                 execution.fail_state = Field::Known(fail_state);
+                for (ours, theirs) in [
+                    (&mut execution.state, state),
+                    (&mut execution.resource, resource),
+                ] {
+                    if ours.is_unknown() {
+                        *ours = theirs;
+                    }
+                }
             }
             (What::Stage(stage), Fact::Stage(standing)) => stage.standing = Field::Known(standing),
             _ => {}
@@ -356,7 +373,11 @@ impl FailedExecution {
 pub enum Need {
     /// DescribeExecution: redriveCount, redriveStatus, error and cause.
     Description,
-    /// GetExecutionHistory, a few events from the end: whether the execution ended in a Fail state.
+    /// GetExecutionHistory, from the end to where the failed state was entered: its name and what it called.
+    /// Whether it was a Fail state shows too, so that this goes before [`History`](Self::History).
+    FailedState,
+    /// Whether the execution ended in a Fail state: by the machine's definition where that can tell, otherwise
+    /// by GetExecutionHistory, a few events from the end.
     History,
     /// GetPipelineState and ListActionExecutions: the stage now, and its failed actions.
     PipelineState,
@@ -368,6 +389,7 @@ impl Need {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Description => "description",
+            Self::FailedState => "failed_state",
             Self::History => "history",
             Self::PipelineState => "pipeline_state",
         }
@@ -379,6 +401,9 @@ impl Need {
         match self {
             Self::Description => {
                 "DescribeExecution shows redriveCount, redriveStatus, error and cause"
+            }
+            Self::FailedState => {
+                "GetExecutionHistory shows the state that failed and what it called"
             }
             Self::History => {
                 "GetExecutionHistory shows whether the execution ended in a Fail state"
@@ -395,10 +420,14 @@ impl Need {
 pub enum Fact {
     /// Answers [`Need::Description`].
     Description(Description),
-    /// Answers [`Need::History`].
+    /// Answers [`Need::History`], and [`Need::FailedState`] where the history was read so far.
     Ending {
         /// The execution ended in a Fail state.
         fail_state: bool,
+        /// The state that failed; absent where the history does not tell, unknown where it was not asked.
+        state: Field<String>,
+        /// What that state called; absent if it called nothing, unknown where the history was not asked.
+        resource: Field<String>,
     },
     /// Answers [`Need::PipelineState`].
     Stage(StageStanding),

@@ -1,15 +1,24 @@
-//! Reading an execution's history from its end: did it end in a Fail state?
+//! Reading an execution's history from its end: which state failed, what it had called, and whether it was a
+//! Fail state.
 //!
 //! Neither the event nor DescribeExecution tells: a Fail state may carry any error, even one that it copied
 //! from a task. Redriven, it ends at once again, and the history then has an ExecutionRedriven but no second
-//! FailStateEntered: the chain goes through it to the first.
+//! FailStateEntered: the chain goes through it to the first. A redriven task is scheduled again without being
+//! entered again: what it is scheduled from is its first entry.
+//!
+//! The state that failed is the innermost one: behind a ParallelStateFailed or MapStateFailed it is the state
+//! of the branch or iteration, and only where a Parallel or Map failed by itself (its items could not be
+//! read, a Map Run failed) it is that one.
 //!
 //! GetExecutionHistory is eventually consistent. What it shows is only trusted once it shows the end of the
 //! very run that failed.
 
+use alloc::format;
 use alloc::string::String;
 
-/// One event of a history, as much of it as is needed.
+use crate::failure::Field;
+
+/// One event of a history, as much of it as is needed: names, never inputs, outputs, errors or causes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryEvent {
     /// Counts from 1.
@@ -20,22 +29,41 @@ pub struct HistoryEvent {
     pub kind: String,
     /// `executionRedrivenEventDetails.redriveCount` of an ExecutionRedriven.
     pub redrive_count: Option<u32>,
+    /// `stateEnteredEventDetails.name`, or `evaluationFailedEventDetails.state`.
+    pub state: Option<String>,
+    /// What a TaskScheduled, LambdaFunctionScheduled or ActivityScheduled calls.
+    pub resource: Option<String>,
+}
+
+/// What a TaskScheduled calls, in one text: `glue:startJobRun.sync`, `aws-sdk:s3:getObject`, `lambda:invoke`.
+///
+/// It is the `Resource` of the Task without `arn:aws:states:::`. The other two events have no resourceType:
+/// their `resource` is the ARN of the function or the activity, as the Task has it too, and is left whole.
+#[must_use]
+pub fn integration(resource_type: &str, resource: &str) -> String {
+    format!("{resource_type}:{resource}")
 }
 
 /// How an execution ended, as far as its last events tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// In a Fail state.
-    FailState,
-    /// In some other way.
-    Other,
+    /// These events show the end.
+    Shown {
+        /// It was in a Fail state.
+        fail_state: bool,
+        /// The state that failed; unknown where it was entered before these events.
+        state: Field<String>,
+        /// What that state called; unknown as long as the state is.
+        resource: Field<String>,
+    },
     /// These events do not reach far enough back.
     FurtherBack,
     /// These events do not show the end of that run: it lies further back, or is not shown yet.
     NotYet,
 }
 
-/// How the run of an execution after so many redrives ended, by some of the last events of its history.
+/// How the run of an execution after so many redrives ended, by some of the last events of its history, the
+/// newest first.
 pub(crate) fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
     let redriven = |event: &&HistoryEvent| event.kind == "ExecutionRedriven";
     // What a later redrive brought is not of that run.
@@ -76,125 +104,94 @@ pub(crate) fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
             Some(_) => {}
         }
     }
-    // Each step goes to a smaller id, so that no history can go round in circles.
+    // The chain passes through these: the end itself, a redrive, and the states that contain others.
     let mut event = end;
-    loop {
-        match event.kind.as_str() {
-            "FailStateEntered" => return Ending::FailState,
-            // The chain passes through these: the end itself, a redrive, and the states that contain others.
-            "ExecutionFailed"
+    while matches!(
+        event.kind.as_str(),
+        "ExecutionFailed"
             | "ExecutionRedriven"
             | "ParallelStateFailed"
             | "MapStateFailed"
-            | "MapIterationFailed" => {}
-            _ => return Ending::Other,
-        }
-        if event.previous == 0 || event.previous >= event.id {
-            return Ending::Other;
-        }
-        match events.iter().find(|earlier| earlier.id == event.previous) {
-            Some(earlier) => event = earlier,
-            None => return Ending::FurtherBack,
+            | "MapIterationFailed"
+    ) {
+        match before(events, event) {
+            Before::Shown(earlier) => event = earlier,
+            Before::Nothing => return shown(false, None, None),
+            Before::FurtherBack => return Ending::FurtherBack,
         }
     }
+    let fail_state = event.kind == "FailStateEntered";
+    failed_state(events, event).map_or(
+        Ending::Shown {
+            fail_state,
+            state: Field::Unknown,
+            resource: Field::Unknown,
+        },
+        |(state, resource)| shown(fail_state, state, resource),
+    )
+}
+
+/// The state to which an event belongs and what it called, by the chain from there to the event that entered
+/// it. None: that lies further back.
+fn failed_state(
+    events: &[HistoryEvent],
+    from: &HistoryEvent,
+) -> Option<(Option<String>, Option<String>)> {
+    let (mut state, mut resource) = (None, None);
+    let mut event = from;
+    loop {
+        let kind = event.kind.as_str();
+        // An EvaluationFailed names its state, and follows from what the state's entry followed from: the
+        // chain leads past that entry.
+        state = state.or(event.state.as_ref());
+        resource = resource.or(event.resource.as_ref());
+        // A state that was left did not fail, and what lies before the first state of an iteration is not
+        // that iteration's.
+        let over = kind.ends_with("StateExited") || kind == "MapIterationStarted";
+        if over || kind.ends_with("StateEntered") {
+            break;
+        }
+        let earlier = match before(events, event) {
+            Before::Shown(earlier) => earlier,
+            Before::Nothing => break,
+            Before::FurtherBack => return None,
+        };
+        // What a Parallel or Map started after may be a former try of itself, whose states did not fail now.
+        let opens = matches!(kind, "ParallelStateStarted" | "MapStateStarted");
+        if opens && !earlier.kind.ends_with("StateEntered") {
+            break;
+        }
+        event = earlier;
+    }
+    Some((state.cloned(), resource.cloned()))
+}
+
+fn shown(fail_state: bool, state: Option<String>, resource: Option<String>) -> Ending {
+    Ending::Shown {
+        fail_state,
+        state: Field::from_option(state),
+        resource: Field::from_option(resource),
+    }
+}
+
+enum Before<'e> {
+    Shown(&'e HistoryEvent),
+    Nothing,
+    FurtherBack,
+}
+
+/// The event that led to another. Each has a smaller id than the one it led to, so that no history can go
+/// round in circles; a chain may be as long as the history, so that it is not searched from one end.
+fn before<'e>(events: &'e [HistoryEvent], event: &HistoryEvent) -> Before<'e> {
+    if event.previous == 0 || event.previous >= event.id {
+        return Before::Nothing;
+    }
+    events
+        .binary_search_by(|earlier| event.previous.cmp(&earlier.id))
+        .ok()
+        .and_then(|place| events.get(place))
+        .map_or(Before::FurtherBack, Before::Shown)
 }
 
 #[cfg(test)]
-mod tests {
-    use alloc::string::ToString;
-    use alloc::vec::Vec;
-
-    use super::*;
-
-    fn history(events: &[(u64, u64, &str)]) -> Vec<HistoryEvent> {
-        let event = |(id, previous, kind): &(u64, u64, &str)| {
-            let (kind, count) = kind.split_once(' ').unwrap_or((kind, ""));
-            let redrive_count = count.parse().ok();
-            HistoryEvent {
-                id: *id,
-                previous: *previous,
-                kind: kind.to_string(),
-                redrive_count,
-            }
-        };
-        events.iter().map(event).collect()
-    }
-
-    #[test]
-    fn a_fail_state_is_found_behind_redrives_and_containers() {
-        let failed = (5, 4, "ExecutionFailed");
-        for (count, events, expected) in [
-            (
-                0,
-                history(&[
-                    failed,
-                    (4, 3, "FailStateEntered"),
-                    (3, 2, "TaskStateExited"),
-                ]),
-                Ending::FailState,
-            ),
-            (0, history(&[failed, (4, 3, "TaskFailed")]), Ending::Other),
-            (
-                0,
-                history(&[failed, (4, 3, "LambdaFunctionFailed")]),
-                Ending::Other,
-            ),
-            (
-                1,
-                history(&[
-                    (7, 6, "ExecutionFailed"),
-                    (6, 5, "ExecutionRedriven 1"),
-                    failed,
-                    (4, 3, "FailStateEntered"),
-                ]),
-                Ending::FailState,
-            ),
-            (
-                0,
-                history(&[
-                    (9, 8, "ExecutionFailed"),
-                    (8, 7, "ParallelStateFailed"),
-                    (7, 6, "FailStateEntered"),
-                ]),
-                Ending::FailState,
-            ),
-            (0, history(&[failed]), Ending::FurtherBack),
-            // A circle ends.
-            (0, history(&[(5, 5, "ExecutionFailed")]), Ending::Other),
-        ] {
-            assert_eq!(ending(&events, count), expected, "{events:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_the_end_of_that_run_tells_nothing() {
-        let first = [(5, 4, "ExecutionFailed"), (4, 3, "TaskFailed")];
-        let redriven = [(6, 5, "ExecutionRedriven 1"), first[0], first[1]];
-        let again = [
-            (8, 7, "ExecutionFailed"),
-            (7, 3, "TaskFailed"),
-            redriven[0],
-            first[0],
-        ];
-        for (count, events, expected) in [
-            (0, history(&[]), Ending::NotYet),
-            (0, history(&first[1..]), Ending::NotYet),
-            // Of the second run nothing is shown, or not its end, or not enough to tell whose end it is.
-            (1, history(&first), Ending::FurtherBack),
-            (1, history(&redriven), Ending::NotYet),
-            (1, history(&again[..2]), Ending::FurtherBack),
-            (1, history(&again), Ending::Other),
-            (2, history(&again), Ending::NotYet),
-            // The second run goes on or has ended; the first one's end is behind it.
-            (0, history(&again), Ending::FurtherBack),
-            (
-                0,
-                history(&[redriven[0], first[0], first[1]]),
-                Ending::Other,
-            ),
-            (0, history(&redriven[..1]), Ending::FurtherBack),
-        ] {
-            assert_eq!(ending(&events, count), expected, "{count} {events:?}");
-        }
-    }
-}
+mod tests;

@@ -30,7 +30,7 @@
 //! ```
 //! use redrive_core::decide::{Answer, Spent, decide};
 //! use redrive_core::event::{Bounds, Heard, hear};
-//! use redrive_core::failure::{Fact, Need};
+//! use redrive_core::failure::{Fact, Field, Need};
 //! use redrive_core::policy::Document;
 //!
 //! let policy = Document::parse("
@@ -54,7 +54,7 @@
 //!
 //! // The rule matches, so it matters whether the execution ended in a Fail state: the history knows.
 //! assert_eq!(decide(&policy, &failure, Spent::Unread), Answer::Need(Need::History));
-//! failure.learn(Fact::Ending { fail_state: false });
+//! failure.learn(Fact::Ending { fail_state: false, state: Field::Unknown, resource: Field::Unknown });
 //! let Answer::Verdict(verdict) = decide(&policy, &failure, Spent::Unread) else { panic!("no verdict") };
 //! assert_eq!(verdict.decision.as_str(), "retry");
 //! assert_eq!(verdict.delay_seconds, 60);

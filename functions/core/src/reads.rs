@@ -10,7 +10,7 @@ use core::iter::repeat_n;
 
 use crate::definition::{Machines, Revision, Told};
 use crate::failure::{
-    Description, Fact, FailedExecution, Failure, Identity, Need, Standing, Subject, What,
+    Description, Fact, FailedExecution, Failure, Field, Identity, Need, Standing, Subject, What,
 };
 use crate::history::{Ending, HistoryEvent, ending};
 use crate::pipeline::{ActionRun, Declaration, Declarations, StageState, standing};
@@ -46,7 +46,7 @@ pub trait Executions {
     async fn revision(&self, arn: &str) -> Read<Revision>;
 
     /// GetExecutionHistory from its end, at most so many events, without execution data: what is not asked
-    /// for cannot leak, and the ids and types are enough.
+    /// for cannot leak, and ids, types and names are enough.
     async fn history(
         &self,
         arn: &str,
@@ -134,7 +134,7 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
                 .describe(arn)
                 .await?
                 .map_or(Fact::Gone, Fact::Description)),
-            (What::Execution(failed), _) => self.ending(arn, failed).await,
+            (What::Execution(failed), _) => self.ending(arn, failed, need).await,
             (What::Stage(_), _) => self.stage(&failure.subject).await,
         }
     }
@@ -161,11 +161,21 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
         }
     }
 
-    /// Whether an execution ended in a Fail state: by the definition of its machine where that can tell, by
-    /// the history where it cannot.
-    async fn ending(&self, arn: &str, failed: &FailedExecution) -> Result<Fact, Trouble> {
-        if self.told(arn, failed).await? == Told::NoFailState {
-            return Ok(Fact::Ending { fail_state: false });
+    /// How an execution ended. Whether in a Fail state the definition of its machine answers where that can
+    /// tell; which state failed only the history does.
+    async fn ending(
+        &self,
+        arn: &str,
+        failed: &FailedExecution,
+        need: Need,
+    ) -> Result<Fact, Trouble> {
+        let which_state = need == Need::FailedState;
+        if !which_state && self.told(arn, failed).await? == Told::NoFailState {
+            return Ok(Fact::Ending {
+                fail_state: false,
+                state: Field::Unknown,
+                resource: Field::Unknown,
+            });
         }
         let redrive_count = failed.redrive_count.known().copied().unwrap_or_default();
         let mut events = Vec::new();
@@ -175,10 +185,18 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
                 return Ok(Fact::Gone);
             };
             events.extend(page.items);
-            match ending(&events, redrive_count) {
-                Ending::FailState => return Ok(Fact::Ending { fail_state: true }),
-                Ending::Other => return Ok(Fact::Ending { fail_state: false }),
-                Ending::FurtherBack | Ending::NotYet => {}
+            if let Ending::Shown {
+                fail_state,
+                state,
+                resource,
+            } = ending(&events, redrive_count)
+                && !(which_state && state.is_unknown())
+            {
+                return Ok(Fact::Ending {
+                    fail_state,
+                    state,
+                    resource,
+                });
             }
             token = page.next;
             if token.is_none() {

@@ -13,7 +13,7 @@ use redrive_core::failure::{
     Description, Fact, FailedAction, Failure, Field, Need, Redrivable, Service as Which, Subject,
 };
 use redrive_core::handle::{Clock, Outcome, Queue, Standing, Target};
-use redrive_core::history::HistoryEvent;
+use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::{Claim, Ticket};
 use redrive_core::pipeline::{ActionRun, Declaration, StageState};
 use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, is_gone};
@@ -371,12 +371,22 @@ fn revision(shown: &Value) -> Option<Revision> {
 
 fn history_event(event: &Value) -> HistoryEvent {
     let number = |pointer: &str| event.pointer(pointer).and_then(Value::as_u64);
+    let word = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    let called = word("/taskScheduledEventDetails/resourceType")
+        .zip(word("/taskScheduledEventDetails/resource"))
+        .map(|(resource_type, resource)| integration(resource_type, resource));
+    let whole = word("/lambdaFunctionScheduledEventDetails/resource")
+        .or_else(|| word("/activityScheduledEventDetails/resource"));
     HistoryEvent {
         id: number("/id").unwrap_or_default(),
         previous: number("/previousEventId").unwrap_or_default(),
         kind: text(event, "type").unwrap_or_default(),
         redrive_count: number("/executionRedrivenEventDetails/redriveCount")
             .and_then(|count| u32::try_from(count).ok()),
+        state: word("/stateEnteredEventDetails/name")
+            .or_else(|| word("/evaluationFailedEventDetails/state"))
+            .map(str::to_owned),
+        resource: called.or_else(|| whole.map(str::to_owned)),
     }
 }
 

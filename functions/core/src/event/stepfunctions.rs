@@ -187,8 +187,11 @@ pub(super) fn hear(
         ExecutionStatus::TimedOut => {
             failed.error = Field::Known("States.Timeout".to_owned());
             failed.cause = Field::from_option(failed.cause.known().cloned());
-            // The machine's own time ran out: it ended in no state at all.
+            // The machine's own time ran out: it ended in no state at all, and no state failed. Which states
+            // ran then the history does not say either: its ExecutionTimedOut follows from none of them.
             failed.fail_state = Field::Known(false);
+            failed.state = Field::Absent;
+            failed.resource = Field::Absent;
         }
         ExecutionStatus::Failed => {
             // An event that has the one key has them both.

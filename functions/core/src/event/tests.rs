@@ -1183,6 +1183,11 @@ fn a_timed_out_execution_has_the_error_states_timeout() {
         assert_eq!(heard.error, known("States.Timeout"));
         assert_eq!(heard.cause, Field::Absent);
         assert_eq!(heard.fail_state, Field::Known(false));
+        // No state failed, and nothing is ever asked for one.
+        assert_eq!(
+            (heard.state, heard.resource),
+            (Field::Absent, Field::Absent)
+        );
     }
 }
 

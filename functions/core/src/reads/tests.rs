@@ -16,6 +16,8 @@ const FAILS: &str = r#"{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}"#;
 #[derive(Default)]
 struct Aws {
     definition: &'static str,
+    /// Id and type; each event follows from the one before it. Each state is named Work, each call is
+    /// `glue:startJobRun`.
     history: Vec<(u64, &'static str)>,
     /// Each row is a page of its own.
     runs: Vec<(&'static str, &'static str)>,
@@ -94,6 +96,10 @@ impl Executions for Aws {
             previous: id - 1,
             kind: (*kind).into(),
             redrive_count: None,
+            state: kind.ends_with("StateEntered").then(|| "Work".into()),
+            resource: kind
+                .ends_with("Scheduled")
+                .then(|| "glue:startJobRun".into()),
         };
         let events: Vec<HistoryEvent> = self.history.iter().map(event).collect();
         Ok(Some(self.page(&events, token, most as usize)))
@@ -177,44 +183,129 @@ fn nested(levels: u64) -> Vec<(u64, &'static str)> {
     events
 }
 
+/// A history from its end, of a task that its Retry tried so often.
+fn tried(times: u64) -> Vec<(u64, &'static str)> {
+    let mut events = vec![(2 * times + 2, "ExecutionFailed")];
+    for try_ in (1..=times).rev() {
+        events.push((2 * try_ + 1, "TaskFailed"));
+        events.push((2 * try_, "TaskScheduled"));
+    }
+    events.push((1, "TaskStateEntered"));
+    events
+}
+
+fn ended(fail_state: bool, state: Field<&str>, resource: Field<&str>) -> Fact {
+    let own = |field: Field<&str>| match field {
+        Field::Known(text) => Field::Known(text.into()),
+        Field::Unknown => Field::Unknown,
+        Field::Withheld => Field::Withheld,
+        Field::Absent => Field::Absent,
+    };
+    Fact::Ending {
+        fail_state,
+        state: own(state),
+        resource: own(resource),
+    }
+}
+
+const WORK: Field<&str> = Field::Known("Work");
+const GLUE: Field<&str> = Field::Known("glue:startJobRun");
+
+const PAGES: [&str; 4] = [
+    "GetExecutionHistory 10",
+    "GetExecutionHistory 100",
+    "GetExecutionHistory 1000",
+    "GetExecutionHistory 1000",
+];
+
 #[test]
 fn a_history_is_read_from_its_end_until_it_shows_how_the_execution_ended() {
-    for (history, pages, fail_state) in [
-        (vec![(9, "ExecutionFailed"), (8, "TaskFailed")], 1, false),
-        (nested(8), 1, true),
-        (nested(9), 2, true),
-        (nested(2000), 4, true),
+    for (history, pages, fact) in [
+        // The states are not asked for, but what shows on the way is not thrown away.
+        (
+            vec![(9, "ExecutionFailed"), (8, "TaskFailed")],
+            1,
+            ended(false, Field::Unknown, Field::Unknown),
+        ),
+        (tried(1), 1, ended(false, WORK, GLUE)),
+        (tried(5), 1, ended(false, Field::Unknown, Field::Unknown)),
+        (nested(8), 1, ended(true, WORK, Field::Absent)),
+        (nested(9), 2, ended(true, WORK, Field::Absent)),
+        (nested(2000), 4, ended(true, WORK, Field::Absent)),
     ] {
         let aws = Aws {
             definition: FAILS,
             history,
             ..Aws::default()
         };
-        let fact = aws.know(&execution(), Need::History, 0).unwrap();
-        assert_eq!(fact, Fact::Ending { fail_state });
-        let expected = [
-            "DescribeStateMachineForExecution",
-            "GetExecutionHistory 10",
-            "GetExecutionHistory 100",
-            "GetExecutionHistory 1000",
-            "GetExecutionHistory 1000",
-        ];
-        assert_eq!(aws.calls(), expected[..=pages]);
+        assert_eq!(aws.know(&execution(), Need::History, 0).unwrap(), fact);
+        let mut expected = vec!["DescribeStateMachineForExecution"];
+        expected.extend(&PAGES[..pages]);
+        assert_eq!(aws.calls(), expected);
     }
+}
+
+#[test]
+fn a_failed_state_is_read_for_back_to_where_it_was_entered_whatever_the_definition_tells() {
+    for (history, pages, fact) in [
+        (tried(4), 1, ended(false, WORK, GLUE)),
+        (tried(5), 2, ended(false, WORK, GLUE)),
+        (tried(1000), 4, ended(false, WORK, GLUE)),
+        (nested(9), 2, ended(true, WORK, Field::Absent)),
+    ] {
+        for definition in [NO_FAIL, FAILS] {
+            let aws = Aws {
+                definition,
+                history: history.clone(),
+                ..Aws::default()
+            };
+            let mut failure = execution();
+            // A machine without Fail states has answered already; that tells nothing of the state.
+            let known = aws.know(&failure, Need::History, 0).unwrap();
+            if definition == NO_FAIL {
+                assert_eq!(known, ended(false, Field::Unknown, Field::Unknown));
+                failure.learn(known);
+            }
+            aws.calls();
+            let shown = aws.know(&failure, Need::FailedState, 0).unwrap();
+            assert_eq!(shown, fact);
+            assert_eq!(aws.calls(), PAGES[..pages]);
+        }
+    }
+}
+
+#[test]
+fn what_one_look_at_the_history_brought_a_later_one_does_not_undo() {
+    let mut failure = execution();
+    failure.learn(ended(false, WORK, Field::Absent));
+    failure.learn(ended(false, Field::Unknown, Field::Unknown));
+    let What::Execution(failed) = failure.what else {
+        panic!("an execution")
+    };
+    assert_eq!(
+        (failed.fail_state, failed.state, failed.resource),
+        (
+            Field::Known(false),
+            Field::Known("Work".into()),
+            Field::Absent
+        )
+    );
 }
 
 #[test]
 fn a_history_that_does_not_show_the_ending_is_not_guessed_from_and_not_read_for_ever() {
     for (endless, pages) in [(false, 1), (true, 27)] {
-        let aws = Aws {
-            definition: FAILS,
-            history: vec![(5, "TaskStateEntered")],
-            endless,
-            ..Aws::default()
-        };
-        let fact = aws.know(&execution(), Need::History, 0).unwrap();
-        assert_eq!(fact, Fact::NotYet);
-        assert_eq!(aws.calls().len(), 1 + pages);
+        for (need, before) in [(Need::History, 1), (Need::FailedState, 0)] {
+            let aws = Aws {
+                definition: FAILS,
+                history: vec![(5, "TaskStateEntered")],
+                endless,
+                ..Aws::default()
+            };
+            let fact = aws.know(&execution(), need, 0).unwrap();
+            assert_eq!(fact, Fact::NotYet);
+            assert_eq!(aws.calls().len(), before + pages);
+        }
     }
     // All the pages together hold what a history can have.
     assert!(history_pages().sum::<u32>() >= 25_000);
@@ -233,7 +324,7 @@ fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
         (160_001, vec!["DescribeStateMachine"]),
     ] {
         let fact = aws.know(&execution(), Need::History, now).unwrap();
-        assert_eq!(fact, Fact::Ending { fail_state: false });
+        assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
         assert_eq!(aws.calls(), calls, "{now}");
     }
 }
