@@ -20,8 +20,9 @@ use redrive_aws::codepipeline::CodePipeline;
 use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
 use redrive_core::event::Bounds;
+use redrive_core::failure::Subject;
 use redrive_core::handle::{Clock, Done, Mode, Outcome, Queue, Record, Redrive};
-use redrive_core::ledger::{Owner, State, Terms, Ticket};
+use redrive_core::ledger::{Entry, Ledger, Owner, State, Terms, Ticket, Written, write};
 use redrive_core::policy::Document;
 use redrive_core::reads::Learned;
 use redrive_core::time::Time;
@@ -344,6 +345,77 @@ async fn a_redrive_that_the_sdk_repeats_restarts_the_execution_once() {
         .await
         .unwrap();
     assert_eq!(described.redrive_count, Some(1));
+}
+
+/// The token is that of the failure, whoever sends it: AWS answers a repetition and restarts nothing.
+#[tokio::test]
+async fn a_redrive_bears_the_token_of_its_failure() {
+    let scene = Scene::new();
+    let arn = scene.execution(task(), json!([busy(), passes()])).await;
+    scene.hear(&scene.events("FAILED")[0]).await;
+    let subject = Subject::Execution { arn: arn.clone() };
+    let settled = scene.ledger.read(&subject).await.unwrap().unwrap();
+    let acting = Entry {
+        state: State::Acting,
+        revision: settled.revision + 1,
+        ..settled
+    };
+    let Written::Claimed(claim) = write(&scene.ledger, acting).await.unwrap() else {
+        panic!("nobody else writes");
+    };
+    let again = |token: String| {
+        scene
+            .sfn
+            .redrive_execution()
+            .execution_arn(&arn)
+            .client_token(token)
+            .send()
+    };
+    again(claim.client_token()).await.unwrap();
+    assert!(again("another".into()).await.is_err(), "it runs already");
+}
+
+/// The definition is encrypted, the history is not asked for its data; and if that is kept back too, a person judges.
+#[tokio::test]
+async fn a_machine_whose_key_may_not_be_used_loses_no_failure() {
+    let withheld =
+        json!({ "refuse": { "code": "KmsAccessDeniedException", "message": "x", "status": 400 } });
+    for (refused, done, because) in [
+        (
+            vec!["DescribeStateMachineForExecution"],
+            Done::Retried,
+            Reason::Matched,
+        ),
+        (
+            vec!["DescribeStateMachineForExecution", "GetExecutionHistory"],
+            Done::GaveUp,
+            Reason::CauseWithheld,
+        ),
+    ] {
+        let scene = Scene::new();
+        scene.execution(task(), json!([busy(), passes()])).await;
+        for operation in refused {
+            scene.fault("states", operation, withheld.clone());
+        }
+        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        assert_eq!((record.done, record.because), (done, because));
+    }
+}
+
+#[tokio::test]
+async fn an_execution_whose_key_may_not_be_used_is_described_without_its_data() {
+    let scene = Scene::new();
+    scene.execution(task(), json!([busy(), passes()])).await;
+    let mut event = scene.events("FAILED")[0].clone();
+    event["detail"]
+        .as_object_mut()
+        .unwrap()
+        .remove("redriveCount");
+    let withheld =
+        json!({ "refuse": { "code": "KmsAccessDeniedException", "message": "x", "status": 400 } });
+    scene.fault("states", "DescribeExecution", withheld);
+    assert_eq!(scene.hear(&event).await.done, Done::Retried);
+    assert_eq!(scene.calls("DescribeExecution"), 2);
 }
 
 #[tokio::test]

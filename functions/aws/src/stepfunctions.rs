@@ -2,7 +2,7 @@
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
-use aws_sdk_sfn::types::{ExecutionRedriveStatus, HistoryEvent as Event};
+use aws_sdk_sfn::types::{ExecutionRedriveStatus, HistoryEvent as Event, IncludedData};
 use redrive_core::calls::{Call, Outcome};
 use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
@@ -11,6 +11,7 @@ use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
 use redrive_core::time::Time;
+use redrive_core::trouble::TroubleKind;
 
 use crate::answer::{outcome, read};
 
@@ -45,13 +46,22 @@ impl StepFunctions {
 
 impl Executions for StepFunctions {
     async fn describe(&self, arn: &str) -> Read<Description> {
-        let shown = self
-            .client
-            .describe_execution()
-            .execution_arn(arn)
-            .send()
-            .await;
-        Ok(read("DescribeExecution", shown)?.map(|shown| description(&shown)))
+        let ask = |data| {
+            self.client
+                .describe_execution()
+                .execution_arn(arn)
+                .set_included_data(data)
+                .send()
+        };
+        let mut shown = read("DescribeExecution", ask(None).await);
+        if matches!(&shown, Err(trouble) if trouble.kind == TroubleKind::Withheld) {
+            // Without the key of the machine: status and redriveCount are not encrypted.
+            shown = read(
+                "DescribeExecution",
+                ask(Some(IncludedData::MetadataOnly)).await,
+            );
+        }
+        Ok(shown?.map(|shown| description(&shown)))
     }
 
     async fn revision_id(&self, machine: &str) -> Read<String> {
@@ -59,6 +69,7 @@ impl Executions for StepFunctions {
             .client
             .describe_state_machine()
             .state_machine_arn(machine)
+            .included_data(IncludedData::MetadataOnly)
             .send()
             .await;
         Ok(read("DescribeStateMachine", shown)?.and_then(|shown| shown.revision_id))

@@ -19,6 +19,7 @@ pub(crate) fn kind(code: &str) -> TroubleKind {
         | "SlowDown" => TroubleKind::Throttled,
         "AccessDeniedException"
         | "AccessDenied"
+        | "ExpiredToken"
         | "ExpiredTokenException"
         | "IncompleteSignature"
         | "IncompleteSignatureException"
@@ -28,7 +29,10 @@ pub(crate) fn kind(code: &str) -> TroubleKind {
         | "MissingAuthenticationTokenException"
         | "NotAuthorized"
         | "OptInRequired"
+        | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => TroubleKind::Denied,
+        "KmsThrottlingException" => TroubleKind::Throttled,
+        "KmsAccessDeniedException" | "KmsInvalidStateException" => TroubleKind::Withheld,
         // What was sent is wrong, and stays wrong however often it is sent.
         "ValidationException" | "SerializationException" => TroubleKind::Bug,
         _ => TroubleKind::Unreachable,

@@ -126,7 +126,7 @@ impl Account {
             TroubleKind::Throttled => Failed::User(format!(
                 "{place}\nThe table has too much to do; try again in a minute."
             )),
-            TroubleKind::Denied => Failed::User(format!(
+            TroubleKind::Denied | TroubleKind::Withheld => Failed::User(format!(
                 "{place}\nThese credentials may not do that; dynamodb:GetItem is needed to read the ledger, and \
                  dynamodb:PutItem to cancel. Other credentials: --profile NAME."
             )),

@@ -193,7 +193,11 @@ impl<'a> Judge<'a> {
         match execution.fail_state {
             Field::Known(true) => Some(Reason::FailState),
             Field::Known(false) => None,
-            _ => {
+            Field::Withheld => {
+                self.hangs_on_withheld = true;
+                None
+            }
+            Field::Unknown | Field::Absent => {
                 self.needs.push(Need::History);
                 None
             }

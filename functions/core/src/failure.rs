@@ -297,6 +297,11 @@ impl Failure {
                     }
                 }
             }
+            (What::Execution(execution), Fact::Withheld) => {
+                execution.fail_state = Field::Withheld;
+                execution.state = Field::Withheld;
+                execution.resource = Field::Withheld;
+            }
             (What::Stage(stage), Fact::Stage(standing)) => stage.standing = Field::Known(standing),
             _ => {}
         }
@@ -429,6 +434,8 @@ pub enum Fact {
         /// What that state called; absent if it called nothing, unknown where the history was not asked.
         resource: Field<String>,
     },
+    /// The history is encrypted by a KMS key that this reader may not use.
+    Withheld,
     /// Answers [`Need::PipelineState`].
     Stage(StageStanding),
     /// The subject is gone: no such execution, pipeline or stage any more.

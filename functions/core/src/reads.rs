@@ -6,7 +6,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::iter::repeat_n;
 
 use crate::definition::{Machines, Revision, Told};
 use crate::failure::{
@@ -111,11 +110,12 @@ pub struct Reads<'r, E, P> {
     pub now: Time,
 }
 
-/// How many events the pages of a history are asked for, one page after the other: nearly always the first
-/// tells, and the most that a history has are 25,000 events.
-fn history_pages() -> impl Iterator<Item = u32> {
-    [10, 100].into_iter().chain(repeat_n(1000, 25))
-}
+/// So many events of a history are read first: nearly always they tell.
+const FIRST_EVENTS: u32 = 10;
+
+/// If they do not, it is read from the end again in pages of the most that AWS gives; all of them hold the most
+/// that a history has, 25,000 events. Not on from the first page: what a token continues must be asked for as before.
+const ALL_EVENTS: (u32, usize) = (1000, 25);
 
 /// So many pages of ListActionExecutions are read, of 100 runs each: a pipeline has at most 500 actions, so that
 /// all of them can have run 20 times in the execution.
@@ -178,29 +178,35 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
             });
         }
         let redrive_count = failed.redrive_count.known().copied().unwrap_or_default();
-        let mut events = Vec::new();
-        let mut token = None;
-        for most in history_pages() {
-            let Some(page) = self.executions.history(arn, most, token).await? else {
-                return Ok(Fact::Gone);
-            };
-            events.extend(page.items);
-            if let Ending::Shown {
-                fail_state,
-                state,
-                resource,
-            } = ending(&events, redrive_count)
-                && !(which_state && state.is_unknown())
-            {
-                return Ok(Fact::Ending {
+        for (most, pages) in [(FIRST_EVENTS, 1), ALL_EVENTS] {
+            let (mut events, mut token) = (Vec::new(), None);
+            for _ in 0..pages {
+                let page = match self.executions.history(arn, most, token).await {
+                    Ok(Some(page)) => page,
+                    Ok(None) => return Ok(Fact::Gone),
+                    Err(trouble) if trouble.kind == TroubleKind::Withheld => {
+                        return Ok(Fact::Withheld);
+                    }
+                    Err(trouble) => return Err(trouble),
+                };
+                events.extend(page.items);
+                if let Ending::Shown {
                     fail_state,
                     state,
                     resource,
-                });
-            }
-            token = page.next;
-            if token.is_none() {
-                break;
+                } = ending(&events, redrive_count)
+                    && !(which_state && state.is_unknown())
+                {
+                    return Ok(Fact::Ending {
+                        fail_state,
+                        state,
+                        resource,
+                    });
+                }
+                token = page.next;
+                if token.is_none() {
+                    return Ok(Fact::NotYet);
+                }
             }
         }
         Ok(Fact::NotYet)
@@ -216,10 +222,16 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
             machines.confirm(machine, id.as_deref(), self.now);
             told = machines.tell(failed, self.now);
         }
-        if told == Told::Unknown
-            && let Some(revision) = self.executions.revision(arn).await?
-        {
-            told = machines.borrow_mut().learn(failed, revision);
+        if told == Told::Unknown {
+            let revision = match self.executions.revision(arn).await {
+                Ok(revision) => revision,
+                // The history may tell all the same.
+                Err(trouble) if trouble.kind == TroubleKind::Withheld => None,
+                Err(trouble) => return Err(trouble),
+            };
+            if let Some(revision) = revision {
+                told = machines.borrow_mut().learn(failed, revision);
+            }
         }
         Ok(told)
     }

@@ -25,6 +25,8 @@ pub enum TroubleKind {
     Throttled,
     /// We may not: our own deployment is wrong.
     Denied,
+    /// What is encrypted by a key that we may not use.
+    Withheld,
     /// No connection, no answer, or a fault of the service.
     Unreachable,
     /// The program does what it must not: a bug.
@@ -47,6 +49,7 @@ impl fmt::Display for Trouble {
         let kind = match self.kind {
             TroubleKind::Throttled => "throttled",
             TroubleKind::Denied => "access denied",
+            TroubleKind::Withheld => "encrypted by a KMS key that may not be used",
             TroubleKind::Unreachable => "not reachable",
             TroubleKind::Bug => "a bug in redrive, please report it",
         };
