@@ -1,4 +1,24 @@
 //! What the platform under a failure says of how the work ended: exit status, signal, HTTP status.
+//!
+//! Nobody promises the shape of a cause. It is the JSON of a job, cut anywhere, or a sentence, or a child's
+//! cause inside the child's description, escaped again. All of it is read in one pass for each level, of the
+//! first 32 KiB, and what the platform does not say stays absent: nothing is guessed from a number.
+
+mod batch;
+mod child;
+mod codebuild;
+mod ecs;
+mod http;
+mod json;
+mod lambda;
+mod name;
+mod read;
+mod reasons;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use alloc::string::String;
 
 use crate::failure::{ExecutionStatus, FailedAction, Field};
 
@@ -14,8 +34,8 @@ pub struct Ended {
     pub signal_reason: Field<SignalReason>,
     /// The HTTP status that a called service answered with.
     pub http_status: Field<u16>,
-    /// A person stopped the job inside.
-    pub by_person: bool,
+    /// Whether a person stopped the job inside. Never absent: what names no person was stopped by none.
+    pub by_person: Field<bool>,
 }
 
 /// Buildkite's `signal_reason`.
@@ -53,16 +73,161 @@ impl SignalReason {
     }
 }
 
+/// What was found. Whether the rest is absent or only not looked up is for [`Ended`] to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Told {
+    exit_status: Option<i16>,
+    signal: Option<&'static str>,
+    signal_reason: Option<SignalReason>,
+    http_status: Option<u16>,
+    by_person: bool,
+}
+
+impl Told {
+    /// What only says why it was ended.
+    const fn reason(reason: SignalReason) -> Self {
+        Self {
+            exit_status: None,
+            signal: None,
+            signal_reason: Some(reason),
+            http_status: None,
+            by_person: false,
+        }
+    }
+
+    /// This, and where it says nothing, the other.
+    fn or(self, other: Self) -> Self {
+        Self {
+            exit_status: self.exit_status.or(other.exit_status),
+            signal: self.signal.or(other.signal),
+            signal_reason: self.signal_reason.or(other.signal_reason),
+            http_status: self.http_status.or(other.http_status),
+            by_person: self.by_person || other.by_person,
+        }
+    }
+}
+
+/// A code that a process can end with. What else a platform writes there (Windows has codes of 32 bits) is
+/// no exit status that a policy can name.
+fn exit_status(code: i64) -> Option<i16> {
+    u8::try_from(code).ok().map(i16::from)
+}
+
 impl Ended {
     /// Of an execution, by its status, error and cause.
     #[must_use]
-    pub fn execution(_: ExecutionStatus, _: Field<&str>, _: Field<&str>) -> Self {
-        Self::default()
+    pub fn execution(status: ExecutionStatus, error: Field<&str>, cause: Field<&str>) -> Self {
+        // The machine's own time ran out, whatever else is known.
+        if status == ExecutionStatus::TimedOut {
+            return Self::settled(Told::reason(SignalReason::Cancel));
+        }
+        if let Some(told) = error.known().and_then(|error| name::decides(error)) {
+            return Self::settled(told);
+        }
+        let told = cause.known().map_or_else(Told::default, |cause| {
+            read::cause(error.known().copied(), cause)
+        });
+        let by_cause = Open::of(&cause);
+        let by_either = Open::either(by_cause, Open::of(&error));
+        Self {
+            exit_status: found(told.exit_status, by_either),
+            signal: found(told.signal, by_cause),
+            signal_reason: found(told.signal_reason, by_either),
+            http_status: found(told.http_status, by_either),
+            by_person: match by_cause {
+                Some(open)
+                    if error
+                        .known()
+                        .is_none_or(|error| name::may_be_stopped(error)) =>
+                {
+                    open.field()
+                }
+                _ => Field::Known(told.by_person),
+            },
+        }
     }
 
     /// Of a failed action, by its provider, error code and summary.
     #[must_use]
-    pub fn action(_: &FailedAction) -> Self {
-        Self::default()
+    pub fn action(action: &FailedAction) -> Self {
+        let (category, provider) = (action.category.as_text(), action.provider.as_text());
+        // What a reviewer writes tells of no process, whatever it looks like.
+        if category
+            .known()
+            .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
+        {
+            return Self::settled(Told::default());
+        }
+        let provider = provider.known().copied();
+        let by_summary = Open::of(&action.summary.as_text());
+        // The code hardly classifies (nearly all is JobFailed), so nothing hangs on one that is not known.
+        let code = action.error_code.known().map(String::as_str);
+        let told = match action.summary.known() {
+            Some(summary) => read::summary(provider, summary),
+            None => Told::default(),
+        }
+        .or(code.map(codebuild::code).unwrap_or_default());
+        Self {
+            exit_status: found(told.exit_status, by_summary),
+            signal: found(told.signal, by_summary),
+            signal_reason: found(told.signal_reason, by_summary),
+            http_status: found(told.http_status, by_summary),
+            by_person: match by_summary {
+                Some(open) if provider.is_none_or(codebuild::provides) => open.field(),
+                _ => Field::Known(told.by_person),
+            },
+        }
+    }
+
+    /// Where nothing is left to look up.
+    fn settled(told: Told) -> Self {
+        Self {
+            exit_status: Field::from_option(told.exit_status),
+            signal: Field::from_option(told.signal),
+            signal_reason: Field::from_option(told.signal_reason),
+            http_status: Field::from_option(told.http_status),
+            by_person: Field::Known(told.by_person),
+        }
+    }
+}
+
+/// Why a value that was not found may still be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Unknown,
+    Withheld,
+}
+
+impl Open {
+    const fn of(field: &Field<&str>) -> Option<Self> {
+        match field {
+            Field::Unknown => Some(Self::Unknown),
+            Field::Withheld => Some(Self::Withheld),
+            Field::Absent | Field::Known(_) => None,
+        }
+    }
+
+    /// Where a value hangs on two: as long as one of them can be looked up, it can.
+    const fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(Self::Unknown), _) | (_, Some(Self::Unknown)) => Some(Self::Unknown),
+            (Some(Self::Withheld), _) | (_, Some(Self::Withheld)) => Some(Self::Withheld),
+            (None, None) => None,
+        }
+    }
+
+    const fn field<T>(self) -> Field<T> {
+        match self {
+            Self::Unknown => Field::Unknown,
+            Self::Withheld => Field::Withheld,
+        }
+    }
+}
+
+fn found<T>(value: Option<T>, open: Option<Open>) -> Field<T> {
+    match (value, open) {
+        (Some(value), _) => Field::Known(value),
+        (None, Some(open)) => open.field(),
+        (None, None) => Field::Absent,
     }
 }

@@ -4,13 +4,13 @@
 //! assumed. If the outcome is not a retry even so, no fact can make it one, and none is asked for. Only a
 //! retry that rests on an assumption names the fact that would confirm it, the cheapest first.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::cause::Ended;
 use crate::digest;
 use crate::failure::{
-    FailedExecution, FailedStage, Failure, Field, Need, Redrivable, StageStanding, StageStatus,
-    What,
+    FailedAction, FailedExecution, FailedStage, Failure, Field, Need, Redrivable, StageStanding,
+    StageStatus, What,
 };
 use crate::ledger::{Entry, Relation};
 use crate::policy::{Document, Hit, Nested, Policy, Rule, View};
@@ -189,6 +189,13 @@ impl<'a> Judge<'a> {
                 Field::Unknown => self.needs.push(Need::Description),
                 Field::Withheld => self.hangs_on_withheld = true,
             }
+        }
+        match by_person(execution) {
+            Field::Known(true) => return Some(Reason::StoppedInside),
+            // Nobody's stop is undone because an event left out who did it, or a key hides it.
+            Field::Unknown => self.needs.push(Need::Description),
+            Field::Withheld => self.hangs_on_withheld = true,
+            Field::Known(false) | Field::Absent => {}
         }
         match execution.fail_state {
             Field::Known(true) => Some(Reason::FailState),
@@ -377,25 +384,38 @@ impl StageStanding {
     }
 }
 
-fn stage_refused(stage: &FailedStage) -> Option<Reason> {
-    let by_person = |category: &Field<String>| {
-        category
-            .known()
-            .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
-    };
-    let announced = stage.announced.iter();
-    let Some(standing) = stage.standing.known() else {
-        let mut announced = announced;
-        return announced
-            .any(|action| by_person(&action.category))
-            .then_some(Reason::Approval);
-    };
-    if standing
-        .failed
-        .iter()
-        .any(|action| by_person(&action.category))
-    {
+/// Whether a person stopped the job inside an execution, as far as its error and cause say.
+fn by_person(execution: &FailedExecution) -> Field<bool> {
+    Ended::execution(
+        execution.status,
+        execution.error.as_text(),
+        execution.cause.as_text(),
+    )
+    .by_person
+}
+
+/// What one failed action says of a person's decision. An event may leave it out; then the stage is read,
+/// which is done before any retry.
+fn action_refused(action: &FailedAction) -> Option<Reason> {
+    let approval = action
+        .category
+        .known()
+        .is_some_and(|category| category.eq_ignore_ascii_case("Approval"));
+    if approval {
         Some(Reason::Approval)
+    } else if Ended::action(action).by_person == Field::Known(true) {
+        Some(Reason::StoppedInside)
+    } else {
+        None
+    }
+}
+
+fn stage_refused(stage: &FailedStage) -> Option<Reason> {
+    let Some(standing) = stage.standing.known() else {
+        return stage.announced.as_ref().and_then(action_refused);
+    };
+    if let Some(reason) = standing.failed.iter().find_map(action_refused) {
+        Some(reason)
     } else if standing.rollback {
         Some(Reason::Rollback)
     } else if standing.failed.is_empty() {

@@ -234,6 +234,7 @@ reasons! {
     BudgetSpent = "budget_spent", "per_execution allows no more retries of this";
     CauseWithheld = "cause_withheld", "the answer hangs on an error or cause that AWS withholds from this reader";
     FailState = "fail_state", "the execution ended in a Fail state, in which a redrive would end at once again";
+    StoppedInside = "stopped_inside", "a person stopped the job inside, and that is not undone";
     LeftToParent = "left_to_parent", "a parent execution started it and is left to judge";
     Approval = "approval", "a rejected approval is a person's decision";
     Rollback = "rollback", "the pipeline execution is a rollback";

@@ -1,6 +1,6 @@
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 
 use super::*;
@@ -860,6 +860,99 @@ fn a_parent_that_is_not_known_is_asked_for_and_one_that_is_withheld_refuses() {
     }
 }
 
+const STOPPED_TASK: &str = r#"{"Containers":[{"ExitCode":143}],"StopCode":"UserInitiated"}"#;
+
+#[test]
+fn a_job_that_a_person_stopped_inside_is_never_retried() {
+    let retries = rules("{id: r}");
+    let stopped = |e: &mut FailedExecution| {
+        e.error = known("States.TaskFailed");
+        e.cause = known(STOPPED_TASK);
+    };
+    assert_eq!(
+        asked(&retries, &execution(stopped)),
+        "give_up stopped_inside"
+    );
+    // It needs no history to say so.
+    let open = execution(|e| {
+        stopped(e);
+        e.fail_state = Field::Unknown;
+        e.redrive_count = Field::Unknown;
+    });
+    assert_eq!(asked(&retries, &open), "give_up stopped_inside");
+    // No rule and no policy of a child makes it anything else.
+    let unmatched = policy("version: 1\nretry: {}");
+    assert_eq!(
+        asked(&unmatched, &execution(stopped)),
+        "give_up stopped_inside"
+    );
+    let failed = execution(|e| {
+        stopped(e);
+        e.cause = known(&STOPPED_TASK.replace("UserInitiated", "EssentialContainerExited"));
+    });
+    assert_eq!(asked(&retries, &failed), "retry matched by r");
+
+    // One such action of a stage is enough, whatever the others failed of.
+    let build = |summary: &str| FailedAction {
+        summary: known(summary),
+        ..action("Unit", "Test")
+    };
+    let stops = "Build terminated with state: STOPPED";
+    let fails = "Build terminated with state: FAILED";
+    let two = stage(|s| s.failed = vec![build(fails), build(stops)]);
+    assert_eq!(asked(&retries, &two), "give_up stopped_inside");
+    let one = stage(|s| s.failed = vec![build(fails)]);
+    assert_eq!(asked(&retries, &one), "retry matched by r");
+    assert_eq!(
+        asked(&retries, &announced(Some(build(stops)), Field::Unknown)),
+        "give_up stopped_inside"
+    );
+}
+
+#[test]
+fn a_persons_stop_is_asked_for_where_the_event_left_the_cause_out() {
+    let retries = rules("{id: r}");
+    let left_out = |error: Field<String>| {
+        execution(|e| {
+            e.error = error.clone();
+            e.cause = Field::Unknown;
+        })
+    };
+    for error in [Field::Unknown, known("States.TaskFailed"), known("Mine")] {
+        assert_eq!(asked(&retries, &left_out(error)), "need description");
+    }
+    assert_eq!(
+        asked(&retries, &left_out(known("S3.SlowDown"))),
+        "retry matched by r"
+    );
+    let nothing = policy("version: 1\nretry: {}");
+    assert_eq!(
+        asked(&nothing, &left_out(Field::Unknown)),
+        "give_up unmatched"
+    );
+    let mut asks = left_out(known("States.TaskFailed"));
+    asks.learn(crate::failure::Fact::Description(
+        crate::failure::Description {
+            status: "FAILED".into(),
+            redrive_count: 0,
+            redrivable: Redrivable::Yes,
+            error: known("States.TaskFailed"),
+            cause: known(STOPPED_TASK),
+            parent: Field::Absent,
+        },
+    ));
+    assert_eq!(asked(&retries, &asks), "give_up stopped_inside");
+    // A summary that an event left out is read with the stage.
+    let silent = FailedAction {
+        summary: Field::Unknown,
+        ..action("Unit", "Test")
+    };
+    assert_eq!(
+        asked(&retries, &announced(Some(silent), Field::Unknown)),
+        "need pipeline_state"
+    );
+}
+
 #[test]
 fn what_is_withheld_refuses_where_the_answer_hangs_on_it() {
     let kept = |e: &mut FailedExecution| {
@@ -874,9 +967,9 @@ fn what_is_withheld_refuses_where_the_answer_hangs_on_it() {
             rules("{id: r, error: States.ALL}"),
             "give_up cause_withheld",
         ),
-        // No rule asks for it.
-        (rules("{id: r}"), "retry matched by r"),
-        (rules("{id: r, status: FAILED}"), "retry matched by r"),
+        // No rule asks for it, but a person may have stopped the job inside, and the cause would say so.
+        (rules("{id: r}"), "give_up cause_withheld"),
+        (rules("{id: r, status: FAILED}"), "give_up cause_withheld"),
         (
             rules("[{id: no, cause: x, limit: 0}, {id: r, status: TIMED_OUT}]"),
             "give_up unmatched",
@@ -907,6 +1000,19 @@ fn what_is_withheld_refuses_where_the_answer_hangs_on_it() {
         asked(&rules("{error: S3.*}"), &open),
         "give_up cause_withheld"
     );
+    // An error that no stopped job has excludes that; one that a stopped job has does not.
+    for (error, expected) in [
+        ("Lambda.ServiceException", "retry matched by r"),
+        ("DynamoDB.ThrottlingException", "retry matched by r"),
+        ("States.TaskFailed", "give_up cause_withheld"),
+        ("Glue.X", "give_up cause_withheld"),
+    ] {
+        let half = execution(|e| {
+            e.error = known(error);
+            e.cause = Field::Withheld;
+        });
+        assert_eq!(asked(&rules("{id: r}"), &half), expected, "{error}");
+    }
     // A time-out's error is known whoever asks.
     let timed_out = execution(|e| {
         e.status = ExecutionStatus::TimedOut;

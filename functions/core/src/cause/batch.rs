@@ -1,0 +1,101 @@
+//! The job that `batch:submitJob.sync` waited for.
+
+use super::ecs::Exits;
+use super::json::{Key, Value};
+use super::reasons::Reasons;
+use super::{Told, exit_status};
+
+/// A job, as DescribeJobs describes it ("JobDetail", AWS Batch API Reference).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Job {
+    seen: bool,
+    container: Attempt,
+    last: Attempt,
+    reasons: Reasons,
+    ended: bool,
+    by_queue: bool,
+}
+
+/// One attempt. Only the last of them says how the job ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attempt {
+    exits: Exits,
+    reasons: Reasons,
+}
+
+impl Job {
+    pub(super) fn hear(&mut self, path: &[Key], value: Value<'_>) {
+        use Key::{
+            Attempts, Container, Containers, EksAttempts, ExitCode, IsCancelled, IsTerminated,
+            Item, Reason, StatusReason, TaskProperties,
+        };
+        match path {
+            [Attempts | EksAttempts, Item] => self.last = Attempt::default(),
+            [Attempts, Item, Container, ExitCode]
+            | [
+                Attempts,
+                Item,
+                TaskProperties,
+                Item,
+                Containers,
+                Item,
+                ExitCode,
+            ]
+            | [EksAttempts, Item, Containers, Item, ExitCode] => self.last.exits.hear(value),
+            [Attempts, Item, Container, Reason]
+            | [
+                Attempts,
+                Item,
+                TaskProperties,
+                Item,
+                Containers,
+                Item,
+                Reason,
+            ]
+            | [EksAttempts, Item, Containers, Item, Reason]
+            | [Attempts | EksAttempts, Item, StatusReason] => {
+                hear(&mut self.last.reasons, value);
+            }
+            [Container, ExitCode] => self.container.exits.hear(value),
+            [Container, Reason] => hear(&mut self.container.reasons, value),
+            [StatusReason] => {
+                hear(&mut self.reasons, value);
+                // CancelJob and TerminateJob leave a person's own words here; these are the service's.
+                self.by_queue |= value.text().is_some_and(|reason| {
+                    reason.contains("JobStateTimeLimit") || reason.starts_with("Dependent Job")
+                });
+            }
+            [IsCancelled | IsTerminated] => self.ended |= value.is("true"),
+            _ => return,
+        }
+        self.seen = true;
+    }
+
+    pub(super) fn told(&self) -> Option<Told> {
+        self.seen.then(|| {
+            let reasons = self
+                .reasons
+                .and(self.last.reasons)
+                .and(self.container.reasons);
+            let code = self.container.exits.code().or(self.last.exits.code());
+            Told {
+                exit_status: if reasons.is_host_lost() {
+                    Some(-1)
+                } else {
+                    match code {
+                        Some(code) => exit_status(code),
+                        None => reasons.is_lost().then_some(-1),
+                    }
+                },
+                by_person: self.ended && !self.by_queue && !reasons.is_timed_out_or_without_place(),
+                ..reasons.told()
+            }
+        })
+    }
+}
+
+fn hear(reasons: &mut Reasons, value: Value<'_>) {
+    if let Some(reason) = value.text() {
+        reasons.hear(&reason);
+    }
+}

@@ -1,0 +1,190 @@
+//! What CodeBuild says of a build, and CodePipeline's Commands, which run on it.
+
+use alloc::borrow::Cow;
+
+use super::json::{Key, Value};
+use super::{SignalReason, Told, exit_status, http};
+
+/// Before a command that failed, in every wording.
+pub(super) const COMMAND_FAILED: &str = "Error while executing command:";
+
+/// The build that `codebuild:startBuild.sync` waited for ("Build", AWS CodeBuild API Reference).
+#[derive(Debug, Clone, Default)]
+pub(super) struct Build<'a> {
+    seen: bool,
+    ended: Told,
+    phase: Phase<'a>,
+    first_failed: Option<Told>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Phase<'a> {
+    status: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+    code: Option<Cow<'a, str>>,
+    message: Option<Cow<'a, str>>,
+}
+
+impl<'a> Build<'a> {
+    pub(super) fn hear(&mut self, path: &[Key], value: Value<'a>) {
+        use Key::{
+            BuildBatchStatus, BuildStatus, Contexts, Item, Message, PhaseStatus, PhaseType, Phases,
+            StatusCode,
+        };
+        match path {
+            [BuildStatus | BuildBatchStatus] => self.ended = status(value),
+            [Phases, Item] => self.close(),
+            [Phases, Item, PhaseStatus] => self.phase.status = value.text(),
+            [Phases, Item, PhaseType] => self.phase.name = value.text(),
+            [Phases, Item, Contexts, Item, StatusCode] => self.phase.code = value.text(),
+            [Phases, Item, Contexts, Item, Message] => self.phase.message = value.text(),
+            _ => return,
+        }
+        self.seen = true;
+    }
+
+    /// A phase is over. POST_BUILD runs after a failed BUILD and may fail too: the first one counts.
+    fn close(&mut self) {
+        let phase = core::mem::take(&mut self.phase);
+        if self.first_failed.is_none() {
+            self.first_failed = phase.told();
+        }
+    }
+
+    pub(super) fn told(&self) -> Option<Told> {
+        self.seen.then(|| {
+            let phase = self.first_failed.or_else(|| self.phase.told());
+            self.ended.or(phase.unwrap_or_default())
+        })
+    }
+}
+
+impl Phase<'_> {
+    /// What a phase that failed says; none of one that did not. Phases that succeed carry empty texts.
+    fn told(&self) -> Option<Told> {
+        let code = self.code.as_deref().unwrap_or_default();
+        let text = self.message.as_deref().unwrap_or_default();
+        let failed = match self.status.as_deref() {
+            Some(status) => !status.eq_ignore_ascii_case("SUCCEEDED") && !status.is_empty(),
+            // The cause was cut before it.
+            None => !text.is_empty() || !code.is_empty(),
+        };
+        failed.then(|| {
+            let name = self.name.as_deref().unwrap_or_default();
+            message(text)
+                .or(self::code(code))
+                .or(provisioning(name, text))
+        })
+    }
+}
+
+/// What a build's status says, or an action's.
+fn status(value: Value<'_>) -> Told {
+    if value.is("STOPPED") {
+        Told {
+            by_person: true,
+            ..Told::default()
+        }
+    } else if value.is("TIMED_OUT") {
+        Told::reason(SignalReason::Cancel)
+    } else {
+        Told::default()
+    }
+}
+
+/// Whether a provider's actions are builds.
+pub(super) fn provides(provider: &str) -> bool {
+    ["CodeBuild", "Commands"].iter().any(|known| {
+        provider
+            .get(..known.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(known))
+    })
+}
+
+/// What a status code of a phase says by itself.
+pub(super) fn code(code: &str) -> Told {
+    match code {
+        "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE" => Told::reason(SignalReason::ProcessRunError),
+        // The subnet has no address left.
+        "INSUFFICIENT_SUBNET" => Told::reason(SignalReason::StackError),
+        _ => Told::default(),
+    }
+}
+
+/// What an action's summary says, in either of its wordings: `Build terminated with state: FAILED`, and since
+/// 2025 `…FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR, Message: …`; Commands write
+/// `Action failed with status: FAILED. COMMAND_EXECUTION_ERROR: …`.
+pub(super) fn summary(text: &str) -> Told {
+    let (state, rest) = [
+        "Build terminated with state: ",
+        "Action failed with status: ",
+    ]
+    .iter()
+    .find_map(|words| text.trim_start().strip_prefix(words))
+    .map_or(("", text), |rest| {
+        rest.split_once(|end: char| !end.is_ascii_alphabetic() && end != '_')
+            .unwrap_or((rest, ""))
+    });
+    let state = status(Value::Word(state));
+    // The code may hold spaces: `Decrypted Variables Error`.
+    let phase = rest
+        .trim_start()
+        .strip_prefix("Phase: ")
+        .and_then(|rest| rest.split_once(", Code: "))
+        .and_then(|(name, rest)| Some((name, rest.split_once(", Message: ")?)));
+    match phase {
+        Some((name, (code, text))) => state
+            .or(message(text))
+            .or(self::code(code))
+            .or(provisioning(name, text)),
+        None => state.or(message(rest)),
+    }
+}
+
+/// What a phase's message says.
+fn message(text: &str) -> Told {
+    // The command stands in it, and may say anything; behind it stands how it ended.
+    if text.contains(COMMAND_FAILED) {
+        return Told {
+            exit_status: trailing_exit_status(text),
+            ..Told::default()
+        };
+    }
+    let pulled = [
+        "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE",
+        "CannotPull",
+        "Unable to pull customer's container image",
+    ]
+    .iter()
+    .any(|words| text.contains(words));
+    let signal_reason = if pulled {
+        Some(SignalReason::ProcessRunError)
+    } else if text.contains("INSUFFICIENT_SUBNET") {
+        Some(SignalReason::StackError)
+    } else {
+        None
+    };
+    Told {
+        signal_reason,
+        http_status: http::status(text),
+        ..Told::default()
+    }
+}
+
+/// A phase that found no machine to build on. A container found dead may have had too little memory, or an
+/// image that does not run here: that it is the place's fault is not said.
+fn provisioning(phase: &str, text: &str) -> Told {
+    let waits = ["QUEUED", "PROVISIONING"].contains(&phase);
+    if waits && !text.contains("Build container found dead") {
+        Told::reason(SignalReason::StackError)
+    } else {
+        Told::default()
+    }
+}
+
+/// The exit status with which a message ends: `… Reason: exit status 1`.
+pub(super) fn trailing_exit_status(text: &str) -> Option<i16> {
+    let (_, status) = text.rsplit_once("exit status ")?;
+    let status = status.trim_end_matches(|end: char| end.is_whitespace() || end == '.');
+    status.parse().ok().and_then(exit_status)
+}

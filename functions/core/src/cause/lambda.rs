@@ -1,0 +1,87 @@
+//! What Lambda says of a function that failed.
+
+use alloc::borrow::Cow;
+
+use super::json::{Key, Value};
+use super::{SignalReason, Told, exit_status, http};
+
+/// The signals as the runtime names them: in the words of Go's `syscall.Signal`.
+const SIGNALS: [(&str, &str); 10] = [
+    ("killed", "SIGKILL"),
+    ("terminated", "SIGTERM"),
+    ("segmentation fault", "SIGSEGV"),
+    ("aborted", "SIGABRT"),
+    ("bus error", "SIGBUS"),
+    ("illegal instruction", "SIGILL"),
+    ("floating point exception", "SIGFPE"),
+    ("trace/breakpoint trap", "SIGTRAP"),
+    ("interrupt", "SIGINT"),
+    ("quit", "SIGQUIT"),
+];
+
+/// The payload of a failed invocation ("Lambda function errors", AWS Lambda Developer Guide).
+#[derive(Debug, Clone, Default)]
+pub(super) struct Function<'a> {
+    error_type: Option<Cow<'a, str>>,
+    message: Option<Cow<'a, str>>,
+}
+
+impl<'a> Function<'a> {
+    pub(super) fn hear(&mut self, path: &[Key], value: Value<'a>) {
+        match path {
+            [Key::ErrorType] => self.error_type = value.text(),
+            [Key::ErrorMessage] => self.message = value.text(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn told(&self) -> Option<Told> {
+        if self.error_type.is_none() && self.message.is_none() {
+            return None;
+        }
+        let message = self.message.as_deref().unwrap_or_default();
+        // The function's author chooses type and message; only Lambda's own types are Lambda speaking.
+        let by_lambda = self.error_type.as_deref().is_none_or(|error| {
+            ["Lambda.", "Runtime.", "Sandbox."]
+                .iter()
+                .any(|of| error.starts_with(of))
+        });
+        let told = if by_lambda {
+            text(message)
+        } else {
+            Told::default()
+        };
+        Some(told.or(Told {
+            http_status: http::status(message),
+            ..Told::default()
+        }))
+    }
+}
+
+/// What Lambda's own sentences say, wherever they stand.
+pub(super) fn text(text: &str) -> Told {
+    let mut told = Told::default();
+    // "<time> <request id> Task timed out after 902.11 seconds"
+    let timed_out = text
+        .split_once("Task timed out after ")
+        .is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()));
+    if timed_out {
+        told.signal_reason = Some(SignalReason::Cancel);
+    }
+    // "RequestId: … Error: Runtime exited with error: exit status 1", or "signal: killed"
+    if let Some((_, how)) = text.split_once("Runtime exited with error: ") {
+        if let Some(status) = how.strip_prefix("exit status ") {
+            let digits = status
+                .split(|digit: char| !digit.is_ascii_digit())
+                .next()
+                .unwrap_or_default();
+            told.exit_status = digits.parse().ok().and_then(exit_status);
+        } else if let Some(signal) = how.strip_prefix("signal: ") {
+            told.signal = SIGNALS
+                .iter()
+                .find(|(words, _)| signal.starts_with(words))
+                .map(|(_, name)| *name);
+        }
+    }
+    told
+}

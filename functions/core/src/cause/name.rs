@@ -1,0 +1,88 @@
+//! What the name of an error tells by itself.
+
+use super::{SignalReason, Told};
+
+/// Errors of the interpreter itself. Their causes quote the state's input, and with it whatever an earlier
+/// failure said: none of that is how this one ended.
+const INTERPRETER: [&str; 7] = [
+    "States.DataLimitExceeded",
+    "States.IntrinsicFailure",
+    "States.NoChoiceMatched",
+    "States.ParameterPathFailure",
+    "States.QueryEvaluationError",
+    "States.ResultPathMatchFailure",
+    "States.Runtime",
+];
+
+/// What an error tells that no cause could add to.
+pub(super) fn decides(error: &str) -> Option<Told> {
+    match error {
+        // Lambda names its own time-out so in newer runtimes ("Troubleshoot execution issues in Lambda").
+        "States.Timeout" | "Sandbox.Timedout" => return Some(Told::reason(SignalReason::Cancel)),
+        // A worker that beats no more is a worker lost.
+        "States.HeartbeatTimeout" => {
+            return Some(Told {
+                exit_status: Some(-1),
+                ..Told::default()
+            });
+        }
+        _ if INTERPRETER.contains(&error) => return Some(Told::default()),
+        _ => {}
+    }
+    // States.Http.StatusCode.503 of an HTTP Task, ApiGateway.403, EKS.401.
+    let (service, code) = error.rsplit_once('.')?;
+    let whole =
+        service == "States.Http.StatusCode" || (!service.is_empty() && !service.contains('.'));
+    let http_status = whole.then(|| status(code)).flatten();
+    if http_status.is_some() || error.starts_with("States.Http.") {
+        return Some(Told {
+            http_status,
+            ..Told::default()
+        });
+    }
+    None
+}
+
+/// Three digits that HTTP has.
+pub(super) fn status(digits: &str) -> Option<u16> {
+    let three = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    three
+        .then(|| digits.parse().ok())
+        .flatten()
+        .and_then(status_of)
+}
+
+/// A number that HTTP has for a status.
+pub(super) fn status_of(code: i64) -> Option<u16> {
+    u16::try_from(code)
+        .ok()
+        .filter(|code| (100..600).contains(code))
+}
+
+/// Whether an error may be that of a job which a person stopped. States.TaskFailed is what Step Functions
+/// makes of every job that it waits for; a call that a service refused (`Lambda.X`, `DynamoDB.X`) started no
+/// job. A name without a dot is an author's own and tells nothing, so it excludes nothing.
+pub(super) fn may_be_stopped(error: &str) -> bool {
+    /// Those whose jobs are waited for, as their errors begin.
+    const RUN_JOBS: [&str; 12] = [
+        "AmazonECS",
+        "Athena",
+        "Batch",
+        "CodeBuild",
+        "ECS",
+        "EMR",
+        "EMRContainers",
+        "EMRServerless",
+        "ElasticMapReduce",
+        "Glue",
+        "Sfn",
+        "StepFunctions",
+    ];
+    match error.split_once('.') {
+        None => true,
+        Some(("States", name)) => name == "TaskFailed",
+        Some((service, _)) => RUN_JOBS
+            .iter()
+            .any(|runs| runs.eq_ignore_ascii_case(service)),
+    }
+}

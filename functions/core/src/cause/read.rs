@@ -1,0 +1,150 @@
+//! Reading a cause, whatever it is: JSON, JSON in a sentence, JSON in JSON, a sentence.
+
+use super::batch::Job;
+use super::child::Child;
+use super::codebuild::{self, Build};
+use super::ecs::Task;
+use super::json::{self, Key, Raw, Value};
+use super::lambda::{self, Function};
+use super::reasons::Reasons;
+use super::run::Run;
+use super::{Told, name};
+
+/// All that Step Functions keeps of a cause. Of more, no more is read.
+const MOST: usize = 32 * 1024;
+/// How deep children lie in children before nobody looks any deeper.
+const LEVELS: u8 = 10;
+/// How many openings of JSON are tried in a sentence.
+const TRIES: u8 = 16;
+
+/// Of an execution's cause.
+pub(super) fn cause(error: Option<&str>, cause: &str) -> Told {
+    level(error, cause, LEVELS)
+}
+
+/// Of an action's summary.
+pub(super) fn summary(provider: Option<&str>, summary: &str) -> Told {
+    let summary = head(summary);
+    let told = match provider.map(codebuild::provides) {
+        // Another's message only looks like a build's.
+        Some(false) => sentence(summary),
+        Some(true) => build_or_sentence(summary).or(Told {
+            exit_status: codebuild::trailing_exit_status(summary),
+            ..Told::default()
+        }),
+        None => build_or_sentence(summary),
+    };
+    told.or(objects(summary, LEVELS).unwrap_or_default())
+}
+
+/// Of one level: a cause, or a child's cause with `levels` left below it.
+pub(super) fn level(error: Option<&str>, cause: &str, levels: u8) -> Told {
+    if let Some(told) = error.and_then(name::decides) {
+        return told;
+    }
+    let cause = head(cause).trim_start();
+    if let Some(told) = objects(cause, levels) {
+        return told;
+    }
+    let told = build_or_sentence(cause);
+    // JSON that was made text once more on its way.
+    match levels.checked_sub(1) {
+        Some(levels) if cause.starts_with('"') || cause.contains("{\\\"") => {
+            let inner = Raw(cause.strip_prefix('"').unwrap_or(cause)).plain();
+            level(None, &inner, levels).or(told)
+        }
+        _ => told,
+    }
+}
+
+/// The beginning that is read.
+fn head(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MOST)).unwrap_or(text)
+}
+
+/// Of the first object in a text that is one of those known here. No byte is walked over twice.
+fn objects(text: &str, levels: u8) -> Option<Told> {
+    let mut rest = text;
+    for _ in 0..TRIES {
+        let begin = rest.get(rest.find('{')?..)?;
+        let mut known = Known::default();
+        let end = json::walk(begin, &mut |path, value| known.hear(path, value));
+        if let Some(told) = known.told(levels) {
+            return Some(told);
+        }
+        rest = begin.get(end.max(1)..)?;
+    }
+    None
+}
+
+/// Everybody who knows a shape. Each hears all, and those who recognise something speak.
+#[derive(Default)]
+struct Known<'a> {
+    child: Child<'a>,
+    task: Task,
+    job: Job,
+    build: Build<'a>,
+    run: Run<'a>,
+    function: Function<'a>,
+}
+
+impl<'a> Known<'a> {
+    fn hear(&mut self, path: &[Key], value: Value<'a>) {
+        // Some integrations hand on the answer of the call, which has the thing as its one member.
+        let path = match path {
+            [
+                Key::Build
+                | Key::BuildBatch
+                | Key::JobRun
+                | Key::QueryExecution
+                | Key::Step
+                | Key::Task,
+                inner @ ..,
+            ] if !inner.is_empty() => inner,
+            path => path,
+        };
+        self.child.hear(path, value);
+        self.task.hear(path, value);
+        self.job.hear(path, value);
+        self.build.hear(path, value);
+        self.run.hear(path, value);
+        self.function.hear(path, value);
+    }
+
+    fn told(&self, levels: u8) -> Option<Told> {
+        if let Some(told) = self.child.told(levels) {
+            return Some(told);
+        }
+        let runs = [
+            self.task.told(),
+            self.job.told(),
+            self.build.told(),
+            self.run.told(),
+        ];
+        runs.into_iter()
+            .flatten()
+            .reduce(Told::or)
+            .or_else(|| self.function.told())
+    }
+}
+
+fn build_or_sentence(text: &str) -> Told {
+    let build = codebuild::summary(text);
+    // A command that failed is quoted there, and may say anything.
+    if text.contains(codebuild::COMMAND_FAILED) {
+        build
+    } else {
+        build.or(sentence(text))
+    }
+}
+
+/// Of a text in which no JSON is left to read.
+fn sentence(text: &str) -> Told {
+    let mut reasons = Reasons::default();
+    reasons.hear_text(text);
+    let told = reasons.told().or(lambda::text(text));
+    Told {
+        exit_status: told.exit_status.or(reasons.is_lost().then_some(-1)),
+        ..told
+    }
+}

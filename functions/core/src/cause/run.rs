@@ -1,0 +1,93 @@
+//! Runs of Glue, EMR, Athena and SageMaker, and the answer of a Kubernetes API.
+
+use alloc::borrow::Cow;
+
+use super::json::{Key, Value};
+use super::reasons::Reasons;
+use super::{SignalReason, Told, name};
+
+/// A run, as its service describes it. Their members do not collide, so one reader hears them all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Run<'a> {
+    seen: bool,
+    is_glue: bool,
+    message: Option<Cow<'a, str>>,
+    timed_out: bool,
+    stopped: bool,
+    cancelled: bool,
+    is_emr: bool,
+    reasons: Reasons,
+    status_code: Option<u16>,
+    is_answer: bool,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn hear(&mut self, path: &[Key], value: Value<'a>) {
+        use Key::{
+            ApplicationId, ErrorMessage, FailureDetails, FailureReason, JobRun, JobRunState,
+            Message, Reason, ResponseBody, State, StateChangeReason, StateDetails, Status,
+            StatusCode, VirtualClusterId,
+        };
+        match path {
+            // "JobRun", AWS Glue Web API Reference.
+            [JobRunState] => {
+                self.is_glue = true;
+                self.timed_out |= value.is("TIMEOUT");
+                self.stopped |= value.is("STOPPED");
+            }
+            // Lambda has a member of that name too: whose it is shows when the walk is over.
+            [ErrorMessage] => {
+                self.message = value.text();
+                return;
+            }
+            // A step of EMR ("StepStatus"), a query of Athena ("QueryExecutionStatus": a user interrupted it).
+            [Status, State] => self.stopped |= value.is("CANCELLED"),
+            [FailureReason | StateDetails]
+            | [Status, StateChangeReason]
+            | [Status, StateChangeReason, Message]
+            | [Status, FailureDetails, Reason | Message] => {
+                let Some(text) = value.text() else { return };
+                self.reasons.hear_text(&text);
+            }
+            // A job run of EMR Serverless or EMR on EKS, which only these members tell from a stranger.
+            [State] => {
+                self.cancelled |= value.is("CANCELLED");
+                return;
+            }
+            [ApplicationId | VirtualClusterId | JobRun] => {
+                self.is_emr = true;
+                return;
+            }
+            // `eks:call`: {"ResponseBody": {…}, "StatusCode": 401, "StatusText": "Unauthorized"}
+            [ResponseBody] => {
+                self.is_answer = true;
+                return;
+            }
+            [StatusCode] => {
+                self.status_code = value.whole().and_then(name::status_of);
+                return;
+            }
+            _ => return,
+        }
+        self.seen = true;
+    }
+
+    pub(super) fn told(&self) -> Option<Told> {
+        let cancelled = self.cancelled && self.is_emr;
+        let answer = self.status_code.filter(|_| self.is_answer);
+        if !self.seen && !cancelled && answer.is_none() {
+            return None;
+        }
+        let mut reasons = self.reasons;
+        if let Some(message) = self.message.as_deref().filter(|_| self.is_glue) {
+            reasons.hear_text(message);
+        }
+        let mut told = reasons.told();
+        if self.timed_out {
+            told.signal_reason = Some(SignalReason::Cancel);
+        }
+        told.http_status = told.http_status.or(answer);
+        told.by_person = self.stopped || cancelled;
+        Some(told)
+    }
+}

@@ -1,0 +1,895 @@
+//! The samples follow the shapes that AWS documents; none is anybody's.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::*;
+
+/// What an ending says, in one line. What is absent is left out.
+fn said(ended: &Ended) -> String {
+    fn word<T: ToString + Copy>(name: &str, field: Field<T>) -> Option<String> {
+        match field {
+            Field::Known(value) => Some(format!("{name} {}", value.to_string())),
+            Field::Absent => None,
+            Field::Unknown => Some(format!("{name} unknown")),
+            Field::Withheld => Some(format!("{name} withheld")),
+        }
+    }
+    let reason = match ended.signal_reason {
+        Field::Known(reason) => Field::Known(reason.as_str()),
+        Field::Absent => Field::Absent,
+        Field::Unknown => Field::Unknown,
+        Field::Withheld => Field::Withheld,
+    };
+    let person = match ended.by_person {
+        Field::Known(false) => Field::Absent,
+        field => field,
+    };
+    [
+        word("exit", ended.exit_status),
+        word("signal", ended.signal),
+        word("reason", reason),
+        word("http", ended.http_status),
+        word("person", person),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+fn of(error: &str, cause: &str) -> String {
+    said(&Ended::execution(
+        ExecutionStatus::Failed,
+        Field::Known(error),
+        Field::Known(cause),
+    ))
+}
+
+/// Error, cause, and what they say.
+fn check(table: &[(&str, &str, &str)]) {
+    for (error, cause, expected) in table {
+        assert_eq!(of(error, cause), *expected, "{error}: {cause}");
+    }
+}
+
+fn of_action(provider: &str, summary: &str) -> String {
+    said(&Ended::action(&FailedAction {
+        provider: Field::Known(provider.into()),
+        error_code: Field::Known("JobFailed".into()),
+        category: Field::Known("Build".into()),
+        summary: Field::Known(summary.into()),
+        ..FailedAction::default()
+    }))
+}
+
+const TASK: &str = "States.TaskFailed";
+
+/// The text as a member of JSON.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+#[test]
+fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
+    check(&[
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":0,"Name":"sidecar"},{"ExitCode":3,"Name":"main"},{"ExitCode":4}],"StopCode":"EssentialContainerExited","StoppedReason":"Essential container in task exited"}"#,
+            "exit 3",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":0},{"ExitCode":0}],"StopCode":"EssentialContainerExited"}"#,
+            "exit 0",
+        ),
+        // As the ECS API itself would write it; numbers as floats and as text.
+        (
+            TASK,
+            r#"{"containers":[{"exitCode":"17.0"}],"stopCode":"EssentialContainerExited"}"#,
+            "exit 17",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":137,"Reason":"OutOfMemoryError: Container killed due to memory usage"}],"StopCode":"EssentialContainerExited"}"#,
+            "exit 137, signal SIGKILL",
+        ),
+        // 137 alone names no signal, and Windows has codes that are no exit status.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":137}],"StopCode":"EssentialContainerExited"}"#,
+            "exit 137",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":3221225477}],"StopCode":"EssentialContainerExited"}"#,
+            "",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"Name":"main"}],"StopCode":"SpotInterruption","StoppedReason":"Your Spot Task was interrupted."}"#,
+            "exit -1, reason agent_stop",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":143}],"StopCode":"TerminationNotice","StoppedReason":"Your Spot Task was interrupted."}"#,
+            "exit 143, reason agent_stop",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"Name":"main"}],"StoppedReason":"Host EC2 (instance i-0123456789abcdef0) terminated."}"#,
+            "exit -1, reason agent_stop",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{}],"StopCode":"ServiceSchedulerInitiated","StoppedReason":"Scaling activity initiated by (deployment ecs-svc/1)"}"#,
+            "reason agent_stop",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"Reason":"CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"}],"StopCode":"TaskFailedToStart"}"#,
+            "reason process_run_error",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{}],"StopCode":"TaskFailedToStart","StoppedReason":"Task failed to start"}"#,
+            "reason process_run_error",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{}],"StopCode":"TaskFailedToStart","StoppedReason":"Timeout waiting for network interface provisioning to complete."}"#,
+            "reason stack_error",
+        ),
+        (
+            "ECS.AmazonECSException",
+            "Capacity is unavailable at this time. Please try again later or in a different availability zone (Service: AmazonECS; Status Code: 400; Error Code: ClientException; Request ID: r; Proxy: null)",
+            "reason stack_error, http 400",
+        ),
+        (
+            "AmazonECS.Unknown",
+            r#"{"Failures":[{"Arn":"arn:x","Reason":"RESOURCE:MEMORY"}],"Tasks":[]}"#,
+            "reason stack_error",
+        ),
+        (
+            "AmazonECS.Unknown",
+            r#"{"Failures":[{"Arn":"arn:x","Reason":"AGENT"}],"Tasks":[]}"#,
+            "reason stack_error",
+        ),
+        (
+            "AmazonECS.Unknown",
+            r#"{"Failures":[{"Arn":"arn:x","Reason":"MISSING"}],"Tasks":[]}"#,
+            "",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":143}],"StopCode":"UserInitiated","StoppedReason":"Task stopped by user"}"#,
+            "exit 143, person true",
+        ),
+        // Its environment and command are its author's.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":1}],"Overrides":{"ContainerOverrides":[{"Command":["Status Code: 503","OutOfMemoryError: Container killed"],"StopCode":"UserInitiated"}]},"StopCode":"EssentialContainerExited"}"#,
+            "exit 1",
+        ),
+        // Cut, in the middle of what follows and in the middle of the reason itself.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":2,"Reason":"OutOfMemoryError: Container killed due to"#,
+            "exit 2, signal SIGKILL",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":9}],"Overrides":{"ContainerOverrides":[{"Environment":[{"Name":"A"#,
+            "exit 9",
+        ),
+        // In a sentence, and as one.
+        (
+            TASK,
+            r#"The task failed: {"Containers":[{"ExitCode":5}],"StopCode":"EssentialContainerExited"} (see the log)"#,
+            "exit 5",
+        ),
+        (
+            TASK,
+            "TaskFailedToStart: CannotPullContainerError: ref not found",
+            "reason process_run_error",
+        ),
+        (
+            TASK,
+            "OutOfMemoryError: Container killed due to memory usage",
+            "signal SIGKILL",
+        ),
+        (
+            TASK,
+            "Your Spot Task was interrupted.",
+            "exit -1, reason agent_stop",
+        ),
+        (TASK, "java.lang.OutOfMemoryError: Java heap space", ""),
+    ]);
+}
+
+#[test]
+fn a_job_of_batch_tells_how_its_last_attempt_ended() {
+    check(&[
+        (
+            TASK,
+            r#"{"Attempts":[{"Container":{"ExitCode":9,"Reason":"OutOfMemoryError: Container killed due to memory usage"},"StatusReason":"Essential container in task exited"},{"Container":{"ExitCode":2},"StatusReason":"Essential container in task exited"}],"Container":{"ExitCode":2},"Status":"FAILED","StatusReason":"Essential container in task exited"}"#,
+            "exit 2",
+        ),
+        (
+            TASK,
+            r#"{"Attempts":[{"Container":{"ExitCode":9}},{"Container":{"ExitCode":3}}],"Status":"FAILED"}"#,
+            "exit 3",
+        ),
+        // The last attempt has no exit code, so there is none.
+        (
+            TASK,
+            r#"{"Attempts":[{"Container":{"ExitCode":9}},{"Container":{"Reason":"CannotInspectContainerError: timed out"}}],"Status":"FAILED"}"#,
+            "",
+        ),
+        (
+            TASK,
+            r#"{"Attempts":[{"Container":{},"StatusReason":"Host EC2 (instance i-0123456789abcdef0) terminated."}],"Container":{},"StatusReason":"Host EC2 (instance i-0123456789abcdef0) terminated."}"#,
+            "exit -1, reason agent_stop",
+        ),
+        (
+            TASK,
+            r#"{"Container":{"ExitCode":0},"StatusReason":"Host EC2 (instance i-0123456789abcdef0) stopped."}"#,
+            "exit -1, reason agent_stop",
+        ),
+        (
+            TASK,
+            r#"{"Attempts":[{"Container":{"ExitCode":137,"Reason":"OutOfMemoryError: Container killed due to memory usage"}}],"Container":{"ExitCode":137,"Reason":"OutOfMemoryError: Container killed due to memory usage"},"StatusReason":"Essential container in task exited"}"#,
+            "exit 137, signal SIGKILL",
+        ),
+        (
+            TASK,
+            r#"{"Container":{"Reason":"CannotPullContainerError: not found"},"StatusReason":"Task failed to start"}"#,
+            "reason process_run_error",
+        ),
+        (
+            TASK,
+            r#"{"Attempts":[],"Container":{},"StatusReason":"Job attempt duration exceeded timeout","IsTerminated":true}"#,
+            "reason cancel",
+        ),
+        (
+            TASK,
+            r#"{"Attempts":[],"Container":{},"StatusReason":"CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"}"#,
+            "reason stack_error",
+        ),
+        (
+            TASK,
+            r#"{"Container":{},"IsCancelled":true,"StatusReason":"Canceled by JobStateTimeLimit action due to reason: MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"}"#,
+            "reason stack_error",
+        ),
+        (
+            TASK,
+            r#"{"Container":{"ExitCode":137},"IsTerminated":true,"StatusReason":"wrong input, sorry"}"#,
+            "exit 137, person true",
+        ),
+        (
+            TASK,
+            r#"{"Container":{},"IsCancelled":true,"StatusReason":"not tonight"}"#,
+            "person true",
+        ),
+        (
+            TASK,
+            r#"{"Container":{},"IsCancelled":false,"IsTerminated":false,"StatusReason":"x"}"#,
+            "",
+        ),
+        (
+            TASK,
+            r#"{"Container":{},"IsCancelled":true,"StatusReason":"Dependent Job failed"}"#,
+            "",
+        ),
+        // Several containers, and on EKS.
+        (
+            TASK,
+            r#"{"Attempts":[{"TaskProperties":[{"Containers":[{"ExitCode":0},{"ExitCode":4}]}]}]}"#,
+            "exit 4",
+        ),
+        (
+            TASK,
+            r#"{"EksAttempts":[{"Containers":[{"ExitCode":137,"Reason":"OOMKilled"}],"StatusReason":"x"}]}"#,
+            "exit 137, signal SIGKILL",
+        ),
+        // Cut behind the attempts; a sentence alone.
+        (
+            TASK,
+            r#"{"Attempts":[{"Container":{"ExitCode":6},"StatusReason":"Essential container in task exited"}],"Container":{"Environment":[{"Na"#,
+            "exit 6",
+        ),
+        (
+            TASK,
+            "Host EC2 (instance i-0123456789abcdef0) terminated.",
+            "exit -1, reason agent_stop",
+        ),
+        (
+            "Batch.AWSBatchException",
+            "JobQueue q not found (Service: AWSBatch; Status Code: 400; Error Code: ClientException; Request ID: r; Proxy: null)",
+            "http 400",
+        ),
+    ]);
+}
+
+#[test]
+fn a_function_of_lambda_tells_what_lambda_itself_says() {
+    check(&[
+        (
+            "Runtime.ExitError",
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error: Runtime exited with error: signal: killed"}"#,
+            "signal SIGKILL",
+        ),
+        (
+            "Runtime.ExitError",
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error: Runtime exited with error: exit status 129"}"#,
+            "exit 129",
+        ),
+        (
+            "Runtime.ExitError",
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error: Runtime exited with error: signal: segmentation fault (core dumped)"}"#,
+            "signal SIGSEGV",
+        ),
+        (
+            "Runtime.ExitError",
+            "RequestId: 1 Error: Runtime exited with error: exit status 2",
+            "exit 2",
+        ),
+        (
+            "Runtime.ExitError",
+            r#"{"errorMessage":"RequestId: 1 Error: Runtime exited with error: exit status 3"#,
+            "exit 3",
+        ),
+        (
+            "Lambda.Unknown",
+            r#"The cause could not be determined because Lambda did not return an error type. Returned payload: {"errorMessage":"2026-11-20T02:11:49.337Z 1 Task timed out after 902.11 seconds"}"#,
+            "reason cancel",
+        ),
+        (
+            "Lambda.Unknown",
+            r#"The cause could not be determined because Lambda did not return an error type. Returned payload: {"errorMessage":"2026-11-20T02:11:49.337Z 1 Task timed out after 902"#,
+            "reason cancel",
+        ),
+        (
+            "Lambda.Unknown",
+            "Task timed out after 3.00 seconds",
+            "reason cancel",
+        ),
+        (
+            "Sandbox.Timedout",
+            r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: 1 Error: Task timed out after 3.00 seconds"}"#,
+            "reason cancel",
+        ),
+        // The author's own words are not Lambda's.
+        (
+            "TooSlow",
+            r#"{"errorType":"TooSlow","errorMessage":"Task timed out after 5 seconds; Runtime exited with error: exit status 4; OutOfMemoryError: Container killed"}"#,
+            "",
+        ),
+        (
+            "ValueError",
+            r#"{"errorMessage":"exit status 7","errorType":"ValueError","stackTrace":["Status Code: 503"]}"#,
+            "",
+        ),
+        // What a service answered to the function is what it answered.
+        (
+            "AmazonS3Exception",
+            r#"{"errorMessage":"Please reduce your request rate. (Service: Amazon S3; Status Code: 503; Error Code: SlowDown; Request ID: r)","errorType":"AmazonS3Exception"}"#,
+            "http 503",
+        ),
+        (
+            "Lambda.TooManyRequestsException",
+            "Rate Exceeded. (Service: AWSLambda; Status Code: 429; Error Code: TooManyRequestsException; Request ID: r; Proxy: null)",
+            "http 429",
+        ),
+        (
+            "Lambda.ServiceException",
+            "It is broken (Service: Lambda, Status Code: 500, Request ID: r) (SDK Attempt Count: 1)",
+            "http 500",
+        ),
+        (
+            TASK,
+            "An attempt was made to invoke the Lambda function. Step Functions cannot determine whether Lambda successfully received the call and executed the function.",
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn the_status_that_a_service_answered_with_is_read_in_every_dialect() {
+    check(&[
+        (
+            "DynamoDB.AmazonDynamoDBException",
+            "Rate (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ThrottlingException; Request ID: r; Proxy: null)",
+            "http 400",
+        ),
+        (
+            "S3.S3Exception",
+            "Please reduce your request rate. (Service: S3, Status Code: 503, Request ID: r, Extended Request ID: e)",
+            "http 503",
+        ),
+        (
+            "Sqs.SqsException",
+            "x (Service: Sqs, Status Code: 500, Request ID: r) (SDK Attempt Count: 1)",
+            "http 500",
+        ),
+        ("DynamoDB.X", "Status Code: 429; Error Code: X", "http 429"),
+        (
+            "Ssm.SsmException",
+            "denied\n\tstatus code: 400, request id: r",
+            "http 400",
+        ),
+        // The message may quote another; its own stands behind it. Cut in the middle of it, nothing is left.
+        (
+            "S3.S3Exception",
+            "it said (Service: A, Status Code: 404, Request ID: r) (Service: S3, Status Code: 502, Request ID: r)",
+            "http 502",
+        ),
+        (
+            "S3.S3Exception",
+            "slow (Service: S3, Status Code: 503",
+            "http 503",
+        ),
+        ("S3.S3Exception", "slow (Service: S3, Status Code: 50", ""),
+        (
+            "S3.S3Exception",
+            "slow (Service: S3, Status Code: 5031, Request ID: r)",
+            "",
+        ),
+        (
+            "S3.S3Exception",
+            "slow (Service: S3, Status Code: 999, Request ID: r)",
+            "",
+        ),
+        ("Mine", "the job ended with status code: 503", ""),
+        (
+            "SQS.SdkClientException",
+            "Unable to execute HTTP request: queue: Name or service not known",
+            "",
+        ),
+        (
+            "States.Http.StatusCode.503",
+            "Service Unavailable",
+            "http 503",
+        ),
+        ("States.Http.StatusCode.418", "", "http 418"),
+        ("States.Http.Socket", "timed out", ""),
+        (
+            "ApiGateway.403",
+            r#"{"message":"Missing Authentication Token"}"#,
+            "http 403",
+        ),
+        ("ApiGateway.5031", "", ""),
+        (
+            "EKS.401",
+            r#"{"ResponseBody":{"code":401},"StatusCode":401,"StatusText":"Unauthorized"}"#,
+            "http 401",
+        ),
+        (
+            "EKS.Unknown",
+            r#"{"ResponseBody":{"code":1},"StatusCode":429.0,"Stat"#,
+            "http 429",
+        ),
+        // A number that only looks like an answer.
+        ("Mine", r#"{"statusCode":503,"body":"x"}"#, ""),
+        (
+            TASK,
+            "The role is not authorized (Service: AWSSecurityTokenService; Status Code: 403; Error Code: AccessDenied; Request ID: r)",
+            "http 403",
+        ),
+        (
+            "EventBridge.FailedEntry",
+            r#"{"Entries":[{"ErrorCode":"MalformedDetail"}],"FailedEntryCount":1}"#,
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn a_build_tells_its_first_failed_phase() {
+    check(&[
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"","StatusCode":""}],"PhaseStatus":"SUCCEEDED","PhaseType":"INSTALL"},{"Contexts":[{"Message":"Error while executing command: make. Reason: exit status 2","StatusCode":"COMMAND_EXECUTION_ERROR"}],"PhaseStatus":"FAILED","PhaseType":"BUILD"},{"Contexts":[{"Message":"Error while executing command: push. Reason: exit status 5","StatusCode":"COMMAND_EXECUTION_ERROR"}],"PhaseStatus":"FAILED","PhaseType":"POST_BUILD"}]}}"#,
+            "exit 2",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"STOPPED","Phases":[{"PhaseStatus":"STOPPED","PhaseType":"BUILD"}]}}"#,
+            "person true",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"TIMED_OUT"}}"#,
+            "reason cancel",
+        ),
+        (
+            TASK,
+            r#"{"BuildBatch":{"BuildBatchStatus":"STOPPED"}}"#,
+            "person true",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Unable to pull customer's container image. CannotPullContainerError: no","StatusCode":"BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"}],"PhaseStatus":"FAILED","PhaseType":"PROVISIONING"}]}}"#,
+            "reason process_run_error",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAULT","Phases":[{"Contexts":[{"Message":"Internal Service Error","StatusCode":"INTERNAL_SERVICE_ERROR"}],"PhaseStatus":"FAULT","PhaseType":"PROVISIONING"}]}}"#,
+            "reason stack_error",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: make. Reason: exit status 2","StatusCode":"COMMAND_EX"#,
+            "exit 2",
+        ),
+        (
+            TASK,
+            "Error while executing command: make. Reason: exit status 2",
+            "exit 2",
+        ),
+    ]);
+}
+
+#[test]
+fn runs_of_glue_emr_and_others_tell_who_ended_them() {
+    check(&[
+        (
+            TASK,
+            r#"{"Attempt":0,"JobRunState":"TIMEOUT","JobName":"j"}"#,
+            "reason cancel",
+        ),
+        (
+            TASK,
+            r#"{"Attempt":0,"JobRunState":"STOPPED"}"#,
+            "person true",
+        ),
+        (
+            TASK,
+            r#"{"JobRun":{"ErrorMessage":"An error occurred. slow (Service: Amazon S3; Status Code: 503; Error Code: SlowDown; Request ID: r)","JobRunState":"FAILED"}}"#,
+            "http 503",
+        ),
+        (
+            TASK,
+            r#"{"ErrorMessage":"Task timed out after 3 seconds","JobRunState":"FAILED","Log"#,
+            "",
+        ),
+        (TASK, r#"{"JobRunState":"STOPPED","LastMod"#, "person true"),
+        (
+            TASK,
+            r#"the run: {"JobRunState":"TIMEOUT"}"#,
+            "reason cancel",
+        ),
+        (
+            "Glue.ConcurrentRunsExceededException",
+            "Concurrent runs exceeded for j (Service: AWSGlue; Status Code: 400; Error Code: ConcurrentRunsExceededException; Request ID: r; Proxy: null)",
+            "http 400",
+        ),
+        (
+            TASK,
+            r#"{"Step":{"Id":"s-1","Status":{"State":"CANCELLED","StateChangeReason":{}}}}"#,
+            "person true",
+        ),
+        (
+            TASK,
+            r#"{"Step":{"Id":"s-1","Status":{"FailureDetails":{"Reason":"Unknown Error."},"State":"FAILED"}}}"#,
+            "",
+        ),
+        (
+            TASK,
+            r#"{"Step":{"Id":"s-1","Status":{"State":"CANCELLED","Stat"#,
+            "person true",
+        ),
+        (
+            TASK,
+            r#"{"JobRun":{"ApplicationId":"a","State":"CANCELLED"}}"#,
+            "person true",
+        ),
+        (
+            TASK,
+            r#"{"Id":"1","State":"CANCELLED","VirtualClusterId":"v"}"#,
+            "person true",
+        ),
+        (TASK, r#"{"State":"CANCELLED"}"#, ""),
+        (
+            TASK,
+            r#"{"QueryExecution":{"Status":{"State":"CANCELLED"}}}"#,
+            "person true",
+        ),
+        (
+            TASK,
+            r#"{"FailureReason":"CapacityError: Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error.","TrainingJobStatus":"Failed"}"#,
+            "reason stack_error",
+        ),
+    ]);
+}
+
+#[test]
+fn an_action_tells_what_its_summary_says_in_either_wording() {
+    for (provider, summary, expected) in [
+        ("CodeBuild", "Build terminated with state: FAILED", ""),
+        (
+            "CodeBuild",
+            "Build terminated with state: STOPPED",
+            "person true",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: STOPPED. Phase: BUILD, Code: , Message: ",
+            "person true",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: TIMED_OUT",
+            "reason cancel",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: TIMED_OUT. Phase: BUILD, Code: BUILD_TIMED_OUT, Message: Build has timed out.",
+            "reason cancel",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR, Message: Error while executing command: echo 'exit status 9'.\nmake CannotPullContainerError. Reason: exit status 137",
+            "exit 137",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR, Message: Error while executing command: echo exit status 9. Reason: context canceled",
+            "",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: FAILED. Phase: PROVISIONING, Code: BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE, Message: Unable to pull customer's container image. CannotPullContainerError: toomanyrequests",
+            "reason process_run_error",
+        ),
+        (
+            "CodeBuild",
+            "Unable to pull customer's container image. ErrorCode: 404, Reason: no",
+            "reason process_run_error",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: FAULT. Phase: PROVISIONING, Code: INTERNAL_SERVICE_ERROR, Message: x",
+            "reason stack_error",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: FAILED. Phase: PROVISIONING, Code: CLIENT_ERROR, Message: Build container found dead before completing the build.",
+            "",
+        ),
+        (
+            "CodeBuild",
+            "QUEUED: INSUFFICIENT_SUBNET",
+            "reason stack_error",
+        ),
+        (
+            "CodeBuild",
+            "Build terminated with state: FAILED. Phase: DOWNLOAD_SOURCE, Code: Decrypted Variables Error, Message: AccessDenied\n\tstatus code: 400, request id: r",
+            "http 400",
+        ),
+        (
+            "CodeBuild",
+            "Error calling startBuild: Cannot have more than 1 builds in queue for the account (Service: AWSCodeBuild; Status Code: 400; Error Code: AccountLimitExceededException; Request ID: r; Proxy: null)",
+            "http 400",
+        ),
+        ("codebuild", "exit status 3", "exit 3"),
+        (
+            "Commands",
+            "Action failed with status: FAILED. COMMAND_EXECUTION_ERROR: Error while executing command: make unit. Reason: exit status 1",
+            "exit 1",
+        ),
+        (
+            "Commands",
+            "Action failed with status: STOPPED.",
+            "person true",
+        ),
+        (
+            "Commands",
+            "Action failed with status: TIMED_OUT.",
+            "reason cancel",
+        ),
+        ("CodeDeploy", "Deployment d-ABCDEF123 failed", ""),
+        (
+            "CloudFormation",
+            "Failed to execute change set. Current stack status: UPDATE_ROLLBACK_COMPLETE. Reason: Rate exceeded (Service: Ec2, Status Code: 503, Request ID: r)",
+            "http 503",
+        ),
+        (
+            "S3",
+            "Access Denied (Service: Amazon S3; Status Code: 403; Error Code: AccessDenied; Request ID: r)",
+            "http 403",
+        ),
+        // Whoever writes the summary of another action is no build.
+        ("Lambda", "Build terminated with state: STOPPED", ""),
+        ("Lambda", "my own words, exit status 4", ""),
+    ] {
+        assert_eq!(
+            of_action(provider, summary),
+            expected,
+            "{provider}: {summary}"
+        );
+    }
+    let rejected = FailedAction {
+        category: Field::Known("Approval".into()),
+        summary: Field::Known("Build terminated with state: STOPPED (Status Code: 503)".into()),
+        ..FailedAction::default()
+    };
+    assert_eq!(said(&Ended::action(&rejected)), "");
+    let coded = FailedAction {
+        error_code: Field::Known("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE".into()),
+        summary: Field::Absent,
+        ..FailedAction::default()
+    };
+    assert_eq!(said(&Ended::action(&coded)), "reason process_run_error");
+}
+
+/// A child's description with this in it.
+fn child(status: &str, error: &str, cause: &str) -> String {
+    format!(
+        r#"{{"Cause":{},"Error":{},"ExecutionArn":"arn:aws:states:eu-west-1:111122223333:execution:c:n","Input":"{{\"StopCode\":\"UserInitiated\"}}","Status":"{status}"}}"#,
+        quoted(cause),
+        quoted(error)
+    )
+}
+
+#[test]
+fn a_child_tells_what_its_own_cause_tells_and_an_aborted_one_a_person() {
+    let build = r#"{"Build":{"BuildStatus":"STOPPED"}}"#;
+    assert_eq!(of(TASK, &child("FAILED", TASK, build)), "person true");
+    assert_eq!(
+        of(TASK, &child("ABORTED", "Mine", "Status Code: 503;")),
+        "person true"
+    );
+    assert_eq!(of(TASK, &child("TIMED_OUT", "", "")), "reason cancel");
+    assert_eq!(
+        of(TASK, &child("FAILED", "States.Timeout", "")),
+        "reason cancel"
+    );
+    assert_eq!(of(TASK, &child("FAILED", "ApiGateway.502", "")), "http 502");
+    assert_eq!(of(TASK, &child("FAILED", "Mine", "x")), "");
+    let mut nested = child("ABORTED", "", "");
+    for depth in 1..30 {
+        let told = of(TASK, &nested);
+        assert_eq!(
+            told,
+            if depth <= 11 { "person true" } else { "" },
+            "{depth}"
+        );
+        if nested.len() > 16_000 {
+            break;
+        }
+        nested = child("FAILED", TASK, &nested);
+    }
+    // A child's cause fills the parent's, which is cut there: what is left is read.
+    let task = r#"{"Containers":[{"ExitCode":8}],"StopCode":"EssentialContainerExited","Tags":["xxxxxxxxxxxxxxxxxx"]}"#;
+    let whole = child("FAILED", TASK, task);
+    let cut = whole.get(..whole.find("xxx").unwrap()).unwrap();
+    assert_eq!(of(TASK, cut), "exit 8");
+    // Made text once more, whole and in a sentence.
+    assert_eq!(of(TASK, &quoted(&whole)), "exit 8");
+    assert_eq!(
+        of(TASK, &format!("it failed: {}", quoted(&whole))),
+        "exit 8"
+    );
+}
+
+#[test]
+fn what_the_interpreter_quotes_of_an_input_is_no_ending() {
+    for error in [
+        "States.Runtime",
+        "States.QueryEvaluationError",
+        "States.DataLimitExceeded",
+    ] {
+        let cause = r#"could not be found in the input '{"Error":"Lambda.Unknown","Cause":"Task timed out after 60.16 seconds (Service: S3, Status Code: 503, Request ID: r)"}'"#;
+        assert_eq!(of(error, cause), "");
+    }
+}
+
+#[test]
+fn what_nobody_looked_up_is_unknown_and_what_is_withheld_is_withheld() {
+    let ended = |error, cause| said(&Ended::execution(ExecutionStatus::Failed, error, cause));
+    let (unknown, withheld) = (Field::Unknown, Field::Withheld);
+    let all = |word: &str| {
+        ["exit", "signal", "reason", "http", "person"]
+            .map(|name| format!("{name} {word}"))
+            .join(", ")
+    };
+    assert_eq!(ended(unknown, unknown), all("unknown"));
+    assert_eq!(ended(withheld, withheld), all("withheld"));
+    assert_eq!(ended(withheld, unknown), all("unknown"));
+    assert_eq!(
+        ended(unknown, withheld),
+        "exit unknown, signal withheld, reason unknown, http unknown, person withheld"
+    );
+    assert_eq!(ended(Field::Known(TASK), withheld), all("withheld"));
+    // A name that decides alone.
+    for (error, expected) in [
+        ("States.Timeout", "reason cancel"),
+        ("States.HeartbeatTimeout", "exit -1"),
+        ("States.Http.StatusCode.503", "http 503"),
+        ("ApiGateway.403", "http 403"),
+        ("States.Runtime", ""),
+    ] {
+        for cause in [unknown, withheld, Field::Absent] {
+            assert_eq!(
+                ended(Field::Known(error), cause),
+                expected,
+                "{error} {cause:?}"
+            );
+        }
+    }
+    // A call that was refused started no job that anybody could stop.
+    for error in [
+        "Lambda.ServiceException",
+        "DynamoDB.ThrottlingException",
+        "S3.SlowDown",
+    ] {
+        assert_eq!(
+            ended(Field::Known(error), withheld),
+            "exit withheld, signal withheld, reason withheld, http withheld",
+            "{error}"
+        );
+    }
+    for error in ["Batch.X", "Glue.X", "Mine"] {
+        assert_eq!(
+            ended(Field::Known(error), withheld),
+            all("withheld"),
+            "{error}"
+        );
+    }
+    // What the cause says is known, what the error might have said is not.
+    assert_eq!(
+        ended(
+            unknown,
+            Field::Known(r#"{"Containers":[{"ExitCode":1}],"StopCode":"UserInitiated"}"#)
+        ),
+        "exit 1, reason unknown, http unknown, person true"
+    );
+    assert_eq!(ended(Field::Absent, Field::Absent), "");
+    // A machine's own time-out needs neither.
+    for field in [unknown, withheld, Field::Absent] {
+        assert_eq!(
+            said(&Ended::execution(ExecutionStatus::TimedOut, field, field)),
+            "reason cancel"
+        );
+    }
+    let action = |provider: &str, summary: Field<String>| {
+        said(&Ended::action(&FailedAction {
+            provider: Field::Known(provider.into()),
+            summary,
+            ..FailedAction::default()
+        }))
+    };
+    assert_eq!(action("CodeBuild", Field::Unknown), all("unknown"));
+    assert_eq!(action("CodeBuild", Field::Absent), "");
+    assert_eq!(
+        action("S3", Field::Unknown),
+        "exit unknown, signal unknown, reason unknown, http unknown"
+    );
+}
+
+#[test]
+fn no_more_than_32_kib_is_read() {
+    let far = |at: usize| format!("{} Status Code: 503; x", "x".repeat(at));
+    assert_eq!(of("S3.X", &far(32 * 1024 - 30)), "http 503");
+    assert_eq!(of("S3.X", &far(32 * 1024)), "");
+    // The cut may fall into a letter.
+    let wide = format!("Status Code: 503; {}", "é".repeat(20 * 1024));
+    assert_eq!(of("S3.X", &wide), "http 503");
+    assert_eq!(of("S3.X", wide.get(1..).unwrap()), "");
+}
+
+#[test]
+fn a_cause_that_ends_anywhere_is_read_as_far_as_it_goes() {
+    let task = r#"{"Containers":[{"ExitCode":1,"Reason":"é\u00e9\"\\ end"}],"StopCode":"UserInitiated","StoppedReason":"ü"}"#;
+    let whole = child("FAILED", TASK, task);
+    let mut told = Vec::new();
+    for (at, _) in whole.char_indices() {
+        let said = of(TASK, whole.get(..at).unwrap());
+        if told.last() != Some(&said) {
+            told.push(said);
+        }
+    }
+    assert_eq!(told, ["", "exit 1", "exit 1, person true"]);
+}
