@@ -893,3 +893,152 @@ fn a_cause_that_ends_anywhere_is_read_as_far_as_it_goes() {
     }
     assert_eq!(told, ["", "exit 1", "exit 1, person true"]);
 }
+
+/// Numbers that look drawn and are the same each time.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, most: usize) -> usize {
+        // xorshift64 of Marsaglia.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % 1_000_003).unwrap() % most.max(1)
+    }
+}
+
+/// What holds for every cause there can be.
+fn holds(cause: &str) {
+    for error in [TASK, "Lambda.Unknown", "Mine"] {
+        let read = || {
+            Ended::execution(
+                ExecutionStatus::Failed,
+                Field::Known(error),
+                Field::Known(cause),
+            )
+        };
+        let ended = read();
+        assert_eq!(ended, read());
+        if let Field::Known(status) = ended.exit_status {
+            assert!((-1..=255).contains(&status), "{status}: {cause}");
+        }
+        if let Field::Known(status) = ended.http_status {
+            assert!((100..600).contains(&status), "{status}: {cause}");
+        }
+        assert!(matches!(ended.by_person, Field::Known(_)), "{cause}");
+    }
+    for provider in ["CodeBuild", "S3"] {
+        let action = FailedAction {
+            provider: Field::Known(provider.into()),
+            summary: Field::Known(cause.into()),
+            ..FailedAction::default()
+        };
+        let ended = Ended::action(&action);
+        assert!(matches!(ended.by_person, Field::Known(_)), "{cause}");
+    }
+}
+
+#[test]
+fn whatever_stands_in_a_cause_it_is_read_without_a_panic() {
+    let seeds = [
+        r#"{"Containers":[{"ExitCode":137,"Reason":"OutOfMemoryError: Container killed"}],"StopCode":"SpotInterruption"}"#.to_string(),
+        r#"{"Attempts":[{"Container":{"ExitCode":1.0},"StatusReason":"Host EC2 (instance i-1) terminated."}],"IsTerminated":true}"#.to_string(),
+        r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: é. Reason: exit status 2"}]}]}}"#.to_string(),
+        "Build terminated with state: FAILED. Phase: BUILD, Code: X, Message: Error while executing command: é. Reason: exit status 2".to_string(),
+        "é (Service: S3, Status Code: 503, Request ID: r) {\"errorMessage\":\"Task timed out after 3\"}".to_string(),
+        "Runtime exited with error: signal: killed".to_string(),
+        child("FAILED", TASK, &child("ABORTED", "\u{1f600}", r"\u00e9")),
+    ];
+    let scraps = [
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        "\\\"",
+        ":",
+        ",",
+        "é",
+        "\u{1f600}",
+        "\\u12",
+        "\\ud83d",
+        "Status Code: ",
+        "exit status ",
+        "{\\\"",
+        "-1",
+        "1e9",
+        "\"ExitCode\":",
+        "\"Cause\":\"",
+        "\0",
+        "ABORTED",
+        "999999999999999999999",
+    ];
+    let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
+    for round in 0..20_000 {
+        let mut cause: Vec<char> = seeds[round % seeds.len()].chars().collect();
+        for _ in 0..=draw.below(6) {
+            let at = draw.below(cause.len() + 1);
+            match draw.below(4) {
+                0 => cause.truncate(at),
+                1 if at < cause.len() => drop(cause.remove(at)),
+                2 => {
+                    let from = draw.below(cause.len() + 1).min(at);
+                    let piece: Vec<char> = cause[from..at].to_vec();
+                    cause.splice(at..at, piece);
+                }
+                _ => {
+                    cause.splice(at..at, scraps[draw.below(scraps.len())].chars());
+                }
+            }
+        }
+        holds(&cause.into_iter().collect::<String>());
+    }
+}
+
+#[test]
+fn what_is_built_to_be_hard_is_read_without_a_panic() {
+    let mut nested = String::new();
+    for depth in 0..100 {
+        // Escapes double at each level: beyond 32 KiB they are cut, as Step Functions cuts them.
+        nested = format!("{{\"Cause\":{}", quoted(&nested));
+        nested = nested
+            .get(..nested.floor_char_boundary(40_000))
+            .unwrap()
+            .into();
+        if depth == 10 || depth == 99 {
+            holds(&nested);
+        }
+    }
+    for piece in [
+        "{",
+        "}",
+        "[",
+        "[[{",
+        "\\",
+        "\"",
+        "{\"",
+        "{\"a\":",
+        "{\\\"",
+        "\\\"{",
+        "Status Code: ",
+        "status code: 500",
+        "exit status ",
+        "Error while executing command:",
+        "{\"Cause\":\"",
+        "{\\\"Cause\\\":\\\"",
+        "\\u",
+        "\\ud83d",
+        "Task timed out after ",
+        "Runtime exited with error: ",
+        "Host EC2 ",
+        "{\"Phases\":[{\"Contexts\":[",
+        "{\"Containers\":[{\"ExitCode\":1},",
+        "é",
+        "{\"Attempts\":[{},",
+        "\n",
+    ] {
+        holds(&piece.repeat(32 * 1024 / piece.len()));
+        holds(&piece.repeat(64 * 1024 / piece.len() + 7));
+    }
+}

@@ -1,0 +1,195 @@
+//! What is read from causes as they were captured, and what reading any cause costs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use redrive_core::cause::Ended;
+use redrive_core::failure::{ExecutionStatus, FailedAction, Field};
+use serde_json::Value;
+
+/// Every JSON file below a folder, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|is| is == "json") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn known<T>(field: Field<T>) -> Option<T> {
+    match field {
+        Field::Known(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// The fields in columns; a point where there is none.
+fn columns(ended: &Ended) -> String {
+    let cell = |text: Option<String>| text.unwrap_or_else(|| ".".into());
+    format!(
+        "{:>4} {:8} {:18} {:>4} {:6}",
+        cell(known(ended.exit_status).map(|status| status.to_string())),
+        cell(known(ended.signal).map(String::from)),
+        cell(known(ended.signal_reason).map(|reason| reason.as_str().into())),
+        cell(known(ended.http_status).map(|status| status.to_string())),
+        if ended.by_person == Field::Known(true) {
+            "person"
+        } else {
+            "."
+        },
+    )
+}
+
+fn text(value: &Value, key: &str) -> Field<String> {
+    Field::from_option(value[key].as_str().map(String::from))
+}
+
+/// Each failure in a sample: a word for it, and how it ended.
+fn endings(sample: &Value, found: &mut Vec<(String, Ended)>) {
+    match sample {
+        Value::Array(list) => list.iter().for_each(|one| endings(one, found)),
+        Value::Object(members) => {
+            let (error, cause) = ["error", "Error"]
+                .iter()
+                .zip(["cause", "Cause"])
+                .map(|(error, cause)| (text(sample, error), text(sample, cause)))
+                .find(|(error, cause)| error.known().is_some() || cause.known().is_some())
+                .unwrap_or((Field::Absent, Field::Absent));
+            let status = match sample["status"].as_str() {
+                Some("TIMED_OUT") => ExecutionStatus::TimedOut,
+                _ => ExecutionStatus::Failed,
+            };
+            if error != cause || status == ExecutionStatus::TimedOut {
+                let name = error.known().cloned().unwrap_or_default();
+                let ended = Ended::execution(status, error.as_text(), cause.as_text());
+                found.push((name, ended));
+            }
+            // A task as ECS describes it, which Step Functions would hand on as the cause.
+            if members.contains_key("stopCode") {
+                let cause = sample.to_string();
+                let ended = Ended::execution(
+                    ExecutionStatus::Failed,
+                    Field::Known("States.TaskFailed"),
+                    Field::Known(&cause),
+                );
+                found.push(("(an ECS task)".into(), ended));
+            }
+            let result = sample
+                .get("execution-result")
+                .filter(|result| result["error-code"].is_string())
+                .map(|result| {
+                    (
+                        text(result, "external-execution-summary"),
+                        "error-code",
+                        result,
+                    )
+                });
+            let details = sample
+                .get("errorDetails")
+                .map(|details| (text(details, "message"), "code", details));
+            let pair = members
+                .contains_key("summary")
+                .then(|| (text(sample, "summary"), "error_code", sample))
+                .filter(|_| members.contains_key("retry_hint"));
+            for (summary, code, place) in [result, details, pair].into_iter().flatten() {
+                let provider = match text(&sample["type"], "provider") {
+                    Field::Known(provider) => Field::Known(provider),
+                    _ => text(sample, "provider"),
+                };
+                let name = provider.known().cloned().unwrap_or_default();
+                let action = FailedAction {
+                    provider,
+                    error_code: text(place, code),
+                    summary,
+                    ..FailedAction::default()
+                };
+                found.push((name, Ended::action(&action)));
+            }
+            members.values().for_each(|one| endings(one, found));
+        }
+        _ => {}
+    }
+}
+
+/// `REDRIVE_CORPUS=FOLDER cargo test -p redrive-cli --test causes -- --ignored --nocapture`
+#[test]
+#[ignore = "it reads the folder of captured samples that REDRIVE_CORPUS names"]
+fn the_fields_of_every_captured_cause_are_printed() {
+    let folder = std::env::var_os("REDRIVE_CORPUS").expect("REDRIVE_CORPUS names no folder");
+    let mut table = String::new();
+    for path in files(Path::new(&folder)) {
+        let sample = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let mut found = Vec::new();
+        endings(&sample, &mut found);
+        let file = path.file_stem().unwrap().to_string_lossy();
+        for (name, ended) in found {
+            let name: String = name.chars().take(34).collect();
+            writeln!(table, "{file:56.56} {name:34} {}", columns(&ended)).unwrap();
+        }
+    }
+    assert!(!table.is_empty(), "no failure among the samples");
+    #[expect(clippy::print_stdout, reason = "the table is what the test is run for")]
+    {
+        println!(
+            "{:56} {:34} {:>4} {:8} {:18} {:>4} person",
+            "sample", "error or provider", "exit", "signal", "signal_reason", "http"
+        );
+        print!("{table}");
+    }
+}
+
+/// The shortest of a few runs, so that a busy machine does not count.
+fn shortest(cause: &str) -> Duration {
+    let once = || {
+        let start = Instant::now();
+        std::hint::black_box(Ended::execution(
+            ExecutionStatus::Failed,
+            Field::Known("States.TaskFailed"),
+            Field::Known(cause),
+        ));
+        start.elapsed()
+    };
+    (0..5).map(|_| once()).min().unwrap()
+}
+
+#[test]
+fn a_cause_eight_times_as_long_costs_no_more_than_some_eight_times_as_much() {
+    for piece in [
+        "{",
+        "[[{",
+        "\\",
+        "\"",
+        "{\"",
+        "{\"a\":",
+        "{\\\"",
+        "{\"Cause\":\"",
+        "{\\\"Cause\\\":\\\"",
+        "Status Code: ",
+        "exit status ",
+        "Runtime exited with error: ",
+        "{\"Containers\":[{\"ExitCode\":1},",
+        "{\"Phases\":[{\"Contexts\":[{\"Message\":\"exit status 1\"}]},",
+    ] {
+        let of = |length: usize| shortest(&piece.repeat(length / piece.len()));
+        let (short, long) = (of(4 * 1024), of(32 * 1024));
+        // Eight if it is linear, 64 if it is quadratic.
+        assert!(
+            long < short * 28 + Duration::from_millis(1),
+            "{piece}: {short:?}, then {long:?}"
+        );
+    }
+}
