@@ -103,6 +103,16 @@ fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
         ),
         (
             TASK,
+            r#"{"Containers":[{"ExitCode":256}],"StopCode":"EssentialContainerExited"}"#,
+            "",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":-1}],"StopCode":"EssentialContainerExited"}"#,
+            "",
+        ),
+        (
+            TASK,
             r#"{"Containers":[{"ExitCode":3221225477}],"StopCode":"EssentialContainerExited"}"#,
             "",
         ),
@@ -490,7 +500,7 @@ fn a_build_tells_its_first_failed_phase() {
     check(&[
         (
             TASK,
-            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"","StatusCode":""}],"PhaseStatus":"SUCCEEDED","PhaseType":"INSTALL"},{"Contexts":[{"Message":"Error while executing command: make. Reason: exit status 2","StatusCode":"COMMAND_EXECUTION_ERROR"}],"PhaseStatus":"FAILED","PhaseType":"BUILD"},{"Contexts":[{"Message":"Error while executing command: push. Reason: exit status 5","StatusCode":"COMMAND_EXECUTION_ERROR"}],"PhaseStatus":"FAILED","PhaseType":"POST_BUILD"}]}}"#,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"","StatusCode":""}],"PhaseStatus":"SUCCEEDED","PhaseType":"INSTALL"},{"Contexts":[{"Message":"Error while executing command: make. Reason: exit status 2","StatusCode":"COMMAND_EXECUTION_ERROR"}],"PhaseStatus":"FAILED","PhaseType":"BUILD"},{"Contexts":[{"Message":"Error while executing command: push. Reason: exit status 5","StatusCode":"COMMAND_EXECUTION_ERROR"}],"PhaseStatus":"FAILED","PhaseType":"POST_BUILD"},{"Contexts":[{"Message":"","StatusCode":""}],"PhaseStatus":"SUCCEEDED","PhaseType":"FINALIZING"},{"PhaseType":"COMPLETED"}]}}"#,
             "exit 2",
         ),
         (
