@@ -1,0 +1,104 @@
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec;
+
+use super::*;
+use crate::failure::{
+    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Field, Need, Redrivable,
+    StageStanding, StageStatus, What,
+};
+use crate::time::Time;
+
+mod backoff;
+mod conditions;
+mod hostile;
+mod ids;
+mod problems;
+mod reading;
+mod scopes;
+
+fn read(text: &str) -> Document {
+    Document::parse(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+fn wrong(text: &str) -> alloc::string::String {
+    match Document::parse(text) {
+        Ok(document) => panic!("{document:?} from {text}"),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+/// The only rule of a document with that rule, written in flow style or as JSON.
+fn rule(rule: &str) -> Rule {
+    let document = read(&format!("{{version: 1, retry: {{automatic: {rule}}}}}"));
+    let mut rules = document.policies.into_iter().next().unwrap().automatic;
+    assert_eq!(rules.len(), 1);
+    rules.remove(0)
+}
+
+fn text(field: Option<Field<&str>>) -> Field<alloc::string::String> {
+    match field {
+        None | Some(Field::Absent) => Field::Absent,
+        Some(Field::Unknown) => Field::Unknown,
+        Some(Field::Withheld) => Field::Withheld,
+        Some(Field::Known(text)) => Field::Known(text.into()),
+    }
+}
+
+fn failed(error: Field<&str>, cause: Field<&str>) -> FailedExecution {
+    FailedExecution {
+        status: ExecutionStatus::Failed,
+        redrive_count: Field::Known(0),
+        redrivable: Field::Known(Redrivable::Yes),
+        started: None,
+        state_machine_arn: None,
+        version_arn: None,
+        error: text(Some(error)),
+        cause: text(Some(cause)),
+        parent: Field::Absent,
+        fail_state: Field::Known(false),
+        state: Field::Unknown,
+        resource: Field::Unknown,
+        moved_on: None,
+    }
+}
+
+fn failed_action() -> FailedAction {
+    FailedAction {
+        action: "UnitTests".into(),
+        id: Some("a-1".into()),
+        category: Field::Known("Test".into()),
+        provider: Field::Known("CodeBuild".into()),
+        error_code: Field::Known("JobFailed".into()),
+        summary: Field::Known("Reason: exit status 1".into()),
+    }
+}
+
+fn on_error(conditions: &str, error: Field<&str>) -> Hit {
+    on(conditions, &failed(error, Field::Absent))
+}
+
+fn on(conditions: &str, execution: &FailedExecution) -> Hit {
+    rule(conditions)
+        .conditions
+        .meet_by_name(&View::Execution(execution))
+}
+
+fn on_action(conditions: &str, action: Option<&FailedAction>) -> Hit {
+    let view = View::Action {
+        stage: "Verify",
+        action,
+    };
+    rule(conditions).conditions.meet_by_name(&view)
+}
+
+fn run(machine: &str) -> Subject {
+    Subject::Execution {
+        arn: format!("arn:aws:states:eu-west-1:111122223333:execution:{machine}:run-1"),
+    }
+}
+
+fn stage_of(pipeline: &str) -> Subject {
+    Subject::stage("aws", "eu-west-1", "111122223333", pipeline, "Build", "e-1")
+}

@@ -1,0 +1,274 @@
+//! The exact words of every problem.
+
+use super::*;
+
+const RULE_KEYS: &str = "status, error, cause, stage, action, category, provider, error_code, summary, not, limit, backoff, retry_mode, id or reason";
+const CONDITIONS: &str =
+    "status, error, cause, stage, action, category, provider, error_code or summary";
+
+#[test]
+fn each_problem_of_a_document_has_its_place_and_its_words() {
+    let keys = "version, retry, policies, never or budget";
+    for (text, expected) in [
+        ("", "1:1: the document is empty; the shortest one that retries nothing is: { version: 1, retry: {} }".to_string()),
+        ("# nothing\n", "1:1: the document is empty; the shortest one that retries nothing is: { version: 1, retry: {} }".into()),
+        ("\n---\n", format!("3:1: the document: expected a mapping with the keys {keys}, read nothing")),
+        ("[]", format!("1:1: the document: expected a mapping with the keys {keys}, read a list")),
+        ("version", format!("1:1: the document: expected a mapping with the keys {keys}, read the text \"version\"")),
+        ("retry: {}", "1:1: version is missing; write: version: 1".into()),
+        ("version: 2\nretry: {}", "1:10: version: expected 1, read the number 2".into()),
+        ("version: \"1\"\nretry: {}", "1:10: version: expected 1, read the text \"1\"".into()),
+        ("version: 1.0\nretry: {}", "1:10: version: expected 1, read the number 1.0".into()),
+        ("version: 1", "1:1: there is neither retry (one policy for every target) nor policies".into()),
+        ("version: 1\nretry: {}\npolicies: []", "2:1: retry and policies exclude each other: move retry into a policy with match: {}".into()),
+        ("version: 1\nretry: true", "2:8: retry: expected a mapping with the keys automatic or nested, read true".into()),
+        ("version: 1\nretry:", "2:6: retry: expected a mapping with the keys automatic or nested, read nothing".into()),
+        ("version: 1\nretry:\n  nested: child", "3:11: nested: expected parent or own, read the text \"child\"".into()),
+        ("version: 1\nretry:\n  automatic: 3", "3:14: automatic: expected true, false, a rule or a list of rules, read the number 3".into()),
+        ("version: 1\nretry:\n  automatic:", "3:12: automatic: expected true, false, a rule or a list of rules, read nothing".into()),
+        ("version: 1\nretry: {automatic: [true]}", format!("2:21: a rule: expected a mapping with the keys {RULE_KEYS}, read true")),
+        ("version: 1\npolicies: {}", "2:11: policies: expected a list, read a mapping".into()),
+        ("version: 1\npolicies: [3]", "2:12: a policy: expected a mapping with the keys name, match or retry, read the number 3".into()),
+        ("version: 1\npolicies:\n- retry: {}", "3:3: a policy needs a name; write: name: and a word that the records will carry".into()),
+        ("version: 1\npolicies:\n- name: a", "3:3: a policy needs retry; write: retry: { automatic: false } to retry nothing".into()),
+        ("version: 1\npolicies:\n- {name: 7, retry: {}}", "3:10: name: expected text, read the number 7; put it in quotes if it is meant".into()),
+        ("version: 1\npolicies:\n- {name: a, retry: {}}\n- {name: b, retry: {}}\n- {name: a, retry: {}}", "5:10: name: \"a\" is taken by the policy on line 3; names are unique".into()),
+        ("version: 1\npolicies:\n- {name: a, retry: {}, match: etl}", "3:31: match: expected a mapping with the keys state_machine, pipeline, account or region, read the text \"etl\"".into()),
+        ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: 111122223333}}", "3:41: account: expected text, read the number 111122223333; put it in quotes if it is meant".into()),
+        ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: [\"1111*\"]}}", "3:42: account: expected twelve digits in quotes, read \"1111*\"; globs are not allowed here".into()),
+        ("version: 1\npolicies:\n- {name: a, retry: {}, match: {region: []}}", "3:40: region: the list is empty, so nothing would ever match; name a value or leave region out".into()),
+        ("version: 1\nretry: {}\nnever: {}", "3:8: never: expected a list of conditions, read a mapping".into()),
+        ("version: 1\nretry: {}\nnever: [{}]", "3:9: never: an entry without conditions would forbid everything; write automatic: false instead".into()),
+        ("version: 1\nretry: {}\nnever: [x]", format!("3:9: never: expected a mapping with the keys {}, not, read the text \"x\"", "x")
+            .replace("keys x, not", "keys status, error, cause, stage, action, category, provider, error_code, summary or not")),
+        ("version: 1\nretry: {}\nbudget: 3", "3:9: budget: expected a mapping with the keys per_execution, read the number 3".into()),
+        ("version: 1\nretry: {}\nbudget: {per_execution: 1001}", "3:25: per_execution: expected a whole number from 0 to 1000, read the number 1001".into()),
+        ("version: 1\nretry: {}\nbudget: {per_execution: -1}", "3:25: per_execution: expected a whole number from 0 to 1000, read the number -1".into()),
+        ("version: 1\nretry: {}\n---\nversion: 1", "3:1: a second document begins here; a policy is one document".into()),
+    ] {
+        assert_eq!(wrong(text), expected, "{text}");
+    }
+    assert_eq!(
+        read("version: 1\nretry: {}\nbudget: {per_execution: 1000}").per_execution,
+        1000
+    );
+}
+
+#[test]
+fn each_problem_of_a_rule_has_its_place_and_its_words() {
+    for (rule, expected) in [
+        ("{limit: 11}", "2:28: limit: expected a whole number from 0 to 10, read the number 11".to_string()),
+        ("{limit: -1}", "2:28: limit: expected a whole number from 0 to 10, read the number -1".into()),
+        ("{limit: \"2\"}", "2:28: limit: expected a whole number from 0 to 10, read the text \"2\"".into()),
+        ("{limit: 2.0}", "2:28: limit: expected a whole number from 0 to 10, read the number 2.0".into()),
+        ("{limit: }", "2:26: limit: expected a whole number from 0 to 10, read nothing".into()),
+        ("{retry_mode: ALL}", "2:33: retry_mode: expected FAILED_ACTIONS or ALL_ACTIONS, read the text \"ALL\"".into()),
+        ("{retry_mode: all-action}", "2:33: retry_mode: expected FAILED_ACTIONS or ALL_ACTIONS, read the text \"all-action\"; did you mean \"ALL_ACTIONS\"?".into()),
+        ("{retry_mode: 1}", "2:33: retry_mode: expected FAILED_ACTIONS or ALL_ACTIONS, read the number 1".into()),
+        ("{id: 4}", "2:25: id: expected text, read the number 4; put it in quotes if it is meant".into()),
+        ("{id: \"\"}", "2:25: id: expected text, read the text \"\"".into()),
+        ("{reason: [a]}", "2:29: reason: expected text, read a list".into()),
+        ("[{id: a}, {id: b}, {id: a}]", "2:44: id: \"a\" is taken by the rule on line 2; ids are unique in a policy".into()),
+        ("{error: []}", "2:28: error: the list is empty, so nothing would ever match; name a value or leave error out".into()),
+        ("{error: {}}", "2:28: error: expected text, read a mapping".into()),
+        ("{error: [a, 3, [b]]}", "2:32: error: expected text, read the number 3; put it in quotes if it is meant\n2:35: error: expected text, read a list".into()),
+        ("{status: ABORTED}", "2:29: status: expected FAILED or TIMED_OUT, read \"ABORTED\"; nothing else is ever retried".into()),
+        ("{status: [FAILED, time_out]}", "2:38: status: expected FAILED or TIMED_OUT, read \"time_out\"; did you mean \"TIMED_OUT\"?; nothing else is ever retried".into()),
+        ("{not: [a]}", format!("2:26: not: expected a mapping with the keys {CONDITIONS}, read a list")),
+        ("{not: {limit: 1}}", format!("2:27: not: unknown key \"limit\"; the keys here are {CONDITIONS}")),
+        ("{limt: 1}", format!("2:21: a rule: unknown key \"limt\"; the keys here are {RULE_KEYS}; did you mean \"limit\"?")),
+        ("{errorCode: 1}", format!("2:21: a rule: unknown key \"errorCode\"; the keys here are {RULE_KEYS}; did you mean \"error_code\"?")),
+        ("{colour: 1}", format!("2:21: a rule: unknown key \"colour\"; the keys here are {RULE_KEYS}")),
+        ("{backoff: 30}", "2:30: backoff: expected a mapping with the keys interval_seconds, backoff_rate, max_delay_seconds or jitter_strategy, read the number 30".into()),
+        ("{backoff: {interval: 5}}", "2:31: backoff: unknown key \"interval\"; the keys here are interval_seconds, backoff_rate, max_delay_seconds or jitter_strategy; did you mean \"interval_seconds\"?".into()),
+        ("{backoff: {interval_seconds: -1}}", "2:49: interval_seconds: expected a whole number from 0 to 1209600, read the number -1".into()),
+        ("{backoff: {interval_seconds: 1.5}}", "2:49: interval_seconds: expected a whole number from 0 to 1209600, read the number 1.5".into()),
+        ("{backoff: {max_delay_seconds: 1209601}}", "2:50: max_delay_seconds: expected a whole number from 0 to 1209600, read the number 1209601".into()),
+        ("{backoff: {interval_seconds: 901}}", "2:31: interval_seconds 901 is above max_delay_seconds 900, the default: write both, the second not below the first".into()),
+        ("{backoff: {interval_seconds: 11, max_delay_seconds: 10}}", "2:31: interval_seconds 11 is above max_delay_seconds 10: write both, the second not below the first".into()),
+        ("{backoff: {backoff_rate: 0.9}}", "2:45: backoff_rate: expected a number from 1 to 100, read the number 0.9".into()),
+        ("{backoff: {backoff_rate: 101}}", "2:45: backoff_rate: expected a number from 1 to 100, read the number 101".into()),
+        ("{backoff: {backoff_rate: .nan}}", "2:45: backoff_rate: expected a number from 1 to 100, read the number .nan".into()),
+        ("{backoff: {backoff_rate: \"2\"}}", "2:45: backoff_rate: expected a number from 1 to 100, read the text \"2\"".into()),
+        ("{backoff: {jitter_strategy: full}}", "2:48: jitter_strategy: expected FULL or NONE, read the text \"full\"; did you mean \"FULL\"?".into()),
+    ] {
+        let text = format!("version: 1\nretry: {{automatic: {rule}}}");
+        assert_eq!(wrong(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_word_that_is_not_read_yet_is_not_called_unknown() {
+    for word in [
+        "exit_status",
+        "signal",
+        "signal_reason",
+        "state",
+        "resource",
+        "http_status",
+        "mode",
+        "max_attempts",
+    ] {
+        let expected = format!(
+            "2:21: \"{word}\" belongs to the policy language, but this version does not read it yet: leave it out"
+        );
+        assert_eq!(
+            wrong(&format!("version: 1\nretry: {{automatic: {{{word}: 1}}}}")),
+            expected
+        );
+    }
+    assert_eq!(
+        wrong("version: 1\nretry: {manual: false}\ntests: []"),
+        "2:9: \"manual\" belongs to the policy language, but this version does not read it yet: leave it out\n\
+         3:1: \"tests\" belongs to the policy language, but this version does not read it yet: leave it out"
+    );
+}
+
+#[test]
+fn a_word_kept_for_later_is_not_called_unknown() {
+    for (text, word, place) in [
+        ("version: 1\nretry: {}\nbudget: {fleet: 1}", "fleet", "3:10"),
+        (
+            "version: 1\nretry: {}\nbudget: {per_target: 1}",
+            "per_target",
+            "3:10",
+        ),
+        (
+            "version: 1\nretry: {}\nbudget: {breaker: 1}",
+            "breaker",
+            "3:10",
+        ),
+        (
+            "version: 1\nretry: {automatic: {approval: x}}",
+            "approval",
+            "2:21",
+        ),
+        (
+            "version: 1\nretry: {automatic: {window: x}}",
+            "window",
+            "2:21",
+        ),
+        (
+            "version: 1\nretry: {automatic: {give_up: {}}}",
+            "give_up",
+            "2:21",
+        ),
+        (
+            "version: 1\npolicies: [{name: a, match: {tags: {}}, retry: {}}]",
+            "tags",
+            "2:30",
+        ),
+    ] {
+        assert_eq!(
+            wrong(text),
+            format!(
+                "{place}: \"{word}\" is kept for a later version of the policy language: leave it out"
+            )
+        );
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_order_of_their_places() {
+    let text = r#"version: 3
+retry:
+  automatic:
+    - limit: eleven
+      eror: Lambda.*
+      limit: 12
+    - backoff: { jitter_strategy: SOME }
+      status: [RUNNING]
+      signal: SIGKILL
+      <<: 7
+  nested: 3
+budget: { per_execution: many, fleet: 3 }
+polices: []
+"#;
+    let expected = format!(
+        r#"1:10: version: expected 1, read the number 3
+4:14: limit: expected a whole number from 0 to 10, read the text "eleven"
+5:7: a rule: unknown key "eror"; the keys here are {RULE_KEYS}; did you mean "error"?
+6:7: the key "limit" is here twice; it is on line 4 too
+7:35: jitter_strategy: expected FULL or NONE, read the text "SOME"
+8:16: status: expected FAILED or TIMED_OUT, read "RUNNING"; nothing else is ever retried
+9:7: "signal" belongs to the policy language, but this version does not read it yet: leave it out
+10:7: << takes a mapping, or a list of mappings
+11:11: nested: expected parent or own, read the number 3
+12:26: per_execution: expected a whole number from 0 to 1000, read the text "many"
+12:32: "fleet" is kept for a later version of the policy language: leave it out
+13:1: the document: unknown key "polices"; the keys here are version, retry, policies, never or budget; did you mean "policies"?"#
+    );
+    assert_eq!(wrong(text), expected);
+}
+
+#[test]
+fn duplicate_keys_are_errors_wherever_they_stand() {
+    for (text, expected) in [
+        (
+            "version: 1\nversion: 1\nretry: {}",
+            "2:1: the key \"version\" is here twice; it is on line 1 too",
+        ),
+        (
+            "version: 1\nretry: {automatic: {error: a, \"error\": b}}",
+            "2:31: the key \"error\" is here twice; it is on line 2 too",
+        ),
+        (
+            "{\"version\": 1,\n\"retry\": {},\n\"retry\": {}}",
+            "3:1: the key \"retry\" is here twice; it is on line 2 too",
+        ),
+    ] {
+        assert_eq!(wrong(text), expected);
+    }
+}
+
+#[test]
+fn what_an_anchor_repeats_is_told_once() {
+    let text = "version: 1\npolicies:\n- {name: a, retry: &r {automatic: {limit: 99}}}\n- {name: b, retry: *r}\n";
+    assert_eq!(
+        wrong(text),
+        "3:43: limit: expected a whole number from 0 to 10, read the number 99"
+    );
+    let text = "version: 1\nretry: {automatic: [&r {error: a}, {error: &e [b, 3], cause: *e}]}";
+    assert_eq!(
+        wrong(text),
+        "2:51: error: expected text, read the number 3; put it in quotes if it is meant\n\
+         2:51: cause: expected text, read the number 3; put it in quotes if it is meant"
+    );
+}
+
+#[test]
+fn what_is_no_yaml_is_located() {
+    for (text, place) in [
+        ("version: 1\nretry: {automatic: [", "3:1"),
+        ("version: 1\n\tretry: {}", "1:10"),
+        ("version: 1\nretry: *nobody", "2:8"),
+        ("version: \"1", "1:10"),
+        ("version: 1\n ? [a, b]\n : c", "3:2"),
+    ] {
+        let problem = wrong(text);
+        assert!(problem.starts_with(&format!("{place}: ")), "{problem}");
+    }
+    assert_eq!(
+        wrong("version: 1\nretry: {}\n? [a, b]\n: c"),
+        "3:3: a key is a word, not a list or a mapping"
+    );
+    assert!(
+        wrong("version: &v [*v]")
+            .ends_with("this alias refers to an anchor that is not complete yet")
+    );
+    // Columns count characters.
+    assert!(wrong("version: 1\nretry: {é: 1}").starts_with("2:9: "));
+    assert!(wrong("version: 1\nretry: {\"éé\": {}, x: 1}").contains("2:19: "));
+}
+
+#[test]
+fn a_long_value_is_shortened_in_a_message() {
+    let long = "x".repeat(500);
+    assert_eq!(
+        wrong(&format!("version: 1\nretry: {{automatic: {long}}}")),
+        format!(
+            "2:20: automatic: expected true, false, a rule or a list of rules, read the text \"{}…\"",
+            "x".repeat(60)
+        )
+    );
+}
