@@ -180,13 +180,14 @@ fn conditions(seen: &[Seen<'_>], out: &mut impl Write) -> Result<(), Failed> {
     } in seen
     {
         let Condition { word, values, .. } = condition;
+        let values: Vec<&str> = values.iter().map(|value| value.written.as_str()).collect();
         let not = if *negated { "not " } else { "" };
         let saw = match field {
             None => "nothing: the other service has it".to_owned(),
             Some(Field::Unknown) => "nothing yet: it is to be looked up".to_owned(),
             Some(Field::Withheld) => "nothing: AWS withholds it".to_owned(),
             Some(Field::Absent) => "nothing: it is absent".to_owned(),
-            Some(Field::Known(value)) => visible(&shortened(value)),
+            Some(Field::Known(value)) => visible(&shortened(&value.to_string())),
         };
         let wanted = match values.join(" | ") {
             all if all.chars().count() <= 80 => visible(&all),

@@ -78,13 +78,33 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
     let room = |charge: &Charge| {
         // The charge of this very retry is in the count already.
         policy.automatic.iter().any(|rule| {
+            // What was charged as an error of DynamoDB's has the room of one, if there still is more for it.
+            let limit = match rule.dynamodb_limit {
+                Some(more) if charge.limit == more => more,
+                _ => rule.limit,
+            };
             rule.id == charge.rule
-                && entry.uses(&policy.name, &rule.id).saturating_add(before) <= rule.limit
+                && entry.uses(&policy.name, &rule.id).saturating_add(before) <= limit
         })
     };
     same_policy
         && entry.retries.saturating_add(before) <= document.per_execution
         && entry.verdict.rules.iter().all(room)
+}
+
+/// The verdict on a failure of which all is known, as these views show it.
+pub(crate) fn verdict_on(
+    document: &Document,
+    failure: &Failure,
+    views: Vec<View<'_>>,
+    spent: Spent<'_>,
+) -> Verdict {
+    Judge {
+        views,
+        ..Judge::new(document, failure, spent)
+    }
+    .judge()
+    .verdict
 }
 
 struct Judged {
@@ -96,6 +116,7 @@ struct Judged {
 struct Judge<'a> {
     document: &'a Document,
     failure: &'a Failure,
+    views: Vec<View<'a>>,
     spent: Spent<'a>,
     needs: Vec<Need>,
     needs_entry: bool,
@@ -103,10 +124,11 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    const fn new(document: &'a Document, failure: &'a Failure, spent: Spent<'a>) -> Self {
+    fn new(document: &'a Document, failure: &'a Failure, spent: Spent<'a>) -> Self {
         Self {
             document,
             failure,
+            views: View::of(failure),
             spent,
             needs: Vec::new(),
             needs_entry: false,
@@ -144,7 +166,10 @@ impl<'a> Judge<'a> {
         if let Some(reason) = refused {
             return Verdict::give_up(reason, &policy.name);
         }
-        let views = View::of(self.failure);
+        let views = core::mem::take(&mut self.views);
+        if views.iter().any(View::by_person) {
+            return Verdict::give_up(Reason::StoppedInside, &policy.name);
+        }
         for view in &views {
             for conditions in &self.document.never {
                 if self.assume(conditions.meet(view), false) {
@@ -238,30 +263,33 @@ impl<'a> Judge<'a> {
     }
 
     fn by_rules(&mut self, policy: &'a Policy, views: &[View<'_>]) -> Verdict {
-        let mut found: Vec<&'a Rule> = Vec::new();
+        let mut found: Vec<(&'a Rule, u32)> = Vec::new();
         for view in views {
             let mut matching = None;
             for rule in &policy.automatic {
-                let has_room = self.used(policy, rule) < rule.limit;
+                let limit = rule.limit_for(view);
+                let has_room = self.used(policy, rule) < limit;
                 // A rule that may match is hoped to match if it has room, and hoped not to if it has none.
                 if self.assume(rule.conditions.meet_by_name(view), has_room) {
-                    matching = Some(rule);
+                    matching = Some((rule, limit));
                     break;
                 }
             }
             match matching {
-                Some(rule) if !found.iter().any(|other| other.id == rule.id) => found.push(rule),
+                Some((rule, limit)) if !found.iter().any(|(other, _)| other.id == rule.id) => {
+                    found.push((rule, limit));
+                }
                 Some(_) => {}
                 None => return Verdict::give_up(Reason::Unmatched, &policy.name),
             }
         }
-        let charge = |rule: &Rule| Charge {
+        let charge = |(rule, limit): &(&Rule, u32)| Charge {
             rule: rule.id.clone(),
             reason: rule.reason.clone(),
             used: self.used(policy, rule),
-            limit: rule.limit,
+            limit: *limit,
         };
-        let rules: Vec<Charge> = found.iter().map(|rule| charge(rule)).collect();
+        let rules: Vec<Charge> = found.iter().map(charge).collect();
         let refuse = |because, rules| Verdict {
             rules,
             ..Verdict::give_up(because, &policy.name)
@@ -275,7 +303,7 @@ impl<'a> Judge<'a> {
         if self.retries() >= self.document.per_execution {
             return refuse(Reason::BudgetSpent, rules);
         }
-        let delay = |rule: &&Rule| {
+        let delay = |(rule, _): &(&Rule, u32)| {
             let n = self.used(policy, rule).saturating_add(1);
             rule.backoff.delay_seconds(n, self.draw(&rule.id, n))
         };
@@ -283,7 +311,7 @@ impl<'a> Judge<'a> {
         let all_actions = !found.is_empty()
             && found
                 .iter()
-                .all(|rule| rule.retry_mode == RetryMode::AllActions);
+                .all(|(rule, _)| rule.retry_mode == RetryMode::AllActions);
         self.needs_entry = matches!(self.spent, Spent::Unread)
             && self.failure.retried_before().is_none_or(|times| times > 0);
         Verdict {

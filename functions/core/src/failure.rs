@@ -42,6 +42,16 @@ impl<T> Field<T> {
         }
     }
 
+    /// The same field with another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
+        match self {
+            Self::Unknown => Field::Unknown,
+            Self::Withheld => Field::Withheld,
+            Self::Absent => Field::Absent,
+            Self::Known(value) => Field::Known(change(value)),
+        }
+    }
+
     /// Whether looking it up could still bring something.
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)

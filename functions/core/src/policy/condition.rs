@@ -1,112 +1,95 @@
-//! Conditions, and what they see of a failure.
+//! Conditions, and when they match.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::glob::Glob;
-use crate::failure::{FailedAction, FailedExecution, Failure, Field, Need, Service, What};
-
-/// What can be asked of a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Word {
-    /// FAILED or TIMED_OUT.
-    Status,
-    /// The error's name.
-    Error,
-    /// The error's cause.
-    Cause,
-    /// The stage's name.
-    Stage,
-    /// The failed action's name.
-    Action,
-    /// Source, Build, Deploy, Test, Invoke, Approval or Compute.
-    Category,
-    /// For example CodeBuild.
-    Provider,
-    /// For example JobFailed.
-    ErrorCode,
-    /// The failed action's message.
-    Summary,
-}
-
-impl Word {
-    /// Every condition there is.
-    pub const ALL: [Self; 9] = [
-        Self::Status,
-        Self::Error,
-        Self::Cause,
-        Self::Stage,
-        Self::Action,
-        Self::Category,
-        Self::Provider,
-        Self::ErrorCode,
-        Self::Summary,
-    ];
-
-    /// As a policy writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Error => "error",
-            Self::Cause => "cause",
-            Self::Stage => "stage",
-            Self::Action => "action",
-            Self::Category => "category",
-            Self::Provider => "provider",
-            Self::ErrorCode => "error_code",
-            Self::Summary => "summary",
-        }
-    }
-
-    /// The service that has it.
-    #[must_use]
-    pub const fn service(self) -> Service {
-        match self {
-            Self::Status | Self::Error | Self::Cause => Service::StepFunctions,
-            _ => Service::CodePipeline,
-        }
-    }
-
-    /// Whether upper and lower case are the same to it.
-    #[must_use]
-    pub const fn folds_case(self) -> bool {
-        matches!(
-            self,
-            Self::Status | Self::Category | Self::Provider | Self::Cause | Self::Summary
-        )
-    }
-
-    /// Whether its text may hold secrets: it is matched, and never shown.
-    #[must_use]
-    pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Cause | Self::Summary)
-    }
-
-    /// The fact that brings it.
-    const fn need(self) -> Need {
-        match self.service() {
-            Service::StepFunctions => Need::Description,
-            Service::CodePipeline => Need::PipelineState,
-        }
-    }
-}
+use super::mode::Mode;
+use super::problem::{At, Place};
+use super::view::{Saw, View};
+use super::word::Word;
+use crate::failure::{Field, Need};
 
 /// What one value of a condition asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Pattern {
+pub enum Pattern {
     /// `"*"`: any value, absent too.
     Any,
+    /// `exit_status: "*"`: 1 to 255, or no exit status at all.
+    AnyFailure,
     /// `none`: only absent.
     None,
     /// `States.ALL`: any error.
     AnyError,
     /// `States.TaskFailed`: any error but States.Timeout.
     TaskFailed,
-    /// The whole value.
+    /// This number.
+    Number(i32),
+    /// What this mode retries.
+    Mode(Mode),
+    /// The whole value. A signal may be written with and without SIG.
     Glob(Glob),
+}
+
+/// One value of a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// As written, for messages and the trace.
+    pub written: String,
+    /// What it asks for.
+    pub pattern: Pattern,
+    /// Where it stands.
+    pub at: At,
+}
+
+impl Value {
+    /// A value of a condition on text.
+    pub(super) fn text(word: Word, written: String, place: Place) -> Self {
+        let pattern = match (word, written.as_str()) {
+            (_, "*") => Pattern::Any,
+            (_, "none") => Pattern::None,
+            (Word::Error, "States.ALL") => Pattern::AnyError,
+            (Word::Error, "States.TaskFailed") => Pattern::TaskFailed,
+            (_, text) => Pattern::Glob(Glob::new(text, word.folds_case())),
+        };
+        Self {
+            written,
+            pattern,
+            at: At(place),
+        }
+    }
+
+    pub(super) fn new(written: impl ToString, pattern: Pattern, place: Place) -> Self {
+        Self {
+            written: written.to_string(),
+            pattern,
+            at: At(place),
+        }
+    }
+
+    /// Whether it has a star that stands for more than itself.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        match &self.pattern {
+            Pattern::Glob(glob) => !glob.is_literal(),
+            Pattern::Any | Pattern::AnyFailure => true,
+            _ => false,
+        }
+    }
+
+    /// The same text for values that mean the same.
+    fn canonical(&self, word: Word) -> String {
+        if !word.folds_case() {
+            return self.written.clone();
+        }
+        let folded = self.written.to_lowercase();
+        match folded.strip_prefix("sig") {
+            Some(bare) if word == Word::Signal && !self.is_glob() => bare.to_string(),
+            _ => folded,
+        }
+    }
 }
 
 /// One condition: a word and the values any of which satisfies it.
@@ -114,36 +97,25 @@ pub(super) enum Pattern {
 pub struct Condition {
     /// What it asks for.
     pub word: Word,
-    /// As written, for messages and the trace.
-    pub values: Vec<String>,
-    patterns: Vec<Pattern>,
+    /// Any of them satisfies it.
+    pub values: Vec<Value>,
+    /// Where it stands.
+    pub at: At,
 }
 
 impl Condition {
-    pub(super) fn new(word: Word, values: Vec<String>) -> Self {
-        let pattern = |value: &String| match (word, value.as_str()) {
-            (_, "*") => Pattern::Any,
-            (_, "none") => Pattern::None,
-            (Word::Error, "States.ALL") => Pattern::AnyError,
-            (Word::Error, "States.TaskFailed") => Pattern::TaskFailed,
-            (_, text) => Pattern::Glob(Glob::new(text, word.folds_case())),
-        };
-        let patterns = values.iter().map(pattern).collect();
-        Self {
-            word,
-            values,
-            patterns,
-        }
-    }
-
-    /// How it meets what is known of a failure.
-    fn meets(&self, view: &View<'_>) -> Hit {
+    /// How it meets what is known of a failure; `negated` under `not`.
+    fn meets(&self, view: &View<'_>, negated: bool) -> Hit {
         let Some(field) = view.get(self.word) else {
             return Hit::No;
         };
-        self.patterns
+        let need = self.word.need(view.service());
+        self.values
             .iter()
-            .map(|pattern| one(self.word, pattern, field))
+            .map(|value| match &value.pattern {
+                Pattern::Mode(mode) => mode.meets(view),
+                pattern => one(self.word, pattern, field, need, negated),
+            })
             .fold(Hit::No, Hit::or)
     }
 
@@ -153,13 +125,7 @@ impl Condition {
         let values: BTreeSet<String> = self
             .values
             .iter()
-            .map(|value| {
-                if self.word.folds_case() {
-                    value.to_lowercase()
-                } else {
-                    value.clone()
-                }
-            })
+            .map(|value| value.canonical(self.word))
             .collect();
         // Lengths keep one value apart from two.
         let values: Vec<String> = values
@@ -172,32 +138,49 @@ impl Condition {
     /// Whether it names exactly `error`, without a glob.
     fn names(&self, error: &str) -> bool {
         self.word == Word::Error
-            && self.patterns.iter().any(|pattern| match pattern {
-                Pattern::Glob(glob) => glob.is_literal() && glob.matches(error),
+            && self.values.iter().any(|value| match &value.pattern {
+                Pattern::Glob(glob) => glob.literal() == Some(error),
                 _ => false,
             })
     }
 }
 
-fn one(word: Word, pattern: &Pattern, field: Field<&str>) -> Hit {
+fn one(word: Word, pattern: &Pattern, field: Field<Saw<'_>>, need: Need, negated: bool) -> Hit {
     match (pattern, field) {
-        (Pattern::Any, _) => Hit::Yes,
-        (_, Field::Unknown) => Hit::Unknown(word.need()),
+        // `not` excludes nothing by what is absent, unless it says none.
+        (Pattern::Any | Pattern::AnyFailure, Field::Absent) => Hit::from(!negated),
+        (Pattern::Any, Field::Unknown | Field::Withheld) if !negated => Hit::Yes,
+        (_, Field::Unknown) => Hit::Unknown(need),
         (_, Field::Withheld) => Hit::Withheld,
         (Pattern::None, Field::Absent) => Hit::Yes,
         (Pattern::None, Field::Known(_)) | (_, Field::Absent) => Hit::No,
-        (Pattern::AnyError, Field::Known(_)) => Hit::Yes,
-        (Pattern::TaskFailed, Field::Known(error)) => Hit::from(error != "States.Timeout"),
-        (Pattern::Glob(glob), Field::Known(value)) => {
-            Hit::from(glob.matches(matched_part(word, value)))
-        }
+        (Pattern::Any | Pattern::AnyError, Field::Known(_)) => Hit::Yes,
+        (Pattern::AnyFailure, Field::Known(saw)) => Hit::from(matches!(saw, Saw::Number(1..=255))),
+        (Pattern::Number(number), Field::Known(saw)) => Hit::from(saw == Saw::Number(*number)),
+        (Pattern::TaskFailed, Field::Known(saw)) => Hit::from(saw != Saw::Text("States.Timeout")),
+        (Pattern::Glob(glob), Field::Known(Saw::Text(value))) => Hit::from(match word {
+            Word::Signal => is_signal(glob, value),
+            word if word.is_secret() => glob.matches(first_32_kib(value)),
+            _ => glob.matches(value),
+        }),
+        // A mode is asked elsewhere; a glob is never set on a number.
+        (Pattern::Mode(_) | Pattern::Glob(_), Field::Known(_)) => Hit::No,
     }
 }
 
+/// `SIGKILL` and `kill` are one signal, whichever of the two a policy or a platform writes.
+fn is_signal(glob: &Glob, value: &str) -> bool {
+    let bare = match value.get(..3) {
+        Some(sig) if sig.eq_ignore_ascii_case("sig") => value.get(3..).unwrap_or_default(),
+        _ => value,
+    };
+    glob.matches(bare) || glob.matches(&format!("SIG{bare}"))
+}
+
 /// Causes and messages are matched in their first 32 KiB, which is all that Step Functions keeps.
-fn matched_part(word: Word, value: &str) -> &str {
+pub(super) fn first_32_kib(value: &str) -> &str {
     const MOST: usize = 32 * 1024;
-    if !word.is_secret() || value.len() <= MOST {
+    if value.len() <= MOST {
         return value;
     }
     let end = value
@@ -216,6 +199,8 @@ pub struct Conditions {
     pub all: Vec<Condition>,
     /// Any of them excludes.
     pub not: Vec<Condition>,
+    /// Where the rule or the entry of `never` stands that has them.
+    pub at: At,
 }
 
 /// Errors that a rule matches only by naming them: a redrive rarely helps against either.
@@ -234,12 +219,12 @@ impl Conditions {
         let all = self
             .all
             .iter()
-            .map(|condition| condition.meets(view))
+            .map(|condition| condition.meets(view, false))
             .fold(Hit::Yes, Hit::and);
         let excluded = self
             .not
             .iter()
-            .map(|condition| condition.meets(view))
+            .map(|condition| condition.meets(view, true))
             .fold(Hit::No, Hit::or);
         all.and(excluded.not())
     }
@@ -248,12 +233,12 @@ impl Conditions {
     #[must_use]
     pub fn meet_by_name(&self, view: &View<'_>) -> Hit {
         let may_retry = match view.get(Word::Error) {
-            Some(Field::Known(error)) if BY_NAME_ONLY.contains(&error) => {
+            Some(Field::Known(Saw::Text(error))) if BY_NAME_ONLY.contains(&error) => {
                 Hit::from(self.all.iter().any(|condition| condition.names(error)))
             }
             // It may be one of them. Where AWS withholds it, what rules do not ask for is not held against
             // a retry.
-            Some(Field::Unknown) => Hit::Unknown(Word::Error.need()),
+            Some(Field::Unknown) => Hit::Unknown(Word::Error.need(view.service())),
             _ => Hit::Yes,
         };
         may_retry.and(self.meet(view))
@@ -267,7 +252,7 @@ impl Conditions {
                 condition,
                 negated,
                 field: view.get(condition.word),
-                hit: condition.meets(view),
+                hit: condition.meets(view, negated),
             }
         };
         self.all
@@ -302,7 +287,7 @@ pub struct Seen<'a> {
     /// It stands under `not`.
     pub negated: bool,
     /// The value; none where the other service has it.
-    pub field: Option<Field<&'a str>>,
+    pub field: Option<Field<Saw<'a>>>,
     /// Whether it matched.
     pub hit: Hit,
 }
@@ -321,6 +306,16 @@ pub enum Hit {
 }
 
 impl Hit {
+    /// What `matches` says of a value, once there is one; what is absent does not match.
+    pub(super) fn of<T>(field: Field<T>, need: Need, matches: impl FnOnce(T) -> bool) -> Self {
+        match field {
+            Field::Unknown => Self::Unknown(need),
+            Field::Withheld => Self::Withheld,
+            Field::Absent => Self::No,
+            Field::Known(value) => Self::from(matches(value)),
+        }
+    }
+
     #[must_use]
     const fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -333,7 +328,7 @@ impl Hit {
     }
 
     #[must_use]
-    const fn or(self, other: Self) -> Self {
+    pub(super) const fn or(self, other: Self) -> Self {
         self.not().and(other.not()).not()
     }
 
@@ -350,65 +345,5 @@ impl Hit {
 impl From<bool> for Hit {
     fn from(hit: bool) -> Self {
         if hit { Self::Yes } else { Self::No }
-    }
-}
-
-/// What conditions see: an execution, or one failed action of a stage.
-#[derive(Debug, Clone, Copy)]
-pub enum View<'a> {
-    /// A failed execution.
-    Execution(&'a FailedExecution),
-    /// A failed action; none while it is not known which action failed.
-    Action {
-        /// The stage's name.
-        stage: &'a str,
-        /// The action.
-        action: Option<&'a FailedAction>,
-    },
-}
-
-impl<'a> View<'a> {
-    /// Everything of a failure that rules look at: one view for an execution, one for each failed action of
-    /// a stage, and one without an action while nobody has looked.
-    #[must_use]
-    pub fn of(failure: &'a Failure) -> Vec<Self> {
-        match &failure.what {
-            What::Execution(execution) => [View::Execution(execution)].into(),
-            What::Stage(failed) => {
-                let stage = failure.subject.arn().rsplit('/').next().unwrap_or_default();
-                let see = |action| View::Action { stage, action };
-                match &failed.standing {
-                    Field::Known(standing) => standing.failed.iter().map(Some).map(see).collect(),
-                    _ => [see(failed.announced.as_ref())].into(),
-                }
-            }
-        }
-    }
-
-    /// The value behind a word; none where only the other service has it.
-    #[must_use]
-    pub fn get(&self, word: Word) -> Option<Field<&'a str>> {
-        match *self {
-            View::Execution(execution) => match word {
-                Word::Status => Some(Field::Known(execution.status.as_str())),
-                Word::Error => Some(execution.error.as_text()),
-                Word::Cause => Some(execution.cause.as_text()),
-                _ => None,
-            },
-            View::Action { stage, action } => {
-                let of = |field: fn(&'a FailedAction) -> Field<&'a str>| {
-                    action.map_or(Field::Unknown, field)
-                };
-                match word {
-                    Word::Stage => Some(Field::Known(stage)),
-                    Word::Action => Some(of(|action| Field::Known(action.action.as_str()))),
-                    Word::Category => Some(of(|action| action.category.as_text())),
-                    Word::Provider => Some(of(|action| action.provider.as_text())),
-                    Word::ErrorCode => Some(of(|action| action.error_code.as_text())),
-                    Word::Summary => Some(of(|action| action.summary.as_text())),
-                    _ => None,
-                }
-            }
-        }
     }
 }

@@ -46,6 +46,24 @@ impl Glob {
         self.runs.len() == 1
     }
 
+    /// The one value that it names, unless it has a star.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        match self.runs.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// What a value begins and ends with to match.
+    pub(super) fn ends(&self) -> (&str, &str) {
+        match self.runs.as_slice() {
+            [] => ("", ""),
+            [only] => (only, only),
+            [first, .., last] => (first, last),
+        }
+    }
+
     /// Whether the whole of `value` matches. Takes time proportional to `value` for each literal run at most.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {

@@ -4,18 +4,30 @@
 //! to a target, the first whose `match` matches; in it the first rule whose conditions match is *the* rule.
 //! Policies are never merged, and when the rule's limit is spent no later rule is consulted.
 
+mod backoff;
+mod case;
 mod condition;
 mod glob;
+mod index;
+mod mode;
 mod node;
 mod problem;
 mod read;
+mod view;
+mod word;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use self::condition::{Condition, Conditions, Hit, Seen, View, Word};
+pub use self::backoff::{Backoff, JitterStrategy};
+pub use self::case::{Case, Expect, Test, judge};
+pub use self::condition::{Condition, Conditions, Hit, Pattern, Seen, Value};
 pub use self::glob::Glob;
-pub use self::problem::{Place, Problem, Problems};
+use self::index::Index;
+pub use self::mode::Mode;
+pub use self::problem::{At, Place, Problem, Problems, Severity};
+pub use self::view::{Saw, View};
+pub use self::word::Word;
 use crate::failure::{Service, Subject};
 use crate::verdict::RetryMode;
 
@@ -28,6 +40,18 @@ pub struct Document {
     pub policies: Vec<Policy>,
     /// Most automatic retries of one execution or one stage, over all rules.
     pub per_execution: u32,
+    /// Failures with the decision expected of them.
+    pub tests: Vec<Test>,
+    index: Index,
+}
+
+/// What reading a document came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// The document, or everything that keeps it from being used.
+    pub document: Result<Document, Problems>,
+    /// What may not do what its author expects, in the order of places. There are warnings beside errors too.
+    pub warnings: Vec<Problem>,
 }
 
 impl Document {
@@ -36,15 +60,37 @@ impl Document {
     /// # Errors
     /// All problems at once, each with its place, what was read and what is allowed.
     pub fn parse(text: &str) -> Result<Self, Problems> {
+        Self::read(text).document
+    }
+
+    /// Reads a document, with the warnings that reading alone can give.
+    #[must_use]
+    pub fn read(text: &str) -> Checked {
         read::document(text)
     }
 
     /// The one policy that applies to a subject: the first whose `match` matches.
     #[must_use]
     pub fn policy_for(&self, subject: &Subject) -> Option<&Policy> {
-        self.policies
-            .iter()
-            .find(|policy| policy.scope.covers(subject))
+        let at = self.policy_index(subject)?;
+        self.policies.get(at)
+    }
+
+    /// Where in [`policies`](Self::policies) that one stands. What it costs does not grow with the number of
+    /// policies whose `match` names other targets.
+    #[must_use]
+    pub fn policy_index(&self, subject: &Subject) -> Option<usize> {
+        let (service, account, region, name) = (
+            subject.service(),
+            subject.account(),
+            subject.region(),
+            subject.target(),
+        );
+        self.index.first(service, account, name, |at| {
+            self.policies
+                .get(at)
+                .is_some_and(|policy| policy.scope.names(service, account, region, name))
+        })
     }
 }
 
@@ -57,8 +103,33 @@ pub struct Policy {
     pub scope: Scope,
     /// The rules for automatic retries. None: nothing is automatic.
     pub automatic: Vec<Rule>,
+    /// What people may do with redrive's own commands.
+    pub manual: Manual,
     /// Who judges a child that a parent execution started.
     pub nested: Nested,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// `retry.manual`: what redrive's own commands let people do. The services' consoles do not ask it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manual {
+    /// Whether they may retry by hand.
+    pub allowed: bool,
+    /// Words for those who may not.
+    pub reason: Option<String>,
+    /// Legal as in Buildkite, and idle: neither service can retry what passed.
+    pub permit_on_passed: bool,
+}
+
+impl Default for Manual {
+    fn default() -> Self {
+        Self {
+            allowed: true,
+            reason: None,
+            permit_on_passed: false,
+        }
+    }
 }
 
 /// Who judges an execution that names its parent.
@@ -84,22 +155,31 @@ impl Scope {
     /// Whether a subject's target is covered.
     #[must_use]
     pub fn covers(&self, subject: &Subject) -> bool {
+        self.names(
+            subject.service(),
+            subject.account(),
+            subject.region(),
+            subject.target(),
+        )
+    }
+
+    fn names(&self, service: Service, account: &str, region: &str, name: &str) -> bool {
         let any = |globs: &Option<Vec<Glob>>, value: &str| {
             globs
                 .as_ref()
                 .is_none_or(|globs| globs.iter().any(|glob| glob.matches(value)))
         };
-        let (own, other) = match subject.service() {
+        let (own, other) = match service {
             Service::StepFunctions => (&self.state_machine, &self.pipeline),
             Service::CodePipeline => (&self.pipeline, &self.state_machine),
         };
         let target = match (own, other) {
-            (Some(_), _) => any(own, subject.target()),
+            (Some(_), _) => any(own, name),
             // Only the other service's targets are named.
             (None, Some(_)) => false,
             (None, None) => true,
         };
-        target && any(&self.account, subject.account()) && any(&self.region, subject.region())
+        target && any(&self.account, account) && any(&self.region, region)
     }
 }
 
@@ -111,80 +191,33 @@ pub struct Rule {
     pub id: String,
     /// When it matches.
     pub conditions: Conditions,
+    /// The id was written, and does not follow from the conditions.
+    pub named: bool,
     /// Retries it may spend on one subject, 0 to 10; 0 forbids.
     pub limit: u32,
+    /// The same for DynamoDB's errors where a mode knows better: `legacy`, with neither `limit` nor
+    /// `max_attempts` written.
+    pub dynamodb_limit: Option<u32>,
+    /// The mode that its defaults come from.
+    pub mode: Option<Mode>,
     /// How long to wait.
     pub backoff: Backoff,
     /// How a stage is retried.
     pub retry_mode: RetryMode,
     /// Words for people.
     pub reason: Option<String>,
+    /// Where it stands.
+    pub at: At,
 }
 
-/// Step Functions' own four words.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Backoff {
-    /// Seconds before the first retry.
-    pub interval_seconds: u32,
-    /// By how much each further wait grows.
-    pub backoff_rate: f64,
-    /// Seconds that no wait exceeds, up to 14 days.
-    pub max_delay_seconds: u32,
-    /// Whether the wait is drawn from `[0, delay]`.
-    pub jitter_strategy: JitterStrategy,
-}
-
-/// Whether waits are spread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum JitterStrategy {
-    /// Uniform in `[0, delay]`.
-    #[default]
-    Full,
-    /// The delay itself.
-    None,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            interval_seconds: 30,
-            backoff_rate: 2.0,
-            max_delay_seconds: 900,
-            jitter_strategy: JitterStrategy::Full,
-        }
-    }
-}
-
-impl Backoff {
-    /// The wait before a rule's `n`-th use, counted from 1, in whole seconds rounded down:
-    /// `min(interval_seconds * backoff_rate^(n-1), max_delay_seconds)`, or under FULL jitter the part of it
-    /// that `draw` gives, `draw` being uniform over all its values and the same for the same failure.
+impl Rule {
+    /// Retries that it may spend on a subject with this failure.
     #[must_use]
-    pub fn delay_seconds(&self, n: u32, draw: u64) -> u32 {
-        let max = f64::from(self.max_delay_seconds);
-        let mut delay = f64::from(self.interval_seconds).min(max);
-        for _ in 1..n {
-            if delay >= max {
-                break;
-            }
-            delay = (delay * self.backoff_rate).min(max);
+    pub fn limit_for(&self, view: &View<'_>) -> u32 {
+        match self.dynamodb_limit {
+            Some(limit) if mode::is_dynamodbs(view.error()) => limit,
+            _ => self.limit,
         }
-        if self.jitter_strategy == JitterStrategy::Full {
-            // 53 bits are what a float holds exactly: a fraction in [0, 1].
-            #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-            let fraction = (draw >> 11) as f64 / ((1_u64 << 53) - 1) as f64;
-            delay *= fraction;
-        } else {
-            // 100 * 1.15 is 114.99999999999999 to a float, and 115 to a person.
-            delay += 1e-6;
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "0 to 14 days"
-        )]
-        let whole = delay as u32;
-        whole
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 /// Line and column, both counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Place {
     /// The line.
     pub line: usize,
@@ -14,11 +14,35 @@ pub struct Place {
     pub column: usize,
 }
 
+/// Where a part of the model stands in its document. Any two are equal: what a document means does not hang
+/// on how it is laid out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct At(pub Place);
+
+impl PartialEq for At {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for At {}
+
+/// Whether a document with a problem can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// It cannot.
+    Error,
+    /// It can, and may not do what its author expects.
+    Warning,
+}
+
 /// One thing wrong with a policy document: a user's error, never the program's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where it stands.
     pub place: Place,
+    /// Whether the document can be used all the same.
+    pub severity: Severity,
     /// What was read, what is allowed, and where a known word is close, that word.
     pub message: String,
 }
@@ -27,7 +51,15 @@ impl Problem {
     pub(super) fn new(place: Place, message: impl Into<String>) -> Self {
         Self {
             place,
+            severity: Severity::Error,
             message: message.into(),
+        }
+    }
+
+    pub(super) fn warning(place: Place, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::new(place, message)
         }
     }
 }
@@ -83,7 +115,7 @@ fn closest<'a>(read: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// Case, dashes and underscores are what people get wrong without meaning another word.
-fn simplified(word: &str) -> String {
+pub(super) fn simplified(word: &str) -> String {
     word.chars()
         .filter(|c| !matches!(c, '_' | '-' | ' ' | '.'))
         .flat_map(char::to_lowercase)

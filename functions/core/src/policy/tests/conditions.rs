@@ -248,7 +248,7 @@ fn two_errors_are_matched_only_by_their_names() {
             .never
             .remove(0);
         let execution = failed(Field::Known(error), Field::Absent);
-        assert_eq!(never.meet(&View::Execution(&execution)), Hit::Yes);
+        assert_eq!(never.meet(&View::execution(&execution)), Hit::Yes);
     }
     // Lower case is another error's name.
     assert_eq!(on_error("{}", Field::Known("states.runtime")), Hit::Yes);
@@ -322,8 +322,12 @@ fn a_stage_is_seen_once_for_each_failed_action() {
         View::of(failure)
             .iter()
             .map(|view| {
-                assert_eq!(view.get(Word::Stage), Some(Field::Known("Build")));
-                view.get(Word::Action).map(|field| text(Some(field)))
+                assert_eq!(
+                    view.get(Word::Stage),
+                    Some(Field::Known(Saw::Text("Build")))
+                );
+                view.get(Word::Action)
+                    .map(|field| field.map(|saw| saw.to_string()))
             })
             .collect()
     };
@@ -353,7 +357,7 @@ fn a_stage_is_seen_once_for_each_failed_action() {
 fn a_trace_says_what_each_condition_saw() {
     let rule = rule("{error: 'S3.*', cause: '*token*', not: {summary: x}}");
     let execution = failed(Field::Known("S3.SlowDown"), Field::Known("my token"));
-    let view = View::Execution(&execution);
+    let view = View::execution(&execution);
     let seen = rule.conditions.seen(&view);
     let told: Vec<(Word, bool, Hit)> = seen
         .iter()

@@ -37,6 +37,12 @@ fn rule(rule: &str) -> Rule {
     rules.remove(0)
 }
 
+/// The values of a rule's first condition, as written.
+fn written(rule: &Rule) -> Vec<String> {
+    let values = &rule.conditions.all[0].values;
+    values.iter().map(|value| value.written.clone()).collect()
+}
+
 fn text(field: Option<Field<&str>>) -> Field<alloc::string::String> {
     match field {
         None | Some(Field::Absent) => Field::Absent,
@@ -82,14 +88,11 @@ fn on_error(conditions: &str, error: Field<&str>) -> Hit {
 fn on(conditions: &str, execution: &FailedExecution) -> Hit {
     rule(conditions)
         .conditions
-        .meet_by_name(&View::Execution(execution))
+        .meet_by_name(&View::execution(execution))
 }
 
 fn on_action(conditions: &str, action: Option<&FailedAction>) -> Hit {
-    let view = View::Action {
-        stage: "Verify",
-        action,
-    };
+    let view = View::action("Verify", action);
     rule(conditions).conditions.meet_by_name(&view)
 }
 

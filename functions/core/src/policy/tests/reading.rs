@@ -168,7 +168,7 @@ fn on_yes_and_no_are_text() {
         "0xg",
     ] {
         let rule = rule(&format!("{{error: {word}}}"));
-        assert_eq!(rule.conditions.all[0].values, [word]);
+        assert_eq!(written(&rule), [word]);
         let document = read(&format!(
             "version: 1\npolicies: [{{name: {word}, retry: {{automatic: false}}}}]"
         ));
@@ -187,7 +187,7 @@ fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
             "version: 1\nretry: \n automatic: \n  error: {text}\n"
         ));
         let rule = &document.policies[0].automatic[0];
-        assert_eq!(rule.conditions.all[0].values, ["503"], "{text}");
+        assert_eq!(written(rule), ["503"], "{text}");
     }
     for (value, described) in [
         ("503", "the number 503"),
@@ -219,7 +219,7 @@ fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
     ] {
         let execution = failed(Field::Known("E"), cause);
         assert_eq!(
-            conditions.meet(&View::Execution(&execution)),
+            conditions.meet(&View::execution(&execution)),
             hit,
             "{cause:?}"
         );
