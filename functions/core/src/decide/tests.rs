@@ -559,17 +559,54 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             "need description",
         ),
         (rules("{id: r}"), execution(open_end), "need history"),
-        // Not asked for where nothing hangs on it.
+        // It may say that a person stopped the job inside.
         (
             rules("{id: r}"),
             execution(|e| e.cause = Field::Unknown),
-            "retry matched by r",
+            "need description",
         ),
         (
             rules("{id: r, cause: '*'}"),
             execution(|e| e.cause = Field::Unknown),
+            "need description",
+        ),
+        // The state that failed is asked for where a rule that matches so far asks for it.
+        (
+            rules("{id: r, state: 'Load*'}"),
+            execution(|_| ()),
+            "need history",
+        ),
+        (
+            rules("[{id: r, error: 'S3.*'}, {id: s, state: 'Load*'}]"),
+            execution(|_| ()),
             "retry matched by r",
         ),
+        (
+            rules("{id: r, error: Lambda.*, resource: x}"),
+            execution(|_| ()),
+            "give_up unmatched",
+        ),
+        (
+            rules("[{id: no, state: 'Load*', limit: 0}, {id: r}]"),
+            execution(|_| ()),
+            "need history",
+        ),
+        (
+            rules("[{id: no, state: 'Load*', limit: 0}, {id: never, limit: 0}]"),
+            execution(|_| ()),
+            "give_up forbidden by never",
+        ),
+        (
+            rules("{id: r, not: {state: 'Load*'}}"),
+            execution(|e| e.state = known("Load orders")),
+            "give_up unmatched",
+        ),
+        (
+            rules("{id: r, state: 'Load*'}"),
+            execution(|e| e.state = known("Load orders")),
+            "retry matched by r",
+        ),
+        // Not asked for where nothing hangs on it.
         (
             rules("{id: r, error: Lambda.*}"),
             execution(open_end),
@@ -1151,4 +1188,43 @@ fn todays_policy_can_only_take_a_queued_retry_away() {
         &rules("[{id: b, limit: 0}, {id: a, limit: 1}]"),
         &both
     ));
+}
+
+#[test]
+fn a_queued_retry_of_dynamodbs_keeps_the_room_that_legacy_gives_it() {
+    let legacy = rules("{id: r, mode: legacy}").with_budget(100);
+    let failure = execution(|e| e.error = known("DynamoDB.ThrottlingException"));
+    let entry = |limit, times| {
+        let mut entry = retried(&legacy, &failure, &["r"], times);
+        for charge in &mut entry.verdict.rules {
+            charge.limit = limit;
+        }
+        entry
+    };
+    for (charged, times, allowed) in [(9, 9, true), (9, 10, false), (4, 4, true), (4, 5, false)] {
+        assert_eq!(
+            still_allows(&legacy, &entry(charged, times)),
+            allowed,
+            "{times} of {charged}"
+        );
+    }
+    // The limit that is written today counts.
+    let limited = rules("{id: r, mode: legacy, limit: 5}").with_budget(100);
+    assert!(still_allows(&limited, &entry(9, 5)));
+    assert!(!still_allows(&limited, &entry(9, 6)));
+}
+
+#[test]
+fn counts_survive_another_order_and_other_limits() {
+    let before = rules("[{error: Lambda.*, limit: 1}, {mode: standard, limit: 2}]");
+    let after = rules("[{mode: [standard], max_attempts: 4}, {error: Lambda.*, limit: 5}]");
+    let failure = execution(|e| e.redrive_count = Field::Known(2));
+    let id = before.policies[0].automatic[1].id.as_str();
+    let entry = retried(&before, &failure, &[id], 2);
+    assert_eq!(
+        said(&decide(&before, &failure, Spent::Entry(&entry))),
+        format!("give_up limit_spent by {id}")
+    );
+    let more = verdict(&after, &failure, Spent::Entry(&entry));
+    assert_eq!((more.rules[0].used, more.rules[0].limit), (2, 3));
 }

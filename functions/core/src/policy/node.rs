@@ -235,7 +235,8 @@ impl Builder {
                         entries, merged, ..
                     } => Kind::Map(merge(entries, merged, &mut self.problems)),
                 };
-                self.count(done.size, done.place)?;
+                // What is in it was counted as it came.
+                self.count(1, done.place)?;
                 self.add(
                     Node {
                         place: done.place,

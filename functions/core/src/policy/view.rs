@@ -48,7 +48,7 @@ pub(super) struct Told<'a> {
     pub(super) signal: Field<&'a str>,
     pub(super) signal_reason: Field<SignalReason>,
     pub(super) http_status: Field<u16>,
-    by_person: bool,
+    pub(super) by_person: bool,
 }
 
 impl From<Ended> for Told<'_> {

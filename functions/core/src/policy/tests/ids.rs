@@ -45,3 +45,45 @@ fn a_rules_id_follows_from_its_conditions_alone() {
     // Counts in the ledger hang on these words: they must never change.
     assert_eq!(id("{}"), "rule-af5570f5a1");
 }
+
+#[test]
+fn each_way_to_write_a_condition_has_one_id() {
+    let id = |text: &str| rule(text).id;
+    for (one, other) in [
+        ("{exit_status: [1, -1]}", "{exit_status: ['-1', 1, 0x1]}"),
+        ("{signal: SIGKILL}", "{signal: [kill, sigkill]}"),
+        ("{signal_reason: Agent_Stop}", "{signal_reason: agent_stop}"),
+        ("{mode: legacy}", "{mode: legacy, max_attempts: 3}"),
+        (
+            "{mode: legacy, limit: 1}",
+            "{backoff: {interval_seconds: 1}, mode: [legacy]}",
+        ),
+        ("{http_status: [503, 500]}", "{http_status: [500, 503]}"),
+        ("{state: a, resource: b}", "{resource: b, state: a}"),
+    ] {
+        assert_eq!(id(one), id(other), "{one} and {other}");
+    }
+    let texts = [
+        "{exit_status: 1}",
+        "{http_status: 100}",
+        "{exit_status: 100}",
+        "{exit_status: '*'}",
+        "{exit_status: none}",
+        "{signal: 'SIG*'}",
+        "{signal: '*'}",
+        "{signal: none}",
+        "{signal_reason: cancel}",
+        "{signal_reason: none}",
+        "{mode: standard}",
+        "{mode: adaptive}",
+        "{state: a}",
+        "{state: A}",
+        "{resource: a}",
+        "{not: {state: a}}",
+    ];
+    let ids: BTreeSet<String> = texts.iter().map(|text| id(text)).collect();
+    assert_eq!(ids.len(), texts.len());
+    // As for every other word: these must never change.
+    assert_eq!(id("{exit_status: [-1, 137]}"), "rule-29bee453fd");
+    assert_eq!(id("{mode: standard}"), "rule-2fabd52675");
+}

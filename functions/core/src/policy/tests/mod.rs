@@ -11,12 +11,18 @@ use crate::failure::{
 use crate::time::Time;
 
 mod backoff;
+mod cases;
 mod conditions;
 mod hostile;
 mod ids;
+mod index;
+mod modes;
 mod problems;
 mod reading;
 mod scopes;
+mod vectors;
+mod warnings;
+mod words;
 
 fn read(text: &str) -> Document {
     Document::parse(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
@@ -104,4 +110,27 @@ fn run(machine: &str) -> Subject {
 
 fn stage_of(pipeline: &str) -> Subject {
     Subject::stage("aws", "eu-west-1", "111122223333", pipeline, "Build", "e-1")
+}
+
+/// A failure in normalised words, in flow style and without its braces, as a test of a document has it.
+fn case(words: &str) -> Case {
+    let text = format!(
+        "{{version: 1, retry: {{}}, tests: [{{name: t, failure: {{{words}}}, expect: ignore}}]}}"
+    );
+    read(&text).tests.remove(0).attempts.remove(0)
+}
+
+/// How a rule with these conditions meets a failure in normalised words.
+fn met(conditions: &str, words: &str) -> Hit {
+    let case = case(words);
+    rule(conditions).conditions.meet_by_name(&case.views()[0])
+}
+
+/// The decisions of a rule on consecutive failures in normalised words, each retried that may be.
+fn decided(document: &Document, attempts: &[&str]) -> Vec<String> {
+    let cases: Vec<Case> = attempts.iter().map(|words| case(words)).collect();
+    let told = |verdict: crate::verdict::Verdict| {
+        format!("{} {}", verdict.decision.as_str(), verdict.because)
+    };
+    judge(document, &cases, &[]).into_iter().map(told).collect()
 }

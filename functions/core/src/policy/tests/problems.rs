@@ -244,3 +244,143 @@ fn a_long_value_is_shortened_in_a_message() {
         )
     );
 }
+
+#[test]
+fn each_problem_of_a_condition_has_its_place_and_its_words() {
+    let exit = "exit_status: expected a whole number from -1 to 255, \"*\" or none, read";
+    let http = "http_status: expected a whole number from 100 to 599 or none, read";
+    for (rule, expected) in [
+        ("{exit_status: 256}", format!("2:34: {exit} the number 256")),
+        ("{exit_status: -2}", format!("2:34: {exit} the number -2")),
+        ("{exit_status: 1.5}", format!("2:34: {exit} the number 1.5")),
+        ("{exit_status: '300'}", format!("2:34: {exit} the text \"300\"")),
+        ("{exit_status: '1*'}", format!("2:34: {exit} the text \"1*\"")),
+        ("{exit_status: '+1'}", format!("2:34: {exit} the text \"+1\"")),
+        ("{exit_status: true}", format!("2:34: {exit} true")),
+        ("{exit_status: }", format!("2:32: {exit} nothing")),
+        ("{exit_status: {}}", format!("2:34: {exit} a mapping")),
+        ("{exit_status: [1, [2]]}", format!("2:38: {exit} a list")),
+        ("{exit_status: []}", "2:34: exit_status: the list is empty, so nothing would ever match; name a value or leave exit_status out".into()),
+        ("{not: {exit_status: 999}}", format!("2:40: {exit} the number 999")),
+        ("{http_status: 99}", format!("2:34: {http} the number 99")),
+        ("{http_status: 600}", format!("2:34: {http} the number 600")),
+        ("{http_status: '503'}", format!("2:34: {http} the text \"503\"; write it without quotes")),
+        ("{http_status: '*'}", format!("2:34: {http} the text \"*\"; leave http_status out to match any")),
+        ("{http_status: 5xx}", format!("2:34: {http} the text \"5xx\"; name each number, there are no globs here")),
+        ("{signal: 9}", "2:29: signal: expected text, read the number 9; put it in quotes if it is meant".into()),
+        ("{signal_reason: 'agent_*'}", "2:36: signal_reason: there are no globs here but \"*\" alone, read \"agent_*\"; name agent_stop, cancel, process_run_error, stack_error, agent_refused, agent_incompatible or signature_rejected".into()),
+        ("{signal_reason: 3}", "2:36: signal_reason: expected text, read the number 3; put it in quotes if it is meant".into()),
+        ("{mode: standart}", "2:27: mode: expected legacy, standard or adaptive, read the text \"standart\"; did you mean \"standard\"?".into()),
+        ("{mode: Legacy}", "2:27: mode: expected legacy, standard or adaptive, read the text \"Legacy\"; did you mean \"legacy\"?".into()),
+        ("{mode: '*'}", "2:27: mode: expected legacy, standard or adaptive, read the text \"*\"".into()),
+        ("{max_attempts: 3}", "2:21: max_attempts stands only beside mode; without one write limit, which is max_attempts less the first call".into()),
+        ("{not: {mode: legacy}, max_attempts: 3}", "2:42: max_attempts stands only beside mode; without one write limit, which is max_attempts less the first call".into()),
+        ("{mode: legacy, limit: 2, max_attempts: 3}", "2:45: max_attempts and limit exclude each other: max_attempts counts the first call, limit the retries alone; keep one".into()),
+        ("{limit: 2, max_attempts: 3}", "2:31: max_attempts and limit exclude each other: max_attempts counts the first call, limit the retries alone; keep one".into()),
+        ("{mode: legacy, max_attempts: 0}", "2:49: max_attempts: expected a whole number from 1 to 11, read the number 0".into()),
+        ("{mode: legacy, max_attempts: 12}", "2:49: max_attempts: expected a whole number from 1 to 11, read the number 12".into()),
+        ("{mode: standard, backoff: {interval_seconds: 601}}", "2:47: interval_seconds 601 is above max_delay_seconds 600, which mode standard sets: write both, the second not below the first".into()),
+        ("{state: 3}", "2:28: state: expected text, read the number 3; put it in quotes if it is meant".into()),
+    ] {
+        let text = format!("version: 1\nretry: {{automatic: {rule}}}");
+        assert_eq!(wrong(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn each_problem_of_manual_has_its_place_and_its_words() {
+    for (manual, expected) in [
+        (
+            "3",
+            "2:17: manual: expected true, false or a mapping with the keys allowed, reason or permit_on_passed, read the number 3",
+        ),
+        (
+            "no",
+            "2:17: manual: expected true, false or a mapping with the keys allowed, reason or permit_on_passed, read the text \"no\"",
+        ),
+        (
+            "[]",
+            "2:17: manual: expected true, false or a mapping with the keys allowed, reason or permit_on_passed, read a list",
+        ),
+        (
+            "{alowed: false}",
+            "2:18: manual: unknown key \"alowed\"; the keys here are allowed, reason or permit_on_passed; did you mean \"allowed\"?",
+        ),
+        (
+            "{allowed: maybe}",
+            "2:27: allowed: expected true or false, read the text \"maybe\"",
+        ),
+        (
+            "{permit_on_passed: 1}",
+            "2:36: permit_on_passed: expected true or false, read the number 1",
+        ),
+        (
+            "{reason: 7}",
+            "2:26: reason: expected text, read the number 7; put it in quotes if it is meant",
+        ),
+    ] {
+        let text = format!("version: 1\nretry: {{manual: {manual}}}");
+        assert_eq!(wrong(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_word_of_another_language_or_place_gets_the_answer_that_helps() {
+    for (text, hint) in [
+        (
+            "version: 1\nretry: {automatic: {exit_code: 1}}",
+            "; did you mean \"exit_status\"?",
+        ),
+        (
+            "version: 1\nretry: {automatic: {ErrorEquals: [a]}}",
+            "; did you mean \"error\"?",
+        ),
+        (
+            "version: 1\nretry: {automatic: {status_code: 503}}",
+            "; did you mean \"http_status\"?",
+        ),
+        (
+            "version: 1\nretry: {automatic: {max_retries: 3}}",
+            "; did you mean \"limit\"?",
+        ),
+        (
+            "version: 1\nretry: {automatic: {MaxAttempts: 3}}",
+            "; did you mean \"max_attempts\"?",
+        ),
+        (
+            "version: 1\nretry: {automatic: {interval_seconds: 3}}",
+            "; \"interval_seconds\" stands in backoff",
+        ),
+        (
+            "version: 1\nretry: {automatic: {IntervalSeconds: 3}}",
+            "; \"interval_seconds\" stands in backoff",
+        ),
+        (
+            "version: 1\nretry: {automatic: {BackoffRate: 3}}",
+            "; \"backoff_rate\" stands in backoff",
+        ),
+        (
+            "version: 1\nretry: {automatic: {state_machine: etl}}",
+            "; \"state_machine\" stands in match",
+        ),
+        (
+            "version: 1\nretry: {limit: 3}",
+            "; \"limit\" stands in a rule",
+        ),
+        (
+            "version: 1\nretry: {}\nautomatic: true",
+            "; \"automatic\" stands in retry",
+        ),
+        (
+            "version: 1\nretry: {}\nper_execution: 3",
+            "; \"per_execution\" stands in budget",
+        ),
+        (
+            "version: 1\nretry: {allowed: true}",
+            "; \"allowed\" stands in manual",
+        ),
+    ] {
+        let problem = wrong(text);
+        assert!(problem.ends_with(hint), "{problem}");
+    }
+}
