@@ -347,3 +347,35 @@ fn the_readme_shows_an_explanation_as_it_is_printed() {
         shown
     );
 }
+
+#[test]
+fn each_condition_is_told_with_the_value_it_saw() {
+    let policy = std::env::temp_dir().join(format!("redrive-words-{}.yaml", std::process::id()));
+    std::fs::write(
+        &policy,
+        "version: 1\nretry: {automatic: [{id: r, mode: [legacy, standard], not: {state: 'Load*'}}, {id: s}]}",
+    )
+    .unwrap();
+    let ran = redrive(&[
+        "explain",
+        "--policy",
+        policy.to_str().unwrap(),
+        "events/sfn-05-lambda-too-many-requests.json",
+    ]);
+    std::fs::remove_file(&policy).unwrap();
+    let trace: Vec<&str> = ran
+        .out
+        .lines()
+        .skip_while(|line| !line.starts_with("policy"))
+        .take(4)
+        .collect();
+    assert_eq!(
+        trace,
+        [
+            "policy   default",
+            "  rule r: not known yet",
+            "    mode legacy | standard: matches; saw TooManyRequestsException",
+            "    not state Load*: not known yet; saw nothing yet: it is to be looked up",
+        ]
+    );
+}

@@ -139,9 +139,15 @@ fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
                     line: marker.line(),
                     column: marker.col().saturating_add(1),
                 };
+                // `exit_status: *` is what everybody writes once.
+                let hint = if error.info().contains("alias") {
+                    "; a star is an alias unless it stands in quotes: \"*\""
+                } else {
+                    ""
+                };
                 return Err(Problem::new(
                     place,
-                    format!("this is not YAML: {}", error.info()),
+                    format!("this is not YAML: {}{hint}", error.info()),
                 ));
             }
         }

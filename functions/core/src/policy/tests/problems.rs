@@ -221,6 +221,10 @@ fn what_is_no_yaml_is_located() {
         assert!(problem.starts_with(&format!("{place}: ")), "{problem}");
     }
     assert_eq!(
+        wrong("version: 1\nretry:\n  automatic:\n    exit_status: *\n"),
+        "4:18: this is not YAML: while scanning an anchor or alias, did not find expected alphabetic or numeric character; a star is an alias unless it stands in quotes: \"*\""
+    );
+    assert_eq!(
         wrong("version: 1\nretry: {}\n? [a, b]\n: c"),
         "3:3: a key is a word, not a list or a mapping"
     );
