@@ -419,10 +419,7 @@ fn hint(read: &str, keys: &[&str]) -> String {
     let near = did_you_mean(read, keys);
     let home = HOMES.iter().find(|(key, _)| simplified(key) == simple);
     match home {
-        // "limit" is close to nothing else, whatever its letters are close to.
-        Some((key, home)) if near.is_empty() || *key == read => {
-            format!("; {key:?} stands in {home}")
-        }
+        Some((key, home)) if near.is_empty() => format!("; {key:?} stands in {home}"),
         _ => near,
     }
 }

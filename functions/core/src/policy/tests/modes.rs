@@ -231,6 +231,7 @@ fn legacy_has_more_patience_with_dynamodb() {
             4,
         ),
         ("pipeline: web, error_code: Throttling", 4),
+        ("state_machine: etl, http_status: 503", 4),
     ] {
         assert_eq!(times(&legacy, told), retries, "{told}");
         assert_eq!(times(&limited, told), 3, "{told}");
