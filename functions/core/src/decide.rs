@@ -6,11 +6,10 @@
 
 use alloc::vec::Vec;
 
-use crate::cause::Ended;
 use crate::digest;
 use crate::failure::{
-    FailedAction, FailedExecution, FailedStage, Failure, Field, Need, Redrivable, StageStanding,
-    StageStatus, What,
+    FailedAction, FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service,
+    StageStanding, StageStatus, What,
 };
 use crate::ledger::{Entry, Relation};
 use crate::policy::{Document, Hit, Nested, Policy, Rule, View};
@@ -161,15 +160,12 @@ impl<'a> Judge<'a> {
         };
         let refused = match &self.failure.what {
             What::Execution(execution) => self.execution_refused(execution, policy),
-            What::Stage(stage) => stage_refused(stage),
+            What::Stage(stage) => stage_refused(stage).or_else(|| self.stopped_inside()),
         };
         if let Some(reason) = refused {
             return Verdict::give_up(reason, &policy.name);
         }
         let views = core::mem::take(&mut self.views);
-        if views.iter().any(View::by_person) {
-            return Verdict::give_up(Reason::StoppedInside, &policy.name);
-        }
         for view in &views {
             for conditions in &self.document.never {
                 if self.assume(conditions.meet(view), false) {
@@ -215,12 +211,8 @@ impl<'a> Judge<'a> {
                 Field::Withheld => self.hangs_on_withheld = true,
             }
         }
-        match by_person(execution) {
-            Field::Known(true) => return Some(Reason::StoppedInside),
-            // Nobody's stop is undone because an event left out who did it, or a key hides it.
-            Field::Unknown => self.needs.push(Need::Description),
-            Field::Withheld => self.hangs_on_withheld = true,
-            Field::Known(false) | Field::Absent => {}
+        if let Some(reason) = self.stopped_inside() {
+            return Some(reason);
         }
         match execution.fail_state {
             Field::Known(true) => Some(Reason::FailState),
@@ -234,6 +226,22 @@ impl<'a> Judge<'a> {
                 None
             }
         }
+    }
+
+    /// Whether a person stopped the job inside. Nobody's stop is undone because an event left out who did it, or
+    /// a key hides it.
+    fn stopped_inside(&mut self) -> Option<Reason> {
+        for view in &self.views {
+            match (view.by_person(), view.service()) {
+                (Field::Known(true), _) => return Some(Reason::StoppedInside),
+                (Field::Unknown, Service::StepFunctions) => self.needs.push(Need::Description),
+                // A stage is read before any retry of it.
+                (Field::Unknown, Service::CodePipeline) => {}
+                (Field::Withheld, _) => self.hangs_on_withheld = true,
+                (Field::Known(false) | Field::Absent, _) => {}
+            }
+        }
+        None
     }
 
     fn stage_not_ours(&mut self, stage: &FailedStage) -> Option<Reason> {
@@ -412,38 +420,20 @@ impl StageStanding {
     }
 }
 
-/// Whether a person stopped the job inside an execution, as far as its error and cause say.
-fn by_person(execution: &FailedExecution) -> Field<bool> {
-    Ended::execution(
-        execution.status,
-        execution.error.as_text(),
-        execution.cause.as_text(),
-    )
-    .by_person
-}
-
-/// What one failed action says of a person's decision. An event may leave it out; then the stage is read,
-/// which is done before any retry.
-fn action_refused(action: &FailedAction) -> Option<Reason> {
-    let approval = action
+fn is_approval(action: &FailedAction) -> bool {
+    action
         .category
         .known()
-        .is_some_and(|category| category.eq_ignore_ascii_case("Approval"));
-    if approval {
-        Some(Reason::Approval)
-    } else if Ended::action(action).by_person == Field::Known(true) {
-        Some(Reason::StoppedInside)
-    } else {
-        None
-    }
+        .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
 }
 
 fn stage_refused(stage: &FailedStage) -> Option<Reason> {
     let Some(standing) = stage.standing.known() else {
-        return stage.announced.as_ref().and_then(action_refused);
+        let approval = stage.announced.as_ref().is_some_and(is_approval);
+        return approval.then_some(Reason::Approval);
     };
-    if let Some(reason) = standing.failed.iter().find_map(action_refused) {
-        Some(reason)
+    if standing.failed.iter().any(is_approval) {
+        Some(Reason::Approval)
     } else if standing.rollback {
         Some(Reason::Rollback)
     } else if standing.failed.is_empty() {

@@ -236,7 +236,6 @@ reasons! {
     FailState = "fail_state", "the execution ended in a Fail state, in which a redrive would end at once again";
     StoppedInside = "stopped_inside", "a person stopped the job inside, and that is not undone";
     LeftToParent = "left_to_parent", "a parent execution started it and is left to judge";
-    StoppedInside = "stopped_inside", "a person stopped the job inside it, and that is not undone";
     Approval = "approval", "a rejected approval is a person's decision";
     Rollback = "rollback", "the pipeline execution is a rollback";
     NoFailedAction = "no_failed_action", "the stage failed by a condition and has no failed action to retry";

@@ -559,22 +559,30 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             "need description",
         ),
         (rules("{id: r}"), execution(open_end), "need history"),
-        // It may say that a person stopped the job inside.
+        // It may say that a person stopped the job inside, where a job may be behind the error.
         (
             rules("{id: r}"),
             execution(|e| e.cause = Field::Unknown),
+            "retry matched by r",
+        ),
+        (
+            rules("{id: r}"),
+            execution(|e| {
+                e.error = Field::Known("States.TaskFailed".into());
+                e.cause = Field::Unknown;
+            }),
             "need description",
         ),
         (
             rules("{id: r, cause: '*'}"),
             execution(|e| e.cause = Field::Unknown),
-            "need description",
+            "retry matched by r",
         ),
         // The state that failed is asked for where a rule that matches so far asks for it.
         (
             rules("{id: r, state: 'Load*'}"),
             execution(|_| ()),
-            "need history",
+            "need failed_state",
         ),
         (
             rules("[{id: r, error: 'S3.*'}, {id: s, state: 'Load*'}]"),
@@ -589,7 +597,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
         (
             rules("[{id: no, state: 'Load*', limit: 0}, {id: r}]"),
             execution(|_| ()),
-            "need history",
+            "need failed_state",
         ),
         (
             rules("[{id: no, state: 'Load*', limit: 0}, {id: never, limit: 0}]"),
@@ -605,6 +613,12 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             rules("{id: r, state: 'Load*'}"),
             execution(|e| e.state = known("Load orders")),
             "retry matched by r",
+        ),
+        // The ledger is cheaper to ask than the history.
+        (
+            rules("{id: r, state: 'Load*'}"),
+            execution(|e| e.redrive_count = Field::Known(1)),
+            "entry",
         ),
         // Not asked for where nothing hangs on it.
         (

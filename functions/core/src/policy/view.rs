@@ -48,7 +48,7 @@ pub(super) struct Told<'a> {
     pub(super) signal: Field<&'a str>,
     pub(super) signal_reason: Field<SignalReason>,
     pub(super) http_status: Field<u16>,
-    pub(super) by_person: bool,
+    pub(super) by_person: Field<bool>,
 }
 
 impl From<Ended> for Told<'_> {
@@ -117,7 +117,7 @@ impl<'a> View<'a> {
 
     /// Whether a person stopped the job inside.
     #[must_use]
-    pub const fn by_person(&self) -> bool {
+    pub const fn by_person(&self) -> Field<bool> {
         self.ended.by_person
     }
 

@@ -149,7 +149,7 @@ impl Word {
     /// The fact that brings it, of a failure of this service.
     pub(super) const fn need(self, service: Service) -> Need {
         match (self, service) {
-            (Self::State | Self::Resource, _) => Need::History,
+            (Self::State | Self::Resource, _) => Need::FailedState,
             (_, Service::StepFunctions) => Need::Description,
             (_, Service::CodePipeline) => Need::PipelineState,
         }

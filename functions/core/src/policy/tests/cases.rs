@@ -237,7 +237,7 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
             let views = case
                 .views()
                 .into_iter()
-                .map(|view| view.retold(|told| told.by_person = by_person));
+                .map(|view| view.retold(|told| told.by_person = Field::Known(by_person)));
             verdict_on(&document, &case.failure, views.collect(), Spent::Nothing)
         };
         assert_eq!(verdict(false).decision, Decision::Retry);

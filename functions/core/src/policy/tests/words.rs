@@ -157,7 +157,7 @@ fn a_state_and_a_resource_are_globs_in_their_own_case_and_step_functions_alone()
     ] {
         assert_eq!(
             on(condition, &unseen),
-            Hit::Unknown(Need::History),
+            Hit::Unknown(Need::FailedState),
             "{condition}"
         );
     }
