@@ -7,7 +7,7 @@ use std::fmt::Write;
 use divan::Bencher;
 use redrive_core::decide::{Answer, Spent, decide};
 use redrive_core::event::{Bounds, Heard, hear};
-use redrive_core::failure::Fact;
+use redrive_core::failure::{Fact, Field};
 use redrive_core::policy::Document;
 
 const COUNTS: [usize; 4] = [10, 100, 1_000, 10_000];
@@ -59,7 +59,11 @@ fn verdict(document: &Document, event: &[u8]) -> Answer {
     let Heard::Failure(mut failure) = hear(event, &Bounds::default()) else {
         return Answer::Entry;
     };
-    failure.learn(Fact::Ending { fail_state: false });
+    failure.learn(Fact::Ending {
+        fail_state: false,
+        state: Field::Unknown,
+        resource: Field::Unknown,
+    });
     decide(document, &failure, Spent::Unread)
 }
 
