@@ -25,20 +25,22 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
     fs::read(path).map_err(|error| Failed::User(format!("cannot read {}: {error}", path.display())))
 }
 
+/// One file of text, or standard input for `-`.
+pub(crate) fn text(path: &Path) -> Result<String, Failed> {
+    String::from_utf8(bytes(path)?).map_err(|error| {
+        Failed::User(format!(
+            "{}: not UTF-8 after byte {}",
+            path.display(),
+            error.utf8_error().valid_up_to()
+        ))
+    })
+}
+
 /// A policy, with all its problems if it has any.
 pub(crate) fn policy(path: Option<&Path>) -> Result<Document, Failed> {
     let (name, text) = match path {
         None => ("infra/policy.yaml".to_owned(), SHIPPED.to_owned()),
-        Some(path) => {
-            let text = String::from_utf8(bytes(path)?).map_err(|error| {
-                Failed::User(format!(
-                    "{}: not UTF-8 after byte {}",
-                    path.display(),
-                    error.utf8_error().valid_up_to()
-                ))
-            })?;
-            (path.display().to_string(), text)
-        }
+        Some(path) => (path.display().to_string(), text(path)?),
     };
     Document::parse(&text).map_err(|problems| {
         let lines: Vec<String> = problems

@@ -9,6 +9,7 @@ mod cancel;
 mod explain;
 #[cfg(feature = "account")]
 mod history;
+mod import;
 mod input;
 mod replay;
 mod serve;
@@ -62,6 +63,15 @@ enum Command {
         /// The event file, or - for standard input.
         #[arg(value_name = "EVENT")]
         event: PathBuf,
+    },
+    /// Print the policy that means what another platform's retry configuration means.
+    Import {
+        /// Whose it is.
+        #[arg(value_enum, value_name = "PLATFORM")]
+        platform: import::Platform,
+        /// The file, YAML or JSON, or - for standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
     /// Serve emulated Step Functions and CodePipeline to SDKs and the AWS CLI, on loopback.
     Serve {
@@ -193,6 +203,9 @@ fn main() -> ExitCode {
             json,
             event,
         } => explain::run(&policy, &event, json, &mut out),
+        Command::Import { platform, file } => {
+            import::run(platform, &file, &mut out, &mut io::stderr())
+        }
         Command::Serve { port } => serve::run(port, &mut out),
         #[cfg(feature = "account")]
         Command::History { place, json } => account::run(history::run(place, json, &mut out)),

@@ -10,7 +10,7 @@ mod condition;
 mod glob;
 mod index;
 mod mode;
-mod node;
+pub mod node;
 mod problem;
 mod read;
 mod view;
@@ -25,7 +25,7 @@ pub use self::condition::{Condition, Conditions, Hit, Pattern, Seen, Value};
 pub use self::glob::Glob;
 use self::index::Index;
 pub use self::mode::Mode;
-pub use self::problem::{At, Place, Problem, Problems, Severity};
+pub use self::problem::{At, Place, Problem, Problems, Severity, did_you_mean, one_of};
 pub use self::view::{Saw, View};
 pub use self::word::Word;
 use crate::failure::{Service, Subject};
@@ -67,6 +67,13 @@ impl Document {
     #[must_use]
     pub fn read(text: &str) -> Checked {
         read::document(text)
+    }
+
+    /// Reads a document that is a tree already, as one that was made of another's retry blocks is: its problems
+    /// keep the places of its nodes.
+    #[must_use]
+    pub fn read_node(root: &node::Node) -> Checked {
+        read::tree(root)
     }
 
     /// The one policy that applies to a subject: the first whose `match` matches.

@@ -11,40 +11,57 @@ use super::problem::{Place, Problem};
 
 /// A node and where it begins.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) kind: Kind,
+pub struct Node {
+    /// Where it begins.
+    pub place: Place,
+    /// What it is.
+    pub kind: Kind,
 }
 
+/// What a node is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
-    /// `plain` is false for quoted and block scalars, which are text whatever they look like.
+pub enum Kind {
+    /// A single value.
     Scalar {
+        /// As written, without quotes.
         text: String,
+        /// False for quoted and block scalars, which are text whatever they look like.
         plain: bool,
     },
+    /// Values in order.
     List(Vec<Node>),
+    /// Keys and their values, in order.
     Map(Vec<(Key, Node)>),
 }
 
+/// A key of a mapping, and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Key {
-    pub(super) place: Place,
-    pub(super) text: String,
+pub struct Key {
+    /// Where it stands.
+    pub place: Place,
+    /// The key itself.
+    pub text: String,
 }
 
 /// What a scalar is by YAML 1.2's core schema, in which `on`, `yes` and `no` are text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Scalar<'a> {
+pub enum Scalar<'a> {
+    /// Nothing.
     Null,
+    /// true or false.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// Another number.
     Float(f64),
+    /// Text.
     Text(&'a str),
 }
 
 impl Node {
-    pub(super) fn scalar(&self) -> Option<Scalar<'_>> {
+    /// The single value that it is, if it is one.
+    #[must_use]
+    pub fn scalar(&self) -> Option<Scalar<'_>> {
         let Kind::Scalar { text, plain } = &self.kind else {
             return None;
         };
@@ -60,7 +77,8 @@ impl Node {
     }
 
     /// What stands here, in words for a message.
-    pub(super) fn described(&self) -> String {
+    #[must_use]
+    pub fn described(&self) -> String {
         match &self.kind {
             Kind::List(_) => "a list".into(),
             Kind::Map(_) => "a mapping".into(),
@@ -120,7 +138,8 @@ const TEXT_OF_A_NODE: usize = 64;
 
 /// Reads the one document of `text`, and what is wrong with its form. Without a node nothing more can be
 /// said about it.
-pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
+#[must_use]
+pub fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
     let mut builder = Builder::default();
     if let Err(problem) = fill(&mut builder, text) {
         builder.problems.push(problem);

@@ -48,7 +48,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(place: Place, message: impl Into<String>) -> Self {
+    /// An error.
+    #[must_use]
+    pub fn new(place: Place, message: impl Into<String>) -> Self {
         Self {
             place,
             severity: Severity::Error,
@@ -93,7 +95,8 @@ impl fmt::Display for Problems {
 impl core::error::Error for Problems {}
 
 /// `; did you mean "limit"?` where a known word is close to what was read.
-pub(super) fn did_you_mean(read: &str, known: &[&str]) -> String {
+#[must_use]
+pub fn did_you_mean(read: &str, known: &[&str]) -> String {
     closest(read, known).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
 }
 
@@ -152,7 +155,8 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// `a, b or c`.
-pub(super) fn one_of(words: &[&str]) -> String {
+#[must_use]
+pub fn one_of(words: &[&str]) -> String {
     match words.split_last() {
         None => String::new(),
         Some((last, [])) => (*last).to_string(),

@@ -30,8 +30,16 @@ const RESERVED: [&str; 8] = [
 pub(super) fn document(text: &str) -> Checked {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (root, problems) = node::parse(text);
+    checked(root.as_ref(), problems)
+}
+
+pub(super) fn tree(root: &Node) -> Checked {
+    checked(Some(root), Vec::new())
+}
+
+fn checked(root: Option<&Node>, problems: Vec<Problem>) -> Checked {
     let mut reader = Reader { problems };
-    let document = root.map(|root| reader.document(&root));
+    let document = root.map(|root| reader.document(root));
     reader.problems.sort_by_key(|problem| problem.place);
     // What an anchor repeats is wrong once.
     reader.problems.dedup();
