@@ -57,6 +57,20 @@ fn a_machine_s_retriers_keep_their_order_their_limits_and_their_states() {
 }
 
 #[test]
+fn a_time_out_of_the_states_language_is_a_missing_heartbeat_too() {
+    let machine =
+        "States:\n  A:\n    Type: Task\n    Retry:\n      - ErrorEquals: [States.Timeout]\n";
+    let policy = policy("asl", machine).unwrap();
+    for (error, expected) in [
+        ("States.Timeout", "+"),
+        ("States.HeartbeatTimeout", "+"),
+        ("States.TaskFailed", "-"),
+    ] {
+        decides(&policy, &[task(error, "A")], expected);
+    }
+}
+
+#[test]
 fn a_machine_s_waits_are_the_retrier_s() {
     for (retrier, waits) in [
         (
@@ -157,6 +171,21 @@ fn a_batch_entry_s_patterns_must_all_match_and_only_their_starts_under_a_star() 
 }
 
 #[test]
+fn any_exit_code_of_batch_s_is_none_where_the_job_has_none() {
+    let strategy =
+        json!({"attempts": 2, "evaluateOnExit": [{"action": "EXIT", "onExitCode": "*"}]});
+    let policy = policy("batch", &strategy.to_string()).unwrap();
+    for (exit, expected) in [
+        (Some(0), "-"),
+        (Some(255), "-"),
+        (Some(-1), "+"),
+        (None, "+"),
+    ] {
+        decides(&policy, &[job(exit, None, "x", false)], expected);
+    }
+}
+
+#[test]
 fn a_buildkite_step_s_rules_decide_as_they_did() {
     let pipeline = "\
 steps:
@@ -203,4 +232,24 @@ fn what_a_file_calls_its_parts_stays_a_name() {
     assert_eq!(policy.matches("\nversion:").count(), 1, "{policy}");
     let parsed = redrive_core::policy::Document::parse(&policy).unwrap();
     assert_eq!(parsed.policies[0].name, "a\nversion: 2\u{1b}[31m # x: \"'");
+    // In a comment it ends no line.
+    let evil = format!(
+        "{{\"States\": {{\"A\": {{\"Type\": \"Map\", \"ItemProcessor\": {{\"ProcessorConfig\": {{\"Mode\": \"DISTRIBUTED\"}}, \
+         \"States\": {{\"{evil}\": {{\"Type\": \"Task\", \"Retry\": [{{\"ErrorEquals\": [\"E\"]}}]}}}}}}}}}}}}"
+    );
+    let ran = crate::import("asl", "-", &evil);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'));
+    assert_eq!(
+        (
+            ran.out.matches("\nversion:").count(),
+            ran.err.lines().count()
+        ),
+        (1, 1)
+    );
+    assert!(
+        ran.out.contains("# the Retry of a\\nversion: 2\\u{1b}[31m"),
+        "{}",
+        ran.out
+    );
 }

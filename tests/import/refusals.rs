@@ -224,6 +224,25 @@ fn an_illegal_strategy_of_batch_s_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_is_neither_json_nor_yaml_is_refused_where_it_breaks_off() {
+    refused(
+        "asl",
+        "{\n  \"States\": {\"A\" {}}\n}",
+        "2:18: this is not JSON: expected `:`",
+    );
+    refused(
+        "batch",
+        "{ \"attempts\": 2, \"attempts\": 3 }",
+        "1:18: the key \"attempts\" is here twice; it is on line 1 too",
+    );
+    refused(
+        "buildkite",
+        "retry:\n  automatic: true\n automatic: false",
+        "3:2: this is not YAML: while parsing a block mapping, did not find expected key",
+    );
+}
+
+#[test]
 fn every_problem_of_a_file_is_told_at_once() {
     let ran = import(
         "asl",

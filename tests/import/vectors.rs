@@ -131,6 +131,13 @@ fn cannot_hold(case: &Value) -> Option<&'static str> {
     if case["redrive_before"].is_array() {
         return Some("a redrive resets a Retry's count, and never a rule's");
     }
+    let retriers = case["retry"].as_array().into_iter().flatten();
+    if retriers
+        .clone()
+        .any(|retrier| retrier["MaxAttempts"].as_f64() > Some(10.0))
+    {
+        return Some("a rule retries 10 times at the most");
+    }
     match case["needs"].as_str() {
         Some("terminated") => {
             Some("the cause of a terminated job holds the words of who terminated it, and no mark")

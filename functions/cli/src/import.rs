@@ -13,7 +13,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use redrive_core::policy::node::{self, Node};
-use redrive_core::policy::{Document, Problem};
+use redrive_core::policy::{Document, Place, Problem};
 
 use self::desk::Desk;
 use self::draft::Draft;
@@ -108,8 +108,26 @@ fn read(path: &Path) -> Result<Node, Unread> {
     let (root, problems) = node::parse(&surrogates::joined(&text));
     match root {
         Some(root) if problems.is_empty() => Ok(root),
-        _ => Err(Unread::Form(problems)),
+        Some(_) => Err(Unread::Form(problems)),
+        None => Err(Unread::Form(
+            not_json(&text).map_or(problems, |one| [one].into()),
+        )),
     }
+}
+
+/// What is wrong with a text that was meant to be JSON, in the words of a reader of JSON.
+fn not_json(text: &str) -> Option<Problem> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    let place = Place {
+        line: error.line(),
+        column: error.column(),
+    };
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or_default();
+    Some(Problem::new(place, format!("this is not JSON: {words}")))
 }
 
 fn refusal(platform: Platform, name: &str, mut problems: Vec<Problem>) -> Failed {
