@@ -1,5 +1,7 @@
 //! What `redrive explain` says of one event.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::{Ran, redrive, redrive_with, samples, top};
@@ -136,9 +138,9 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         (
             "sfn-21-other-partition",
             "failure",
-            "give_up",
-            "unmatched",
-            json!([]),
+            "retry",
+            "matched",
+            json!(["history"]),
         ),
         (
             "sfn-22-cause-withheld",
@@ -348,34 +350,109 @@ fn the_readme_shows_an_explanation_as_it_is_printed() {
     );
 }
 
-#[test]
-fn each_condition_is_told_with_the_value_it_saw() {
-    let policy = std::env::temp_dir().join(format!("redrive-words-{}.yaml", std::process::id()));
-    std::fs::write(
-        &policy,
-        "version: 1\nretry: {automatic: [{id: r, mode: [legacy, standard], not: {state: 'Load*'}}, {id: s}]}",
-    )
-    .unwrap();
-    let ran = redrive(&[
-        "explain",
-        "--policy",
-        policy.to_str().unwrap(),
-        "events/sfn-05-lambda-too-many-requests.json",
-    ]);
-    std::fs::remove_file(&policy).unwrap();
-    let trace: Vec<&str> = ran
-        .out
+/// What `explain` says of the way to its verdict under a policy.
+fn trace(policy: &str, event: &str) -> Vec<String> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let unique = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let path = std::env::temp_dir().join(format!("redrive-words-{}-{}.yaml", unique.0, unique.1));
+    std::fs::write(&path, policy).unwrap();
+    let event = format!("events/{event}.json");
+    let ran = redrive(&["explain", "--policy", path.to_str().unwrap(), &event]);
+    std::fs::remove_file(&path).unwrap();
+    ran.well()
         .lines()
         .skip_while(|line| !line.starts_with("policy"))
-        .take(4)
-        .collect();
+        .take_while(|line| !line.starts_with("verdict"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn each_condition_is_told_with_the_value_it_saw() {
     assert_eq!(
-        trace,
+        trace(
+            "version: 1\nretry: {automatic: [{id: r, mode: [legacy, standard], not: {state: 'Load*'}}, {id: s}]}",
+            "sfn-05-lambda-too-many-requests"
+        ),
         [
             "policy   default",
             "  rule r: not known yet",
-            "    mode legacy | standard: matches; saw TooManyRequestsException",
+            "    mode legacy | standard: matches by legacy; saw error TooManyRequestsException, Error Code TooManyRequestsException, http_status 429",
             "    not state Load*: not known yet; saw nothing yet: it is to be looked up",
+            "  not consulted, since rule r decides, if it matches: s",
+        ]
+    );
+    assert_eq!(
+        trace(
+            "version: 1
+never: [{http_status: [401, 403]}]
+retry:
+  automatic:
+    - {id: page, summary: '*'}
+    - {id: memory, exit_status: 137, signal: SIGKILL}
+    - {id: reasons, signal_reason: [cancel, process_run_error]}
+    - {id: lost, exit_status: '*', not: {signal_reason: agent_stop}}
+    - {id: rest}
+    - {id: none}",
+            "sfn-08-batch-host-terminated"
+        ),
+        [
+            "policy   default",
+            "  never[0]: does not match",
+            "    http_status 401 | 403: does not match; saw nothing: it is absent",
+            "  rule page: does not match",
+            "    summary *: does not match; saw nothing: the other service has it",
+            "  rule memory: does not match",
+            "    exit_status 137: does not match; saw -1",
+            "    signal SIGKILL: does not match; saw nothing: it is absent",
+            "  rule reasons: does not match",
+            "    signal_reason cancel | process_run_error: does not match; saw agent_stop",
+            "  rule lost: does not match",
+            "    exit_status *: does not match; saw -1",
+            "    not signal_reason agent_stop: matches, which excludes the failure; saw agent_stop",
+            "  rule rest: matches",
+            "    it has no conditions, so that everything matches",
+            "  not consulted, since rule rest decides: none",
+        ]
+    );
+}
+
+#[test]
+fn what_is_decided_before_the_rules_consults_none() {
+    let rule =
+        "version: 1\nnever: [{error: S3.*}, {error: X}]\nretry: {automatic: [{id: r}, {id: s}]}";
+    assert_eq!(
+        trace(rule, "sfn-16-nested-child"),
+        [
+            "policy   default",
+            "  no rule is consulted: a parent execution started it and is left to judge"
+        ]
+    );
+    assert_eq!(
+        trace(rule, "sfn-14-access-denied"),
+        [
+            "policy   default",
+            "  never[0]: matches",
+            "    error S3.*: matches; saw S3.S3Exception",
+            "  not consulted, since never forbids it: r, s",
+        ]
+    );
+}
+
+#[test]
+fn an_error_that_a_rule_must_name_is_said_to_be_one() {
+    assert_eq!(
+        trace(
+            "version: 1\nretry: {automatic: [{id: any, error: 'States.*'}, {id: named, error: [States.Runtime, X]}]}",
+            "sfn-13-states-runtime"
+        ),
+        [
+            "policy   default",
+            "  rule any: does not match",
+            "    error States.*: matches; saw States.Runtime",
+            "    States.Runtime is matched only by a rule that names it, without a glob",
+            "  rule named: matches",
+            "    error States.Runtime | X: matches by States.Runtime; saw States.Runtime",
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! `redrive replay` and `redrive explain` as a user runs them.
+//! `redrive replay`, `redrive explain` and `redrive test` as a user runs them.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 
 mod explain;
 mod input;
+mod own_tests;
 mod table;
 
 use std::io::Write;

@@ -7,12 +7,12 @@ use redrive_core::arn::ExecutionArn;
 use redrive_core::decide::foresee;
 use redrive_core::event::{Bounds, Heard, hear};
 use redrive_core::failure::{FailedAction, Failure, Field, Need, Redrivable, Subject, What};
-use redrive_core::policy::{Condition, Document, Hit, Seen, View};
+use redrive_core::policy::{Document, View};
 use redrive_core::verdict::{Reason, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::table::visible;
-use crate::{Failed, input};
+use crate::{Failed, input, trace};
 
 pub(crate) fn run(
     policy: &Path,
@@ -117,7 +117,8 @@ impl<'a> Explained<'a> {
                 };
                 writeln!(out, "         {word}: {}", visible(&value))?;
             }
-            self.trace(document, failure, out)?;
+            let views = View::of(failure);
+            trace::tell(document, &failure.subject, &views, &self.verdict, "", out)?;
         }
         let verdict = &self.verdict;
         writeln!(
@@ -131,93 +132,6 @@ impl<'a> Explained<'a> {
             writeln!(out, "needs    {}: {}", need.as_str(), need.sentence())?;
         }
         Ok(())
-    }
-
-    /// The rules of the policy that applies, up to the one that decides.
-    fn trace(
-        &self,
-        document: &Document,
-        failure: &Failure,
-        out: &mut impl Write,
-    ) -> Result<(), Failed> {
-        let Some(policy) = document.policy_for(&failure.subject) else {
-            writeln!(
-                out,
-                "policy   none of {} matches {}",
-                document.policies.len(),
-                failure.subject.target()
-            )?;
-            return Ok(());
-        };
-        writeln!(out, "policy   {}", policy.name)?;
-        for view in View::of(failure) {
-            for (index, never) in document.never.iter().enumerate() {
-                let hit = never.meet(&view);
-                if hit != Hit::No {
-                    writeln!(out, "  never[{index}]: {}", answer(hit))?;
-                    conditions(&never.seen(&view), out)?;
-                }
-            }
-            for rule in &policy.automatic {
-                let hit = rule.conditions.meet_by_name(&view);
-                writeln!(out, "  rule {}: {}", rule.id, answer(hit))?;
-                conditions(&rule.conditions.seen(&view), out)?;
-                if hit == Hit::Yes {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn conditions(seen: &[Seen<'_>], out: &mut impl Write) -> Result<(), Failed> {
-    for Seen {
-        condition,
-        negated,
-        field,
-        hit,
-    } in seen
-    {
-        let Condition { word, values, .. } = condition;
-        let values: Vec<&str> = values.iter().map(|value| value.written.as_str()).collect();
-        let not = if *negated { "not " } else { "" };
-        let saw = match field {
-            None => "nothing: the other service has it".to_owned(),
-            Some(Field::Unknown) => "nothing yet: it is to be looked up".to_owned(),
-            Some(Field::Withheld) => "nothing: AWS withholds it".to_owned(),
-            Some(Field::Absent) => "nothing: it is absent".to_owned(),
-            Some(Field::Known(value)) => visible(&shortened(&value.to_string())),
-        };
-        let wanted = match values.join(" | ") {
-            all if all.chars().count() <= 80 => visible(&all),
-            _ => format!("(any of {} values)", values.len()),
-        };
-        writeln!(
-            out,
-            "    {not}{} {wanted}: {}; saw {saw}",
-            word.as_str(),
-            answer(*hit)
-        )?;
-    }
-    Ok(())
-}
-
-fn shortened(text: &str) -> String {
-    const MOST: usize = 100;
-    if text.chars().count() <= MOST {
-        text.to_owned()
-    } else {
-        text.chars().take(MOST).chain(['…']).collect()
-    }
-}
-
-const fn answer(hit: Hit) -> &'static str {
-    match hit {
-        Hit::Yes => "matches",
-        Hit::No => "does not match",
-        Hit::Unknown(_) => "not known yet",
-        Hit::Withheld => "not known: AWS withholds it",
     }
 }
 

@@ -14,6 +14,8 @@ mod input;
 mod replay;
 mod serve;
 mod table;
+mod test;
+mod trace;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -72,6 +74,15 @@ enum Command {
         /// The file, YAML or JSON, or - for standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Run the tests that policy documents carry, and show why one fails.
+    Test {
+        /// The policies, or - for standard input.
+        #[arg(required = true, value_name = "POLICY")]
+        policies: Vec<PathBuf>,
+        /// Print one JSON object a line, one line a test.
+        #[arg(long)]
+        json: bool,
     },
     /// Serve emulated Step Functions and CodePipeline to SDKs and the AWS CLI, on loopback.
     Serve {
@@ -164,6 +175,8 @@ impl From<ThenName> for Then {
 enum Failed {
     /// What the user gave cannot be used; the text says what was read, what is allowed and what to do.
     User(String),
+    /// What the output says is bad news, and says all of it.
+    Told,
     /// This build does not have the command; the text says how to build one that has it.
     #[cfg(not(feature = "account"))]
     Unbuilt(&'static str),
@@ -206,6 +219,7 @@ fn main() -> ExitCode {
         Command::Import { platform, file } => {
             import::run(platform, &file, &mut out, &mut io::stderr())
         }
+        Command::Test { policies, json } => test::run(&policies, json, &mut out),
         Command::Serve { port } => serve::run(port, &mut out),
         #[cfg(feature = "account")]
         Command::History { place, json } => account::run(history::run(place, json, &mut out)),
@@ -224,6 +238,7 @@ fn main() -> ExitCode {
     let done = done.and_then(|()| out.flush().map_err(Failed::from));
     let (message, code) = match done {
         Ok(()) => return ExitCode::SUCCESS,
+        Err(Failed::Told) => return ExitCode::FAILURE,
         Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return ExitCode::SUCCESS;
         }

@@ -106,17 +106,22 @@ pub struct Condition {
 impl Condition {
     /// How it meets what is known of a failure; `negated` under `not`.
     fn meets(&self, view: &View<'_>, negated: bool) -> Hit {
-        let Some(field) = view.get(self.word) else {
-            return Hit::No;
-        };
-        let need = self.word.need(view.service());
-        self.values
-            .iter()
-            .map(|value| match &value.pattern {
-                Pattern::Mode(mode) => mode.meets(view),
-                pattern => one(self.word, pattern, field, need, negated),
-            })
+        self.answers(view, negated)
+            .map(|(_, hit)| hit)
             .fold(Hit::No, Hit::or)
+    }
+
+    /// How each of its values does; none of them where only the other service has the word.
+    fn answers(&self, view: &View<'_>, negated: bool) -> impl Iterator<Item = (&Value, Hit)> {
+        let need = self.word.need(view.service());
+        let field = view.get(self.word);
+        self.values.iter().filter_map(move |value| {
+            let hit = match &value.pattern {
+                Pattern::Mode(mode) => mode.meets(view),
+                pattern => one(self.word, pattern, field?, need, negated),
+            };
+            Some((value, hit))
+        })
     }
 
     /// A line for the hash of a rule's conditions: order and doubles do not count, nor does case where it
@@ -253,6 +258,9 @@ impl Conditions {
                 negated,
                 field: view.get(condition.word),
                 hit: condition.meets(view, negated),
+                by: condition
+                    .answers(view, negated)
+                    .find_map(|(value, hit)| (hit == Hit::Yes).then_some(value)),
             }
         };
         self.all
@@ -290,6 +298,8 @@ pub struct Seen<'a> {
     pub field: Option<Field<Saw<'a>>>,
     /// Whether it matched.
     pub hit: Hit,
+    /// The first of its values that did.
+    pub by: Option<&'a Value>,
 }
 
 /// Whether something matches, as far as is known.

@@ -145,7 +145,7 @@ pub(super) fn last_component(error: &str) -> &str {
 }
 
 /// What follows each `Error Code:` of a cause: `(Service: S3; Status Code: 503; Error Code: SlowDown; …)`.
-fn error_codes(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn error_codes(text: &str) -> impl Iterator<Item = &str> {
     super::condition::first_32_kib(text)
         .split("Error Code:")
         .skip(1)

@@ -146,6 +146,30 @@ impl<'a> View<'a> {
         })
     }
 
+    /// All that a mode looks at, for people: the error's last component, the error codes that the message
+    /// carries, and the HTTP status.
+    #[must_use]
+    pub fn of_mode(&self) -> Vec<(&'static str, Field<Saw<'a>>)> {
+        let named = |field: Field<Saw<'a>>| ("error", field);
+        let codes = match self.message() {
+            Field::Known(text) => mode::error_codes(text).collect(),
+            _ => Vec::new(),
+        };
+        self.get(Word::Mode)
+            .map(named)
+            .into_iter()
+            .chain(
+                codes
+                    .into_iter()
+                    .map(|code| ("Error Code", Field::Known(Saw::Text(code)))),
+            )
+            .chain(
+                self.get(Word::HttpStatus)
+                    .map(|status| ("http_status", status)),
+            )
+            .collect()
+    }
+
     /// The name that the error has, whichever service says it.
     pub(super) fn error(&self) -> Field<&'a str> {
         match self.of {

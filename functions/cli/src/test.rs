@@ -1,0 +1,176 @@
+//! `redrive test`: the tests that policy documents carry.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use redrive_core::policy::{Case, Document, Expect, Test};
+use redrive_core::verdict::{Decision, Verdict};
+use serde_json::{Map, Value, json};
+
+use crate::table::visible;
+use crate::{Failed, input, trace};
+
+pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
+    let (mut passed, mut failed) = (0_usize, 0_usize);
+    let mut unreadable: Vec<String> = Vec::new();
+    for path in policies {
+        let document = match input::policy(Some(path)) {
+            Ok(document) => document,
+            // The other documents are tried all the same.
+            Err(Failed::User(message)) => {
+                unreadable.push(message);
+                continue;
+            }
+            Err(other) => return Err(other),
+        };
+        if document.tests.is_empty() {
+            let none = format!("{}: it has no tests", shown(path));
+            if as_json {
+                // A line of the output is a test.
+                writeln!(io::stderr(), "redrive: {none}")?;
+            } else {
+                writeln!(out, "{none}; write some under tests:")?;
+            }
+        } else if !as_json {
+            writeln!(out, "{}", shown(path))?;
+        }
+        for test in &document.tests {
+            let tried = Tried::new(&document, test);
+            if tried.passes {
+                passed = passed.saturating_add(1);
+            } else {
+                failed = failed.saturating_add(1);
+            }
+            if as_json {
+                writeln!(out, "{}", tried.json(path))?;
+            } else {
+                tried.tell(out)?;
+            }
+        }
+    }
+    if !as_json {
+        writeln!(out, "{passed} passed, {failed} failed.")?;
+    }
+    out.flush()?;
+    match (unreadable.as_slice(), failed) {
+        ([], 0) => Ok(()),
+        ([], _) => Err(Failed::Told),
+        _ => Err(Failed::User(unreadable.join("\n"))),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    visible(&path.display().to_string())
+}
+
+/// A test, and what came of it.
+struct Tried<'a> {
+    document: &'a Document,
+    test: &'a Test,
+    verdicts: Vec<Verdict>,
+    passes: bool,
+}
+
+impl<'a> Tried<'a> {
+    fn new(document: &'a Document, test: &'a Test) -> Self {
+        Self {
+            document,
+            test,
+            verdicts: test.judge(document),
+            passes: test.passes(document),
+        }
+    }
+
+    /// Each attempt with what was expected and what was decided.
+    fn attempts(&self) -> impl Iterator<Item = (&'a Case, &'a Expect, &Verdict)> {
+        let expected = self.test.attempts.iter().zip(&self.test.expect);
+        expected
+            .zip(&self.verdicts)
+            .map(|((case, expect), verdict)| (case, expect, verdict))
+    }
+
+    /// Both lists have an entry for each attempt, in the words of a test's `expect`.
+    fn json(&self, path: &Path) -> Value {
+        let expected = self.attempts().map(|(_, expect, _)| {
+            words(
+                expect.decision,
+                expect.policy.clone(),
+                expect.rule.clone(),
+                expect.because.map(|because| because.code()),
+            )
+        });
+        let actual = self.attempts().map(|(_, _, verdict)| {
+            words(
+                Some(verdict.decision),
+                verdict.policy.clone(),
+                verdict.rule(),
+                Some(verdict.because.code()),
+            )
+        });
+        json!({
+            "file": path.display().to_string(),
+            "name": self.test.name,
+            "pass": self.passes,
+            "expected": expected.collect::<Vec<Value>>(),
+            "actual": actual.collect::<Vec<Value>>(),
+        })
+    }
+
+    fn tell(&self, out: &mut impl Write) -> Result<(), Failed> {
+        let name = visible(&self.test.name);
+        if self.passes {
+            writeln!(out, "  passed  {name}")?;
+            return Ok(());
+        }
+        writeln!(out, "  FAILED  {name} (line {})", self.test.at.0.line)?;
+        let count = self.test.attempts.len();
+        for (index, (case, expect, verdict)) in self.attempts().enumerate() {
+            if expect.holds(verdict) {
+                continue;
+            }
+            if count > 1 {
+                writeln!(out, "    attempt {} of {count}", index.saturating_add(1))?;
+            }
+            writeln!(out, "    expected {}", visible(&wanted(expect)))?;
+            let why = visible(&verdict.sentence());
+            writeln!(out, "    actual   {}: {why}", verdict.decision.as_str())?;
+            writeln!(out, "    because  {}", verdict.because)?;
+            let (subject, views) = (&case.failure.subject, case.views());
+            trace::tell(self.document, subject, &views, verdict, "    ", out)?;
+        }
+        Ok(())
+    }
+}
+
+fn words(
+    decision: Option<Decision>,
+    policy: Option<String>,
+    rule: Option<String>,
+    because: Option<&str>,
+) -> Value {
+    let decision = decision.map(|decision| decision.as_str().to_owned());
+    let words = [
+        ("decision", decision),
+        ("policy", policy),
+        ("rule", rule),
+        ("because", because.map(str::to_owned)),
+    ];
+    words
+        .into_iter()
+        .filter_map(|(word, value)| Some((word.to_owned(), Value::from(value?))))
+        .collect::<Map<String, Value>>()
+        .into()
+}
+
+/// `retry, policy nightly, rule throttled, because matched`: as much of it as is written.
+fn wanted(expect: &Expect) -> String {
+    let decision = expect.decision.map(|decision| decision.as_str().to_owned());
+    let policy = expect.policy.as_ref().map(|name| format!("policy {name}"));
+    let rule = expect.rule.as_ref().map(|id| format!("rule {id}"));
+    let because = expect.because.map(|reason| format!("because {reason}"));
+    let parts: Vec<String> = [decision, policy, rule, because]
+        .into_iter()
+        .flatten()
+        .collect();
+    parts.join(", ")
+}

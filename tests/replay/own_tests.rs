@@ -1,0 +1,204 @@
+//! `redrive test`: the tests that policy documents carry.
+
+use serde_json::json;
+
+use crate::{redrive, redrive_with, top};
+
+const FAILING: &str = "\
+version: 1
+never: [{cause: '*denied*'}]
+policies:
+  - name: etl
+    match: {state_machine: 'etl-*'}
+    retry:
+      automatic:
+        - {id: throttled, mode: standard, limit: 1}
+        - {id: memory, exit_status: 137, signal: KILL}
+        - {id: lost, exit_status: -1}
+tests:
+  - name: one throttle
+    failure: {state_machine: etl-a, error: DynamoDB.ThrottlingException}
+    expect: retry
+  - name: two throttles
+    attempts:
+      - {state_machine: etl-a, error: DynamoDB.ThrottlingException}
+      - {state_machine: etl-a, error: DynamoDB.ThrottlingException}
+    expect: [retry, {decision: retry, rule: throttled}]
+  - name: out of memory
+    failure: {state_machine: etl-a, error: States.TaskFailed, exit_status: 137, signal: SIGKILL}
+    expect: {decision: give_up, policy: etl, because: unmatched}
+  - name: nobody's
+    failure: {state_machine: web, error: X}
+    expect: give_up
+";
+
+#[test]
+fn the_shipped_policy_keeps_its_promises() {
+    let out = redrive(&["test", "infra/policy.yaml"]).well();
+    assert!(out.ends_with(" passed, 0 failed.\n"), "{out}");
+    assert!(!out.contains("FAILED"), "{out}");
+}
+
+/// A rule that no test mentions can be broken unseen.
+#[test]
+fn each_rule_of_the_shipped_policy_has_a_test() {
+    let lines = redrive(&["test", "infra/policy.yaml", "--json"]).lines();
+    let text = std::fs::read_to_string(top().join("infra/policy.yaml")).unwrap();
+    let (rules, _) = text.split_once("\ntests:").unwrap();
+    let mut policy = "";
+    let mut count = 0;
+    for line in rules.lines() {
+        if let Some(name) = line.trim().strip_prefix("- name: ") {
+            policy = name;
+        }
+        let Some(id) = line.trim().strip_prefix("- id: ") else {
+            continue;
+        };
+        count += 1;
+        let retries = lines
+            .iter()
+            .flat_map(|line| line["actual"].as_array().unwrap())
+            .any(|actual| {
+                actual["decision"] == "retry" && actual["policy"] == policy && actual["rule"] == id
+            });
+        assert!(retries, "no test retries by rule {id} of policy {policy}");
+    }
+    assert!(count >= 10, "{count}");
+    for because in [
+        "never",
+        "unmatched",
+        "limit_spent",
+        "budget_spent",
+        "aborted",
+        "approval",
+    ] {
+        let shown = lines
+            .iter()
+            .flat_map(|line| line["actual"].as_array().unwrap())
+            .any(|actual| actual["because"] == because);
+        assert!(shown, "no test ends with {because}");
+    }
+}
+
+#[test]
+fn a_failed_test_shows_what_was_expected_what_came_and_how() {
+    let ran = redrive_with(&["test", "-"], FAILING.as_bytes());
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+    assert_eq!(
+        ran.out,
+        "\
+-
+  passed  one throttle
+  FAILED  two throttles (line 15)
+    attempt 2 of 2
+    expected retry, rule throttled
+    actual   give_up: throttled of policy etl has spent its 1 retries on this
+    because  limit_spent
+    policy   etl
+      never[0]: does not match
+        cause *denied*: does not match; saw nothing: it is absent
+      rule throttled: matches
+        mode standard: matches; saw error ThrottlingException
+      not consulted, since rule throttled decides: memory, lost
+  FAILED  out of memory (line 20)
+    expected give_up, policy etl, because unmatched
+    actual   retry: memory of policy etl allows retry 1 of 2, in DELAY s
+    because  matched
+    policy   etl
+      never[0]: does not match
+        cause *denied*: does not match; saw nothing: it is absent
+      rule throttled: does not match
+        mode standard: does not match; saw error TaskFailed
+      rule memory: matches
+        exit_status 137: matches; saw 137
+        signal KILL: matches; saw SIGKILL
+      not consulted, since rule memory decides: lost
+  FAILED  nobody's (line 23)
+    expected give_up
+    actual   ignore: no policy matches the target
+    because  unmanaged
+    policy   none of 1 matches web
+1 passed, 3 failed.
+"
+        .replace("DELAY", delay(&ran.out))
+    );
+}
+
+/// How long a retry waits is drawn, and always the same; which number it is belongs to other tests.
+fn delay(out: &str) -> &str {
+    let (_, after) = out.split_once("allows retry 1 of 2, in ").unwrap();
+    after.split_once(' ').unwrap().0
+}
+
+#[test]
+fn a_line_a_test_tells_programs_the_same() {
+    let ran = redrive_with(&["test", "--json", "-"], FAILING.as_bytes());
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+    let lines: Vec<serde_json::Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(
+        lines[1],
+        json!({
+            "file": "-",
+            "name": "two throttles",
+            "pass": false,
+            "expected": [{"decision": "retry"}, {"decision": "retry", "rule": "throttled"}],
+            "actual": [
+                {"decision": "retry", "policy": "etl", "rule": "throttled", "because": "matched"},
+                {"decision": "give_up", "policy": "etl", "rule": "throttled", "because": "limit_spent"},
+            ],
+        })
+    );
+    let passes: Vec<&serde_json::Value> = lines.iter().map(|line| &line["pass"]).collect();
+    assert_eq!(passes, [true, false, false, false]);
+}
+
+#[test]
+fn a_document_without_tests_says_so_and_passes() {
+    let bare = b"version: 1\nretry: {automatic: true}";
+    assert_eq!(
+        redrive_with(&["test", "-"], bare).well(),
+        "-: it has no tests; write some under tests:\n0 passed, 0 failed.\n"
+    );
+    let ran = redrive_with(&["test", "--json", "-"], bare);
+    assert_eq!(
+        (ran.code, ran.out.as_str(), ran.err.as_str()),
+        (0, "", "redrive: -: it has no tests\n")
+    );
+}
+
+/// One document's mistakes hide neither each other nor what the other documents' tests say.
+#[test]
+fn a_document_with_errors_says_all_of_them_and_fails() {
+    let wrong = b"version: 1\nretry: {automatic: [{limt: 3}, {limit: 11}]}";
+    let ran = redrive_with(&["test", "-", "infra/policy.yaml"], wrong);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err
+            .starts_with("redrive: the policy has 2 problems:\n-:2:22: "),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("\n-:2:40: limit: "), "{}", ran.err);
+    assert!(ran.out.starts_with("infra/policy.yaml\n"), "{}", ran.out);
+    assert!(ran.out.ends_with(" passed, 0 failed.\n"), "{}", ran.out);
+}
+
+#[test]
+fn the_readme_shows_a_failed_test_as_it_is_printed() {
+    let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Test a policy\n").unwrap();
+    let (_, after) = section.split_once("```yaml\n").unwrap();
+    let (policy, after) = after.split_once("```").unwrap();
+    let (_, after) = after
+        .split_once("$ cargo run -q -- test policy.yaml\n")
+        .unwrap();
+    let (shown, _) = after.split_once("```").unwrap();
+    let ran = redrive_with(&["test", "-"], policy.as_bytes());
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+    assert_eq!(ran.out.replacen("-\n", "policy.yaml\n", 1), shown);
+}
