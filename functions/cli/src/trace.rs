@@ -44,10 +44,6 @@ pub(crate) fn tell(
         out,
     };
     for view in views {
-        if let ([_, _, ..], Some(Field::Known(action))) = (views, view.get(Word::Action)) {
-            let action = visible(&action.to_string());
-            writeln!(trace.out, "{indent}  of action {action}:")?;
-        }
         // What `never` forbids of one failed action is forbidden of its stage.
         if trace.never(view)? {
             return Ok(());
