@@ -6,6 +6,7 @@
 mod account;
 #[cfg(feature = "account")]
 mod cancel;
+mod check;
 mod explain;
 #[cfg(feature = "account")]
 mod history;
@@ -35,6 +36,22 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say all that is wrong with policies, or may be, each with its line and what to do about it.
+    Check {
+        /// The policies.
+        #[arg(required = true, value_name = "POLICY")]
+        policies: Vec<PathBuf>,
+        /// Count warnings as errors.
+        #[arg(long)]
+        strict: bool,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+        /// The definition of a state machine, MACHINE.asl.json: say how often its tasks run at the worst, as a
+        /// redrive resets every Retry, and which of its Fail states rules could reach.
+        #[arg(long, value_name = "FILE")]
+        definition: Option<PathBuf>,
+    },
     /// Play event files through the policy against emulated services, and show what comes of each.
     Replay {
         /// Event files, folders of them, or - for standard input. Files named MACHINE.asl.json are
@@ -180,6 +197,8 @@ enum Failed {
     /// This build does not have the command; the text says how to build one that has it.
     #[cfg(not(feature = "account"))]
     Unbuilt(&'static str),
+    /// What was wrong has been told on the output.
+    Told,
     /// The output went away, as when it is piped into `head`.
     Output(io::Error),
     /// A bug of ours.
@@ -197,6 +216,17 @@ fn main() -> ExitCode {
     // Not locked: `serve` writes events from a thread of its own.
     let mut out = io::BufWriter::new(io::stdout());
     let done = match arguments.command {
+        Command::Check {
+            policies,
+            strict,
+            json,
+            definition,
+        } => check::run(
+            &policies,
+            definition.as_deref(),
+            check::Manner { strict, json },
+            &mut out,
+        ),
         Command::Replay {
             paths,
             policy,
@@ -235,7 +265,10 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "account"))]
         Command::Cancel(_) => Err(Failed::Unbuilt("cancel")),
     };
-    let done = done.and_then(|()| out.flush().map_err(Failed::from));
+    let done = match out.flush() {
+        Ok(()) => done,
+        Err(error) => done.and(Err(error.into())),
+    };
     let (message, code) = match done {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failed::Told) => return ExitCode::FAILURE,

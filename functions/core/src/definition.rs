@@ -6,12 +6,108 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde_json::Value;
 
 use crate::failure::{FailedExecution, Field};
 use crate::time::Time;
+
+/// What a definition tells of its tasks and Fail states, those inside Parallel and Map states too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Machine {
+    /// Its Task states.
+    pub tasks: Vec<Task>,
+    /// Its Fail states.
+    pub fails: Vec<Fail>,
+}
+
+/// A Task state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The state's name.
+    pub name: String,
+    /// Most runs of it between two redrives: once, and once more for each attempt of each of its retriers, as
+    /// often as the states around it are run.
+    pub runs: u64,
+}
+
+/// A Fail state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fail {
+    /// The state's name.
+    pub name: String,
+    /// Its error; unknown where it is computed.
+    pub error: Field<String>,
+    /// Its cause; unknown where it is computed.
+    pub cause: Field<String>,
+}
+
+impl Machine {
+    /// Reads a definition in the Amazon States Language. None: it cannot be read.
+    #[must_use]
+    pub fn read(definition: &str) -> Option<Self> {
+        let definition: Value = serde_json::from_str(definition).ok()?;
+        let mut found = Self::default();
+        definition.get("States")?.as_object()?;
+        found.read_states(&definition, 1);
+        Some(found)
+    }
+
+    fn read_states(&mut self, machine: &Value, around: u64) {
+        let states = machine.get("States").and_then(Value::as_object);
+        for (name, state) in states.into_iter().flatten() {
+            let name = name.clone();
+            let runs = around.saturating_mul(runs(state));
+            match state.get("Type").and_then(Value::as_str) {
+                Some("Task") => self.tasks.push(Task { name, runs }),
+                Some("Fail") => self.fails.push(Fail {
+                    name,
+                    error: written(state, "Error", "ErrorPath"),
+                    cause: written(state, "Cause", "CausePath"),
+                }),
+                _ => {}
+            }
+            for machine in inner(state) {
+                self.read_states(machine, runs);
+            }
+        }
+    }
+}
+
+/// Once, and once more for each attempt that its retriers allow: 3 where one does not say.
+fn runs(state: &Value) -> u64 {
+    let retriers = state.get("Retry").and_then(Value::as_array);
+    let attempts = retriers
+        .into_iter()
+        .flatten()
+        .map(|retrier| match retrier.get("MaxAttempts") {
+            None => 3,
+            Some(attempts) => attempts.as_u64().unwrap_or_default(),
+        });
+    attempts.fold(1, u64::saturating_add)
+}
+
+/// The machines inside a Parallel or Map state.
+fn inner(state: &Value) -> impl Iterator<Item = &Value> {
+    let branches = state.get("Branches").and_then(Value::as_array);
+    let items = ["Iterator", "ItemProcessor"]
+        .into_iter()
+        .filter_map(|key| state.get(key));
+    branches.into_iter().flatten().chain(items)
+}
+
+/// A text of a Fail state, which is written, absent or computed.
+fn written(state: &Value, key: &str, path: &str) -> Field<String> {
+    match (state.get(key).and_then(Value::as_str), state.get(path)) {
+        (Some(text), None) if !text.trim_start().starts_with("{%") => {
+            Field::Known(text.to_string())
+        }
+        (None, None) => Field::Absent,
+        _ => Field::Unknown,
+    }
+}
 
 /// The errors that the Fail states of a definition can end an execution with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,46 +124,17 @@ impl FailStates {
     /// Reads a definition in the Amazon States Language. None: it cannot be read.
     #[must_use]
     pub fn read(definition: &str) -> Option<Self> {
-        let definition: Value = serde_json::from_str(definition).ok()?;
         let mut found = Self::default();
-        found.read_states(definition.get("States")?);
+        for fail in Machine::read(definition)?.fails {
+            match fail.error {
+                Field::Known(error) => {
+                    found.errors.insert(error);
+                }
+                Field::Absent => found.none = true,
+                Field::Unknown | Field::Withheld => found.any = true,
+            }
+        }
         Some(found)
-    }
-
-    fn read_states(&mut self, states: &Value) {
-        for state in states
-            .as_object()
-            .into_iter()
-            .flat_map(|states| states.values())
-        {
-            if state.get("Type").and_then(Value::as_str) == Some("Fail") {
-                self.read_fail(state);
-            }
-            let branches = state
-                .get("Branches")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten();
-            let inner = ["Iterator", "ItemProcessor"]
-                .into_iter()
-                .filter_map(|key| state.get(key));
-            for machine in branches.chain(inner) {
-                self.read_states(machine.get("States").unwrap_or(&Value::Null));
-            }
-        }
-    }
-
-    fn read_fail(&mut self, state: &Value) {
-        match (
-            state.get("Error").and_then(Value::as_str),
-            state.get("ErrorPath"),
-        ) {
-            (Some(error), None) if !error.trim_start().starts_with("{%") => {
-                self.errors.insert(error.to_string());
-            }
-            (None, None) => self.none = true,
-            _ => self.any = true,
-        }
     }
 
     /// Whether one of them can have ended an execution with this error.

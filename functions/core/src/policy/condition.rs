@@ -141,7 +141,7 @@ impl Condition {
     }
 
     /// Whether it names exactly `error`, without a glob.
-    fn names(&self, error: &str) -> bool {
+    pub(super) fn names(&self, error: &str) -> bool {
         self.word == Word::Error
             && self.values.iter().any(|value| match &value.pattern {
                 Pattern::Glob(glob) => glob.literal() == Some(error),
@@ -150,7 +150,14 @@ impl Condition {
     }
 }
 
-fn one(word: Word, pattern: &Pattern, field: Field<Saw<'_>>, need: Need, negated: bool) -> Hit {
+/// How one value meets a field.
+pub(super) fn one(
+    word: Word,
+    pattern: &Pattern,
+    field: Field<Saw<'_>>,
+    need: Need,
+    negated: bool,
+) -> Hit {
     match (pattern, field) {
         // `not` excludes nothing by what is absent, unless it says none.
         (Pattern::Any | Pattern::AnyFailure, Field::Absent) => Hit::from(!negated),
@@ -209,7 +216,7 @@ pub struct Conditions {
 }
 
 /// Errors that a rule matches only by naming them: a redrive rarely helps against either.
-const BY_NAME_ONLY: [&str; 2] = ["States.Runtime", "States.DataLimitExceeded"];
+pub(super) const BY_NAME_ONLY: [&str; 2] = ["States.Runtime", "States.DataLimitExceeded"];
 
 impl Conditions {
     /// Whether nothing is asked for, so that everything matches.

@@ -64,6 +64,24 @@ impl Glob {
         }
     }
 
+    /// Whether it matches whatever `other` matches; both fold case, or neither does. Exact: a star of `other`
+    /// stands for any text, a letter that this glob does not have among them, and only a star of this glob
+    /// matches that letter. Where one does, it matches all else that may stand there.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let strange = ('\u{e000}'..=char::MAX)
+            .find(|c| !self.runs.iter().any(|run| run.contains(*c)))
+            .unwrap_or(char::MAX);
+        let mut hardest = String::new();
+        for (index, run) in other.runs.iter().enumerate() {
+            if index > 0 {
+                hardest.push(strange);
+            }
+            hardest.push_str(run);
+        }
+        self.matches_exactly(&hardest)
+    }
+
     /// Whether the whole of `value` matches. Takes time proportional to `value` for each literal run at most.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {

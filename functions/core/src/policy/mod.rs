@@ -9,6 +9,7 @@ mod case;
 mod condition;
 mod glob;
 mod index;
+mod lint;
 mod mode;
 pub mod node;
 mod problem;
@@ -24,6 +25,7 @@ pub use self::case::{Case, Expect, Test, judge};
 pub use self::condition::{Condition, Conditions, Hit, Pattern, Seen, Value};
 pub use self::glob::Glob;
 use self::index::Index;
+pub use self::lint::{Amplified, amplified, lint, lint_machine};
 pub use self::mode::Mode;
 pub use self::problem::{At, Place, Problem, Problems, Severity, did_you_mean, one_of};
 pub use self::view::{Saw, View};
@@ -74,6 +76,13 @@ impl Document {
     #[must_use]
     pub fn read_node(root: &node::Node) -> Checked {
         read::tree(root)
+    }
+
+    /// Reads a document, with all warnings: those of [`lint`] too, which take longer than a function should
+    /// begin with. Where there are errors, the rules that are free of them are linted all the same.
+    #[must_use]
+    pub fn check(text: &str) -> Checked {
+        read::checked(text)
     }
 
     /// The one policy that applies to a subject: the first whose `match` matches.

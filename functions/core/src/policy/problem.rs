@@ -45,6 +45,8 @@ pub struct Problem {
     pub severity: Severity,
     /// What was read, what is allowed, and where a known word is close, that word.
     pub message: String,
+    /// What to do about it, where the message does not say so already.
+    pub remedy: Option<String>,
 }
 
 impl Problem {
@@ -55,6 +57,7 @@ impl Problem {
             place,
             severity: Severity::Error,
             message: message.into(),
+            remedy: None,
         }
     }
 
@@ -64,6 +67,26 @@ impl Problem {
             ..Self::new(place, message)
         }
     }
+
+    pub(super) fn lint(
+        place: Place,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            remedy: Some(remedy.into()),
+            ..Self::warning(place, message)
+        }
+    }
+
+    /// The message, and the remedy where it is not part of it.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.remedy {
+            Some(remedy) => format!("{}; {remedy}", self.message),
+            None => self.message.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -71,7 +94,9 @@ impl fmt::Display for Problem {
         write!(
             f,
             "{}:{}: {}",
-            self.place.line, self.place.column, self.message
+            self.place.line,
+            self.place.column,
+            self.sentence()
         )
     }
 }
@@ -126,7 +151,7 @@ pub(super) fn simplified(word: &str) -> String {
 }
 
 /// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

@@ -4,13 +4,14 @@ mod cases;
 mod rules;
 mod words;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::glob::Glob;
 use super::index::Index;
+use super::lint::lint;
 use super::node::{self, Key, Kind, Node, Scalar};
 use super::problem::{At, Place, Problem, Problems, Severity, did_you_mean, one_of, simplified};
 use super::{Checked, Document, Manual, Nested, Policy, Scope};
@@ -28,18 +29,38 @@ const RESERVED: [&str; 8] = [
 ];
 
 pub(super) fn document(text: &str) -> Checked {
+    read(text, false)
+}
+
+/// The same, with the lints.
+pub(super) fn checked(text: &str) -> Checked {
+    read(text, true)
+}
+
+fn read(text: &str, with_lints: bool) -> Checked {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (root, problems) = node::parse(text);
-    checked(root.as_ref(), problems)
+    whole(root.as_ref(), problems, with_lints)
 }
 
 pub(super) fn tree(root: &Node) -> Checked {
-    checked(Some(root), Vec::new())
+    whole(Some(root), Vec::new(), false)
 }
 
-fn checked(root: Option<&Node>, problems: Vec<Problem>) -> Checked {
-    let mut reader = Reader { problems };
+fn whole(root: Option<&Node>, problems: Vec<Problem>, with_lints: bool) -> Checked {
+    let mut reader = Reader {
+        problems,
+        flawed: BTreeSet::new(),
+    };
     let document = root.map(|root| reader.document(root));
+    if with_lints && let Some(document) = &document {
+        let mut sound = document.clone();
+        sound.never.retain(|never| !reader.is_flawed(never.at));
+        for policy in &mut sound.policies {
+            policy.automatic.retain(|rule| !reader.is_flawed(rule.at));
+        }
+        reader.problems.extend(lint(&sound));
+    }
     reader.problems.sort_by_key(|problem| problem.place);
     // What an anchor repeats is wrong once.
     reader.problems.dedup();
@@ -58,9 +79,27 @@ fn checked(root: Option<&Node>, problems: Vec<Problem>) -> Checked {
 
 struct Reader {
     problems: Vec<Problem>,
+    /// Where rules and entries of `never` stand that have errors: what was read of them is not what is meant.
+    flawed: BTreeSet<Place>,
 }
 
 impl Reader {
+    fn is_flawed(&self, at: At) -> bool {
+        self.flawed.contains(&at.0)
+    }
+
+    /// Remembers that what stands at `place` is flawed, if there are more errors than `before`.
+    fn note_flaws(&mut self, place: Place, before: usize) {
+        if self.errors() > before {
+            self.flawed.insert(place);
+        }
+    }
+
+    fn errors(&self) -> usize {
+        let is_error = |problem: &&Problem| problem.severity == Severity::Error;
+        self.problems.iter().filter(is_error).count()
+    }
+
     fn wrong(&mut self, place: Place, message: impl Into<String>) {
         self.problems.push(Problem::new(place, message));
     }

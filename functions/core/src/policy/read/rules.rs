@@ -90,6 +90,7 @@ impl Reader {
     }
 
     fn rule(&mut self, node: &Node) -> Option<Rule> {
+        let errors = self.errors();
         let entries = self.map(node, "a rule", &condition_keys(&EFFECT_KEYS))?;
         let mut rule = Rule::unconditional(node.place);
         rule.conditions = self.conditions(node.place, entries);
@@ -113,6 +114,7 @@ impl Reader {
             rule.named = true;
         }
         rule.reason = get(entries, "reason").and_then(|(_, node)| self.text(node, "reason"));
+        self.note_flaws(node.place, errors);
         Some(finished(rule))
     }
 

@@ -23,11 +23,13 @@ pub(super) fn condition_keys(more: &[&'static str]) -> Vec<&'static str> {
 
 impl Reader {
     pub(super) fn never(&mut self, node: &Node) -> Option<Conditions> {
+        let errors = self.errors();
         let entries = self.map(node, "never", &condition_keys(&["not"]))?;
         let conditions = self.conditions(node.place, entries);
         if entries.is_empty() {
             self.wrong(node.place, "never: an entry without conditions would forbid everything; write automatic: false instead");
         }
+        self.note_flaws(node.place, errors);
         Some(conditions)
     }
 

@@ -16,6 +16,7 @@ mod conditions;
 mod hostile;
 mod ids;
 mod index;
+mod lints;
 mod modes;
 mod problems;
 mod reading;

@@ -1,0 +1,297 @@
+//! What a document may do that its author does not expect. All of it is a warning: the document can be used.
+
+mod cover;
+mod errors;
+mod machine;
+mod timeouts;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use self::machine::{Amplified, amplified, lint_machine};
+use super::condition::{Condition, Conditions, Pattern};
+use super::problem::Problem;
+use super::view::Saw;
+use super::word::Word;
+use super::{Document, Policy, Rule, Scope};
+use crate::failure::{ExecutionStatus, FailedExecution, Field, Redrivable, Service};
+
+/// Every warning that the model gives, in the order of places. Those that only reading can give are in
+/// [`Checked`](super::Checked).
+#[must_use]
+pub fn lint(document: &Document) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for never in &document.never {
+        words(never, &mut problems);
+    }
+    for policy in &document.policies {
+        for rule in &policy.automatic {
+            words(&rule.conditions, &mut problems);
+        }
+        reach(document, policy, &mut problems);
+        let mut former: &[Rule] = &[];
+        for (index, rule) in policy.automatic.iter().enumerate() {
+            // A rule that forbids lets nothing in.
+            if rule.limit > 0 {
+                timeouts::let_in(rule, former, &mut problems);
+                deploy(rule, &mut problems);
+            }
+            former = policy.automatic.get(..=index).unwrap_or(&policy.automatic);
+        }
+        lost_workers(policy, &mut problems);
+        budget(document, policy, &mut problems);
+    }
+    problems.sort_by_key(|problem| problem.place);
+    // What an anchor repeats is told once.
+    problems.dedup();
+    problems
+}
+
+/// What conditions show by themselves.
+fn words(conditions: &Conditions, problems: &mut Vec<Problem>) {
+    for condition in conditions.all.iter().chain(&conditions.not) {
+        errors::unknown(condition, problems);
+    }
+    if let Some((one, other)) = both_services(conditions) {
+        let (later, former) = if one.at.0 < other.at.0 {
+            (other, one)
+        } else {
+            (one, other)
+        };
+        problems.push(Problem::lint(
+            later.at.0,
+            format!(
+                "{} is of {} and {} is of {}: no failure has both, so this never matches",
+                later.word.as_str(),
+                name(later.word.service()),
+                former.word.as_str(),
+                name(former.word.service())
+            ),
+            "make two of it, one for each service",
+        ));
+    }
+}
+
+const fn name(service: Option<Service>) -> &'static str {
+    match service {
+        Some(Service::CodePipeline) => "CodePipeline",
+        _ => "Step Functions",
+    }
+}
+
+fn both_services(conditions: &Conditions) -> Option<(&Condition, &Condition)> {
+    let of = |service| {
+        let mut all = conditions.all.iter();
+        all.find(|condition| condition.word.service() == Some(service))
+    };
+    of(Service::StepFunctions).zip(of(Service::CodePipeline))
+}
+
+/// The only service that a policy's targets are of.
+const fn only_service(scope: &Scope) -> Option<Service> {
+    match (&scope.state_machine, &scope.pipeline) {
+        (Some(_), None) => Some(Service::StepFunctions),
+        (None, Some(_)) => Some(Service::CodePipeline),
+        _ => None,
+    }
+}
+
+/// Rules that no failure reaches.
+fn reach(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
+    let service = only_service(&policy.scope);
+    let rules = &policy.automatic;
+    for (index, rule) in rules.iter().enumerate() {
+        if both_services(&rule.conditions).is_some() {
+            continue;
+        }
+        let never = document
+            .never
+            .iter()
+            .find(|never| cover::covers(never, &rule.conditions, service));
+        if let Some(never) = never {
+            problems.push(Problem::lint(
+                rule.at.0,
+                format!(
+                    "this rule is never reached: the entry of never on line {} matches whatever it matches",
+                    never.at.0.line
+                ),
+                "remove the rule, or narrow that entry",
+            ));
+            continue;
+        }
+        let mut former = rules.iter().take(index);
+        let covering = former
+            .find(|former| cover::covers_by_name(&former.conditions, &rule.conditions, service));
+        match covering {
+            // Told once, where that rule stands.
+            None => {}
+            Some(former) if former.conditions.is_empty() => {}
+            Some(former) => problems.push(Problem::lint(
+                rule.at.0,
+                format!(
+                    "this rule is never reached: the rule on line {} matches whatever it matches, and when that is spent no other is asked",
+                    former.at.0.line
+                ),
+                "put it before that rule, or remove it",
+            )),
+        }
+    }
+    let Some((index, first)) = rules
+        .iter()
+        .enumerate()
+        .find(|(_, rule)| rule.conditions.is_empty())
+    else {
+        return;
+    };
+    let hidden = rules
+        .iter()
+        .skip(index.saturating_add(1))
+        .filter(|rule| cover::covers_by_name(&first.conditions, &rule.conditions, service))
+        .count();
+    let others = match hidden {
+        0 => return,
+        1 => String::from("a rule after it is"),
+        many => format!("{many} rules after it are"),
+    };
+    problems.push(Problem::lint(
+        first.at.0,
+        format!("a rule without conditions matches every failure, so {others} never reached"),
+        "put it last",
+    ));
+}
+
+/// `exit_status: "*"` where nothing speaks of lost workers.
+fn lost_workers(policy: &Policy, problems: &mut Vec<Problem>) {
+    let named = |rule: &Rule| {
+        let exits = rule.conditions.all.iter();
+        exits
+            .filter(|condition| condition.word == Word::ExitStatus)
+            .any(|condition| cover::meets(condition, Field::Known(Saw::Number(-1)), false))
+    };
+    if policy.automatic.iter().any(named) {
+        return;
+    }
+    for rule in policy.automatic.iter().filter(|rule| rule.limit > 0) {
+        let values = rule
+            .conditions
+            .all
+            .iter()
+            .flat_map(|condition| &condition.values);
+        for value in values.filter(|value| value.pattern == Pattern::AnyFailure) {
+            problems.push(Problem::lint(
+                value.at.0,
+                "exit_status: \"*\" is 1 to 255, or no exit status at all, and never -1, which is a lost worker",
+                "write exit_status: -1 if lost workers are meant, or [-1, \"*\"] for both",
+            ));
+        }
+    }
+}
+
+/// Deployments that are run again whatever their error was.
+fn deploy(rule: &Rule, problems: &mut Vec<Problem>) {
+    let telling = [
+        Word::ExitStatus,
+        Word::Signal,
+        Word::SignalReason,
+        Word::ErrorCode,
+        Word::Summary,
+        Word::HttpStatus,
+        Word::Mode,
+    ];
+    let names_an_error = |condition: &Condition| {
+        let is_wild = |pattern: &Pattern| matches!(pattern, Pattern::Any | Pattern::AnyFailure);
+        telling.contains(&condition.word)
+            && !condition.values.iter().any(|value| is_wild(&value.pattern))
+    };
+    let conditions = &rule.conditions;
+    if conditions.all.iter().any(names_an_error) || both_services(conditions).is_some() {
+        return;
+    }
+    let is_deploy = Field::Known(Saw::Text("Deploy"));
+    let excluded = |condition: &Condition| {
+        condition.word == Word::Category && cover::meets(condition, is_deploy, true)
+    };
+    if conditions.not.iter().any(excluded) {
+        return;
+    }
+    let categories = conditions
+        .all
+        .iter()
+        .filter(|condition| condition.word == Word::Category);
+    let value = categories
+        .flat_map(|condition| &condition.values)
+        .find(|value| cover::value_meets(Word::Category, value, is_deploy, false));
+    if let Some(value) = value {
+        problems.push(Problem::lint(
+            value.at.0,
+            format!(
+                "category: {} retries deployments whatever their error was, those that are half done among them",
+                value.written
+            ),
+            "name the error beside it: summary, error_code, exit_status, signal_reason or mode",
+        ));
+    }
+}
+
+/// Limits that the budget cuts short.
+fn budget(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
+    let most = document.per_execution;
+    for service in [Service::StepFunctions, Service::CodePipeline] {
+        let rules = || {
+            policy.automatic.iter().filter(move |rule| {
+                let mut words = rule.conditions.all.iter().map(|condition| condition.word);
+                words.all(|word| word.service().is_none_or(|own| own == service))
+            })
+        };
+        let sum = sum_of_limits(rules());
+        let mut so_far = 0_u32;
+        let exceeding = rules().find(|rule| {
+            so_far = so_far.saturating_add(most_of(rule));
+            so_far > most
+        });
+        if let Some(rule) = exceeding {
+            problems.push(Problem::lint(
+                rule.at.0,
+                format!(
+                    "from this rule on the limits of policy {:?} add up to more than budget.per_execution: {sum} in all, and one execution or stage is retried {most} times at the most",
+                    policy.name
+                ),
+                format!("lower limits, or write budget: {{ per_execution: {sum} }}"),
+            ));
+            // The other service's sum would be told at the same rules.
+            return;
+        }
+    }
+}
+
+fn sum_of_limits<'r>(rules: impl Iterator<Item = &'r Rule>) -> u32 {
+    rules.map(most_of).fold(0, u32::saturating_add)
+}
+
+fn most_of(rule: &Rule) -> u32 {
+    rule.limit.max(rule.dynamodb_limit.unwrap_or_default())
+}
+
+/// A failed execution of which only this is given; state and resource are open.
+fn execution(
+    status: ExecutionStatus,
+    error: Field<String>,
+    cause: Field<String>,
+) -> FailedExecution {
+    FailedExecution {
+        status,
+        redrive_count: Field::Known(0),
+        redrivable: Field::Known(Redrivable::Yes),
+        started: None,
+        state_machine_arn: None,
+        version_arn: None,
+        error,
+        cause,
+        parent: Field::Absent,
+        fail_state: Field::Unknown,
+        state: Field::Unknown,
+        resource: Field::Unknown,
+        moved_on: None,
+    }
+}

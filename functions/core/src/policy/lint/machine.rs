@@ -1,0 +1,120 @@
+//! What a policy comes to for one state machine, whose definition is known.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::execution;
+use crate::definition::{Fail, Machine};
+use crate::failure::{ExecutionStatus, Service};
+use crate::policy::condition::Hit;
+use crate::policy::problem::{Place, Problem};
+use crate::policy::view::View;
+use crate::policy::{Document, Policy, Rule};
+
+/// How often a task runs at the worst, as a redrive resets every `Retry` of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amplified {
+    /// Where the policy stands.
+    pub place: Place,
+    /// The policy's name.
+    pub policy: String,
+    /// The state's name.
+    pub state: String,
+    /// Most redrives of one execution.
+    pub redrives: u32,
+    /// Most runs between two redrives.
+    pub runs_between: u64,
+    /// Most runs over all.
+    pub runs: u64,
+}
+
+/// The worst case of each task of a machine of this name, under each policy that may apply to it.
+#[must_use]
+pub fn amplified(document: &Document, name: &str, machine: &Machine) -> Vec<Amplified> {
+    let mut found = Vec::new();
+    for policy in applicable(document, name) {
+        let redrives = redrives(document, policy);
+        for task in &machine.tasks {
+            let runs = u64::from(redrives)
+                .saturating_add(1)
+                .saturating_mul(task.runs);
+            found.push(Amplified {
+                place: policy.at.0,
+                policy: policy.name.clone(),
+                state: task.name.clone(),
+                redrives,
+                runs_between: task.runs,
+                runs,
+            });
+        }
+    }
+    found
+}
+
+/// A warning for each rule that Fail states of a machine of this name could reach.
+#[must_use]
+pub fn lint_machine(document: &Document, name: &str, machine: &Machine) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for policy in applicable(document, name) {
+        for rule in policy.automatic.iter().filter(|rule| rule.limit > 0) {
+            let reached: Vec<String> = machine
+                .fails
+                .iter()
+                .filter(|fail| is_reached(rule, fail))
+                .map(|fail| format!("{:?}", fail.name))
+                .collect();
+            if !reached.is_empty() {
+                let (noun, verb) = match reached.len() {
+                    1 => ("Fail state", "reaches"),
+                    _ => ("Fail states", "reach"),
+                };
+                problems.push(Problem::lint(
+                    rule.at.0,
+                    format!(
+                        "the {noun} {} of {name} {verb} this rule: an execution that ended in one is never retried, whatever the rule says",
+                        reached.join(", ")
+                    ),
+                    "name errors that tasks fail with, or give the Fail state an error of its own",
+                ));
+            }
+        }
+    }
+    problems.sort_by_key(|problem| problem.place);
+    problems
+}
+
+fn is_reached(rule: &Rule, fail: &Fail) -> bool {
+    let failed = execution(
+        ExecutionStatus::Failed,
+        fail.error.clone(),
+        fail.cause.clone(),
+    );
+    rule.conditions.meet_by_name(&View::execution(&failed)) != Hit::No
+}
+
+/// The policies that may apply: which of them does may hang on account and region, which no definition tells.
+fn applicable<'d>(document: &'d Document, name: &str) -> Vec<&'d Policy> {
+    let mut found = Vec::new();
+    for policy in &document.policies {
+        let scope = &policy.scope;
+        let mut anywhere = scope.clone();
+        (anywhere.account, anywhere.region) = (None, None);
+        if anywhere.names(Service::StepFunctions, "", "", name) {
+            found.push(policy);
+            if scope.account.is_none() && scope.region.is_none() {
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// Most redrives of one execution: what all rules that can match one may spend, within the budget.
+fn redrives(document: &Document, policy: &Policy) -> u32 {
+    let rules = policy.automatic.iter().filter(|rule| {
+        let mut words = rule.conditions.all.iter().map(|condition| condition.word);
+        words.all(|word| word.service() != Some(Service::CodePipeline))
+    });
+    super::sum_of_limits(rules).min(document.per_execution)
+}

@@ -1,0 +1,392 @@
+//! The exact words of every lint, and that none is claimed without being certain.
+
+use super::*;
+use crate::definition::Machine;
+
+fn linted(text: &str) -> Vec<String> {
+    let document = read(text);
+    lint(&document).iter().map(ToString::to_string).collect()
+}
+
+/// The lints of rules, which begin on the third line.
+fn of(rules: &str) -> Vec<String> {
+    linted(&format!("version: 1\nretry: {{automatic:\n {rules}\n}}"))
+}
+
+const FORMER: &str = "matches whatever it matches, and when that is spent no other is asked; put it before that rule, or remove it";
+
+#[test]
+fn each_lint_has_its_place_its_words_and_its_remedy() {
+    for (rules, expected) in [
+        ("[{error: 'Lambda.*'},\n  {error: Lambda.Unknown}]", format!("4:3: this rule is never reached: the rule on line 3 {FORMER}")),
+        ("[{},\n  {error: A},\n {exit_status: 1}]", "3:3: a rule without conditions matches every failure, so 2 rules after it are never reached; put it last".into()),
+        ("[{},\n  {error: A}]", "3:3: a rule without conditions matches every failure, so a rule after it is never reached; put it last".into()),
+        ("{error: States.ALL}", "3:10: error: \"States.ALL\" lets time-outs in: what took too long is run again, and may take as long again; add not: { error: States.Timeout }, or put a rule before this one that names States.Timeout".into()),
+        ("[{exit_status: -1}, {exit_status: '*', not: {error: States.Timeout}}, {signal_reason: '*', not: {signal_reason: cancel}}]", String::new()),
+        ("{exit_status: '*', not: {signal_reason: cancel}}", "3:16: exit_status: \"*\" is 1 to 255, or no exit status at all, and never -1, which is a lost worker; write exit_status: -1 if lost workers are meant, or [-1, \"*\"] for both".into()),
+        ("{error: A, stage: B}", "3:13: stage is of CodePipeline and error is of Step Functions: no failure has both, so this never matches; make two of it, one for each service".into()),
+        ("{stage: B, error: A}", "3:13: error is of Step Functions and stage is of CodePipeline: no failure has both, so this never matches; make two of it, one for each service".into()),
+        ("{error: States.Timout}", "3:10: error: \"States.Timout\" is no name that the States language or a common service has, so it may never match; did you mean \"States.Timeout\"?".into()),
+        ("[{exit_status: 1, limit: 6},\n {exit_status: 2, limit: 5}]", "4:2: from this rule on the limits of policy \"default\" add up to more than budget.per_execution: 11 in all, and one execution or stage is retried 10 times at the most; lower limits, or write budget: { per_execution: 11 }".into()),
+        ("{category: deploy}", "3:13: category: deploy retries deployments whatever their error was, those that are half done among them; name the error beside it: summary, error_code, exit_status, signal_reason or mode".into()),
+    ] {
+        let expected: Vec<String> = [expected].into_iter().filter(|e| !e.is_empty()).collect();
+        assert_eq!(of(rules), expected, "{rules}");
+    }
+    assert_eq!(
+        linted(
+            "version: 1\nnever: [{error: 'Lambda.*'}]\nretry: {automatic: {error: Lambda.Unknown}}"
+        ),
+        [
+            "3:20: this rule is never reached: the entry of never on line 2 matches whatever it matches; remove the rule, or narrow that entry"
+        ]
+    );
+}
+
+/// Whether a rule is called unreachable behind another.
+fn is_hidden(former: &str, rule: &str) -> bool {
+    of(&format!("[{former},\n{rule}]"))
+        .iter()
+        .any(|lint| lint.contains("never reached"))
+}
+
+#[test]
+fn a_rule_is_called_unreachable_only_where_that_is_certain() {
+    for (former, rule, hidden) in [
+        ("{error: A}", "{error: A}", true),
+        ("{error: A}", "{error: A, cause: b}", true),
+        ("{error: A, cause: b}", "{error: A}", false),
+        ("{error: [A, B]}", "{error: B}", true),
+        ("{error: A}", "{error: [A, B]}", false),
+        ("{error: 'a*c'}", "{error: 'a*b*c'}", true),
+        ("{error: 'a*b*c'}", "{error: 'a*c'}", false),
+        ("{error: '*'}", "{cause: x}", true),
+        ("{error: '*'}", "{exit_status: 1}", false),
+        ("{error: States.ALL}", "{error: A}", true),
+        ("{error: States.ALL}", "{error: none}", false),
+        ("{error: States.ALL}", "{error: '*'}", false),
+        ("{error: [States.ALL, none]}", "{error: '*'}", true),
+        (
+            "{error: States.TaskFailed}",
+            "{error: Lambda.Unknown}",
+            true,
+        ),
+        ("{error: States.TaskFailed}", "{error: 'States.*'}", false),
+        (
+            "{error: States.TaskFailed}",
+            "{error: States.Timeout}",
+            false,
+        ),
+        // Matched by name alone.
+        ("{}", "{error: States.Runtime}", false),
+        (
+            "{error: 'States.*'}",
+            "{error: States.DataLimitExceeded}",
+            false,
+        ),
+        (
+            "{error: [States.Runtime, A]}",
+            "{error: States.Runtime}",
+            true,
+        ),
+        ("{exit_status: '*'}", "{exit_status: [1, 2, none]}", true),
+        ("{exit_status: '*'}", "{exit_status: -1}", false),
+        ("{exit_status: '*'}", "{exit_status: 0}", false),
+        ("{exit_status: '*'}", "{error: A}", false),
+        ("{status: [FAILED, TIMED_OUT]}", "{error: A}", true),
+        ("{status: FAILED}", "{error: A}", false),
+        ("{signal: SIGKILL}", "{signal: kill}", true),
+        ("{signal: term}", "{signal: kill}", false),
+        ("{provider: 'code*'}", "{provider: CodeBuild}", true),
+        ("{action: 'code*'}", "{action: CodeBuild}", false),
+        ("{mode: standard}", "{mode: adaptive}", true),
+        ("{mode: standard}", "{mode: legacy}", false),
+        ("{mode: standard}", "{error: '*.ThrottlingException'}", true),
+        ("{mode: standard}", "{error: 'Throttling*'}", false),
+        ("{mode: standard}", "{http_status: [500, 503]}", true),
+        ("{mode: standard}", "{http_status: [429, 503]}", false),
+        ("{error: 'A*', not: {cause: x}}", "{error: AB}", false),
+        (
+            "{error: 'A*', not: {cause: x}}",
+            "{error: AB, not: {cause: '*x*'}}",
+            true,
+        ),
+        (
+            "{error: 'A*', not: {cause: '*x*'}}",
+            "{error: AB, not: {cause: x}}",
+            false,
+        ),
+        ("{error: 'A*', not: {error: AC}}", "{error: AB}", true),
+        ("{error: 'A*', not: {error: AB}}", "{error: AB}", false),
+        ("{error: 'A*', not: {stage: B}}", "{error: AB}", true),
+        (
+            "{not: {exit_status: [1, 2]}}",
+            "{exit_status: [3, 4]}",
+            true,
+        ),
+        (
+            "{not: {exit_status: [1, 2]}}",
+            "{exit_status: [2, 3]}",
+            false,
+        ),
+        ("{not: {exit_status: '*'}}", "{exit_status: none}", true),
+        ("{not: {error: '*'}}", "{error: none}", true),
+        ("{not: {error: '*'}}", "{not: {error: none}}", false),
+    ] {
+        assert_eq!(is_hidden(former, rule), hidden, "{former} before {rule}");
+    }
+}
+
+#[test]
+fn a_match_of_one_service_makes_a_condition_on_all_its_failures_cover() {
+    let text = |scope: &str| {
+        format!(
+            "version: 1\npolicies:\n- name: a\n  match: {{{scope}}}\n  retry: {{automatic: [{{error: '*', not: {{error: States.Timeout}}}}, {{exit_status: 1, not: {{error: States.Timeout}}}}]}}"
+        )
+    };
+    assert_eq!(linted(&text("state_machine: a")).len(), 1);
+    assert_eq!(linted(&text("region: a")), [String::new(); 0]);
+}
+
+#[test]
+fn a_glob_covers_another_exactly_where_every_text_of_the_other_matches() {
+    let globs = [
+        "", "*", "a", "b", "a*", "*a", "*a*", "a*a", "a*b", "ab", "ab*", "*ab", "*b*a*", "aa",
+        "**", "a**a",
+    ];
+    let mut texts = vec![String::new()];
+    for length in 0..5 {
+        let longer: Vec<String> = texts
+            .iter()
+            .filter(|text| text.len() == length)
+            .flat_map(|text| ["a", "b", "c"].map(|c| format!("{text}{c}")))
+            .collect();
+        texts.extend(longer);
+    }
+    for own in globs.map(|glob| Glob::new(glob, false)) {
+        for other in globs.map(|glob| Glob::new(glob, false)) {
+            let all = texts
+                .iter()
+                .all(|text| !other.matches(text) || own.matches(text));
+            assert_eq!(own.covers(&other), all, "{own:?} {other:?}");
+        }
+    }
+    assert!(Glob::new("É*", true).covers(&Glob::new("éc*", true)));
+    assert!(Glob::new(r"\**", false).covers(&Glob::new(r"\*a", false)));
+    assert!(!Glob::new(r"\*", false).covers(&Glob::new("*", false)));
+}
+
+#[test]
+fn a_time_out_that_is_named_or_kept_out_is_not_warned_about() {
+    for (rules, warned) in [
+        ("{error: '*'}", true),
+        ("{error: 'States.*'}", true),
+        ("{status: '*'}", true),
+        ("{signal_reason: '*'}", true),
+        ("{exit_status: [-1, '*']}", true),
+        ("{status: FAILED, error: '*'}", true),
+        ("{error: '*', limit: 0}", false),
+        ("{error: ['*', States.Timeout]}", false),
+        ("{status: TIMED_OUT, error: '*'}", false),
+        ("{error: 'Lambda.*'}", false),
+        ("{error: '*', cause: '*x*'}", false),
+        ("{error: '*', not: {error: States.Timeout}}", false),
+        ("{error: '*', not: {signal_reason: cancel}}", false),
+        ("[{error: States.Timeout}, {error: '*'}]", false),
+        ("[{status: TIMED_OUT}, {error: '*'}]", true),
+        ("{}", false),
+        ("true", false),
+        ("{error: States.TaskFailed}", false),
+    ] {
+        let lints = of(rules);
+        let is = lints.iter().any(|lint| lint.contains("lets time-outs in"));
+        assert_eq!(is, warned, "{rules} {lints:?}");
+    }
+}
+
+#[test]
+fn a_name_is_doubted_only_where_it_is_nearly_another() {
+    for (name, meant) in [
+        ("States.Timout", "States.Timeout"),
+        ("states.timeout", "States.Timeout"),
+        ("States.TaskFaild", "States.TaskFailed"),
+        ("Timeout", "States.Timeout"),
+        ("State.Timeout", "States.Timeout"),
+        (
+            "Lamda.TooManyRequestsException",
+            "Lambda.TooManyRequestsException",
+        ),
+        (
+            "Lambda.TooManyRequestException",
+            "Lambda.TooManyRequestsException",
+        ),
+        (
+            "DynamoDB.ProvisionedThroughputExceedException",
+            "DynamoDB.ProvisionedThroughputExceededException",
+        ),
+        ("*.ThrotlingException", "*.ThrottlingException"),
+        ("ThrottlingExeption", "ThrottlingException"),
+        (
+            "dynamodb.ThrottlingException",
+            "DynamoDB.ThrottlingException",
+        ),
+    ] {
+        let lints = of(&format!("{{error: '{name}'}}"));
+        assert!(
+            lints.len() == 1 && lints[0].ends_with(&format!("; did you mean \"{meant}\"?")),
+            "{name}: {lints:?}"
+        );
+    }
+    for name in [
+        "States.Timeout",
+        "States.Http.StatusCode.503",
+        "Lambda.Unknown",
+        "DynamoDb.ThrottlingException",
+        "S3.S3Exception",
+        "Payments.ServiceException",
+        "OutOfStock",
+        "Own.Error",
+        "Sns.SnsException",
+        "Glue.ConcurrentRunsExceededException",
+        "TimeoutError",
+        "*Throttling*",
+        "ApiGateway.403",
+        "com.example.OrderException",
+    ] {
+        assert_eq!(
+            of(&format!("{{error: '{name}'}}")),
+            [String::new(); 0],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_deployment_that_names_its_error_or_is_forbidden_is_not_warned_about() {
+    for (rule, warned) in [
+        ("{category: [Build, Deploy]}", true),
+        ("{category: '*'}", true),
+        ("{category: Deploy, provider: CodeDeploy}", true),
+        ("{category: Deploy, summary: '*'}", true),
+        ("{category: Deploy, summary: '*Throttling*'}", false),
+        ("{category: Deploy, mode: standard}", false),
+        ("{category: Deploy, limit: 0}", false),
+        ("{category: '*', not: {category: Deploy}}", false),
+        ("{category: Build}", false),
+    ] {
+        assert_eq!(
+            of(rule).iter().any(|lint| lint.contains("deployments")),
+            warned,
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn rules_that_are_free_of_errors_are_linted_beside_those_that_are_not() {
+    let checked = Document::check(
+        "version: 1\nretry:\n  automatic:\n  - eror: A\n  - error: '*'\n    limit: 11\n  - error: States.Timout\n  - error: A\n  - error: A\n",
+    );
+    assert_eq!(checked.document.unwrap_err().0.len(), 2);
+    let lints: Vec<String> = checked.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(lints.len(), 2, "{lints:?}");
+    assert!(lints[0].starts_with("7:12: error: \"States.Timout\""));
+    assert!(lints[1].starts_with("9:5: this rule is never reached"));
+    // What a function reads, it does not lint.
+    assert!(
+        Document::read("version: 1\nretry: {automatic: {error: '*'}}")
+            .warnings
+            .is_empty()
+    );
+}
+
+#[test]
+fn limits_are_summed_by_service_as_no_failure_is_of_both() {
+    assert_eq!(
+        of("[{error: A, limit: 6}, {stage: B, limit: 6}]"),
+        [String::new(); 0]
+    );
+    assert_eq!(
+        of("[{error: A, limit: 6}, {exit_status: 1, limit: 6}]").len(),
+        1
+    );
+    // Nine for DynamoDB.
+    assert_eq!(of("[{mode: legacy}, {exit_status: 1}]").len(), 1);
+}
+
+const MACHINE: &str = r#"{"States":{
+  "A":{"Type":"Task","Retry":[{"ErrorEquals":["x"],"MaxAttempts":5},{"ErrorEquals":["y"]}]},
+  "B":{"Type":"Task"},
+  "P":{"Type":"Parallel","Retry":[{"ErrorEquals":["x"],"MaxAttempts":1}],"Branches":[{"States":{
+    "C":{"Type":"Task","Retry":[{"ErrorEquals":["x"],"MaxAttempts":2}]}}}]},
+  "F":{"Type":"Fail","Error":"Own"},"G":{"Type":"Fail","Error":"Other","CausePath":"$.c"}}}"#;
+
+#[test]
+fn a_machines_worst_case_is_every_redrive_times_every_retry_around_a_task() {
+    let machine = Machine::read(MACHINE).unwrap();
+    let document = read(
+        "version: 1\nbudget: {per_execution: 4}\npolicies:\n- {name: a, match: {state_machine: m, account: '000000000000'}, retry: {automatic: [{error: A, limit: 1}, {stage: B}]}}\n- {name: b, match: {state_machine: 'm*'}, retry: {automatic: [{error: A, limit: 3}, {error: B, limit: 3}]}}\n- {name: c, match: {}, retry: {}}",
+    );
+    let worst: Vec<_> = amplified(&document, "m", &machine)
+        .into_iter()
+        .map(|worst| {
+            (
+                worst.policy,
+                worst.state,
+                worst.redrives,
+                worst.runs_between,
+                worst.runs,
+            )
+        })
+        .collect();
+    let expect = |policy: &str, state: &str, redrives, between, runs| {
+        (
+            policy.to_string(),
+            state.to_string(),
+            redrives,
+            between,
+            runs,
+        )
+    };
+    assert_eq!(
+        worst,
+        [
+            expect("a", "A", 1, 9, 18),
+            expect("a", "B", 1, 1, 2),
+            expect("a", "C", 1, 6, 12),
+            expect("b", "A", 4, 9, 45),
+            expect("b", "B", 4, 1, 5),
+            expect("b", "C", 4, 6, 30),
+        ]
+    );
+    assert!(
+        amplified(&document, "other", &machine)
+            .iter()
+            .all(|worst| worst.policy == "c")
+    );
+}
+
+#[test]
+fn a_fail_state_that_a_rule_could_reach_is_named_once_for_the_rule() {
+    let machine = Machine::read(MACHINE).unwrap();
+    let tail = "an execution that ended in one is never retried, whatever the rule says; name errors that tasks fail with, or give the Fail state an error of its own";
+    for (rule, expected) in [
+        ("{error: Own}", Some("Fail state \"F\" of m reaches")),
+        ("{error: 'O*'}", Some("Fail states \"F\", \"G\" of m reach")),
+        ("{cause: x}", Some("Fail state \"G\" of m reaches")),
+        ("{error: Own, limit: 0}", None),
+        ("{error: A}", None),
+        ("{stage: A}", None),
+    ] {
+        let document = read(&format!("version: 1\nretry: {{automatic: {rule}}}"));
+        let lints: Vec<String> = lint_machine(&document, "m", &machine)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let expected: Vec<String> = expected
+            .map(|which| format!("2:20: the {which} this rule: {tail}"))
+            .into_iter()
+            .collect();
+        assert_eq!(lints, expected, "{rule}");
+    }
+}
