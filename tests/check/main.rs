@@ -1,0 +1,258 @@
+//! `redrive check` as a user runs it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod typos;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// The top of the repository.
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
+}
+
+/// What a run printed, and how it ended.
+#[derive(Debug)]
+struct Ran {
+    out: String,
+    err: String,
+    code: i32,
+}
+
+/// Runs `redrive check` at the top of the repository; `-` reads `input`.
+fn check(arguments: &[&str], input: &str) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_redrive"))
+        .arg("check")
+        .args(arguments)
+        .current_dir(top())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let ran = child.wait_with_output().unwrap();
+    Ran {
+        out: String::from_utf8(ran.stdout).unwrap(),
+        err: String::from_utf8(ran.stderr).unwrap(),
+        code: ran.status.code().unwrap(),
+    }
+}
+
+/// Compares with the file of expected text, or writes it anew under `UPDATE_EXPECTED=1`.
+#[track_caller]
+fn same_as_file(name: &str, text: &str) {
+    let path = top().join("tests/check").join(name);
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        text, expected,
+        "{name} is not as expected; UPDATE_EXPECTED=1 writes it anew"
+    );
+}
+
+#[test]
+fn every_error_and_every_lint_is_shown_at_once_where_it_stands_and_with_its_remedy() {
+    for (name, code) in [("errors", 1), ("lints", 0)] {
+        let ran = check(&[&format!("tests/check/{name}.yaml")], "");
+        assert_eq!((ran.code, ran.err.as_str()), (code, ""), "{}", ran.out);
+        same_as_file(&format!("{name}.txt"), &ran.out);
+    }
+}
+
+#[test]
+fn strict_makes_errors_of_warnings() {
+    let lints = "tests/check/lints.yaml";
+    let (plain, strict) = (check(&[lints], ""), check(&["--strict", lints], ""));
+    assert_eq!((plain.code, strict.code), (0, 1));
+    let last = |ran: &Ran| ran.out.lines().last().unwrap().to_owned();
+    assert!(last(&plain).starts_with("0 errors and "), "{}", plain.out);
+    assert!(last(&strict).ends_with(" errors and 0 warnings in 1 file"));
+    assert!(!strict.out.contains(": warning: "));
+    assert_eq!(check(&["--strict", "-"], "{version: 1, retry: {}}").code, 0);
+}
+
+#[test]
+fn json_is_one_object_a_line_with_the_same_problems() {
+    let ran = check(
+        &[
+            "--json",
+            "tests/check/lints.yaml",
+            "tests/check/errors.yaml",
+        ],
+        "",
+    );
+    assert_eq!(ran.code, 1);
+    let plain = check(&["tests/check/lints.yaml", "tests/check/errors.yaml"], "");
+    let shown: Vec<String> = plain
+        .out
+        .lines()
+        .filter(|line| line.starts_with("tests/check/"))
+        .map(ToOwned::to_owned)
+        .collect();
+    let told: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(told.len(), shown.len());
+    for (told, shown) in told.iter().zip(shown) {
+        let text = |key: &str| told[key].as_str().unwrap().to_owned();
+        let begin = format!(
+            "{}:{}:{}: {}: ",
+            text("file"),
+            told["line"],
+            told["column"],
+            text("severity")
+        );
+        let message = shown.strip_prefix(&begin).unwrap();
+        assert!(text("message").starts_with(message), "{told} {shown}");
+        assert_eq!(told.as_object().unwrap().len(), 5);
+    }
+}
+
+#[test]
+fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
+    let ran = check(
+        &[
+            "tests/check/lints.yaml",
+            "--definition",
+            "events/order-intake.asl.json",
+        ],
+        "",
+    );
+    assert_eq!(ran.code, 0);
+    same_as_file("definition.txt", &ran.out);
+    let ran = check(
+        &[
+            "tests/check/lints.yaml",
+            "--json",
+            "--definition",
+            "events/order-intake.asl.json",
+        ],
+        "",
+    );
+    assert!(ran.out.contains(r#""severity":"note""#), "{}", ran.out);
+    let ran = check(
+        &["infra/policy.yaml", "--definition", "infra/policy.yaml"],
+        "",
+    );
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (
+            1,
+            "redrive: infra/policy.yaml: this is no definition in the Amazon States Language: expected a JSON object with States\n"
+        )
+    );
+}
+
+#[test]
+fn the_policy_as_shipped_has_only_the_warnings_that_it_says_are_meant() {
+    let ran = check(&["infra/policy.yaml"], "");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    same_as_file("shipped.txt", &ran.out);
+}
+
+#[test]
+fn what_stands_in_a_file_never_reaches_the_terminal_as_it_is() {
+    let ran = check(
+        &["-"],
+        "version: 1\nretry:\n  automatic:\n    - error: \"\u{9b}31m\u{202e}\"\n      \u{7f}é日\u{1b}[31m: 1\n",
+    );
+    assert_eq!(ran.code, 1);
+    assert!(
+        !ran.out
+            .chars()
+            .any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
+        "{:?}",
+        ran.out
+    );
+    let ran = check(
+        &["--json", "-"],
+        "version: 1\nretry: {automatic: {\"\u{9b}x\": 1}}\n",
+    );
+    assert!(!ran.out.contains('\u{9b}'));
+}
+
+/// The three lines that show where the only problem of a document stands.
+fn shown(text: &str) -> Vec<String> {
+    let ran = check(&["-"], text);
+    ran.out
+        .lines()
+        .skip(1)
+        .take(2)
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_underline_counts_characters() {
+    for (text, line, under) in [
+        (
+            "version: 1\nretry: {日本: 1}",
+            " 2 | retry: {日本: 1}",
+            "   |         ^~",
+        ),
+        (
+            "version: 1\nretry: {manual:\t\tmaybe}",
+            " 2 | retry: {manual:  maybe}",
+            "   |                  ^~~~~",
+        ),
+        (
+            "version: 1\nretry: {nested: \"a b\"}",
+            " 2 | retry: {nested: \"a b\"}",
+            "   |                 ^~~~~",
+        ),
+        (
+            "\u{feff}version: 2\nretry: {}",
+            " 1 | version: 2",
+            "   |          ^",
+        ),
+    ] {
+        assert_eq!(shown(text), [line, under], "{text:?}");
+    }
+    // Of a document on one line only the part around the place.
+    let long = format!(
+        "{{version: 1, retry: {{automatic: {{error: '{}', limt: 1, reason: '{}'}}}}}}",
+        "x".repeat(500),
+        "y".repeat(500)
+    );
+    let shown = shown(&long);
+    assert!(
+        shown[0].chars().count() < 140 && shown[0].contains("limt: 1"),
+        "{shown:?}"
+    );
+    let at = shown[1].chars().position(|c| c == '^').unwrap();
+    assert_eq!(
+        shown[0].chars().skip(at).take(4).collect::<String>(),
+        "limt"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_said_so() {
+    let ran = check(&["nowhere.yaml"], "");
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.starts_with("redrive: cannot read nowhere.yaml: "),
+        "{}",
+        ran.err
+    );
+}
