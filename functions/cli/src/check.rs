@@ -263,9 +263,15 @@ fn length(rest: &[char]) -> usize {
     let (first, behind) = match rest.split_first() {
         Some((first @ ('"' | '\''), behind)) => (*first, behind),
         _ => {
-            let end =
-                |c: &char| c.is_whitespace() || matches!(c, ',' | ':' | ']' | '}' | '[' | '{');
-            return rest.iter().position(end).unwrap_or(rest.len()).max(1);
+            // A colon ends a key only where something may follow it.
+            let is_end = |(at, c): (usize, &char)| match c {
+                ':' => rest
+                    .get(at.saturating_add(1))
+                    .is_none_or(|next| next.is_whitespace()),
+                c => c.is_whitespace() || matches!(c, ',' | ']' | '}' | '[' | '{'),
+            };
+            let end = rest.iter().enumerate().position(is_end);
+            return end.unwrap_or(rest.len()).max(1);
         }
     };
     match behind.iter().position(|c| *c == first) {

@@ -21,14 +21,8 @@ use crate::failure::{ExecutionStatus, FailedExecution, Field, Redrivable, Servic
 /// [`Checked`](super::Checked).
 #[must_use]
 pub fn lint(document: &Document) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for never in &document.never {
-        words(never, &mut problems);
-    }
+    let mut problems = lint_words(document);
     for policy in &document.policies {
-        for rule in &policy.automatic {
-            words(&rule.conditions, &mut problems);
-        }
         reach(document, policy, &mut problems);
         let mut former: &[Rule] = &[];
         for (index, rule) in policy.automatic.iter().enumerate() {
@@ -45,6 +39,20 @@ pub fn lint(document: &Document) -> Vec<Problem> {
     problems.sort_by_key(|problem| problem.place);
     // What an anchor repeats is told once.
     problems.dedup();
+    problems
+}
+
+/// The warnings that hang on no more than one rule's conditions, as they are written.
+pub(super) fn lint_words(document: &Document) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let rules = document
+        .policies
+        .iter()
+        .flat_map(|policy| &policy.automatic);
+    let conditions = rules.map(|rule| &rule.conditions);
+    for conditions in document.never.iter().chain(conditions) {
+        words(conditions, &mut problems);
+    }
     problems
 }
 

@@ -158,15 +158,20 @@ fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
                     line: marker.line(),
                     column: marker.col().saturating_add(1),
                 };
-                // `exit_status: *` is what everybody writes once.
-                let hint = if error.info().contains("alias") {
+                // `exit_status: *` and `error: *.Timeout` are what everybody writes once.
+                let info = error.info();
+                let hint = if info.contains("alias") || info.contains("unknown anchor") {
                     "; a star is an alias unless it stands in quotes: \"*\""
+                } else if info.contains("tabs disallowed") {
+                    "; indent with spaces"
+                } else if info.contains("quoted scalar, found unexpected end") {
+                    "; the quote that opens here is never closed"
                 } else {
                     ""
                 };
                 return Err(Problem::new(
                     place,
-                    format!("this is not YAML: {}{hint}", error.info()),
+                    format!("this is not YAML: {info}{hint}"),
                 ));
             }
         }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use super::glob::Glob;
 use super::index::Index;
-use super::lint::lint;
+use super::lint::{lint, lint_words};
 use super::node::{self, Key, Kind, Node, Scalar};
 use super::problem::{At, Place, Problem, Problems, Severity, did_you_mean, one_of, simplified};
 use super::{Checked, Document, Manual, Nested, Policy, Scope};
@@ -54,12 +54,20 @@ fn whole(root: Option<&Node>, problems: Vec<Problem>, with_lints: bool) -> Check
     };
     let document = root.map(|root| reader.document(root));
     if with_lints && let Some(document) = &document {
-        let mut sound = document.clone();
-        sound.never.retain(|never| !reader.is_flawed(never.at));
-        for policy in &mut sound.policies {
-            policy.automatic.retain(|rule| !reader.is_flawed(rule.at));
-        }
-        reader.problems.extend(lint(&sound));
+        let part = |flawed: bool| {
+            let mut part = document.clone();
+            part.never
+                .retain(|never| reader.is_flawed(never.at) == flawed);
+            for policy in &mut part.policies {
+                policy
+                    .automatic
+                    .retain(|rule| reader.is_flawed(rule.at) == flawed);
+            }
+            part
+        };
+        // What is left of a flawed rule says nothing of what the rule covers.
+        let lints = [lint(&part(false)), lint_words(&part(true))];
+        reader.problems.extend(lints.into_iter().flatten());
     }
     reader.problems.sort_by_key(|problem| problem.place);
     // What an anchor repeats is wrong once.
@@ -111,10 +119,17 @@ impl Reader {
     /// The entries of a mapping, unknown keys reported.
     fn map<'n>(&mut self, node: &'n Node, what: &str, keys: &[&str]) -> Option<&'n [(Key, Node)]> {
         let Kind::Map(entries) = &node.kind else {
+            let hint = match (&node.kind, node.scalar()) {
+                (Kind::List(_), _) if keys.contains(&"automatic") => "; rules stand in automatic",
+                (_, Some(Scalar::Text(text))) if lacks_space(text, keys) => {
+                    "; a space is missing behind the colon"
+                }
+                _ => "",
+            };
             self.wrong(
                 node.place,
                 format!(
-                    "{what}: expected a mapping with the keys {}, read {}",
+                    "{what}: expected a mapping with the keys {}, read {}{hint}",
                     one_of(keys),
                     node.described()
                 ),
@@ -314,10 +329,19 @@ impl Reader {
         {
             return u32::try_from(number).ok();
         }
+        let hint = match node.scalar() {
+            Some(Scalar::Text(text)) if text.parse::<i64>().is_ok() => "; write it without quotes",
+            Some(Scalar::Text(text))
+                if what.ends_with("_seconds") && text.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                "; write the seconds alone, without a unit"
+            }
+            _ => "",
+        };
         self.wrong(
             node.place,
             format!(
-                "{what}: expected a whole number from {least} to {most}, read {}",
+                "{what}: expected a whole number from {least} to {most}, read {}{hint}",
                 node.described()
             ),
         );
@@ -391,6 +415,12 @@ impl Reader {
             _ => core::slice::from_ref(node),
         }
     }
+}
+
+/// `error:Lambda.Unknown` is one word to YAML.
+fn lacks_space(text: &str, keys: &[&str]) -> bool {
+    text.split_once(':')
+        .is_some_and(|(key, _)| keys.contains(&key))
 }
 
 fn get<'n>(entries: &'n [(Key, Node)], key: &str) -> Option<(&'n Key, &'n Node)> {

@@ -79,13 +79,21 @@ impl Reader {
                     policy.automatic.push(rule);
                 }
             }
-            _ => self.wrong(
-                node.place,
-                format!(
-                    "automatic: expected true, false, a rule or a list of rules, read {}",
-                    node.described()
-                ),
-            ),
+            _ => {
+                // YAML 1.1 had more words for them.
+                let hint = match node.scalar() {
+                    Some(Scalar::Text("yes" | "on")) => "; write true",
+                    Some(Scalar::Text("no" | "off")) => "; write false",
+                    _ => "",
+                };
+                self.wrong(
+                    node.place,
+                    format!(
+                        "automatic: expected true, false, a rule or a list of rules, read {}{hint}",
+                        node.described()
+                    ),
+                );
+            }
         }
     }
 

@@ -58,7 +58,7 @@ fn each_problem_of_a_rule_has_its_place_and_its_words() {
     for (rule, expected) in [
         ("{limit: 11}", "2:28: limit: expected a whole number from 0 to 10, read the number 11".to_string()),
         ("{limit: -1}", "2:28: limit: expected a whole number from 0 to 10, read the number -1".into()),
-        ("{limit: \"2\"}", "2:28: limit: expected a whole number from 0 to 10, read the text \"2\"".into()),
+        ("{limit: \"2\"}", "2:28: limit: expected a whole number from 0 to 10, read the text \"2\"; write it without quotes".into()),
         ("{limit: 2.0}", "2:28: limit: expected a whole number from 0 to 10, read the number 2.0".into()),
         ("{limit: }", "2:26: limit: expected a whole number from 0 to 10, read nothing".into()),
         ("{retry_mode: ALL}", "2:33: retry_mode: expected FAILED_ACTIONS or ALL_ACTIONS, read the text \"ALL\"".into()),

@@ -176,7 +176,7 @@ fn on_yes_and_no_are_text() {
     }
     assert_eq!(
         wrong("version: 1\nretry: {automatic: yes}"),
-        "2:20: automatic: expected true, false, a rule or a list of rules, read the text \"yes\""
+        "2:20: automatic: expected true, false, a rule or a list of rules, read the text \"yes\"; write true"
     );
 }
 
