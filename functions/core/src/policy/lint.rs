@@ -9,6 +9,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+#[cfg(test)]
+pub(super) use self::cover::covers_by_name;
 pub use self::machine::{Amplified, amplified, lint_machine};
 use super::condition::{Condition, Conditions, Pattern};
 use super::problem::Problem;
@@ -282,7 +284,7 @@ fn most_of(rule: &Rule) -> u32 {
 }
 
 /// A failed execution of which only this is given; state and resource are open.
-fn execution(
+pub(super) fn execution(
     status: ExecutionStatus,
     error: Field<String>,
     cause: Field<String>,

@@ -18,7 +18,7 @@ pub(super) fn covers(former: &Conditions, rule: &Conditions, service: Option<Ser
 }
 
 /// The same for a former rule that would retry, which does not match some errors unless it names them.
-pub(super) fn covers_by_name(
+pub(in crate::policy) fn covers_by_name(
     former: &Conditions,
     rule: &Conditions,
     service: Option<Service>,

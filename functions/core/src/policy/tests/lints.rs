@@ -387,3 +387,91 @@ fn a_fail_state_that_a_rule_could_reach_is_named_once_for_the_rule() {
         assert_eq!(lints, expected, "{rule}");
     }
 }
+
+#[test]
+fn no_failure_reaches_a_rule_that_is_called_unreachable() {
+    let values = |word: &str, values: &[&str]| -> Vec<String> {
+        let all = values.iter();
+        all.map(|value| format!("{word}: {value}")).collect()
+    };
+    let errors = [
+        "A",
+        "'A*'",
+        "'*'",
+        "none",
+        "States.ALL",
+        "States.TaskFailed",
+        "States.Timeout",
+        "'States.*'",
+        "States.Runtime",
+        "[A, none]",
+    ];
+    let mut conditions = values("error", &errors);
+    conditions.extend(values("cause", &["x", "'*x*'", "'*'", "none"]));
+    conditions.extend(values("exit_status", &["1", "'*'", "[-1, none]", "none"]));
+    conditions.extend(values("mode", &["standard", "legacy"]));
+    conditions.extend(values("http_status", &["503", "none"]));
+    conditions.extend(values("status", &["FAILED", "TIMED_OUT", "'*'"]));
+    conditions.extend(values("stage", &["S", "'*'"]));
+    let rules: Vec<Rule> = conditions
+        .iter()
+        .flat_map(|words| {
+            [
+                format!("{{{words}}}"),
+                format!("{{not: {{{words}}}}}"),
+                format!("{{signal: none, {words}}}"),
+                format!("{{error: 'A*', not: {{{words}}}}}"),
+            ]
+        })
+        .filter(|text| text.matches("error").count() < 2 || text.contains("not"))
+        .map(|text| rule(&text))
+        .collect();
+    let mut views = Vec::new();
+    let mut failures = Vec::new();
+    for status in [ExecutionStatus::Failed, ExecutionStatus::TimedOut] {
+        for error in [
+            None,
+            Some(""),
+            Some("A"),
+            Some("AB"),
+            Some("States.Timeout"),
+            Some("States.Runtime"),
+            Some("X.ThrottlingException"),
+            Some("States.Http.StatusCode.503"),
+            Some("States.HeartbeatTimeout"),
+        ] {
+            for cause in [
+                None,
+                Some("x"),
+                Some("axb"),
+                Some(r#"{"Container":{"ExitCode":1}}"#),
+                Some("Runtime exited with error: exit status 1"),
+            ] {
+                let field = |text: Option<&str>| {
+                    text.map_or(Field::Absent, |text| Field::Known(text.into()))
+                };
+                failures.push(super::super::lint::execution(
+                    status,
+                    field(error),
+                    field(cause),
+                ));
+            }
+        }
+    }
+    views.extend(failures.iter().map(View::execution));
+    let mut claimed = 0;
+    for former in &rules {
+        for rule in &rules {
+            if !super::super::lint::covers_by_name(&former.conditions, &rule.conditions, None) {
+                continue;
+            }
+            claimed += 1;
+            for view in &views {
+                let reached = rule.conditions.meet_by_name(view) == Hit::Yes
+                    && former.conditions.meet_by_name(view) == Hit::No;
+                assert!(!reached, "{former:?}\n{rule:?}\n{view:?}");
+            }
+        }
+    }
+    assert!(claimed > 500, "{claimed}");
+}
