@@ -46,7 +46,7 @@ fn an_illegal_block_of_buildkite_s_is_refused_with_its_place() {
         ),
         (
             "retry:\n  automatic:\n    - limit: \"3\"",
-            "3:14: limit: expected a whole number from 0 to 10, read the text \"3\"",
+            "3:14: limit: expected a whole number from 0 to 10, read the text \"3\"; write it without quotes",
         ),
         (
             "retry:\n  automatic:\n    - limit: 11",

@@ -192,8 +192,6 @@ impl From<ThenName> for Then {
 enum Failed {
     /// What the user gave cannot be used; the text says what was read, what is allowed and what to do.
     User(String),
-    /// What the output says is bad news, and says all of it.
-    Told,
     /// This build does not have the command; the text says how to build one that has it.
     #[cfg(not(feature = "account"))]
     Unbuilt(&'static str),
