@@ -7,51 +7,20 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../command/mod.rs"]
+#[expect(dead_code, reason = "one command is enough here")]
+mod command;
 mod typos;
 
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// The top of the repository.
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .to_owned()
-}
-
-/// What a run printed, and how it ended.
-#[derive(Debug)]
-struct Ran {
-    out: String,
-    err: String,
-    code: i32,
-}
+use self::command::{Ran, redrive_with, top};
 
 /// Runs `redrive check` at the top of the repository; `-` reads `input`.
 fn check(arguments: &[&str], input: &str) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_redrive"))
-        .arg("check")
-        .args(arguments)
-        .current_dir(top())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that reads nothing may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let ran = child.wait_with_output().unwrap();
-    Ran {
-        out: String::from_utf8(ran.stdout).unwrap(),
-        err: String::from_utf8(ran.stderr).unwrap(),
-        code: ran.status.code().unwrap(),
-    }
+    redrive_with(&[&["check"], arguments].concat(), input.as_bytes())
 }
 
 /// Compares with the file of expected text, or writes it anew under `UPDATE_EXPECTED=1`.

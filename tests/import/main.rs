@@ -7,53 +7,22 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../command/mod.rs"]
+#[expect(dead_code, reason = "one command is enough here")]
+mod command;
 mod meaning;
 mod refusals;
 mod samples;
 mod vectors;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
 use redrive_core::policy::{Document, Test};
 use redrive_core::verdict::{Decision, Verdict};
 use serde_json::{Value, json};
 
-/// The top of the repository.
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .to_owned()
-}
-
-/// What a run of the command printed, and how it ended.
-#[derive(Debug)]
-struct Ran {
-    out: String,
-    err: String,
-    code: i32,
-}
+use self::command::{Ran, redrive_with, top};
 
 fn import(platform: &str, file: &str, input: &str) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_redrive"))
-        .args(["import", platform, file])
-        .current_dir(top())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that fails early does not read its input.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-        code: output.status.code().unwrap(),
-    }
+    redrive_with(&["import", platform, file], input.as_bytes())
 }
 
 /// The policy that is printed for a text, or none if it is refused with a place.
