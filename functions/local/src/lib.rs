@@ -4,6 +4,7 @@
 //!   them; where neither is, their behaviour is an option. They are passive: time and calls go in, answers
 //!   and the events of EventBridge come out.
 //! - [`memory`] is the ledger in memory.
+//! - [`services`] speaks to the two as the core asks, over any wire.
 //! - [`desk`] puts them together as the core's `Target`, `Queue` and `Clock`.
 //! - [`replay`] plays event files through the core against the desk.
 //! - [`serve`] answers the AWS JSON protocols over HTTP, for real SDKs and the AWS CLI.
@@ -26,5 +27,6 @@ pub mod desk;
 pub mod memory;
 pub mod replay;
 pub mod serve;
+pub mod services;
 pub mod stepfunctions;
 pub mod words;
