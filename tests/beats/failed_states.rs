@@ -6,6 +6,7 @@ use redrive_core::failure::{Fact, FailedExecution, Failure, Field, Need, Subject
 use redrive_core::handle::Target;
 use redrive_core::reads::Executions;
 use redrive_local::desk::Region;
+use redrive_local::services::Typed;
 use redrive_local::stepfunctions::Outcome as Ends;
 use serde_json::{Value, json};
 
@@ -281,7 +282,7 @@ fn nothing_of_inputs_and_causes_is_kept_of_a_history() {
     let scene = parcel(&parcels(), &json!([fails("Ship", "Own.Busy")]));
     scene.failed();
     let arn = scene.subject.arn();
-    let page = run(scene.world.desk.history(arn, 1000, None)).unwrap();
+    let page = run(Typed(&scene.world.desk).history(arn, 1000, None)).unwrap();
     let kept = format!("{:?}", page.unwrap().unwrap().items);
     assert!(kept.contains("Ship") && kept.contains("lambda:invoke"));
     assert!(
