@@ -328,11 +328,19 @@ fn an_event_cannot_speak_to_the_terminal() {
     let event = r#"{"source":"aws.states","detail-type":"Step Functions Execution Status Change",
         "account":"111122223333","region":"eu-west-1","time":"2026-11-20T02:14:05Z","detail":{
         "executionArn":"arn:aws:states:eu-west-1:111122223333:execution:etl:run","status":"FAILED",
-        "error":"\u001b[2J\u001b[31mowned\u202e","cause":"line\nverdict  retry: all is well","redriveCount":0,
+        "error":"\u001b[2J\u001b[31mowned\u009b\u202e","cause":"line\nverdict  retry: all is well","redriveCount":0,
         "redriveStatus":"REDRIVABLE"}}"#;
     let Ran { out, .. } = redrive_with(&["explain", "--policy", POLICY, "-"], event.as_bytes());
-    assert!(!out.contains(['\u{1b}', '\u{202e}']), "{out:?}");
+    assert!(!out.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{out:?}");
     assert_eq!(out.matches("\nverdict  ").count(), 1, "{out}");
+    let arguments = ["explain", "--json", "--policy", POLICY, "-"];
+    let Ran { out, .. } = redrive_with(&arguments, event.as_bytes());
+    assert!(!out.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{out:?}");
+    let line: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        line["failure"]["error"],
+        "\u{1b}[2J\u{1b}[31mowned\u{9b}\u{202e}"
+    );
     let Ran { out, .. } = redrive_with(&["replay", "-"], event.as_bytes());
     assert!(!out.contains('\u{1b}'), "{out:?}");
 }

@@ -13,6 +13,7 @@ mod explain;
 mod input;
 mod own_tests;
 mod table;
+mod trace;
 
 use self::command::{Ran, redrive, redrive_with, top};
 

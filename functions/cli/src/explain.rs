@@ -11,8 +11,9 @@ use redrive_core::policy::{Document, View};
 use redrive_core::verdict::{Reason, Verdict};
 use serde_json::{Map, Value, json};
 
-use crate::table::visible;
-use crate::{Failed, input, trace};
+use crate::table::{visible, visible_json};
+use crate::trace::Trace;
+use crate::{Failed, input};
 
 pub(crate) fn run(
     policy: &Path,
@@ -24,9 +25,9 @@ pub(crate) fn run(
     let heard = hear(&input::bytes(event)?, &Bounds::default());
     let explained = Explained::new(&document, &heard);
     if as_json {
-        writeln!(out, "{}", explained.json())?;
+        writeln!(out, "{}", visible_json(&explained.json()?.to_string()))?;
     } else {
-        explained.tell(&document, out)?;
+        explained.tell(out)?;
     }
     Ok(())
 }
@@ -35,10 +36,12 @@ struct Explained<'a> {
     heard: &'a Heard,
     verdict: Verdict,
     needs: Vec<Need>,
+    /// Of a failure.
+    trace: Option<Trace<'a>>,
 }
 
 impl<'a> Explained<'a> {
-    fn new(document: &Document, heard: &'a Heard) -> Self {
+    fn new(document: &'a Document, heard: &'a Heard) -> Self {
         let ignored = |because| (Verdict::ignore(because), Vec::new());
         let (verdict, needs) = match heard {
             Heard::Failure(failure) => foresee(document, failure),
@@ -46,14 +49,24 @@ impl<'a> Explained<'a> {
             Heard::Irrelevant(irrelevant) => ignored(irrelevant.reason),
             Heard::Malformed(_) => ignored(Reason::Malformed),
         };
+        let trace = match heard {
+            Heard::Failure(failure) => Some(Trace::of(
+                document,
+                &failure.subject,
+                &View::of(failure),
+                &verdict,
+            )),
+            _ => None,
+        };
         Self {
             heard,
             verdict,
             needs,
+            trace,
         }
     }
 
-    fn json(&self) -> Value {
+    fn json(&self) -> Result<Value, Failed> {
         let verdict = &self.verdict;
         let charge = verdict.rules.first();
         let mut line = json!({
@@ -77,6 +90,8 @@ impl<'a> Explained<'a> {
                 "delay_seconds": verdict.delay_seconds,
                 "retry_mode": matches!(subject(self.heard), Some(Subject::Stage { .. })).then(|| verdict.retry_mode.as_str()),
             },
+            "trace": serde_json::to_value(&self.trace)
+                .map_err(|error| Failed::Bug(format!("the trace cannot be written: {error}")))?,
             "needs": self.needs.iter().map(|need| need.as_str()).collect::<Vec<_>>(),
         });
         if let Some(line) = line.as_object_mut() {
@@ -90,7 +105,7 @@ impl<'a> Explained<'a> {
                 );
             }
         }
-        line
+        Ok(line)
     }
 
     fn why(&self) -> String {
@@ -100,7 +115,7 @@ impl<'a> Explained<'a> {
         }
     }
 
-    fn tell(&self, document: &Document, out: &mut impl Write) -> Result<(), Failed> {
+    fn tell(&self, out: &mut impl Write) -> Result<(), Failed> {
         let heard = match self.heard {
             Heard::Failure(failure) => format!("a failure of {}, {}", failure.subject, failure.at),
             Heard::Sequel(sequel) => format!("a later word on {}, {}", sequel.subject, sequel.at),
@@ -117,8 +132,9 @@ impl<'a> Explained<'a> {
                 };
                 writeln!(out, "         {word}: {}", visible(&value))?;
             }
-            let views = View::of(failure);
-            trace::tell(document, &failure.subject, &views, &self.verdict, "", out)?;
+        }
+        if let Some(trace) = &self.trace {
+            trace.tell("", out)?;
         }
         let verdict = &self.verdict;
         writeln!(

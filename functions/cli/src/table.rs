@@ -49,7 +49,6 @@ pub(crate) fn write(
 
 /// JSON of which a string cannot do so either: the same JSON, with escapes. Outside its strings there is
 /// nothing to escape.
-#[cfg(feature = "account")]
 pub(crate) fn visible_json(json: &str) -> String {
     json.chars()
         .flat_map(|c| {

@@ -8,7 +8,8 @@ use redrive_core::verdict::{Decision, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::table::visible;
-use crate::{Failed, input, trace};
+use crate::trace::Trace;
+use crate::{Failed, input};
 
 pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
     let (mut passed, mut failed) = (0_usize, 0_usize);
@@ -136,7 +137,7 @@ impl<'a> Tried<'a> {
             writeln!(out, "    actual   {}: {why}", verdict.decision.as_str())?;
             writeln!(out, "    because  {}", verdict.because)?;
             let (subject, views) = (&case.failure.subject, case.views());
-            trace::tell(self.document, subject, &views, verdict, "    ", out)?;
+            Trace::of(self.document, subject, &views, verdict).tell("    ", out)?;
         }
         Ok(())
     }

@@ -1,56 +1,231 @@
 //! The way to a verdict: the policy, each rule, each condition, the value it saw, and why it did or did not match.
+//!
+//! [`Trace::of`] is the one walk over a document; [`Trace::tell`] prints it for people, and `explain --json` has it
+//! as `trace`, which is null for an event that is no failure. Every key is always there:
+//!
+//! ```json
+//! {
+//!   "policy": "web",               // the one that applies; null: none does
+//!   "passed_over": ["etl"],        // the policies before it, whose match does not match: all of them without a policy
+//!   "not_consulted": null,         // or, where the verdict came before the rules, why, and all of the policy's rules
+//!   "consulted": [{                // what was asked of the execution, or of each failed action of a stage
+//!     "action": "UnitTests",       // the action's name; null for an execution, or while it is not known
+//!     "never": [{                  // the never list, up to the entry that forbids
+//!       "entry": 0,
+//!       "matches": "no",           // yes, no; unknown: to be looked up; withheld: AWS does not say
+//!       "conditions": []           // as below; none: everything matches
+//!     }],
+//!     "rules": [{                  // the policy's rules, up to the one that decides
+//!       "rule": "image-pull",
+//!       "matches": "yes",
+//!       "conditions": [{
+//!         "word": "category",
+//!         "not": false,            // it stands under not; if it matches, it excludes the failure
+//!         "values": ["Build", "Test"],  // as written; any of them satisfies it
+//!         "matches": "yes",
+//!         "by": "Test",            // the first of the values that matched; else null
+//!         "needs": null,           // what must be looked up where matches is unknown, in the words of needs
+//!         "saw": [{                // one value, whole; a mode saw several
+//!           "what": "category",
+//!           "is": "known",         // or absent, unknown, withheld, other_service
+//!           "value": "Test"        // text or a number; null unless known
+//!         }]
+//!       }],
+//!       "must_name": null          // the error for which only a rule matches that names it without a glob
+//!     }],
+//!     "not_consulted": {           // null: no rule was left out
+//!       "because": "decided",      // decided_if_it_matches, never, or the verdict's own because
+//!       "by": "image-pull",        // the rule, or the entry as never[0]; null where neither was asked
+//!       "rules": ["queue-full"]
+//!     }
+//!   }]
+//! }
+//! ```
 
 use std::io::Write;
 
 use redrive_core::failure::{Field, Subject};
-use redrive_core::policy::{Conditions, Document, Hit, Policy, Saw, Seen, View, Word};
+use redrive_core::policy::{Conditions, Document, Hit, Policy, Rule, Saw, Seen, View, Word};
 use redrive_core::verdict::{Reason, Verdict};
+use serde::{Serialize, Serializer};
 
 use crate::Failed;
 use crate::table::visible;
 
-/// Writes it, each line behind `indent`.
-pub(crate) fn tell(
-    document: &Document,
-    subject: &Subject,
-    views: &[View<'_>],
-    verdict: &Verdict,
-    indent: &str,
-    out: &mut impl Write,
-) -> Result<(), Failed> {
-    let Some(policy) = document.policy_for(subject) else {
-        writeln!(
-            out,
-            "{indent}policy   none of {} matches {}",
-            document.policies.len(),
-            visible(subject.target())
-        )?;
-        return Ok(());
-    };
-    writeln!(out, "{indent}policy   {}", visible(&policy.name))?;
-    if !asks_rules(verdict.because) {
-        writeln!(
-            out,
-            "{indent}  no rule is consulted: {}",
-            verdict.because.sentence()
-        )?;
-        return Ok(());
-    }
-    let mut trace = Trace {
-        document,
-        policy,
-        verdict,
-        indent,
-        out,
-    };
-    for view in views {
-        // What `never` forbids of one failed action is forbidden of its stage.
-        if trace.never(view)? {
-            return Ok(());
+/// The way to a verdict.
+#[derive(Debug, Serialize)]
+pub(crate) struct Trace<'a> {
+    #[serde(skip)]
+    target: &'a str,
+    policy: Option<&'a str>,
+    passed_over: Vec<&'a str>,
+    not_consulted: Option<NotConsulted<'a>>,
+    consulted: Vec<Consulted<'a>>,
+}
+
+/// What was asked of an execution, or of one failed action of a stage.
+#[derive(Debug, Serialize)]
+struct Consulted<'a> {
+    action: Option<&'a str>,
+    never: Vec<Never<'a>>,
+    rules: Vec<Asked<'a>>,
+    not_consulted: Option<NotConsulted<'a>>,
+}
+
+/// An entry of the never list.
+#[derive(Debug, Serialize)]
+struct Never<'a> {
+    entry: usize,
+    #[serde(serialize_with = "in_a_word")]
+    matches: Hit,
+    conditions: Vec<Met<'a>>,
+}
+
+/// A rule.
+#[derive(Debug, Serialize)]
+struct Asked<'a> {
+    rule: &'a str,
+    #[serde(serialize_with = "in_a_word")]
+    matches: Hit,
+    conditions: Vec<Met<'a>>,
+    must_name: Option<&'a str>,
+}
+
+/// A condition.
+#[derive(Debug, Serialize)]
+struct Met<'a> {
+    word: &'static str,
+    not: bool,
+    values: Vec<&'a str>,
+    #[serde(serialize_with = "in_a_word")]
+    matches: Hit,
+    by: Option<&'a str>,
+    needs: Option<&'static str>,
+    saw: Vec<Sight<'a>>,
+}
+
+/// A value that a condition saw.
+#[derive(Debug, Serialize)]
+struct Sight<'a> {
+    what: &'static str,
+    is: Is,
+    value: Option<Shown<'a>>,
+}
+
+/// What is known of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Is {
+    Known,
+    Absent,
+    Unknown,
+    Withheld,
+    OtherService,
+}
+
+/// Text or a number.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Text(&'a str),
+    Number(i32),
+}
+
+/// Rules that were not asked, and why.
+#[derive(Debug, Serialize)]
+struct NotConsulted<'a> {
+    because: &'static str,
+    by: Option<String>,
+    rules: Vec<&'a str>,
+    #[serde(skip)]
+    why: String,
+}
+
+impl<'a> Trace<'a> {
+    /// Walks the way to `verdict`, which the document came to on these views.
+    pub(crate) fn of(
+        document: &'a Document,
+        subject: &'a Subject,
+        views: &[View<'a>],
+        verdict: &Verdict,
+    ) -> Self {
+        let applies = document.policy_index(subject);
+        let policy = applies.and_then(|at| document.policies.get(at));
+        let before = applies.unwrap_or(document.policies.len());
+        let mut trace = Self {
+            target: subject.target(),
+            policy: policy.map(|policy| policy.name.as_str()),
+            passed_over: document
+                .policies
+                .iter()
+                .take(before)
+                .map(|policy| policy.name.as_str())
+                .collect(),
+            not_consulted: None,
+            consulted: Vec::new(),
+        };
+        match policy {
+            None => {}
+            Some(policy) if asks_rules(verdict.because) => {
+                trace.consulted = consulted(document, policy, views, verdict);
+            }
+            Some(policy) => {
+                trace.not_consulted = Some(NotConsulted {
+                    because: verdict.because.code(),
+                    by: None,
+                    rules: ids(&policy.automatic),
+                    why: verdict.because.sentence().to_owned(),
+                });
+            }
         }
-        trace.rules(view)?;
+        trace
     }
-    Ok(())
+
+    /// Prints it for people, each line behind `indent`.
+    pub(crate) fn tell(&self, indent: &str, out: &mut impl Write) -> Result<(), Failed> {
+        let Some(policy) = self.policy else {
+            writeln!(
+                out,
+                "{indent}policy   none of {} matches {}",
+                self.passed_over.len(),
+                visible(self.target)
+            )?;
+            return Ok(());
+        };
+        writeln!(out, "{indent}policy   {}", visible(policy))?;
+        if let Some(NotConsulted { why, .. }) = &self.not_consulted {
+            writeln!(out, "{indent}  no rule is consulted: {why}")?;
+        }
+        let several = self.consulted.len() > 1;
+        for consulted in &self.consulted {
+            if several {
+                let action = consulted.action.unwrap_or_default();
+                writeln!(out, "{indent}  action {}", visible(action))?;
+            }
+            for never in &consulted.never {
+                let answer = answer(never.matches);
+                writeln!(out, "{indent}  never[{}]: {answer}", never.entry)?;
+                tell_conditions(&never.conditions, indent, out)?;
+            }
+            for asked in &consulted.rules {
+                let (rule, answer) = (visible(asked.rule), answer(asked.matches));
+                writeln!(out, "{indent}  rule {rule}: {answer}")?;
+                tell_conditions(&asked.conditions, indent, out)?;
+                if let Some(error) = asked.must_name {
+                    writeln!(
+                        out,
+                        "{indent}    {} is matched only by a rule that names it, without a glob",
+                        visible(error)
+                    )?;
+                }
+            }
+            if let Some(left) = &consulted.not_consulted {
+                let (why, rules) = (visible(&left.why), visible(&left.rules.join(", ")));
+                writeln!(out, "{indent}  not consulted, since {why}: {rules}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether such a verdict came of the never list and the rules, and not of what goes before them.
@@ -67,164 +242,243 @@ const fn asks_rules(because: Reason) -> bool {
     )
 }
 
-struct Trace<'a, W> {
+fn ids(rules: &[Rule]) -> Vec<&str> {
+    rules.iter().map(|rule| rule.id.as_str()).collect()
+}
+
+/// What was asked, of each view. The never list comes before the rules: what it forbids of one failed action is
+/// forbidden of the whole stage.
+fn consulted<'a>(
     document: &'a Document,
     policy: &'a Policy,
-    verdict: &'a Verdict,
-    indent: &'a str,
-    out: &'a mut W,
+    views: &[View<'a>],
+    verdict: &Verdict,
+) -> Vec<Consulted<'a>> {
+    let mut all: Vec<Consulted<'a>> = Vec::new();
+    let mut forbids = None;
+    for view in views {
+        let mut never = Vec::new();
+        for (entry, conditions) in document.never.iter().enumerate() {
+            if forbids.is_some() {
+                break;
+            }
+            let hit = conditions.meet(view);
+            if hit == Hit::Yes {
+                forbids = Some(entry);
+            }
+            never.push(Never {
+                entry,
+                matches: hit,
+                conditions: met(conditions, view),
+            });
+        }
+        all.push(Consulted {
+            action: match view.get(Word::Action) {
+                Some(Field::Known(Saw::Text(name))) => Some(name),
+                _ => None,
+            },
+            never,
+            rules: Vec::new(),
+            not_consulted: None,
+        });
+    }
+    for (consulted, view) in all.iter_mut().zip(views) {
+        consulted.not_consulted = match forbids {
+            Some(entry) => NotConsulted::some(
+                "never",
+                format!("never[{entry}]"),
+                "never forbids it".into(),
+                &policy.automatic,
+            ),
+            None => rules(policy, view, verdict, &mut consulted.rules),
+        };
+    }
+    all
 }
 
-impl<'a, W: Write> Trace<'a, W> {
-    /// The never list, up to the entry that forbids; whether one does.
-    fn never(&mut self, view: &View<'_>) -> Result<bool, Failed> {
-        let indent = self.indent;
-        for (index, never) in self.document.never.iter().enumerate() {
-            let hit = never.meet(view);
-            writeln!(self.out, "{indent}  never[{index}]: {}", answer(hit))?;
-            self.conditions(never, view)?;
-            if hit == Hit::Yes {
-                let rules: Vec<&str> = self.ids().collect();
-                self.not_consulted("never forbids it", &rules)?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The rules, up to the one that decides.
-    fn rules(&mut self, view: &View<'_>) -> Result<(), Failed> {
-        let indent = self.indent;
-        let mut later = self.ids();
-        for rule in &self.policy.automatic {
-            later.next();
-            let hit = rule.conditions.meet_by_name(view);
-            // A verdict that waits for facts rests on a rule that may match.
-            let hoped = self
-                .verdict
-                .rules
-                .iter()
-                .any(|charge| charge.rule == rule.id);
-            let id = visible(&rule.id);
-            let ending = match hit {
-                Hit::Yes => Some(format!("rule {id} decides")),
-                Hit::Unknown(_) | Hit::Withheld if hoped => {
-                    Some(format!("rule {id} decides, if it matches"))
+/// Asks the rules, up to the one that decides; those behind it are not consulted.
+fn rules<'a>(
+    policy: &'a Policy,
+    view: &View<'a>,
+    verdict: &Verdict,
+    asked: &mut Vec<Asked<'a>>,
+) -> Option<NotConsulted<'a>> {
+    let mut rest = policy.automatic.as_slice();
+    while let [rule, later @ ..] = rest {
+        rest = later;
+        let hit = rule.conditions.meet_by_name(view);
+        asked.push(Asked {
+            rule: &rule.id,
+            matches: hit,
+            conditions: met(&rule.conditions, view),
+            must_name: match view.get(Word::Error) {
+                Some(Field::Known(Saw::Text(error)))
+                    if hit == Hit::No && rule.conditions.meet(view) != Hit::No =>
+                {
+                    Some(error)
                 }
                 _ => None,
-            };
-            writeln!(self.out, "{indent}  rule {id}: {}", answer(hit))?;
-            self.conditions(&rule.conditions, view)?;
-            if let (Some(Field::Known(error)), Hit::No) = (view.get(Word::Error), hit)
-                && rule.conditions.meet(view) != Hit::No
-            {
-                writeln!(
-                    self.out,
-                    "{indent}    {} is matched only by a rule that names it, without a glob",
-                    visible(&error.to_string())
-                )?;
+            },
+        });
+        // A verdict that waits for facts rests on a rule that may match.
+        let hoped = verdict.rules.iter().any(|charge| charge.rule == rule.id);
+        let (because, condition) = match hit {
+            Hit::Yes => ("decided", ""),
+            Hit::Unknown(_) | Hit::Withheld if hoped => {
+                ("decided_if_it_matches", ", if it matches")
             }
-            if let Some(ending) = ending {
-                let later: Vec<&str> = later.collect();
-                return self.not_consulted(&ending, &later);
-            }
-        }
-        Ok(())
+            _ => continue,
+        };
+        let why = format!("rule {} decides{condition}", rule.id);
+        return NotConsulted::some(because, rule.id.clone(), why, later);
     }
+    None
+}
 
-    fn ids(&self) -> impl Iterator<Item = &'a str> + use<'a, W> {
-        self.policy.automatic.iter().map(|rule| rule.id.as_str())
-    }
-
-    fn not_consulted(&mut self, why: &str, rules: &[&str]) -> Result<(), Failed> {
-        if !rules.is_empty() {
-            let rules = visible(&rules.join(", "));
-            writeln!(
-                self.out,
-                "{}  not consulted, since {why}: {rules}",
-                self.indent
-            )?;
-        }
-        Ok(())
-    }
-
-    fn conditions(&mut self, conditions: &Conditions, view: &View<'_>) -> Result<(), Failed> {
-        if conditions.is_empty() {
-            writeln!(
-                self.out,
-                "{}    it has no conditions, so that everything matches",
-                self.indent
-            )?;
-        }
-        for seen in conditions.seen(view) {
-            let not = if seen.negated { "not " } else { "" };
-            writeln!(
-                self.out,
-                "{}    {not}{} {}: {}; saw {}",
-                self.indent,
-                seen.condition.word.as_str(),
-                wanted(&seen),
-                met(&seen),
-                saw(&seen, view)
-            )?;
-        }
-        Ok(())
+impl<'a> NotConsulted<'a> {
+    /// None where there are no such rules.
+    fn some(because: &'static str, by: String, why: String, rules: &'a [Rule]) -> Option<Self> {
+        (!rules.is_empty()).then(|| Self {
+            because,
+            by: Some(by),
+            rules: ids(rules),
+            why,
+        })
     }
 }
 
-fn wanted(seen: &Seen<'_>) -> String {
-    let values = &seen.condition.values;
-    let written: Vec<&str> = values.iter().map(|value| value.written.as_str()).collect();
-    match written.join(" | ") {
+fn met<'a>(conditions: &'a Conditions, view: &View<'a>) -> Vec<Met<'a>> {
+    let seen = conditions.seen(view).into_iter();
+    seen.map(|seen| Met::new(&seen, view)).collect()
+}
+
+impl<'a> Met<'a> {
+    fn new(seen: &Seen<'a>, view: &View<'a>) -> Self {
+        let word = seen.condition.word;
+        let values = seen.condition.values.iter();
+        // A mode asks several things, and one is enough.
+        let saw = if word == Word::Mode {
+            view.of_mode()
+                .into_iter()
+                .map(|(what, field)| Sight::new(what, Some(field)))
+                .collect()
+        } else {
+            [Sight::new(word.as_str(), seen.field)].into()
+        };
+        Self {
+            word: word.as_str(),
+            not: seen.negated,
+            values: values.map(|value| value.written.as_str()).collect(),
+            matches: seen.hit,
+            by: seen.by.map(|value| value.written.as_str()),
+            needs: match seen.hit {
+                Hit::Unknown(need) => Some(need.as_str()),
+                _ => None,
+            },
+            saw,
+        }
+    }
+}
+
+impl<'a> Sight<'a> {
+    const fn new(what: &'static str, field: Option<Field<Saw<'a>>>) -> Self {
+        let (is, value) = match field {
+            None => (Is::OtherService, None),
+            Some(Field::Unknown) => (Is::Unknown, None),
+            Some(Field::Withheld) => (Is::Withheld, None),
+            Some(Field::Absent) => (Is::Absent, None),
+            Some(Field::Known(Saw::Text(text))) => (Is::Known, Some(Shown::Text(text))),
+            Some(Field::Known(Saw::Number(number))) => (Is::Known, Some(Shown::Number(number))),
+        };
+        Self { what, is, value }
+    }
+}
+
+fn in_a_word<S: Serializer>(hit: &Hit, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match hit {
+        Hit::Yes => "yes",
+        Hit::No => "no",
+        Hit::Unknown(_) => "unknown",
+        Hit::Withheld => "withheld",
+    })
+}
+
+fn tell_conditions(
+    conditions: &[Met<'_>],
+    indent: &str,
+    out: &mut impl Write,
+) -> Result<(), Failed> {
+    if conditions.is_empty() {
+        writeln!(
+            out,
+            "{indent}    it has no conditions, so that everything matches"
+        )?;
+    }
+    for met in conditions {
+        let not = if met.not { "not " } else { "" };
+        writeln!(
+            out,
+            "{indent}    {not}{} {}: {}; saw {}",
+            met.word,
+            wanted(met),
+            came(met),
+            saw(met)
+        )?;
+    }
+    Ok(())
+}
+
+fn wanted(met: &Met<'_>) -> String {
+    match met.values.join(" | ") {
         all if all.chars().count() <= 80 => visible(&all),
-        _ => format!("(any of {} values)", values.len()),
+        _ => format!("(any of {} values)", met.values.len()),
     }
 }
 
 /// Whether it matched, and of several values by which.
-fn met(seen: &Seen<'_>) -> String {
-    let excludes = if seen.negated && seen.hit == Hit::Yes {
+fn came(met: &Met<'_>) -> String {
+    let excludes = if met.not && met.matches == Hit::Yes {
         ", which excludes the failure"
     } else {
         ""
     };
-    match seen.by {
-        Some(value) if seen.condition.values.len() > 1 => {
-            format!(
-                "{} by {}{excludes}",
-                answer(seen.hit),
-                visible(&value.written)
-            )
+    let answer = answer(met.matches);
+    match met.by {
+        Some(value) if met.values.len() > 1 => {
+            format!("{answer} by {}{excludes}", visible(value))
         }
-        _ => format!("{}{excludes}", answer(seen.hit)),
+        _ => format!("{answer}{excludes}"),
     }
 }
 
-fn saw(seen: &Seen<'_>, view: &View<'_>) -> String {
-    if seen.condition.word != Word::Mode {
-        return value(seen.field);
+const ABSENT: &str = "nothing: it is absent";
+
+fn saw(met: &Met<'_>) -> String {
+    if met.word != Word::Mode.as_str() {
+        return met.saw.first().map(value).unwrap_or_default();
     }
-    // A mode asks three things, and one is enough.
-    let parts: Vec<String> = view
-        .of_mode()
-        .into_iter()
-        .filter(|(_, field)| *field != Field::Absent)
-        .map(|(word, field)| format!("{word} {}", value(Some(field))))
+    let parts: Vec<String> = met
+        .saw
+        .iter()
+        .filter(|sight| sight.is != Is::Absent)
+        .map(|sight| format!("{} {}", sight.what, value(sight)))
         .collect();
     if parts.is_empty() {
-        return value(Some(Field::Absent));
+        return ABSENT.to_owned();
     }
     parts.join(", ")
 }
 
-fn value(field: Option<Field<Saw<'_>>>) -> String {
-    match field {
-        None => "nothing: the other service has it".to_owned(),
-        Some(Field::Unknown) => "nothing yet: it is to be looked up".to_owned(),
-        Some(Field::Withheld) => "nothing: AWS withholds it".to_owned(),
-        Some(Field::Absent) => "nothing: it is absent".to_owned(),
-        Some(Field::Known(value)) => visible(&shortened(&value.to_string())),
-    }
+fn value(sight: &Sight<'_>) -> String {
+    let nothing = match (sight.is, &sight.value) {
+        (_, Some(Shown::Text(text))) => return visible(&shortened(text)),
+        (_, Some(Shown::Number(number))) => return number.to_string(),
+        (Is::OtherService, None) => "nothing: the other service has it",
+        (Is::Unknown, None) => "nothing yet: it is to be looked up",
+        (Is::Withheld, None) => "nothing: AWS withholds it",
+        (Is::Absent | Is::Known, None) => ABSENT,
+    };
+    nothing.to_owned()
 }
 
 fn shortened(text: &str) -> String {
@@ -244,3 +498,6 @@ const fn answer(hit: Hit) -> &'static str {
         Hit::Withheld => "not known: AWS withholds it",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use redrive_core::decide::foresee;
+use redrive_core::failure::{FailedAction, FailedStage, Failure, StageStanding, StageStatus, What};
+use redrive_core::time::Time;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A stage as CodePipeline shows it: no event tells of more than one failed action.
+fn stage(summaries: [(&str, &str); 2]) -> Failure {
+    let failed = summaries.map(|(action, summary)| FailedAction {
+        action: action.into(),
+        id: Some(format!("{action}-1")),
+        category: Field::Known("Build".into()),
+        provider: Field::Known("CodeBuild".into()),
+        error_code: Field::Known("JobFailed".into()),
+        summary: Field::Known(summary.into()),
+    });
+    Failure {
+        subject: Subject::stage(
+            "aws",
+            "eu-west-1",
+            "111122223333",
+            "web",
+            "Build",
+            "56dd4e8f",
+        ),
+        at: Time::default(),
+        what: What::Stage(FailedStage {
+            announced: None,
+            standing: Field::Known(StageStanding {
+                status: StageStatus::Failed,
+                rollback: false,
+                stopped: false,
+                superseded: false,
+                structure_changed: false,
+                in_progress: 0,
+                retried: 0,
+                retries_itself: false,
+                failed: failed.into(),
+            }),
+        }),
+    }
+}
+
+/// The trace as JSON and as text.
+fn traced(policy: &str, failure: &Failure) -> (Value, String) {
+    let document = Document::parse(policy).unwrap();
+    let (verdict, _) = foresee(&document, failure);
+    let trace = Trace::of(&document, &failure.subject, &View::of(failure), &verdict);
+    let mut text = Vec::new();
+    trace.tell("", &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    (serde_json::to_value(&trace).unwrap(), text)
+}
+
+fn summary(glob: &str, matches: &str, saw: &str) -> Value {
+    json!({
+        "word": "summary",
+        "not": false,
+        "values": [glob],
+        "matches": matches,
+        "by": (matches == "yes").then_some(glob),
+        "needs": null,
+        "saw": [{"what": "summary", "is": "known", "value": saw}],
+    })
+}
+
+#[test]
+fn each_failed_action_of_a_stage_is_told_by_itself() {
+    let (json, text) = traced(
+        "
+version: 1
+never: [{summary: '*denied*'}]
+retry: {automatic: [{id: pull, summary: '*pull*'}, {id: queue, summary: '*queue*'}, {id: rest}]}
+",
+        &stage([("Site", "cannot pull"), ("Docs", "queue\u{1b}[2J")]),
+    );
+    assert_eq!(
+        json,
+        json!({
+            "policy": "default",
+            "passed_over": [],
+            "not_consulted": null,
+            "consulted": [
+                {
+                    "action": "Site",
+                    "never": [{
+                        "entry": 0,
+                        "matches": "no",
+                        "conditions": [summary("*denied*", "no", "cannot pull")],
+                    }],
+                    "rules": [{
+                        "rule": "pull",
+                        "matches": "yes",
+                        "conditions": [summary("*pull*", "yes", "cannot pull")],
+                        "must_name": null,
+                    }],
+                    "not_consulted": {"because": "decided", "by": "pull", "rules": ["queue", "rest"]},
+                },
+                {
+                    "action": "Docs",
+                    "never": [{
+                        "entry": 0,
+                        "matches": "no",
+                        "conditions": [summary("*denied*", "no", "queue\u{1b}[2J")],
+                    }],
+                    "rules": [
+                        {
+                            "rule": "pull",
+                            "matches": "no",
+                            "conditions": [summary("*pull*", "no", "queue\u{1b}[2J")],
+                            "must_name": null,
+                        },
+                        {
+                            "rule": "queue",
+                            "matches": "yes",
+                            "conditions": [summary("*queue*", "yes", "queue\u{1b}[2J")],
+                            "must_name": null,
+                        },
+                    ],
+                    "not_consulted": {"because": "decided", "by": "queue", "rules": ["rest"]},
+                },
+            ],
+        })
+    );
+    assert_eq!(
+        text,
+        "\
+policy   default
+  action Site
+  never[0]: does not match
+    summary *denied*: does not match; saw cannot pull
+  rule pull: matches
+    summary *pull*: matches; saw cannot pull
+  not consulted, since rule pull decides: queue, rest
+  action Docs
+  never[0]: does not match
+    summary *denied*: does not match; saw queue\\u{1b}[2J
+  rule pull: does not match
+    summary *pull*: does not match; saw queue\\u{1b}[2J
+  rule queue: matches
+    summary *queue*: matches; saw queue\\u{1b}[2J
+  not consulted, since rule queue decides: rest
+"
+    );
+}
+
+/// The never list is read for every failed action before a rule is asked of any.
+#[test]
+fn what_never_forbids_of_one_action_leaves_the_rules_of_all_unasked() {
+    let (json, text) = traced(
+        "version: 1\nnever: [{summary: '*denied*'}]\nretry: {automatic: [{id: r}]}",
+        &stage([("Site", "cannot pull"), ("Docs", "denied")]),
+    );
+    let forbidden = json!({"because": "never", "by": "never[0]", "rules": ["r"]});
+    for (action, name, matches) in [(0, "Site", "no"), (1, "Docs", "yes")] {
+        let told = &json["consulted"][action];
+        assert_eq!(told["action"], name);
+        assert_eq!(told["never"][0]["matches"], matches);
+        assert_eq!(told["rules"], json!([]));
+        assert_eq!(told["not_consulted"], forbidden);
+    }
+    let unasked = "  not consulted, since never forbids it: r\n";
+    assert_eq!(text.matches(unasked).count(), 2, "{text}");
+}

@@ -1,0 +1,308 @@
+//! The way to a verdict as `redrive explain --json` has it, to the last key.
+
+use serde_json::{Value, json};
+
+use crate::redrive_with;
+
+fn explain(policy: &str, event: &str) -> Value {
+    let event = format!("events/{event}.json");
+    let arguments = ["explain", "--policy", "-", "--json", &event];
+    let mut lines = redrive_with(&arguments, policy.as_bytes()).lines();
+    assert_eq!(lines.len(), 1, "one line");
+    lines.remove(0)
+}
+
+fn trace(policy: &str, event: &str) -> Value {
+    explain(policy, event)["trace"].take()
+}
+
+#[test]
+fn rules_are_told_up_to_the_one_that_decides_and_those_behind_it_by_name() {
+    let policy = "
+version: 1
+policies:
+  - name: etl
+    match: {state_machine: 'etl-*'}
+    retry: {automatic: true}
+  - name: mail
+    match: {state_machine: 'billing-*'}
+    retry:
+      automatic:
+        - {id: memory, exit_status: [137, 139], summary: '*'}
+        - {id: throttled, mode: [legacy, standard], not: {http_status: 500}}
+        - {id: rest}
+        - {id: more, error: X}
+";
+    assert_eq!(
+        trace(policy, "sfn-05-lambda-too-many-requests"),
+        json!({
+            "policy": "mail",
+            "passed_over": ["etl"],
+            "not_consulted": null,
+            "consulted": [{
+                "action": null,
+                "never": [],
+                "rules": [
+                    {
+                        "rule": "memory",
+                        "matches": "no",
+                        "conditions": [
+                            {
+                                "word": "exit_status",
+                                "not": false,
+                                "values": ["137", "139"],
+                                "matches": "no",
+                                "by": null,
+                                "needs": null,
+                                "saw": [{"what": "exit_status", "is": "absent", "value": null}],
+                            },
+                            {
+                                "word": "summary",
+                                "not": false,
+                                "values": ["*"],
+                                "matches": "no",
+                                "by": null,
+                                "needs": null,
+                                "saw": [{"what": "summary", "is": "other_service", "value": null}],
+                            },
+                        ],
+                        "must_name": null,
+                    },
+                    {
+                        "rule": "throttled",
+                        "matches": "yes",
+                        "conditions": [
+                            {
+                                "word": "mode",
+                                "not": false,
+                                "values": ["legacy", "standard"],
+                                "matches": "yes",
+                                "by": "legacy",
+                                "needs": null,
+                                "saw": [
+                                    {"what": "error", "is": "known", "value": "TooManyRequestsException"},
+                                    {"what": "Error Code", "is": "known", "value": "TooManyRequestsException"},
+                                    {"what": "http_status", "is": "known", "value": 429},
+                                ],
+                            },
+                            {
+                                "word": "http_status",
+                                "not": true,
+                                "values": ["500"],
+                                "matches": "no",
+                                "by": null,
+                                "needs": null,
+                                "saw": [{"what": "http_status", "is": "known", "value": 429}],
+                            },
+                        ],
+                        "must_name": null,
+                    },
+                ],
+                "not_consulted": {"because": "decided", "by": "throttled", "rules": ["rest", "more"]},
+            }],
+        })
+    );
+}
+
+#[test]
+fn a_never_entry_that_forbids_leaves_every_rule_unasked() {
+    let policy = "
+version: 1
+never: [{http_status: 404}, {error: 'S3.*'}, {error: X}]
+retry: {automatic: [{id: r}, {id: s}]}
+";
+    assert_eq!(
+        trace(policy, "sfn-14-access-denied"),
+        json!({
+            "policy": "default",
+            "passed_over": [],
+            "not_consulted": null,
+            "consulted": [{
+                "action": null,
+                "never": [
+                    {
+                        "entry": 0,
+                        "matches": "no",
+                        "conditions": [{
+                            "word": "http_status",
+                            "not": false,
+                            "values": ["404"],
+                            "matches": "no",
+                            "by": null,
+                            "needs": null,
+                            "saw": [{"what": "http_status", "is": "known", "value": 403}],
+                        }],
+                    },
+                    {
+                        "entry": 1,
+                        "matches": "yes",
+                        "conditions": [{
+                            "word": "error",
+                            "not": false,
+                            "values": ["S3.*"],
+                            "matches": "yes",
+                            "by": "S3.*",
+                            "needs": null,
+                            "saw": [{"what": "error", "is": "known", "value": "S3.S3Exception"}],
+                        }],
+                    },
+                ],
+                "rules": [],
+                "not_consulted": {"because": "never", "by": "never[1]", "rules": ["r", "s"]},
+            }],
+        })
+    );
+}
+
+#[test]
+fn a_fact_that_is_to_be_looked_up_is_told_with_what_brings_it() {
+    let line = explain(
+        "version: 1\nretry: {automatic: [{id: load, state: 'Load*'}, {id: rest}]}",
+        "sfn-05-lambda-too-many-requests",
+    );
+    assert_eq!(
+        line["trace"],
+        json!({
+            "policy": "default",
+            "passed_over": [],
+            "not_consulted": null,
+            "consulted": [{
+                "action": null,
+                "never": [],
+                "rules": [{
+                    "rule": "load",
+                    "matches": "unknown",
+                    "conditions": [{
+                        "word": "state",
+                        "not": false,
+                        "values": ["Load*"],
+                        "matches": "unknown",
+                        "by": null,
+                        "needs": "failed_state",
+                        "saw": [{"what": "state", "is": "unknown", "value": null}],
+                    }],
+                    "must_name": null,
+                }],
+                "not_consulted": {"because": "decided_if_it_matches", "by": "load", "rules": ["rest"]},
+            }],
+        })
+    );
+    let needs = line["needs"].as_array().unwrap();
+    assert!(needs.contains(&json!("failed_state")), "{needs:?}");
+}
+
+#[test]
+fn of_a_target_that_no_policy_names_all_policies_are_told() {
+    let policy = "
+version: 1
+policies:
+  - {name: etl, match: {state_machine: 'etl-*'}, retry: {automatic: true}}
+  - {name: web, match: {pipeline: '*'}, retry: {automatic: true}}
+";
+    let line = explain(policy, "sfn-05-lambda-too-many-requests");
+    assert_eq!(line["verdict"]["because"], "unmanaged");
+    assert_eq!(
+        line["trace"],
+        json!({
+            "policy": null,
+            "passed_over": ["etl", "web"],
+            "not_consulted": null,
+            "consulted": [],
+        })
+    );
+}
+
+#[test]
+fn what_is_withheld_is_told_as_withheld_and_no_rule_is_taken_to_decide() {
+    let line = explain(
+        "version: 1\nretry: {automatic: [{id: named, error: X}, {id: lost, exit_status: -1}]}",
+        "sfn-22-cause-withheld",
+    );
+    assert_eq!(line["verdict"]["because"], "cause_withheld");
+    let withheld = |rule: &str, word: &str, value: &str| {
+        json!({
+            "rule": rule,
+            "matches": "withheld",
+            "conditions": [{
+                "word": word,
+                "not": false,
+                "values": [value],
+                "matches": "withheld",
+                "by": null,
+                "needs": null,
+                "saw": [{"what": word, "is": "withheld", "value": null}],
+            }],
+            "must_name": null,
+        })
+    };
+    assert_eq!(
+        line["trace"],
+        json!({
+            "policy": "default",
+            "passed_over": [],
+            "not_consulted": null,
+            "consulted": [{
+                "action": null,
+                "never": [],
+                "rules": [
+                    withheld("named", "error", "X"),
+                    withheld("lost", "exit_status", "-1"),
+                ],
+                "not_consulted": null,
+            }],
+        })
+    );
+}
+
+#[test]
+fn a_verdict_that_comes_before_the_rules_tells_why_none_was_asked() {
+    let policy = "version: 1\nnever: [{error: X}]\nretry: {automatic: [{id: r}, {id: s}]}";
+    assert_eq!(
+        trace(policy, "sfn-16-nested-child"),
+        json!({
+            "policy": "default",
+            "passed_over": [],
+            "not_consulted": {"because": "left_to_parent", "by": null, "rules": ["r", "s"]},
+            "consulted": [],
+        })
+    );
+    for no_failure in ["sfn-03-recovered", "sfn-18-succeeded", "malformed-08-empty"] {
+        assert_eq!(trace(policy, no_failure), Value::Null, "{no_failure}");
+    }
+}
+
+#[test]
+fn an_error_that_a_rule_must_name_is_told_beside_the_rule_that_does_not() {
+    let policy = "version: 1\nretry: {automatic: [{id: any, error: 'States.*'}, {id: named, error: States.Runtime}]}";
+    let trace = trace(policy, "sfn-13-states-runtime");
+    let rules = trace["consulted"][0]["rules"].as_array().unwrap();
+    let told: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            (
+                &rule["rule"],
+                &rule["matches"],
+                &rule["conditions"][0]["matches"],
+                &rule["must_name"],
+            )
+        })
+        .collect();
+    let (no, yes) = (json!("no"), json!("yes"));
+    assert_eq!(
+        told,
+        [
+            (&json!("any"), &no, &yes, &json!("States.Runtime")),
+            (&json!("named"), &yes, &yes, &Value::Null),
+        ]
+    );
+}
+
+/// People are shown the beginning of a long cause, programs all of it.
+#[test]
+fn a_value_is_whole_in_json() {
+    let policy = "version: 1\nretry: {automatic: [{id: r, cause: '*'}]}";
+    let line = explain(policy, "sfn-05-lambda-too-many-requests");
+    let seen = &line["trace"]["consulted"][0]["rules"][0]["conditions"][0]["saw"][0]["value"];
+    assert_eq!(seen, &line["failure"]["cause"]);
+    assert!(seen.as_str().unwrap().len() > 100, "{seen}");
+}
