@@ -10,6 +10,7 @@
 #[path = "../command/mod.rs"]
 #[expect(dead_code, reason = "one command is enough here")]
 mod command;
+mod jobs;
 mod meaning;
 mod refusals;
 mod samples;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use redrive_core::verdict::Verdict;
 use serde_json::{Value, json};
 
+use crate::jobs::{End, TOLD, judged_both_ways};
 use crate::{judged, policy, retried};
 
 fn folder() -> Option<PathBuf> {
@@ -239,6 +240,58 @@ fn the_cases_of_batch_hold() {
         }
     }
     count.tell("batch, each twice");
+}
+
+/// The same cases with exit code, reason and status reason read from the cause of an event.
+///
+/// One kind of case comes out otherwise than in Batch, and is no failure: a lost host ("Host EC2*") whose process
+/// left an exit code all the same. POLICY section 2 reads it as -1, since the machine ended the work and not the
+/// program, so that no entry by `onExitCode` sees that code.
+#[test]
+fn the_cases_of_batch_hold_where_the_end_is_read_from_the_cause() {
+    let mut count = Count::default();
+    let mut read_as_lost = Vec::new();
+    for case in cases("batch-cases.json") {
+        let Some(policy) = policy("batch", &case["policy"].to_string()) else {
+            // Refused, which the other test judges.
+            continue;
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let attempts = case["attempts"].as_array().unwrap().iter();
+        let ends: Vec<End> = attempts
+            .map(|attempt| End {
+                exit_code: attempt["exitCode"]
+                    .as_i64()
+                    .map(|code| i32::try_from(code).unwrap()),
+                reason: text(&attempt["reason"]),
+                status_reason: text(&attempt["statusReason"]),
+            })
+            .collect();
+        for told in TOLD {
+            let by = |expected: &Value| {
+                let expected = booleans(expected);
+                let verdicts = judged_both_ways(&policy, &ends, told, &[], &expected);
+                let retried = retried(&verdicts);
+                (retried == expected, format!("{retried:?}"))
+            };
+            let (as_expected, what) = by(&case["expect"]);
+            let came = Came {
+                refused: false,
+                as_expected,
+                as_alternative: case["expect_alt"].is_array() && by(&case["expect_alt"]).0,
+                what,
+            };
+            let is_lost = |end: &End| end.is_host_lost() && end.exit_code.is_some();
+            let asks_code = case["policy"].to_string().contains("\"onExitCode\"");
+            if !came.as_expected && !came.as_alternative && asks_code && ends.iter().any(is_lost) {
+                read_as_lost.push(case["id"].clone());
+            } else {
+                count.take(&case, &came);
+            }
+        }
+    }
+    eprintln!("batch, a lost host with an exit code, read as -1: {read_as_lost:?}");
+    count.tell("batch by its cause, each told in two ways");
 }
 
 /// A failure of ours for a job of Buildkite's.
