@@ -345,19 +345,6 @@ fn an_event_cannot_speak_to_the_terminal() {
     assert!(!out.contains('\u{1b}'), "{out:?}");
 }
 
-#[test]
-fn the_readme_shows_an_explanation_as_it_is_printed() {
-    let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
-    let command = "$ cargo run -q -- explain --policy infra/policy.yaml events/sfn-05-lambda-too-many-requests.json\n";
-    let (_, after) = readme.split_once(command).unwrap();
-    let (shown, _) = after.split_once("```").unwrap();
-    let event = "events/sfn-05-lambda-too-many-requests.json";
-    assert_eq!(
-        redrive(&["explain", "--policy", POLICY, event]).well(),
-        shown
-    );
-}
-
 /// What `explain` says of the way to its verdict under a policy.
 fn trace(policy: &str, event: &str) -> Vec<String> {
     static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -1,6 +1,6 @@
 //! The `redrive` command: try a policy on a desk before it is let loose on an account.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 #[cfg(feature = "account")]
 mod account;

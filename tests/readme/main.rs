@@ -1,0 +1,141 @@
+//! What the README shows of the command is what the command prints.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../command/mod.rs"]
+#[expect(
+    dead_code,
+    reason = "the command runs beside files of the README's own"
+)]
+mod command;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use self::command::top;
+
+/// A command of the README with what stands below it.
+#[derive(Debug)]
+struct Shown {
+    arguments: Vec<String>,
+    output: String,
+    /// The block of YAML before it: the file that it names, if the repository has none of that name.
+    yaml: String,
+}
+
+/// The blocks that begin with `$` and `start`, but those that go on in the background.
+fn shown(start: &str) -> Vec<Shown> {
+    let readme = fs::read_to_string(top().join("README.md")).unwrap();
+    let mut found = Vec::new();
+    let mut yaml = String::new();
+    // Every other part is in a block.
+    for block in readme.split("```").skip(1).step_by(2) {
+        let (language, text) = block.split_once('\n').unwrap();
+        if language == "yaml" {
+            yaml = text.to_owned();
+        }
+        let Some((arguments, output)) = text
+            .strip_prefix("$ ")
+            .and_then(|text| text.strip_prefix(start))
+            .and_then(|text| text.split_once('\n'))
+            .filter(|(arguments, _)| !arguments.ends_with(" &"))
+        else {
+            continue;
+        };
+        found.push(Shown {
+            arguments: arguments.split_whitespace().map(str::to_owned).collect(),
+            output: output.to_owned(),
+            yaml: yaml.clone(),
+        });
+    }
+    found
+}
+
+/// A folder that goes when the test does.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// One in which what the README names is found as in the repository.
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("redrive-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        for part in ["events", "infra"] {
+            symlink(top().join(part), path.join(part)).unwrap();
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder that stays behind fails no test.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn is_file_name(argument: &str) -> bool {
+    let extension = Path::new(argument).extension();
+    extension.is_some_and(|extension| extension == "yaml" || extension == "json")
+}
+
+#[test]
+fn each_command_of_the_readme_prints_what_stands_below_it() {
+    let folder = Folder::new("readme");
+    let mut compared = Vec::new();
+    for block in shown("cargo run -q -- ") {
+        let arguments = &block.arguments;
+        for file in arguments.iter().filter(|argument| is_file_name(argument)) {
+            if !top().join(file).exists() {
+                fs::write(folder.0.join(file), &block.yaml).unwrap();
+            }
+        }
+        let ran = Command::new(env!("CARGO_BIN_EXE_redrive"))
+            .args(arguments)
+            .current_dir(&folder.0)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(String::from_utf8_lossy(&ran.stderr), "", "{arguments:?}");
+        // Only a test of a policy fails in the README, and so does the command.
+        let code = i32::from(block.output.contains("\n  FAILED  "));
+        assert_eq!(ran.status.code(), Some(code), "{arguments:?}");
+        if block.output.lines().any(|line| line == "…") {
+            printed_in_this_order(&block, &printed);
+        } else {
+            assert_eq!(printed, block.output, "{arguments:?}");
+        }
+        compared.extend(arguments.first().cloned());
+    }
+    assert_eq!(compared, ["replay", "check", "test", "explain", "import"]);
+}
+
+/// Of a block with `…` in it: lines of the output in the output's order, with others left out.
+fn printed_in_this_order(block: &Shown, printed: &str) {
+    let mut lines = printed.lines();
+    for line in block.output.lines().filter(|line| *line != "…") {
+        assert!(
+            lines.any(|own| own == line),
+            "{:?} prints no such line there: {line}",
+            block.arguments
+        );
+    }
+}
+
+/// A build without the account has no `history`. Its own test compares the same text with what it prints.
+#[test]
+fn the_history_of_the_readme_is_the_one_that_its_test_expects() {
+    let test = fs::read_to_string(top().join("tests/account/history.rs")).unwrap();
+    let shown = shown("cargo run -q --features account -- ");
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    for block in shown {
+        assert_eq!(block.arguments.first().map(String::as_str), Some("history"));
+        let expected = format!("\"\\\n{}\"\n", block.output);
+        assert!(
+            test.contains(&expected),
+            "tests/account/history.rs expects no {expected}"
+        );
+    }
+}
