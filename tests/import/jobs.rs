@@ -308,7 +308,12 @@ fn the_last_attempt_is_the_job_s_end() {
         {"action": "EXIT", "onReason": "*"},
     ]});
     let (one, other) = (end(Some(75), None, EXITED), end(Some(1), None, EXITED));
-    decides(&on_75, &[other.clone()], &[one.clone()], "-");
+    decides(
+        &on_75,
+        std::slice::from_ref(&other),
+        std::slice::from_ref(&one),
+        "-",
+    );
     decides(&on_75, &[one], &[other.clone(), other], "+");
 }
 
