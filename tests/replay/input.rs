@@ -1,5 +1,7 @@
 //! What the command says to input that it cannot use.
 
+use serde_json::json;
+
 use crate::{Ran, redrive, redrive_with, top};
 
 fn refused(ran: &Ran, text: &str) {
@@ -56,6 +58,172 @@ fn a_path_that_is_not_there_is_named() {
             "events/sfn-01-throttled.json",
         ]),
         "cannot read nowhere.yaml: No such file or directory (os error 2)",
+    );
+}
+
+#[test]
+fn a_folder_is_not_one_event() {
+    refused(
+        &redrive(&["explain", "--policy", "infra/policy.yaml", "events"]),
+        "events is a folder, and explain reads one event: name a file in it, or see what comes of all of them with \
+         redrive replay events",
+    );
+}
+
+#[test]
+fn a_name_cannot_speak_to_the_terminal() {
+    for command in [
+        &["replay"][..],
+        &["explain", "--policy", "infra/policy.yaml"],
+        &["test"],
+        &["check"],
+        &["import", "asl"],
+    ] {
+        let ran = redrive(&[command, &["no\u{1b}[31mwhere"]].concat());
+        assert_eq!(
+            (ran.code, ran.err.as_str()),
+            (
+                1,
+                "redrive: cannot read no\\u{1b}[31mwhere: No such file or directory (os error 2)\n"
+            ),
+            "{command:?}"
+        );
+    }
+}
+
+#[test]
+fn standard_input_is_read_for_one_file() {
+    for command in [
+        &["explain", "--policy", "-", "-"][..],
+        &["replay", "--policy", "-", "-"],
+        &["replay", "-", "-"],
+        &["test", "-", "-"],
+        &["check", "-", "infra/policy.yaml", "-"],
+        &["check", "-", "--definition", "-"],
+    ] {
+        refused(
+            &redrive_with(command, b"version: 1\nretry: {}"),
+            "- is standard input, which can be read once, and here stands for 2 files; save the others and name them",
+        );
+    }
+}
+
+/// What `explain` says below its verdict on what is no event.
+fn help(input: &str) -> Option<String> {
+    let arguments = ["explain", "--policy", "infra/policy.yaml"];
+    let told = redrive_with(&[&arguments[..], &["-"]].concat(), input.as_bytes()).well();
+    assert!(told.contains("\nbecause  malformed\n"), "{told}");
+    let json = redrive_with(
+        &[&arguments[..], &["--json", "-"]].concat(),
+        input.as_bytes(),
+    );
+    let line = json.lines().remove(0);
+    let help = told
+        .lines()
+        .find_map(|line| line.strip_prefix("help     "))
+        .map(str::to_owned);
+    assert_eq!(line["malformed"]["help"].as_str(), help.as_deref());
+    help
+}
+
+#[test]
+fn an_event_in_another_s_envelope_is_told_with_the_way_to_it() {
+    let event =
+        std::fs::read_to_string(top().join("events/sfn-05-lambda-too-many-requests.json")).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&event).unwrap();
+    for (input, what, filter) in [
+        (
+            json!({"Records": [{"eventSource": "aws:sqs", "body": event}]}),
+            "this is what SQS hands a function",
+            ".Records[0].body",
+        ),
+        (
+            json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": event}}]}),
+            "this is what SNS hands a function",
+            ".Records[0].Sns.Message",
+        ),
+        (
+            json!({"Messages": [{"Body": event}]}),
+            "this is what ReceiveMessage answers",
+            ".Messages[0].Body",
+        ),
+        (json!({"Body": event}), "this is a message of SQS", ".Body"),
+        (
+            json!({"Type": "Notification", "Message": event}),
+            "this is a message of SNS",
+            ".Message",
+        ),
+        (
+            json!({"version": "1.0", "requestContext": {}, "requestPayload": value, "responsePayload": {}}),
+            "this is what Lambda sends to a function's destination",
+            ".requestPayload",
+        ),
+        (
+            json!(event),
+            "this is JSON that was made text once more",
+            ".",
+        ),
+    ] {
+        let way = format!("jq -r '{filter}' | redrive explain --policy POLICY -");
+        assert_eq!(
+            help(&input.to_string()),
+            Some(format!("{what}; take the event out: {way}"))
+        );
+    }
+}
+
+#[test]
+fn what_is_not_one_event_is_told_with_what_is_expected() {
+    let event =
+        std::fs::read_to_string(top().join("events/sfn-05-lambda-too-many-requests.json")).unwrap();
+    let detail = serde_json::from_str::<serde_json::Value>(&event).unwrap()["detail"].to_string();
+    let first = |filter: &str| {
+        format!("the first of them: jq {filter} | redrive explain --policy POLICY -")
+    };
+    let expected = "expected an event as EventBridge delivers it: a JSON object with source, detail-type, account, \
+                    region, time and detail";
+    for (input, told) in [
+        (String::new(), format!("nothing was read; {expected}")),
+        (
+            "[]".into(),
+            format!("this is an array with nothing in it; {expected}"),
+        ),
+        (
+            format!("[{event}, {event}]"),
+            format!(
+                "this is an array of 2, and explain reads one; {}",
+                first("'.[0]'")
+            ),
+        ),
+        (
+            format!("{event}\n{event}"),
+            format!(
+                "these are several events, and explain reads one; {}",
+                first("-n input")
+            ),
+        ),
+        (
+            detail,
+            format!(
+                "this is the detail of an event, or an answer of the API, without the event around it; {expected}"
+            ),
+        ),
+        ("{\"Records\": []}".into(), expected.into()),
+        ("version: 1".into(), expected.into()),
+    ] {
+        assert_eq!(help(&input), Some(told), "{input}");
+    }
+    // What is broken inside is told with its place, which is all there is to tell.
+    for broken in ["malformed-01-truncated", "malformed-02-no-execution-arn"] {
+        let event = std::fs::read_to_string(top().join(format!("events/{broken}.json"))).unwrap();
+        assert_eq!(help(&event), None, "{broken}");
+    }
+    let utf_16: Vec<u8> = event.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let ran = redrive_with(&["explain", "--policy", "infra/policy.yaml", "-"], &utf_16);
+    assert!(
+        ran.out.contains("\nhelp     this is no text in UTF-8; "),
+        "{}",
+        ran.out
     );
 }
 

@@ -27,11 +27,17 @@ pub(crate) fn run(
     manner: Manner,
     out: &mut impl Write,
 ) -> Result<(), Failed> {
+    let named: Vec<&Path> = policies
+        .iter()
+        .map(PathBuf::as_path)
+        .chain(definition)
+        .collect();
+    input::one_from_standard_input(&named)?;
     let machine = definition.map(machine).transpose()?;
     let mut counts = Counts::default();
     for path in policies {
         let file = File {
-            name: visible(&path.display().to_string()),
+            name: input::shown(path),
             text: input::text(path)?,
         };
         let checked = Document::check(&file.text);
@@ -95,7 +101,7 @@ fn machine(path: &Path) -> Result<(String, Machine), Failed> {
     let machine = Machine::read(&input::text(path)?).ok_or_else(|| {
         Failed::User(format!(
             "{}: this is no definition in the Amazon States Language: expected a JSON object with States",
-            path.display()
+            input::shown(path)
         ))
     })?;
     Ok((name, machine))

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::table::{visible, visible_json};
 use crate::trace::Trace;
-use crate::{Failed, input};
+use crate::{Failed, envelope, input};
 
 pub(crate) fn run(
     policy: &Path,
@@ -21,9 +21,21 @@ pub(crate) fn run(
     as_json: bool,
     out: &mut impl Write,
 ) -> Result<(), Failed> {
+    input::one_from_standard_input(&[policy, event])?;
     let document = input::policy(Some(policy))?;
-    let heard = hear(&input::bytes(event)?, &Bounds::default());
-    let explained = Explained::new(&document, &heard);
+    if event.is_dir() {
+        let folder = input::shown(event);
+        return Err(Failed::User(format!(
+            "{folder} is a folder, and explain reads one event: name a file in it, or see what comes of all of them \
+             with redrive replay {folder}"
+        )));
+    }
+    let bytes = input::bytes(event)?;
+    let heard = hear(&bytes, &Bounds::default());
+    let mut explained = Explained::new(&document, &heard);
+    if matches!(heard, Heard::Malformed(_)) {
+        explained.help = envelope::help(event, &bytes);
+    }
     if as_json {
         writeln!(out, "{}", visible_json(&explained.json()?.to_string()))?;
     } else {
@@ -38,6 +50,8 @@ struct Explained<'a> {
     needs: Vec<Need>,
     /// Of a failure.
     trace: Option<Trace<'a>>,
+    /// Of an event that cannot be read: what to do about it.
+    help: Option<String>,
 }
 
 impl<'a> Explained<'a> {
@@ -63,6 +77,7 @@ impl<'a> Explained<'a> {
             verdict,
             needs,
             trace,
+            help: None,
         }
     }
 
@@ -101,7 +116,7 @@ impl<'a> Explained<'a> {
             if let Heard::Malformed(malformed) = self.heard {
                 line.insert(
                     "malformed".into(),
-                    json!({ "place": malformed.place, "problem": malformed.problem }),
+                    json!({ "place": malformed.place, "problem": malformed.problem, "help": self.help }),
                 );
             }
         }
@@ -144,6 +159,9 @@ impl<'a> Explained<'a> {
             self.why()
         )?;
         writeln!(out, "because  {}", verdict.because)?;
+        if let Some(help) = &self.help {
+            writeln!(out, "help     {help}")?;
+        }
         for need in &self.needs {
             writeln!(out, "needs    {}: {}", need.as_str(), need.sentence())?;
         }

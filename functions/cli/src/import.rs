@@ -48,7 +48,7 @@ pub(crate) fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failed> {
-    let name = path.display().to_string();
+    let name = input::shown(path);
     let mut desk = Desk::new(&name);
     let drafted = read(path).map(|root| match platform {
         Platform::Buildkite => buildkite::draft(&root, &mut desk),
@@ -102,7 +102,7 @@ fn read(path: &Path) -> Result<Node, Unread> {
     if text.lines().all(blank) {
         return Err(Unread::File(Failed::User(format!(
             "{} is empty: there is nothing to import",
-            path.display()
+            input::shown(path)
         ))));
     }
     let (root, problems) = node::parse(&surrogates::joined(&text));

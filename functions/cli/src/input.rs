@@ -9,9 +9,26 @@ use redrive_local::replay::{Definitions, Source};
 use serde_json::value::RawValue;
 
 use crate::Failed;
+use crate::table::visible;
 
 /// The policy as shipped: what `replay` uses where none is named.
 const SHIPPED: &str = include_str!("../../../infra/policy.yaml");
+
+/// A path as it may be shown, whoever named the file.
+pub(crate) fn shown(path: &Path) -> String {
+    visible(&path.display().to_string())
+}
+
+/// Standard input is read once: whoever comes second would find it empty.
+pub(crate) fn one_from_standard_input(paths: &[&Path]) -> Result<(), Failed> {
+    let standard = paths.iter().filter(|path| **path == Path::new("-"));
+    match standard.count() {
+        0 | 1 => Ok(()),
+        many => Err(Failed::User(format!(
+            "- is standard input, which can be read once, and here stands for {many} files; save the others and name them"
+        ))),
+    }
+}
 
 /// One file, or standard input for `-`.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
@@ -22,7 +39,7 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
             Err(error) => Err(Failed::User(format!("cannot read standard input: {error}"))),
         };
     }
-    fs::read(path).map_err(|error| Failed::User(format!("cannot read {}: {error}", path.display())))
+    fs::read(path).map_err(|error| Failed::User(format!("cannot read {}: {error}", shown(path))))
 }
 
 /// One file of text, or standard input for `-`.
@@ -30,7 +47,7 @@ pub(crate) fn text(path: &Path) -> Result<String, Failed> {
     String::from_utf8(bytes(path)?).map_err(|error| {
         Failed::User(format!(
             "{}: not UTF-8 after byte {}",
-            path.display(),
+            shown(path),
             error.utf8_error().valid_up_to()
         ))
     })
@@ -40,7 +57,7 @@ pub(crate) fn text(path: &Path) -> Result<String, Failed> {
 pub(crate) fn policy(path: Option<&Path>) -> Result<Document, Failed> {
     let (name, text) = match path {
         None => ("infra/policy.yaml".to_owned(), SHIPPED.to_owned()),
-        Some(path) => (path.display().to_string(), text(path)?),
+        Some(path) => (shown(path), text(path)?),
     };
     Document::parse(&text).map_err(|problems| {
         let lines: Vec<String> = problems
@@ -73,7 +90,7 @@ pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, Failed> {
             if events.sources.len() == before {
                 return Err(Failed::User(format!(
                     "{} has no *.json files in it",
-                    path.display()
+                    shown(path)
                 )));
             }
         } else {
@@ -84,12 +101,8 @@ pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, Failed> {
 }
 
 fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
-    let unreadable = |error| {
-        Failed::User(format!(
-            "cannot read the folder {}: {error}",
-            path.display()
-        ))
-    };
+    let unreadable =
+        |error| Failed::User(format!("cannot read the folder {}: {error}", shown(path)));
     let mut inside = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         inside.push(entry.map_err(unreadable)?.path());
@@ -119,7 +132,7 @@ fn file(path: &Path, events: &mut Events) -> Result<(), Failed> {
         let definition = serde_json::from_slice(&content).map_err(|error| {
             Failed::User(format!(
                 "{}: this definition is not JSON: {error}",
-                path.display()
+                shown(path)
             ))
         })?;
         events.definitions.insert(machine.to_owned(), definition);

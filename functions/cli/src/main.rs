@@ -7,6 +7,7 @@ mod account;
 #[cfg(feature = "account")]
 mod cancel;
 mod check;
+mod envelope;
 mod explain;
 #[cfg(feature = "account")]
 mod history;

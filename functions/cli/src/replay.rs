@@ -20,6 +20,8 @@ pub(crate) fn run(
     as_json: bool,
     out: &mut impl Write,
 ) -> Result<(), Failed> {
+    let named: Vec<&Path> = paths.iter().map(PathBuf::as_path).chain(policy).collect();
+    input::one_from_standard_input(&named)?;
     let document = input::policy(policy)?;
     let events = input::events(paths)?;
     let settings = Settings {

@@ -12,6 +12,8 @@ use crate::trace::Trace;
 use crate::{Failed, input};
 
 pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
+    let named: Vec<&Path> = policies.iter().map(PathBuf::as_path).collect();
+    input::one_from_standard_input(&named)?;
     let (mut passed, mut failed) = (0_usize, 0_usize);
     let mut unreadable: Vec<String> = Vec::new();
     for path in policies {
@@ -25,7 +27,7 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
             Err(other) => return Err(other),
         };
         if document.tests.is_empty() {
-            let none = format!("{}: it has no tests", shown(path));
+            let none = format!("{}: it has no tests", input::shown(path));
             if as_json {
                 // A line of the output is a test.
                 writeln!(io::stderr(), "redrive: {none}")?;
@@ -33,7 +35,7 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
                 writeln!(out, "{none}; write some under tests:")?;
             }
         } else if !as_json {
-            writeln!(out, "{}", shown(path))?;
+            writeln!(out, "{}", input::shown(path))?;
         }
         for test in &document.tests {
             let tried = Tried::new(&document, test);
@@ -58,10 +60,6 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
         ([], _) => Err(Failed::Told),
         _ => Err(Failed::User(unreadable.join("\n"))),
     }
-}
-
-fn shown(path: &Path) -> String {
-    visible(&path.display().to_string())
 }
 
 /// A test, and what came of it.

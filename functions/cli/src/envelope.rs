@@ -1,0 +1,101 @@
+//! What people hand in where one event is asked for: events in the envelopes of other services, several at once,
+//! or a part of one. What it is, and how to get at the event.
+
+use std::path::Path;
+
+use serde_json::{Deserializer, Value};
+
+use crate::input;
+
+/// Of what [`hear`](redrive_core::event::hear) could not read. None where nothing is known to help.
+pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
+    // UTF-16 of plain letters is UTF-8 too, with a NUL beside each.
+    if std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {
+        return Some(
+            "this is no text in UTF-8; save the event as UTF-8, as EventBridge delivers it".into(),
+        );
+    }
+    let mut values = Deserializer::from_slice(bytes).into_iter::<Value>();
+    let value = match values.next() {
+        None => return Some(format!("nothing was read; {EXPECTED}")),
+        // JSON that is broken has its place told already.
+        Some(Err(_)) if bytes.trim_ascii_start().starts_with(b"{") => return None,
+        Some(Err(_)) => return Some(EXPECTED.to_owned()),
+        Some(Ok(value)) => value,
+    };
+    let file = match path.to_str() {
+        Some("-") => String::new(),
+        _ => format!(" {}", input::shown(path)),
+    };
+    let several = |what: &str, first: &str| {
+        format!(
+            "{what}, and explain reads one; the first of them: jq {first}{file} | redrive explain --policy POLICY -"
+        )
+    };
+    if matches!(values.next(), Some(Ok(_))) {
+        return Some(several("these are several events", "-n input"));
+    }
+    if let Value::Array(events) = &value {
+        let count = events.len();
+        return Some(match events.first() {
+            None => format!("this is an array with nothing in it; {EXPECTED}"),
+            Some(_) => several(&format!("this is an array of {count}"), "'.[0]'"),
+        });
+    }
+    if let Some((what, filter)) = envelope(&value) {
+        return Some(format!(
+            "{what}; take the event out: jq -r '{filter}'{file} | redrive explain --policy POLICY -"
+        ));
+    }
+    if ["executionArn", "execution-id"]
+        .iter()
+        .any(|key| value.get(key).is_some())
+    {
+        return Some(format!(
+            "this is the detail of an event, or an answer of the API, without the event around it; {EXPECTED}"
+        ));
+    }
+    // An event that is broken inside says where itself.
+    let is_event = ["source", "detail-type", "detail"]
+        .iter()
+        .any(|key| value.get(key).is_some());
+    (!is_event).then(|| EXPECTED.to_owned())
+}
+
+const EXPECTED: &str = "expected an event as EventBridge delivers it: a JSON object with source, detail-type, account, region, time and detail";
+
+/// What an envelope is, and where the event is in it, in the words of jq.
+fn envelope(value: &Value) -> Option<(&'static str, &'static str)> {
+    /// Each by what stands where the event does.
+    const ENVELOPES: [(&str, &str, &str); 6] = [
+        (
+            "/Records/0/body",
+            "this is what SQS hands a function",
+            ".Records[0].body",
+        ),
+        (
+            "/Records/0/Sns/Message",
+            "this is what SNS hands a function",
+            ".Records[0].Sns.Message",
+        ),
+        (
+            "/Messages/0/Body",
+            "this is what ReceiveMessage answers",
+            ".Messages[0].Body",
+        ),
+        ("/Body", "this is a message of SQS", ".Body"),
+        ("/Message", "this is a message of SNS", ".Message"),
+        (
+            "/requestPayload",
+            "this is what Lambda sends to a function's destination",
+            ".requestPayload",
+        ),
+    ];
+    if value.is_string() {
+        return Some(("this is JSON that was made text once more", "."));
+    }
+    ENVELOPES
+        .into_iter()
+        .find(|(pointer, ..)| value.pointer(pointer).is_some())
+        .map(|(_, what, filter)| (what, filter))
+}
