@@ -38,7 +38,7 @@ impl End {
             .is_some_and(|reason| reason.starts_with("Host EC2"))
     }
 
-    /// What POLICY section 2 makes of it: a lost host is -1, whatever the process left behind as it died.
+    /// What a policy sees as `exit_status`: a lost host is -1, whatever the process left behind as it died.
     pub(crate) fn exit_status(&self) -> Option<i32> {
         if self.is_host_lost() {
             Some(-1)
@@ -318,7 +318,7 @@ fn the_last_attempt_is_the_job_s_end() {
 }
 
 /// Batch compares the exit code that the process left, if it left one, whatever became of the host. Here it does
-/// not count: POLICY section 2 reads "Host EC2*" as -1, since the machine ended the work and not the program, and
+/// not count: "Host EC2*" is `exit_status: -1`, since the machine ended the work and not the program, and
 /// a rule for 143 is one for programs that somebody told to stop. So an entry by exit code decides otherwise than
 /// in Batch, and one by status reason as there.
 #[test]

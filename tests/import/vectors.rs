@@ -245,7 +245,7 @@ fn the_cases_of_batch_hold() {
 /// The same cases with exit code, reason and status reason read from the cause of an event.
 ///
 /// One kind of case comes out otherwise than in Batch, and is no failure: a lost host ("Host EC2*") whose process
-/// left an exit code all the same. POLICY section 2 reads it as -1, since the machine ended the work and not the
+/// left an exit code all the same. Here that is `exit_status: -1`, since the machine ended the work and not the
 /// program, so that no entry by `onExitCode` sees that code.
 #[test]
 fn the_cases_of_batch_hold_where_the_end_is_read_from_the_cause() {
