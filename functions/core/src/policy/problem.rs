@@ -134,12 +134,22 @@ fn closest<'a>(read: &str, known: &[&'a str]) -> Option<&'a str> {
     {
         return Some(word);
     }
-    let (distance, word) = known
-        .iter()
-        .map(|word| (distance(&read, &simplified(word)), *word))
-        .min_by_key(|(distance, _)| *distance)?;
     // A third of the letters may be wrong: "limt", "backof", "intervalSeconds", "automatical".
-    (distance <= read.chars().count().max(3).div_euclid(3)).then_some(word)
+    within(&read, known, read.chars().count().max(3).div_euclid(3))
+}
+
+/// The closest of the known words to one that is simplified already, if no more letters than `most` are wrong.
+pub(super) fn within<'a>(read: &str, known: &[&'a str], most: usize) -> Option<&'a str> {
+    let length = read.chars().count();
+    known
+        .iter()
+        .map(|word| (simplified(word), *word))
+        // Each letter too many or too few is a wrong one.
+        .filter(|(simple, _)| simple.chars().count().abs_diff(length) <= most)
+        .map(|(simple, word)| (distance(read, &simple), word))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= most)
+        .map(|(_, word)| word)
 }
 
 /// Case, dashes and underscores are what people get wrong without meaning another word.
@@ -151,7 +161,7 @@ pub(super) fn simplified(word: &str) -> String {
 }
 
 /// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours.
-pub(super) fn distance(a: &str, b: &str) -> usize {
+fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
@@ -215,5 +225,12 @@ mod tests {
         ] {
             assert_eq!(closest(read, &known), expected, "{read}");
         }
+    }
+
+    #[test]
+    fn a_text_too_long_for_any_word_is_compared_with_none() {
+        let long = "limit".repeat(100_000);
+        let known = ["limit"; 10_000];
+        assert_eq!(closest(&long, &known), None);
     }
 }

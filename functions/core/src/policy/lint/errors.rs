@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::policy::condition::{Condition, Pattern};
 use crate::policy::mode::Mode;
-use crate::policy::problem::{Problem, distance, simplified};
+use crate::policy::problem::{Problem, simplified, within};
 use crate::policy::word::Word;
 
 /// The names that the States language has.
@@ -189,11 +189,5 @@ fn last(name: &str) -> Option<&'static str> {
 
 /// The closest of the known, if it is close enough to be meant.
 fn near(read: &str, known: &[&'static str], most: usize) -> Option<&'static str> {
-    let read = simplified(read);
-    known
-        .iter()
-        .map(|word| (distance(&read, &simplified(word)), *word))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= most)
-        .map(|(_, word)| word)
+    within(&simplified(read), known, most)
 }
