@@ -21,6 +21,9 @@ pub struct Machine {
     pub tasks: Vec<Task>,
     /// Its Fail states.
     pub fails: Vec<Fail>,
+    /// The names of its outermost states, each with those of the states inside it. When one of them fails, the
+    /// others may be aborted, and a redrive runs those again too.
+    pub together: Vec<Vec<String>>,
 }
 
 /// A Task state.
@@ -31,6 +34,8 @@ pub struct Task {
     /// Most runs of it between two redrives: once, and once more for each attempt of each of its retriers, as
     /// often as the states around it are run.
     pub runs: u64,
+    /// Which of [`Machine::together`] it is among.
+    pub among: usize,
 }
 
 /// A Fail state.
@@ -50,27 +55,33 @@ impl Machine {
     pub fn read(definition: &str) -> Option<Self> {
         let definition: Value = serde_json::from_str(definition).ok()?;
         let mut found = Self::default();
-        definition.get("States")?.as_object()?;
-        found.read_states(&definition, 1);
+        for (name, state) in definition.get("States")?.as_object()? {
+            found.together.push(Vec::new());
+            found.read_state(name, state, 1);
+        }
         Some(found)
     }
 
-    fn read_states(&mut self, machine: &Value, around: u64) {
-        let states = machine.get("States").and_then(Value::as_object);
-        for (name, state) in states.into_iter().flatten() {
-            let name = name.clone();
-            let runs = around.saturating_mul(runs(state));
-            match state.get("Type").and_then(Value::as_str) {
-                Some("Task") => self.tasks.push(Task { name, runs }),
-                Some("Fail") => self.fails.push(Fail {
-                    name,
-                    error: written(state, "Error", "ErrorPath"),
-                    cause: written(state, "Cause", "CausePath"),
-                }),
-                _ => {}
-            }
-            for machine in inner(state) {
-                self.read_states(machine, runs);
+    fn read_state(&mut self, name: &str, state: &Value, around: u64) {
+        let name = name.to_string();
+        let runs = around.saturating_mul(runs(state));
+        let among = self.together.len().saturating_sub(1);
+        if let Some(names) = self.together.last_mut() {
+            names.push(name.clone());
+        }
+        match state.get("Type").and_then(Value::as_str) {
+            Some("Task") => self.tasks.push(Task { name, runs, among }),
+            Some("Fail") => self.fails.push(Fail {
+                name,
+                error: written(state, "Error", "ErrorPath"),
+                cause: written(state, "Cause", "CausePath"),
+            }),
+            _ => {}
+        }
+        for machine in inner(state) {
+            let states = machine.get("States").and_then(Value::as_object);
+            for (name, state) in states.into_iter().flatten() {
+                self.read_state(name, state, runs);
             }
         }
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::execution;
 use crate::definition::{Fail, Machine};
-use crate::failure::{ExecutionStatus, Service};
+use crate::failure::{ExecutionStatus, FailedExecution, Field, Service};
 use crate::policy::condition::Hit;
 use crate::policy::problem::{Place, Problem};
 use crate::policy::view::View;
@@ -34,8 +34,9 @@ pub struct Amplified {
 pub fn amplified(document: &Document, name: &str, machine: &Machine) -> Vec<Amplified> {
     let mut found = Vec::new();
     for policy in applicable(document, name) {
-        let redrives = redrives(document, policy);
         for task in &machine.tasks {
+            let together = machine.together.get(task.among);
+            let redrives = redrives(document, policy, together.map_or(&[], Vec::as_slice));
             let runs = u64::from(redrives)
                 .saturating_add(1)
                 .saturating_mul(task.runs);
@@ -85,11 +86,15 @@ pub fn lint_machine(document: &Document, name: &str, machine: &Machine) -> Vec<P
 }
 
 fn is_reached(rule: &Rule, fail: &Fail) -> bool {
-    let failed = execution(
-        ExecutionStatus::Failed,
-        fail.error.clone(),
-        fail.cause.clone(),
-    );
+    let failed = FailedExecution {
+        state: Field::Known(fail.name.clone()),
+        resource: Field::Absent,
+        ..execution(
+            ExecutionStatus::Failed,
+            fail.error.clone(),
+            fail.cause.clone(),
+        )
+    };
     rule.conditions.meet_by_name(&View::execution(&failed)) != Hit::No
 }
 
@@ -110,11 +115,28 @@ fn applicable<'d>(document: &'d Document, name: &str) -> Vec<&'d Policy> {
     found
 }
 
-/// Most redrives of one execution: what all rules that can match one may spend, within the budget.
-fn redrives(document: &Document, policy: &Policy) -> u32 {
+/// Most redrives of one execution that run these states again: what all rules that can match a failure in one
+/// of them may spend, within the budget.
+fn redrives(document: &Document, policy: &Policy, states: &[String]) -> u32 {
+    let failed = states.iter().map(|state| FailedExecution {
+        state: Field::Known(state.clone()),
+        ..execution(ExecutionStatus::Failed, Field::Unknown, Field::Unknown)
+    });
+    // The machine's own time may be out in any of them, and which it was is not said.
+    let timed_out = FailedExecution {
+        state: Field::Absent,
+        resource: Field::Absent,
+        ..execution(
+            ExecutionStatus::TimedOut,
+            Field::Known("States.Timeout".into()),
+            Field::Absent,
+        )
+    };
+    let failures: Vec<FailedExecution> = failed.chain([timed_out]).collect();
     let rules = policy.automatic.iter().filter(|rule| {
-        let mut words = rule.conditions.all.iter().map(|condition| condition.word);
-        words.all(|word| word.service() != Some(Service::CodePipeline))
+        failures
+            .iter()
+            .any(|failure| rule.conditions.meet(&View::execution(failure)) != Hit::No)
     });
     super::sum_of_limits(rules).min(document.per_execution)
 }

@@ -364,6 +364,45 @@ fn a_machines_worst_case_is_every_redrive_times_every_retry_around_a_task() {
 }
 
 #[test]
+fn only_redrives_that_run_a_task_again_count_in_its_worst_case() {
+    let machine = Machine::read(
+        r#"{"States":{
+          "A":{"Type":"Task","Retry":[{"ErrorEquals":["x"],"MaxAttempts":3}]},
+          "B":{"Type":"Task"},
+          "P":{"Type":"Parallel","Branches":[{"States":{"C":{"Type":"Task"}}},{"States":{
+            "M":{"Type":"Map","ItemProcessor":{"States":{"D":{"Type":"Task"}}}}}}]}}}"#,
+    )
+    .unwrap();
+    let redrives = |rules: &str| -> Vec<u32> {
+        let document = read(&format!("version: 1\nretry: {{automatic: {rules}}}"));
+        let worst = amplified(&document, "m", &machine);
+        let names: Vec<&str> = worst.iter().map(|worst| worst.state.as_str()).collect();
+        assert_eq!(names, ["A", "B", "C", "D"]);
+        worst.iter().map(|worst| worst.redrives).collect()
+    };
+    for (rules, expected) in [
+        ("[{state: A, limit: 2}, {state: B, limit: 1}]", [2, 1, 0, 0]),
+        ("[{state: A, limit: 2}, {limit: 3}]", [5, 3, 3, 3]),
+        ("[{not: {state: [A, P, C, M, D]}}]", [2, 2, 2, 2]),
+        (
+            "[{status: FAILED, not: {state: [A, P, C, M, D]}}]",
+            [0, 2, 0, 0],
+        ),
+        // When one branch fails, the others are aborted, and run again with it.
+        ("[{state: D, limit: 2}, {state: P, limit: 3}]", [0, 0, 5, 5]),
+        ("[{state: 'C*', limit: 1}]", [0, 0, 1, 1]),
+        // Whatever ran when the machine's own time was out is run again.
+        ("[{error: States.Timeout, limit: 1}]", [1, 1, 1, 1]),
+        (
+            "[{error: States.Timeout, state: B, limit: 1}]",
+            [0, 1, 0, 0],
+        ),
+    ] {
+        assert_eq!(redrives(rules), expected, "{rules}");
+    }
+}
+
+#[test]
 fn a_fail_state_that_a_rule_could_reach_is_named_once_for_the_rule() {
     let machine = Machine::read(MACHINE).unwrap();
     let tail = "an execution that ended in one is never retried, whatever the rule says; name errors that tasks fail with, or give the Fail state an error of its own";
@@ -374,6 +413,13 @@ fn a_fail_state_that_a_rule_could_reach_is_named_once_for_the_rule() {
         ("{error: Own, limit: 0}", None),
         ("{error: A}", None),
         ("{stage: A}", None),
+        (
+            "{error: 'O*', state: F}",
+            Some("Fail state \"F\" of m reaches"),
+        ),
+        ("{error: Own, state: A}", None),
+        ("{error: Own, not: {state: F}}", None),
+        ("{error: Own, resource: 'lambda:*'}", None),
     ] {
         let document = read(&format!("version: 1\nretry: {{automatic: {rule}}}"));
         let lints: Vec<String> = lint_machine(&document, "m", &machine)
