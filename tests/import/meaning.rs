@@ -253,3 +253,15 @@ fn what_a_file_calls_its_parts_stays_a_name() {
         ran.out
     );
 }
+
+#[test]
+fn a_fail_state_within_a_parallel_is_not_retried_and_the_import_says_so() {
+    let policy = policy("asl", include_str!("samples/branches.asl.json")).unwrap();
+    decides(
+        &policy,
+        &[task("E", "Each"), task("E", "Book"), task("E", "Ship")],
+        "++-",
+    );
+    decides(&policy, &[task("E", "NoPrinter")], "-");
+    assert!(policy.contains("Fail states are left out"), "{policy}");
+}

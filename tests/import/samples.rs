@@ -6,7 +6,7 @@ use redrive_core::policy::Document;
 use crate::{import, top};
 
 /// A sample, the policy that is printed, and what is said on standard error.
-const SAMPLES: [(&str, &str, &str); 12] = [
+const SAMPLES: [(&str, &str, &str); 13] = [
     ("buildkite", "block.yml", ""),
     (
         "buildkite",
@@ -33,6 +33,7 @@ const SAMPLES: [(&str, &str, &str); 12] = [
         "nested.asl.json",
         "redrive: tests/import/samples/nested.asl.json:36:103: the Retry of Child is left out: it is in a distributed Map, whose child executions are redriven with their parent and never judged themselves\n",
     ),
+    ("asl", "branches.asl.json", ""),
     ("asl", "retriers.json", ""),
     (
         "batch",

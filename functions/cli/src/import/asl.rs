@@ -131,7 +131,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A machine, or one within a state; gives the names of its states and of all within them.
+    /// A machine, or one within a state; gives the names of its states and of all within them that may be redriven.
     fn machine(&mut self, node: &Node, reachable: bool) -> Vec<String> {
         let Some(states) = inside(node, "States") else {
             return Vec::new();
@@ -143,7 +143,9 @@ impl Walk<'_, '_> {
         };
         let mut names = Vec::new();
         for (name, state) in states {
-            names.push(name.text.clone());
+            if !is_fail(state) {
+                names.push(name.text.clone());
+            }
             names.extend(self.state(&name.text, state, reachable));
         }
         names
@@ -208,6 +210,7 @@ impl Walk<'_, '_> {
             self.rules.truncate(kept);
             return within;
         }
+        let first = self.rules.len();
         let mut states = Vec::new();
         if !name.is_empty() {
             states.push(name.to_owned());
@@ -215,6 +218,17 @@ impl Walk<'_, '_> {
         }
         let around = (!within.is_empty()).then_some(kind);
         self.retry(retry, &states, around);
+        if machines(entries).any(has_fail) {
+            // Told once, with the first of its rules.
+            if let Some(rule) = self.rules.get_mut(first) {
+                rule.remarks.insert(
+                    0,
+                    "Fail states are left out: an execution that ended in one is never redriven, as it would fail again \
+                     at once."
+                        .into(),
+                );
+            }
+        }
         within
     }
 
@@ -430,6 +444,38 @@ impl Walk<'_, '_> {
     fn number(&mut self, entries: Entries<'_>, key: &str, least: i64, most: i64) -> Option<i64> {
         self.desk.whole(get(entries, key)?, key, least, most)
     }
+}
+
+/// The machines within a state, whose failures are those of its execution.
+fn machines<'n>(state: Entries<'n>) -> impl Iterator<Item = &'n Node> {
+    let branches = match get(state, "Branches").map(|node| &node.kind) {
+        Some(Kind::List(branches)) => branches.as_slice(),
+        _ => &[],
+    };
+    let processors = ["Iterator", "ItemProcessor"]
+        .into_iter()
+        .filter_map(move |key| get(state, key))
+        .filter(|processor| !is_distributed(processor));
+    branches.iter().chain(processors)
+}
+
+/// Whether there is a Fail state in a machine, or within one of its states.
+fn has_fail(machine: &Node) -> bool {
+    let states = match inside(machine, "States").map(|node| &node.kind) {
+        Some(Kind::Map(states)) => states.as_slice(),
+        _ => &[],
+    };
+    states.iter().any(|(_, state)| {
+        let within = match &state.kind {
+            Kind::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        is_fail(state) || machines(within).any(has_fail)
+    })
+}
+
+fn is_fail(state: &Node) -> bool {
+    inside(state, "Type").and_then(Node::scalar) == Some(Scalar::Text("Fail"))
 }
 
 fn is_distributed(processor: &Node) -> bool {
