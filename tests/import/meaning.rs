@@ -265,3 +265,21 @@ fn a_fail_state_within_a_parallel_is_not_retried_and_the_import_says_so() {
     decides(&policy, &[task("E", "NoPrinter")], "-");
     assert!(policy.contains("Fail states are left out"), "{policy}");
 }
+
+#[test]
+fn what_batch_answers_with_null_is_not_written() {
+    let answer = json!({"jobDefinitions": [{
+        "jobDefinitionName": "render",
+        "retryStrategy": {"attempts": 2, "evaluateOnExit": [
+            {"action": "EXIT", "onExitCode": "1", "onReason": null, "onStatusReason": null},
+        ]},
+        "parameters": null,
+    }]});
+    let policy = policy("batch", &answer.to_string()).unwrap();
+    let job = |exit_status: u8| json!({"state_machine": "m", "exit_status": exit_status});
+    decides(&policy, &[job(2), job(2)], "+-");
+    decides(&policy, &[job(1)], "-");
+    let nothing = json!({"attempts": 2, "evaluateOnExit": null});
+    let policy = crate::policy("batch", &nothing.to_string()).unwrap();
+    decides(&policy, &[job(1), job(2)], "+-");
+}

@@ -343,9 +343,11 @@ fn in_json(text: &str) -> String {
     quoted.trim_matches('"').replace('\\', "\\\\")
 }
 
-/// The value of a key, as the API or as CloudFormation writes it.
+/// The value of a key, as the API or as CloudFormation writes it. null is how an SDK writes what is not there.
 fn either<'n>(entries: Entries<'n>, key: &str) -> Option<&'n Node> {
-    get(entries, key).or_else(|| get(entries, &capitalised(key)))
+    get(entries, key)
+        .or_else(|| get(entries, &capitalised(key)))
+        .filter(|node| node.scalar() != Some(Scalar::Null))
 }
 
 fn capitalised(key: &str) -> String {
