@@ -14,6 +14,7 @@ mod jobs;
 mod meaning;
 mod refusals;
 mod samples;
+mod tables;
 mod vectors;
 
 use redrive_core::policy::{Document, Test};
