@@ -92,7 +92,7 @@ fn a_failed_test_shows_what_was_expected_what_came_and_how() {
   FAILED  two throttles (line 15)
     attempt 2 of 2
     expected retry, rule throttled
-    actual   give_up: throttled of policy etl has spent its 1 retries on this
+    actual   give_up: throttled of policy etl has spent its 1 retry on this
     because  limit_spent
     policy   etl
       never[0]: does not match

@@ -151,7 +151,8 @@ impl Verdict {
                 )
             }
             Reason::LimitSpent => {
-                format!("{rules} of policy {policy} has spent its {limit} retries on this")
+                let noun = if limit == 1 { "retry" } else { "retries" };
+                format!("{rules} of policy {policy} has spent its {limit} {noun} on this")
             }
             Reason::Forbidden => {
                 format!("{rules} of policy {policy} has limit 0: such a failure is not retried")
