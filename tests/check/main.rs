@@ -225,3 +225,20 @@ fn a_file_that_cannot_be_read_is_said_so() {
         ran.err
     );
 }
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_no_other_from_being_checked() {
+    let files = ["nowhere.yaml", "tests/check/errors.yaml", "elsewhere.yaml"];
+    let ran = check(&files, "");
+    assert_eq!(ran.code, 1);
+    let last = ran.out.lines().last().unwrap_or_default();
+    assert!(last.ends_with(" in 1 file"), "{}", ran.out);
+    assert!(ran.out.contains("tests/check/errors.yaml:"), "{}", ran.out);
+    let unread: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(unread.len(), 2, "{}", ran.err);
+    assert!(
+        unread[1].starts_with("cannot read elsewhere.yaml: "),
+        "{}",
+        ran.err
+    );
+}

@@ -35,10 +35,20 @@ pub(crate) fn run(
     input::one_from_standard_input(&named)?;
     let machine = definition.map(machine).transpose()?;
     let mut counts = Counts::default();
+    let mut unread: Vec<String> = Vec::new();
     for path in policies {
+        let text = match input::text(path) {
+            Ok(text) => text,
+            // The others are checked all the same.
+            Err(Failed::User(message)) => {
+                unread.push(message);
+                continue;
+            }
+            Err(other) => return Err(other),
+        };
         let file = File {
             name: input::shown(path),
-            text: input::text(path)?,
+            text,
         };
         let checked = Document::check(&file.text);
         let mut problems = checked.warnings;
@@ -79,8 +89,13 @@ pub(crate) fn run(
             writeln!(out)?;
         }
     }
-    if !manner.json {
-        writeln!(out, "{}", counts.sentence(policies.len()))?;
+    let read = policies.len().saturating_sub(unread.len());
+    if !manner.json && read > 0 {
+        writeln!(out, "{}", counts.sentence(read))?;
+    }
+    if !unread.is_empty() {
+        out.flush()?;
+        return Err(Failed::User(unread.join("\n")));
     }
     if counts.errors > 0 {
         return Err(Failed::Told);
