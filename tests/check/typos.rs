@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::{check, same_as_file};
+use crate::command::redrive_with;
 
 /// Each in a document that is right but for it.
-const TYPOS: [(&str, &str); 24] = [
+const TYPOS: [(&str, &str); 47] = [
     (
         "a star without quotes",
         "version: 1\nretry:\n  automatic:\n    exit_status: *\n",
@@ -96,6 +97,83 @@ const TYPOS: [(&str, &str); 24] = [
         "policies and retry",
         "version: 1\nretry: {}\npolicies: []\n",
     ),
+    (
+        "rules that stand too far left",
+        "version: 1\nretry:\nautomatic:\n  - error: A\n",
+    ),
+    (
+        "a line that stands too far right",
+        "version: 1\nretry:\n  automatic:\n    - error: A\n        limit: 2\n",
+    ),
+    (
+        "a list in which a dash is missing",
+        "version: 1\nretry:\n  automatic:\n    error: A\n    - error: B\n",
+    ),
+    (
+        "a wait of another name",
+        "version: 1\nretry:\n  automatic:\n    - error: A\n      max_delay: 15m\n",
+    ),
+    ("so many retries", "version: 1\nretry: 3\n"),
+    (
+        "attempts for retries",
+        "version: 1\nretry:\n  automatic:\n    - error: A\n      attempts: 3\n",
+    ),
+    (
+        "words with humps",
+        "version: 1\nretry:\n  automatic:\n    - exitStatus: 1\n      retryMode: failedActions\n",
+    ),
+    (
+        "a range of exit statuses",
+        "version: 1\nretry:\n  automatic:\n    - exit_status: 1-255\n",
+    ),
+    (
+        "a signal by its number",
+        "version: 1\nretry:\n  automatic:\n    - signal: 9\n",
+    ),
+    (
+        "a Retry of a state machine",
+        "{\"version\": 1, \"retry\": {\"automatic\": [{\"ErrorEquals\": [\"States.ALL\"], \"IntervalSeconds\": 3, \"MaxAttempts\": 2}]}}\n",
+    ),
+    (
+        "a pipeline of Buildkite",
+        "steps:\n  - command: make\n    retry:\n      automatic: true\n",
+    ),
+    ("a workflow of GitHub", "name: CI\non: push\njobs: {}\n"),
+    (
+        "a reference of CloudFormation",
+        "version: 1\npolicies:\n  - name: a\n    match: { state_machine: !Ref Machine }\n    retry: {}\n",
+    ),
+    (
+        "an ARN for a name",
+        "version: 1\npolicies:\n  - name: a\n    match: { state_machine: \"arn:aws:states:eu-west-1:111122223333:stateMachine:etl\" }\n    retry: {}\n",
+    ),
+    (
+        "policies without dashes",
+        "version: 1\npolicies:\n  etl: { retry: {} }\n",
+    ),
+    (
+        "a policy behind another",
+        "version: 1\npolicies:\n  - name: rest\n    retry: {}\n  - name: etl\n    match: { state_machine: \"etl-*\" }\n    retry: { automatic: true }\n",
+    ),
+    (
+        "an error asked of a pipeline",
+        "version: 1\npolicies:\n  - name: web\n    match: { pipeline: web }\n    retry:\n      automatic:\n        - error: Lambda.Unknown\n",
+    ),
+    (
+        "a test of a misspelt word",
+        "version: 1\nretry: {}\ntests:\n  - name: t\n    failure: { state_machine: a, eror: A }\n    expect: gave_up\n",
+    ),
+    (
+        "two documents",
+        "version: 1\nretry: {}\n---\nversion: 1\nretry: {}\n",
+    ),
+    ("nothing at all", ""),
+    ("JSON without a comma", "{\"version\": 1 \"retry\": {}}\n"),
+    (
+        "a byte order mark, and the line ends of Windows",
+        "\u{feff}version: 1\r\nretry:\r\n  automatic:\r\n    - limt: 2\r\n",
+    ),
+    ("no file of text", "version: 1\n\0\n"),
 ];
 
 #[test]
@@ -107,4 +185,25 @@ fn the_worst_typos_get_a_helpful_answer() {
         writeln!(table, "## {name}\n\n{}", ran.out).unwrap();
     }
     same_as_file("typos.txt", &table);
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_is_said_where_and_what_to_do() {
+    for (bytes, expected) in [
+        (
+            b"version: 1\n# caf\xe9\nretry: {}\n".as_slice(),
+            "redrive: -: line 2 is not UTF-8; save it as UTF-8\n",
+        ),
+        (
+            b"\xff\xfev\0e\0".as_slice(),
+            "redrive: -: this is UTF-16; save it as UTF-8\n",
+        ),
+        (
+            b"\xfe\xff\0v\0e".as_slice(),
+            "redrive: -: this is UTF-16; save it as UTF-8\n",
+        ),
+    ] {
+        let ran = redrive_with(&["check", "-"], bytes);
+        assert_eq!((ran.code, ran.err.as_str()), (1, expected));
+    }
 }

@@ -45,11 +45,15 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
 /// One file of text, or standard input for `-`.
 pub(crate) fn text(path: &Path) -> Result<String, Failed> {
     String::from_utf8(bytes(path)?).map_err(|error| {
-        Failed::User(format!(
-            "{}: not UTF-8 after byte {}",
-            shown(path),
-            error.utf8_error().valid_up_to()
-        ))
+        let good = error.utf8_error().valid_up_to();
+        let bytes = error.into_bytes();
+        let before = bytes.get(..good).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count();
+        let what = match bytes.as_slice() {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this is UTF-16".to_owned(),
+            _ => format!("line {} is not UTF-8", line.saturating_add(1)),
+        };
+        Failed::User(format!("{}: {what}; save it as UTF-8", shown(path)))
     })
 }
 

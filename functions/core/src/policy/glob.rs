@@ -70,16 +70,26 @@ impl Glob {
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         let strange = ('\u{e000}'..=char::MAX)
-            .find(|c| !self.runs.iter().any(|run| run.contains(*c)))
+            .find(|c| !self.has(*c))
             .unwrap_or(char::MAX);
-        let mut hardest = String::new();
-        for (index, run) in other.runs.iter().enumerate() {
+        self.matches_exactly(&other.filled(strange))
+    }
+
+    /// A text that it matches: `c` in the place of each star.
+    pub(super) fn filled(&self, c: char) -> String {
+        let mut text = String::new();
+        for (index, run) in self.runs.iter().enumerate() {
             if index > 0 {
-                hardest.push(strange);
+                text.push(c);
             }
-            hardest.push_str(run);
+            text.push_str(run);
         }
-        self.matches_exactly(&hardest)
+        text
+    }
+
+    /// Whether `c` is written in it.
+    pub(super) fn has(&self, c: char) -> bool {
+        self.runs.iter().any(|run| run.contains(c))
     }
 
     /// Whether the whole of `value` matches. Takes time proportional to `value` for each literal run at most.

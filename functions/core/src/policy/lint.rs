@@ -3,6 +3,7 @@
 mod cover;
 mod errors;
 mod machine;
+mod targets;
 mod timeouts;
 
 use alloc::format;
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 
 #[cfg(test)]
 pub(super) use self::cover::covers_by_name;
+use self::errors::Known;
 pub use self::machine::{Amplified, amplified, lint_machine};
 use super::condition::{Condition, Conditions, Pattern};
 use super::problem::Problem;
@@ -24,13 +26,19 @@ use crate::failure::{ExecutionStatus, FailedExecution, Field, Redrivable, Servic
 #[must_use]
 pub fn lint(document: &Document) -> Vec<Problem> {
     let mut problems = lint_words(document);
+    targets::unreached(document, &mut problems);
     for policy in &document.policies {
+        let service = only_service(&policy.scope);
         reach(document, policy, &mut problems);
         let mut former: &[Rule] = &[];
         for (index, rule) in policy.automatic.iter().enumerate() {
-            // A rule that forbids lets nothing in.
-            if rule.limit > 0 {
-                timeouts::let_in(rule, former, &mut problems);
+            let foreign = targets::foreign(policy, rule);
+            problems.extend(foreign.clone());
+            // A rule that forbids, or never matches, lets nothing in.
+            if rule.limit > 0 && foreign.is_none() {
+                if service != Some(Service::CodePipeline) {
+                    timeouts::let_in(rule, former, &mut problems);
+                }
                 deploy(rule, &mut problems);
             }
             former = policy.automatic.get(..=index).unwrap_or(&policy.automatic);
@@ -52,16 +60,17 @@ pub(super) fn lint_words(document: &Document) -> Vec<Problem> {
         .iter()
         .flat_map(|policy| &policy.automatic);
     let conditions = rules.map(|rule| &rule.conditions);
+    let known = Known::read();
     for conditions in document.never.iter().chain(conditions) {
-        words(conditions, &mut problems);
+        words(conditions, &known, &mut problems);
     }
     problems
 }
 
 /// What conditions show by themselves.
-fn words(conditions: &Conditions, problems: &mut Vec<Problem>) {
+fn words(conditions: &Conditions, known: &Known, problems: &mut Vec<Problem>) {
     for condition in conditions.all.iter().chain(&conditions.not) {
-        errors::unknown(condition, problems);
+        known.doubt(condition, problems);
     }
     if let Some((one, other)) = both_services(conditions) {
         let (later, former) = if one.at.0 < other.at.0 {
@@ -112,7 +121,8 @@ fn reach(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
     let service = only_service(&policy.scope);
     let rules = &policy.automatic;
     for (index, rule) in rules.iter().enumerate() {
-        if both_services(&rule.conditions).is_some() {
+        // What never matches is told elsewhere.
+        if both_services(&rule.conditions).is_some() || targets::foreign(policy, rule).is_some() {
             continue;
         }
         let never = document
@@ -247,7 +257,12 @@ fn deploy(rule: &Rule, problems: &mut Vec<Problem>) {
 /// Limits that the budget cuts short.
 fn budget(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
     let most = document.per_execution;
-    for service in [Service::StepFunctions, Service::CodePipeline] {
+    let both = [Service::StepFunctions, Service::CodePipeline];
+    let only = only_service(&policy.scope);
+    for service in both {
+        if only.is_some_and(|only| only != service) {
+            continue;
+        }
         let rules = || {
             policy.automatic.iter().filter(move |rule| {
                 let mut words = rule.conditions.all.iter().map(|condition| condition.word);

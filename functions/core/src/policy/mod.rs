@@ -102,6 +102,16 @@ impl Document {
             subject.region(),
             subject.target(),
         );
+        self.first_for(service, account, region, name)
+    }
+
+    fn first_for(
+        &self,
+        service: Service,
+        account: &str,
+        region: &str,
+        name: &str,
+    ) -> Option<usize> {
         self.index.first(service, account, name, |at| {
             self.policies
                 .get(at)

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::problem::{Place, Problem};
 
@@ -149,6 +149,18 @@ pub fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
 }
 
 fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
+    // The scanner takes it for the end of the text.
+    if let Some((before, _)) = text.split_once('\0') {
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        let place = Place {
+            line: before.matches('\n').count().saturating_add(1),
+            column: last.chars().count().saturating_add(1),
+        };
+        return Err(Problem::new(
+            place,
+            "this is not YAML: a NUL stands here; is this a file of text?",
+        ));
+    }
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => builder.take(event, place(span))?,
@@ -158,17 +170,8 @@ fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
                     line: marker.line(),
                     column: marker.col().saturating_add(1),
                 };
-                // `exit_status: *` and `error: *.Timeout` are what everybody writes once.
                 let info = error.info();
-                let hint = if info.contains("alias") || info.contains("unknown anchor") {
-                    "; a star is an alias unless it stands in quotes: \"*\""
-                } else if info.contains("tabs disallowed") {
-                    "; indent with spaces"
-                } else if info.contains("quoted scalar, found unexpected end") {
-                    "; the quote that opens here is never closed"
-                } else {
-                    ""
-                };
+                let hint = remedy(info);
                 return Err(Problem::new(
                     place,
                     format!("this is not YAML: {info}{hint}"),
@@ -183,6 +186,62 @@ fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
         ));
     }
     Ok(())
+}
+
+/// What to do about what the parser says.
+fn remedy(info: &str) -> &'static str {
+    let remedies = [
+        // `exit_status: *` and `error: *.Timeout` are what everybody writes once.
+        (
+            "alias",
+            "; a star is an alias unless it stands in quotes: \"*\"",
+        ),
+        (
+            "unknown anchor",
+            "; a star is an alias unless it stands in quotes: \"*\"",
+        ),
+        ("tabs disallowed", "; indent with spaces"),
+        ("found a tab", "; indent with spaces"),
+        (
+            "quoted scalar, found unexpected end",
+            "; the quote that opens here is never closed",
+        ),
+        (
+            "mapping values are not allowed",
+            "; indent what belongs together alike, put a space behind each colon, and a text that has a colon in quotes",
+        ),
+        (
+            "expected '-' indicator",
+            "; begin each entry of a list with a dash, and what belongs to an entry in one column",
+        ),
+        (
+            "expected key",
+            "; begin the keys of a mapping in one column, and each entry of a list with a dash",
+        ),
+        (
+            "expected ','",
+            "; a comma or a closing bracket is missing before this",
+        ),
+        ("misplaced bracket", "; this bracket closes nothing"),
+        (
+            "unexpected character",
+            "; put a text that begins with it in quotes",
+        ),
+        (
+            "trailing content",
+            "; a quote inside quotes of its kind is written twice in single quotes, and as \\\" in double ones",
+        ),
+        (
+            "unknown escape",
+            "; write \\\\ for a backslash in double quotes, or use single quotes",
+        ),
+        (
+            "<document start>",
+            "; a policy is one mapping in YAML or JSON",
+        ),
+    ];
+    let said = remedies.iter().find(|(words, _)| info.contains(words));
+    said.map_or("", |(_, remedy)| remedy)
 }
 
 fn place(span: Span) -> Place {
@@ -225,6 +284,7 @@ impl Builder {
     fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), Problem> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_unknown(tag.as_deref(), place);
                 // `!!str 3` and `! 3` are text; other tags say what the schema says anyway.
                 let text_by_tag =
                     tag.is_some_and(|tag| matches!(tag.suffix.as_str(), "str" | "" | "!"));
@@ -244,17 +304,20 @@ impl Builder {
                 self.count(size, place)?;
                 self.add(node, anchor, size)
             }
-            Event::SequenceStart(anchor, _) => self.begin(place, anchor, Filling::List(Vec::new())),
-            Event::MappingStart(anchor, _) => self.begin(
-                place,
-                anchor,
-                Filling::Map {
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse_unknown(tag.as_deref(), place);
+                self.begin(place, anchor, Filling::List(Vec::new()))
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse_unknown(tag.as_deref(), place);
+                let filling = Filling::Map {
                     entries: Vec::new(),
                     lines: BTreeMap::new(),
                     merged: Vec::new(),
                     key: None,
-                },
-            ),
+                };
+                self.begin(place, anchor, filling)
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(done) = self.open.pop() else {
                     return Ok(());
@@ -291,9 +354,22 @@ impl Builder {
             }
             Event::DocumentStart(_) if self.root.is_some() => Err(Problem::new(
                 place,
-                "a second document begins here; a policy is one document",
+                "a second document begins here; a policy is one document: make a file of each",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// `!Ref Machine` would be read as the text Machine, which nobody means.
+    fn refuse_unknown(&mut self, tag: Option<&Tag>, place: Place) {
+        if let Some(Tag { handle, suffix }) = tag
+            && handle == "!"
+            && !matches!(suffix.as_str(), "" | "!")
+        {
+            self.problems.push(Problem::new(
+                place,
+                format!("the tag !{suffix} means nothing here: a policy is read as it stands; write the value itself"),
+            ));
         }
     }
 
@@ -397,9 +473,10 @@ fn merge(
         };
         for map in maps {
             let Kind::Map(others) = map.kind else {
+                let read = map.described();
                 problems.push(Problem::new(
                     place,
-                    "<< takes a mapping, or a list of mappings",
+                    format!("<< takes a mapping, or a list of mappings, read {read}"),
                 ));
                 continue;
             };

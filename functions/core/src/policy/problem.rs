@@ -134,16 +134,28 @@ fn closest<'a>(read: &str, known: &[&'a str]) -> Option<&'a str> {
     {
         return Some(word);
     }
+    // A word of two letters is one letter away from every other: "if" is no "id".
+    if read.chars().count() < 3 {
+        return None;
+    }
     // A third of the letters may be wrong: "limt", "backof", "intervalSeconds", "automatical".
-    within(&read, known, read.chars().count().max(3).div_euclid(3))
+    within(
+        &read,
+        known.iter().copied(),
+        read.chars().count().max(3).div_euclid(3),
+    )
 }
 
 /// The closest of the known words to one that is simplified already, if no more letters than `most` are wrong.
-pub(super) fn within<'a>(read: &str, known: &[&'a str], most: usize) -> Option<&'a str> {
+pub(super) fn within<'a>(
+    read: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) -> Option<&'a str> {
     let length = read.chars().count();
     known
-        .iter()
-        .map(|word| (simplified(word), *word))
+        .into_iter()
+        .map(|word| (simplified(word), word))
         // Each letter too many or too few is a wrong one.
         .filter(|(simple, _)| simple.chars().count().abs_diff(length) <= most)
         .map(|(simple, word)| (distance(read, &simple), word))
@@ -161,7 +173,7 @@ pub(super) fn simplified(word: &str) -> String {
 }
 
 /// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
@@ -222,6 +234,7 @@ mod tests {
             ("retry-mode", Some("retry_mode")),
             ("colour", None),
             ("x", None),
+            ("if", None),
         ] {
             assert_eq!(closest(read, &known), expected, "{read}");
         }

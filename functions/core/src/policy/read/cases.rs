@@ -19,7 +19,12 @@ impl Reader {
     pub(super) fn tests(&mut self, node: &Node) -> Vec<Test> {
         let Kind::List(items) = &node.kind else {
             let read = node.described();
-            self.wrong(node.place, format!("tests: expected a list, read {read}"));
+            self.wrong(
+                node.place,
+                format!(
+                    "tests: expected a list, read {read}; begin each test with a dash, and its name"
+                ),
+            );
             return Vec::new();
         };
         items.iter().filter_map(|item| self.test(item)).collect()
@@ -227,6 +232,7 @@ impl Reader {
             target: self.text(target, own).unwrap_or_default(),
             ..Words::default()
         };
+        self.doubt_arn(target.place, own, &words.target);
         for (key, node) in entries {
             match key.text.as_str() {
                 "account" => words.account = self.text(node, "account"),

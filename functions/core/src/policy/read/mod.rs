@@ -29,45 +29,64 @@ const RESERVED: [&str; 8] = [
 ];
 
 pub(super) fn document(text: &str) -> Checked {
-    read(text, false)
+    read(text, no_lints)
 }
 
 /// The same, with the lints.
 pub(super) fn checked(text: &str) -> Checked {
-    read(text, true)
+    read(text, lints)
 }
 
-fn read(text: &str, with_lints: bool) -> Checked {
+/// What is said of a document besides what reading it says. A function that never asks for the lints does not carry
+/// them: hence an argument, and no flag.
+type Lints = fn(&Reader, &Document) -> Vec<Problem>;
+
+fn no_lints(_: &Reader, _: &Document) -> Vec<Problem> {
+    Vec::new()
+}
+
+fn lints(reader: &Reader, document: &Document) -> Vec<Problem> {
+    // What is left of a flawed rule says nothing of what the rule covers, and that of a flawed match nothing of
+    // what the policy takes.
+    let mut sound = document.clone();
+    sound.policies.retain(|policy| !reader.is_flawed(policy.at));
+    sound.never.retain(|never| !reader.is_flawed(never.at));
+    for policy in &mut sound.policies {
+        policy.automatic.retain(|rule| !reader.is_flawed(rule.at));
+    }
+    sound.index = Index::new(&sound.policies);
+    let mut flawed = document.clone();
+    flawed.never.retain(|never| reader.is_flawed(never.at));
+    for policy in &mut flawed.policies {
+        if !reader.is_flawed(policy.at) {
+            policy.automatic.retain(|rule| reader.is_flawed(rule.at));
+        }
+    }
+    [lint(&sound), lint_words(&flawed)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn read(text: &str, lints: Lints) -> Checked {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (root, problems) = node::parse(text);
-    whole(root.as_ref(), problems, with_lints)
+    whole(root.as_ref(), problems, lints)
 }
 
 pub(super) fn tree(root: &Node) -> Checked {
-    whole(Some(root), Vec::new(), false)
+    whole(Some(root), Vec::new(), no_lints)
 }
 
-fn whole(root: Option<&Node>, problems: Vec<Problem>, with_lints: bool) -> Checked {
+fn whole(root: Option<&Node>, problems: Vec<Problem>, lints: Lints) -> Checked {
     let mut reader = Reader {
         problems,
         flawed: BTreeSet::new(),
     };
     let document = root.map(|root| reader.document(root));
-    if with_lints && let Some(document) = &document {
-        let part = |flawed: bool| {
-            let mut part = document.clone();
-            part.never
-                .retain(|never| reader.is_flawed(never.at) == flawed);
-            for policy in &mut part.policies {
-                policy
-                    .automatic
-                    .retain(|rule| reader.is_flawed(rule.at) == flawed);
-            }
-            part
-        };
-        // What is left of a flawed rule says nothing of what the rule covers.
-        let lints = [lint(&part(false)), lint_words(&part(true))];
-        reader.problems.extend(lints.into_iter().flatten());
+    if let Some(document) = &document {
+        let lints = lints(&reader, document);
+        reader.problems.extend(lints);
     }
     reader.problems.sort_by_key(|problem| problem.place);
     // What an anchor repeats is wrong once.
@@ -87,7 +106,8 @@ fn whole(root: Option<&Node>, problems: Vec<Problem>, with_lints: bool) -> Check
 
 struct Reader {
     problems: Vec<Problem>,
-    /// Where rules and entries of `never` stand that have errors: what was read of them is not what is meant.
+    /// Where rules and entries of `never` stand that have errors, and policies whose `match` has: what was read of
+    /// them is not what is meant.
     flawed: BTreeSet<Place>,
 }
 
@@ -119,13 +139,7 @@ impl Reader {
     /// The entries of a mapping, unknown keys reported.
     fn map<'n>(&mut self, node: &'n Node, what: &str, keys: &[&str]) -> Option<&'n [(Key, Node)]> {
         let Kind::Map(entries) = &node.kind else {
-            let hint = match (&node.kind, node.scalar()) {
-                (Kind::List(_), _) if keys.contains(&"automatic") => "; rules stand in automatic",
-                (_, Some(Scalar::Text(text))) if lacks_space(text, keys) => {
-                    "; a space is missing behind the colon"
-                }
-                _ => "",
-            };
+            let hint = shape_hint(node, what, keys);
             self.wrong(
                 node.place,
                 format!(
@@ -167,6 +181,10 @@ impl Reader {
             index: Index::default(),
         };
         let keys = ["version", "retry", "policies", "never", "budget", "tests"];
+        if let Some(message) = foreign(root) {
+            self.wrong(root.place, message);
+            return document;
+        }
         let Some(entries) = self.map(root, "the document", &keys) else {
             return document;
         };
@@ -181,7 +199,10 @@ impl Reader {
             Some((node, _)) => {
                 self.wrong(
                     node.place,
-                    format!("version: expected 1, read {}", node.described()),
+                    format!(
+                        "version: expected 1, read {}; write: version: 1",
+                        node.described()
+                    ),
                 );
             }
         }
@@ -210,7 +231,7 @@ impl Reader {
                 _ => self.wrong(
                     node.place,
                     format!(
-                        "never: expected a list of conditions, read {}",
+                        "never: expected a list of conditions, read {}; begin each entry with a dash",
                         node.described()
                     ),
                 ),
@@ -234,16 +255,22 @@ impl Reader {
         let Kind::List(items) = &node.kind else {
             self.wrong(
                 node.place,
-                format!("policies: expected a list, read {}", node.described()),
+                format!(
+                    "policies: expected a list, read {}; begin each policy with a dash, and its name",
+                    node.described()
+                ),
             );
             return Vec::new();
         };
         let mut policies: Vec<Policy> = Vec::new();
         let mut named: BTreeMap<String, usize> = BTreeMap::new();
         for item in items {
+            let errors = self.errors();
             let Some(entries) = self.map(item, "a policy", &["name", "match", "retry"]) else {
                 continue;
             };
+            // `macth: {}` would be its match.
+            self.note_flaws(item.place, errors);
             let mut policy = empty_policy("", item.place);
             match get(entries, "name") {
                 None => self.wrong(
@@ -261,7 +288,9 @@ impl Reader {
                 }
             }
             if let Some((_, node)) = get(entries, "match") {
+                let errors = self.errors();
                 policy.scope = self.scope(node);
+                self.note_flaws(item.place, errors);
             }
             match get(entries, "retry") {
                 Some((_, node)) => self.retry(node, &mut policy),
@@ -283,6 +312,11 @@ impl Reader {
         let mut globs = |key: &str| -> Option<Vec<Glob>> {
             let (_, node) = get(entries, key)?;
             let values = self.texts(node, key);
+            if matches!(key, "state_machine" | "pipeline") {
+                for (place, text) in &values {
+                    self.doubt_arn(*place, key, text);
+                }
+            }
             if key == "account" {
                 for (place, text) in &values {
                     if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_digit()) {
@@ -305,6 +339,14 @@ impl Reader {
             pipeline: globs("pipeline"),
             account: globs("account"),
             region: globs("region"),
+        }
+    }
+
+    /// A target is matched by its name, which has no colon.
+    fn doubt_arn(&mut self, place: Place, what: &str, text: &str) {
+        let name = text.rsplit(':').next().unwrap_or_default();
+        if text.starts_with("arn:") {
+            self.warn(place, format!("{what}: {text:?} is an ARN, and no name is one, so it never matches; write {name:?}"));
         }
     }
 
@@ -331,9 +373,7 @@ impl Reader {
         }
         let hint = match node.scalar() {
             Some(Scalar::Text(text)) if text.parse::<i64>().is_ok() => "; write it without quotes",
-            Some(Scalar::Text(text))
-                if what.ends_with("_seconds") && text.starts_with(|c: char| c.is_ascii_digit()) =>
-            {
+            Some(Scalar::Text(_)) if what.ends_with("_seconds") => {
                 "; write the seconds alone, without a unit"
             }
             _ => "",
@@ -377,10 +417,14 @@ impl Reader {
                 );
                 None
             }
-            _ => {
+            read => {
+                let hint = match read {
+                    Some(Scalar::Null) => format!("; name a value, or leave {what} out"),
+                    _ => String::new(),
+                };
                 self.wrong(
                     node.place,
-                    format!("{what}: expected text, read {}", node.described()),
+                    format!("{what}: expected text, read {}{hint}", node.described()),
                 );
                 None
             }
@@ -417,10 +461,76 @@ impl Reader {
     }
 }
 
-/// `error:Lambda.Unknown` is one word to YAML.
-fn lacks_space(text: &str, keys: &[&str]) -> bool {
-    text.split_once(':')
-        .is_some_and(|(key, _)| keys.contains(&key))
+/// What to do where something else stands in a mapping's place.
+fn shape_hint(node: &Node, what: &str, keys: &[&str]) -> String {
+    let takes = |key: &str| keys.contains(&key);
+    match (&node.kind, node.scalar()) {
+        (Kind::List(_), _) if takes("automatic") => "; rules stand in automatic".into(),
+        (Kind::List(_), _) if what == "not" => "; the values of a condition may be a list".into(),
+        (_, Some(Scalar::Null)) if what != "the document" => "; indent what belongs to it".into(),
+        (_, Some(Scalar::Bool(truth))) if takes("automatic") => {
+            format!("; write {{ automatic: {truth} }}")
+        }
+        (_, Some(Scalar::Int(number))) => {
+            let number_of = ["per_execution", "interval_seconds"];
+            match number_of.into_iter().find(|key| takes(key)) {
+                Some(key) => format!("; write {{ {key}: {number} }}"),
+                None if takes("automatic") => {
+                    format!("; write {{ automatic: {{ limit: {number} }} }}")
+                }
+                None => String::new(),
+            }
+        }
+        (_, Some(Scalar::Text(text))) => {
+            // `error:Lambda.Unknown` is one word to YAML.
+            let before = |mark| {
+                let key = text.split_once(mark).map(|(key, _)| key.trim_end());
+                key.is_some_and(takes)
+            };
+            if before(':') {
+                "; a space is missing behind the colon".into()
+            } else if before('=') {
+                "; write a colon and a space in the place of the =".into()
+            } else if takes("error") && what != "a failure" {
+                "; name what is asked for, as in { error: \"Lambda.*\" }".into()
+            } else {
+                String::new()
+            }
+        }
+        _ => String::new(),
+    }
+}
+
+/// What a document of another program is, by a key that it has, and what to do about it.
+fn foreign(root: &Node) -> Option<String> {
+    let Kind::Map(entries) = &root.kind else {
+        return None;
+    };
+    let has = |key: &str| get(entries, key).is_some();
+    if has("retry") || has("policies") {
+        return None;
+    }
+    let import = |what: &str, name: &str| {
+        format!(
+            "this is {what}, and no policy; redrive import {name} FILE prints the policy that means what its retries mean"
+        )
+    };
+    if has("steps") {
+        Some(import("a Buildkite pipeline", "buildkite"))
+    } else if has("States") && has("StartAt") {
+        Some(import("a state machine's definition", "asl"))
+    } else if has("retryStrategy") {
+        Some(import("a Batch job's definition", "batch"))
+    } else if has("jobs") && has("on") {
+        Some("this is a GitHub Actions workflow, and no policy; write one: version: 1, and retry or policies".into())
+    } else if has("AWSTemplateFormatVersion") || has("Resources") {
+        Some(
+            "this is a CloudFormation template, and no policy; the policy is a file of its own"
+                .into(),
+        )
+    } else {
+        None
+    }
 }
 
 fn get<'n>(entries: &'n [(Key, Node)], key: &str) -> Option<(&'n Key, &'n Node)> {
@@ -442,12 +552,11 @@ fn empty_policy(name: &str, place: Place) -> Policy {
 }
 
 /// What others call something, and what it is called here.
-const SYNONYMS: [(&str, &str); 15] = [
+const SYNONYMS: [(&str, &str); 22] = [
     ("exit_code", "exit_status"),
     ("exit", "exit_status"),
     ("status_code", "http_status"),
     ("http_code", "http_status"),
-    ("ErrorEquals", "error"),
     ("error_name", "error"),
     ("state_name", "state"),
     ("stage_name", "stage"),
@@ -455,9 +564,28 @@ const SYNONYMS: [(&str, &str); 15] = [
     ("message", "summary"),
     ("max_retries", "limit"),
     ("retries", "limit"),
+    ("attempts", "limit"),
+    ("max", "limit"),
     ("rate", "backoff_rate"),
     ("delay", "interval_seconds"),
+    ("wait", "interval_seconds"),
+    ("jitter", "jitter_strategy"),
     ("rules", "automatic"),
+    ("rule", "automatic"),
+    ("policy", "policies"),
+    ("unless", "not"),
+    ("except", "not"),
+];
+
+/// What a `Retry` of the States language says, and where it stands here. Its attempts are retries, as those of
+/// `limit` are and those of `max_attempts` are not.
+const STATES_LANGUAGE: [(&str, &str); 6] = [
+    ("ErrorEquals", "error"),
+    ("MaxAttempts", "limit"),
+    ("IntervalSeconds", "interval_seconds in backoff"),
+    ("BackoffRate", "backoff_rate in backoff"),
+    ("MaxDelaySeconds", "max_delay_seconds in backoff"),
+    ("JitterStrategy", "jitter_strategy in backoff"),
 ];
 
 /// Where a key stands that was written somewhere else.
@@ -486,17 +614,39 @@ const HOMES: [(&str, &str); 20] = [
 
 /// What may have been meant by a key that is not one of `keys`.
 fn hint(read: &str, keys: &[&str]) -> String {
+    if read.starts_with("//") {
+        return "; a comment begins with #".into();
+    }
+    if read.trim() != read.trim_ascii() {
+        return "; the spaces beside it are none that YAML knows: type them anew".into();
+    }
+    let language = STATES_LANGUAGE.iter().find(|(other, _)| *other == read);
+    if let Some((_, own)) = language {
+        return format!(
+            "; what the States language calls so is {own} here, and redrive import asl brings a machine's Retry along"
+        );
+    }
     let simple = simplified(read);
     let synonym = SYNONYMS
         .iter()
-        .find(|(other, own)| simplified(other) == simple && keys.contains(own));
-    if let Some((_, own)) = synonym {
+        .find(|(other, _)| simplified(other) == simple)
+        .map(|(_, own)| *own);
+    if let Some(own) = synonym.filter(|own| keys.contains(own)) {
         return format!("; did you mean {own:?}?");
     }
     let near = did_you_mean(read, keys);
-    let home = HOMES.iter().find(|(key, _)| simplified(key) == simple);
+    if !near.is_empty() {
+        return near;
+    }
+    let meant = synonym.map_or_else(|| simple.clone(), simplified);
+    let home = HOMES.iter().find(|(key, _)| simplified(key) == meant);
+    // "max_delay" is short for "max_delay_seconds".
+    let home = home.or_else(|| {
+        let starts = |key: &str| simple.len() >= 4 && simplified(key).starts_with(&simple);
+        HOMES.iter().find(|(key, _)| starts(key))
+    });
     match home {
-        Some((key, home)) if near.is_empty() => format!("; {key:?} stands in {home}"),
-        _ => near,
+        Some((key, home)) => format!("; {key:?} stands in {home}"),
+        None => String::new(),
     }
 }

@@ -82,9 +82,10 @@ impl Reader {
             _ => {
                 // YAML 1.1 had more words for them.
                 let hint = match node.scalar() {
-                    Some(Scalar::Text("yes" | "on")) => "; write true",
-                    Some(Scalar::Text("no" | "off")) => "; write false",
-                    _ => "",
+                    Some(Scalar::Text("yes" | "on")) => "; write true".into(),
+                    Some(Scalar::Text("no" | "off")) => "; write false".into(),
+                    Some(Scalar::Int(number)) => format!("; write {{ limit: {number} }}"),
+                    _ => String::new(),
                 };
                 self.wrong(
                     node.place,

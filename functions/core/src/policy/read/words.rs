@@ -76,6 +76,13 @@ impl Reader {
             Word::Mode => return self.mode(node),
             _ => {}
         }
+        if let (Word::Signal, Some(Scalar::Int(number))) = (word, node.scalar()) {
+            self.wrong(
+                node.place,
+                format!("signal: expected a name, read the number {number}; write SIGKILL for 9"),
+            );
+            return None;
+        }
         let (place, text) = self.value(node, word.as_str())?;
         match word {
             Word::Status => self.check_status(place, &text),
@@ -95,8 +102,14 @@ impl Reader {
             _ => None,
         };
         let Some(number) = number.filter(|number| (-1..=255).contains(number)) else {
+            let hint = match node.scalar() {
+                Some(Scalar::Text(text)) if digits(text).is_none() => {
+                    "; name each number in a list, or write \"*\" for 1 to 255"
+                }
+                _ => "",
+            };
             let read = node.described();
-            self.wrong(place, format!("exit_status: expected a whole number from -1 to 255, \"*\" or none, read {read}"));
+            self.wrong(place, format!("exit_status: expected a whole number from -1 to 255, \"*\" or none, read {read}{hint}"));
             return None;
         };
         if let Some(Scalar::Text(text)) = node.scalar() {

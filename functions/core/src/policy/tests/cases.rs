@@ -254,7 +254,7 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
 fn each_problem_of_a_test_has_its_place_and_its_words() {
     let words = "exit_status, signal, signal_reason, status, error, cause, state, resource, stage, action, category, provider, error_code, summary or http_status";
     for (tests, expected) in [
-        ("{}", "3:8: tests: expected a list, read a mapping".to_string()),
+        ("{}", "3:8: tests: expected a list, read a mapping; begin each test with a dash, and its name".to_string()),
         ("[retry]", "3:9: a test: expected a mapping with the keys name, failure, attempts or expect, read the text \"retry\"".into()),
         ("[{failure: {pipeline: w}, expect: retry}]", "3:9: a test needs a name; write: name: and what it shows".into()),
         ("[{name: t, expect: retry}]", "3:9: a test needs failure, or attempts with a list of them".into()),

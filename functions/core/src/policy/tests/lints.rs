@@ -28,7 +28,7 @@ fn each_lint_has_its_place_its_words_and_its_remedy() {
         ("{exit_status: '*', not: {signal_reason: cancel}}", "3:16: exit_status: \"*\" is 1 to 255, or no exit status at all, and never -1, which is a lost worker; write exit_status: -1 if lost workers are meant, or [-1, \"*\"] for both".into()),
         ("{error: A, stage: B}", "3:13: stage is of CodePipeline and error is of Step Functions: no failure has both, so this never matches; make two of it, one for each service".into()),
         ("{stage: B, error: A}", "3:13: error is of Step Functions and stage is of CodePipeline: no failure has both, so this never matches; make two of it, one for each service".into()),
-        ("{error: States.Timout}", "3:10: error: \"States.Timout\" is no name that the States language or a common service has, so it may never match; did you mean \"States.Timeout\"?".into()),
+        ("{error: States.Timout}", "3:10: error: \"States.Timout\" is no name that the States language or an AWS service has, so it may never match; did you mean \"States.Timeout\"?".into()),
         ("[{exit_status: 1, limit: 6},\n {exit_status: 2, limit: 5}]", "4:2: from this rule on the limits of policy \"default\" add up to more than budget.per_execution: 11 in all, and one execution or stage is retried 10 times at the most; lower limits, or write budget: { per_execution: 11 }".into()),
         ("{category: deploy}", "3:13: category: deploy retries deployments whatever their error was, those that are half done among them; name the error beside it: summary, error_code, exit_status, signal_reason or mode".into()),
     ] {
@@ -43,6 +43,197 @@ fn each_lint_has_its_place_its_words_and_its_remedy() {
             "3:20: this rule is never reached: the entry of never on line 2 matches whatever it matches; remove the rule, or narrow that entry"
         ]
     );
+}
+
+#[test]
+fn a_policy_or_a_rule_that_its_match_keeps_from_everything_is_named_with_its_remedy() {
+    let of_policies = |policies: &str| linted(&format!("version: 1\npolicies:\n{policies}"));
+    let error = "error is of Step Functions, and policy \"a\" matches pipelines alone: this rule never matches; ask for stage, action, category, provider, error_code or summary instead, or move the rule to a policy whose match names state machines";
+    let summary = "summary is of CodePipeline, and policy \"a\" matches state machines alone: this rule never matches; ask for status, error, cause, state or resource instead, or move the rule to a policy whose match names pipelines";
+    for (policies, expected) in [
+        ("- {name: a, match: {}, retry: {}}\n- {name: b, match: {pipeline: w}, retry: {}}", "4:3: policy \"b\" is never reached: policy \"a\" on line 3 matches every target that it matches, and the first that matches applies; put it before it, or remove it".to_string()),
+        ("- {name: a, match: {pipeline: '*'}, retry: {}}\n- {name: b, match: {state_machine: '*'}, retry: {}}\n- {name: c, retry: {}}", "5:3: policy \"c\" is never reached: the policies \"a\" on line 3 and \"b\" on line 4 together match every target that it matches, and the first that matches applies; put it before them, or remove it".into()),
+        ("- {name: a, match: {pipeline: w}, retry: {automatic: {limit: 1, error: E}}}", format!("3:65: {error}")),
+        ("- {name: a, match: {state_machine: w}, retry: {automatic: {summary: E}}}", format!("3:60: {summary}")),
+    ] {
+        assert_eq!(of_policies(policies), [expected], "{policies}");
+    }
+}
+
+#[test]
+fn a_rule_for_the_other_service_is_doubted_only_where_the_match_names_one_alone() {
+    let is = |scope: &str, rule: &str| {
+        let lints = linted(&format!(
+            "version: 1\npolicies: [{{name: a, match: {{{scope}}}, retry: {{automatic: {rule}}}}}]"
+        ));
+        lints
+            .iter()
+            .any(|lint| lint.contains("this rule never matches"))
+    };
+    for (scope, rule, expected) in [
+        ("pipeline: a", "{state: S}", true),
+        ("pipeline: a", "{resource: 'x*', limit: 0}", true),
+        ("pipeline: a", "{exit_status: 1, error: '*'}", true),
+        ("pipeline: a, region: r", "{cause: x}", true),
+        ("state_machine: a", "{category: Build}", true),
+        ("pipeline: a, state_machine: a", "{error: A}", false),
+        ("", "{error: A}", false),
+        ("region: r", "{stage: S}", false),
+        ("pipeline: a", "{exit_status: 1, mode: standard}", false),
+        ("pipeline: a", "{exit_status: 1, not: {error: A}}", false),
+        ("pipeline: a", "{stage: S}", false),
+        // Of both services: told as such.
+        ("pipeline: a", "{error: A, stage: S}", false),
+    ] {
+        assert_eq!(is(scope, rule), expected, "{scope} {rule}");
+    }
+    // What never matches lets nothing in, and spends nothing; a pipeline has no States.Timeout.
+    for rule in [
+        "{error: '*', limit: 10}",
+        "{exit_status: [-1, '*'], limit: 10}",
+    ] {
+        let lints = linted(&format!(
+            "version: 1\npolicies: [{{name: a, match: {{pipeline: p}}, retry: {{automatic: [{rule}, {{error: A, limit: 10}}]}}}}]"
+        ));
+        assert!(
+            lints
+                .iter()
+                .all(|lint| lint.contains("this rule never matches")),
+            "{lints:?}"
+        );
+    }
+}
+
+#[test]
+fn a_policy_is_called_unreachable_only_where_that_is_certain() {
+    for (former, later, expected) in [
+        (vec![""], "", true),
+        (vec![""], "state_machine: a", true),
+        (
+            vec!["state_machine: 'a*'"],
+            "state_machine: [ab, 'a*c']",
+            true,
+        ),
+        (vec!["state_machine: 'a*'"], "state_machine: [ab, b]", false),
+        (
+            vec!["state_machine: 'a*'", "state_machine: b"],
+            "state_machine: [ab, b]",
+            true,
+        ),
+        (vec!["state_machine: 'a*'"], "pipeline: ab", false),
+        (vec!["state_machine: '*'"], "", false),
+        (vec!["state_machine: '*', pipeline: '*'"], "", true),
+        (vec!["state_machine: '*', pipeline: a"], "pipeline: a", true),
+        (
+            vec!["state_machine: a, pipeline: a"],
+            "state_machine: a, pipeline: b",
+            false,
+        ),
+        (vec!["account: '111122223333'"], "", false),
+        (
+            vec!["account: '111122223333'"],
+            "account: '111122223333', region: r",
+            true,
+        ),
+        (
+            vec!["account: '111122223333'"],
+            "account: ['111122223333', '444455556666']",
+            false,
+        ),
+        (
+            vec!["account: '111122223333'", "account: '444455556666'"],
+            "account: ['111122223333', '444455556666']",
+            true,
+        ),
+        (vec!["region: 'eu-*'"], "region: eu-west-1", true),
+        (vec!["region: 'eu-*'"], "region: '*-1'", false),
+        (vec!["region: '*'"], "", true),
+        (
+            vec!["region: 'eu-*', state_machine: a"],
+            "region: eu-west-1",
+            false,
+        ),
+        (
+            vec!["state_machine: '*a'", "state_machine: '*b'"],
+            "state_machine: '*'",
+            false,
+        ),
+    ] {
+        let text = former.iter().chain([&later]).enumerate().fold(
+            "version: 1\npolicies:\n".to_string(),
+            |text, (at, scope)| {
+                text + &format!("- {{name: p{at}, match: {{{scope}}}, retry: {{}}}}\n")
+            },
+        );
+        assert_eq!(linted(&text).len(), usize::from(expected), "{text}");
+    }
+    // What a flawed match would take nobody knows.
+    for flawed in [
+        "macth: {state_machine: a}",
+        "match: {state_machin: a}",
+        "match: {account: '1'}",
+    ] {
+        let text = format!(
+            "version: 1\npolicies:\n- {{name: a, {flawed}, retry: {{}}}}\n- {{name: b, retry: {{}}}}"
+        );
+        assert!(Document::check(&text).warnings.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn no_target_reaches_a_policy_that_is_called_unreachable() {
+    let some = |key: &str, values: &[&str]| -> Vec<String> {
+        let written = values.iter().map(|value| format!("{key}: {value}, "));
+        written.chain([String::new()]).collect()
+    };
+    let machines = some("state_machine", &["a", "'a*'", "'*b'", "[a, b]", "'*'"]);
+    let pipelines = some("pipeline", &["a", "'*b'", "'*'"]);
+    let regions = some("region", &["r", "'r*'"]);
+    let accounts = some("account", &["'111122223333'"]);
+    let mut scopes = Vec::new();
+    for machine in &machines {
+        for pipeline in &pipelines {
+            for region in &regions {
+                for account in &accounts {
+                    scopes.push(format!("{machine}{pipeline}{region}{account}"));
+                }
+            }
+        }
+    }
+    let mut targets = Vec::new();
+    for name in ["a", "b", "ab", "ac", "cb", "c"] {
+        for region in ["r", "rs", "s"] {
+            for account in ["111122223333", "444455556666"] {
+                targets.push(Subject::Execution {
+                    arn: format!("arn:aws:states:{region}:{account}:execution:{name}:run"),
+                });
+                targets.push(Subject::stage("aws", region, account, name, "Build", "e"));
+            }
+        }
+    }
+    let mut claimed = 0;
+    for former in &scopes {
+        for between in ["state_machine: c", "pipeline: '*'"] {
+            let later = scopes.iter().enumerate();
+            let policies: String = later
+                .map(|(at, scope)| format!("- {{name: x{at}, match: {{{scope}}}, retry: {{}}}}\n"))
+                .collect();
+            let text = format!(
+                "version: 1\npolicies:\n- {{name: a, match: {{{former}}}, retry: {{}}}}\n- {{name: b, match: {{{between}}}, retry: {{}}}}\n{policies}"
+            );
+            let document = read(&text);
+            let lines: Vec<usize> = lint(&document).iter().map(|lint| lint.place.line).collect();
+            claimed += lines.len();
+            for target in &targets {
+                let reached = document.policy_for(target).unwrap();
+                assert!(
+                    !lines.contains(&reached.at.0.line),
+                    "{target:?} {reached:?}\n{text}"
+                );
+            }
+        }
+    }
+    assert!(claimed > 10_000, "{claimed}");
 }
 
 /// Whether a rule is called unreachable behind another.
@@ -229,6 +420,18 @@ fn a_name_is_doubted_only_where_it_is_nearly_another() {
         ("*.ThrotlingException", "*.ThrottlingException"),
         ("ThrottlingExeption", "ThrottlingException"),
         (
+            "Sfn.ExecutionAlreadyExistException",
+            "Sfn.ExecutionAlreadyExistsException",
+        ),
+        (
+            "EventBrige.ResourceNotFoundExeption",
+            "EventBridge.ResourceNotFoundException",
+        ),
+        (
+            "Payments.ResourceNotFoundExeption",
+            "Payments.ResourceNotFoundException",
+        ),
+        (
             "dynamodb.ThrottlingException",
             "DynamoDB.ThrottlingException",
         ),
@@ -251,6 +454,8 @@ fn a_name_is_doubted_only_where_it_is_nearly_another() {
         "Sns.SnsException",
         "Glue.ConcurrentRunsExceededException",
         "TimeoutError",
+        "Sfn.ExecutionAlreadyExistsException",
+        "Kms.KmsInvalidStateException",
         "*Throttling*",
         "ApiGateway.403",
         "com.example.OrderException",
@@ -311,7 +516,7 @@ fn limits_are_summed_by_service_as_no_failure_is_of_both() {
     assert_eq!(of("[{mode: legacy}, {exit_status: 1}]").len(), 1);
 }
 
-const MACHINE: &str = r#"{"States":{
+pub(super) const MACHINE: &str = r#"{"States":{
   "A":{"Type":"Task","Retry":[{"ErrorEquals":["x"],"MaxAttempts":5},{"ErrorEquals":["y"]}]},
   "B":{"Type":"Task"},
   "P":{"Type":"Parallel","Retry":[{"ErrorEquals":["x"],"MaxAttempts":1}],"Branches":[{"States":{

@@ -15,18 +15,18 @@ fn each_problem_of_a_document_has_its_place_and_its_words() {
         ("[]", format!("1:1: the document: expected a mapping with the keys {keys}, read a list")),
         ("version", format!("1:1: the document: expected a mapping with the keys {keys}, read the text \"version\"")),
         ("retry: {}", "1:1: version is missing; write: version: 1".into()),
-        ("version: 2\nretry: {}", "1:10: version: expected 1, read the number 2".into()),
-        ("version: \"1\"\nretry: {}", "1:10: version: expected 1, read the text \"1\"".into()),
-        ("version: 1.0\nretry: {}", "1:10: version: expected 1, read the number 1.0".into()),
+        ("version: 2\nretry: {}", "1:10: version: expected 1, read the number 2; write: version: 1".into()),
+        ("version: \"1\"\nretry: {}", "1:10: version: expected 1, read the text \"1\"; write: version: 1".into()),
+        ("version: 1.0\nretry: {}", "1:10: version: expected 1, read the number 1.0; write: version: 1".into()),
         ("version: 1", "1:1: there is neither retry (one policy for every target) nor policies".into()),
         ("version: 1\nretry: {}\npolicies: []", "2:1: retry and policies exclude each other: move retry into a policy with match: {}".into()),
-        ("version: 1\nretry: true", "2:8: retry: expected a mapping with the keys automatic, manual or nested, read true".into()),
-        ("version: 1\nretry:", "2:6: retry: expected a mapping with the keys automatic, manual or nested, read nothing".into()),
+        ("version: 1\nretry: true", "2:8: retry: expected a mapping with the keys automatic, manual or nested, read true; write { automatic: true }".into()),
+        ("version: 1\nretry:", "2:6: retry: expected a mapping with the keys automatic, manual or nested, read nothing; indent what belongs to it".into()),
         ("version: 1\nretry:\n  nested: child", "3:11: nested: expected parent or own, read the text \"child\"".into()),
-        ("version: 1\nretry:\n  automatic: 3", "3:14: automatic: expected true, false, a rule or a list of rules, read the number 3".into()),
+        ("version: 1\nretry:\n  automatic: 3", "3:14: automatic: expected true, false, a rule or a list of rules, read the number 3; write { limit: 3 }".into()),
         ("version: 1\nretry:\n  automatic:", "3:12: automatic: expected true, false, a rule or a list of rules, read nothing".into()),
         ("version: 1\nretry: {automatic: [true]}", format!("2:21: a rule: expected a mapping with the keys {RULE_KEYS}, read true")),
-        ("version: 1\npolicies: {}", "2:11: policies: expected a list, read a mapping".into()),
+        ("version: 1\npolicies: {}", "2:11: policies: expected a list, read a mapping; begin each policy with a dash, and its name".into()),
         ("version: 1\npolicies: [3]", "2:12: a policy: expected a mapping with the keys name, match or retry, read the number 3".into()),
         ("version: 1\npolicies:\n- retry: {}", "3:3: a policy needs a name; write: name: and a word that the records will carry".into()),
         ("version: 1\npolicies:\n- name: a", "3:3: a policy needs retry; write: retry: { automatic: false } to retry nothing".into()),
@@ -36,14 +36,14 @@ fn each_problem_of_a_document_has_its_place_and_its_words() {
         ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: 111122223333}}", "3:41: account: expected text, read the number 111122223333; put it in quotes if it is meant".into()),
         ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: [\"1111*\"]}}", "3:42: account: expected twelve digits in quotes, read \"1111*\"; globs are not allowed here".into()),
         ("version: 1\npolicies:\n- {name: a, retry: {}, match: {region: []}}", "3:40: region: the list is empty, so nothing would ever match; name a value or leave region out".into()),
-        ("version: 1\nretry: {}\nnever: {}", "3:8: never: expected a list of conditions, read a mapping".into()),
+        ("version: 1\nretry: {}\nnever: {}", "3:8: never: expected a list of conditions, read a mapping; begin each entry with a dash".into()),
         ("version: 1\nretry: {}\nnever: [{}]", "3:9: never: an entry without conditions would forbid everything; write automatic: false instead".into()),
-        ("version: 1\nretry: {}\nnever: [x]", format!("3:9: never: expected a mapping with the keys {}, not, read the text \"x\"", "x")
+        ("version: 1\nretry: {}\nnever: [x]", format!("3:9: never: expected a mapping with the keys {}, not, read the text \"x\"; name what is asked for, as in {{ error: \"Lambda.*\" }}", "x")
             .replace("keys x, not", &format!("keys {} or not", CONDITIONS.replace(" or ", ", ")))),
-        ("version: 1\nretry: {}\nbudget: 3", "3:9: budget: expected a mapping with the keys per_execution, read the number 3".into()),
+        ("version: 1\nretry: {}\nbudget: 3", "3:9: budget: expected a mapping with the keys per_execution, read the number 3; write { per_execution: 3 }".into()),
         ("version: 1\nretry: {}\nbudget: {per_execution: 1001}", "3:25: per_execution: expected a whole number from 0 to 1000, read the number 1001".into()),
         ("version: 1\nretry: {}\nbudget: {per_execution: -1}", "3:25: per_execution: expected a whole number from 0 to 1000, read the number -1".into()),
-        ("version: 1\nretry: {}\n---\nversion: 1", "3:1: a second document begins here; a policy is one document".into()),
+        ("version: 1\nretry: {}\n---\nversion: 1", "3:1: a second document begins here; a policy is one document: make a file of each".into()),
     ] {
         assert_eq!(wrong(text), expected, "{text}");
     }
@@ -73,12 +73,12 @@ fn each_problem_of_a_rule_has_its_place_and_its_words() {
         ("{error: [a, 3, [b]]}", "2:32: error: expected text, read the number 3; put it in quotes if it is meant\n2:35: error: expected text, read a list".into()),
         ("{status: ABORTED}", "2:29: status: expected FAILED or TIMED_OUT, read \"ABORTED\"; nothing else is ever retried".into()),
         ("{status: [FAILED, time_out]}", "2:38: status: expected FAILED or TIMED_OUT, read \"time_out\"; did you mean \"TIMED_OUT\"?; nothing else is ever retried".into()),
-        ("{not: [a]}", format!("2:26: not: expected a mapping with the keys {CONDITIONS}, read a list")),
+        ("{not: [a]}", format!("2:26: not: expected a mapping with the keys {CONDITIONS}, read a list; the values of a condition may be a list")),
         ("{not: {limit: 1}}", format!("2:27: not: unknown key \"limit\"; the keys here are {CONDITIONS}; \"limit\" stands in a rule")),
         ("{limt: 1}", format!("2:21: a rule: unknown key \"limt\"; the keys here are {RULE_KEYS}; did you mean \"limit\"?")),
         ("{errorCode: 1}", format!("2:21: a rule: unknown key \"errorCode\"; the keys here are {RULE_KEYS}; did you mean \"error_code\"?")),
         ("{colour: 1}", format!("2:21: a rule: unknown key \"colour\"; the keys here are {RULE_KEYS}")),
-        ("{backoff: 30}", "2:30: backoff: expected a mapping with the keys interval_seconds, backoff_rate, max_delay_seconds or jitter_strategy, read the number 30".into()),
+        ("{backoff: 30}", "2:30: backoff: expected a mapping with the keys interval_seconds, backoff_rate, max_delay_seconds or jitter_strategy, read the number 30; write { interval_seconds: 30 }".into()),
         ("{backoff: {interval: 5}}", "2:31: backoff: unknown key \"interval\"; the keys here are interval_seconds, backoff_rate, max_delay_seconds or jitter_strategy; did you mean \"interval_seconds\"?".into()),
         ("{backoff: {interval_seconds: -1}}", "2:49: interval_seconds: expected a whole number from 0 to 1209600, read the number -1".into()),
         ("{backoff: {interval_seconds: 1.5}}", "2:49: interval_seconds: expected a whole number from 0 to 1209600, read the number 1.5".into()),
@@ -157,14 +157,14 @@ budget: { per_execution: many, fleet: 3 }
 polices: []
 "#;
     let expected = format!(
-        r#"1:10: version: expected 1, read the number 3
+        r#"1:10: version: expected 1, read the number 3; write: version: 1
 4:14: limit: expected a whole number from 0 to 10, read the text "eleven"
 5:7: a rule: unknown key "eror"; the keys here are {RULE_KEYS}; did you mean "error"?
 6:7: the key "limit" is here twice; it is on line 4 too
 7:35: jitter_strategy: expected FULL or NONE, read the text "SOME"
 8:16: status: expected FAILED or TIMED_OUT, read "RUNNING"; nothing else is ever retried
 9:20: exit_status: expected a whole number from -1 to 255, "*" or none, read the number 256
-10:7: << takes a mapping, or a list of mappings
+10:7: << takes a mapping, or a list of mappings, read the number 7
 11:11: nested: expected parent or own, read the number 3
 12:26: per_execution: expected a whole number from 0 to 1000, read the text "many"
 12:32: "fleet" is kept for a later version of the policy language: leave it out
@@ -258,8 +258,8 @@ fn each_problem_of_a_condition_has_its_place_and_its_words() {
         ("{exit_status: -2}", format!("2:34: {exit} the number -2")),
         ("{exit_status: 1.5}", format!("2:34: {exit} the number 1.5")),
         ("{exit_status: '300'}", format!("2:34: {exit} the text \"300\"")),
-        ("{exit_status: '1*'}", format!("2:34: {exit} the text \"1*\"")),
-        ("{exit_status: '+1'}", format!("2:34: {exit} the text \"+1\"")),
+        ("{exit_status: '1*'}", format!("2:34: {exit} the text \"1*\"; name each number in a list, or write \"*\" for 1 to 255")),
+        ("{exit_status: '+1'}", format!("2:34: {exit} the text \"+1\"; name each number in a list, or write \"*\" for 1 to 255")),
         ("{exit_status: true}", format!("2:34: {exit} true")),
         ("{exit_status: }", format!("2:32: {exit} nothing")),
         ("{exit_status: {}}", format!("2:34: {exit} a mapping")),
@@ -271,7 +271,7 @@ fn each_problem_of_a_condition_has_its_place_and_its_words() {
         ("{http_status: '503'}", format!("2:34: {http} the text \"503\"; write it without quotes")),
         ("{http_status: '*'}", format!("2:34: {http} the text \"*\"; leave http_status out to match any")),
         ("{http_status: 5xx}", format!("2:34: {http} the text \"5xx\"; name each number, there are no globs here")),
-        ("{signal: 9}", "2:29: signal: expected text, read the number 9; put it in quotes if it is meant".into()),
+        ("{signal: 9}", "2:29: signal: expected a name, read the number 9; write SIGKILL for 9".into()),
         ("{signal_reason: 'agent_*'}", "2:36: signal_reason: there are no globs here but \"*\" alone, read \"agent_*\"; name agent_stop, cancel, process_run_error, stack_error, agent_refused, agent_incompatible or signature_rejected".into()),
         ("{signal_reason: 3}", "2:36: signal_reason: expected text, read the number 3; put it in quotes if it is meant".into()),
         ("{mode: standart}", "2:27: mode: expected legacy, standard or adaptive, read the text \"standart\"; did you mean \"standard\"?".into()),
@@ -337,7 +337,7 @@ fn a_word_of_another_language_or_place_gets_the_answer_that_helps() {
         ),
         (
             "version: 1\nretry: {automatic: {ErrorEquals: [a]}}",
-            "; did you mean \"error\"?",
+            "; what the States language calls so is error here, and redrive import asl brings a machine's Retry along",
         ),
         (
             "version: 1\nretry: {automatic: {status_code: 503}}",
@@ -349,7 +349,7 @@ fn a_word_of_another_language_or_place_gets_the_answer_that_helps() {
         ),
         (
             "version: 1\nretry: {automatic: {MaxAttempts: 3}}",
-            "; did you mean \"max_attempts\"?",
+            "; what the States language calls so is limit here, and redrive import asl brings a machine's Retry along",
         ),
         (
             "version: 1\nretry: {automatic: {interval_seconds: 3}}",
@@ -357,11 +357,11 @@ fn a_word_of_another_language_or_place_gets_the_answer_that_helps() {
         ),
         (
             "version: 1\nretry: {automatic: {IntervalSeconds: 3}}",
-            "; \"interval_seconds\" stands in backoff",
+            "; what the States language calls so is interval_seconds in backoff here, and redrive import asl brings a machine's Retry along",
         ),
         (
             "version: 1\nretry: {automatic: {BackoffRate: 3}}",
-            "; \"backoff_rate\" stands in backoff",
+            "; what the States language calls so is backoff_rate in backoff here, and redrive import asl brings a machine's Retry along",
         ),
         (
             "version: 1\nretry: {automatic: {state_machine: etl}}",

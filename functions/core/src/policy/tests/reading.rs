@@ -230,7 +230,7 @@ fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
             wrong(&format!(
                 "version: 1\nretry: {{automatic: {{error: {nothing}}}}}"
             )),
-            format!("2:28: error: expected text, read {read}")
+            format!("2:28: error: expected text, read {read}; name a value, or leave error out")
         );
     }
 }
