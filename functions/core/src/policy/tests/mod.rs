@@ -17,6 +17,7 @@ mod hostile;
 mod ids;
 mod index;
 mod lints;
+mod messages;
 mod modes;
 mod problems;
 mod reading;
