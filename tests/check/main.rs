@@ -140,6 +140,20 @@ fn the_policy_as_shipped_has_only_the_warnings_that_it_says_are_meant() {
 }
 
 #[test]
+fn no_policy_of_the_readme_is_warned_about() {
+    let readme = fs::read_to_string(top().join("README.md")).unwrap();
+    let policies = readme.split("```yaml\n").skip(1);
+    let policies: Vec<&str> = policies
+        .filter_map(|rest| Some(rest.split_once("```")?.0))
+        .collect();
+    assert!(policies.len() > 2);
+    for policy in policies {
+        let ran = check(&["--strict", "-"], policy);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    }
+}
+
+#[test]
 fn what_stands_in_a_file_never_reaches_the_terminal_as_it_is() {
     let ran = check(
         &["-"],
