@@ -238,7 +238,7 @@ fn what_is_neither_json_nor_yaml_is_refused_where_it_breaks_off() {
     refused(
         "buildkite",
         "retry:\n  automatic: true\n automatic: false",
-        "3:2: this is not YAML: while parsing a block mapping, did not find expected key",
+        "3:2: this is not YAML: while parsing a block mapping, did not find expected key; begin the keys of a mapping in one column, and each entry of a list with a dash",
     );
 }
 
