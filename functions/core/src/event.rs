@@ -167,7 +167,10 @@ fn place_of<'a, T: Deserialize<'a>>(
     under: &str,
     error: &serde_json::Error,
 ) -> Malformed {
-    if !error.is_data() {
+    // A detail is JSON already when it is read: what cannot be read of it even so (half of a surrogate pair, a
+    // number beyond all numbers) has a key, and its line here would not be the event's.
+    let is_json = !under.is_empty();
+    if !error.is_data() && !is_json {
         let place = format!("line {} column {}", error.line(), error.column());
         let problem = if error.is_eof() {
             "the JSON ends before it is complete"
@@ -180,8 +183,9 @@ fn place_of<'a, T: Deserialize<'a>>(
     match serde_path_to_error::deserialize::<_, T>(&mut reader) {
         Ok(_) => Malformed::new(under, "it cannot be read"),
         Err(error) => {
-            let path = match error.path().to_string().as_str() {
-                "." => under.to_owned(),
+            // A question mark is a key that cannot be read.
+            let path = match error.path().to_string().trim_end_matches(['.', '?']) {
+                "" => under.to_owned(),
                 path if under.is_empty() => path.to_owned(),
                 path => format!("{under}.{path}"),
             };
@@ -190,7 +194,11 @@ fn place_of<'a, T: Deserialize<'a>>(
             } else {
                 path
             };
-            let text = error.into_inner().to_string();
+            let error = error.into_inner();
+            if !error.is_data() {
+                return Malformed::new(path, "no text or number can be read from it");
+            }
+            let text = error.to_string();
             // serde_json appends a position, which within a detail is not the file's.
             let problem = text
                 .rsplit_once(" at line ")

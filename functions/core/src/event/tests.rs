@@ -1283,6 +1283,45 @@ fn planted(value: &Value, out: &mut Vec<Value>) {
 }
 
 #[test]
+fn what_json_allows_and_nobody_can_read_has_its_key_as_its_place() {
+    let problem = "no text or number can be read from it";
+    for (sample, from, to, place) in [
+        (
+            EXECUTION,
+            "\"redriveCount\": 0",
+            "\"redriveCount\": 1e999",
+            "detail.redriveCount",
+        ),
+        (
+            EXECUTION,
+            "\"status\": \"FAILED\"",
+            r#""status": "\ud800""#,
+            "detail.status",
+        ),
+        (
+            STAGE,
+            "\"state\": \"FAILED\"",
+            r#""state": "\udc00 \ud800""#,
+            "detail.state",
+        ),
+        // Passed over, if it is nothing that is asked for.
+        (
+            EXECUTION,
+            "\"status\": \"FAILED\"",
+            r#""status": "FAILED", "\ud800": 1"#,
+            "detail",
+        ),
+    ] {
+        assert!(sample.contains(from), "{from}");
+        let event = sample.replace(from, to);
+        let Heard::Malformed(malformed) = hear(event.as_bytes(), &Bounds::default()) else {
+            panic!("{to} was read");
+        };
+        assert_eq!(malformed, Malformed::new(place, problem), "{to}");
+    }
+}
+
+#[test]
 fn no_text_of_an_event_gets_into_what_is_said_of_a_malformed_one() {
     let mut malformed = 0;
     let mut look = |text: &[u8]| {
