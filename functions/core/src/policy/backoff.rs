@@ -43,10 +43,12 @@ impl Backoff {
         let max = f64::from(self.max_delay_seconds);
         let mut delay = f64::from(self.interval_seconds).min(max);
         for _ in 1..n {
-            if delay >= max {
+            let longer = (delay * self.backoff_rate).min(max);
+            // At its cap, at a rate of 1 or at nothing it grows no more, however often the rule was used.
+            if longer <= delay {
                 break;
             }
-            delay = (delay * self.backoff_rate).min(max);
+            delay = longer;
         }
         if self.jitter_strategy == JitterStrategy::Full {
             // 53 bits are what a float holds exactly: a fraction in [0, 1].

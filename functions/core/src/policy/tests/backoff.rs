@@ -66,3 +66,16 @@ fn full_jitter_draws_from_all_of_the_wait_and_never_more() {
     };
     assert_eq!(nothing.delay_seconds(9, HIGHEST), 0);
 }
+
+#[test]
+fn a_wait_that_grows_no_more_is_told_at_once_whatever_the_use() {
+    for (interval_seconds, backoff_rate, expected) in [(0, 2.0, 0), (30, 1.0, 30), (30, 2.0, 900)] {
+        let backoff = Backoff {
+            interval_seconds,
+            backoff_rate,
+            jitter_strategy: JitterStrategy::None,
+            ..Backoff::default()
+        };
+        assert_eq!(backoff.delay_seconds(u32::MAX, 0), expected);
+    }
+}
