@@ -404,6 +404,8 @@ impl Builder {
 
     fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Problem> {
         if anchor > 0 {
+            // What an alias may ask for is a copy too, and each list around it keeps one of its own.
+            self.count(size, node.place)?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.open.last_mut() else {

@@ -23,6 +23,19 @@ fn a_document_that_laughs_a_billion_times_is_refused() {
 }
 
 #[test]
+fn what_an_anchor_keeps_counts_as_much_as_what_an_alias_copies() {
+    // A list of a million and a half nodes, in lists each of which could be named again.
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_string();
+    for i in 1..5 {
+        let again = vec![format!("*a{}", i - 1); 10].join(", ");
+        text.push_str(&format!("a{i}: &a{i} [{again}]\n"));
+    }
+    let open: String = (0..40).map(|i| format!("&b{i} [")).collect();
+    text.push_str(&format!("b: {open}[*a4, *a4, *a4]{}\n", "]".repeat(40)));
+    assert!(wrong(&text).contains("the document grows past 2000000 nodes"));
+}
+
+#[test]
 fn deep_nesting_is_refused_where_it_gets_too_deep() {
     for (open, place) in [("[", "1:65"), ("{a: ", "1:257")] {
         assert_eq!(
