@@ -208,6 +208,12 @@ fn the_underline_counts_characters() {
             " 1 | version: 2",
             "   |          ^",
         ),
+        // To YAML a carriage return ends a line by itself.
+        (
+            "version: 1\r\nretry:\r  nested: me\n",
+            " 3 |   nested: me",
+            "   |           ^~",
+        ),
     ] {
         assert_eq!(shown(text), [line, under], "{text:?}");
     }

@@ -229,7 +229,9 @@ impl File {
 
     fn line(&self, number: usize) -> Option<&str> {
         let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
-        text.lines().nth(number.checked_sub(1)?)
+        // To YAML a carriage return ends a line by itself too.
+        let mut lines = text.lines().flat_map(|line| line.split('\r'));
+        lines.nth(number.checked_sub(1)?)
     }
 }
 
