@@ -1,0 +1,184 @@
+//! What the three targets share: choices made by the fuzzer's bytes, failures to judge, and a limit on time.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redrive_core::cause::{Ended, SignalReason};
+use redrive_core::failure::{
+    Description, ExecutionStatus, Fact, FailedAction, FailedExecution, Failure, Field, Redrivable,
+    StageStanding, StageStatus, Subject, What,
+};
+use redrive_core::time::Time;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Choices, made by bytes. When they are used up, every choice is the first.
+#[derive(Debug, Clone, Copy)]
+pub struct Choices<'d>(pub &'d [u8]);
+
+impl<'d> Choices<'d> {
+    /// One byte.
+    pub fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else {
+            return 0;
+        };
+        self.0 = rest;
+        *first
+    }
+
+    /// A number below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        let byte = usize::from(self.byte());
+        match end {
+            0..=256 => byte % end,
+            _ => (byte * 256 + usize::from(self.byte())) % end,
+        }
+    }
+
+    /// One of these.
+    pub fn of<'t, T>(&mut self, all: &'t [T]) -> &'t T {
+        &all[self.below(all.len())]
+    }
+
+    /// Some bytes: so many as the next says, or all that are left where there are fewer.
+    pub fn bytes(&mut self) -> &'d [u8] {
+        let length = usize::from(self.byte()).min(self.0.len());
+        let (taken, rest) = self.0.split_at(length);
+        self.0 = rest;
+        taken
+    }
+
+    /// Whether nothing is left to choose by.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Shows what an input stands for, where `SHOW` is in the environment: what was made by choices is not to be
+/// seen in them.
+pub fn show(made: &[u8]) {
+    static IS_WANTED: LazyLock<bool> = LazyLock::new(|| std::env::var_os("SHOW").is_some());
+    if *IS_WANTED {
+        eprintln!("{}", String::from_utf8_lossy(made));
+    }
+}
+
+/// Does something, and finds fault if it takes too long: by the clock of this thread, as the machine may have
+/// other things to do.
+pub fn within<T>(most: Duration, what: &str, act: impl FnOnce() -> T) -> T {
+    let now = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
+    let began = now();
+    let done = act();
+    let took = now().saturating_sub(began);
+    assert!(took <= most, "{what} took {took:?}, and may take {most:?}");
+    done
+}
+
+/// A failed execution of which all is known but what is given.
+pub fn execution(
+    status: ExecutionStatus,
+    error: Field<String>,
+    cause: Field<String>,
+) -> FailedExecution {
+    FailedExecution {
+        status,
+        redrive_count: Field::Known(0),
+        redrivable: Field::Known(Redrivable::Yes),
+        started: None,
+        state_machine_arn: None,
+        version_arn: None,
+        error,
+        cause,
+        parent: Field::Absent,
+        fail_state: Field::Known(false),
+        state: Field::Known("Load".into()),
+        resource: Field::Known("glue:startJobRun.sync".into()),
+        moved_on: None,
+    }
+}
+
+/// The failure of an execution of this machine.
+pub fn failed_execution(machine: &str, execution: FailedExecution) -> Failure {
+    Failure {
+        subject: Subject::Execution {
+            arn: format!("arn:aws:states:eu-west-1:111122223333:execution:{machine}:run-1"),
+        },
+        at: Time::default(),
+        what: What::Execution(execution),
+    }
+}
+
+/// A stage that failed by these actions.
+pub const fn standing(failed: Vec<FailedAction>) -> StageStanding {
+    StageStanding {
+        status: StageStatus::Failed,
+        rollback: false,
+        stopped: false,
+        superseded: false,
+        structure_changed: false,
+        in_progress: 0,
+        retried: 0,
+        retries_itself: false,
+        failed,
+    }
+}
+
+/// The failure of a stage of this pipeline.
+pub fn failed_stage(pipeline: &str, failed: Vec<FailedAction>) -> Failure {
+    Failure {
+        subject: Subject::stage(
+            "aws",
+            "eu-west-1",
+            "111122223333",
+            pipeline,
+            "Build",
+            "5f0c2f0e-0000-4000-8000-000000000001",
+        ),
+        at: Time::default(),
+        what: What::Stage(redrive_core::failure::FailedStage {
+            announced: None,
+            standing: Field::Known(standing(failed)),
+        }),
+    }
+}
+
+/// What DescribeExecution shows of a failure that is still the one announced.
+pub fn description(execution: &FailedExecution) -> Description {
+    Description {
+        status: execution.status.as_str().into(),
+        redrive_count: execution.redrive_count.known().copied().unwrap_or_default(),
+        redrivable: *execution.redrivable.known().unwrap_or(&Redrivable::Yes),
+        error: Field::Known("DynamoDB.ThrottlingException".into()),
+        cause: Field::Absent,
+        parent: Field::Absent,
+    }
+}
+
+/// The fact of an execution that did not end in a Fail state.
+pub fn ending() -> Fact {
+    Fact::Ending {
+        fail_state: false,
+        state: Field::Absent,
+        resource: Field::Absent,
+    }
+}
+
+/// What must hold of every ending, whatever it was read from.
+pub fn is_in_range(ended: &Ended) {
+    if let Field::Known(status) = ended.exit_status {
+        assert!((-1..=255).contains(&status), "exit_status {status}");
+    }
+    if let Field::Known(status) = ended.http_status {
+        assert!((100..=599).contains(&status), "http_status {status}");
+    }
+    if let Field::Known(signal) = ended.signal {
+        let is_name = signal.starts_with("SIG") && signal.bytes().all(|b| b.is_ascii_uppercase());
+        assert!(is_name, "signal {signal}");
+    }
+    if let Field::Known(reason) = ended.signal_reason {
+        use SignalReason::{AgentStop, Cancel, ProcessRunError, StackError};
+        let produced = [AgentStop, Cancel, ProcessRunError, StackError];
+        assert!(produced.contains(&reason), "never produced: {reason:?}");
+    }
+    // What names no person was stopped by none.
+    assert_ne!(ended.by_person, Field::Absent);
+}
