@@ -86,6 +86,19 @@ impl Pipelines for CodePipeline {
             .map(|pipeline| declaration(&pipeline)))
     }
 
+    async fn is_rollback(&self, pipeline: &str, execution_id: &str) -> Read<bool> {
+        let shown = self
+            .client
+            .get_pipeline_execution()
+            .pipeline_name(name(pipeline))
+            .pipeline_execution_id(execution_id)
+            .send()
+            .await;
+        Ok(read("GetPipelineExecution", shown)?
+            .and_then(|shown| shown.pipeline_execution)
+            .map(|execution| execution.execution_type == Some(ExecutionType::Rollback)))
+    }
+
     async fn runs(
         &self,
         pipeline: &str,
@@ -134,7 +147,8 @@ fn stage_state(pipeline_version: Option<u64>, now: Stage) -> StageState {
             .map(|latest| latest.status.as_str().to_owned()),
         rollback: latest
             .as_ref()
-            .is_some_and(|latest| latest.r#type == Some(ExecutionType::Rollback)),
+            .and_then(|latest| latest.r#type.as_ref())
+            .map(|kind| *kind == ExecutionType::Rollback),
         latest_execution_id: latest.map(|latest| latest.pipeline_execution_id),
         automatic_attempts: attempts(metadata.and_then(|it| it.auto_stage_retry_attempt)),
         manual_attempts: attempts(metadata.and_then(|it| it.manual_stage_retry_attempt)),

@@ -19,8 +19,8 @@ pub struct StageState {
     pub latest_execution_id: Option<String>,
     /// `latestExecution.status`.
     pub latest_status: Option<String>,
-    /// `latestExecution.type` is ROLLBACK.
-    pub rollback: bool,
+    /// Whether `latestExecution.type` is ROLLBACK. The type is modelled, and not in every answer.
+    pub rollback: Option<bool>,
     /// `retryStageMetadata`: automatic and manual attempts.
     pub automatic_attempts: u32,
     /// Manual ones; API calls count as such.
@@ -126,7 +126,7 @@ pub(crate) fn standing(
     .unwrap_or_else(by_runs);
     Some(StageStanding {
         status,
-        rollback: owns && state.rollback,
+        rollback: owns && state.rollback == Some(true),
         stopped: owns && matches!(status, StageStatus::Stopped | StageStatus::Stopping),
         superseded: others && !declaration.parallel,
         structure_changed: latest.iter().any(|run| {
@@ -273,7 +273,7 @@ mod tests {
         assert!(
             stands(
                 &StageState {
-                    rollback: true,
+                    rollback: Some(true),
                     ..state()
                 },
                 &runs

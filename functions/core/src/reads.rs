@@ -67,6 +67,9 @@ pub trait Pipelines {
     /// GetPipeline, in a version where GetPipelineState names one.
     async fn declaration(&self, pipeline: &str, version: Option<u64>) -> Read<Declaration>;
 
+    /// GetPipelineExecution: whether its `executionType` is ROLLBACK.
+    async fn is_rollback(&self, pipeline: &str, execution_id: &str) -> Read<bool>;
+
     /// ListActionExecutions of one pipeline execution, newest first.
     async fn runs(
         &self,
@@ -236,7 +239,8 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
         Ok(told)
     }
 
-    /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version.
+    /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version;
+    /// GetPipelineExecution where the first does not show the execution's type.
     async fn stage(&self, subject: &Subject) -> Result<Fact, Trouble> {
         if let Subject::Stage { arn, execution_id } = subject
             && let Some((pipeline, stage)) = arn.rsplit_once('/')
@@ -244,8 +248,16 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
             && let Some(declaration) = self.declaration(pipeline, state.pipeline_version).await?
         {
             let runs = self.runs(pipeline, stage, execution_id).await?;
-            let standing = standing(&state, &declaration, stage, &runs, execution_id);
-            return Ok(standing.map_or(Fact::NotYet, Fact::Stage));
+            let Some(mut standing) = standing(&state, &declaration, stage, &runs, execution_id)
+            else {
+                return Ok(Fact::NotYet);
+            };
+            // Nothing is rolled back in PARALLEL mode, and what is not retried anyway need not be asked.
+            if state.rollback.is_none() && !declaration.parallel && standing.not_ours().is_none() {
+                let rollback = self.pipelines.is_rollback(pipeline, execution_id).await?;
+                standing.rollback = rollback == Some(true);
+            }
+            return Ok(Fact::Stage(standing));
         }
         Ok(Fact::Gone)
     }

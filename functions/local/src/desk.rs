@@ -32,15 +32,26 @@ pub struct Region {
 impl Region {
     /// An empty region. The same seed gives the same ids, and the two services never the same.
     pub fn new(place: &Place, seed: u64) -> Self {
+        Self::with_options(
+            place,
+            seed,
+            stepfunctions::Options::default(),
+            codepipeline::Options::default(),
+        )
+    }
+
+    /// An empty region whose services behave so where AWS leaves it open.
+    pub fn with_options(
+        place: &Place,
+        seed: u64,
+        of_executions: stepfunctions::Options,
+        of_pipelines: codepipeline::Options,
+    ) -> Self {
         Self {
-            stepfunctions: StepFunctions::new(
-                place.clone(),
-                stepfunctions::Options::default(),
-                seed.wrapping_mul(2),
-            ),
+            stepfunctions: StepFunctions::new(place.clone(), of_executions, seed.wrapping_mul(2)),
             codepipeline: CodePipeline::new(
                 place.clone(),
-                codepipeline::Options::default(),
+                of_pipelines,
                 seed.wrapping_mul(2).wrapping_add(1),
             ),
         }

@@ -25,6 +25,7 @@ pub mod codepipeline;
 mod dates;
 pub mod desk;
 pub mod memory;
+pub mod rehearse;
 pub mod replay;
 pub mod serve;
 pub mod services;

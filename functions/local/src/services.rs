@@ -154,7 +154,7 @@ impl<W: Wire> Pipelines for Typed<'_, W> {
                 pipeline_version: shown.get("pipelineVersion").and_then(Value::as_u64),
                 latest_execution_id: text(latest, "pipelineExecutionId"),
                 latest_status: text(latest, "status"),
-                rollback: text(latest, "type").as_deref() == Some("ROLLBACK"),
+                rollback: text(latest, "type").map(|kind| kind == "ROLLBACK"),
                 automatic_attempts: count(metadata, "autoStageRetryAttempt"),
                 manual_attempts: count(metadata, "manualStageRetryAttempt"),
             })
@@ -174,6 +174,15 @@ impl<W: Wire> Pipelines for Typed<'_, W> {
                 })
                 .filter_map(|stage| text(stage, "name"))
                 .collect(),
+        }))
+    }
+
+    async fn is_rollback(&self, pipeline: &str, execution_id: &str) -> Read<bool> {
+        let body = json!({ "pipelineName": name(pipeline), "pipelineExecutionId": execution_id });
+        let shown = self.read(pipeline, "GetPipelineExecution", &body).await?;
+        Ok(shown.map(|shown| {
+            let kind = shown.pointer("/pipelineExecution/executionType");
+            kind.and_then(Value::as_str) == Some("ROLLBACK")
         }))
     }
 

@@ -31,6 +31,11 @@ impl Entries {
         self.0.get(&subject.key())
     }
 
+    /// Forgets a subject, as TTL does.
+    pub fn remove(&mut self, subject: &Subject) -> Option<Entry> {
+        self.0.remove(&subject.key())
+    }
+
     /// [`Ledger::swap`](super::Ledger::swap).
     pub fn swap(&mut self, entry: &Entry) -> Swap {
         let key = entry.subject.key();

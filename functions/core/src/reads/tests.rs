@@ -26,6 +26,11 @@ struct Aws {
     version: Cell<Option<u64>>,
     /// No execution is shown to own the stage.
     unowned: bool,
+    /// GetPipelineState does not show of which type the execution is.
+    untyped: bool,
+    rollback: Option<bool>,
+    /// The stage succeeded meanwhile.
+    over: bool,
     learned: Learned,
     calls: RefCell<Vec<String>>,
 }
@@ -117,7 +122,8 @@ impl Pipelines for Aws {
         Ok((stage == "Build").then(|| StageState {
             pipeline_version: self.version.get(),
             latest_execution_id: (!self.unowned).then(|| "e1".into()),
-            latest_status: Some("Failed".into()),
+            latest_status: Some(if self.over { "Succeeded" } else { "Failed" }.into()),
+            rollback: (!self.untyped).then_some(false),
             ..StageState::default()
         }))
     }
@@ -126,6 +132,11 @@ impl Pipelines for Aws {
         let asked = version.map(|version| version.to_string());
         self.called("GetPipeline", &asked.unwrap_or_default());
         Ok(Some(Declaration::default()))
+    }
+
+    async fn is_rollback(&self, _: &str, execution_id: &str) -> Read<bool> {
+        self.called("GetPipelineExecution", execution_id);
+        Ok(self.rollback)
     }
 
     async fn runs(&self, _: &str, _: &str, token: Option<String>) -> Read<Page<ActionRun>> {
@@ -382,6 +393,40 @@ fn a_list_of_runs_without_an_end_is_trouble_and_not_judged_in_part() {
         .unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Unreachable);
     assert_eq!(aws.calls().len(), 2 + MOST_PAGES_OF_RUNS);
+}
+
+#[test]
+fn a_type_that_the_state_does_not_show_is_asked_for() {
+    for (untyped, rollback, expected, asked) in [
+        (false, Some(true), false, false),
+        (true, Some(true), true, true),
+        (true, Some(false), false, true),
+        (true, None, false, true),
+    ] {
+        let aws = Aws {
+            runs: vec![("Build", "unit")],
+            untyped,
+            rollback,
+            ..Aws::default()
+        };
+        let fact = aws.know(&stage("Build"), Need::PipelineState, 0);
+        let Ok(Fact::Stage(standing)) = fact else {
+            panic!("{fact:?}");
+        };
+        assert_eq!(standing.rollback, expected, "{untyped} {rollback:?}");
+        let calls = aws.calls();
+        assert_eq!(calls.contains(&"GetPipelineExecution e1".into()), asked);
+    }
+    // Of what is not retried anyway nobody asks.
+    let aws = Aws {
+        untyped: true,
+        over: true,
+        runs: vec![("Build", "unit")],
+        ..Aws::default()
+    };
+    let fact = aws.know(&stage("Build"), Need::PipelineState, 0);
+    assert!(matches!(fact, Ok(Fact::Stage(_))), "{fact:?}");
+    assert!(!aws.calls().contains(&"GetPipelineExecution e1".into()));
 }
 
 #[test]

@@ -1,0 +1,379 @@
+//! Who plays: machines, executions, pipelines and stages, what each of their runs comes to, and the policies.
+
+use std::collections::BTreeMap;
+
+use redrive_core::failure::Subject;
+use serde_json::{Value, json};
+
+use super::weather::Weather;
+use crate::codepipeline::{
+    ActionStatus, ExecutionMode, ExecutionStatus, ExecutionType, OnFailure, Outcome as Brings,
+    RetryMode, Seed as StageSeed, SeedAction, SeedStage, StageStatus,
+};
+use crate::stepfunctions::{Outcome as Ends, Script, Seed, Status};
+
+/// The one account and region.
+pub(super) const ACCOUNT: &str = "111122223333";
+/// The one region.
+pub(super) const REGION: &str = "eu-west-1";
+
+/// The stage that every pipeline retries.
+pub(super) const STAGE: &str = "Build";
+
+/// One subject, and when it begins.
+#[derive(Debug)]
+pub(super) struct Actor {
+    pub(super) subject: Subject,
+    pub(super) begins_after_ms: u64,
+    pub(super) role: Role,
+    /// The runs, counted from 0, whose failure nobody may retry, and why.
+    pub(super) hands_off: BTreeMap<u32, &'static str>,
+}
+
+/// What is put into the emulator when it begins.
+#[derive(Debug)]
+pub(super) enum Role {
+    Execution(Box<Seed>),
+    Stage(Box<StageSeed>),
+}
+
+/// A stop by a person inside a task, as ECS tells it.
+const STOPPED_INSIDE: &str = r#"{"TaskArn":"arn:aws:ecs:eu-west-1:111122223333:task/etl/5a","StopCode":"UserInitiated","StoppedReason":"Task stopped by user","Containers":[{"Name":"etl","LastStatus":"STOPPED"}]}"#;
+
+/// The machines: their names, and whether their definition has a Fail state.
+const MACHINES: [(&str, bool); 5] = [
+    ("etl-orders", false),
+    ("etl-parcels", true),
+    ("jobs-night", false),
+    ("own-children", false),
+    ("unmanaged", false),
+];
+
+/// The pipelines: their names and modes.
+const PIPELINES: [(&str, ExecutionMode); 4] = [
+    ("web-shop", ExecutionMode::Superseded),
+    ("web-api", ExecutionMode::Queued),
+    ("web-many", ExecutionMode::Parallel),
+    ("unmanaged", ExecutionMode::Superseded),
+];
+
+/// What creates each machine: the bodies of CreateStateMachine.
+pub(super) fn machines() -> impl Iterator<Item = Value> {
+    MACHINES.into_iter().map(|(name, fails)| {
+        let mut states = json!({
+            "Load": { "Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Next": "Store" },
+            "Store": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true },
+        });
+        if fails && let Some(states) = states.as_object_mut() {
+            states.insert(
+                "Lost".into(),
+                json!({ "Type": "Fail", "Error": "Throttled.Soon", "Cause": "lost" }),
+            );
+            if let Some(load) = states.get_mut("Load").and_then(Value::as_object_mut) {
+                load.insert(
+                    "Catch".into(),
+                    json!([{ "ErrorEquals": ["Parcel.Lost"], "Next": "Lost" }]),
+                );
+            }
+        }
+        let definition = json!({ "StartAt": "Load", "States": states });
+        json!({
+            "name": name,
+            "definition": definition.to_string(),
+            "roleArn": format!("arn:aws:iam::{ACCOUNT}:role/machines"),
+        })
+    })
+}
+
+/// Everybody who plays in one rehearsal: at least twenty failures over both services.
+pub(super) fn actors(weather: &mut Weather, start_ms: u64) -> Vec<Actor> {
+    let mut actors: Vec<Actor> = (0..10).map(|n| execution(weather, n, start_ms)).collect();
+    actors.extend((0..7).map(|n| stage(weather, n, start_ms)));
+    actors
+}
+
+fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
+    let (machine, has_fail_state) = if number < 7 {
+        MACHINES[number % 2]
+    } else {
+        *weather.pick(&MACHINES).unwrap_or(&MACHINES[0])
+    };
+    let begins_after_ms = weather.span(0, 40 * 60_000).as_millis_u64();
+    let failures = 1 + weather.one_of(5);
+    let mut hands_off = BTreeMap::new();
+    let mut outcomes = Vec::new();
+    for run in 0..failures {
+        let error = *weather
+            .pick(&[
+                "Throttled.Now",
+                "Throttled.Now",
+                "Throttled.Soon",
+                "Throttled.Soon",
+                "Throttled.Later",
+                "Throttled.InState",
+                "Throttled.Forbidden",
+                "Never.Again",
+                "Nobody.Knows",
+            ])
+            .unwrap_or(&"Throttled.Now");
+        let outcome = match weather.one_of(24) {
+            0 => Ends::time_out(),
+            1 => {
+                hands_off.insert(
+                    u32::try_from(run).unwrap_or_default(),
+                    "a person stopped the task inside",
+                );
+                Ends::fail("States.TaskFailed", STOPPED_INSIDE)
+            }
+            2 | 3 if has_fail_state => {
+                hands_off.insert(
+                    u32::try_from(run).unwrap_or_default(),
+                    "it ended in a Fail state",
+                );
+                Ends::fail("Throttled.Soon", "lost").at("Lost")
+            }
+            _ => Ends::fail(error, "busy").at(*weather.pick(&["Load", "Store"]).unwrap_or(&"Load")),
+        };
+        outcomes.push(outcome.after(weather.span(500, 90_000).as_millis_u64()));
+    }
+    outcomes.push(match weather.one_of(6) {
+        0 => Ends::fail("Throttled.Now", "for ever"),
+        _ => Ends::succeed().after(weather.span(500, 120_000).as_millis_u64()),
+    });
+    let arn = format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine}:run-{number}");
+    let parent = weather.one_of(12) == 0 || machine == "own-children";
+    let input = if parent {
+        format!(
+            r#"{{"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID":"arn:aws:states:{REGION}:{ACCOUNT}:execution:parent:{number}"}}"#
+        )
+    } else {
+        "{}".to_owned()
+    };
+    if parent && machine != "own-children" {
+        hands_off.extend((0..100).map(|run| (run, "its parent judges it")));
+    }
+    Actor {
+        subject: Subject::Execution { arn: arn.clone() },
+        begins_after_ms,
+        role: Role::Execution(Box::new(Seed {
+            outcomes: Script::new(outcomes),
+            input,
+            ..Seed::new(arn, Status::Running, start_ms + begins_after_ms, 0)
+        })),
+        hands_off,
+    }
+}
+
+fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
+    let (family, mode) = PIPELINES[if number < 6 { number % 3 } else { 3 }];
+    let pipeline = format!("{family}-{number}");
+    let begins_after_ms = weather.span(0, 40 * 60_000).as_millis_u64();
+    let mut hands_off = BTreeMap::new();
+    let mut everything = |why| hands_off.extend((0..100).map(|run| (run, why)));
+    let (mut kind, mut on_failure, mut category) = (ExecutionType::Standard, None, "Build");
+    match weather.one_of(16) {
+        // Nothing is rolled back in PARALLEL mode.
+        0 if mode != ExecutionMode::Parallel => {
+            kind = ExecutionType::Rollback;
+            everything("it is a rollback");
+        }
+        1 => on_failure = Some(OnFailure::Retry(RetryMode::FailedActions)),
+        2 => {
+            category = "Approval";
+            everything("a person rejected it");
+        }
+        _ => {}
+    }
+    let actions = 1 + weather.one_of(3);
+    let actions = (0..actions).map(|action| {
+        let failures = if action == 0 {
+            1 + weather.one_of(4)
+        } else {
+            weather.one_of(3)
+        };
+        let outcomes: Vec<Brings> = (0..=failures)
+            .map(|run| {
+                let words = *weather
+                    .pick(&[
+                        "now",
+                        "now",
+                        "soon",
+                        "soon",
+                        "later",
+                        "forbidden",
+                        "nothing known",
+                        "never",
+                    ])
+                    .unwrap_or(&"now");
+                let after = weather.span(500, 60_000).as_millis_u64();
+                if run < failures {
+                    Brings::fail("JobFailed", format!("try {words}")).after(after)
+                } else {
+                    Brings::succeed().after(after)
+                }
+            })
+            .collect();
+        SeedAction {
+            name: format!("Action{action}"),
+            category: if action == 0 {
+                category.into()
+            } else {
+                "Build".into()
+            },
+            provider: if category == "Approval" && action == 0 {
+                "Manual".into()
+            } else {
+                "CodeBuild".into()
+            },
+            status: Some(ActionStatus::InProgress),
+            outcomes,
+            ..SeedAction::default()
+        }
+    });
+    let actions: Vec<SeedAction> = actions.collect();
+    let execution = format!("5f0c2f0e-0000-4000-8000-{number:012x}");
+    Actor {
+        subject: Subject::stage("aws", REGION, ACCOUNT, &pipeline, STAGE, &execution),
+        begins_after_ms,
+        role: Role::Stage(Box::new(StageSeed {
+            at: start_ms + begins_after_ms,
+            pipeline,
+            mode,
+            execution,
+            status: ExecutionStatus::InProgress,
+            kind,
+            stages: vec![SeedStage {
+                name: STAGE.into(),
+                status: Some(StageStatus::InProgress),
+                on_failure,
+                actions,
+                ..SeedStage::default()
+            }],
+            ..StageSeed::default()
+        })),
+        hands_off,
+    }
+}
+
+/// A policy that has something to say of everything that happens here.
+pub(super) fn policy(weather: &mut Weather, changed: bool) -> String {
+    let per_execution = if weather.one_of(3) == 0 { 2 } else { 10 };
+    let mut limit = || {
+        if changed {
+            weather.one_of(3)
+        } else {
+            1 + weather.one_of(3)
+        }
+    };
+    let (now, soon, later) = (limit(), limit(), limit());
+    let soon_seconds = 20 + weather.one_of(400);
+    let later_seconds = 1_000 + weather.one_of(4_000);
+    let name = if changed && weather.coin() {
+        "renamed"
+    } else {
+        "etl"
+    };
+    let rules = |now_is: &str, soon_is: &str, later_is: &str, forbidden_is: &str| {
+        format!(
+            r#"
+        - {{ id: forbidden, {forbidden_is}, limit: 0 }}
+        - {{ id: now, {now_is}, limit: {now}, backoff: {{ interval_seconds: 0 }} }}
+        - {{ id: soon, {soon_is}, limit: {soon}, backoff: {{ interval_seconds: {soon_seconds} }} }}
+        - {{ id: later, {later_is}, limit: {later}, backoff: {{ interval_seconds: {later_seconds}, max_delay_seconds: 7200 }} }}"#
+        )
+    };
+    let executions = rules(
+        "error: Throttled.Now",
+        "error: Throttled.Soon",
+        "error: Throttled.Later",
+        "error: Throttled.Forbidden",
+    );
+    let stages = rules(
+        "summary: '*now*'",
+        "summary: '*soon*'",
+        "summary: '*later*'",
+        "summary: '*forbidden*'",
+    );
+    format!(
+        r#"version: 1
+budget: {{ per_execution: {per_execution} }}
+never:
+  - error: "Never.*"
+  - summary: "*never*"
+policies:
+  - name: {name}
+    match: {{ state_machine: ["etl-*", "jobs-*"] }}
+    retry:
+      automatic:{executions}
+        - {{ id: in_state, error: Throttled.InState, state: Load, backoff: {{ interval_seconds: 60 }} }}
+        - {{ id: timed_out, status: TIMED_OUT, limit: 1, backoff: {{ interval_seconds: 60 }} }}
+        - {{ id: stopped, error: States.TaskFailed }}
+  - name: children
+    match: {{ state_machine: "own-*" }}
+    retry:
+      nested: own
+      automatic:{executions}
+  - name: web
+    match: {{ pipeline: "web-*" }}
+    retry:
+      automatic:{stages}
+"#
+    )
+}
+
+/// Events that are nobody's to judge, or are no events.
+pub(super) fn strays() -> Vec<Value> {
+    let execution = |account: &str, region: &str, kind: &str, status: &str| {
+        json!({
+            "version": "0", "id": "9a1b2c3d-0000-4000-8000-000000000001",
+            "source": "aws.states", "detail-type": "Step Functions Execution Status Change",
+            "account": account, "region": region, "time": "2026-11-20T02:14:05Z",
+            "resources": [],
+            "detail": {
+                "executionArn": format!("arn:aws:states:{region}:{account}:{kind}"),
+                "status": status, "redriveCount": 0, "redriveStatus": "REDRIVABLE",
+                "error": "Throttled.Now", "cause": null,
+            },
+        })
+    };
+    let pipeline = |detail_type: &str, state: &str| {
+        json!({
+            "version": "0", "id": "9a1b2c3d-0000-4000-8000-000000000002",
+            "source": "aws.codepipeline", "detail-type": detail_type,
+            "account": ACCOUNT, "region": REGION, "time": "2026-11-20T02:14:05Z",
+            "resources": [format!("arn:aws:codepipeline:{REGION}:{ACCOUNT}:web-shop")],
+            "detail": {
+                "pipeline": "web-shop", "execution-id": "5f0c2f0e-0000-4000-8000-00000000ffff",
+                "stage": STAGE, "action": "Action0", "state": state, "version": 1.0,
+                "type": { "owner": "AWS", "provider": "CodeBuild", "category": "Build", "version": "1" },
+            },
+        })
+    };
+    vec![
+        execution("000000000000", REGION, "execution:etl-orders:far", "FAILED"),
+        execution(ACCOUNT, "us-east-1", "execution:etl-orders:far", "FAILED"),
+        execution(ACCOUNT, REGION, "express:etl-orders:a:b", "FAILED"),
+        execution(ACCOUNT, REGION, "execution:etl-orders:odd", "NEW_STATUS"),
+        execution(ACCOUNT, REGION, "execution:etl-orders/Map:child", "FAILED"),
+        execution(ACCOUNT, REGION, "execution:etl-orders:none", "FAILED"),
+        pipeline("CodePipeline Action Execution State Change", "FAILED"),
+        pipeline("CodePipeline Stage Execution State Change", "STOPPING"),
+        pipeline("CodePipeline Stage Execution State Change", "CANCELED"),
+        pipeline("CodePipeline Stage Execution State Change", "SKIPPED"),
+        pipeline("CodePipeline Artifact State Change", "FAILED"),
+        json!({ "source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "account": ACCOUNT, "region": REGION, "time": "2026-11-20T02:14:05Z", "detail": {} }),
+        json!({ "account": ACCOUNT, "detailType": "CodePipeline Stage Execution State Change", "region": REGION, "source": "aws.codepipeline", "time": "2026-11-20T02:14:05Z", "notificationRuleArn": "arn:aws:codestar-notifications:eu-west-1:111122223333:notificationrule/1", "detail": {} }),
+        json!([]),
+    ]
+}
+
+/// Milliseconds, which a virtual world never has too many of.
+trait Millis {
+    fn as_millis_u64(&self) -> u64;
+}
+
+impl Millis for std::time::Duration {
+    fn as_millis_u64(&self) -> u64 {
+        u64::try_from(self.as_millis()).unwrap_or(u64::MAX)
+    }
+}

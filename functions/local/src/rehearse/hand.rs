@@ -1,0 +1,336 @@
+//! One handling, by one function: its clock, what it has learned, and every call it makes, with what may go
+//! wrong with each.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use redrive_core::failure::{Fact, Failure, Need, Subject};
+use redrive_core::handle::{Clock, Outcome, Queue, Redrive, Standing, Target};
+use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Swap, Take, Ticket};
+use redrive_core::reads::{Learned, Reads};
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+use serde_json::Value;
+
+use super::weather::Class;
+use super::world::{Deployed, Next, Retry, World, name};
+use crate::api::{ApiError, CallError};
+use crate::services::{self, Typed, Wire, service_of};
+
+/// What a function's process keeps from one handling to the next.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) learned: Learned,
+    /// How far its clock is ahead, or behind, in milliseconds.
+    pub(super) skew_ms: i64,
+}
+
+/// One handling.
+pub(super) struct Hand<'w> {
+    pub(super) world: &'w World,
+    pub(super) owner: Owner,
+    pub(super) process: Rc<Process>,
+    pub(super) deployed: Deployed,
+    /// Up to when it knows what had happened to a subject.
+    read_at: RefCell<BTreeMap<String, Time>>,
+    /// Up to when what it was called with knew.
+    heard_at: Cell<Option<Time>>,
+}
+
+impl<'w> Hand<'w> {
+    pub(super) fn new(
+        world: &'w World,
+        owner: String,
+        process: Rc<Process>,
+        heard_at: Option<Time>,
+    ) -> Self {
+        let deployed = world.deployed.borrow().clone();
+        Self {
+            world,
+            owner: Owner(owner),
+            process,
+            deployed,
+            read_at: RefCell::default(),
+            heard_at: Cell::new(heard_at),
+        }
+    }
+
+    /// The core's beats, over this world.
+    pub(super) fn redrive(&self) -> Redrive<'_, Self, Self, Self, Self> {
+        Redrive {
+            ledger: self,
+            target: self,
+            queue: self,
+            clock: self,
+            document: &self.deployed.document,
+            mode: self.deployed.mode,
+            terms: &self.world.terms,
+            owner: &self.owner,
+        }
+    }
+
+    /// Half of a call's way.
+    async fn away(&self) {
+        let stalls = self.world.comes(Class::Stall);
+        let span = if stalls {
+            self.world.span(20_000, 100_000)
+        } else {
+            self.world.span(1, 40)
+        };
+        self.world.away(span).await;
+    }
+
+    /// One call to the ledger. It may never arrive, its answer may be lost, or a write may be repeated by the SDK.
+    async fn ledger<T>(
+        &self,
+        call: &'static str,
+        writes: bool,
+        effect: impl Fn(&World) -> T,
+    ) -> Result<T, Trouble> {
+        let trouble = |kind| Err(Trouble::new(kind, call));
+        self.away().await;
+        if self.world.ledger_is_down() {
+            return trouble(TroubleKind::Unreachable);
+        }
+        if self.world.comes(Class::LedgerThrottled) {
+            return trouble(TroubleKind::Throttled);
+        }
+        let mut answer = effect(self.world);
+        if writes && self.world.comes(Class::LedgerRepeated) {
+            self.away().await;
+            answer = effect(self.world);
+        }
+        let lost = self.world.comes(Class::LedgerLost);
+        self.away().await;
+        if lost {
+            return trouble(TroubleKind::Unreachable);
+        }
+        Ok(answer)
+    }
+
+    fn reads<'r>(
+        &'r self,
+        services: &'r Typed<'r, Self>,
+    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>> {
+        Reads {
+            executions: services,
+            pipelines: services,
+            learned: &self.process.learned,
+            now: self.now(),
+        }
+    }
+
+    /// It knows what had happened to a subject when it began to ask, as far as answers do not lag.
+    fn knows(&self, subject: &Subject, asked: Time) {
+        let lag = u64::try_from(self.world.lag.as_millis()).unwrap_or_default();
+        let shown = Time::from_millis(asked.as_millis().saturating_sub(lag));
+        self.read_at.borrow_mut().insert(subject.key(), shown);
+    }
+}
+
+impl World {
+    /// A write arrives at the ledger, and the promises are looked at.
+    fn swap(&self, entry: &Entry) -> Swap {
+        let old = self.entries.borrow().read(&entry.subject).cloned();
+        let swap = self.entries.borrow_mut().swap(entry);
+        if swap == Swap::Stored {
+            self.wrote(old.as_ref(), entry);
+        }
+        swap
+    }
+
+    fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Take {
+        let old = self.entries.borrow().read(&ticket.subject).cloned();
+        let take = self.entries.borrow_mut().take(ticket, pen);
+        if let Take::Taken(entry) = &take {
+            self.wrote(old.as_ref(), entry);
+        }
+        take
+    }
+
+    fn wrote(&self, old: Option<&Entry>, new: &Entry) {
+        self.tell(|| {
+            format!(
+                "        ledger: {} {} -> {} ({}), failure {}, by {}",
+                name(&new.subject),
+                old.map_or("none", |old| old.state.as_str()),
+                new.state.as_str(),
+                new.reason(),
+                new.failure,
+                new.by
+            )
+        });
+        let truth = self.truth(&new.subject);
+        let retried = self.was_retried(&new.subject, &new.identity);
+        self.promises
+            .borrow_mut()
+            .written(old, new, retried, truth.as_ref(), self.now());
+    }
+}
+
+impl Ledger for Hand<'_> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+        self.ledger("GetItem", false, |world| {
+            world.entries.borrow().read(subject).cloned()
+        })
+        .await
+    }
+
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+        self.ledger("PutItem", true, |world| world.swap(entry))
+            .await
+    }
+
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+        self.ledger("UpdateItem", true, |world| world.take(ticket, pen))
+            .await
+    }
+
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+        self.ledger("Query", false, |world| {
+            let mut waking = world.entries.borrow().waking(now, most);
+            if world.comes(Class::IndexBehind) {
+                let behind = world.now().as_millis().saturating_sub(2_000);
+                waking.retain(|entry| entry.updated.as_millis() < behind);
+            }
+            waking
+        })
+        .await
+    }
+}
+
+impl Wire for Hand<'_> {
+    async fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError> {
+        self.away().await;
+        if self.world.comes(Class::ReadFails) {
+            return Err(if self.world.coin() {
+                CallError::Lost
+            } else {
+                ApiError::new("ThrottlingException", "Rate exceeded").into()
+            });
+        }
+        let answer = self.world.call(arn, operation, body);
+        self.away().await;
+        answer
+    }
+}
+
+/// The one call that changes a target, and what may go wrong with it.
+struct Retrying<'h, 'w> {
+    hand: &'h Hand<'w>,
+    claim: &'h Claim,
+}
+
+impl Wire for Retrying<'_, '_> {
+    async fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError> {
+        let (hand, world) = (self.hand, self.hand.world);
+        let entry = self.claim.entry();
+        let key = entry.subject.key();
+        let read_at = hand.read_at.borrow().get(&key).copied();
+        let retry = Retry {
+            operation: operation.to_owned(),
+            body: body.clone(),
+            subject: entry.subject.clone(),
+            identity: entry.identity.clone(),
+            claim: (entry.revision, entry.by.0.clone()),
+            charges: (
+                entry.verdict.policy.clone().unwrap_or_default(),
+                entry
+                    .verdict
+                    .rules
+                    .iter()
+                    .map(|charge| (charge.rule.clone(), charge.limit))
+                    .collect(),
+            ),
+            per_execution: hand.deployed.document.per_execution,
+            mode: hand.deployed.mode,
+            read_at: read_at
+                .or(hand.heard_at.get())
+                .unwrap_or(entry.failed_at)
+                .min(world.now()),
+            by: hand.owner.0.clone(),
+        };
+        hand.away().await;
+        if world.comes(Class::RetryDenied) {
+            return Err(ApiError::new("AccessDeniedException", "not authorized").into());
+        }
+        if world.now() < world.busy_until.get() || world.comes(Class::RetryBusy) {
+            let busy = match service_of(arn) {
+                redrive_core::failure::Service::CodePipeline => "ConflictException",
+                redrive_core::failure::Service::StepFunctions => "ExecutionLimitExceeded",
+            };
+            let code = if world.coin() {
+                busy
+            } else {
+                "ThrottlingException"
+            };
+            return Err(ApiError::new(code, "later").into());
+        }
+        if world.comes(Class::RetryUnheard) {
+            return Err(CallError::Lost);
+        }
+        if world.comes(Class::RetryLate) {
+            let at = world.now().plus(world.span(5_000, 20_000));
+            world.plan(at, Next::Late(Box::new(retry)));
+            world.away(Duration::from_secs(5)).await;
+            return Err(CallError::Lost);
+        }
+        let answer = world.retry(&retry);
+        let lost = world.comes(Class::RetryUnanswered);
+        hand.away().await;
+        if lost { Err(CallError::Lost) } else { answer }
+    }
+}
+
+impl Target for Hand<'_> {
+    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
+        let asked = self.world.now();
+        let fact = self.reads(&Typed(self)).know(failure, need).await;
+        // Only these two tell how the subject stands now.
+        if fact.is_ok() && matches!(need, Need::Description | Need::PipelineState) {
+            self.knows(&failure.subject, asked);
+        }
+        fact
+    }
+
+    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
+        let entry = claim.entry();
+        let asked = self.world.now();
+        let standing = self
+            .reads(&Typed(self))
+            .look(&entry.subject, &entry.identity)
+            .await;
+        self.knows(&entry.subject, asked);
+        standing
+    }
+
+    async fn act(&self, claim: &Claim) -> Outcome {
+        let wire = Retrying { hand: self, claim };
+        services::act(&wire, claim).await
+    }
+}
+
+impl Queue for Hand<'_> {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+        self.away().await;
+        let fails = self.world.comes(Class::SendFails);
+        let arrives = !fails || self.world.coin();
+        if arrives {
+            self.world.queue(ticket, delay);
+        }
+        self.away().await;
+        if fails {
+            return Err(Trouble::new(TroubleKind::Unreachable, "SendMessage"));
+        }
+        Ok(())
+    }
+}
+
+impl Clock for Hand<'_> {
+    fn now(&self) -> Time {
+        let real = self.world.now().as_millis();
+        Time::from_millis(real.saturating_add_signed(self.process.skew_ms))
+    }
+}

@@ -1,0 +1,828 @@
+//! A rehearsal: the real core against the emulated services in virtual time, while everything goes wrong that
+//! can, and the promises are looked at after every step.
+//!
+//! One seed is one rehearsal, to the last bit. Seventeen subjects of both services fail more than twenty times.
+//! Events are lost, doubled and late; functions die at any of their awaits; calls take effect and say that they
+//! did not; people retry, stop and cancel in between. Half of the classes of faults are off in each rehearsal,
+//! so that a fault that hides another does not always do so. Whatever AWS leaves open is a coin of the seed.
+//! After an hour and a half the world heals, and then every failure must have come to an end.
+
+mod cast;
+mod hand;
+mod people;
+mod promises;
+mod weather;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use redrive_core::cancel::cancel;
+use redrive_core::event::Bounds;
+use redrive_core::failure::Subject;
+use redrive_core::handle::{Clock, Mode, Record};
+use redrive_core::ledger::{Cancelled, Pen, State, Ticket};
+use redrive_core::policy::Document;
+use redrive_core::sweep::Swept;
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::verdict::Reason;
+use serde_json::{Value, json};
+
+use self::cast::Role;
+use self::hand::{Hand, Process};
+use self::promises::is_same;
+pub use self::weather::Class;
+use self::weather::Weather;
+use self::world::{Deployed, Next, World, name};
+
+/// When every rehearsal begins.
+const START: Time = Time::from_millis(1_795_000_000_000);
+
+/// When the world heals.
+const HEALS: Duration = Duration::from_secs(90 * 60);
+
+/// So often the sweep ticks.
+const TICK: Duration = Duration::from_secs(60);
+
+/// How long a message is hidden after it was received, as in template.yaml.
+const VISIBILITY: Duration = Duration::from_secs(540);
+
+/// After so many steps a rehearsal that has not ended never will.
+const MOST_STEPS: u32 = 200_000;
+
+/// What a rehearsal came to.
+#[derive(Debug, Clone)]
+pub struct Rehearsed {
+    /// The seed.
+    pub seed: u64,
+    /// The first promise that was broken, and how.
+    pub broken: Option<String>,
+    /// What happened, line by line, if it was asked for.
+    pub trace: Vec<String>,
+    /// How often each class of faults came.
+    pub faults: BTreeMap<Class, u32>,
+    /// Every reason that was given for anything.
+    pub reasons: BTreeSet<Reason>,
+    /// How entries moved.
+    pub moves: BTreeSet<(Option<State>, State)>,
+    /// Failures that were written down.
+    pub failures: u32,
+    /// Retries that took effect.
+    pub retries: usize,
+    /// What a person did between our last read and our call, which no promise covers.
+    pub exempt: u32,
+    /// The longest time from a failure until it was written down.
+    pub longest_wait: Duration,
+}
+
+impl fmt::Display for Rehearsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        match &self.broken {
+            Some(broken) => write!(
+                f,
+                "seed {} broke a promise: {broken}\nplay it again with: redrive rehearse --seed {}",
+                self.seed, self.seed
+            ),
+            None => write!(f, "seed {} kept every promise", self.seed),
+        }
+    }
+}
+
+/// Rehearses one seed. `faults`: the only classes that may come; without them, half of all.
+pub fn rehearse(seed: u64, faults: Option<&[Class]>, traced: bool) -> Rehearsed {
+    let mut weather = Weather::new(seed, faults);
+    let actors = cast::actors(&mut weather, START.as_millis());
+    let text = cast::policy(&mut weather, false);
+    let deployed = match Document::parse(&text) {
+        Ok(document) => Deployed {
+            document: document.into(),
+            mode: Mode::Act,
+        },
+        Err(problems) => {
+            return Rehearsed {
+                broken: Some(format!(
+                    "the policy of the rehearsal cannot be read: {problems}"
+                )),
+                ..Rehearsed::nothing(seed)
+            };
+        }
+    };
+    let world = World::new(START, weather, actors, deployed.clone(), traced);
+    let mut run = Run::new(&world, deployed);
+    run.begin();
+    run.play();
+    run.came_to(seed)
+}
+
+impl Rehearsed {
+    const fn nothing(seed: u64) -> Self {
+        Self {
+            seed,
+            broken: None,
+            trace: Vec::new(),
+            faults: BTreeMap::new(),
+            reasons: BTreeSet::new(),
+            moves: BTreeSet::new(),
+            failures: 0,
+            retries: 0,
+            exempt: 0,
+            longest_wait: Duration::ZERO,
+        }
+    }
+}
+
+/// What a handling came to.
+enum Ended {
+    Handled(Result<Record, Trouble>),
+    Swept(Result<Swept, Trouble>),
+    /// A person cancelled, or could not.
+    Person,
+}
+
+/// What a handling was called for: it comes again if the handling fails.
+enum Work {
+    Event {
+        bytes: Rc<[u8]>,
+        emitted: Time,
+        tries: u32,
+    },
+    Message {
+        ticket: Ticket,
+        tries: u32,
+        received: Time,
+    },
+    Sweep,
+    Person,
+}
+
+/// A handling in the middle of its work.
+struct Task<'w> {
+    future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
+    name: String,
+    work: Work,
+    /// When Lambda ends it.
+    deadline: Time,
+}
+
+/// One rehearsal, step by step.
+struct Run<'w> {
+    world: &'w World,
+    /// What is deployed once the world has healed.
+    sound: Deployed,
+    tasks: BTreeMap<u64, Task<'w>>,
+    /// Processes that are warm.
+    processes: Vec<Rc<Process>>,
+    counter: u64,
+    reasons: BTreeSet<Reason>,
+    /// Since when nothing goes wrong any more.
+    healed: Option<Time>,
+    /// Events that were lost or came to the dead-letter queue.
+    lost: Vec<(Rc<[u8]>, Time)>,
+    /// Whether anything happened since the last tick.
+    stirred: bool,
+    quiet_ticks: u32,
+}
+
+impl<'w> Run<'w> {
+    fn new(world: &'w World, sound: Deployed) -> Self {
+        Self {
+            world,
+            sound,
+            tasks: BTreeMap::new(),
+            processes: Vec::new(),
+            counter: 0,
+            reasons: BTreeSet::new(),
+            healed: None,
+            lost: Vec::new(),
+            stirred: false,
+            quiet_ticks: 0,
+        }
+    }
+
+    /// Puts the first steps on the agenda.
+    fn begin(&mut self) {
+        let world = self.world;
+        for body in cast::machines() {
+            // A machine that cannot be made is missed by its executions.
+            let _ = world.call("arn:aws:states:", "CreateStateMachine", &body);
+        }
+        for (index, actor) in world.actors.iter().enumerate() {
+            let at = START.plus(Duration::from_millis(actor.begins_after_ms));
+            world.plan(at, Next::Begin(index));
+        }
+        for _ in 0..3 {
+            let stray = world.weather.borrow_mut().pick(&cast::strays()).cloned();
+            if let Some(stray) = stray {
+                let at = START.plus(world.span(0, 3_600_000));
+                self.deliver(&stray, at, at);
+            }
+        }
+        let mut heals = START.plus(HEALS);
+        if world.comes(Class::AlwaysBusy) {
+            world
+                .busy_until
+                .set(START.plus(Duration::from_secs(27 * 3600)));
+            heals = START.plus(Duration::from_secs(28 * 3600));
+        }
+        world.plan(heals, Next::Heal);
+        world.plan(START.plus(TICK), Next::Tick);
+        world.plan(START.plus(TICK), Next::Life);
+    }
+
+    /// Plays until nothing is left to happen, or a promise is broken.
+    fn play(&mut self) {
+        let world = self.world;
+        for _ in 0..MOST_STEPS {
+            if world.promises.borrow().broken.is_some() {
+                return;
+            }
+            let planned = world.agenda.borrow().keys().next().copied();
+            let due = world.region.borrow().next_at().map(Time::from_millis);
+            match (planned, due) {
+                (None, None) => return self.finish(),
+                (Some((at, _)), Some(due)) if due <= at => self.services(due),
+                (None, Some(due)) => self.services(due),
+                (Some(key), _) => {
+                    world.wind(key.0);
+                    let next = world.agenda.borrow_mut().remove(&key);
+                    if let Some(next) = next {
+                        self.step(next);
+                    }
+                    self.services(world.now());
+                }
+            }
+        }
+        world
+            .promises
+            .borrow_mut()
+            .demand_of(false, "L1, every failure comes to an end", || {
+                format!("after {MOST_STEPS} steps there is no end")
+            });
+    }
+
+    /// The services do what is due by themselves, and EventBridge hears of it.
+    fn services(&mut self, until: Time) {
+        let world = self.world;
+        world.wind(until);
+        let emitted = world.region.borrow_mut().advance(until.as_millis());
+        for emitted in emitted {
+            self.stirred = true;
+            let event = &emitted.event;
+            world.tell(|| told(event));
+            if is_for_us(event) || world.weather.borrow_mut().one_of(40) == 0 {
+                let at = Time::from_millis(emitted.at);
+                self.deliver(event, at, world.now());
+            }
+        }
+    }
+
+    /// EventBridge delivers an event, or does not.
+    fn deliver(&mut self, event: &Value, emitted: Time, now: Time) {
+        let world = self.world;
+        let mut bytes = event.to_string().into_bytes();
+        if world.comes(Class::EventMalformed) {
+            let cut = world.weather.borrow_mut().one_of(bytes.len());
+            let whole: Rc<[u8]> = bytes.clone().into();
+            bytes.truncate(cut);
+            // What was cut off is lost.
+            self.lost.push((whole, emitted));
+        }
+        let bytes: Rc<[u8]> = bytes.into();
+        if world.comes(Class::EventLost) {
+            self.lost.push((bytes, emitted));
+            return;
+        }
+        let times = 1 + u32::from(world.comes(Class::EventDoubled));
+        for _ in 0..times {
+            let mut at = now.plus(world.span(100, 2_000));
+            if world.comes(Class::EventReordered) {
+                at = at.plus(world.span(1_000, 120_000));
+            }
+            if world.comes(Class::EventLate) {
+                at = at.plus(world.span(60_000, 24 * 3_600_000));
+            }
+            let bytes = Rc::clone(&bytes);
+            world.plan(
+                at,
+                Next::Event {
+                    bytes,
+                    emitted,
+                    tries: 1,
+                },
+            );
+        }
+    }
+
+    fn step(&mut self, next: Next) {
+        let world = self.world;
+        match next {
+            Next::Wake(task) => self.wake(task),
+            Next::Event {
+                bytes,
+                emitted,
+                tries,
+            } => {
+                self.stirred = true;
+                self.hear(bytes, emitted, tries);
+            }
+            Next::Message { ticket, tries } => {
+                self.stirred = true;
+                self.take(ticket, tries);
+            }
+            Next::Tick => self.tick(),
+            Next::Begin(actor) => self.enter(actor),
+            Next::Late(retry) => {
+                self.stirred = true;
+                // Its caller is gone, and what AWS says nobody hears.
+                let _ = world.retry(&retry);
+            }
+            Next::Life => {
+                self.life();
+                if self.healed.is_none() {
+                    world.plan(world.now().plus(world.span(30_000, 180_000)), Next::Life);
+                }
+            }
+            Next::Heal => self.heal(),
+        }
+    }
+
+    fn heal(&mut self) {
+        let world = self.world;
+        world.tell(|| "the world heals".into());
+        world.heal();
+        world.deploy(self.sound.clone());
+        self.healed = Some(world.now());
+        self.stirred = true;
+        for (bytes, emitted) in std::mem::take(&mut self.lost) {
+            world.plan(
+                world.now(),
+                Next::Event {
+                    bytes,
+                    emitted,
+                    tries: 1,
+                },
+            );
+        }
+    }
+
+    /// An actor enters.
+    fn enter(&mut self, index: usize) {
+        let world = self.world;
+        let Some(actor) = world.actors.get(index) else {
+            return;
+        };
+        let mut region = world.region.borrow_mut();
+        let entered = match &actor.role {
+            Role::Execution(seed) => region.stepfunctions.seed((**seed).clone()),
+            Role::Stage(seed) => region.codepipeline.seed((**seed).clone()),
+        };
+        world.tell(|| format!("{} begins", name(&actor.subject)));
+        world.promises.borrow_mut().demand_of(
+            entered.is_ok(),
+            "the rehearsal can be played",
+            || format!("{entered:?}"),
+        );
+    }
+
+    fn life(&mut self) {
+        if let Some(subject) = self.world.life() {
+            self.cancels(subject);
+        }
+    }
+
+    // --- handlings -----------------------------------------------------------------------------------------
+
+    /// A process: one that is warm, or a new one.
+    fn process(&mut self) -> Rc<Process> {
+        let world = self.world;
+        let warm = world.weather.borrow_mut().one_of(4);
+        if let Some(process) = self.processes.get(warm) {
+            return Rc::clone(process);
+        }
+        let skews = world.comes(Class::ClockSkew);
+        let skew_ms = if skews {
+            i64::try_from(world.span(0, 600_000).as_millis()).unwrap_or_default() - 300_000
+        } else {
+            0
+        };
+        let process = Rc::new(Process {
+            learned: redrive_core::reads::Learned::default(),
+            skew_ms,
+        });
+        self.processes.push(Rc::clone(&process));
+        process
+    }
+
+    fn hand(&mut self, what: &str, heard_at: Option<Time>) -> Hand<'w> {
+        self.counter += 1;
+        let owner = format!("{what}-{}", self.counter);
+        Hand::new(self.world, owner, self.process(), heard_at)
+    }
+
+    fn hear(&mut self, bytes: Rc<[u8]>, emitted: Time, tries: u32) {
+        let hand = self.hand("event", Some(emitted));
+        let name = hand.owner.0.clone();
+        let event = Rc::clone(&bytes);
+        let future = Box::pin(async move {
+            let bounds = Bounds {
+                accounts: vec![cast::ACCOUNT.into()],
+                regions: vec![cast::REGION.into()],
+            };
+            Ended::Handled(hand.redrive().event(&event, &bounds).await)
+        });
+        let work = Work::Event {
+            bytes,
+            emitted,
+            tries,
+        };
+        self.start(future, name, work, Duration::from_secs(60));
+    }
+
+    fn take(&mut self, ticket: Ticket, tries: u32) {
+        let hand = self.hand("message", None);
+        let name = hand.owner.0.clone();
+        let due = ticket.clone();
+        let future = Box::pin(async move { Ended::Handled(hand.redrive().due(&due).await) });
+        let received = self.world.now();
+        let work = Work::Message {
+            ticket,
+            tries,
+            received,
+        };
+        self.start(future, name, work, Duration::from_secs(90));
+    }
+
+    fn sweep(&mut self) {
+        let hand = self.hand("sweep", None);
+        let name = hand.owner.0.clone();
+        let future = Box::pin(async move {
+            let until = hand.now().plus(Duration::from_secs(45));
+            Ended::Swept(hand.redrive().sweep(100, until).await)
+        });
+        self.start(future, name, Work::Sweep, Duration::from_secs(90));
+    }
+
+    fn cancels(&mut self, subject: Subject) {
+        let hand = self.hand("person", None);
+        let name = hand.owner.0.clone();
+        let future = Box::pin(async move {
+            let cancelled = Cancelled {
+                by: "a person".into(),
+                why: "not tonight".into(),
+            };
+            let pen = Pen {
+                owner: &hand.owner,
+                now: hand.now(),
+                terms: &hand.world.terms,
+            };
+            // Whether it could be cancelled the ledger shows.
+            let _ = cancel(&hand, &subject, &cancelled, pen).await;
+            Ended::Person
+        });
+        self.start(future, name, Work::Person, Duration::from_secs(60));
+    }
+
+    fn start(
+        &mut self,
+        future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
+        name: String,
+        work: Work,
+        most: Duration,
+    ) {
+        self.world.tell(|| format!("    {name} begins"));
+        let task = Task {
+            future,
+            name,
+            work,
+            deadline: self.world.now().plus(most),
+        };
+        self.poll(self.counter, task);
+    }
+
+    /// A handling goes on, unless it dies here.
+    fn wake(&mut self, id: u64) {
+        let world = self.world;
+        let Some(task) = self.tasks.remove(&id) else {
+            return;
+        };
+        let dies = world.now() >= task.deadline || world.comes(Class::Crash);
+        if dies {
+            world.tell(|| format!("    {} dies", task.name));
+            // What its process knew dies with it.
+            self.processes.pop();
+            self.again(task.work);
+            return;
+        }
+        self.poll(id, task);
+    }
+
+    fn poll(&mut self, id: u64, mut task: Task<'w>) {
+        let world = self.world;
+        let mut context = Context::from_waker(Waker::noop());
+        match task.future.as_mut().poll(&mut context) {
+            Poll::Pending => {
+                let at = world.now().plus(world.asked());
+                // Lambda ends it at its time, wherever it is.
+                world.plan(at.min(task.deadline), Next::Wake(id));
+                self.tasks.insert(id, task);
+            }
+            Poll::Ready(ended) => self.ended(ended, task),
+        }
+    }
+
+    fn ended(&mut self, ended: Ended, task: Task<'w>) {
+        let world = self.world;
+        let trouble = match ended {
+            Ended::Handled(Ok(record)) => {
+                world.tell(|| format!("    {}: {:?}, {}", task.name, record.done, record.because));
+                self.learn(&record);
+                return;
+            }
+            Ended::Swept(Ok(swept)) => {
+                world.tell(|| {
+                    format!(
+                        "    {}: {} requeued, {} taken over, {} lost, {} troubled",
+                        task.name,
+                        swept.requeued,
+                        swept.records.len(),
+                        swept.lost,
+                        swept.troubled.len()
+                    )
+                });
+                for record in &swept.records {
+                    self.learn(record);
+                }
+                for (_, trouble) in &swept.troubled {
+                    self.no_bug(trouble);
+                }
+                return;
+            }
+            Ended::Person => return,
+            Ended::Handled(Err(trouble)) | Ended::Swept(Err(trouble)) => trouble,
+        };
+        world.tell(|| format!("    {}: {trouble}", task.name));
+        self.no_bug(&trouble);
+        self.again(task.work);
+    }
+
+    fn learn(&mut self, record: &Record) {
+        self.reasons.insert(record.because);
+        self.reasons
+            .extend(record.verdict.as_ref().map(|verdict| verdict.because));
+    }
+
+    fn no_bug(&self, trouble: &Trouble) {
+        self.world.promises.borrow_mut().demand_of(
+            trouble.kind != TroubleKind::Bug,
+            "the program has no bug",
+            || trouble.to_string(),
+        );
+    }
+
+    /// What failed comes again, as often as Lambda and SQS let it.
+    fn again(&mut self, work: Work) {
+        let world = self.world;
+        match work {
+            Work::Event {
+                bytes,
+                emitted,
+                tries,
+            } if tries < 3 => {
+                let wait = Duration::from_secs(60 * u64::from(tries));
+                let tries = tries + 1;
+                world.plan(
+                    world.now().plus(wait),
+                    Next::Event {
+                        bytes,
+                        emitted,
+                        tries,
+                    },
+                );
+            }
+            Work::Event { bytes, emitted, .. } => {
+                world.tell(|| "an event comes to the dead-letter queue".into());
+                self.lost.push((bytes, emitted));
+            }
+            Work::Message {
+                ticket,
+                tries,
+                received,
+            } if tries < 5 => {
+                let tries = tries + 1;
+                world.plan(received.plus(VISIBILITY), Next::Message { ticket, tries });
+            }
+            Work::Message { .. } => {
+                world.tell(|| "a message comes to the dead-letter queue".into());
+            }
+            Work::Sweep | Work::Person => {}
+        }
+    }
+
+    // --- the sweep's schedule, and the end -----------------------------------------------------------------
+
+    /// The schedule has the sweep tick. It need not where nothing happened that a tick could find.
+    fn tick(&mut self) {
+        let world = self.world;
+        let stirred = std::mem::take(&mut self.stirred) || !self.tasks.is_empty();
+        if !world.comes(Class::TickLost) {
+            let ticks = 1 + u32::from(world.comes(Class::TickDoubled));
+            for _ in 0..ticks {
+                self.sweep();
+            }
+        }
+        if let Some(healed) = self.healed {
+            self.leases(healed);
+        }
+        let wake = world
+            .entries
+            .borrow()
+            .iter()
+            .filter_map(|entry| entry.wake)
+            .min();
+        self.quiet_ticks = if stirred { 0 } else { self.quiet_ticks + 1 };
+        // What the tick's own sweeps wait for is nothing to tick for.
+        let agenda = world.agenda.borrow();
+        let next = agenda
+            .iter()
+            .find(|(_, next)| !matches!(next, Next::Wake(_)));
+        let next = next.map(|((at, _), _)| *at);
+        drop(agenda);
+        let due = world.region.borrow().next_at().map(Time::from_millis);
+        let soonest = [wake, next, due].into_iter().flatten().min();
+        let at = world.now().plus(TICK);
+        match soonest {
+            _ if self.quiet_ticks < 3 => world.plan(at, Next::Tick),
+            Some(soonest) => world.plan(at.max(soonest.plus(world.span(0, 60_000))), Next::Tick),
+            None => {}
+        }
+    }
+
+    /// L2, once nothing goes wrong any more.
+    fn leases(&self, healed: Time) {
+        let world = self.world;
+        // One sweep after the lease, and the time of a clock that is behind; the entry of before the heal
+        // may bear a lease by a clock that is ahead.
+        let grace = Duration::from_secs(300 * 2 + 150);
+        for entry in world.entries.borrow().iter() {
+            if entry.state == State::Acting
+                && let Some(lease) = &entry.lease
+            {
+                let late = world.now().since(lease.until.max(healed));
+                world.promises.borrow_mut().demand_of(
+                    late <= grace,
+                    "L2, no claim is older than its lease and one sweep",
+                    || format!("{} since {late:?}", name(&entry.subject)),
+                );
+            }
+        }
+    }
+
+    /// L1: every failure has come to an end that the ledger knows.
+    fn finish(&self) {
+        let world = self.world;
+        for actor in &world.actors {
+            let Some(truth) = world.truth(&actor.subject) else {
+                continue;
+            };
+            let Some(identity) = truth.failed else {
+                continue;
+            };
+            if self.sound.document.policy_for(&actor.subject).is_none()
+                || self.is_ignored(&actor.subject)
+            {
+                continue;
+            }
+            let entries = world.entries.borrow();
+            let entry = entries.read(&actor.subject);
+            if entry.is_none() && world.promises.borrow().has_expired(&actor.subject.key()) {
+                // It came to an end, and TTL has forgotten it.
+                continue;
+            }
+            let ended = entry.is_some_and(|entry| {
+                is_same(&entry.identity, &identity)
+                    && matches!(entry.state, State::GivenUp | State::Observed | State::Ended)
+            });
+            world.promises.borrow_mut().demand_of(
+                ended,
+                "L1, every failure comes to an end",
+                || {
+                    format!(
+                        "{} is {} with {identity:?}, and its entry is {:?}",
+                        name(&actor.subject),
+                        truth.word,
+                        entry.map(|entry| (entry.state, entry.reason(), &entry.identity))
+                    )
+                },
+            );
+        }
+    }
+
+    /// Whether a failure is nobody's to judge: AWS would not retry it, or a later execution has its stage.
+    fn is_ignored(&self, subject: &Subject) -> bool {
+        let world = self.world;
+        match subject {
+            Subject::Execution { arn } => {
+                let body = json!({ "executionArn": arn });
+                let shown = world.call(arn, "DescribeExecution", &body);
+                shown.is_ok_and(|shown| shown.get("redriveStatus") != Some(&json!("REDRIVABLE")))
+            }
+            Subject::Stage { execution_id, .. } => {
+                let body = json!({ "name": subject.target() });
+                let Ok(shown) = world.call(subject.arn(), "GetPipelineState", &body) else {
+                    return true;
+                };
+                let latest = shown.pointer("/stageStates/0/latestExecution/pipelineExecutionId");
+                latest.is_some_and(|latest| latest != execution_id.as_str())
+            }
+        }
+    }
+
+    fn came_to(self, seed: u64) -> Rehearsed {
+        let world = self.world;
+        let mut promises = world.promises.borrow_mut();
+        let mut reasons = self.reasons;
+        reasons.append(&mut promises.reasons);
+        let truths = world
+            .actors
+            .iter()
+            .filter_map(|actor| world.truth(&actor.subject));
+        Rehearsed {
+            seed,
+            broken: promises.broken.take(),
+            trace: world.told(),
+            faults: world.weather.borrow().came.clone(),
+            reasons,
+            moves: std::mem::take(&mut promises.moves),
+            failures: promises.failures,
+            retries: truths.map(|truth| truth.ours).sum(),
+            exempt: promises.exempt,
+            longest_wait: promises.longest_wait,
+        }
+    }
+}
+
+/// What the rules of template.yaml let through.
+fn is_for_us(event: &Value) -> bool {
+    let detail = event.get("detail");
+    let text = |key: &str| {
+        detail
+            .and_then(|detail| detail.get(key))
+            .and_then(Value::as_str)
+    };
+    match event.get("source").and_then(Value::as_str) {
+        Some("aws.states") => match text("status") {
+            Some("FAILED" | "TIMED_OUT") => true,
+            Some("SUCCEEDED" | "ABORTED") => detail
+                .and_then(|detail| detail.get("redriveCount"))
+                .and_then(Value::as_u64)
+                .is_some_and(|count| count > 0),
+            _ => false,
+        },
+        Some("aws.codepipeline") => {
+            event.get("detail-type").and_then(Value::as_str)
+                == Some("CodePipeline Stage Execution State Change")
+                && !matches!(text("state"), Some("STARTED" | "RESUMED"))
+        }
+        _ => false,
+    }
+}
+
+/// An event, for a trace.
+fn told(event: &Value) -> String {
+    let text = |pointer: &str| {
+        event
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    match text("/source") {
+        "aws.states" => format!(
+            "event: {} {} (redriveCount {})",
+            text("/detail/executionArn")
+                .rsplit(':')
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(" of "),
+            text("/detail/status"),
+            event
+                .pointer("/detail/redriveCount")
+                .unwrap_or(&Value::Null)
+        ),
+        _ => format!(
+            "event: {} {} {} {}",
+            text("/detail/pipeline"),
+            text("/detail/stage"),
+            text("/detail/action"),
+            text("/detail/state")
+        ),
+    }
+}

@@ -1,0 +1,193 @@
+//! What happens beside the functions: people at the console, TTL, and deployments.
+
+use redrive_core::failure::Subject;
+use redrive_core::handle::Mode;
+use redrive_core::ledger::{Entry, State};
+use redrive_core::policy::Document;
+use redrive_core::verdict::Reason;
+use serde_json::{Value, json};
+
+use super::cast::{self, Actor, STAGE};
+use super::weather::Class;
+use super::world::{Deployed, World, name};
+use crate::codepipeline::RetryMode;
+
+impl World {
+    /// People, TTL and deployments have their chance. Answers the entry whose retry a person wants cancelled.
+    pub(super) fn life(&self) -> Option<Subject> {
+        if self.comes(Class::PersonRetries) {
+            self.person(|actor, now| self.retries(&actor.subject, now));
+        }
+        if self.comes(Class::PersonStops) {
+            self.person(|actor, now| self.stops(&actor.subject, now));
+        }
+        if self.comes(Class::PersonReleases) {
+            self.person(|actor, _| self.releases(&actor.subject));
+        }
+        if self.comes(Class::PersonEdits) {
+            self.person(|actor, _| self.edits(&actor.subject));
+        }
+        if self.comes(Class::PersonDeletes) {
+            self.person(|actor, _| self.deletes(&actor.subject));
+        }
+        if self.comes(Class::EntryExpired) {
+            self.expires();
+        }
+        if self.comes(Class::PolicyChanged) {
+            let text = cast::policy(&mut self.weather.borrow_mut(), true);
+            if let Ok(document) = Document::parse(&text) {
+                self.deployed.borrow_mut().document = document.into();
+                self.tell(|| "another policy is deployed".into());
+            }
+        }
+        if self.comes(Class::ModeChanged) {
+            let mode = *self
+                .weather
+                .borrow_mut()
+                .pick(&[Mode::Observe, Mode::Act, Mode::Act, Mode::Off])
+                .unwrap_or(&Mode::Act);
+            self.deployed.borrow_mut().mode = mode;
+            self.tell(|| format!("mode {mode:?} is deployed"));
+        }
+        if self.comes(Class::PersonCancels) {
+            let entries = self.entries.borrow();
+            let queued: Vec<&Entry> = entries
+                .iter()
+                .filter(|entry| entry.state == State::Queued)
+                .collect();
+            let picked = self
+                .weather
+                .borrow_mut()
+                .pick(&queued)
+                .map(|entry| entry.subject.clone());
+            return picked;
+        }
+        None
+    }
+
+    /// Lets a person do something to the first of the actors, from a random one on, to whom it can be done.
+    fn person(&self, act: impl Fn(&Actor, u64) -> Option<&'static str>) {
+        let first = self.weather.borrow_mut().one_of(self.actors.len());
+        let now = self.now().as_millis();
+        let (later, earlier) = self.actors.split_at(first);
+        for actor in earlier.iter().chain(later) {
+            if let Some(did) = act(actor, now) {
+                self.tell(|| format!("a person {did} {}", name(&actor.subject)));
+                self.promises
+                    .borrow_mut()
+                    .person(self.now(), actor.subject.key());
+                return;
+            }
+        }
+    }
+
+    fn retries(&self, subject: &Subject, now: u64) -> Option<&'static str> {
+        self.truth(subject)?.failed?;
+        let mut region = self.region.borrow_mut();
+        let done = match subject {
+            Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),
+            Subject::Stage { execution_id, .. } => {
+                let mode = if self.weather.borrow_mut().coin() {
+                    RetryMode::FailedActions
+                } else {
+                    RetryMode::AllActions
+                };
+                region
+                    .codepipeline
+                    .person_retries(now, subject.target(), STAGE, execution_id, mode)
+            }
+        };
+        done.is_ok().then_some("retries")
+    }
+
+    fn stops(&self, subject: &Subject, now: u64) -> Option<&'static str> {
+        let truth = self.truth(subject)?;
+        if truth.failed.is_some() || truth.succeeded {
+            return None;
+        }
+        let mut region = self.region.borrow_mut();
+        let done = match subject {
+            Subject::Execution { arn } => region.stepfunctions.person_stops(now, arn, None, None),
+            Subject::Stage { execution_id, .. } => {
+                let abandon = self.weather.borrow_mut().coin();
+                region.codepipeline.person_stops(
+                    now,
+                    subject.target(),
+                    execution_id,
+                    abandon,
+                    "enough",
+                )
+            }
+        };
+        done.is_ok().then_some("stops")
+    }
+
+    fn releases(&self, subject: &Subject) -> Option<&'static str> {
+        let Subject::Stage { .. } = subject else {
+            return None;
+        };
+        self.truth(subject)?;
+        let body = json!({ "name": subject.target() });
+        self.call(subject.arn(), "StartPipelineExecution", &body)
+            .is_ok()
+            .then_some("releases anew over")
+    }
+
+    fn edits(&self, subject: &Subject) -> Option<&'static str> {
+        let Subject::Stage { .. } = subject else {
+            return None;
+        };
+        self.truth(subject)?;
+        let body = json!({ "name": subject.target() });
+        let mut shown = self.call(subject.arn(), "GetPipeline", &body).ok()?;
+        let pipeline = shown.get_mut("pipeline")?;
+        let stages = pipeline.get_mut("stages").and_then(Value::as_array_mut)?;
+        stages.push(json!({
+            "name": format!("Stage{}", stages.len()),
+            "actions": [{
+                "name": "Deploy", "runOrder": 1,
+                "actionTypeId": { "category": "Deploy", "owner": "AWS", "provider": "S3", "version": "1" },
+            }],
+        }));
+        let body = json!({ "pipeline": pipeline.clone() });
+        let done = self.call(subject.arn(), "UpdatePipeline", &body);
+        done.is_ok().then_some("edits the pipeline of")
+    }
+
+    fn deletes(&self, subject: &Subject) -> Option<&'static str> {
+        let Subject::Stage { .. } = subject else {
+            return None;
+        };
+        self.truth(subject)?;
+        let body = json!({ "name": subject.target() });
+        self.call(subject.arn(), "DeletePipeline", &body)
+            .is_ok()
+            .then_some("deletes the pipeline of")
+    }
+
+    /// TTL removes an entry of which nothing is pending, and in which no person's decision stands.
+    fn expires(&self) {
+        let settled = |entry: &&Entry| {
+            matches!(entry.state, State::Retried | State::Observed)
+                || (entry.state == State::GivenUp && entry.reason() != Reason::Cancelled)
+        };
+        let entries = self.entries.borrow();
+        let settled: Vec<&Entry> = entries.iter().filter(settled).collect();
+        let picked = self
+            .weather
+            .borrow_mut()
+            .pick(&settled)
+            .map(|entry| entry.subject.clone());
+        drop(entries);
+        if let Some(subject) = picked {
+            self.entries.borrow_mut().remove(&subject);
+            self.promises.borrow_mut().expired(subject.key());
+            self.tell(|| format!("TTL removes the entry of {}", name(&subject)));
+        }
+    }
+
+    /// What is deployed in the end.
+    pub(super) fn deploy(&self, deployed: Deployed) {
+        *self.deployed.borrow_mut() = deployed;
+    }
+}

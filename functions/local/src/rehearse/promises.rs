@@ -1,0 +1,259 @@
+//! What must hold whatever goes wrong, looked at after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use redrive_core::failure::Identity;
+use redrive_core::handle::Mode;
+use redrive_core::ledger::{Entry, State};
+use redrive_core::time::Time;
+use redrive_core::verdict::{Reason, Verdict};
+
+use super::world::{Retry, Truth, name};
+
+/// What was seen so far, and the first promise that was broken.
+#[derive(Debug, Default)]
+pub(super) struct Promises {
+    pub(super) broken: Option<String>,
+    /// Every claim that was written: subject, revision, owner.
+    claims: BTreeSet<(String, u64, String)>,
+    /// The verdict on each failure of a subject that was written down.
+    verdicts: BTreeMap<String, Vec<(Identity, Verdict)>>,
+    /// Retries of ours that took effect, by subject, policy and rule.
+    by_rule: BTreeMap<(String, String, String), u32>,
+    /// The same by subject.
+    by_subject: BTreeMap<String, u32>,
+    /// When people did something to a subject.
+    people: Vec<(Time, String)>,
+    /// Subjects whose entry TTL removed too early.
+    expired: BTreeSet<String>,
+    /// What a person did between our last read and our call.
+    pub(super) exempt: u32,
+    /// How entries moved.
+    pub(super) moves: BTreeSet<(Option<State>, State)>,
+    /// Why.
+    pub(super) reasons: BTreeSet<Reason>,
+    /// Failures that were written down.
+    pub(super) failures: u32,
+    /// The longest that one waited for it.
+    pub(super) longest_wait: Duration,
+}
+
+/// The one look at how entries may move that is not the ledger's own table.
+const fn may_move(from: Option<State>, to: State, same_failure: bool) -> bool {
+    use State::{Acting, Ended, GivenUp, Observed, Queued, Recovered, Retried, Unknown};
+    match (from, to, same_failure) {
+        (None, Acting | Queued | GivenUp | Observed | Ended, _) => true,
+        (None, Retried | Unknown | Recovered, _) | (Some(Recovered), _, _) => false,
+        // Another failure of the subject, or how it went on after one that was never heard.
+        (Some(_), Acting | Queued | GivenUp | Observed | Ended | Recovered, false) => true,
+        (Some(_), Retried | Unknown, false) => false,
+        (Some(Queued), to, true) => matches!(to, Acting | Queued | GivenUp | Recovered | Ended),
+        (Some(Acting), to, true) => {
+            matches!(
+                to,
+                Acting | Queued | Retried | Unknown | GivenUp | Recovered | Ended
+            )
+        }
+        (Some(Unknown), to, true) => {
+            matches!(to, Acting | Retried | GivenUp | Recovered | Ended)
+        }
+        (Some(Retried | GivenUp | Observed), to, true) => matches!(to, Recovered | Ended),
+        (Some(Ended), to, true) => matches!(to, Recovered),
+    }
+}
+
+impl Promises {
+    fn demand(&mut self, holds: bool, promise: &str, what: impl FnOnce() -> String) {
+        if !holds && self.broken.is_none() {
+            self.broken = Some(format!("{promise}: {}", what()));
+        }
+    }
+
+    /// Demands what is not looked at here.
+    pub(super) fn demand_of(&mut self, holds: bool, promise: &str, what: impl FnOnce() -> String) {
+        self.demand(holds, promise, what);
+    }
+
+    /// A person did something to a subject.
+    pub(super) fn person(&mut self, at: Time, key: String) {
+        self.people.push((at, key));
+    }
+
+    /// TTL removed an entry before its time.
+    pub(super) fn expired(&mut self, key: String) {
+        self.expired.insert(key);
+    }
+
+    /// Whether TTL removed a subject's entry before its time.
+    pub(super) fn has_expired(&self, key: &str) -> bool {
+        self.expired.contains(key)
+    }
+
+    /// A retry of ours took effect. `before` is how the subject stood.
+    pub(super) fn effect(&mut self, retry: &Retry, before: &Truth, at: Time) {
+        let key = retry.subject.key();
+        let of = || format!("{} by {}", name(&retry.subject), retry.by);
+        self.demand(retry.mode == Mode::Act, "S5, observe changes nothing", of);
+        let claim = (key.clone(), retry.claim.0, retry.claim.1.clone());
+        let claimed = self.claims.contains(&claim);
+        self.demand(claimed, "S2, no effect without an earlier claim", of);
+
+        let same = before
+            .failed
+            .as_ref()
+            .is_some_and(|now| is_same(now, &retry.identity));
+        let allowed = before.hands_off.is_none();
+        if !same || !allowed {
+            let between = |(acted, whose): &(Time, String)| {
+                *whose == key && *acted >= retry.read_at && *acted <= at
+            };
+            if self.people.iter().any(between) {
+                self.exempt += 1;
+            } else {
+                self.demand(
+                    same,
+                    "S3, an effect hits the failure it was decided for",
+                    || {
+                        format!(
+                            "{}: decided for {:?}, and it is {}, {:?}",
+                            of(),
+                            retry.identity,
+                            before.word,
+                            before.failed
+                        )
+                    },
+                );
+                self.demand(allowed, "S8, nobody's decision is undone", || {
+                    format!("{}: {}", of(), before.hands_off.unwrap_or_default())
+                });
+            }
+        }
+
+        let (policy, rules) = &retry.charges;
+        for (rule, limit) in rules {
+            let uses = self
+                .by_rule
+                .entry((key.clone(), policy.clone(), rule.clone()))
+                .or_default();
+            *uses += 1;
+            let (uses, limit) = (*uses, *limit);
+            self.demand(
+                uses <= limit,
+                "S1, retries of a rule stay within its limit",
+                || format!("{}: {uses} by rule {rule}, whose limit is {limit}", of()),
+            );
+        }
+        let retries = self.by_subject.entry(key).or_default();
+        *retries += 1;
+        let retries = *retries;
+        self.demand(
+            retries <= retry.per_execution,
+            "S1, retries of a subject stay within per_execution",
+            || format!("{}: {retries} of {}", of(), retry.per_execution),
+        );
+    }
+
+    /// An entry was written. `was_retried` says whether anybody restarted the subject after its failure, and
+    /// `truth` how it stands.
+    pub(super) fn written(
+        &mut self,
+        old: Option<&Entry>,
+        new: &Entry,
+        was_retried: bool,
+        truth: Option<&Truth>,
+        now: Time,
+    ) {
+        let key = new.subject.key();
+        let of = || name(&new.subject);
+        let from = old.map(|old| old.state);
+        let same_failure = old.is_some_and(|old| old.failure == new.failure);
+        self.moves.insert((from, new.state));
+        self.reasons.insert(new.reason());
+        self.demand(
+            may_move(from, new.state, same_failure)
+                && new.revision == old.map_or(0, |old| old.revision) + 1,
+            "S4, the ledger moves along its table",
+            || {
+                format!(
+                    "{}: from {from:?} to {:?}, the failure is {}",
+                    of(),
+                    new.state,
+                    if same_failure { "the same" } else { "another" }
+                )
+            },
+        );
+        if new.state == State::Acting {
+            self.claims
+                .insert((key.clone(), new.revision, new.by.0.clone()));
+        }
+
+        // S6.
+        if let Some(old) = old.filter(|_| same_failure) {
+            self.demand(
+                old.verdict == new.verdict && old.failed_at == new.failed_at,
+                "S6, the same failure has the same verdict",
+                || format!("{}: {:?}, then {:?}", of(), old.verdict, new.verdict),
+            );
+        } else if !matches!(new.state, State::Ended | State::Recovered) {
+            self.failures += 1;
+            self.longest_wait = self.longest_wait.max(now.since(new.failed_at));
+            let before = self.verdicts.entry(key.clone()).or_default();
+            let earlier = before
+                .iter()
+                .find(|(at, _)| is_same(at, &new.identity))
+                .cloned();
+            before.push((new.identity.clone(), new.verdict.clone()));
+            if let Some((_, earlier)) = earlier {
+                let excused = self.expired.contains(&key);
+                self.demand(excused, "S6, a failure is judged once", || {
+                    format!("{}: {earlier:?}, and again {:?}", of(), new.verdict)
+                });
+            }
+        }
+
+        // S7.
+        match new.state {
+            State::Retried => self.demand(was_retried, "S7, unknown never becomes success", || {
+                format!("{} is written down as retried, and nobody retried it", of())
+            }),
+            State::Recovered => self.demand(
+                truth.is_none_or(|truth| truth.succeeded),
+                "S7, unknown never becomes success",
+                || {
+                    format!(
+                        "{} is written down as recovered, and it did not succeed",
+                        of()
+                    )
+                },
+            ),
+            _ => {}
+        }
+
+        // S1, by what the ledger says: what took effect is charged.
+        let effects = self.by_subject.get(&key).copied().unwrap_or_default();
+        self.demand(
+            effects <= new.retries.saturating_add(new.before),
+            "S1, what took effect is charged",
+            || {
+                format!(
+                    "{}: {effects} retries, charged are {} and {} before",
+                    of(),
+                    new.retries,
+                    new.before
+                )
+            },
+        );
+    }
+}
+
+/// Whether two identities are of one failure.
+pub(super) fn is_same(one: &Identity, other: &Identity) -> bool {
+    match (one, other) {
+        (Identity::RedriveCount(one), Identity::RedriveCount(other)) => one == other,
+        (Identity::FailedActions(one), Identity::FailedActions(other)) => {
+            one == other || !one.is_disjoint(other)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,156 @@
+//! What may go wrong, and whether it does: every class of fault, switched on or off for a rehearsal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+/// Declares the classes of faults, each with its name, how likely it is whenever it is possible, and in words.
+macro_rules! classes {
+    ($($class:ident = $name:literal, $of_a_thousand:literal, $words:literal;)+) => {
+        /// A class of faults, or of acts of people: whatever the functions do not expect of a calm day.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Class {
+            $(#[doc = $words] $class,)+
+        }
+
+        impl Class {
+            /// Every class there is.
+            pub const ALL: &[Self] = &[$(Self::$class,)+];
+
+            /// As `--faults` takes it and a trace shows it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$class => $name,)+ }
+            }
+
+            /// In words.
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$class => $words,)+ }
+            }
+
+            /// How often of a thousand times it comes where it may.
+            const fn of_a_thousand(self) -> u32 {
+                match self { $(Self::$class => $of_a_thousand,)+ }
+            }
+        }
+    };
+}
+
+classes! {
+    EventLost = "event-lost", 200, "EventBridge loses an event.";
+    EventDoubled = "event-doubled", 150, "EventBridge delivers an event twice.";
+    EventLate = "event-late", 60, "An event comes minutes to a day late.";
+    EventReordered = "event-reordered", 200, "An event is overtaken by later ones.";
+    EventMalformed = "event-malformed", 40, "An event is cut off, or is none.";
+    Crash = "crash", 15, "A function dies at an await.";
+    Stall = "stall", 8, "A call takes so long that the function's time runs out.";
+    LedgerThrottled = "ledger-throttled", 25, "DynamoDB takes no more calls, and does nothing.";
+    LedgerLost = "ledger-lost", 20, "DynamoDB does what was asked, and its answer is lost.";
+    LedgerRepeated = "ledger-repeated", 20, "The SDK repeats a write whose answer was lost.";
+    LedgerDown = "ledger-down", 4, "DynamoDB is out of reach for minutes.";
+    IndexBehind = "index-behind", 150, "The due index misses the last moments' writes.";
+    EntryExpired = "entry-expired", 6, "TTL removes an entry long before its time.";
+    ReadFails = "read-fails", 30, "A read of the services is throttled, or brings no answer.";
+    ReadsLag = "reads-lag", 1000, "Reads of the services answer what was a while ago.";
+    RetryUnheard = "retry-unheard", 60, "The call that retries never arrives.";
+    RetryUnanswered = "retry-unanswered", 80, "The call that retries does so, and its answer is lost.";
+    RetryLate = "retry-late", 40, "The call that retries arrives after its caller gave it up.";
+    RetryBusy = "retry-busy", 120, "AWS is too busy to take the retry.";
+    RetryDenied = "retry-denied", 60, "The role may not retry.";
+    AlwaysBusy = "always-busy", 4, "AWS takes no retry for more than a day.";
+    SendFails = "send-fails", 60, "SQS takes no message, or takes it and says that it did not.";
+    MessageLost = "message-lost", 100, "A message never comes.";
+    MessageDoubled = "message-doubled", 150, "A message comes twice.";
+    MessageLate = "message-late", 100, "A message comes minutes to hours late.";
+    TickLost = "tick-lost", 200, "The sweep does not tick.";
+    TickDoubled = "tick-doubled", 200, "Two sweeps tick at once.";
+    ClockSkew = "clock-skew", 700, "A function's clock is up to five minutes off.";
+    PersonRetries = "person-retries", 25, "A person redrives, or retries the stage.";
+    PersonStops = "person-stops", 20, "A person aborts what runs, or stops the pipeline.";
+    PersonCancels = "person-cancels", 15, "A person cancels a retry that waits.";
+    PersonReleases = "person-releases", 10, "A person releases anew, and a later execution takes the stage.";
+    PersonEdits = "person-edits", 6, "A person edits the pipeline.";
+    PersonDeletes = "person-deletes", 3, "A person deletes the pipeline.";
+    PolicyChanged = "policy-changed", 10, "Another policy is deployed.";
+    ModeChanged = "mode-changed", 8, "Another mode is deployed.";
+}
+
+impl Class {
+    /// The class of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|class| class.name() == name)
+    }
+}
+
+/// The dice of one rehearsal, and which classes of faults it has.
+#[derive(Debug)]
+pub(super) struct Weather {
+    dice: Rng,
+    on: Vec<Class>,
+    /// How often each came.
+    pub(super) came: BTreeMap<Class, u32>,
+}
+
+impl Weather {
+    /// Half of the classes, drawn by the seed; or those that were asked for.
+    pub(super) fn new(seed: u64, asked: Option<&[Class]>) -> Self {
+        // Seeds that are neighbours shall not throw alike.
+        let mut dice = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5EED);
+        let mut on = Class::ALL.to_vec();
+        dice.shuffle(&mut on);
+        on.truncate(Class::ALL.len().div_ceil(2));
+        on.sort_unstable();
+        if let Some(asked) = asked {
+            on = asked.to_vec();
+        }
+        Self {
+            dice,
+            on,
+            came: BTreeMap::new(),
+        }
+    }
+
+    /// The classes that may come.
+    pub(super) fn on(&self) -> &[Class] {
+        &self.on
+    }
+
+    /// From now on nothing goes wrong.
+    pub(super) fn clear(&mut self) {
+        self.on.clear();
+    }
+
+    /// Whether a fault comes now, where it is possible.
+    pub(super) fn comes(&mut self, class: Class) -> bool {
+        let comes = self.on.contains(&class) && self.dice.u32(0..1000) < class.of_a_thousand();
+        if comes {
+            *self.came.entry(class).or_default() += 1;
+        }
+        comes
+    }
+
+    /// Throws a coin.
+    pub(super) fn coin(&mut self) -> bool {
+        self.dice.bool()
+    }
+
+    /// One of so many, from 0.
+    pub(super) fn one_of(&mut self, many: usize) -> usize {
+        self.dice.usize(0..many.max(1))
+    }
+
+    /// One of a list.
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        from.get(self.one_of(from.len()))
+    }
+
+    /// A span of time from a range of milliseconds.
+    pub(super) fn span(&mut self, from_ms: u64, to_ms: u64) -> Duration {
+        Duration::from_millis(self.dice.u64(from_ms..=to_ms.max(from_ms)))
+    }
+
+    /// Another source of chance, which hangs on this one.
+    pub(super) fn fork(&mut self) -> Rng {
+        self.dice.fork()
+    }
+}

@@ -1,0 +1,465 @@
+//! The world of a rehearsal: both services, the ledger and the queue, in virtual time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use redrive_core::failure::{Identity, Subject};
+use redrive_core::handle::Mode;
+use redrive_core::ledger::{Entries, Terms, Ticket};
+use redrive_core::policy::Document;
+use redrive_core::time::Time;
+use serde_json::Value;
+
+use super::cast::{ACCOUNT, Actor, REGION};
+use super::promises::Promises;
+use super::weather::{Class, Weather};
+use crate::api::{CallError, Place};
+use crate::codepipeline::{self, ActionStatus, By as StageBy, ParallelState, StageStatus};
+use crate::desk::Region;
+use crate::services::service_of;
+use crate::stepfunctions::{self, By, Status};
+
+/// What the next step of the world is, beside what the services do by themselves.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// An answer arrives at a handling, or its call at a service.
+    Wake(u64),
+    /// EventBridge delivers an event, for the n-th time.
+    Event {
+        bytes: Rc<[u8]>,
+        emitted: Time,
+        tries: u32,
+    },
+    /// SQS delivers a message, for the n-th time.
+    Message { ticket: Ticket, tries: u32 },
+    /// The sweep ticks.
+    Tick,
+    /// An actor begins.
+    Begin(usize),
+    /// A retry arrives that its caller gave up.
+    Late(Box<Retry>),
+    /// People, TTL and deployments have their chance.
+    Life,
+    /// From now on nothing goes wrong.
+    Heal,
+}
+
+/// A call that retries, and on what grounds.
+#[derive(Debug, Clone)]
+pub(super) struct Retry {
+    pub(super) operation: String,
+    pub(super) body: Value,
+    pub(super) subject: Subject,
+    pub(super) identity: Identity,
+    /// The claim: the revision of the entry, and who wrote it.
+    pub(super) claim: (u64, String),
+    /// What is charged: the policy, and each rule with its limit.
+    pub(super) charges: (String, Vec<(String, u32)>),
+    /// The most retries of one subject.
+    pub(super) per_execution: u32,
+    /// The mode of the function that retries.
+    pub(super) mode: Mode,
+    /// What had happened by then, the function could know.
+    pub(super) read_at: Time,
+    /// By whom.
+    pub(super) by: String,
+}
+
+/// What is deployed.
+#[derive(Debug, Clone)]
+pub(super) struct Deployed {
+    pub(super) document: Rc<Document>,
+    pub(super) mode: Mode,
+}
+
+/// How a subject really stands, whatever anybody shows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Truth {
+    /// The failure it has now.
+    pub(super) failed: Option<Identity>,
+    /// It has succeeded.
+    pub(super) succeeded: bool,
+    /// Why nobody may retry it now.
+    pub(super) hands_off: Option<&'static str>,
+    /// How often we restarted it.
+    pub(super) ours: usize,
+    /// How often anybody did, or it did itself.
+    pub(super) restarts: u64,
+    /// In one word.
+    pub(super) word: &'static str,
+}
+
+/// The world.
+pub(super) struct World {
+    now: Cell<Time>,
+    /// The last moment of the agenda that was used, to keep what happens at one time in the order of its coming.
+    counter: Cell<u64>,
+    pub(super) agenda: RefCell<BTreeMap<(Time, u64), Next>>,
+    pub(super) weather: RefCell<Weather>,
+    pub(super) region: RefCell<Region>,
+    pub(super) entries: RefCell<Entries>,
+    pub(super) terms: Terms,
+    pub(super) deployed: RefCell<Deployed>,
+    pub(super) actors: Vec<Actor>,
+    pub(super) promises: RefCell<Promises>,
+    /// How far answers of the services lag.
+    pub(super) lag: Duration,
+    /// Until when the ledger is out of reach.
+    down_until: Cell<Time>,
+    /// Until when AWS takes no retry.
+    pub(super) busy_until: Cell<Time>,
+    /// How long the handling that was polled last waits.
+    asked: Cell<Option<Duration>>,
+    trace: Option<RefCell<Vec<String>>>,
+}
+
+impl World {
+    pub(super) fn new(
+        now: Time,
+        mut weather: Weather,
+        actors: Vec<Actor>,
+        deployed: Deployed,
+        traced: bool,
+    ) -> Self {
+        let lag = if weather.comes(Class::ReadsLag) {
+            weather.span(500, 30_000)
+        } else {
+            Duration::ZERO
+        };
+        let seed = weather.fork().u64(..);
+        let (stepfunctions, codepipeline) = coins(&mut weather, lag);
+        let region = Region::with_options(
+            &Place {
+                partition: "aws".into(),
+                region: REGION.into(),
+                account: ACCOUNT.into(),
+            },
+            seed,
+            stepfunctions,
+            codepipeline,
+        );
+        Self {
+            now: Cell::new(now),
+            counter: Cell::new(0),
+            agenda: RefCell::default(),
+            weather: RefCell::new(weather),
+            region: RefCell::new(region),
+            entries: RefCell::default(),
+            terms: Terms::default(),
+            deployed: RefCell::new(deployed),
+            actors,
+            promises: RefCell::default(),
+            lag,
+            down_until: Cell::new(Time::from_millis(0)),
+            busy_until: Cell::new(Time::from_millis(0)),
+            asked: Cell::new(None),
+            trace: traced.then(RefCell::default),
+        }
+    }
+
+    pub(super) const fn now(&self) -> Time {
+        self.now.get()
+    }
+
+    pub(super) fn wind(&self, to: Time) {
+        self.now.set(self.now.get().max(to));
+    }
+
+    /// Puts a step on the agenda.
+    pub(super) fn plan(&self, at: Time, next: Next) {
+        let number = self.counter.get();
+        self.counter.set(number.wrapping_add(1));
+        self.agenda
+            .borrow_mut()
+            .insert((at.max(self.now()), number), next);
+    }
+
+    /// Whether a fault comes, which the trace shows.
+    pub(super) fn comes(&self, class: Class) -> bool {
+        let comes = self.weather.borrow_mut().comes(class);
+        if comes {
+            self.tell(|| format!("        ! {}", class.words()));
+        }
+        comes
+    }
+
+    pub(super) fn span(&self, from_ms: u64, to_ms: u64) -> Duration {
+        self.weather.borrow_mut().span(from_ms, to_ms)
+    }
+
+    pub(super) fn coin(&self) -> bool {
+        self.weather.borrow_mut().coin()
+    }
+
+    /// Whether the ledger is out of reach.
+    pub(super) fn ledger_is_down(&self) -> bool {
+        if self.now() >= self.down_until.get() && self.comes(Class::LedgerDown) {
+            self.down_until
+                .set(self.now().plus(self.span(10_000, 600_000)));
+        }
+        self.now() < self.down_until.get()
+    }
+
+    /// Everything is well again.
+    pub(super) fn heal(&self) {
+        self.weather.borrow_mut().clear();
+        self.down_until.set(self.now());
+        self.busy_until.set(self.now());
+    }
+
+    /// Adds a line to the trace, where one is kept.
+    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &self.trace {
+            let since = self.now().since(super::START);
+            let (seconds, millis) = (since.as_secs(), since.subsec_millis());
+            trace.borrow_mut().push(format!(
+                "{:>3}:{:02}:{:02}.{millis:03}  {}",
+                seconds / 3600,
+                seconds / 60 % 60,
+                seconds % 60,
+                line()
+            ));
+        }
+    }
+
+    /// What was told.
+    pub(super) fn told(&self) -> Vec<String> {
+        self.trace
+            .as_ref()
+            .map(|trace| trace.borrow().clone())
+            .unwrap_or_default()
+    }
+
+    /// A handling waits: for its call to arrive, or for the answer. Others go on meanwhile, and it may die here.
+    pub(super) async fn away(&self, span: Duration) {
+        self.asked.set(Some(span));
+        Pause(false).await;
+    }
+
+    /// How long the handling that was just polled waits.
+    pub(super) fn asked(&self) -> Duration {
+        self.asked.take().unwrap_or_default()
+    }
+
+    /// One call to a service, as it arrives there.
+    pub(super) fn call(
+        &self,
+        arn: &str,
+        operation: &str,
+        body: &Value,
+    ) -> Result<Value, CallError> {
+        let now = self.now().as_millis();
+        self.region
+            .borrow_mut()
+            .call(service_of(arn), now, operation, body)
+    }
+
+    /// How a subject really stands.
+    pub(super) fn truth(&self, subject: &Subject) -> Option<Truth> {
+        let region = self.region.borrow();
+        let actor = self.actors.iter().find(|actor| actor.subject == *subject);
+        match subject {
+            Subject::Execution { arn } => {
+                let shown = region.stepfunctions.execution(arn)?;
+                let count = u32::try_from(shown.redrive_count).unwrap_or(u32::MAX);
+                let failed = matches!(shown.status, Status::Failed | Status::TimedOut);
+                let scripted = actor.and_then(|actor| actor.hands_off.get(&count).copied());
+                Some(Truth {
+                    failed: failed.then_some(Identity::RedriveCount(count)),
+                    succeeded: shown.status == Status::Succeeded,
+                    hands_off: match shown.status {
+                        Status::Aborted => Some("a person aborted it"),
+                        _ if shown.ended_in_fail_state => Some("it ended in a Fail state"),
+                        _ => scripted,
+                    },
+                    ours: shown.redrives.iter().filter(|it| it.by == By::Api).count(),
+                    restarts: shown.redrive_count,
+                    word: shown.status.as_str(),
+                })
+            }
+            Subject::Stage { execution_id, .. } => {
+                let (pipeline, stage) = (subject.target(), super::cast::STAGE);
+                let shown = region.codepipeline.stage(pipeline, execution_id, stage)?;
+                let failed = shown.status == StageStatus::Failed;
+                let ids = shown
+                    .actions
+                    .iter()
+                    .filter(|action| action.status == Some(ActionStatus::Failed))
+                    .filter_map(|action| action.action_execution_id.clone());
+                let scripted = actor.and_then(|actor| actor.hands_off.get(&0).copied());
+                Some(Truth {
+                    failed: failed.then(|| Identity::FailedActions(ids.collect())),
+                    succeeded: shown.status == StageStatus::Succeeded,
+                    hands_off: match shown.status {
+                        StageStatus::Stopped | StageStatus::Stopping => Some("a person stopped it"),
+                        StageStatus::Cancelled => Some("it was canceled"),
+                        _ => scripted,
+                    },
+                    ours: shown
+                        .retries
+                        .iter()
+                        .filter(|it| it.by == StageBy::Api)
+                        .count(),
+                    restarts: shown.retries.len() as u64,
+                    word: shown.status.as_str(),
+                })
+            }
+        }
+    }
+
+    /// Whether anybody, or anything, restarted a subject after a failure.
+    pub(super) fn was_retried(&self, subject: &Subject, identity: &Identity) -> bool {
+        let region = self.region.borrow();
+        match (subject, identity) {
+            (Subject::Execution { arn }, Identity::RedriveCount(count)) => region
+                .stepfunctions
+                .execution(arn)
+                .is_none_or(|shown| shown.redrive_count > u64::from(*count)),
+            (Subject::Stage { execution_id, .. }, Identity::FailedActions(ids)) => {
+                let stage = super::cast::STAGE;
+                region
+                    .codepipeline
+                    .retries(subject.target(), execution_id, stage)
+                    .iter()
+                    .any(|retry| retry.failed.iter().any(|id| ids.contains(id)))
+            }
+            _ => false,
+        }
+    }
+
+    /// A message is on its way.
+    pub(super) fn queue(&self, ticket: &Ticket, delay: Duration) {
+        if self.comes(Class::MessageLost) {
+            return;
+        }
+        let late = if self.comes(Class::MessageLate) {
+            self.span(60_000, 3 * 3_600_000)
+        } else {
+            self.span(5, 2_000)
+        };
+        let times = 1 + usize::from(self.comes(Class::MessageDoubled));
+        for _ in 0..times {
+            let at = self.now().plus(delay).plus(late).plus(self.span(0, 500));
+            let ticket = ticket.clone();
+            self.plan(at, Next::Message { ticket, tries: 1 });
+        }
+    }
+
+    /// A retry arrives at its service. The promises are looked at before and after.
+    pub(super) fn retry(&self, retry: &Retry) -> Result<Value, CallError> {
+        let before = self.truth(&retry.subject);
+        let answer = self.call(retry.subject.arn(), &retry.operation, &retry.body);
+        let after = self.truth(&retry.subject);
+        let ours = |truth: &Option<Truth>| truth.as_ref().map_or(0, |truth| truth.ours);
+        let took_effect = ours(&after) > ours(&before);
+        self.tell(|| {
+            let came = match &answer {
+                Ok(_) if took_effect => "done",
+                Ok(_) => "nothing new",
+                Err(CallError::Api(error)) => error.code(),
+                Err(CallError::Lost) => "lost",
+            };
+            format!(
+                "        {} of {}: {came}",
+                retry.operation,
+                name(&retry.subject)
+            )
+        });
+        if took_effect && let Some(before) = before {
+            let at = self.now();
+            self.promises.borrow_mut().effect(retry, &before, at);
+        }
+        answer
+    }
+}
+
+/// The short name of a subject.
+pub(super) fn name(subject: &Subject) -> String {
+    match subject {
+        Subject::Execution { arn } => arn.rsplit(':').take(2).collect::<Vec<_>>().join(" of "),
+        Subject::Stage { .. } => format!("{} of {}", super::cast::STAGE, subject.target()),
+    }
+}
+
+/// Every point that is not established is a coin of the seed.
+fn coins(weather: &mut Weather, lag: Duration) -> (stepfunctions::Options, codepipeline::Options) {
+    let lag_ms = u64::try_from(lag.as_millis()).unwrap_or_default();
+    let lag = |weather: &mut Weather| if weather.coin() { lag_ms } else { lag_ms / 3 };
+    let refusal = |weather: &mut Weather| {
+        use codepipeline::RetryRefusal::{Conflict, NotLatestPipelineExecution, StageNotRetryable};
+        *weather
+            .pick(&[Conflict, StageNotRetryable, NotLatestPipelineExecution])
+            .unwrap_or(&Conflict)
+    };
+    let executions = stepfunctions::Options {
+        describe_lag_ms: lag(weather),
+        list_lag_ms: lag(weather),
+        history_lag_ms: lag(weather),
+        announce_map_children: weather.coin(),
+        announce_running_after_redrive: weather.coin(),
+        last_moment_counts: weather.coin(),
+        fail_state_ms: if weather.coin() { 0 } else { 50 },
+        history_event_limit: if weather.one_of(8) == 0 { 14 } else { 24_999 },
+        interruption_follows_nothing: weather.coin(),
+        redrive_date_in_event: {
+            use stepfunctions::EventDate::{Milliseconds, Rfc3339, Seconds};
+            *weather
+                .pick(&[Milliseconds, Seconds, Rfc3339])
+                .unwrap_or(&Milliseconds)
+        },
+        ..stepfunctions::Options::default()
+    };
+    let stages = codepipeline::Options {
+        state_lag_ms: lag(weather),
+        duplicate_retry_answer: refusal(weather),
+        all_actions_in_progress_answer: refusal(weather),
+        unknown_execution_answer: refusal(weather),
+        identical_update_ends_retry: weather.coin(),
+        parallel_state: if weather.coin() {
+            ParallelState::Blank
+        } else {
+            ParallelState::Latest
+        },
+        state_shows_execution_type: weather.coin(),
+        failure_order: if weather.coin() {
+            codepipeline::FailureOrder::StageFirst
+        } else {
+            codepipeline::FailureOrder::ActionFirst
+        },
+        stage_fails: if weather.coin() {
+            codepipeline::StageFails::WhenActionsEnded
+        } else {
+            codepipeline::StageFails::AtFirstFailedAction
+        },
+        automatic_retry_announces_failure: weather.coin(),
+        automatic_retry_emits_resumed: weather.coin(),
+        automatic_retry_counts_attempt: weather.coin(),
+        automatic_retry_delay_ms: if weather.coin() { 0 } else { 20_000 },
+        early_retry_emits_resumed: weather.coin(),
+        overtaken_execution_becomes_superseded: weather.coin(),
+        action_events_count_attempts: weather.coin(),
+        first_stage_started_attempt_zero: weather.coin(),
+        ..codepipeline::Options::default()
+    };
+    (executions, stages)
+}
+
+/// A point where a handling waits: pending once, then ready.
+struct Pause(bool);
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.0 {
+            return Poll::Ready(());
+        }
+        self.0 = true;
+        Poll::Pending
+    }
+}
