@@ -13,6 +13,7 @@ mod explain;
 mod history;
 mod import;
 mod input;
+mod rehearse;
 mod replay;
 mod serve;
 mod table;
@@ -101,6 +102,23 @@ enum Command {
         /// Print one JSON object a line, one line a test.
         #[arg(long)]
         json: bool,
+    },
+    /// Rehearse what can go wrong: both services emulated in virtual time, with faults, and the promises looked at
+    /// after every step.
+    Rehearse {
+        /// How many seeds; each is one rehearsal.
+        #[arg(long, default_value_t = 1000, conflicts_with = "seed")]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 0, conflicts_with = "seed")]
+        first: u64,
+        /// One seed, with all that happens in it.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Only faults of these classes may come, separated by commas; "none" for a calm day. Without it half of
+        /// all classes, drawn by each seed.
+        #[arg(long, value_delimiter = ',', value_name = "CLASSES")]
+        faults: Option<Vec<String>>,
     },
     /// Serve emulated Step Functions and CodePipeline to SDKs and the AWS CLI, on loopback.
     Serve {
@@ -249,6 +267,17 @@ fn main() -> ExitCode {
             import::run(platform, &file, &mut out, &mut io::stderr())
         }
         Command::Test { policies, json } => test::run(&policies, json, &mut out),
+        Command::Rehearse {
+            seeds,
+            first,
+            seed,
+            faults,
+        } => rehearse::run(
+            first..first.saturating_add(seeds),
+            seed,
+            faults.as_deref(),
+            &mut out,
+        ),
         Command::Serve { port } => serve::run(port, &mut out),
         #[cfg(feature = "account")]
         Command::History { place, json } => account::run(history::run(place, json, &mut out)),

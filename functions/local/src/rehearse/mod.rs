@@ -8,6 +8,7 @@
 //! After an hour and a half the world heals, and then every failure must have come to an end.
 
 mod cast;
+mod census;
 mod hand;
 mod people;
 mod promises;
@@ -35,6 +36,7 @@ use redrive_core::verdict::Reason;
 use serde_json::{Value, json};
 
 use self::cast::Role;
+pub use self::census::Census;
 use self::hand::{Hand, Process};
 use self::promises::is_same;
 pub use self::weather::Class;
@@ -138,6 +140,34 @@ impl Rehearsed {
             longest_wait: Duration::ZERO,
         }
     }
+}
+
+/// Rehearses many seeds, from `first` on, on all the cores there are.
+pub fn rehearse_many(first: u64, seeds: u64, faults: Option<&[Class]>) -> Census {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    std::thread::scope(|scope| {
+        let counts = |core| {
+            let mut census = Census::default();
+            for seed in (first + core..first.saturating_add(seeds))
+                .step_by(usize::try_from(cores).unwrap_or(1))
+            {
+                census.add(rehearse(seed, faults, false));
+            }
+            census
+        };
+        let counting: Vec<_> = (0..cores)
+            .map(|core| scope.spawn(move || counts(core)))
+            .collect();
+        let mut all = Census::default();
+        for counted in counting {
+            match counted.join() {
+                Ok(census) => all.merge(census),
+                // What a test asserts inside is told by the thread.
+                Err(panicked) => std::panic::resume_unwind(panicked),
+            }
+        }
+        all
+    })
 }
 
 /// What a handling came to.

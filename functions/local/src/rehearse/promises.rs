@@ -40,7 +40,7 @@ pub(super) struct Promises {
 }
 
 /// The one look at how entries may move that is not the ledger's own table.
-const fn may_move(from: Option<State>, to: State, same_failure: bool) -> bool {
+pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool) -> bool {
     use State::{Acting, Ended, GivenUp, Observed, Queued, Recovered, Retried, Unknown};
     match (from, to, same_failure) {
         (None, Acting | Queued | GivenUp | Observed | Ended, _) => true,

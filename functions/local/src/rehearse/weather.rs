@@ -110,11 +110,6 @@ impl Weather {
         }
     }
 
-    /// The classes that may come.
-    pub(super) fn on(&self) -> &[Class] {
-        &self.on
-    }
-
     /// From now on nothing goes wrong.
     pub(super) fn clear(&mut self) {
         self.on.clear();

@@ -1,0 +1,46 @@
+//! `redrive rehearse`: the promises, whatever goes wrong.
+
+use std::io::Write;
+
+use redrive_core::policy::one_of;
+use redrive_local::rehearse::{Class, rehearse, rehearse_many};
+
+use crate::Failed;
+
+pub(crate) fn run(
+    seeds: std::ops::Range<u64>,
+    seed: Option<u64>,
+    faults: Option<&[String]>,
+    out: &mut impl Write,
+) -> Result<(), Failed> {
+    let faults = faults.map(classes).transpose()?;
+    let faults = faults.as_deref();
+    let kept = if let Some(seed) = seed {
+        let rehearsed = rehearse(seed, faults, true);
+        writeln!(out, "{rehearsed}")?;
+        rehearsed.broken.is_none()
+    } else {
+        let census = rehearse_many(seeds.start, seeds.end.saturating_sub(seeds.start), faults);
+        writeln!(out, "{census}")?;
+        census.broken.is_empty()
+    };
+    if kept { Ok(()) } else { Err(Failed::Told) }
+}
+
+fn classes(names: &[String]) -> Result<Vec<Class>, Failed> {
+    if names == ["none"] {
+        return Ok(Vec::new());
+    }
+    names
+        .iter()
+        .map(|name| {
+            Class::named(name).ok_or_else(|| {
+                let known: Vec<&str> = Class::ALL.iter().map(|class| class.name()).collect();
+                Failed::User(format!(
+                    "--faults: {name:?} is no class of faults; it may be none, or of these: {}",
+                    one_of(&known)
+                ))
+            })
+        })
+        .collect()
+}

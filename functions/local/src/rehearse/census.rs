@@ -1,0 +1,153 @@
+//! What many rehearsals came to together, and what none of them reached.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use redrive_core::ledger::State;
+use redrive_core::verdict::Reason;
+
+use super::promises::may_move;
+use super::{Class, Rehearsed};
+
+/// So many broken seeds are kept.
+const MOST_BROKEN: usize = 100;
+
+/// The sum of rehearsals.
+#[derive(Debug, Clone, Default)]
+pub struct Census {
+    /// How many.
+    pub seeds: u64,
+    /// How often each class of faults came.
+    pub faults: BTreeMap<Class, u64>,
+    /// Every reason that was given.
+    pub reasons: BTreeSet<Reason>,
+    /// How entries moved.
+    pub moves: BTreeSet<(Option<State>, State)>,
+    /// Failures that were written down.
+    pub failures: u64,
+    /// Retries that took effect.
+    pub retries: u64,
+    /// Of those, which a person overtook between our last read and our call.
+    pub exempt: u64,
+    /// The longest time from a failure until it was written down.
+    pub longest_wait: Duration,
+    /// The seeds that broke a promise, and which.
+    pub broken: Vec<(u64, String)>,
+}
+
+impl Census {
+    /// Counts one more in.
+    pub fn add(&mut self, rehearsed: Rehearsed) {
+        self.seeds += 1;
+        for (class, times) in rehearsed.faults {
+            *self.faults.entry(class).or_default() += u64::from(times);
+        }
+        self.reasons.extend(rehearsed.reasons);
+        self.moves.extend(rehearsed.moves);
+        self.failures += u64::from(rehearsed.failures);
+        self.retries += rehearsed.retries as u64;
+        self.exempt += u64::from(rehearsed.exempt);
+        self.longest_wait = self.longest_wait.max(rehearsed.longest_wait);
+        if let Some(why) = rehearsed.broken
+            && self.broken.len() < MOST_BROKEN
+        {
+            self.broken.push((rehearsed.seed, why));
+        }
+    }
+
+    /// Counts what another census counted.
+    pub fn merge(&mut self, other: Self) {
+        self.seeds += other.seeds;
+        for (class, times) in other.faults {
+            *self.faults.entry(class).or_default() += times;
+        }
+        self.reasons.extend(other.reasons);
+        self.moves.extend(other.moves);
+        self.failures += other.failures;
+        self.retries += other.retries;
+        self.exempt += other.exempt;
+        self.longest_wait = self.longest_wait.max(other.longest_wait);
+        self.broken.extend(other.broken);
+        self.broken.sort();
+        self.broken.truncate(MOST_BROKEN);
+    }
+
+    /// Faults in a rehearsal, on average.
+    #[expect(clippy::cast_precision_loss, reason = "an average for people")]
+    pub fn faults_a_seed(&self) -> f64 {
+        self.faults.values().sum::<u64>() as f64 / self.seeds.max(1) as f64
+    }
+
+    /// What may be and never was: classes of faults, reasons, and moves of entries.
+    pub fn unreached(&self) -> Vec<String> {
+        let faults = Class::ALL
+            .iter()
+            .filter(|class| !self.faults.contains_key(class))
+            .map(|class| format!("the fault {}", class.name()));
+        let reasons = Reason::ALL
+            .iter()
+            .filter(|reason| !self.reasons.contains(reason))
+            .map(|reason| format!("the reason {reason}"));
+        let froms = || std::iter::once(None).chain(State::ALL.into_iter().map(Some));
+        let moves = froms()
+            .flat_map(|from| State::ALL.map(|to| (from, to)))
+            .filter(|(from, to)| may_move(*from, *to, true) || may_move(*from, *to, false))
+            .filter(|way| !self.moves.contains(way))
+            .map(|(from, to)| {
+                let from = from.map_or("nothing", State::as_str);
+                format!("the move from {from} to {}", to.as_str())
+            });
+        faults.chain(reasons).chain(moves).collect()
+    }
+}
+
+impl fmt::Display for Census {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} seeds: {} failures, {} retries, {:.1} faults a seed",
+            self.seeds,
+            self.failures,
+            self.retries,
+            self.faults_a_seed()
+        )?;
+        writeln!(
+            f,
+            "a person overtook {} retries between our last read and our call; no other hit what it was not decided for",
+            self.exempt
+        )?;
+        writeln!(
+            f,
+            "the longest wait from a failure until it was written down: {} min",
+            self.longest_wait.as_secs() / 60
+        )?;
+        for class in Class::ALL {
+            let times = self.faults.get(class).copied().unwrap_or_default();
+            writeln!(f, "  {times:>9}  {:<18} {}", class.name(), class.words())?;
+        }
+        let unreached = self.unreached();
+        if unreached.is_empty() {
+            writeln!(
+                f,
+                "every fault, every reason and every move of an entry was reached"
+            )?;
+        } else {
+            writeln!(f, "never reached: {}", unreached.join(", "))?;
+        }
+        match self.broken.len() {
+            0 => write!(f, "no promise was broken"),
+            many => {
+                writeln!(f, "{many} seeds broke a promise:")?;
+                for (seed, why) in self.broken.iter().take(10) {
+                    writeln!(f, "  {seed}: {why}")?;
+                }
+                write!(
+                    f,
+                    "play one again with: redrive rehearse --seed {}",
+                    self.broken.first().map_or(0, |(seed, _)| *seed)
+                )
+            }
+        }
+    }
+}
