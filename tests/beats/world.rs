@@ -9,7 +9,7 @@ use std::time::Duration;
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
 use redrive_core::handle::{Outcome, Queue, Standing, Target};
 use redrive_core::ledger::{
-    Claim, Entry, Ledger, Opening, Pen, State, Step, Swap, Take, Ticket, next,
+    Claim, Entry, Ledger, Opening, Pen, Position, State, Step, Swap, Take, Ticket, next,
 };
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
@@ -188,6 +188,16 @@ impl Ledger for World {
 
     async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
         self.wire("waking", async || self.desk.ledger.waking(now, most).await)
+            .await
+    }
+
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        self.wire("position", async || self.desk.ledger.position().await)
+            .await
+    }
+
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+        self.wire("keep", async || self.desk.ledger.keep(position).await)
             .await
     }
 }

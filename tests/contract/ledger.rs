@@ -2,15 +2,15 @@
 //!
 //! A ledger's own test starts it, and hands [`all`] a way to get one without entries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use redrive_core::failure::{Identity, Subject};
+use redrive_core::failure::{ExecutionStatus, Identity, Subject};
 use redrive_core::ledger::{
-    Cancelled, Claim, Entry, Judgement, Ledger, Owner, Pen, State, Swap, Take, Terms, Ticket,
-    Written, take, write,
+    Cancelled, Claim, Entry, Judgement, Ledger, List, Owner, Pen, Position, Round, State, Swap,
+    Take, Targets, Terms, Ticket, Turn, Written, keep, take, write,
 };
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
@@ -105,6 +105,9 @@ pub(crate) async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
     a_settle_loses_to_a_later_failure(&fresh().await).await;
     what_waits_is_found_and_what_does_not_is_not(&fresh().await).await;
     what_is_cancelled_is_told_and_waits_no_more(&fresh().await).await;
+    a_position_reads_back_as_it_was_kept(&fresh().await).await;
+    of_all_who_keep_one_revision_one_wins(&fresh().await).await;
+    a_position_that_meets_itself_is_kept(&fresh().await).await;
 }
 
 async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
@@ -535,6 +538,104 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
     );
 }
 
+/// A position of the search, in the midst of a round.
+fn position(revision: u64, by: &str) -> Position {
+    let machine = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
+    let turn = Turn::first(machine.into(), List::Executions(ExecutionStatus::TimedOut));
+    let pipeline = |list| {
+        Turn::first(
+            "arn:aws:codepipeline:eu-west-1:111122223333:web".into(),
+            list,
+        )
+    };
+    let round = Round {
+        through: NOW,
+        began: Some(NOW.plus(Duration::from_secs(60))),
+        targets: Targets::Next("machines \"2\"".into()),
+        turns: VecDeque::from([
+            Turn {
+                token: Some("page ü".into()),
+                after: Some(NOW),
+                troubled: Some(NOW),
+                ..turn.clone()
+            },
+            turn,
+        ]),
+        behind: BTreeMap::from([(machine.into(), NOW)]),
+        held: Some(NOW),
+    };
+    Position {
+        revision,
+        by: owner(by),
+        updated: NOW,
+        since: Time::from_millis(0),
+        stages: Round {
+            began: None,
+            targets: Targets::Unread,
+            turns: VecDeque::from([pipeline(List::Stages), pipeline(List::Runs)]),
+            behind: BTreeMap::new(),
+            held: None,
+            ..round
+        },
+        executions: round,
+    }
+}
+
+async fn a_position_reads_back_as_it_was_kept<L: Ledger>(ledger: &L) {
+    assert_eq!(ledger.position().await, Ok(None));
+    let first = position(1, "a");
+    assert_eq!(ledger.keep(&first).await, Ok(Swap::Stored));
+    assert_eq!(ledger.position().await, Ok(Some(first.clone())));
+
+    let empty = Position {
+        revision: 2,
+        executions: Round {
+            targets: Targets::Read,
+            ..first.stages.clone()
+        },
+        ..first
+    };
+    assert_eq!(ledger.keep(&empty).await, Ok(Swap::Stored));
+    assert_eq!(ledger.position().await, Ok(Some(empty)));
+    let long_after = NOW.plus(Duration::from_secs(100_000_000));
+    assert_eq!(
+        ledger.waking(long_after, 100).await,
+        Ok(vec![]),
+        "it is no entry"
+    );
+}
+
+async fn of_all_who_keep_one_revision_one_wins<L: Ledger>(ledger: &L) {
+    assert_eq!(
+        ledger.keep(&position(2, "a")).await,
+        Ok(Swap::Stale(None)),
+        "there is nothing to replace"
+    );
+    let first = position(1, "a");
+    assert_eq!(ledger.keep(&first).await, Ok(Swap::Stored));
+    for other in [position(1, "b"), position(3, "b"), position(0, "b")] {
+        assert_eq!(
+            ledger.keep(&other).await,
+            Ok(Swap::Stale(Some(first.clone())))
+        );
+        assert_eq!(keep(ledger, &other).await, Ok(false));
+    }
+    assert_eq!(
+        ledger.position().await,
+        Ok(Some(first)),
+        "who loses changes nothing"
+    );
+    assert_eq!(keep(ledger, &position(2, "b")).await, Ok(true));
+    assert_eq!(keep(ledger, &position(2, "a")).await, Ok(false));
+    assert_eq!(ledger.position().await, Ok(Some(position(2, "b"))));
+}
+
+async fn a_position_that_meets_itself_is_kept<L: Ledger>(ledger: &L) {
+    let twice = Twice(ledger);
+    assert_eq!(keep(&twice, &position(1, "a")).await, Ok(true));
+    assert_eq!(keep(&twice, &position(1, "b")).await, Ok(false));
+}
+
 /// A ledger whose client sends every write twice and hears the second answer.
 struct Twice<'l, L>(&'l L);
 
@@ -555,6 +656,15 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
 
     async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
         self.0.waking(now, most).await
+    }
+
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        self.0.position().await
+    }
+
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+        let _ = self.0.keep(position).await?;
+        self.0.keep(position).await
     }
 }
 

@@ -1,6 +1,7 @@
-//! The ledger on DynamoDB: one table, one item a subject, every write conditional.
+//! The ledger on DynamoDB: one table, one item a subject, every write conditional; and one item that says how far
+//! the search for what was never announced has come.
 //!
-//! An item is the entry, each field an attribute of its own, and three attributes for DynamoDB itself:
+//! An entry's item is the entry, each field an attribute of its own, and three attributes for DynamoDB itself:
 //! `pk`, `ttl`, and, while the entry has a `wake`, `waiting`, which puts it into the index `due`.
 //!
 //! - A write is refused by its condition, never by a lock, and the refusal brings what is stored with it
@@ -9,6 +10,8 @@
 //!   [`write`](redrive_core::ledger::write) knows its own.
 //! - An item holds at most 400 KB, names included ("Quotas in DynamoDB"). A thousand attempts take 262 to 354 KB,
 //!   by rules and their reasons: that is a test.
+//! - The position of the search has no `ttl`, so that it never expires, and no `waiting`. At its most it takes
+//!   some 300 KB: that is a test too.
 //! - All that wait share one partition of the index, which takes 1,000 writes of 1 KB a second ("Best
 //!   practices for partition keys"); beyond that DynamoDB throttles the writes of entries that wait.
 
@@ -21,9 +24,10 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure as OnRefusal,
 };
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{EARLY, Entry, Lease, Ledger, Pen, State, Swap, Take, Ticket};
+use redrive_core::ledger::{EARLY, Entry, Lease, Ledger, Pen, Position, State, Swap, Take, Ticket};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
+use serde::de::DeserializeOwned;
 
 use crate::table::{DUE, KEY, TTL, WAITING, WAKE};
 use crate::trouble;
@@ -32,6 +36,9 @@ type Item = HashMap<String, AttributeValue>;
 
 /// What `waiting` says in every item that has it.
 const YES: &str = "yes";
+
+/// The key of the position. No subject has it: each of theirs is an ARN.
+const POSITION: &str = "position";
 
 /// Entries in a DynamoDB table.
 #[derive(Debug, Clone)]
@@ -80,20 +87,33 @@ fn item(entry: &Entry) -> Result<Item, Trouble> {
     Ok(item)
 }
 
-/// A stored item as the entry that it is.
-fn entry(call: &str, item: Item) -> Result<Entry, Trouble> {
-    // The error is not passed on: it may quote the item.
-    serde_dynamo::from_item(item)
-        .map_err(|_| Trouble::new(TroubleKind::Bug, format!("{call} (the item is no entry)")))
+/// A position as it is stored.
+fn position_item(position: &Position) -> Result<Item, Trouble> {
+    let mut item: Item = serde_dynamo::to_item(position)
+        .map_err(|_| Trouble::new(TroubleKind::Bug, "PutItem (the position is no item)"))?;
+    item.insert(KEY.to_owned(), text(POSITION));
+    Ok(item)
 }
 
-impl Ledger for DynamoDb {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+/// A stored item as what it is.
+fn read<T: DeserializeOwned>(call: &str, item: Item) -> Result<T, Trouble> {
+    // The error is not passed on: it may quote the item.
+    serde_dynamo::from_item(item).map_err(|_| {
+        Trouble::new(
+            TroubleKind::Bug,
+            format!("{call} (the item cannot be read)"),
+        )
+    })
+}
+
+impl DynamoDb {
+    /// The item of a key, read consistently.
+    async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Trouble> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key(KEY, text(&subject.key()))
+            .key(KEY, text(key))
             .consistent_read(true)
             .send()
             .await
@@ -101,15 +121,19 @@ impl Ledger for DynamoDb {
         stored("GetItem", answer.item)
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+    /// Stores an item in place of the revision before its own.
+    async fn put<T: DeserializeOwned>(
+        &self,
+        item: Item,
+        revision: u64,
+    ) -> Result<Swap<T>, Trouble> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item(entry)?))
+            .set_item(Some(item))
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
-        let put = match entry.revision {
-            0 => return Ok(Swap::Stale(self.read(&entry.subject).await?)),
+        let put = match revision {
             1 => put
                 .condition_expression("attribute_not_exists(#pk)")
                 .expression_attribute_names("#pk", KEY),
@@ -126,6 +150,19 @@ impl Ledger for DynamoDb {
                 }
                 _ => Err(trouble::of("PutItem", &self.table, &error)),
             },
+        }
+    }
+}
+
+impl Ledger for DynamoDb {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+        self.get(&subject.key()).await
+    }
+
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+        match entry.revision {
+            0 => Ok(Swap::Stale(self.read(&entry.subject).await?)),
+            revision => self.put(item(entry)?, revision).await,
         }
     }
 
@@ -224,20 +261,31 @@ impl Ledger for DynamoDb {
             .await
             .map_err(|error| trouble::of("Query", &self.table, &error))?;
         // An item that this version cannot read, written by a later one perhaps, stops none of the others.
-        let read = |item: Item| {
+        let entry = |item: Item| {
             let key = item.get(KEY).and_then(|key| key.as_s().ok()).cloned();
-            entry("Query", item)
+            read("Query", item)
                 .inspect_err(|trouble| tracing::error!(key, "{trouble}"))
                 .ok()
         };
         let items = answer.items.unwrap_or_default();
-        Ok(items.into_iter().filter_map(read).collect())
+        Ok(items.into_iter().filter_map(entry).collect())
+    }
+
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        self.get(POSITION).await
+    }
+
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+        match position.revision {
+            0 => Ok(Swap::Stale(self.position().await?)),
+            revision => self.put(position_item(position)?, revision).await,
+        }
     }
 }
 
 /// What an answer says is stored.
-fn stored(call: &str, item: Option<Item>) -> Result<Option<Entry>, Trouble> {
-    item.map(|item| entry(call, item)).transpose()
+fn stored<T: DeserializeOwned>(call: &str, item: Option<Item>) -> Result<Option<T>, Trouble> {
+    item.map(|item| read(call, item)).transpose()
 }
 
 #[cfg(test)]

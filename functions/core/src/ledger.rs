@@ -5,6 +5,7 @@
 
 mod entries;
 mod entry;
+mod position;
 mod state;
 
 use alloc::string::String;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::entries::Entries;
 pub use self::entry::{Attempt, Busy, Cancelled, EARLY, Entry, Judgement, Lease, Pen, Relation};
+pub use self::position::{List, Position, Round, Targets, Turn};
 pub use self::state::{Illegal, Opening, State, Step, next};
 use crate::digest;
 use crate::failure::{Identity, Subject};
@@ -128,12 +130,11 @@ impl Claim {
 
 /// What a conditional write came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "it is matched where it is made")]
-pub enum Swap {
+pub enum Swap<T = Entry> {
     /// It was stored.
     Stored,
     /// Another revision is stored, or none; nothing was changed.
-    Stale(Option<Entry>),
+    Stale(Option<T>),
 }
 
 /// What taking came to.
@@ -165,6 +166,13 @@ pub trait Ledger {
     /// Entries whose `wake` is not after `now`, those first that have waited longest, `most` at the most.
     /// It may miss the last moments' writes.
     async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble>;
+
+    /// The position of the search for what was never announced, read consistently. It never expires.
+    async fn position(&self) -> Result<Option<Position>, Trouble>;
+
+    /// Stores `position` if the stored revision is the one before `position.revision`, or if nothing is stored
+    /// and that is 1. Otherwise answers what is stored.
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble>;
 }
 
 /// What a write came to.
@@ -194,6 +202,18 @@ pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Troub
         Written::Claimed(Claim::new(entry, won_back))
     } else {
         Written::Stored(entry)
+    })
+}
+
+/// Keeps a position, and answers whether it is kept. As with [`write()`], one that meets itself is.
+///
+/// # Errors
+/// The ledger could not be reached.
+pub async fn keep<L: Ledger>(ledger: &L, position: &Position) -> Result<bool, Trouble> {
+    Ok(match ledger.keep(position).await? {
+        Swap::Stored => true,
+        Swap::Stale(stored) => stored
+            .is_some_and(|stored| stored.revision == position.revision && stored.by == position.by),
     })
 }
 

@@ -44,6 +44,15 @@ impl Time {
         )
     }
 
+    /// This much earlier; so is the beginning of time.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
     /// How much later `self` is than `earlier`; zero if it is not later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -92,6 +101,10 @@ mod tests {
     fn the_ends_of_time_are_walls() {
         let last = Time::from_millis(u64::MAX);
         assert_eq!(last.plus(Duration::from_secs(1)), last);
+        assert_eq!(
+            Time::default().minus(Duration::from_secs(1)),
+            Time::default()
+        );
         assert_eq!(Time::default().since(last), Duration::ZERO);
         assert_eq!(last.to_string(), "18446744073709551615 ms after 1970");
     }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Entries, Entry, Ledger, Pen, Swap, Take, Ticket};
+use redrive_core::ledger::{Entries, Entry, Ledger, Pen, Position, Swap, Take, Ticket};
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 
@@ -45,5 +45,13 @@ impl Ledger for Memory {
 
     async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
         Ok(self.lock().waking(now, most))
+    }
+
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        Ok(self.lock().position().cloned())
+    }
+
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+        Ok(self.lock().keep(position))
     }
 }

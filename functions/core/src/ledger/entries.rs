@@ -4,31 +4,37 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Entry, Pen, Swap, Take, Ticket};
+use super::{Entry, Pen, Position, Swap, Take, Ticket};
 use crate::failure::Subject;
 use crate::time::Time;
 
 /// Entries by the key of their subject. Whoever lends it out, behind a lock or not, has a
 /// [`Ledger`](super::Ledger) that keeps the contract.
 #[derive(Debug, Clone, Default)]
-pub struct Entries(BTreeMap<String, Entry>);
+pub struct Entries {
+    entries: BTreeMap<String, Entry>,
+    position: Option<Position>,
+}
 
 impl Entries {
     /// None yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self {
+            entries: BTreeMap::new(),
+            position: None,
+        }
     }
 
     /// Every entry, by the key of its subject.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.0.values()
+        self.entries.values()
     }
 
     /// [`Ledger::read`](super::Ledger::read).
     #[must_use]
     pub fn read(&self, subject: &Subject) -> Option<&Entry> {
-        self.0.get(&subject.key())
+        self.entries.get(&subject.key())
     }
 
     /// Forgets a subject, as TTL does.
@@ -39,26 +45,26 @@ impl Entries {
     /// [`Ledger::swap`](super::Ledger::swap).
     pub fn swap(&mut self, entry: &Entry) -> Swap {
         let key = entry.subject.key();
-        let stored = self.0.get(&key);
+        let stored = self.entries.get(&key);
         let replaces = stored.map_or(0, |stored| stored.revision);
         if entry.revision.checked_sub(1) != Some(replaces) {
             return Swap::Stale(stored.cloned());
         }
-        self.0.insert(key, entry.clone());
+        self.entries.insert(key, entry.clone());
         Swap::Stored
     }
 
     /// [`Ledger::take`](super::Ledger::take).
     pub fn take(&mut self, ticket: &Ticket, pen: Pen<'_>) -> Take {
         let key = ticket.subject.key();
-        let stored = self.0.get(&key);
+        let stored = self.entries.get(&key);
         let taken = stored
             .filter(|stored| stored.is_due(ticket, pen.now))
             .and_then(|stored| stored.take(pen).ok());
         let Some(taken) = taken else {
             return Take::Refused(stored.cloned());
         };
-        self.0.insert(key, taken.clone());
+        self.entries.insert(key, taken.clone());
         Take::Taken(taken)
     }
 
@@ -73,5 +79,21 @@ impl Entries {
         waking.sort_by_key(|entry| entry.wake);
         waking.truncate(most);
         waking
+    }
+
+    /// [`Ledger::position`](super::Ledger::position).
+    #[must_use]
+    pub const fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    /// [`Ledger::keep`](super::Ledger::keep).
+    pub fn keep(&mut self, position: &Position) -> Swap<Position> {
+        let replaces = self.position.as_ref().map_or(0, |stored| stored.revision);
+        if position.revision.checked_sub(1) != Some(replaces) {
+            return Swap::Stale(self.position.clone());
+        }
+        self.position = Some(position.clone());
+        Swap::Stored
     }
 }

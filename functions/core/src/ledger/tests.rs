@@ -852,6 +852,14 @@ impl Ledger for Told {
     async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Trouble> {
         Ok(vec![])
     }
+
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        Ok(None)
+    }
+
+    async fn keep(&self, _: &Position) -> Result<Swap<Position>, Trouble> {
+        Ok(Swap::Stored)
+    }
 }
 
 fn ready<T>(future: impl Future<Output = T>) -> T {
