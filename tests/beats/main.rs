@@ -14,6 +14,7 @@ mod cancels;
 mod delays;
 mod duplicates;
 mod failed_states;
+mod finds;
 mod kills;
 mod limits;
 mod lost;

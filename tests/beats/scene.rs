@@ -6,6 +6,7 @@ use std::time::Duration;
 use redrive_core::cancel::{Cancel, cancel};
 use redrive_core::event::Bounds;
 use redrive_core::failure::Subject;
+use redrive_core::find::{Found, Search};
 use redrive_core::handle::{Mode, Queue, Record, Redrive};
 use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, Pen, State, Terms, Ticket};
 use redrive_core::policy::Document;
@@ -19,6 +20,7 @@ use redrive_local::codepipeline::{
     Seed as StageSeed, SeedAction, SeedStage, StageStatus,
 };
 use redrive_local::desk::Region;
+use redrive_local::services::{Typed, Wire};
 use redrive_local::stepfunctions::{By, Outcome as Ends, Script, Seed, Status};
 use serde_json::Value;
 
@@ -225,6 +227,21 @@ impl Scene {
             .await
     }
 
+    /// A tick of the search, to be run.
+    pub(crate) async fn finding(
+        &self,
+        wire: &impl Wire,
+        search: &Search,
+    ) -> Result<Found, Trouble> {
+        let listings = Typed(wire);
+        self.with(async |redrive| {
+            redrive
+                .find(&listings, search, self.sweep_until.get())
+                .await
+        })
+        .await
+    }
+
     /// A person cancels, to be run.
     pub(crate) async fn cancelling(&self, cancelled: &Cancelled) -> Result<Cancel, Trouble> {
         let owner = self.owner();
@@ -261,6 +278,12 @@ impl Scene {
 
     pub(crate) fn sweep(&self) -> Swept {
         run(self.sweeping()).expect("it ends").expect("no trouble")
+    }
+
+    pub(crate) fn find(&self, search: &Search) -> Found {
+        run(self.finding(&self.world.desk, search))
+            .expect("it ends")
+            .expect("no trouble")
     }
 
     /// Delivers what the queue has by now.

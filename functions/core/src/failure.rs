@@ -369,6 +369,17 @@ impl StageStanding {
 }
 
 impl FailedExecution {
+    /// What TIMED_OUT itself says.
+    pub(crate) fn read_as_time_out(&mut self) {
+        self.error = Field::Known(String::from("States.Timeout"));
+        self.cause = Field::from_option(self.cause.known().cloned());
+        // The machine's own time ran out: it ended in no state at all, and no state failed. Which states
+        // ran then the history does not say either: its ExecutionTimedOut follows from none of them.
+        self.fail_state = Field::Known(false);
+        self.state = Field::Absent;
+        self.resource = Field::Absent;
+    }
+
     /// FAILED with neither error nor cause is not a failure without an error: every FAILED execution has
     /// one, and a reader without the KMS key is not shown it.
     pub(crate) fn withhold_where_both_are_missing(&mut self) {

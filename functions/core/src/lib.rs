@@ -22,8 +22,9 @@
 //! 6. **Settle.** What AWS answered ([`calls::outcome_of`]) moves the entry along the one
 //!    [transition table](ledger::next). An answer that never came is *unknown*: neither success nor failure.
 //!
-//! [`handle::Redrive`] plays these beats; [`sweep`] looks after what was left in the middle of them, and
-//! [`cancel`](mod@cancel) is how a person takes a retry back that waits between claim and act.
+//! [`handle::Redrive`] plays these beats; [`sweep`] looks after what was left in the middle of them, [`find`]
+//! hears of failures that were never announced, and [`cancel`](mod@cancel) is how a person takes a retry back
+//! that waits between claim and act.
 //!
 //! # Deciding
 //!
@@ -84,6 +85,7 @@ pub mod definition;
 mod digest;
 pub mod event;
 pub mod failure;
+pub mod find;
 pub mod foretell;
 pub mod handle;
 pub mod history;

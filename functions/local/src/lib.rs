@@ -4,7 +4,7 @@
 //!   them; where neither is, their behaviour is an option. They are passive: time and calls go in, answers
 //!   and the events of EventBridge come out.
 //! - [`memory`] is the ledger in memory.
-//! - [`services`] speaks to the two as the core asks, over any wire.
+//! - [`services`] speaks to the two as the core asks, over any wire, and lists what failed.
 //! - [`desk`] puts them together as the core's `Target`, `Queue` and `Clock`.
 //! - [`replay`] plays event files through the core against the desk.
 //! - [`serve`] answers the AWS JSON protocols over HTTP, for real SDKs and the AWS CLI.
@@ -24,6 +24,7 @@ pub mod api;
 pub mod codepipeline;
 mod dates;
 pub mod desk;
+mod listings;
 pub mod memory;
 pub mod rehearse;
 pub mod replay;

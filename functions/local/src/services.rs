@@ -17,7 +17,7 @@ use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::RetryMode;
 use serde_json::{Value, json};
 
-use crate::api::CallError;
+use crate::api::{ApiError, CallError, Place};
 
 /// Whatever carries a call to a service and brings its answer.
 #[expect(
@@ -27,6 +27,11 @@ use crate::api::CallError;
 pub trait Wire {
     /// Calls the service of an ARN, in its account and region.
     async fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError>;
+
+    /// The account and region whose targets are listed.
+    fn place(&self) -> Place {
+        Place::default()
+    }
 }
 
 /// The services behind a wire, with typed answers.
@@ -75,16 +80,23 @@ impl<W: Wire> Typed<'_, W> {
             Ok(answer) => Ok(Some(answer)),
             Err(CallError::Lost) => Err(Trouble::new(TroubleKind::Unreachable, operation)),
             Err(CallError::Api(error)) => {
-                let kind = match error.code() {
-                    code if is_gone(code) => return Ok(None),
-                    "ThrottlingException" => TroubleKind::Throttled,
-                    "AccessDeniedException" => TroubleKind::Denied,
-                    _ => TroubleKind::Unreachable,
-                };
-                Err(Trouble::new(kind, format!("{operation} {}", error.code())))
+                if is_gone(error.code()) {
+                    return Ok(None);
+                }
+                Err(refused(operation, &error))
             }
         }
     }
+}
+
+/// The trouble that a refusal is.
+pub(crate) fn refused(operation: &str, error: &ApiError) -> Trouble {
+    let kind = match error.code() {
+        "ThrottlingException" => TroubleKind::Throttled,
+        "AccessDeniedException" => TroubleKind::Denied,
+        _ => TroubleKind::Unreachable,
+    };
+    Trouble::new(kind, format!("{operation} {}", error.code()))
 }
 
 impl<W: Wire> Executions for Typed<'_, W> {
@@ -203,18 +215,18 @@ impl<W: Wire> Pipelines for Typed<'_, W> {
 }
 
 /// The name in a pipeline's ARN.
-fn name(pipeline: &str) -> Option<&str> {
+pub(crate) fn name(pipeline: &str) -> Option<&str> {
     pipeline.rsplit(':').next()
 }
 
 /// Asks for the page after the one that gave a token.
-fn go_on(body: &mut Value, token: Option<String>) {
+pub(crate) fn go_on(body: &mut Value, token: Option<String>) {
     if let (Some(token), Some(body)) = (token, body.as_object_mut()) {
         body.insert("nextToken".into(), token.into());
     }
 }
 
-fn page<T>(answer: &Value, key: &str, item: impl FnMut(&Value) -> T) -> Page<T> {
+pub(crate) fn page<T>(answer: &Value, key: &str, item: impl FnMut(&Value) -> T) -> Page<T> {
     Page {
         items: list(answer, key).iter().map(item).collect(),
         next: text(answer, "nextToken"),
@@ -257,7 +269,7 @@ fn history_event(event: &Value) -> HistoryEvent {
     }
 }
 
-fn action_run(run: &Value) -> ActionRun {
+pub(crate) fn action_run(run: &Value) -> ActionRun {
     let result = run
         .pointer("/output/executionResult")
         .unwrap_or(&Value::Null);
@@ -280,11 +292,11 @@ fn action_run(run: &Value) -> ActionRun {
     }
 }
 
-fn text(value: &Value, key: &str) -> Option<String> {
+pub(crate) fn text(value: &Value, key: &str) -> Option<String> {
     value.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
-fn count(value: &Value, key: &str) -> u32 {
+pub(crate) fn count(value: &Value, key: &str) -> u32 {
     value
         .get(key)
         .and_then(Value::as_u64)
@@ -292,7 +304,7 @@ fn count(value: &Value, key: &str) -> u32 {
         .unwrap_or_default()
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value
         .get(key)
         .and_then(Value::as_array)

@@ -184,15 +184,7 @@ pub(super) fn hear(
         moved_on: None,
     };
     match failed.status {
-        ExecutionStatus::TimedOut => {
-            failed.error = Field::Known("States.Timeout".to_owned());
-            failed.cause = Field::from_option(failed.cause.known().cloned());
-            // The machine's own time ran out: it ended in no state at all, and no state failed. Which states
-            // ran then the history does not say either: its ExecutionTimedOut follows from none of them.
-            failed.fail_state = Field::Known(false);
-            failed.state = Field::Absent;
-            failed.resource = Field::Absent;
-        }
+        ExecutionStatus::TimedOut => failed.read_as_time_out(),
         ExecutionStatus::Failed => {
             // An event that has the one key has them both.
             if failed.error.known().is_some() && failed.cause.is_unknown() {

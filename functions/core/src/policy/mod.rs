@@ -96,13 +96,19 @@ impl Document {
     /// policies whose `match` names other targets.
     #[must_use]
     pub fn policy_index(&self, subject: &Subject) -> Option<usize> {
-        let (service, account, region, name) = (
+        self.index_of(
             subject.service(),
             subject.account(),
             subject.region(),
             subject.target(),
         );
         self.first_for(service, account, region, name)
+    }
+
+    /// Whether some policy applies to a target, by its name.
+    #[must_use]
+    pub fn manages(&self, service: Service, account: &str, region: &str, name: &str) -> bool {
+        self.first_for(service, account, region, name).is_some()
     }
 
     fn first_for(

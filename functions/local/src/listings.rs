@@ -1,0 +1,181 @@
+//! The calls that list what failed, over any wire.
+
+use std::collections::BTreeSet;
+
+use redrive_core::failure::ExecutionStatus;
+use redrive_core::find::{
+    ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing, Listings, Look, failed_stages,
+};
+use redrive_core::reads::{Page, is_gone};
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+use serde_json::{Value, json};
+
+use crate::api::CallError;
+use crate::services::{Typed, Wire, action_run, count, go_on, list, name, page, refused, text};
+
+impl<W: Wire> Typed<'_, W> {
+    async fn look(&self, arn: &str, operation: &str, body: &Value) -> Look<Value> {
+        match self.0.call(arn, operation, body).await {
+            Ok(answer) => Ok(Listing::Shown(answer)),
+            Err(CallError::Lost) => Err(Trouble::new(TroubleKind::Unreachable, operation)),
+            Err(CallError::Api(error)) => match error.code() {
+                code if is_gone(code) => Ok(Listing::Gone),
+                "InvalidToken" | "InvalidNextTokenException" => Ok(Listing::Expired),
+                _ => Err(refused(operation, &error)),
+            },
+        }
+    }
+
+    /// The ARN of a service where targets are listed.
+    fn anything(&self, service: &str) -> String {
+        let place = self.0.place();
+        format!(
+            "arn:{}:{service}:{}:{}",
+            place.partition, place.region, place.account
+        )
+    }
+}
+
+impl<W: Wire> Listings for Typed<'_, W> {
+    async fn machines(&self, token: Option<String>) -> Look<Page<String>> {
+        let mut body = json!({ "maxResults": 100 });
+        go_on(&mut body, token);
+        let anything = format!("{}:stateMachine", self.anything("states"));
+        let answer = self.look(&anything, "ListStateMachines", &body).await?;
+        Ok(seen(answer, |answer| Page {
+            items: list(&answer, "stateMachines")
+                .iter()
+                .filter(|machine| text(machine, "type").as_deref() == Some("STANDARD"))
+                .filter_map(|machine| text(machine, "stateMachineArn"))
+                .collect(),
+            next: text(&answer, "nextToken"),
+        }))
+    }
+
+    async fn executions(
+        &self,
+        machine: &str,
+        status: ExecutionStatus,
+        token: Option<String>,
+    ) -> Look<Page<ListedExecution>> {
+        let mut body = json!({
+            "stateMachineArn": machine,
+            "statusFilter": status.as_str(),
+            "maxResults": 1000,
+        });
+        go_on(&mut body, token);
+        let answer = self.look(machine, "ListExecutions", &body).await?;
+        Ok(seen(answer, |answer| {
+            page(&answer, "executions", |execution| ListedExecution {
+                arn: text(execution, "executionArn").unwrap_or_default(),
+                started: time(execution, "startDate").unwrap_or_default(),
+                stopped: time(execution, "stopDate"),
+                redrive_count: Some(count(execution, "redriveCount")),
+                version_arn: text(execution, "stateMachineVersionArn"),
+            })
+        }))
+    }
+
+    async fn pipelines(&self, token: Option<String>) -> Look<Page<ListedPipeline>> {
+        let mut body = json!({ "maxResults": 100 });
+        go_on(&mut body, token);
+        let anything = self.anything("codepipeline");
+        let somewhere = format!("{anything}:any");
+        let answer = self.look(&somewhere, "ListPipelines", &body).await?;
+        Ok(seen(answer, |answer| {
+            page(&answer, "pipelines", |pipeline| ListedPipeline {
+                arn: format!("{anything}:{}", text(pipeline, "name").unwrap_or_default()),
+                parallel: text(pipeline, "executionMode").as_deref() == Some("PARALLEL"),
+            })
+        }))
+    }
+
+    async fn stages(&self, pipeline: &str) -> Look<Vec<ListedStage>> {
+        let body = json!({ "name": name(pipeline) });
+        let answer = self.look(pipeline, "GetPipelineState", &body).await?;
+        Ok(seen(answer, |answer| {
+            list(&answer, "stageStates")
+                .iter()
+                .filter_map(failed_stage)
+                .collect()
+        }))
+    }
+
+    async fn runs(&self, pipeline: &str, token: Option<String>) -> Look<Page<ListedRun>> {
+        let mut body = json!({ "pipelineName": name(pipeline) });
+        go_on(&mut body, token);
+        let answer = self.look(pipeline, "ListPipelineExecutions", &body).await?;
+        Ok(seen(answer, |answer| Page {
+            items: list(&answer, "pipelineExecutionSummaries")
+                .iter()
+                .filter(|run| text(run, "status").as_deref() == Some("Failed"))
+                .map(|run| ListedRun {
+                    execution_id: text(run, "pipelineExecutionId").unwrap_or_default(),
+                    started: time(run, "startTime").unwrap_or_default(),
+                    updated: time(run, "lastUpdateTime").unwrap_or_default(),
+                })
+                .collect(),
+            next: text(&answer, "nextToken"),
+        }))
+    }
+
+    async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> Look<Vec<ListedStage>> {
+        let body = json!({
+            "pipelineName": name(pipeline),
+            "filter": { "pipelineExecutionId": run.execution_id },
+        });
+        let answer = self.look(pipeline, "ListActionExecutions", &body).await?;
+        Ok(seen(answer, |answer| {
+            let runs: Vec<_> = list(&answer, "actionExecutionDetails")
+                .iter()
+                .map(action_run)
+                .collect();
+            failed_stages(run, &runs)
+        }))
+    }
+}
+
+fn seen<T>(answer: Listing<Value>, read: impl FnOnce(Value) -> T) -> Listing<T> {
+    match answer {
+        Listing::Shown(answer) => Listing::Shown(read(answer)),
+        Listing::Gone => Listing::Gone,
+        Listing::Expired => Listing::Expired,
+    }
+}
+
+/// A stage of GetPipelineState, if the execution that it shows has failed in it. Where no action ever ran it says
+/// nothing of when, and has nothing to retry.
+fn failed_stage(stage: &Value) -> Option<ListedStage> {
+    let latest = stage.get("latestExecution")?;
+    let failed = latest.get("status").and_then(Value::as_str) == Some("Failed");
+    let runs: Vec<&Value> = list(stage, "actionStates")
+        .iter()
+        .filter_map(|action| action.get("latestExecution"))
+        .collect();
+    let ended = runs
+        .iter()
+        .filter_map(|run| time(run, "lastStatusChange"))
+        .max()?;
+    failed.then(|| ListedStage {
+        stage: text(stage, "stageName").unwrap_or_default(),
+        execution_id: text(latest, "pipelineExecutionId").unwrap_or_default(),
+        ended,
+        failed: runs
+            .iter()
+            .filter(|run| text(run, "status").as_deref() == Some("Failed"))
+            .filter_map(|run| text(run, "actionExecutionId"))
+            .collect::<BTreeSet<_>>(),
+    })
+}
+
+/// A date of the API: seconds since the epoch, with a fraction.
+fn time(value: &Value, key: &str) -> Option<Time> {
+    let seconds = value.get(key)?.as_f64()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a date after 1970"
+    )]
+    Some(Time::from_millis((seconds * 1000.0).round() as u64))
+}
