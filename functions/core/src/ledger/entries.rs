@@ -39,7 +39,7 @@ impl Entries {
 
     /// Forgets a subject, as TTL does.
     pub fn remove(&mut self, subject: &Subject) -> Option<Entry> {
-        self.0.remove(&subject.key())
+        self.entries.remove(&subject.key())
     }
 
     /// [`Ledger::swap`](super::Ledger::swap).

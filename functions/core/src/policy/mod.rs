@@ -96,7 +96,7 @@ impl Document {
     /// policies whose `match` names other targets.
     #[must_use]
     pub fn policy_index(&self, subject: &Subject) -> Option<usize> {
-        self.index_of(
+        let (service, account, region, name) = (
             subject.service(),
             subject.account(),
             subject.region(),

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::handle::{Clock, Outcome, Queue, Redrive, Standing, Target};
-use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Swap, Take, Ticket};
+use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
 use redrive_core::reads::{Learned, Reads};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use serde_json::Value;
 
 use super::weather::Class;
-use super::world::{Deployed, Next, Retry, World, name};
-use crate::api::{ApiError, CallError};
+use super::world::{Deployed, Next, Retry, World, name, place};
+use crate::api::{ApiError, CallError, Place};
 use crate::services::{self, Typed, Wire, service_of};
 
 /// What a function's process keeps from one handling to the next.
@@ -188,6 +188,20 @@ impl Ledger for Hand<'_> {
             .await
     }
 
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        self.ledger("GetItem", false, |world| {
+            world.entries.borrow().position().cloned()
+        })
+        .await
+    }
+
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+        self.ledger("PutItem", true, |world| {
+            world.entries.borrow_mut().keep(position)
+        })
+        .await
+    }
+
     async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
         self.ledger("Query", false, |world| {
             let mut waking = world.entries.borrow().waking(now, most);
@@ -202,6 +216,10 @@ impl Ledger for Hand<'_> {
 }
 
 impl Wire for Hand<'_> {
+    fn place(&self) -> Place {
+        place()
+    }
+
     async fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError> {
         self.away().await;
         if self.world.comes(Class::ReadFails) {

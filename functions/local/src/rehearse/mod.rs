@@ -26,6 +26,7 @@ use std::time::Duration;
 use redrive_core::cancel::cancel;
 use redrive_core::event::Bounds;
 use redrive_core::failure::Subject;
+use redrive_core::find::{Found, Search};
 use redrive_core::handle::{Clock, Mode, Record};
 use redrive_core::ledger::{Cancelled, Pen, State, Ticket};
 use redrive_core::policy::Document;
@@ -42,6 +43,7 @@ use self::promises::is_same;
 pub use self::weather::Class;
 use self::weather::Weather;
 use self::world::{Deployed, Next, World, name};
+use crate::services::Typed;
 
 /// When every rehearsal begins.
 const START: Time = Time::from_millis(1_795_000_000_000);
@@ -173,7 +175,7 @@ pub fn rehearse_many(first: u64, seeds: u64, faults: Option<&[Class]>) -> Census
 /// What a handling came to.
 enum Ended {
     Handled(Result<Record, Trouble>),
-    Swept(Result<Swept, Trouble>),
+    Swept(Result<Swept, Trouble>, Box<Result<Found, Trouble>>),
     /// A person cancelled, or could not.
     Person,
 }
@@ -215,8 +217,6 @@ struct Run<'w> {
     reasons: BTreeSet<Reason>,
     /// Since when nothing goes wrong any more.
     healed: Option<Time>,
-    /// Events that were lost or came to the dead-letter queue.
-    lost: Vec<(Rc<[u8]>, Time)>,
     /// Whether anything happened since the last tick.
     stirred: bool,
     quiet_ticks: u32,
@@ -232,7 +232,6 @@ impl<'w> Run<'w> {
             counter: 0,
             reasons: BTreeSet::new(),
             healed: None,
-            lost: Vec::new(),
             stirred: false,
             quiet_ticks: 0,
         }
@@ -321,14 +320,10 @@ impl<'w> Run<'w> {
         let mut bytes = event.to_string().into_bytes();
         if world.comes(Class::EventMalformed) {
             let cut = world.weather.borrow_mut().one_of(bytes.len());
-            let whole: Rc<[u8]> = bytes.clone().into();
             bytes.truncate(cut);
-            // What was cut off is lost.
-            self.lost.push((whole, emitted));
         }
         let bytes: Rc<[u8]> = bytes.into();
         if world.comes(Class::EventLost) {
-            self.lost.push((bytes, emitted));
             return;
         }
         let times = 1 + u32::from(world.comes(Class::EventDoubled));
@@ -392,16 +387,6 @@ impl<'w> Run<'w> {
         world.deploy(self.sound.clone());
         self.healed = Some(world.now());
         self.stirred = true;
-        for (bytes, emitted) in std::mem::take(&mut self.lost) {
-            world.plan(
-                world.now(),
-                Next::Event {
-                    bytes,
-                    emitted,
-                    tries: 1,
-                },
-            );
-        }
     }
 
     /// An actor enters.
@@ -496,7 +481,13 @@ impl<'w> Run<'w> {
         let name = hand.owner.0.clone();
         let future = Box::pin(async move {
             let until = hand.now().plus(Duration::from_secs(45));
-            Ended::Swept(hand.redrive().sweep(100, until).await)
+            let swept = hand.redrive().sweep(100, until).await;
+            let search = Search {
+                since: Some(START),
+                ..Search::default()
+            };
+            let found = hand.redrive().find(&Typed(&hand), &search, until).await;
+            Ended::Swept(swept, Box::new(found))
         });
         self.start(future, name, Work::Sweep, Duration::from_secs(90));
     }
@@ -577,31 +568,70 @@ impl<'w> Run<'w> {
                 self.learn(&record);
                 return;
             }
-            Ended::Swept(Ok(swept)) => {
-                world.tell(|| {
-                    format!(
-                        "    {}: {} requeued, {} taken over, {} lost, {} troubled",
-                        task.name,
-                        swept.requeued,
-                        swept.records.len(),
-                        swept.lost,
-                        swept.troubled.len()
-                    )
-                });
-                for record in &swept.records {
-                    self.learn(record);
+            Ended::Swept(swept, found) => {
+                match swept {
+                    Ok(swept) => self.swept(&task.name, &swept),
+                    Err(trouble) => self.trouble(&task.name, &trouble),
                 }
-                for (_, trouble) in &swept.troubled {
-                    self.no_bug(trouble);
+                match *found {
+                    Ok(found) => self.found(&task.name, &found),
+                    Err(trouble) => self.trouble(&task.name, &trouble),
                 }
                 return;
             }
             Ended::Person => return,
-            Ended::Handled(Err(trouble)) | Ended::Swept(Err(trouble)) => trouble,
+            Ended::Handled(Err(trouble)) => trouble,
         };
-        world.tell(|| format!("    {}: {trouble}", task.name));
-        self.no_bug(&trouble);
+        self.trouble(&task.name, &trouble);
         self.again(task.work);
+    }
+
+    fn trouble(&self, name: &str, trouble: &Trouble) {
+        self.world.tell(|| format!("    {name}: {trouble}"));
+        self.no_bug(trouble);
+    }
+
+    fn swept(&mut self, name: &str, swept: &Swept) {
+        self.world.tell(|| {
+            format!(
+                "    {name}: {} requeued, {} taken over, {} lost, {} troubled",
+                swept.requeued,
+                swept.records.len(),
+                swept.lost,
+                swept.troubled.len()
+            )
+        });
+        for record in &swept.records {
+            self.learn(record);
+        }
+        for (_, trouble) in &swept.troubled {
+            self.no_bug(trouble);
+        }
+    }
+
+    fn found(&mut self, name: &str, found: &Found) {
+        self.world.tell(|| {
+            format!(
+                "    {name}: {} seen, {} known, {} found, {} troubled, {} unread",
+                found.seen,
+                found.known,
+                found.records.len(),
+                found.troubled.len(),
+                found.unread.len()
+            )
+        });
+        // What was left for the next tick is something to tick for.
+        self.stirred |= found.more
+            || !found.records.is_empty()
+            || !found.troubled.is_empty()
+            || !found.unread.is_empty();
+        for record in &found.records {
+            self.learn(record);
+        }
+        let troubles = found.troubled.iter().map(|(_, trouble)| trouble);
+        for trouble in troubles.chain(found.unread.iter().map(|(_, trouble)| trouble)) {
+            self.no_bug(trouble);
+        }
     }
 
     fn learn(&mut self, record: &Record) {
@@ -638,9 +668,8 @@ impl<'w> Run<'w> {
                     },
                 );
             }
-            Work::Event { bytes, emitted, .. } => {
+            Work::Event { .. } => {
                 world.tell(|| "an event comes to the dead-letter queue".into());
-                self.lost.push((bytes, emitted));
             }
             Work::Message {
                 ticket,

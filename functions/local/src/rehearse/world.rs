@@ -133,16 +133,7 @@ impl World {
         };
         let seed = weather.fork().u64(..);
         let (stepfunctions, codepipeline) = coins(&mut weather, lag);
-        let region = Region::with_options(
-            &Place {
-                partition: "aws".into(),
-                region: REGION.into(),
-                account: ACCOUNT.into(),
-            },
-            seed,
-            stepfunctions,
-            codepipeline,
-        );
+        let region = Region::with_options(&place(), seed, stepfunctions, codepipeline);
         Self {
             now: Cell::new(now),
             counter: Cell::new(0),
@@ -375,6 +366,15 @@ impl World {
             self.promises.borrow_mut().effect(retry, &before, at);
         }
         answer
+    }
+}
+
+/// The one account and region.
+pub(super) fn place() -> Place {
+    Place {
+        partition: "aws".into(),
+        region: REGION.into(),
+        account: ACCOUNT.into(),
     }
 }
 
