@@ -39,8 +39,7 @@ impl<C: Clock> Target for Services<C> {
     }
 
     async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
-        let entry = claim.entry();
-        self.reads().look(&entry.subject, &entry.identity).await
+        self.reads().look(claim.entry()).await
     }
 
     async fn act(&self, claim: &Claim) -> Outcome {

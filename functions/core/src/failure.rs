@@ -182,6 +182,8 @@ pub struct StageStanding {
     pub structure_changed: bool,
     /// Actions of the stage that still run.
     pub in_progress: u32,
+    /// The action executions in which they do.
+    pub running: BTreeSet<String>,
     /// How often the stage was retried in this execution, by whomever: what `retryStageMetadata` says.
     pub retried: u32,
     /// The stage retries itself once (`onFailure: RETRY`), and has not done so yet.
@@ -319,17 +321,28 @@ impl Failure {
 }
 
 impl Description {
-    /// How the execution stands to a claim on its failure after `redrive_count` redrives.
+    /// How the execution stands to a claim on its failure after `redrive_count` redrives. None: it is shown as
+    /// it was before that failure.
     #[must_use]
-    pub fn standing(&self, redrive_count: u32) -> Standing {
-        match self.status.as_str() {
+    pub fn standing(&self, redrive_count: u32) -> Option<Standing> {
+        if self.is_before(redrive_count) {
+            return None;
+        }
+        Some(match self.status.as_str() {
             "SUCCEEDED" => Standing::Succeeded,
             _ if self.redrive_count != redrive_count => Standing::Moved,
             "ABORTED" => Standing::Over(Reason::Aborted),
             "FAILED" | "TIMED_OUT" if self.redrivable == Redrivable::Yes => Standing::Same,
-            "FAILED" | "TIMED_OUT" => Standing::Over(Reason::NotRedrivable),
-            _ => Standing::Moved,
-        }
+            _ => Standing::Over(Reason::NotRedrivable),
+        })
+    }
+
+    /// Whether it is shown as it was before its failure after `redrive_count` redrives: DescribeExecution is
+    /// eventually consistent. What runs after so many redrives has not failed after them.
+    #[must_use]
+    pub fn is_before(&self, redrive_count: u32) -> bool {
+        let runs = matches!(self.status.as_str(), "RUNNING" | "PENDING_REDRIVE");
+        self.redrive_count < redrive_count || (runs && self.redrive_count == redrive_count)
     }
 
     /// Why an execution is no longer the failure that an event announced, if it is not.
@@ -348,23 +361,29 @@ impl Description {
 }
 
 impl StageStanding {
-    /// How the stage stands to a claim on the failure of the actions `ids`.
+    /// How the stage stands to a claim on the failure of the actions `ids`, before which those of `earlier`
+    /// failed. None: it is shown as it was before that failure, since CodePipeline's answers may lag behind.
     #[must_use]
-    pub fn compared(&self, ids: &BTreeSet<String>) -> Standing {
-        let same = self
-            .failed
-            .iter()
-            .filter_map(|action| action.id.as_ref())
-            .any(|id| ids.contains(id));
-        match self.not_ours() {
+    pub fn compared(&self, ids: &BTreeSet<String>, earlier: &BTreeSet<&str>) -> Option<Standing> {
+        let failed = || self.failed.iter().filter_map(|action| action.id.as_ref());
+        let failed_in = failed().any(|id| ids.contains(id));
+        let was = |id: &String| earlier.contains(id.as_str());
+        let before =
+            || !self.running.is_disjoint(ids) || self.running.iter().any(was) || failed().any(was);
+        Some(match self.not_ours() {
             Some(Reason::Succeeded) => Standing::Succeeded,
+            // What failed is not run again by itself, so that an action beside it has not ended yet.
+            Some(Reason::Running | Reason::ActionsInProgress) if failed_in || before() => {
+                return None;
+            }
             Some(Reason::Running | Reason::ActionsInProgress) => Standing::Moved,
             Some(reason) => Standing::Over(reason),
             None if self.structure_changed => Standing::Over(Reason::StructureChanged),
-            None if same => Standing::Same,
+            None if failed_in => Standing::Same,
+            None if before() => return None,
             // Other actions failed: it was retried since.
             None => Standing::Moved,
-        }
+        })
     }
 }
 
@@ -493,4 +512,132 @@ pub struct Description {
     pub cause: Field<String>,
     /// The execution that started it, by its input.
     pub parent: Field<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned;
+
+    use super::*;
+
+    fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+        ids.map(String::from).into()
+    }
+
+    #[test]
+    fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
+        use Standing::{Moved, Over, Same, Succeeded};
+        for (status, redrive_count, redrivable, expected) in [
+            ("FAILED", 2, Redrivable::Yes, Some(Same)),
+            ("TIMED_OUT", 2, Redrivable::Yes, Some(Same)),
+            (
+                "FAILED",
+                2,
+                Redrivable::No,
+                Some(Over(Reason::NotRedrivable)),
+            ),
+            (
+                "TIMED_OUT",
+                2,
+                Redrivable::ByMapRun,
+                Some(Over(Reason::NotRedrivable)),
+            ),
+            ("ABORTED", 2, Redrivable::Yes, Some(Over(Reason::Aborted))),
+            ("SUCCEEDED", 3, Redrivable::No, Some(Succeeded)),
+            ("RUNNING", 3, Redrivable::No, Some(Moved)),
+            ("FAILED", 3, Redrivable::Yes, Some(Moved)),
+            ("ABORTED", 3, Redrivable::Yes, Some(Moved)),
+            // Before it: it ran after the second redrive, or had failed before that.
+            ("RUNNING", 2, Redrivable::No, None),
+            ("PENDING_REDRIVE", 2, Redrivable::No, None),
+            ("FAILED", 1, Redrivable::Yes, None),
+            ("RUNNING", 1, Redrivable::No, None),
+        ] {
+            let shown = Description {
+                status: status.into(),
+                redrive_count,
+                redrivable,
+                error: Field::Absent,
+                cause: Field::Absent,
+                parent: Field::Absent,
+            };
+            assert_eq!(shown.standing(2), expected, "{status} {redrive_count}");
+            assert_eq!(
+                shown.is_before(2),
+                expected.is_none(),
+                "{status} {redrive_count}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
+        use StageStatus::{Cancelled, Failed, InProgress, Stopped, Succeeded};
+        let claimed = ids(["two", "too"]);
+        let earlier = BTreeSet::from(["one"]);
+        for (status, failed, running, edited, expected) in [
+            (Failed, &["two"][..], &[][..], false, Some(Standing::Same)),
+            (Failed, &["two", "three"], &[], false, Some(Standing::Same)),
+            (Failed, &["three"], &[], false, Some(Standing::Moved)),
+            (
+                Failed,
+                &["two"],
+                &[],
+                true,
+                Some(Standing::Over(Reason::StructureChanged)),
+            ),
+            (Succeeded, &[], &[], false, Some(Standing::Succeeded)),
+            (
+                Stopped,
+                &[],
+                &[],
+                false,
+                Some(Standing::Over(Reason::Stopped)),
+            ),
+            (
+                Cancelled,
+                &[],
+                &[],
+                false,
+                Some(Standing::Over(Reason::Canceled)),
+            ),
+            (InProgress, &[], &["three"], false, Some(Standing::Moved)),
+            (
+                InProgress,
+                &["three"],
+                &["four"],
+                false,
+                Some(Standing::Moved),
+            ),
+            (Failed, &["three"], &["four"], false, Some(Standing::Moved)),
+            // Before it: what failed still runs, or an action beside it, or what failed earlier is shown.
+            (InProgress, &[], &["two"], false, None),
+            (InProgress, &["two"], &["three"], false, None),
+            (Failed, &["two"], &["three"], false, None),
+            (InProgress, &[], &["one"], false, None),
+            (Failed, &["one"], &[], false, None),
+            (InProgress, &["one"], &["three"], false, None),
+        ] {
+            let shown = StageStanding {
+                status,
+                rollback: false,
+                stopped: false,
+                superseded: false,
+                structure_changed: edited,
+                in_progress: u32::try_from(running.len()).unwrap(),
+                running: running.iter().map(|id| (*id).to_owned()).collect(),
+                retried: 0,
+                retries_itself: false,
+                failed: failed
+                    .iter()
+                    .map(|id| FailedAction {
+                        id: Some((*id).to_owned()),
+                        ..FailedAction::default()
+                    })
+                    .collect(),
+            };
+            let standing = shown.compared(&claimed, &earlier);
+            assert_eq!(standing, expected, "{status:?} {failed:?} {running:?}");
+        }
+    }
 }

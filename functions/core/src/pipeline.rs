@@ -133,6 +133,11 @@ pub(crate) fn standing(
             matches!((run.pipeline_version, state.pipeline_version), (Some(then), Some(now)) if then != now)
         }),
         in_progress,
+        running: latest
+            .iter()
+            .filter(|run| run.status == "InProgress")
+            .filter_map(|run| run.action.id.clone())
+            .collect(),
         retried,
         retries_itself: declaration.retry_themselves.contains(stage) && !retried_itself,
         failed: latest

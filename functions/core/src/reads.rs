@@ -12,6 +12,7 @@ use crate::failure::{
     Description, Fact, FailedExecution, Failure, Field, Identity, Need, Standing, Subject, What,
 };
 use crate::history::{Ending, HistoryEvent, ending};
+use crate::ledger::Entry;
 use crate::pipeline::{ActionRun, Declaration, Declarations, StageState, standing};
 use crate::time::Time;
 use crate::trouble::{Trouble, TroubleKind};
@@ -132,36 +133,49 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
     pub async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
         let arn = failure.subject.arn();
         match (&failure.what, need) {
-            (What::Execution(_), Need::Description) => Ok(self
-                .executions
-                .describe(arn)
-                .await?
-                .map_or(Fact::Gone, Fact::Description)),
+            (What::Execution(failed), Need::Description) => {
+                Ok(match self.executions.describe(arn).await? {
+                    None => Fact::Gone,
+                    Some(shown) => match failed.redrive_count.known() {
+                        Some(count) if shown.is_before(*count) => Fact::NotYet,
+                        _ => Fact::Description(shown),
+                    },
+                })
+            }
             (What::Execution(failed), _) => self.ending(arn, failed, need).await,
             (What::Stage(_), _) => self.stage(&failure.subject).await,
         }
     }
 
-    /// Looks whether a subject still has the failure of this identity.
+    /// Looks whether a subject still has the failure that its entry is about.
     ///
     /// # Errors
     /// A service could not be reached, or does not show the failure yet.
-    pub async fn look(&self, subject: &Subject, identity: &Identity) -> Result<Standing, Trouble> {
+    pub async fn look(&self, entry: &Entry) -> Result<Standing, Trouble> {
         let gone = Standing::Over(Reason::Gone);
-        match identity {
+        let subject = &entry.subject;
+        let (standing, call) = match &entry.identity {
             Identity::RedriveCount(count) => {
-                let now = self.executions.describe(subject.arn()).await?;
-                Ok(now.map_or(gone, |now| now.standing(*count)))
+                let Some(now) = self.executions.describe(subject.arn()).await? else {
+                    return Ok(gone);
+                };
+                (now.standing(*count), "DescribeExecution")
             }
-            Identity::FailedActions(ids) => match self.stage(subject).await? {
-                Fact::Stage(now) => Ok(now.compared(ids)),
-                Fact::NotYet => Err(Trouble::new(
-                    TroubleKind::Unreachable,
-                    "ListActionExecutions does not show the stage yet",
-                )),
-                _ => Ok(gone),
-            },
-        }
+            Identity::FailedActions(ids) => {
+                let standing = match self.stage(subject).await? {
+                    Fact::Stage(now) => now.compared(ids, &entry.failed_earlier()),
+                    Fact::NotYet => None,
+                    _ => return Ok(gone),
+                };
+                (standing, "ListActionExecutions")
+            }
+        };
+        standing.ok_or_else(|| {
+            Trouble::new(
+                TroubleKind::Unreachable,
+                alloc::format!("{call} does not show the failure yet"),
+            )
+        })
     }
 
     /// How an execution ended. Whether in a Fail state the definition of its machine answers where that can

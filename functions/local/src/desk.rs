@@ -241,9 +241,7 @@ impl Target for Desk {
 
     async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
         let entry = claim.entry();
-        self.reads(&Typed(self))
-            .look(&entry.subject, &entry.identity)
-            .await
+        self.reads(&Typed(self)).look(entry).await
     }
 
     async fn act(&self, claim: &Claim) -> Outcome {

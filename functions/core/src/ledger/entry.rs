@@ -1,6 +1,6 @@
 //! The one item of a subject, and what each step makes of it.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -561,6 +561,20 @@ impl Entry {
             // A subject has one kind of identity for ever; the other is nothing to act on.
             _ => Relation::Earlier,
         }
+    }
+
+    /// The action executions that failed in earlier failures of a stage.
+    #[must_use]
+    pub fn failed_earlier(&self) -> BTreeSet<&str> {
+        let identities = self.attempts.iter().map(|attempt| &attempt.identity);
+        identities
+            .filter_map(|identity| match identity {
+                Identity::FailedActions(ids) => Some(ids),
+                Identity::RedriveCount(_) => None,
+            })
+            .flatten()
+            .map(String::as_str)
+            .collect()
     }
 
     /// Whether its retry is charged, and certainly was not made yet.

@@ -1,6 +1,6 @@
 //! A document's own tests: failures in normalised words, judged as the functions would judge them.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -262,6 +262,7 @@ fn stage_with(action: FailedAction) -> StageStanding {
         superseded: false,
         structure_changed: false,
         in_progress: 0,
+        running: BTreeSet::new(),
         retried: 0,
         retries_itself: false,
         failed: [action].into(),

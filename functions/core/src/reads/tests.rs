@@ -6,6 +6,8 @@ use core::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::failure::{ExecutionStatus, FailedAction, FailedStage, Field, Redrivable};
+use crate::ledger::{Judgement, Owner, Pen, Terms};
+use crate::verdict::Verdict;
 
 const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
 const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
@@ -437,6 +439,24 @@ fn a_stage_that_is_gone_costs_one_call() {
     assert_eq!(aws.calls(), ["GetPipelineState"]);
 }
 
+/// An entry about a failure.
+fn entry(subject: Subject, identity: Identity) -> Entry {
+    let judgement = Judgement {
+        subject,
+        identity,
+        failed_at: Time::default(),
+        retried_before: 0,
+        verdict: Verdict::ignore(Reason::Matched),
+        observed: false,
+    };
+    let pen = Pen {
+        owner: &Owner("a".into()),
+        now: Time::default(),
+        terms: &Terms::default(),
+    };
+    Entry::open(judgement, pen)
+}
+
 #[test]
 fn a_last_look_tells_what_is_gone_from_what_is_not_shown_yet() {
     let aws = Aws {
@@ -448,9 +468,10 @@ fn a_last_look_tells_what_is_gone_from_what_is_not_shown_yet() {
         (execution().subject, Identity::RedriveCount(0)),
         (stage("Removed").subject, ids.clone()),
     ] {
-        let standing = done(aws.reads(0).look(&subject, &identity)).unwrap();
+        let standing = done(aws.reads(0).look(&entry(subject, identity))).unwrap();
         assert_eq!(standing, Standing::Over(Reason::Gone));
     }
-    let trouble = done(aws.reads(0).look(&stage("Build").subject, &ids)).unwrap_err();
+    let entry = entry(stage("Build").subject, ids);
+    let trouble = done(aws.reads(0).look(&entry)).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Unreachable);
 }

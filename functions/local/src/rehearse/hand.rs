@@ -316,10 +316,7 @@ impl Target for Hand<'_> {
     async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
         let entry = claim.entry();
         let asked = self.world.now();
-        let standing = self
-            .reads(&Typed(self))
-            .look(&entry.subject, &entry.identity)
-            .await;
+        let standing = self.reads(&Typed(self)).look(entry).await;
         self.knows(&entry.subject, asked);
         standing
     }
