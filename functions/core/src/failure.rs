@@ -330,7 +330,7 @@ impl Description {
         }
         Some(match self.status.as_str() {
             "SUCCEEDED" => Standing::Succeeded,
-            _ if self.redrive_count != redrive_count => Standing::Moved,
+            _ if self.redrive_count != redrive_count => Standing::Moved(self.redrive_count),
             "ABORTED" => Standing::Over(Reason::Aborted),
             "FAILED" | "TIMED_OUT" if self.redrivable == Redrivable::Yes => Standing::Same,
             _ => Standing::Over(Reason::NotRedrivable),
@@ -376,13 +376,13 @@ impl StageStanding {
             Some(Reason::Running | Reason::ActionsInProgress) if failed_in || before() => {
                 return None;
             }
-            Some(Reason::Running | Reason::ActionsInProgress) => Standing::Moved,
+            Some(Reason::Running | Reason::ActionsInProgress) => Standing::Moved(self.retried),
             Some(reason) => Standing::Over(reason),
             None if self.structure_changed => Standing::Over(Reason::StructureChanged),
             None if failed_in => Standing::Same,
             None if before() => return None,
             // Other actions failed: it was retried since.
-            None => Standing::Moved,
+            None => Standing::Moved(self.retried),
         })
     }
 }
@@ -489,8 +489,8 @@ pub enum Fact {
 pub enum Standing {
     /// The failure of the claim, unchanged.
     Same,
-    /// It was retried since, by whomever: it runs, or has failed anew.
-    Moved,
+    /// It was retried since, by whomever: it runs, or has failed anew. AWS counts so many retries by now.
+    Moved(u32),
     /// It succeeded.
     Succeeded,
     /// A person ended it, or AWS will never retry it; the reason says which.
@@ -544,9 +544,9 @@ mod tests {
             ),
             ("ABORTED", 2, Redrivable::Yes, Some(Over(Reason::Aborted))),
             ("SUCCEEDED", 3, Redrivable::No, Some(Succeeded)),
-            ("RUNNING", 3, Redrivable::No, Some(Moved)),
-            ("FAILED", 3, Redrivable::Yes, Some(Moved)),
-            ("ABORTED", 3, Redrivable::Yes, Some(Moved)),
+            ("RUNNING", 3, Redrivable::No, Some(Moved(3))),
+            ("FAILED", 4, Redrivable::Yes, Some(Moved(4))),
+            ("ABORTED", 3, Redrivable::Yes, Some(Moved(3))),
             // Before it: it ran after the second redrive, or had failed before that.
             ("RUNNING", 2, Redrivable::No, None),
             ("PENDING_REDRIVE", 2, Redrivable::No, None),
@@ -578,7 +578,7 @@ mod tests {
         for (status, failed, running, edited, expected) in [
             (Failed, &["two"][..], &[][..], false, Some(Standing::Same)),
             (Failed, &["two", "three"], &[], false, Some(Standing::Same)),
-            (Failed, &["three"], &[], false, Some(Standing::Moved)),
+            (Failed, &["three"], &[], false, Some(Standing::Moved(5))),
             (
                 Failed,
                 &["two"],
@@ -601,15 +601,21 @@ mod tests {
                 false,
                 Some(Standing::Over(Reason::Canceled)),
             ),
-            (InProgress, &[], &["three"], false, Some(Standing::Moved)),
+            (InProgress, &[], &["three"], false, Some(Standing::Moved(5))),
             (
                 InProgress,
                 &["three"],
                 &["four"],
                 false,
-                Some(Standing::Moved),
+                Some(Standing::Moved(5)),
             ),
-            (Failed, &["three"], &["four"], false, Some(Standing::Moved)),
+            (
+                Failed,
+                &["three"],
+                &["four"],
+                false,
+                Some(Standing::Moved(5)),
+            ),
             // Before it: what failed still runs, or an action beside it, or what failed earlier is shown.
             (InProgress, &[], &["two"], false, None),
             (InProgress, &["two"], &["three"], false, None),
@@ -626,7 +632,7 @@ mod tests {
                 structure_changed: edited,
                 in_progress: u32::try_from(running.len()).unwrap(),
                 running: running.iter().map(|id| (*id).to_owned()).collect(),
-                retried: 0,
+                retried: 5,
                 retries_itself: false,
                 failed: failed
                     .iter()

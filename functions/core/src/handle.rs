@@ -337,8 +337,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             let entry = claim.entry();
             let settled = match standing {
                 Standing::Same => None,
-                Standing::Moved if uncertain => Some((entry.confirm(pen), Done::Confirmed)),
-                Standing::Moved => Some((entry.give_up(Reason::MovedOn, true, pen), Done::GaveUp)),
+                Standing::Moved(_) if uncertain => Some((entry.confirm(pen), Done::Confirmed)),
+                Standing::Moved(retried) => Some((entry.move_on(retried, pen), Done::GaveUp)),
                 Standing::Succeeded if uncertain => {
                     Some((entry.recover(None, pen), Done::Recovered))
                 }
@@ -372,7 +372,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             Outcome::Unknown => entry.lose(pen),
             // An earlier call of ours may be why AWS refuses this one.
             Outcome::Refused(_)
-                if uncertain && matches!(self.target.look(&claim).await, Ok(Standing::Moved)) =>
+                if uncertain
+                    && matches!(self.target.look(&claim).await, Ok(Standing::Moved(_))) =>
             {
                 entry.confirm(pen)
             }

@@ -460,6 +460,19 @@ impl Entry {
         Ok(entry)
     }
 
+    /// It had moved on before it was retried: AWS counts `retried` by now. In a subject's first entry they count for
+    /// every rule, as if they had been there before it: an older entry may have been lost.
+    ///
+    /// # Errors
+    /// There was nothing pending.
+    pub fn move_on(&self, retried: u32, pen: Pen<'_>) -> Result<Self, Illegal> {
+        let mut entry = self.give_up(Reason::MovedOn, true, pen)?;
+        if self.failure == 1 {
+            entry.before = self.before.max(retried);
+        }
+        Ok(entry)
+    }
+
     /// A person will not have it retried. The charge is given back, unless an earlier call is in doubt.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ pub(super) struct Actor {
     pub(super) role: Role,
     /// The runs, counted from 0, whose failure nobody may retry, and why.
     pub(super) hands_off: BTreeMap<u32, &'static str>,
+    /// The action whose failure is a person's decision.
+    pub(super) approval: Option<&'static str>,
 }
 
 /// What is put into the emulator when it begins.
@@ -161,6 +163,7 @@ fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
             ..Seed::new(arn, Status::Running, start_ms + begins_after_ms, 0)
         })),
         hands_off,
+        approval: None,
     }
 }
 
@@ -180,7 +183,6 @@ fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
         1 => on_failure = Some(OnFailure::Retry(RetryMode::FailedActions)),
         2 => {
             category = "Approval";
-            everything("a person rejected it");
         }
         _ => {}
     }
@@ -252,6 +254,7 @@ fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
             ..StageSeed::default()
         })),
         hands_off,
+        approval: (category == "Approval").then_some("Action0"),
     }
 }
 

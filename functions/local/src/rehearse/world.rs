@@ -283,12 +283,18 @@ impl World {
                     .filter(|action| action.status == Some(ActionStatus::Failed))
                     .filter_map(|action| action.action_execution_id.clone());
                 let scripted = actor.and_then(|actor| actor.hands_off.get(&0).copied());
+                let approval = actor.and_then(|actor| actor.approval);
+                let rejected = shown.actions.iter().any(|action| {
+                    Some(action.name.as_str()) == approval
+                        && action.status == Some(ActionStatus::Failed)
+                });
                 Some(Truth {
                     failed: failed.then(|| Identity::FailedActions(ids.collect())),
                     succeeded: shown.status == StageStatus::Succeeded,
                     hands_off: match shown.status {
                         StageStatus::Stopped | StageStatus::Stopping => Some("a person stopped it"),
                         StageStatus::Cancelled => Some("it was canceled"),
+                        _ if rejected => Some("a person rejected it"),
                         _ => scripted,
                     },
                     ours: shown
