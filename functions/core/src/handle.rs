@@ -129,7 +129,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     (None, true) => Spent::Nothing,
                     (None, false) => Spent::Unread,
                 };
-                let need = match decide(self.document, &failure, spent) {
+                let need = match self.ask_or_decide(&failure, spent, &record) {
                     Answer::Entry => {
                         stored = self.ledger.read(&failure.subject).await?;
                         read = true;
@@ -216,6 +216,20 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             TroubleKind::Unreachable,
             "the ledger entry changed at every try",
         ))
+    }
+
+    /// Decides, unless the event is so old that what it announced may be long past, and even its entry: then the
+    /// ledger is read first, and where it knows nothing, the execution. A stage is read in any case.
+    fn ask_or_decide(&self, failure: &Failure, spent: Spent<'_>, record: &Record) -> Answer {
+        let late = failure.subject.service() == Service::StepFunctions
+            && self.clock.now().since(failure.at) >= self.terms.late;
+        match spent {
+            Spent::Unread if late => Answer::Entry,
+            Spent::Nothing if late && !record.looked_up.contains(&Need::Description) => {
+                Answer::Need(Need::Description)
+            }
+            spent => decide(self.document, failure, spent),
+        }
     }
 
     /// Whether a stage's FAILED event is so young that the stage may be read as it was before: CodePipeline's

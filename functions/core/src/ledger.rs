@@ -40,7 +40,8 @@ impl fmt::Display for Owner {
 /// How long things take and last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// How long an owner may act before another takes over. Longer than a function may run.
+    /// How long an owner may act before another takes over. Longer than a function may run and two clocks may
+    /// differ, together: who takes over too early, as his clock is ahead, would act beside the owner.
     pub lease: Duration,
     /// How long after its time a queued retry counts as lost by the queue.
     pub overdue: Duration,
@@ -63,7 +64,8 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self {
-            lease: Duration::from_secs(120),
+            // 90 s, and 5 minutes of clocks.
+            lease: Duration::from_secs(420),
             overdue: Duration::from_secs(300),
             longest_queue_delay: Duration::from_secs(900),
             reads_settle: Duration::from_secs(90),

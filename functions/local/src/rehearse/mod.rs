@@ -425,7 +425,7 @@ impl<'w> Run<'w> {
         }
         let skews = world.comes(Class::ClockSkew);
         let skew_ms = if skews {
-            i64::try_from(world.span(0, 600_000).as_millis()).unwrap_or_default() - 300_000
+            i64::try_from(world.span(0, 300_000).as_millis()).unwrap_or_default() - 150_000
         } else {
             0
         };

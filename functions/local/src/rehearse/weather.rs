@@ -64,7 +64,7 @@ classes! {
     MessageLate = "message-late", 100, "A message comes minutes to hours late.";
     TickLost = "tick-lost", 200, "The sweep does not tick.";
     TickDoubled = "tick-doubled", 200, "Two sweeps tick at once.";
-    ClockSkew = "clock-skew", 700, "A function's clock is up to five minutes off.";
+    ClockSkew = "clock-skew", 700, "Functions' clocks are up to five minutes apart.";
     PersonRetries = "person-retries", 25, "A person redrives, or retries the stage.";
     PersonStops = "person-stops", 20, "A person aborts what runs, or stops the pipeline.";
     PersonCancels = "person-cancels", 15, "A person cancels a retry that waits.";
