@@ -7,7 +7,7 @@ use std::time::Duration;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 
-use super::promises::may_move;
+use super::promises::{Move, may_move};
 use super::{Class, Rehearsed};
 
 /// So many broken seeds are kept.
@@ -23,7 +23,7 @@ pub struct Census {
     /// Every reason that was given.
     pub reasons: BTreeSet<Reason>,
     /// How entries moved.
-    pub moves: BTreeSet<(Option<State>, State)>,
+    pub moves: BTreeSet<Move>,
     /// Failures that were written down.
     pub failures: u64,
     /// Retries that took effect.
@@ -92,11 +92,14 @@ impl Census {
         let froms = || std::iter::once(None).chain(State::ALL.into_iter().map(Some));
         let moves = froms()
             .flat_map(|from| State::ALL.map(|to| (from, to)))
-            .filter(|(from, to)| may_move(*from, *to, true) || may_move(*from, *to, false))
+            .flat_map(|(from, to)| [true, false].map(|same| (from, to, same)))
+            // What begins has no failure before.
+            .filter(|(from, to, same)| may_move(*from, *to, *same) && (from.is_some() || !same))
             .filter(|way| !self.moves.contains(way))
-            .map(|(from, to)| {
+            .map(|(from, to, same)| {
                 let from = from.map_or("nothing", State::as_str);
-                format!("the move from {from} to {}", to.as_str())
+                let of = if same { "one" } else { "a later" };
+                format!("the move from {from} to {} for {of} failure", to.as_str())
             });
         faults.chain(reasons).chain(moves).collect()
     }

@@ -39,6 +39,7 @@ use serde_json::{Value, json};
 use self::cast::Role;
 pub use self::census::Census;
 use self::hand::{Hand, Process};
+pub use self::promises::Move;
 use self::promises::is_same;
 pub use self::weather::Class;
 use self::weather::Weather;
@@ -74,7 +75,7 @@ pub struct Rehearsed {
     /// Every reason that was given for anything.
     pub reasons: BTreeSet<Reason>,
     /// How entries moved.
-    pub moves: BTreeSet<(Option<State>, State)>,
+    pub moves: BTreeSet<Move>,
     /// Failures that were written down.
     pub failures: u32,
     /// Retries that took effect.

@@ -82,7 +82,11 @@ impl World {
     }
 
     fn retries(&self, subject: &Subject, now: u64) -> Option<&'static str> {
-        self.truth(subject)?.failed?;
+        let truth = self.truth(subject)?;
+        // What a person stopped a person may start again.
+        if truth.failed.is_none() && !matches!(truth.word, "ABORTED" | "Stopped") {
+            return None;
+        }
         let mut region = self.region.borrow_mut();
         let done = match subject {
             Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),

@@ -30,7 +30,7 @@ pub(super) struct Promises {
     /// What a person did between our last read and our call.
     pub(super) exempt: u32,
     /// How entries moved.
-    pub(super) moves: BTreeSet<(Option<State>, State)>,
+    pub(super) moves: BTreeSet<Move>,
     /// Why.
     pub(super) reasons: BTreeSet<Reason>,
     /// Failures that were written down.
@@ -39,12 +39,17 @@ pub(super) struct Promises {
     pub(super) longest_wait: Duration,
 }
 
+/// How an entry moved: from where, where to, and whether for the same failure of its subject.
+pub type Move = (Option<State>, State, bool);
+
 /// The one look at how entries may move that is not the ledger's own table.
 pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool) -> bool {
     use State::{Acting, Ended, GivenUp, Observed, Queued, Recovered, Retried, Unknown};
     match (from, to, same_failure) {
         (None, Acting | Queued | GivenUp | Observed | Ended, _) => true,
-        (None, Retried | Unknown | Recovered, _) | (Some(Recovered), _, _) => false,
+        (None, Retried | Unknown | Recovered, _)
+        | (Some(Recovered), _, _)
+        | (Some(Ended), Ended, _) => false,
         // Another failure of the subject, or how it went on after one that was never heard.
         (Some(_), Acting | Queued | GivenUp | Observed | Ended | Recovered, false) => true,
         (Some(_), Retried | Unknown, false) => false,
@@ -168,7 +173,7 @@ impl Promises {
         let of = || name(&new.subject);
         let from = old.map(|old| old.state);
         let same_failure = old.is_some_and(|old| old.failure == new.failure);
-        self.moves.insert((from, new.state));
+        self.moves.insert((from, new.state, same_failure));
         self.reasons.insert(new.reason());
         self.demand(
             may_move(from, new.state, same_failure)
