@@ -65,6 +65,18 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// The partition of a region, where no ARN says it.
+#[must_use]
+pub fn partition_of(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
 /// What a Step Functions execution ARN says.
 ///
 /// Standard `execution:<machine>:<name>`, a Map Run's child `execution:<machine>/<label>:<name>`,

@@ -41,6 +41,17 @@ pub enum Listing<T> {
     Expired,
 }
 
+impl<T> Listing<T> {
+    /// The same of something that is made of what is shown.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Listing<U> {
+        match self {
+            Self::Shown(shown) => Listing::Shown(make(shown)),
+            Self::Gone => Listing::Gone,
+            Self::Expired => Listing::Expired,
+        }
+    }
+}
+
 /// What a call that lists brings, or trouble with it.
 pub type Look<T> = Result<Listing<T>, Trouble>;
 
@@ -512,36 +523,24 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
                 Item::Execution,
             ),
             List::Runs => shown(self.listings.runs(target, token).await, Item::Run),
-            List::Stages => self
-                .listings
-                .stages(target)
-                .await
-                .map(|stages| match stages {
-                    Listing::Shown(stages) => Listing::Shown(Page {
-                        items: stages.into_iter().map(Item::Stage).collect(),
-                        next: None,
-                    }),
-                    Listing::Gone => Listing::Gone,
-                    Listing::Expired => Listing::Expired,
-                }),
+            List::Stages => Ok(self.listings.stages(target).await?.map(|stages| Page {
+                items: stages.into_iter().map(Item::Stage).collect(),
+                next: None,
+            })),
         }?;
-        Ok(match page {
-            Listing::Shown(page) => Listing::Shown(Open {
-                // Only the first ones can have been dealt with. In an order that nobody promised, some are
-                // dealt with twice rather than never.
-                items: page
-                    .items
-                    .into_iter()
-                    .skip_while(|item| match (item.started(), turn.after) {
-                        (Some(started), Some(after)) => started > after,
-                        _ => false,
-                    })
-                    .collect(),
-                next: page.next,
-            }),
-            Listing::Gone => Listing::Gone,
-            Listing::Expired => Listing::Expired,
-        })
+        Ok(page.map(|page| Open {
+            // Only the first ones can have been dealt with. In an order that nobody promised, some are dealt
+            // with twice rather than never.
+            items: page
+                .items
+                .into_iter()
+                .skip_while(|item| match (item.started(), turn.after) {
+                    (Some(started), Some(after)) => started > after,
+                    _ => false,
+                })
+                .collect(),
+            next: page.next,
+        }))
     }
 
     /// Deals with a page for as long as the turn lasts. What is left of it waits for the next turn, which comes
@@ -656,14 +655,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
 
 /// A page of something else.
 fn shown<T, U>(look: Look<Page<T>>, item: impl FnMut(T) -> U) -> Look<Page<U>> {
-    Ok(match look? {
-        Listing::Shown(page) => Listing::Shown(Page {
-            items: page.items.into_iter().map(item).collect(),
-            next: page.next,
-        }),
-        Listing::Gone => Listing::Gone,
-        Listing::Expired => Listing::Expired,
-    })
+    Ok(look?.map(|page| Page {
+        items: page.items.into_iter().map(item).collect(),
+        next: page.next,
+    }))
 }
 
 /// What is listed, as a failure of which nothing else is known, and which of its subject's failures it is.

@@ -43,7 +43,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         go_on(&mut body, token);
         let anything = format!("{}:stateMachine", self.anything("states"));
         let answer = self.look(&anything, "ListStateMachines", &body).await?;
-        Ok(seen(answer, |answer| Page {
+        Ok(answer.map(|answer| Page {
             items: list(&answer, "stateMachines")
                 .iter()
                 .filter(|machine| text(machine, "type").as_deref() == Some("STANDARD"))
@@ -66,7 +66,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         });
         go_on(&mut body, token);
         let answer = self.look(machine, "ListExecutions", &body).await?;
-        Ok(seen(answer, |answer| {
+        Ok(answer.map(|answer| {
             page(&answer, "executions", |execution| ListedExecution {
                 arn: text(execution, "executionArn").unwrap_or_default(),
                 started: time(execution, "startDate").unwrap_or_default(),
@@ -83,7 +83,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         let anything = self.anything("codepipeline");
         let somewhere = format!("{anything}:any");
         let answer = self.look(&somewhere, "ListPipelines", &body).await?;
-        Ok(seen(answer, |answer| {
+        Ok(answer.map(|answer| {
             page(&answer, "pipelines", |pipeline| ListedPipeline {
                 arn: format!("{anything}:{}", text(pipeline, "name").unwrap_or_default()),
                 parallel: text(pipeline, "executionMode").as_deref() == Some("PARALLEL"),
@@ -94,7 +94,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
     async fn stages(&self, pipeline: &str) -> Look<Vec<ListedStage>> {
         let body = json!({ "name": name(pipeline) });
         let answer = self.look(pipeline, "GetPipelineState", &body).await?;
-        Ok(seen(answer, |answer| {
+        Ok(answer.map(|answer| {
             list(&answer, "stageStates")
                 .iter()
                 .filter_map(failed_stage)
@@ -106,7 +106,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         let mut body = json!({ "pipelineName": name(pipeline) });
         go_on(&mut body, token);
         let answer = self.look(pipeline, "ListPipelineExecutions", &body).await?;
-        Ok(seen(answer, |answer| Page {
+        Ok(answer.map(|answer| Page {
             items: list(&answer, "pipelineExecutionSummaries")
                 .iter()
                 .filter(|run| text(run, "status").as_deref() == Some("Failed"))
@@ -126,21 +126,13 @@ impl<W: Wire> Listings for Typed<'_, W> {
             "filter": { "pipelineExecutionId": run.execution_id },
         });
         let answer = self.look(pipeline, "ListActionExecutions", &body).await?;
-        Ok(seen(answer, |answer| {
+        Ok(answer.map(|answer| {
             let runs: Vec<_> = list(&answer, "actionExecutionDetails")
                 .iter()
                 .map(action_run)
                 .collect();
             failed_stages(run, &runs)
         }))
-    }
-}
-
-fn seen<T>(answer: Listing<Value>, read: impl FnOnce(Value) -> T) -> Listing<T> {
-    match answer {
-        Listing::Shown(answer) => Listing::Shown(read(answer)),
-        Listing::Gone => Listing::Gone,
-        Listing::Expired => Listing::Expired,
     }
 }
 

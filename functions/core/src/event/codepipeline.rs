@@ -7,7 +7,7 @@ use alloc::string::String;
 use serde::Deserialize;
 
 use super::{Bounds, Envelope, Heard, Irrelevant, Malformed, Sequel, SequelKind, agree};
-use crate::arn::Arn;
+use crate::arn::{Arn, partition_of};
 use crate::failure::{FailedAction, FailedStage, Failure, Field, Subject, What};
 use crate::time::Time;
 use crate::tolerant::{Number, Object, Slot, Text};
@@ -220,15 +220,4 @@ fn no_failure(level: Level, state: &str) -> Option<Reason> {
         "SUPERSEDED" => Reason::Superseded,
         _ => Reason::UnknownStatus,
     })
-}
-
-/// The partition of a region, for events without `resources`.
-fn partition_of(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
 }

@@ -280,3 +280,154 @@ impl Position {
         oldest(&self.executions).min(oldest(&self.stages))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::ledger::Terms;
+
+    const START: Time = Time::from_millis(1_795_000_000_000);
+
+    fn at(seconds: u64) -> Time {
+        START.plus(Duration::from_secs(seconds))
+    }
+
+    fn tick<R>(seconds: u64, does: impl FnOnce(Pen<'_>) -> R) -> R {
+        let pen = Pen {
+            owner: &Owner("tick".into()),
+            now: at(seconds),
+            terms: &Terms::default(),
+        };
+        does(pen)
+    }
+
+    fn turn(name: &str) -> Turn {
+        Turn::first(name.to_string(), List::Stages)
+    }
+
+    fn ended(position: &mut Position, seconds: u64) {
+        for round in [&mut position.executions, &mut position.stages] {
+            round.targets = Targets::Read;
+        }
+        tick(seconds, |pen| position.end_rounds(pen));
+    }
+
+    #[test]
+    fn a_round_that_is_complete_was_looked_at_through_its_beginning() {
+        let mut position = tick(0, |pen| Position::go_on(None, None, pen));
+        assert_eq!((position.revision, position.through()), (1, START));
+        position.stages.turns.push_back(turn("web"));
+        ended(&mut position, 30);
+        let mut position = tick(60, |pen| Position::go_on(Some(position), None, pen));
+        let began = (position.executions.began, position.stages.began);
+        assert_eq!(
+            began,
+            (Some(at(60)), Some(START)),
+            "one goes on, one begins"
+        );
+        position.stages.turns.clear();
+        ended(&mut position, 90);
+        let through = (position.executions.through, position.stages.through);
+        assert_eq!((through, position.through()), ((at(60), START), START));
+        assert_eq!(position.revision, 2);
+    }
+
+    #[test]
+    fn what_ended_a_little_before_is_looked_at_again_and_what_is_too_old_is_not() {
+        let mut round = Round::new(at(0));
+        round.through = at(100_000);
+        round.behind.insert("late".into(), at(50_000));
+        let from = |round: &Round, target, since, seconds| {
+            tick(seconds, |pen| round.from(target, since, pen))
+        };
+        assert_eq!(from(&round, "any", at(0), 100_000), at(100_000 - 900));
+        assert_eq!(from(&round, "late", at(0), 100_000), at(50_000 - 900));
+        assert_eq!(from(&round, "late", at(60_000), 100_000), at(60_000));
+        let fortnight = 14 * 24 * 60 * 60;
+        assert_eq!(from(&round, "any", at(0), fortnight + 200_000), at(200_000));
+    }
+
+    #[test]
+    fn a_target_in_trouble_is_behind_until_a_round_without() {
+        let mut round = Round::new(START);
+        round.through = at(1_000);
+        let mut troubled = turn("web");
+        troubled.trouble(at(700));
+        troubled.trouble(at(500));
+        troubled.trouble(at(600));
+        round.done(troubled);
+        assert_eq!(
+            (round.through("web"), round.through("api")),
+            (at(500), at(1_000))
+        );
+        round.done(turn("api"));
+        assert_eq!(round.through("web"), at(500));
+        round.done(turn("web"));
+        assert_eq!(round.through("web"), at(1_000));
+    }
+
+    #[test]
+    fn where_too_many_are_behind_all_are() {
+        let mut position = tick(0, |pen| Position::go_on(None, Some(START), pen));
+        position.stages.began = Some(at(1_000));
+        for number in 0..=MOST_BEHIND {
+            let mut troubled = turn(&format!("web-{number}"));
+            troubled.trouble(at(500 + number as u64));
+            position.stages.done(troubled);
+        }
+        ended(&mut position, 1_100);
+        assert_eq!(position.stages.behind.len(), MOST_BEHIND);
+        assert_eq!(position.stages.through, at(500 + MOST_BEHIND as u64));
+        assert_eq!(position.stages.held, None, "until the next round");
+        // What nobody redrives any more holds nothing back.
+        let fortnight = 14 * 24 * 60 * 60;
+        position.stages.began = Some(at(fortnight + 510));
+        ended(&mut position, fortnight + 510);
+        assert_eq!(position.stages.behind.len(), MOST_BEHIND - 11);
+    }
+
+    #[test]
+    fn targets_are_listed_as_there_is_room_for_their_turns() {
+        let mut round = Round::new(START);
+        assert!(round.wants_targets());
+        round.turns.push_back(turn("fresh"));
+        assert!(!round.wants_targets(), "the one has not had its first page");
+        let open = |name: usize| Turn {
+            token: Some("t".repeat(3_096)),
+            ..turn(&name.to_string())
+        };
+        round.turns = (0..10).map(open).collect();
+        assert!(round.wants_targets(), "large ones keep no others waiting");
+        round.turns = (0..MOST_TURNS).map(open).collect();
+        assert!(round.wants_targets());
+        round.turns.push_back(open(0));
+        assert!(!round.wants_targets(), "but for their number");
+        // While tokens fill the position, nobody is begun who may leave one more.
+        round.turns.truncate(40);
+        round.turns.push_front(turn("fresh"));
+        assert_eq!(round.next().unwrap().target, "0");
+        round.turns.truncate(20);
+        assert_eq!(round.next().unwrap().target, "fresh");
+        round.targets = Targets::Read;
+        round.turns.clear();
+        assert!(!round.wants_targets() && round.next().is_none());
+    }
+
+    #[test]
+    fn those_that_timed_out_come_after_those_that_failed() {
+        let failed = List::Executions(ExecutionStatus::Failed);
+        let turn = Turn {
+            after: Some(START),
+            ..Turn::first("etl".into(), failed)
+        };
+        let next = turn.go_on(Some("page-2".into())).unwrap();
+        assert_eq!((next.list, next.token.as_deref()), (failed, Some("page-2")));
+        let last = next.go_on(None).unwrap();
+        assert_eq!(last.list, List::Executions(ExecutionStatus::TimedOut));
+        assert_eq!((&last.token, last.after), (&None, None));
+        assert!(last.go_on(None).is_err(), "it is done with");
+    }
+}
