@@ -28,8 +28,10 @@ class Scene:
         return self.account.server.calls("RetryStageExecution")
 
     def entry(self):
-        (item,) = self.account.dynamodb.scan(TableName=self.account.table)["Items"]
-        return self.account.entry(item["pk"]["S"])
+        items = self.account.dynamodb.scan(TableName=self.account.table)["Items"]
+        # The sweep keeps beside the entries how far its search has come.
+        (key,) = {item["pk"]["S"] for item in items} - {"position"}
+        return self.account.entry(key)
 
     def teach(self, function):
         """Lets a function read the pipeline's declaration, and nothing more: the stage is another's."""

@@ -6,6 +6,7 @@
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use redrive_core::calls::{Call, Outcome, outcome_of};
+use redrive_core::find::{Listing, Look};
 use redrive_core::reads::is_gone;
 use redrive_core::trouble::{Trouble, TroubleKind};
 
@@ -34,6 +35,22 @@ pub(crate) fn read<T, E: ProvideErrorMetadata>(
         format!("{call} {code}")
     };
     Err(Trouble::new(kind, what))
+}
+
+/// The answer of a call that lists.
+pub(crate) fn look<T, E: ProvideErrorMetadata>(
+    call: &str,
+    result: Result<T, SdkError<E, HttpResponse>>,
+) -> Look<T> {
+    if let Err(SdkError::ServiceError(answer)) = &result
+        && matches!(
+            answer.err().code(),
+            Some("InvalidToken" | "InvalidNextTokenException")
+        )
+    {
+        return Ok(Listing::Expired);
+    }
+    Ok(read(call, result)?.map_or(Listing::Gone, Listing::Shown))
 }
 
 /// What a call that retries came to. Whatever is not an answer of the service is unknown: the request may

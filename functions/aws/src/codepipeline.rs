@@ -2,20 +2,28 @@
 
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::Builder;
+use aws_sdk_codepipeline::config::http::HttpResponse;
 use aws_sdk_codepipeline::config::retry::RetryConfig;
+use aws_sdk_codepipeline::error::SdkError;
+use aws_sdk_codepipeline::operation::list_action_executions::{
+    ListActionExecutionsError, ListActionExecutionsOutput,
+};
 use aws_sdk_codepipeline::types::{
-    ActionExecutionDetail, ActionExecutionFilter, ExecutionMode, ExecutionType,
-    PipelineDeclaration, Result as OnFailure, StageDeclaration, StageRetryMode,
+    ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, ExecutionMode,
+    ExecutionType, PipelineDeclaration, PipelineExecutionStatus, PipelineExecutionSummary,
+    Result as OnFailure, StageDeclaration, StageExecutionStatus, StageRetryMode,
     StageState as Stage,
 };
 use redrive_core::calls::{Call, Outcome};
 use redrive_core::failure::{FailedAction, Field, Subject};
+use redrive_core::find::{ListedPipeline, ListedRun, ListedStage, Look, failed_stages};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, StageState};
 use redrive_core::reads::{Page, Pipelines, Read};
 use redrive_core::verdict::{Reason, RetryMode};
 
-use crate::answer::{outcome, read};
+use crate::answer::{look, outcome, read};
+use crate::stepfunctions::time;
 
 /// The service.
 #[derive(Debug)]
@@ -53,6 +61,109 @@ impl CodePipeline {
             .send()
             .await;
         outcome(Call::RetryStageExecution, sent)
+    }
+}
+
+impl CodePipeline {
+    /// ListPipelines, which names them; `anything` is what their ARNs begin with.
+    pub(crate) async fn pipelines(
+        &self,
+        anything: &str,
+        token: Option<String>,
+    ) -> Look<Page<ListedPipeline>> {
+        let page = self
+            .client
+            .list_pipelines()
+            .max_results(100)
+            .set_next_token(token)
+            .send()
+            .await;
+        Ok(look("ListPipelines", page)?.map(|page| Page {
+            items: page
+                .pipelines
+                .unwrap_or_default()
+                .into_iter()
+                .map(|pipeline| ListedPipeline {
+                    arn: format!("{anything}:{}", pipeline.name.unwrap_or_default()),
+                    parallel: pipeline.execution_mode == Some(ExecutionMode::Parallel),
+                })
+                .collect(),
+            next: page.next_token,
+        }))
+    }
+
+    /// GetPipelineState, the stages that have failed.
+    pub(crate) async fn stages(&self, pipeline: &str) -> Look<Vec<ListedStage>> {
+        let shown = self
+            .client
+            .get_pipeline_state()
+            .name(name(pipeline))
+            .send()
+            .await;
+        Ok(look("GetPipelineState", shown)?.map(|shown| {
+            let stages = shown.stage_states.unwrap_or_default();
+            stages.into_iter().filter_map(failed_stage).collect()
+        }))
+    }
+
+    /// ListPipelineExecutions, those that have failed.
+    pub(crate) async fn listed_runs(
+        &self,
+        pipeline: &str,
+        token: Option<String>,
+    ) -> Look<Page<ListedRun>> {
+        let page = self
+            .client
+            .list_pipeline_executions()
+            .pipeline_name(name(pipeline))
+            .set_next_token(token)
+            .send()
+            .await;
+        Ok(look("ListPipelineExecutions", page)?.map(|page| Page {
+            items: page
+                .pipeline_execution_summaries
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|run| run.status == Some(PipelineExecutionStatus::Failed))
+                .map(listed_run)
+                .collect(),
+            next: page.next_token,
+        }))
+    }
+
+    /// ListActionExecutions of an execution, the stages that have failed in it.
+    pub(crate) async fn stages_of(
+        &self,
+        pipeline: &str,
+        run: &ListedRun,
+    ) -> Look<Vec<ListedStage>> {
+        let page = self.action_runs(pipeline, &run.execution_id, None).await;
+        Ok(look("ListActionExecutions", page)?.map(|page| {
+            let runs: Vec<ActionRun> = page
+                .action_execution_details()
+                .iter()
+                .map(action_run)
+                .collect();
+            failed_stages(run, &runs)
+        }))
+    }
+
+    async fn action_runs(
+        &self,
+        pipeline: &str,
+        execution_id: &str,
+        token: Option<String>,
+    ) -> Result<ListActionExecutionsOutput, SdkError<ListActionExecutionsError, HttpResponse>> {
+        let filter = ActionExecutionFilter::builder()
+            .pipeline_execution_id(execution_id)
+            .build();
+        self.client
+            .list_action_executions()
+            .pipeline_name(name(pipeline))
+            .filter(filter)
+            .set_next_token(token)
+            .send()
+            .await
     }
 }
 
@@ -105,17 +216,7 @@ impl Pipelines for CodePipeline {
         execution_id: &str,
         token: Option<String>,
     ) -> Read<Page<ActionRun>> {
-        let filter = ActionExecutionFilter::builder()
-            .pipeline_execution_id(execution_id)
-            .build();
-        let page = self
-            .client
-            .list_action_executions()
-            .pipeline_name(name(pipeline))
-            .filter(filter)
-            .set_next_token(token)
-            .send()
-            .await;
+        let page = self.action_runs(pipeline, execution_id, token).await;
         Ok(read("ListActionExecutions", page)?.map(|page| Page {
             items: page
                 .action_execution_details()
@@ -134,6 +235,40 @@ fn name(pipeline: &str) -> &str {
 
 fn unsigned<T: TryFrom<i32>>(number: Option<i32>) -> Option<T> {
     number.and_then(|number| T::try_from(number).ok())
+}
+
+/// A stage, if the execution that it shows has failed in it. Where no action ever ran, nothing says when, and
+/// nothing is to be retried.
+fn failed_stage(stage: Stage) -> Option<ListedStage> {
+    let latest = stage.latest_execution?;
+    let runs: Vec<_> = stage
+        .action_states
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|action| action.latest_execution)
+        .collect();
+    let ended = runs
+        .iter()
+        .filter_map(|run| run.last_status_change.as_ref().map(time))
+        .max()?;
+    (latest.status == StageExecutionStatus::Failed).then(|| ListedStage {
+        stage: stage.stage_name.unwrap_or_default(),
+        execution_id: latest.pipeline_execution_id,
+        ended,
+        failed: runs
+            .into_iter()
+            .filter(|run| run.status == Some(ActionExecutionStatus::Failed))
+            .filter_map(|run| run.action_execution_id)
+            .collect(),
+    })
+}
+
+fn listed_run(run: PipelineExecutionSummary) -> ListedRun {
+    ListedRun {
+        execution_id: run.pipeline_execution_id.unwrap_or_default(),
+        started: run.start_time.as_ref().map(time).unwrap_or_default(),
+        updated: run.last_update_time.as_ref().map(time).unwrap_or_default(),
+    }
 }
 
 fn stage_state(pipeline_version: Option<u64>, now: Stage) -> StageState {

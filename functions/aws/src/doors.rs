@@ -8,6 +8,7 @@ use std::time::Instant;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, service_fn};
 use redrive_core::event::{Bounds, subject_of};
+use redrive_core::find::Search;
 use redrive_core::foretell::Foretell;
 use redrive_core::handle::{Clock, Mode, Record, Redrive};
 use redrive_core::ledger::{Owner, Pen, Terms, Ticket};
@@ -24,12 +25,13 @@ use crate::clock::SystemClock;
 use crate::codepipeline::CodePipeline;
 use crate::environment::Environment;
 use crate::ledger::DynamoDb;
+use crate::listings::Lists;
 use crate::log;
 use crate::queue::Sqs;
-use crate::settings::{InAccount, Misconfigured, Settings};
+use crate::settings::{InAccount, Misconfigured, Place, Settings};
 use crate::stepfunctions::StepFunctions;
 use crate::target::Services;
-use crate::wide::{Tick, Wide};
+use crate::wide::{Searched, Tick, Wide};
 
 /// So many entries one tick looks after, if it has the time.
 const MOST_OF_A_TICK: usize = 200;
@@ -62,7 +64,7 @@ pub async fn due() -> ExitCode {
     .await
 }
 
-/// Looks after what was left in the middle.
+/// Looks after what was left in the middle, and for what was never announced.
 pub async fn sweep() -> ExitCode {
     open(async |settings: Settings| {
         let account = in_account(settings.account, "sweep")?;
@@ -167,6 +169,8 @@ struct World<'s> {
     document: &'s Document,
     mode: Mode,
     bounds: Bounds,
+    place: Place,
+    search: Search,
     ledger: DynamoDb,
     target: Services<SystemClock>,
     queue: Sqs,
@@ -188,6 +192,8 @@ impl<'s> World<'s> {
             document,
             mode: account.mode,
             bounds: account.bounds,
+            place: account.place,
+            search: account.search,
             ledger: DynamoDb::new(environment.dynamodb(), account.table),
             target: Services {
                 stepfunctions: StepFunctions::new(environment.stepfunctions()),
@@ -310,18 +316,22 @@ impl<'s> World<'s> {
         Ok(())
     }
 
-    /// One tick of the schedule.
+    /// One tick of the schedule. First what is known to wait, and with the rest of the time what may be found:
+    /// the next tick goes on with either.
     async fn sweep(&self, tick: LambdaEvent<IgnoredAny>) -> Result<Tick, Diagnostic> {
         let began = Instant::now();
         let request_id = &tick.context.request_id;
-        let owner = self.owners.next(request_id);
         let until = last_beginning(&tick.context);
+        let owner = self.owners.next(request_id);
         let swept = Box::pin(self.redrive(&owner).sweep(MOST_OF_A_TICK, until)).await;
-        let wide = self.wide(request_id, None, began);
         let swept = swept.map_err(|trouble| {
-            wide.trouble(None, &trouble);
+            self.wide(request_id, None, began).trouble(None, &trouble);
             diagnostic(&trouble)
         })?;
+        let owner = self.owners.next(request_id);
+        let lists = Lists::new(&self.target, &self.place.account, &self.place.region);
+        let found = Box::pin(self.redrive(&owner).find(&lists, &self.search, until)).await;
+        let wide = self.wide(request_id, None, began);
         // What was asked of AWS stands in the line of the tick.
         let one = self.wide(request_id, None, began);
         for record in &swept.records {
@@ -330,15 +340,33 @@ impl<'s> World<'s> {
         for (subject, trouble) in &swept.troubled {
             one.trouble(Some(subject), trouble);
         }
+        if let Ok(found) = &found {
+            for record in &found.records {
+                one.record(record);
+            }
+            for (subject, trouble) in &found.troubled {
+                one.trouble(Some(subject), trouble);
+            }
+            for (listing, trouble) in &found.unread {
+                one.unread(listing, trouble);
+            }
+        }
         let tick = Tick {
             requeued: swept.requeued,
             taken_over: swept.records.len(),
             lost: swept.lost,
             troubled: swept.troubled.len(),
             more: swept.more,
+            search: found.as_ref().map(Searched::from).unwrap_or_default(),
         };
         wide.tick(&tick);
-        Ok(tick)
+        match found {
+            Ok(_) => Ok(tick),
+            Err(trouble) => {
+                one.trouble(None, &trouble);
+                Err(diagnostic(&trouble))
+            }
+        }
     }
 }
 

@@ -290,8 +290,8 @@ fn stored<T: DeserializeOwned>(call: &str, item: Option<Item>) -> Result<Option<
 
 #[cfg(test)]
 mod tests {
-    use redrive_core::failure::Identity;
-    use redrive_core::ledger::{Judgement, Owner, Terms};
+    use redrive_core::failure::{ExecutionStatus, Identity};
+    use redrive_core::ledger::{Judgement, List, Owner, Round, Targets, Terms, Turn};
     use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
 
     use super::*;
@@ -392,5 +392,46 @@ mod tests {
         ];
         assert_eq!(sizes, [261_559, 299_697, 353_669], "bytes");
         assert!(sizes.iter().all(|size| *size < 400 * 1_024));
+    }
+
+    /// As long as names, tokens and lists can be: 200 targets of a service, of which the tokens fill their room and
+    /// one more, and 50 that are behind.
+    #[test]
+    fn a_position_fits_into_an_item() {
+        let now = Time::from_millis(1_795_000_000_000);
+        let target = |number: usize| {
+            let name = format!("{number:03}-{}", "n".repeat(76));
+            format!("arn:aws-us-gov:states:us-gov-west-1:111122223333:stateMachine:{name}")
+        };
+        let turn = |number: usize| Turn {
+            token: (number <= 100_000 / 3_096).then(|| "t".repeat(3_096)),
+            after: Some(now),
+            troubled: Some(now),
+            ..Turn::first(target(number), List::Executions(ExecutionStatus::TimedOut))
+        };
+        let round = Round {
+            through: now,
+            began: Some(now),
+            targets: Targets::Next("t".repeat(2_048)),
+            turns: (0..200).map(turn).collect(),
+            behind: (0..50).map(|number| (target(number), now)).collect(),
+            held: Some(now),
+        };
+        let position = Position {
+            revision: u64::MAX,
+            by: Owner("o".repeat(100)),
+            updated: now,
+            since: now,
+            executions: round.clone(),
+            stages: round,
+        };
+        let item = position_item(&position).unwrap();
+        assert!(!item.contains_key(TTL) && !item.contains_key(WAITING));
+        let bytes: usize = item
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum();
+        assert_eq!(bytes, 309_065);
+        assert!(bytes < 400 * 1_024);
     }
 }

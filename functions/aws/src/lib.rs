@@ -1,7 +1,7 @@
 //! The world that costs money: what the core's traits are in an account.
 //!
 //! Today that is the [`ledger`] on DynamoDB, and [`target`]: [`stepfunctions`] and [`codepipeline`], as the core
-//! looks at them and acts on them. [`table`] says what the ledger's table is made of, and makes one for tests and
+//! looks at them and acts on them; [`listings`] is how it finds what no event told of. [`table`] says what the ledger's table is made of, and makes one for tests and
 //! for a desk; [`http`] is the one HTTP client that the SDK's clients share.
 //!
 //! Nothing here decides anything: an error of a service becomes a
@@ -29,6 +29,7 @@ pub mod doors;
 pub mod environment;
 pub mod http;
 pub mod ledger;
+pub mod listings;
 pub mod log;
 pub mod queue;
 pub mod settings;

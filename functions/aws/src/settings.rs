@@ -7,6 +7,9 @@
 //! | `REDRIVE_QUEUE_URL` | the SQS queue of retries that wait |
 //! | `REDRIVE_POLICY` | the policy's file; `/opt/policy.yaml` by default, where the layer puts it |
 //! | `REDRIVE_ACCOUNT` | the account whose events are heard; those of others are ignored |
+//! | `REDRIVE_SINCE` | of `sweep`: nothing that failed before is looked for, as in `2026-11-20T00:00:00Z`; by default the moment of its first tick |
+//! | `REDRIVE_STATE_MACHINES` | of `sweep`: the names of the state machines that its role may list, in which `*` stands for anything; `*` by default |
+//! | `REDRIVE_PIPELINES` | of `sweep`: the same of pipelines |
 //! | `AWS_REGION` | the region whose events are heard; Lambda sets it |
 //!
 //! Everything that is wrong is said at once.
@@ -16,8 +19,10 @@ use std::io;
 use std::path::Path;
 
 use redrive_core::event::Bounds;
+use redrive_core::find::Search;
 use redrive_core::handle::Mode;
-use redrive_core::policy::Document;
+use redrive_core::policy::{Document, Glob};
+use redrive_core::time::Time;
 
 /// Where the layer of the policy puts it.
 pub const POLICY: &str = "/opt/policy.yaml";
@@ -42,6 +47,19 @@ pub struct InAccount {
     pub queue_url: String,
     /// Whose events are heard.
     pub bounds: Bounds,
+    /// Whose targets are listed.
+    pub place: Place,
+    /// What is looked for there.
+    pub search: Search,
+}
+
+/// An account and region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Twelve digits.
+    pub account: String,
+    /// For example `eu-west-1`.
+    pub region: String,
 }
 
 /// What is wrong with the environment: an error of whoever deploys.
@@ -87,16 +105,12 @@ impl Settings {
                 "REDRIVE_QUEUE_URL",
                 "name the SQS queue of retries that wait by its URL",
             ),
-            bounds: Bounds {
-                accounts: vec![required(
-                    "REDRIVE_ACCOUNT",
-                    "name the account whose events are heard",
-                )],
-                regions: vec![required(
-                    "AWS_REGION",
-                    "name the region whose events are heard",
-                )],
+            bounds: Bounds::default(),
+            place: Place {
+                account: required("REDRIVE_ACCOUNT", "name the account whose events are heard"),
+                region: required("AWS_REGION", "name the region whose events are heard"),
             },
+            search: Search::default(),
         });
         let mode = mode(variable("REDRIVE_MODE").as_deref()).map_err(|problem| wrong.push(problem));
         if account.is_none() && mode == Ok(Mode::Act) {
@@ -106,12 +120,30 @@ impl Settings {
                     .to_owned(),
             );
         }
+        let since = variable("REDRIVE_SINCE")
+            .map(|text| since(&text))
+            .transpose()
+            .map_err(|problem| wrong.push(problem));
+        let names = |name| Glob::new(variable(name).as_deref().unwrap_or("*"), false);
         let path = variable("REDRIVE_POLICY").unwrap_or_else(|| POLICY.to_owned());
         let document = policy(&path, file).map_err(|problem| wrong.push(problem));
-        match (mode, document) {
-            (Ok(mode), Ok(document)) if wrong.is_empty() => Ok(Self {
+        match (mode, since, document) {
+            (Ok(mode), Ok(since), Ok(document)) if wrong.is_empty() => Ok(Self {
                 document,
-                account: account.map(|account| InAccount { mode, ..account }),
+                account: account.map(|account| InAccount {
+                    mode,
+                    bounds: Bounds {
+                        accounts: vec![account.place.account.clone()],
+                        regions: vec![account.place.region.clone()],
+                    },
+                    search: Search {
+                        since,
+                        machines: names("REDRIVE_STATE_MACHINES"),
+                        pipelines: names("REDRIVE_PIPELINES"),
+                        ..account.search
+                    },
+                    ..account
+                }),
             }),
             _ => Err(Misconfigured(wrong)),
         }
@@ -133,6 +165,15 @@ fn mode(word: Option<&str>) -> Result<Mode, String> {
             "REDRIVE_MODE is {other:?}: it may be observe, act or off"
         )),
     }
+}
+
+fn since(text: &str) -> Result<Time, String> {
+    Time::parse(text).ok_or_else(|| {
+        format!(
+            "REDRIVE_SINCE is {text:?}: it may be a moment with its offset, as in 2026-11-20T00:00:00Z, or empty, \
+             and then nothing that failed before the first tick is looked for"
+        )
+    })
 }
 
 fn policy(path: &str, file: impl FnOnce(&Path) -> io::Result<String>) -> Result<Document, String> {
@@ -188,6 +229,35 @@ mod tests {
             assert_eq!(account.table, "redrive");
             assert_eq!(account.bounds.accounts, ["111122223333"]);
             assert_eq!(account.bounds.regions, ["eu-west-1"]);
+        }
+    }
+
+    #[test]
+    fn the_search_begins_when_it_is_told_and_looks_for_all_that_the_role_allows() {
+        let search = |more: &[(&str, &str)]| {
+            let set = [&ACCOUNT[..], more].concat();
+            read(&set, Some(GOOD)).map(|settings| settings.account.unwrap().search)
+        };
+        assert_eq!(search(&[]), Ok(Search::default()));
+        let told = search(&[
+            ("REDRIVE_SINCE", "2026-11-20T01:00:00+01:00"),
+            ("REDRIVE_STATE_MACHINES", "etl-*"),
+            ("REDRIVE_PIPELINES", "web"),
+        ])
+        .unwrap();
+        assert_eq!(told.since, Time::parse("2026-11-20T00:00:00Z"));
+        let machines = ["etl-orders", "billing"].map(|name| told.machines.matches(name));
+        let pipelines = ["web", "web-2"].map(|name| told.pipelines.matches(name));
+        assert_eq!((machines, pipelines), ([true, false], [true, false]));
+        for wrong in [
+            "yesterday",
+            "2026-11-20",
+            "2026-11-20T00:00:00",
+            "1763596800",
+        ] {
+            let said = search(&[("REDRIVE_SINCE", wrong)]).unwrap_err();
+            let begins = format!("REDRIVE_SINCE is {wrong:?}: it may be a moment with its offset");
+            assert!(said.starts_with(&begins), "{said}");
         }
     }
 

@@ -2,18 +2,22 @@
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
-use aws_sdk_sfn::types::{ExecutionRedriveStatus, HistoryEvent as Event, IncludedData};
+use aws_sdk_sfn::types::{
+    ExecutionListItem, ExecutionRedriveStatus, ExecutionStatus as Status, HistoryEvent as Event,
+    IncludedData, StateMachineType,
+};
 use redrive_core::calls::{Call, Outcome};
 use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
-use redrive_core::failure::{Description, Field, Redrivable};
+use redrive_core::failure::{Description, ExecutionStatus, Field, Redrivable};
+use redrive_core::find::{ListedExecution, Look};
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
 use redrive_core::time::Time;
 use redrive_core::trouble::TroubleKind;
 
-use crate::answer::{outcome, read};
+use crate::answer::{look, outcome, read};
 
 /// The service.
 #[derive(Debug)]
@@ -41,6 +45,54 @@ impl StepFunctions {
                 .send()
                 .await,
         )
+    }
+}
+
+impl StepFunctions {
+    /// ListStateMachines: those that can be redriven. A hundred, so that no page holds back the turns of those
+    /// on the one before.
+    pub(crate) async fn machines(&self, token: Option<String>) -> Look<Page<String>> {
+        let page = self
+            .client
+            .list_state_machines()
+            .max_results(100)
+            .set_next_token(token)
+            .send()
+            .await;
+        Ok(look("ListStateMachines", page)?.map(|page| Page {
+            items: page
+                .state_machines
+                .into_iter()
+                .filter(|machine| machine.r#type == StateMachineType::Standard)
+                .map(|machine| machine.state_machine_arn)
+                .collect(),
+            next: page.next_token,
+        }))
+    }
+
+    /// ListExecutions of a machine.
+    pub(crate) async fn executions(
+        &self,
+        machine: &str,
+        status: ExecutionStatus,
+        token: Option<String>,
+    ) -> Look<Page<ListedExecution>> {
+        let page = self
+            .client
+            .list_executions()
+            .state_machine_arn(machine)
+            .status_filter(match status {
+                ExecutionStatus::Failed => Status::Failed,
+                ExecutionStatus::TimedOut => Status::TimedOut,
+            })
+            .max_results(1_000)
+            .set_next_token(token)
+            .send()
+            .await;
+        Ok(look("ListExecutions", page)?.map(|page| Page {
+            items: page.executions.into_iter().map(listed).collect(),
+            next: page.next_token,
+        }))
     }
 }
 
@@ -113,6 +165,18 @@ impl Executions for StepFunctions {
     }
 }
 
+fn listed(execution: ExecutionListItem) -> ListedExecution {
+    ListedExecution {
+        arn: execution.execution_arn,
+        started: time(&execution.start_date),
+        stopped: execution.stop_date.as_ref().map(time),
+        redrive_count: execution
+            .redrive_count
+            .and_then(|count| u32::try_from(count).ok()),
+        version_arn: execution.state_machine_version_arn,
+    }
+}
+
 fn description(shown: &DescribeExecutionOutput) -> Description {
     Description {
         status: shown.status.as_str().to_owned(),
@@ -158,7 +222,7 @@ fn history_event(event: &Event) -> HistoryEvent {
     }
 }
 
-fn time(date: &aws_sdk_sfn::primitives::DateTime) -> Time {
+pub(crate) fn time(date: &aws_sdk_sfn::primitives::DateTime) -> Time {
     Time::from_millis(
         date.to_millis()
             .ok()

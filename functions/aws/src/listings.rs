@@ -1,0 +1,66 @@
+//! What failed in an account and region, as its two services list it.
+
+use redrive_core::arn::partition_of;
+use redrive_core::failure::ExecutionStatus;
+use redrive_core::find::{ListedExecution, ListedPipeline, ListedRun, ListedStage, Listings, Look};
+use redrive_core::reads::Page;
+
+use crate::target::Services;
+
+/// The lists of both services.
+#[derive(Debug)]
+pub struct Lists<'s, C> {
+    services: &'s Services<C>,
+    /// What the ARNs of pipelines begin with: ListPipelines answers names alone.
+    pipelines: String,
+}
+
+impl<'s, C> Lists<'s, C> {
+    /// The lists of an account and region.
+    #[must_use]
+    pub fn new(services: &'s Services<C>, account: &str, region: &str) -> Self {
+        Self {
+            services,
+            pipelines: format!(
+                "arn:{}:codepipeline:{region}:{account}",
+                partition_of(region)
+            ),
+        }
+    }
+}
+
+impl<C> Listings for Lists<'_, C> {
+    async fn machines(&self, token: Option<String>) -> Look<Page<String>> {
+        self.services.stepfunctions.machines(token).await
+    }
+
+    async fn executions(
+        &self,
+        machine: &str,
+        status: ExecutionStatus,
+        token: Option<String>,
+    ) -> Look<Page<ListedExecution>> {
+        let stepfunctions = &self.services.stepfunctions;
+        stepfunctions.executions(machine, status, token).await
+    }
+
+    async fn pipelines(&self, token: Option<String>) -> Look<Page<ListedPipeline>> {
+        let codepipeline = &self.services.codepipeline;
+        codepipeline.pipelines(&self.pipelines, token).await
+    }
+
+    async fn stages(&self, pipeline: &str) -> Look<Vec<ListedStage>> {
+        self.services.codepipeline.stages(pipeline).await
+    }
+
+    async fn runs(&self, pipeline: &str, token: Option<String>) -> Look<Page<ListedRun>> {
+        self.services
+            .codepipeline
+            .listed_runs(pipeline, token)
+            .await
+    }
+
+    async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> Look<Vec<ListedStage>> {
+        self.services.codepipeline.stages_of(pipeline, run).await
+    }
+}

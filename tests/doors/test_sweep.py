@@ -1,0 +1,174 @@
+"""Failures whose events are lost, and the sweep under the real runtime that finds them."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from subjects import BREAK, FAIL, HANG, INTO_A_FAIL_STATE, RUN, STAGES, SUCCEED, Orders, Shop
+from test_codepipeline import Scene as Stage
+from test_stepfunctions import AT_ONCE, LATER, THROTTLED
+from test_stepfunctions import Scene as Execution
+
+LONG_AGO = "2020-01-01T00:00:00Z"
+# What a tick costs that has nothing to look at.
+LISTS = {"Query": 1, "GetItem": 1, "ListStateMachines": 1, "ListPipelines": 1, "PutItem": 1}
+
+
+def sweeping(account, policy=AT_ONCE, **environment):
+    return account.function("sweep", policy, **{"REDRIVE_SINCE": LONG_AGO, **environment})
+
+
+def test_a_failure_whose_event_was_lost_is_redriven_once_by_the_next_tick(account):
+    scene = Execution(account, FAIL, SUCCEED)
+    sweep = sweeping(account)
+    search = sweep.invoke({})["search"]
+    assert search.pop("through").endswith("Z")
+    assert search == {
+        "targets": 1,
+        "pages": 4,
+        "seen": 1,
+        "known": 0,
+        "found": {"retried": 1},
+        "troubled": 0,
+        "left": 0,
+        "more": False,
+    }
+    assert scene.standing() == ("RUNNING", 1)
+    answer, calls = account.costs(sweep, {})
+    assert (answer["search"]["seen"], calls) == (0, {**LISTS, "ListExecutions": 2})
+    scene.end()
+    assert sweep.invoke({})["search"]["seen"] == 0
+    assert (scene.redrives(), scene.standing()) == (1, ("SUCCEEDED", 1))
+    record, first, *_ = sweep.wide(4)
+    assert (record["done"], record["subject"]) == ("retried", {"execution": {"arn": scene.execution}})
+    assert (first["message"], first["search"]["found"]) == ("swept", {"retried": 1})
+
+
+def test_a_failed_stage_whose_event_was_lost_is_retried_once_by_the_next_tick(account):
+    scene = Stage(account, HANG)
+    sweep = sweeping(account)
+    assert sweep.invoke({})["search"]["found"] == {"retried": 1}
+    assert scene.shop.status() == "InProgress"
+    answer, calls = account.costs(sweep, {})
+    assert (answer["search"]["seen"], calls) == (0, {**LISTS, "GetPipelineState": 1})
+    assert scene.retries() == 1
+
+
+def test_an_event_that_comes_late_finds_that_it_was_dealt_with(account):
+    scene = Execution(account, FAIL, HANG)
+    assert sweeping(account).invoke({})["search"]["found"] == {"retried": 1}
+    late = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
+    assert (late["done"], scene.redrives()) == ("duplicate", 1)
+
+
+def test_what_an_event_told_of_is_known(account):
+    scene = Execution(account, FAIL, HANG)
+    account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
+    answer, calls = account.costs(sweeping(account, LATER), {})
+    assert (answer["search"]["seen"], answer["search"]["known"], answer["search"]["found"]) == (1, 1, {})
+    assert calls == {**LISTS, "ListExecutions": 2, "GetItem": 2}, "one read more"
+    assert scene.redrives() == 0
+
+
+def test_a_new_deployment_touches_nothing_of_before_its_first_tick(account):
+    orders = Orders(account.server)
+    at_once = {**FAIL, "after_ms": 1}
+    before = orders.start(at_once, SUCCEED)
+    time.sleep(0.5)
+    sweep = sweeping(account, REDRIVE_SINCE="")
+    for _ in range(2):
+        assert sweep.invoke({})["search"]["seen"] == 0
+    after = orders.start(at_once, SUCCEED)
+    time.sleep(0.5)
+    assert sweep.invoke({})["search"]["found"] == {"retried": 1}
+    assert (orders.standing(before), orders.standing(after)) == (("FAILED", 0), ("RUNNING", 1))
+
+
+def test_nothing_of_before_since_is_looked_for(account):
+    scene = Execution(account, FAIL, SUCCEED)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert sweeping(account, REDRIVE_SINCE=tomorrow).invoke({})["search"]["seen"] == 0
+    assert scene.redrives() == 0
+    # An earlier one is looked at, whatever was looked at before.
+    assert sweeping(account).invoke({})["search"]["found"] == {"retried": 1}
+
+
+def test_a_since_that_is_none_is_said_at_the_start(account):
+    sweep = sweeping(account, REDRIVE_SINCE="yesterday")
+    assert sweep.invoke({}) is None
+    (line,) = sweep.errors(1)
+    assert 'REDRIVE_SINCE is "yesterday": it may be a moment' in line["message"]
+
+
+def test_only_what_the_role_allows_is_looked_at(account):
+    scene = Execution(account, FAIL, SUCCEED)
+    Shop(account.server).start_and_break()
+    sweep = sweeping(account, REDRIVE_STATE_MACHINES="etl-*", REDRIVE_PIPELINES="web")
+    answer, calls = account.costs(sweep, {})
+    assert (answer["search"]["targets"], calls) == (0, LISTS)
+    named = sweeping(account, REDRIVE_STATE_MACHINES="ord*", REDRIVE_PIPELINES="web")
+    assert named.invoke({})["search"]["found"] == {"retried": 1}
+    assert scene.redrives() == 1
+
+
+def test_observing_writes_down_what_it_finds_and_changes_nothing(account):
+    scene = Execution(account, FAIL, SUCCEED)
+    assert sweeping(account, REDRIVE_MODE="observe").invoke({})["search"]["found"] == {"observed": 1}
+    assert sweeping(account).invoke({})["search"]["known"] == 1
+    assert (scene.redrives(), scene.entry()["state"]) == (0, "observed")
+
+
+def test_a_failure_that_was_found_is_judged_like_one_that_was_heard(account):
+    account.server.wind(2 * RUN)
+    orders = Orders(account.server, INTO_A_FAIL_STATE)
+    ended = orders.start_and_end({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000})
+    answer, calls = account.costs(sweeping(account), {})
+    assert answer["search"]["found"] == {"gave_up": 1}
+    assert account.entry(ended)["verdict"]["because"] == "fail_state"
+    asked = {"DescribeExecution": 1, "DescribeStateMachineForExecution": 1, "GetExecutionHistory": 1}
+    assert calls == {**LISTS, "ListExecutions": 2, **asked, "GetItem": 2, "PutItem": 2}
+
+
+def test_what_was_learned_of_a_machine_is_confirmed_rather_than_learned_again(account):
+    scene = Execution(account, FAIL, SUCCEED)
+    executions = [scene.execution, *(scene.orders.start_and_end(FAIL, SUCCEED) for _ in range(2))]
+    answer, calls = account.costs(sweeping(account), {})
+    assert answer["search"]["found"] == {"retried": 3}
+    assert [scene.orders.standing(execution) for execution in executions] == [("RUNNING", 1)] * 3
+    assert (calls["DescribeStateMachineForExecution"], calls["DescribeStateMachine"]) == (1, 1)
+    assert (calls["DescribeExecution"], calls["RedriveExecution"]) == (3, 3)
+
+
+def test_each_execution_of_a_parallel_pipeline_is_looked_at(account):
+    client = account.server.client("codepipeline")
+    shop = Shop(account.server)
+    declared = client.get_pipeline(name="shop")["pipeline"]
+    client.update_pipeline(pipeline={**declared, "executionMode": "PARALLEL", "stages": STAGES, "pipelineType": "V2"})
+    executions = [shop.start(Compile=[BREAK, HANG]) for _ in range(2)]
+    account.server.wind(RUN)
+    account.server.wind(RUN)
+    answer, calls = account.costs(sweeping(account), {})
+    assert answer["search"]["found"] == {"retried": 2}
+    assert (calls["ListPipelineExecutions"], calls["RetryStageExecution"]) == (1, 2)
+    assert [shop.execution_status(execution) for execution in executions] == ["InProgress"] * 2
+
+
+def test_a_service_that_throttles_is_left_until_the_next_tick(account):
+    scene = Execution(account, FAIL, SUCCEED)
+    for _ in range(3):
+        account.server.play("states", "ListExecutions", THROTTLED)
+    sweep = sweeping(account)
+    search = sweep.invoke({})["search"]
+    assert (search["throttled"], search["left"], search["more"], search["troubled"]) == (["step_functions"], 1, True, 0)
+    assert sweep.invoke({})["search"]["found"] == {"retried": 1}
+    assert scene.redrives() == 1
+
+
+def test_a_list_that_may_not_be_read_is_told_and_stops_nothing_else(account):
+    stage = Stage(account, HANG)
+    account.server.play("states", "ListStateMachines", {"refuse": {"code": "AccessDeniedException", "message": "no"}})
+    sweep = sweeping(account)
+    search = sweep.invoke({})["search"]
+    assert (search["troubled"], search["found"]) == (1, {"retried": 1})
+    trouble = next(line for line in sweep.wide(3) if line["level"] == "ERROR")
+    assert (trouble["listing"], trouble["trouble"]) == ("step_functions", "ListStateMachines AccessDeniedException")
+    assert stage.retries() == 1
