@@ -636,6 +636,9 @@ fn a_target_that_cannot_be_read_is_read_from_there_again_and_holds_no_other_back
         };
         refuse(&scene);
         let mut found = scene.find(&since(ago(HOUR)));
+        // What does not answer is not asked about each of its targets in turn.
+        let asked = usize::from(kind == TroubleKind::Denied) + 1;
+        assert_eq!(found.targets, asked, "{code}");
         while found.more {
             assert_eq!(found.unread.len(), 1);
             assert_eq!(found.unread[0].1.kind, kind);
@@ -768,6 +771,25 @@ fn each_failed_execution_of_a_parallel_pipeline_is_found() {
         scene.wind(60);
         assert_eq!(scene.find(&search).seen, 0);
     }
+}
+
+#[test]
+fn a_run_whose_actions_cannot_be_listed_is_looked_at_again() {
+    let mut seed = build([action(
+        "Unit",
+        [Brings::fail("JobFailed", "busy"), Brings::Hang],
+    )]);
+    seed.mode = ExecutionMode::Parallel;
+    let scene = Scene::staged(&rule(1, 0), seed);
+    scene.failed();
+    for _ in 0..3 {
+        scene.fault("ListActionExecutions", refusal("InternalFailure"));
+        let found = scene.find(&since(NOW));
+        assert_eq!((found.unread.len(), found.records.len()), (1, 0));
+        scene.wind(DAY);
+    }
+    assert_eq!(dones(&scene.find(&since(NOW))), [Done::Retried]);
+    assert_eq!(scene.effects(), 1);
 }
 
 #[test]
