@@ -306,7 +306,7 @@ impl<'p> Part<'p> {
 
     /// A target could not be read: it is looked at again in the next round, from where it was.
     fn could_not_read(&mut self, mut turn: Turn, trouble: Trouble, found: &mut Found) {
-        turn.trouble(self.round.through(&turn.target));
+        turn.trouble(self.round.reached(&turn.target));
         // A service that does not answer is not asked about each of its targets in turn.
         self.over |= trouble.kind == TroubleKind::Unreachable;
         found.unread.push((turn.target.clone(), trouble));

@@ -162,14 +162,14 @@ impl Round {
     }
 
     /// What every failure of a target was looked at through.
-    pub(crate) fn through(&self, target: &str) -> Time {
+    pub(crate) fn reached(&self, target: &str) -> Time {
         let behind = self.behind.get(target);
         behind.map_or(self.through, |behind| self.through.min(*behind))
     }
 
     /// The failures of a target that ended before this are none of the round's.
     pub(crate) fn from(&self, target: &str, since: Time, pen: Pen<'_>) -> Time {
-        let through = self.through(target).minus(MARGIN);
+        let through = self.reached(target).minus(MARGIN);
         through.max(since).max(pen.now.minus(pen.terms.redrivable))
     }
 
@@ -360,13 +360,13 @@ mod tests {
         troubled.trouble(at(600));
         round.done(troubled);
         assert_eq!(
-            (round.through("web"), round.through("api")),
+            (round.reached("web"), round.reached("api")),
             (at(500), at(1_000))
         );
         round.done(turn("api"));
-        assert_eq!(round.through("web"), at(500));
+        assert_eq!(round.reached("web"), at(500));
         round.done(turn("web"));
-        assert_eq!(round.through("web"), at(1_000));
+        assert_eq!(round.reached("web"), at(1_000));
     }
 
     #[test]
