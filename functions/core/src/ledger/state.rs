@@ -123,9 +123,9 @@ pub const fn next(state: State, step: Step) -> Option<State> {
         ) => opening.state(),
         (Queued, Step::Take) | (Acting | Unknown, Step::TakeOver) => Acting,
         (Queued, Step::Requeue) | (Acting, Step::PutOff) => Queued,
-        (Acting, Step::Accept) | (Acting | Unknown, Step::Confirm) => Retried,
+        (Acting, Step::Accept | Step::Confirm) => Retried,
         (Acting, Step::Lose) => Unknown,
-        (Queued | Acting | Unknown, Step::GiveUp) | (Queued, Step::Cancel) => GivenUp,
+        (Queued | Acting, Step::GiveUp) | (Queued, Step::Cancel) => GivenUp,
         (Queued | Acting | Retried | Unknown | GivenUp | Observed | Ended, Step::Recover) => {
             Recovered
         }

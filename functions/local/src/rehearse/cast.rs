@@ -10,7 +10,7 @@ use crate::codepipeline::{
     ActionStatus, ExecutionMode, ExecutionStatus, ExecutionType, OnFailure, Outcome as Brings,
     RetryMode, Seed as StageSeed, SeedAction, SeedStage, StageStatus,
 };
-use crate::stepfunctions::{Outcome as Ends, Script, Seed, Status};
+use crate::stepfunctions::{Ending, Failing, Outcome as Ends, Script, Seed, Status};
 
 /// The one account and region.
 pub(super) const ACCOUNT: &str = "111122223333";
@@ -120,6 +120,11 @@ fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
             .unwrap_or(&"Throttled.Now");
         let outcome = match weather.one_of(24) {
             0 => Ends::time_out(),
+            // As under a key that redrive may not use: neither error nor cause.
+            4 => Ends {
+                ending: Ending::Fail(Failing::default()),
+                ..Ends::time_out()
+            },
             1 => {
                 hands_off.insert(
                     u32::try_from(run).unwrap_or_default(),
@@ -324,6 +329,38 @@ policies:
     )
 }
 
+/// Stages that stand as no failed action leaves one: failed by a condition, and skipped by one. Of both an event says
+/// that it failed.
+pub(super) fn conditions() -> [StageSeed; 2] {
+    [
+        (
+            "web-condition",
+            StageStatus::Failed,
+            ExecutionStatus::Failed,
+        ),
+        (
+            "web-skipped",
+            StageStatus::Skipped,
+            ExecutionStatus::InProgress,
+        ),
+    ]
+    .map(|(pipeline, stage, status)| StageSeed {
+        pipeline: pipeline.into(),
+        execution: "5f0c2f0e-0000-4000-8000-00000000ffff".into(),
+        status,
+        stages: vec![SeedStage {
+            name: STAGE.into(),
+            status: Some(stage),
+            actions: vec![SeedAction {
+                name: "Action0".into(),
+                ..SeedAction::default()
+            }],
+            ..SeedStage::default()
+        }],
+        ..StageSeed::default()
+    })
+}
+
 /// Events that are nobody's to judge, or are no events.
 pub(super) fn strays() -> Vec<Value> {
     let execution = |account: &str, region: &str, kind: &str, status: &str| {
@@ -339,20 +376,31 @@ pub(super) fn strays() -> Vec<Value> {
             },
         })
     };
-    let pipeline = |detail_type: &str, state: &str| {
+    let of = |pipeline: &str, detail_type: &str, state: &str| {
         json!({
             "version": "0", "id": "9a1b2c3d-0000-4000-8000-000000000002",
             "source": "aws.codepipeline", "detail-type": detail_type,
             "account": ACCOUNT, "region": REGION, "time": "2026-11-20T02:14:05Z",
-            "resources": [format!("arn:aws:codepipeline:{REGION}:{ACCOUNT}:web-shop")],
+            "resources": [format!("arn:aws:codepipeline:{REGION}:{ACCOUNT}:{pipeline}")],
             "detail": {
-                "pipeline": "web-shop", "execution-id": "5f0c2f0e-0000-4000-8000-00000000ffff",
+                "pipeline": pipeline, "execution-id": "5f0c2f0e-0000-4000-8000-00000000ffff",
                 "stage": STAGE, "action": "Action0", "state": state, "version": 1.0,
                 "type": { "owner": "AWS", "provider": "CodeBuild", "category": "Build", "version": "1" },
             },
         })
     };
+    let pipeline = |detail_type: &str, state: &str| of("web-shop", detail_type, state);
     vec![
+        of(
+            "web-condition",
+            "CodePipeline Stage Execution State Change",
+            "FAILED",
+        ),
+        of(
+            "web-skipped",
+            "CodePipeline Stage Execution State Change",
+            "FAILED",
+        ),
         execution("000000000000", REGION, "execution:etl-orders:far", "FAILED"),
         execution(ACCOUNT, "us-east-1", "execution:etl-orders:far", "FAILED"),
         execution(ACCOUNT, REGION, "express:etl-orders:a:b", "FAILED"),

@@ -44,6 +44,7 @@ use self::promises::is_same;
 pub use self::weather::Class;
 use self::weather::Weather;
 use self::world::{Deployed, Next, World, name};
+use crate::codepipeline::Seed as StageSeed;
 use crate::services::Typed;
 
 /// When every rehearsal begins.
@@ -244,6 +245,13 @@ impl<'w> Run<'w> {
         for body in cast::machines() {
             // A machine that cannot be made is missed by its executions.
             let _ = world.call("arn:aws:states:", "CreateStateMachine", &body);
+        }
+        for seed in cast::conditions() {
+            // As with the machines.
+            let _ = world.region.borrow_mut().codepipeline.seed(StageSeed {
+                at: START.as_millis(),
+                ..seed
+            });
         }
         for (index, actor) in world.actors.iter().enumerate() {
             let at = START.plus(Duration::from_millis(actor.begins_after_ms));

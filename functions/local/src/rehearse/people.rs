@@ -44,7 +44,14 @@ impl World {
             let mode = *self
                 .weather
                 .borrow_mut()
-                .pick(&[Mode::Observe, Mode::Act, Mode::Act, Mode::Off])
+                .pick(&[
+                    Mode::Observe,
+                    Mode::Observe,
+                    Mode::Act,
+                    Mode::Act,
+                    Mode::Act,
+                    Mode::Off,
+                ])
                 .unwrap_or(&Mode::Act);
             self.deployed.borrow_mut().mode = mode;
             self.tell(|| format!("mode {mode:?} is deployed"));

@@ -61,7 +61,7 @@ pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool)
             )
         }
         (Some(Unknown), to, true) => {
-            matches!(to, Acting | Retried | GivenUp | Recovered | Ended)
+            matches!(to, Acting | Recovered | Ended)
         }
         (Some(Retried | GivenUp | Observed), to, true) => matches!(to, Recovered | Ended),
         (Some(Ended), to, true) => matches!(to, Recovered),

@@ -57,7 +57,7 @@ classes! {
     RetryLate = "retry-late", 40, "The call that retries arrives after its caller gave it up.";
     RetryBusy = "retry-busy", 120, "AWS is too busy to take the retry.";
     RetryDenied = "retry-denied", 60, "The role may not retry.";
-    AlwaysBusy = "always-busy", 4, "AWS takes no retry for more than a day.";
+    AlwaysBusy = "always-busy", 10, "AWS takes no retry for more than a day.";
     SendFails = "send-fails", 60, "SQS takes no message, or takes it and says that it did not.";
     MessageLost = "message-lost", 100, "A message never comes.";
     MessageDoubled = "message-doubled", 150, "A message comes twice.";
@@ -65,14 +65,14 @@ classes! {
     TickLost = "tick-lost", 200, "The sweep does not tick.";
     TickDoubled = "tick-doubled", 200, "Two sweeps tick at once.";
     ClockSkew = "clock-skew", 700, "Functions' clocks are up to five minutes apart.";
-    PersonRetries = "person-retries", 25, "A person redrives, or retries the stage.";
-    PersonStops = "person-stops", 20, "A person aborts what runs, or stops the pipeline.";
+    PersonRetries = "person-retries", 40, "A person redrives, or retries the stage.";
+    PersonStops = "person-stops", 40, "A person aborts what runs, or stops the pipeline.";
     PersonCancels = "person-cancels", 15, "A person cancels a retry that waits.";
     PersonReleases = "person-releases", 10, "A person releases anew, and a later execution takes the stage.";
-    PersonEdits = "person-edits", 6, "A person edits the pipeline.";
+    PersonEdits = "person-edits", 20, "A person edits the pipeline.";
     PersonDeletes = "person-deletes", 3, "A person deletes the pipeline.";
     PolicyChanged = "policy-changed", 10, "Another policy is deployed.";
-    ModeChanged = "mode-changed", 8, "Another mode is deployed.";
+    ModeChanged = "mode-changed", 25, "Another mode is deployed.";
 }
 
 impl Class {
