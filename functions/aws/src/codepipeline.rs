@@ -18,7 +18,7 @@ use redrive_core::calls::{Call, Outcome};
 use redrive_core::failure::{FailedAction, Field, Subject};
 use redrive_core::find::{ListedPipeline, ListedRun, ListedStage, Look, failed_stages};
 use redrive_core::ledger::Claim;
-use redrive_core::pipeline::{ActionRun, Declaration, StageState};
+use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{Page, Pipelines, Read};
 use redrive_core::verdict::{Reason, RetryMode};
 
@@ -197,7 +197,7 @@ impl Pipelines for CodePipeline {
             .map(|pipeline| declaration(&pipeline)))
     }
 
-    async fn is_rollback(&self, pipeline: &str, execution_id: &str) -> Read<bool> {
+    async fn execution(&self, pipeline: &str, execution_id: &str) -> Read<PipelineExecution> {
         let shown = self
             .client
             .get_pipeline_execution()
@@ -207,7 +207,10 @@ impl Pipelines for CodePipeline {
             .await;
         Ok(read("GetPipelineExecution", shown)?
             .and_then(|shown| shown.pipeline_execution)
-            .map(|execution| execution.execution_type == Some(ExecutionType::Rollback)))
+            .map(|execution| PipelineExecution {
+                status: execution.status.map(|status| status.as_str().to_owned()),
+                rollback: execution.execution_type == Some(ExecutionType::Rollback),
+            }))
     }
 
     async fn runs(

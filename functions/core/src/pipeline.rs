@@ -27,6 +27,28 @@ pub struct StageState {
     pub manual_attempts: u32,
 }
 
+/// What GetPipelineExecution says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PipelineExecution {
+    /// `status`.
+    pub status: Option<String>,
+    /// Whether `executionType` is ROLLBACK.
+    pub rollback: bool,
+}
+
+impl PipelineExecution {
+    /// Adds what it says to what the runs of a stage's actions tell: who stopped a pipeline execution meant the
+    /// stage that it stood in.
+    pub(crate) fn tell(&self, standing: &mut StageStanding) {
+        standing.rollback = self.rollback;
+        match self.status.as_deref() {
+            Some("Stopped" | "Stopping") => standing.stopped = true,
+            Some("Superseded") => standing.superseded = true,
+            _ => {}
+        }
+    }
+}
+
 /// What GetPipeline alone shows, of one version of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declaration {

@@ -13,7 +13,9 @@ use crate::failure::{
 };
 use crate::history::{Ending, HistoryEvent, ending};
 use crate::ledger::Entry;
-use crate::pipeline::{ActionRun, Declaration, Declarations, StageState, standing};
+use crate::pipeline::{
+    ActionRun, Declaration, Declarations, PipelineExecution, StageState, standing,
+};
 use crate::time::Time;
 use crate::trouble::{Trouble, TroubleKind};
 use crate::verdict::Reason;
@@ -68,8 +70,8 @@ pub trait Pipelines {
     /// GetPipeline, in a version where GetPipelineState names one.
     async fn declaration(&self, pipeline: &str, version: Option<u64>) -> Read<Declaration>;
 
-    /// GetPipelineExecution: whether its `executionType` is ROLLBACK.
-    async fn is_rollback(&self, pipeline: &str, execution_id: &str) -> Read<bool>;
+    /// GetPipelineExecution.
+    async fn execution(&self, pipeline: &str, execution_id: &str) -> Read<PipelineExecution>;
 
     /// ListActionExecutions of one pipeline execution, newest first.
     async fn runs(
@@ -254,7 +256,7 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
     }
 
     /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version;
-    /// GetPipelineExecution where the first does not show the execution's type.
+    /// GetPipelineExecution where the first does not show the execution, or its type.
     async fn stage(&self, subject: &Subject) -> Result<Fact, Trouble> {
         if let Subject::Stage { arn, execution_id } = subject
             && let Some((pipeline, stage)) = arn.rsplit_once('/')
@@ -266,10 +268,15 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
             else {
                 return Ok(Fact::NotYet);
             };
-            // Nothing is rolled back in PARALLEL mode, and what is not retried anyway need not be asked.
-            if state.rollback.is_none() && !declaration.parallel && standing.not_ours().is_none() {
-                let rollback = self.pipelines.is_rollback(pipeline, execution_id).await?;
-                standing.rollback = rollback == Some(true);
+            // In PARALLEL mode the state may show no execution, or any one's, and else not of which type it is. Of
+            // what is not retried anyway nobody asks.
+            let shown = state.rollback.is_some()
+                && state.latest_execution_id.as_deref() == Some(execution_id.as_str());
+            if !shown && standing.not_ours().is_none() {
+                match self.pipelines.execution(pipeline, execution_id).await? {
+                    Some(execution) => execution.tell(&mut standing),
+                    None => return Ok(Fact::Gone),
+                }
             }
             return Ok(Fact::Stage(standing));
         }

@@ -10,7 +10,7 @@ use redrive_core::failure::{
 use redrive_core::handle::Outcome;
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
-use redrive_core::pipeline::{ActionRun, Declaration, StageState};
+use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{Executions, Page, Pipelines, Read, is_gone};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
@@ -189,12 +189,15 @@ impl<W: Wire> Pipelines for Typed<'_, W> {
         }))
     }
 
-    async fn is_rollback(&self, pipeline: &str, execution_id: &str) -> Read<bool> {
+    async fn execution(&self, pipeline: &str, execution_id: &str) -> Read<PipelineExecution> {
         let body = json!({ "pipelineName": name(pipeline), "pipelineExecutionId": execution_id });
         let shown = self.read(pipeline, "GetPipelineExecution", &body).await?;
         Ok(shown.map(|shown| {
-            let kind = shown.pointer("/pipelineExecution/executionType");
-            kind.and_then(Value::as_str) == Some("ROLLBACK")
+            let said = |key: &str| shown.pointer(key).and_then(Value::as_str);
+            PipelineExecution {
+                status: said("/pipelineExecution/status").map(str::to_owned),
+                rollback: said("/pipelineExecution/executionType") == Some("ROLLBACK"),
+            }
         }))
     }
 

@@ -155,7 +155,7 @@ fn the_ledger_moves_along_this_table_and_no_other() {
         (State::Queued, "AQGO AQ....GG.VE"),
         (State::Acting, "AQGO ..ARUQG.RVE"),
         (State::Retried, "AQGO .........VE"),
-        (State::Unknown, "AQGO ..A...G.RVE"),
+        (State::Unknown, "AQGO ..A......VE"),
         (State::GivenUp, "AQGO .........VE"),
         (State::Observed, "AQGO .........VE"),
         (State::Recovered, ".... ..........."),
@@ -224,7 +224,7 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
 #[test]
 fn an_entry_opens_as_it_was_judged() {
     for (opening, state, retries, wake) in [
-        (Opening::Act, State::Acting, 1, Some(120)),
+        (Opening::Act, State::Acting, 1, Some(420)),
         (Opening::Queue, State::Queued, 1, Some(60 + 300)),
         (Opening::GiveUp, State::GivenUp, 0, None),
         (Opening::Observe, State::Observed, 0, None),
@@ -371,7 +371,7 @@ fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
         ("the answer was lost", Ok(unknown.clone()), 1),
         (
             "the lost one turned out to have happened",
-            at(2, |pen| unknown.confirm(pen)),
+            at(2, |pen| unknown.take_over(pen)?.confirm(pen)),
             1,
         ),
     ] {
@@ -654,10 +654,10 @@ fn who_acts_holds_a_lease() {
         entry.lease,
         Some(Lease {
             owner: owner("two"),
-            until: second(127),
+            until: second(427),
         })
     );
-    assert_eq!((entry.wake, entry.uncertain), (Some(second(127)), false));
+    assert_eq!((entry.wake, entry.uncertain), (Some(second(427)), false));
     // What was lost is looked at when no late answer can change it any more.
     let lost = by("two", 9, |pen| entry.lose(pen)).unwrap();
     assert_eq!((lost.wake, lost.uncertain), (Some(second(127)), true));
@@ -788,7 +788,7 @@ fn an_entry_of_a_former_version_is_still_read() {
         "revision":1,"by":"one","updated":1000000,"failure":1,"identity":{"redrive_count":0},"failed_at":1000000,"state":"acting",
         "verdict":{"decision":"retry","because":"matched","policy":"p","rules":[{"rule":"r","used":0,"limit":5}],
             "delay_seconds":0,"retry_mode":"FAILED_ACTIONS"},
-        "uses":{"p":{"r":1}},"retries":1,"wake":1120000,"lease":{"owner":"one","until":1120000},"expires":2593000000}"#;
+        "uses":{"p":{"r":1}},"retries":1,"wake":1420000,"lease":{"owner":"one","until":1420000},"expires":2593000000}"#;
     let entry: Entry = serde_json::from_str(json).unwrap();
     assert_eq!(entry, opened(Opening::Act));
     // What a version writes, the next one reads: these names stay.

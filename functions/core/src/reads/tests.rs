@@ -30,7 +30,7 @@ struct Aws {
     unowned: bool,
     /// GetPipelineState does not show of which type the execution is.
     untyped: bool,
-    rollback: Option<bool>,
+    execution: Option<PipelineExecution>,
     /// The stage succeeded meanwhile.
     over: bool,
     learned: Learned,
@@ -136,9 +136,9 @@ impl Pipelines for Aws {
         Ok(Some(Declaration::default()))
     }
 
-    async fn is_rollback(&self, _: &str, execution_id: &str) -> Read<bool> {
+    async fn execution(&self, _: &str, execution_id: &str) -> Read<PipelineExecution> {
         self.called("GetPipelineExecution", execution_id);
-        Ok(self.rollback)
+        Ok(self.execution.clone())
     }
 
     async fn runs(&self, _: &str, _: &str, token: Option<String>) -> Read<Page<ActionRun>> {
@@ -398,26 +398,54 @@ fn a_list_of_runs_without_an_end_is_trouble_and_not_judged_in_part() {
 }
 
 #[test]
-fn a_type_that_the_state_does_not_show_is_asked_for() {
-    for (untyped, rollback, expected, asked) in [
-        (false, Some(true), false, false),
-        (true, Some(true), true, true),
-        (true, Some(false), false, true),
-        (true, None, false, true),
+fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
+    let said = |status: &str, rollback| {
+        Some(PipelineExecution {
+            status: Some(status.into()),
+            rollback,
+        })
+    };
+    for (untyped, unowned, execution, expected) in [
+        // As the state shows it: neither a rollback nor stopped, whatever else could be asked.
+        (false, false, said("Stopped", true), Some((false, None))),
+        (true, false, said("Failed", true), Some((true, None))),
+        (true, false, said("Failed", false), Some((false, None))),
+        (false, true, said("Failed", false), Some((false, None))),
+        (
+            false,
+            true,
+            said("Stopped", false),
+            Some((false, Some(Reason::Stopped))),
+        ),
+        (
+            false,
+            true,
+            said("Stopping", false),
+            Some((false, Some(Reason::Stopped))),
+        ),
+        (
+            false,
+            true,
+            said("Superseded", false),
+            Some((false, Some(Reason::Superseded))),
+        ),
+        (true, false, None, None),
     ] {
         let aws = Aws {
             runs: vec![("Build", "unit")],
             untyped,
-            rollback,
+            unowned,
+            execution: execution.clone(),
             ..Aws::default()
         };
-        let fact = aws.know(&stage("Build"), Need::PipelineState, 0);
-        let Ok(Fact::Stage(standing)) = fact else {
-            panic!("{fact:?}");
+        let fact = aws.know(&stage("Build"), Need::PipelineState, 0).unwrap();
+        let told = match &fact {
+            Fact::Stage(standing) => Some((standing.rollback, standing.not_ours())),
+            _ => None,
         };
-        assert_eq!(standing.rollback, expected, "{untyped} {rollback:?}");
-        let calls = aws.calls();
-        assert_eq!(calls.contains(&"GetPipelineExecution e1".into()), asked);
+        assert_eq!(told, expected, "{untyped} {unowned} {execution:?}");
+        let asked = aws.calls().contains(&"GetPipelineExecution e1".into());
+        assert_eq!(asked, untyped || unowned);
     }
     // Of what is not retried anyway nobody asks.
     let aws = Aws {
