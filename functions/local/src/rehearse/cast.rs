@@ -249,17 +249,36 @@ fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
             execution,
             status: ExecutionStatus::InProgress,
             kind,
-            stages: vec![SeedStage {
-                name: STAGE.into(),
-                status: Some(StageStatus::InProgress),
-                on_failure,
-                actions,
-                ..SeedStage::default()
-            }],
+            stages: vec![
+                source(),
+                SeedStage {
+                    name: STAGE.into(),
+                    status: Some(StageStatus::InProgress),
+                    on_failure,
+                    actions,
+                    ..SeedStage::default()
+                },
+            ],
             ..StageSeed::default()
         })),
         hands_off,
         approval: (category == "Approval").then_some("Action0"),
+    }
+}
+
+/// The stage that every pipeline begins with; it has succeeded.
+fn source() -> SeedStage {
+    SeedStage {
+        name: "Source".into(),
+        status: Some(StageStatus::Succeeded),
+        actions: vec![SeedAction {
+            name: "Fetch".into(),
+            category: "Source".into(),
+            provider: "S3".into(),
+            status: Some(ActionStatus::Succeeded),
+            ..SeedAction::default()
+        }],
+        ..SeedStage::default()
     }
 }
 

@@ -808,8 +808,12 @@ impl<'w> Run<'w> {
                 let Ok(shown) = world.call(subject.arn(), "GetPipelineState", &body) else {
                     return true;
                 };
-                let latest = shown.pointer("/stageStates/0/latestExecution/pipelineExecutionId");
-                latest.is_some_and(|latest| latest != execution_id.as_str())
+                let stages = shown.get("stageStates").and_then(Value::as_array);
+                stages.into_iter().flatten().any(|stage| {
+                    let latest = stage.pointer("/latestExecution/pipelineExecutionId");
+                    stage.get("stageName") == Some(&json!(cast::STAGE))
+                        && latest.is_some_and(|latest| latest != execution_id.as_str())
+                })
             }
         }
     }
