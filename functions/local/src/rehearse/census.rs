@@ -30,7 +30,7 @@ pub struct Census {
     pub retries: u64,
     /// Of those, which a person overtook between our last read and our call.
     pub exempt: u64,
-    /// The longest time from a failure until it was written down.
+    /// The longest time from a failure that is retried until it was written down.
     pub longest_wait: Duration,
     /// The seeds that broke a promise, and which.
     pub broken: Vec<(u64, String)>,
@@ -122,8 +122,8 @@ impl fmt::Display for Census {
         )?;
         writeln!(
             f,
-            "the longest wait from a failure until it was written down: {} min",
-            self.longest_wait.as_secs() / 60
+            "the longest wait of a failure that is retried, until it was written down: {} s",
+            self.longest_wait.as_secs()
         )?;
         for class in Class::ALL {
             let times = self.faults.get(class).copied().unwrap_or_default();

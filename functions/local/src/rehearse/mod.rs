@@ -83,7 +83,7 @@ pub struct Rehearsed {
     pub retries: usize,
     /// What a person did between our last read and our call, which no promise covers.
     pub exempt: u32,
-    /// The longest time from a failure until it was written down.
+    /// The longest time from a failure that is retried until it was written down.
     pub longest_wait: Duration,
 }
 

@@ -7,7 +7,7 @@ use redrive_core::failure::Identity;
 use redrive_core::handle::Mode;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::time::Time;
-use redrive_core::verdict::{Reason, Verdict};
+use redrive_core::verdict::{Decision, Reason, Verdict};
 
 use super::world::{Retry, Truth, name};
 
@@ -35,7 +35,7 @@ pub(super) struct Promises {
     pub(super) reasons: BTreeSet<Reason>,
     /// Failures that were written down.
     pub(super) failures: u32,
-    /// The longest that one waited for it.
+    /// The longest that one that is retried waited for it.
     pub(super) longest_wait: Duration,
 }
 
@@ -202,7 +202,9 @@ impl Promises {
             );
         } else if !matches!(new.state, State::Ended | State::Recovered) {
             self.failures += 1;
-            self.longest_wait = self.longest_wait.max(now.since(new.failed_at));
+            if new.verdict.decision == Decision::Retry {
+                self.longest_wait = self.longest_wait.max(now.since(new.failed_at));
+            }
             let before = self.verdicts.entry(key.clone()).or_default();
             let earlier = before
                 .iter()
