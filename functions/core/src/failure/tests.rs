@@ -1,0 +1,362 @@
+use alloc::borrow::ToOwned;
+use alloc::string::ToString;
+use alloc::vec;
+
+use super::*;
+
+/// An execution that failed for the third time, of which the event said all but how it ended.
+fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
+    let mut execution = FailedExecution {
+        status: ExecutionStatus::Failed,
+        redrive_count: Field::Known(2),
+        redrivable: Field::Known(Redrivable::Yes),
+        started: None,
+        state_machine_arn: None,
+        version_arn: None,
+        error: known("S3.SlowDown"),
+        cause: known("slow down"),
+        parent: Field::Absent,
+        fail_state: Field::Unknown,
+        state: Field::Unknown,
+        resource: Field::Unknown,
+        moved_on: None,
+    };
+    change(&mut execution);
+    Failure {
+        subject: Subject::Execution {
+            arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1".into(),
+        },
+        at: Time::from_millis(1000),
+        what: What::Execution(execution),
+    }
+}
+
+fn stage(announced: Option<FailedAction>, standing: Field<StageStanding>) -> Failure {
+    Failure {
+        subject: Subject::stage("aws", "eu-west-1", "111122223333", "web", "Verify", "e-1"),
+        at: Time::from_millis(1000),
+        what: What::Stage(FailedStage {
+            announced,
+            standing,
+        }),
+    }
+}
+
+fn known(text: &str) -> Field<String> {
+    Field::Known(text.into())
+}
+
+fn action(id: Option<&str>) -> FailedAction {
+    FailedAction {
+        action: "Unit".into(),
+        id: id.map(ToString::to_string),
+        ..FailedAction::default()
+    }
+}
+
+fn standing() -> StageStanding {
+    StageStanding {
+        status: StageStatus::Failed,
+        rollback: false,
+        stopped: false,
+        superseded: false,
+        structure_changed: false,
+        in_progress: 0,
+        running: BTreeSet::new(),
+        retried: 0,
+        retries_itself: false,
+        failed: vec![action(Some("a-1"))],
+    }
+}
+
+fn description(status: &str, redrive_count: u32, redrivable: Redrivable) -> Description {
+    Description {
+        status: status.into(),
+        redrive_count,
+        redrivable,
+        error: known("S3.SlowDown"),
+        cause: known("slow down"),
+        parent: Field::Absent,
+    }
+}
+
+#[test]
+fn a_failure_is_read_once_its_service_has_said_which_one_it_is() {
+    let announced = || Some(action(Some("a-1")));
+    for (failure, is_read) in [
+        (execution(|_| ()), true),
+        (execution(|e| e.redrive_count = Field::Unknown), false),
+        (stage(None, Field::Unknown), false),
+        // The event of one action has an identity, which is not yet that of all that failed.
+        (stage(announced(), Field::Unknown), false),
+        (stage(announced(), Field::Known(standing())), true),
+        (stage(None, Field::Known(standing())), true),
+    ] {
+        assert_eq!(failure.is_read(), is_read, "{failure:?}");
+    }
+}
+
+fn taught(mut failure: Failure, fact: Fact) -> Failure {
+    failure.learn(fact);
+    failure
+}
+
+#[test]
+fn an_execution_that_is_no_longer_the_failure_says_what_became_of_it() {
+    let count = Field::Known;
+    for (announced, status, shown, expected) in [
+        (count(2), "FAILED", 2, None),
+        (count(2), "TIMED_OUT", 2, None),
+        (count(2), "FAILED", 3, Some(Reason::MovedOn)),
+        // An event that does not number its failure announces the one that is shown.
+        (Field::Unknown, "FAILED", 3, None),
+        (count(2), "RUNNING", 3, Some(Reason::Running)),
+        (count(2), "PENDING_REDRIVE", 2, Some(Reason::Running)),
+        (count(2), "SUCCEEDED", 3, Some(Reason::Succeeded)),
+        (count(2), "ABORTED", 2, Some(Reason::Aborted)),
+        (count(2), "ABORTED", 3, Some(Reason::Aborted)),
+    ] {
+        let failure = taught(
+            execution(|e| e.redrive_count = announced),
+            Fact::Description(description(status, shown, Redrivable::Yes)),
+        );
+        assert_eq!(
+            failure,
+            execution(|e| {
+                e.redrive_count = Field::Known(shown);
+                e.moved_on = expected;
+            }),
+            "{announced:?} {status} {shown}"
+        );
+    }
+}
+
+#[test]
+fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
+    let ending = || Fact::Ending {
+        fail_state: true,
+        state: known("Load"),
+        resource: Field::Absent,
+    };
+    for (before, fact, after) in [
+        (
+            execution(|_| ()),
+            ending(),
+            execution(|e| {
+                e.fail_state = Field::Known(true);
+                e.state = known("Load");
+                e.resource = Field::Absent;
+            }),
+        ),
+        (
+            execution(|e| {
+                e.state = known("Given");
+                e.resource = known("glue:startJobRun");
+            }),
+            ending(),
+            execution(|e| {
+                e.fail_state = Field::Known(true);
+                e.state = known("Given");
+                e.resource = known("glue:startJobRun");
+            }),
+        ),
+        (
+            execution(|_| ()),
+            Fact::Withheld,
+            execution(|e| {
+                e.fail_state = Field::Withheld;
+                e.state = Field::Withheld;
+                e.resource = Field::Withheld;
+            }),
+        ),
+        (
+            execution(|e| {
+                e.error = Field::Unknown;
+                e.parent = Field::Unknown;
+            }),
+            Fact::Description(Description {
+                cause: known("another cause"),
+                parent: known("arn:parent"),
+                ..description("FAILED", 2, Redrivable::No)
+            }),
+            execution(|e| {
+                e.parent = known("arn:parent");
+                e.redrivable = Field::Known(Redrivable::No);
+            }),
+        ),
+        // What a stage shows now counts, whatever it showed before.
+        (
+            stage(
+                None,
+                Field::Known(StageStanding {
+                    in_progress: 1,
+                    ..standing()
+                }),
+            ),
+            Fact::Stage(standing()),
+            stage(None, Field::Known(standing())),
+        ),
+        // A fact of the other service changes nothing.
+        (
+            execution(|_| ()),
+            Fact::Stage(standing()),
+            execution(|_| ()),
+        ),
+        (
+            stage(None, Field::Unknown),
+            ending(),
+            stage(None, Field::Unknown),
+        ),
+        (
+            stage(None, Field::Unknown),
+            Fact::Withheld,
+            stage(None, Field::Unknown),
+        ),
+    ] {
+        assert_eq!(taught(before, fact.clone()), after, "{fact:?}");
+    }
+}
+
+#[test]
+fn each_fact_that_is_missing_is_told_with_the_calls_that_bring_it() {
+    for (need, calls) in [
+        (Need::Description, "DescribeExecution shows "),
+        (Need::FailedState, "GetExecutionHistory shows "),
+        (Need::History, "GetExecutionHistory shows "),
+        (
+            Need::PipelineState,
+            "GetPipelineState and ListActionExecutions show ",
+        ),
+    ] {
+        assert!(need.sentence().starts_with(calls), "{}", need.sentence());
+    }
+    // One call may bring two facts, but no sentence is about both.
+    assert_ne!(Need::FailedState.sentence(), Need::History.sentence());
+}
+
+fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+    ids.map(String::from).into()
+}
+
+#[test]
+fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
+    use Standing::{Moved, Over, Same, Succeeded};
+    for (status, redrive_count, redrivable, expected) in [
+        ("FAILED", 2, Redrivable::Yes, Some(Same)),
+        ("TIMED_OUT", 2, Redrivable::Yes, Some(Same)),
+        (
+            "FAILED",
+            2,
+            Redrivable::No,
+            Some(Over(Reason::NotRedrivable)),
+        ),
+        (
+            "TIMED_OUT",
+            2,
+            Redrivable::ByMapRun,
+            Some(Over(Reason::NotRedrivable)),
+        ),
+        ("ABORTED", 2, Redrivable::Yes, Some(Over(Reason::Aborted))),
+        ("SUCCEEDED", 3, Redrivable::No, Some(Succeeded)),
+        ("RUNNING", 3, Redrivable::No, Some(Moved(3))),
+        ("FAILED", 4, Redrivable::Yes, Some(Moved(4))),
+        ("ABORTED", 3, Redrivable::Yes, Some(Moved(3))),
+        // Before it: it ran after the second redrive, or had failed before that.
+        ("RUNNING", 2, Redrivable::No, None),
+        ("PENDING_REDRIVE", 2, Redrivable::No, None),
+        ("FAILED", 1, Redrivable::Yes, None),
+        ("RUNNING", 1, Redrivable::No, None),
+    ] {
+        let shown = Description {
+            status: status.into(),
+            redrive_count,
+            redrivable,
+            error: Field::Absent,
+            cause: Field::Absent,
+            parent: Field::Absent,
+        };
+        assert_eq!(shown.standing(2), expected, "{status} {redrive_count}");
+        assert_eq!(
+            shown.is_before(2),
+            expected.is_none(),
+            "{status} {redrive_count}"
+        );
+    }
+}
+
+#[test]
+fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
+    use StageStatus::{Cancelled, Failed, InProgress, Stopped, Succeeded};
+    let claimed = ids(["two", "too"]);
+    let earlier = BTreeSet::from(["one"]);
+    for (status, failed, running, edited, expected) in [
+        (Failed, &["two"][..], &[][..], false, Some(Standing::Same)),
+        (Failed, &["two", "three"], &[], false, Some(Standing::Same)),
+        (Failed, &["three"], &[], false, Some(Standing::Moved(5))),
+        (
+            Failed,
+            &["two"],
+            &[],
+            true,
+            Some(Standing::Over(Reason::StructureChanged)),
+        ),
+        (Succeeded, &[], &[], false, Some(Standing::Succeeded)),
+        (
+            Stopped,
+            &[],
+            &[],
+            false,
+            Some(Standing::Over(Reason::Stopped)),
+        ),
+        (
+            Cancelled,
+            &[],
+            &[],
+            false,
+            Some(Standing::Over(Reason::Canceled)),
+        ),
+        (InProgress, &[], &["three"], false, Some(Standing::Moved(5))),
+        (
+            InProgress,
+            &["three"],
+            &["four"],
+            false,
+            Some(Standing::Moved(5)),
+        ),
+        (
+            Failed,
+            &["three"],
+            &["four"],
+            false,
+            Some(Standing::Moved(5)),
+        ),
+        // Before it: what failed still runs, or an action beside it, or what failed earlier is shown.
+        (InProgress, &[], &["two"], false, None),
+        (InProgress, &["two"], &["three"], false, None),
+        (Failed, &["two"], &["three"], false, None),
+        (InProgress, &[], &["one"], false, None),
+        (Failed, &["one"], &[], false, None),
+        (InProgress, &["one"], &["three"], false, None),
+    ] {
+        let shown = StageStanding {
+            status,
+            rollback: false,
+            stopped: false,
+            superseded: false,
+            structure_changed: edited,
+            in_progress: u32::try_from(running.len()).unwrap(),
+            running: running.iter().map(|id| (*id).to_owned()).collect(),
+            retried: 5,
+            retries_itself: false,
+            failed: failed
+                .iter()
+                .map(|id| FailedAction {
+                    id: Some((*id).to_owned()),
+                    ..FailedAction::default()
+                })
+                .collect(),
+        };
+        let standing = shown.compared(&claimed, &earlier);
+        assert_eq!(standing, expected, "{status:?} {failed:?} {running:?}");
+    }
+}
