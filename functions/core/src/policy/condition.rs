@@ -172,8 +172,7 @@ pub(super) fn one(
         (Pattern::TaskFailed, Field::Known(saw)) => Hit::from(saw != Saw::Text("States.Timeout")),
         (Pattern::Glob(glob), Field::Known(Saw::Text(value))) => Hit::from(match word {
             Word::Signal => is_signal(glob, value),
-            word if word.is_secret() => glob.matches(first_32_kib(value)),
-            _ => glob.matches(value),
+            _ => glob.matches(first_32_kib(value)),
         }),
         // A mode is asked elsewhere; a glob is never set on a number.
         (Pattern::Mode(_) | Pattern::Glob(_), Field::Known(_)) => Hit::No,
@@ -189,7 +188,8 @@ fn is_signal(glob: &Glob, value: &str) -> bool {
     glob.matches(bare) || glob.matches(&format!("SIG{bare}"))
 }
 
-/// Causes and messages are matched in their first 32 KiB, which is all that Step Functions keeps.
+/// Causes and messages are matched in their first 32 KiB, which is all that Step Functions keeps. No other text
+/// comes near that.
 pub(super) fn first_32_kib(value: &str) -> &str {
     const MOST: usize = 32 * 1024;
     if value.len() <= MOST {

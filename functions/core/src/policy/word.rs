@@ -140,12 +140,6 @@ impl Word {
         )
     }
 
-    /// Whether its text may hold secrets: it is matched, and never shown.
-    #[must_use]
-    pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Cause | Self::Summary)
-    }
-
     /// The fact that brings it, of a failure of this service.
     pub(super) const fn need(self, service: Service) -> Need {
         match (self, service) {
