@@ -355,21 +355,28 @@ fn a_stage_is_seen_once_for_each_failed_action() {
 }
 
 #[test]
-fn a_trace_says_what_each_condition_saw() {
-    let rule = rule("{error: 'S3.*', cause: '*token*', not: {summary: x}}");
+fn a_trace_says_what_each_condition_saw_and_by_which_value_it_matched() {
+    let rule = rule(
+        "{error: [x, 'S3.*', S3.SlowDown], cause: [a, '*token*'], status: TIMED_OUT, not: {summary: x, error: S3.SlowDown}}",
+    );
     let execution = failed(Field::Known("S3.SlowDown"), Field::Known("my token"));
     let view = View::execution(&execution);
     let seen = rule.conditions.seen(&view);
-    let told: Vec<(Word, bool, Hit)> = seen
+    let told: Vec<(Word, bool, Hit, Option<&str>)> = seen
         .iter()
-        .map(|s| (s.condition.word, s.negated, s.hit))
+        .map(|s| {
+            let by = s.by.map(|value| value.written.as_str());
+            (s.condition.word, s.negated, s.hit, by)
+        })
         .collect();
     assert_eq!(
         told,
         [
-            (Word::Error, false, Hit::Yes),
-            (Word::Cause, false, Hit::Yes),
-            (Word::Summary, true, Hit::No),
+            (Word::Status, false, Hit::No, None),
+            (Word::Error, false, Hit::Yes, Some("S3.*")),
+            (Word::Cause, false, Hit::Yes, Some("*token*")),
+            (Word::Error, true, Hit::Yes, Some("S3.SlowDown")),
+            (Word::Summary, true, Hit::No, None),
         ]
     );
 }

@@ -118,13 +118,15 @@ fn a_target_is_not_looked_for_among_the_policies_of_others() {
         .map(|i| format!("- {{name: a{i}, match: {{state_machine: [etl-{i:04}-*, '*-{i:04}-x', exactly-{i:04}]}}, retry: {{}}}}\n- {{name: b{i}, match: {{account: '{i:012}'}}, retry: {{}}}}\n"))
         .collect();
     let document = read(&format!(
-        "version: 1\npolicies:\n{others}- {{name: rest, match: {{}}, retry: {{}}}}\n"
+        "version: 1\npolicies:\n{others}- {{name: twice, match: {{state_machine: [twice-*, '*-or-more', twice-or-more]}}, retry: {{}}}}\n- {{name: rest, match: {{}}, retry: {{}}}}\n"
     ));
     for (target, policy) in [
         ("etl-0042-orders", "a42"),
         ("orders-0042-x", "a42"),
         ("exactly-0999", "a999"),
         ("none-of-them", "rest"),
+        // Three of its globs lead to it, and it is asked once all the same.
+        ("twice-or-more", "twice"),
     ] {
         let asked = Cell::new(0);
         let found = document
