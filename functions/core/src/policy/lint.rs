@@ -73,11 +73,9 @@ fn words(conditions: &Conditions, known: &Known, problems: &mut Vec<Problem>) {
         known.doubt(condition, problems);
     }
     if let Some((one, other)) = both_services(conditions) {
-        let (later, former) = if one.at.0 < other.at.0 {
-            (other, one)
-        } else {
-            (one, other)
-        };
+        let mut both = [one, other];
+        both.sort_by_key(|condition| condition.at.0);
+        let [former, later] = both;
         problems.push(Problem::lint(
             later.at.0,
             format!(

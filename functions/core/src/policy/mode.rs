@@ -100,11 +100,10 @@ impl Mode {
         }
     }
 
-    /// The words of `backoff` that a rule does not write.
+    /// The words of `backoff` that a rule does not write. The rate of each is 2, as everybody's is.
     #[must_use]
     pub fn backoff(self) -> Backoff {
         Backoff {
-            backoff_rate: 2.0,
             max_delay_seconds: match self {
                 Self::Legacy => Backoff::default().max_delay_seconds,
                 // The CLI waits 20 s at the most, and a redrive is not a call: thirty times that.

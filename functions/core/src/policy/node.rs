@@ -118,12 +118,9 @@ fn number(text: &str) -> Option<Scalar<'_>> {
             .or_else(|| text.parse().ok().map(Scalar::Float));
     }
     let special = matches!(digits, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN");
-    let looks_like_a_float = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && digits.contains(|c: char| c.is_ascii_digit())
-        && digits
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
-    match (special, looks_like_a_float) {
+    // What begins so and parses is a float to YAML too; what begins otherwise and parses is `inf` or `nan`.
+    let begins_as_a_float = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    match (special, begins_as_a_float) {
         (true, _) => Some(Scalar::Float(f64::NAN)),
         (_, true) => text.parse().ok().map(Scalar::Float),
         _ => None,

@@ -135,15 +135,12 @@ fn closest<'a>(read: &str, known: &[&'a str]) -> Option<&'a str> {
         return Some(word);
     }
     // A word of two letters is one letter away from every other: "if" is no "id".
-    if read.chars().count() < 3 {
+    let letters = read.chars().count();
+    if letters < 3 {
         return None;
     }
     // A third of the letters may be wrong: "limt", "backof", "intervalSeconds", "automatical".
-    within(
-        &read,
-        known.iter().copied(),
-        read.chars().count().max(3).div_euclid(3),
-    )
+    within(&read, known.iter().copied(), letters.div_euclid(3))
 }
 
 /// The closest of the known words to one that is simplified already, if no more letters than `most` are wrong.
@@ -189,7 +186,7 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
                 .saturating_add(step)
                 .min(at(&last, j.saturating_add(1)).saturating_add(1))
                 .min(at(&row, j).saturating_add(1));
-            if previous == Some(cb) && cb_previous == Some(ca) && j > 0 {
+            if previous == Some(cb) && cb_previous == Some(ca) {
                 best = best.min(at(&before, j.saturating_sub(1)).saturating_add(1));
             }
             row.push(best);
@@ -223,6 +220,7 @@ mod tests {
             "interval_seconds",
             "retry_mode",
             "automatic",
+            "id",
         ];
         for (read, expected) in [
             ("limt", Some("limit")),
@@ -235,8 +233,31 @@ mod tests {
             ("colour", None),
             ("x", None),
             ("if", None),
+            ("ids", Some("id")),
         ] {
             assert_eq!(closest(read, &known), expected, "{read}");
+        }
+    }
+
+    #[test]
+    fn a_slip_is_a_letter_too_many_too_few_or_wrong_or_two_neighbours_swapped() {
+        for (one, other, slips) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("abc", "abxc", 1),
+            ("abc", "xbc", 1),
+            ("abc", "abd", 1),
+            ("ab", "ba", 1),
+            ("limit", "ilmit", 1),
+            ("limit", "limti", 1),
+            // Neighbours are swapped only where both are there.
+            ("ab", "ca", 2),
+            ("ab", "bc", 2),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(one, other), slips, "{one} {other}");
+            assert_eq!(distance(other, one), slips, "{other} {one}");
         }
     }
 

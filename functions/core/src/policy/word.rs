@@ -131,15 +131,6 @@ impl Word {
         )
     }
 
-    /// Whether its values are globs.
-    #[must_use]
-    pub const fn takes_globs(self) -> bool {
-        !matches!(
-            self,
-            Self::ExitStatus | Self::SignalReason | Self::HttpStatus | Self::Mode
-        )
-    }
-
     /// The fact that brings it, of a failure of this service.
     pub(super) const fn need(self, service: Service) -> Need {
         match (self, service) {

@@ -166,6 +166,13 @@ fn on_yes_and_no_are_text() {
         "2026-11-20",
         "1_000",
         "0xg",
+        "inf",
+        "nan",
+        "-Infinity",
+        "e5",
+        "1e",
+        "..5",
+        ".",
     ] {
         let rule = rule(&format!("{{error: {word}}}"));
         assert_eq!(written(&rule), [word]);
@@ -195,6 +202,8 @@ fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
         ("0x1F", "the number 0x1F"),
         ("5e3", "the number 5e3"),
         (".5", "the number .5"),
+        ("-1.5E+3", "the number -1.5E+3"),
+        ("7.", "the number 7."),
         (".inf", "the number .inf"),
         ("99999999999999999999", "the number 99999999999999999999"),
         ("true", "true"),
