@@ -288,6 +288,19 @@ fn a_rule_is_called_unreachable_only_where_that_is_certain() {
         ("{exit_status: '*'}", "{error: A}", false),
         ("{status: [FAILED, TIMED_OUT]}", "{error: A}", true),
         ("{status: FAILED}", "{error: A}", false),
+        ("{http_status: [500, 503]}", "{http_status: 503}", true),
+        ("{http_status: 503}", "{http_status: [500, 503]}", false),
+        // Every reason that there is, and none.
+        (
+            "{signal_reason: [agent_stop, cancel, process_run_error, stack_error, agent_refused, agent_incompatible, signature_rejected, none]}",
+            "{error: A}",
+            true,
+        ),
+        (
+            "{signal_reason: [agent_stop, cancel, process_run_error, stack_error, agent_refused, agent_incompatible, signature_rejected]}",
+            "{error: A}",
+            false,
+        ),
         ("{signal: SIGKILL}", "{signal: kill}", true),
         ("{signal: term}", "{signal: kill}", false),
         ("{provider: 'code*'}", "{provider: CodeBuild}", true),
@@ -320,6 +333,16 @@ fn a_rule_is_called_unreachable_only_where_that_is_certain() {
         (
             "{not: {exit_status: [1, 2]}}",
             "{exit_status: [2, 3]}",
+            false,
+        ),
+        (
+            "{not: {exit_status: [1, 2]}}",
+            "{error: A, not: {exit_status: [1, 2, 3]}}",
+            true,
+        ),
+        (
+            "{not: {exit_status: [1, 2]}}",
+            "{error: A, not: {exit_status: [2, 3]}}",
             false,
         ),
         ("{not: {exit_status: '*'}}", "{exit_status: none}", true),
@@ -367,6 +390,8 @@ fn a_glob_covers_another_exactly_where_every_text_of_the_other_matches() {
     assert!(Glob::new("É*", true).covers(&Glob::new("éc*", true)));
     assert!(Glob::new(r"\**", false).covers(&Glob::new(r"\*a", false)));
     assert!(!Glob::new(r"\*", false).covers(&Glob::new("*", false)));
+    // Whatever letters are written, those of nobody's alphabet too.
+    assert!(!Glob::new("a\u{e000}b", false).covers(&Glob::new("a*b", false)));
 }
 
 #[test]
@@ -475,12 +500,50 @@ fn a_deployment_that_names_its_error_or_is_forbidden_is_not_warned_about() {
         ("{category: Deploy, mode: standard}", false),
         ("{category: Deploy, limit: 0}", false),
         ("{category: '*', not: {category: Deploy}}", false),
+        ("{category: '*', not: {category: Source}}", true),
+        ("{category: '*', not: {action: Deploy}}", true),
         ("{category: Build}", false),
     ] {
         assert_eq!(
             of(rule).iter().any(|lint| lint.contains("deployments")),
             warned,
             "{rule}"
+        );
+    }
+}
+
+#[test]
+fn a_wildcard_without_lost_workers_is_doubted_only_where_it_retries_and_nothing_else_names_them() {
+    for (rules, warned) in [
+        ("{exit_status: '*'}", true),
+        ("[{exit_status: '*'}, {exit_status: 1}]", true),
+        ("{exit_status: [-1, '*']}", false),
+        ("[{exit_status: '*'}, {exit_status: -1}]", false),
+        ("{exit_status: '*', limit: 0}", false),
+        ("{exit_status: 1}", false),
+    ] {
+        let lints = of(rules);
+        let is = lints.iter().any(|lint| lint.contains("a lost worker"));
+        assert_eq!(is, warned, "{rules} {lints:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_never_matches_is_told_for_that_and_not_for_what_stands_before_it() {
+    for (scope, rules) in [
+        ("", "[{stage: B}, {stage: B, error: A}]"),
+        (
+            "pipeline: a",
+            "[{exit_status: 1}, {exit_status: 1, error: A}]",
+        ),
+        ("state_machine: a", "[{error: A}, {error: A, summary: x}]"),
+    ] {
+        let lints = linted(&format!(
+            "version: 1\npolicies: [{{name: a, match: {{{scope}}}, retry: {{automatic: {rules}}}}}]"
+        ));
+        assert!(
+            lints.len() == 1 && lints[0].contains("never matches"),
+            "{rules}: {lints:?}"
         );
     }
 }
@@ -497,6 +560,16 @@ fn rules_that_are_free_of_errors_are_linted_beside_those_that_are_not() {
         lints[0].starts_with("5:12: error: \"States.Timout\"") && lints[1].starts_with("8:12: ")
     );
     assert!(lints[2].starts_with("10:5: this rule is never reached"));
+    // What a flawed match takes is not known, but a name is misspelt wherever it applies.
+    let checked = Document::check(
+        "version: 1\npolicies:\n- name: a\n  match: {pipelin: w}\n  retry: {automatic: [{error: States.Timout}, {error: States.Timout}]}\n",
+    );
+    assert_eq!(checked.document.unwrap_err().0.len(), 1);
+    let lints: Vec<String> = checked.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        lints.len() == 2 && lints[0].starts_with("5:31: error: \"States.Timout\""),
+        "{lints:?}"
+    );
     // What a function reads, it does not lint.
     assert!(
         Document::read("version: 1\nretry: {automatic: {error: '*'}}")

@@ -127,6 +127,35 @@ fn a_mode_hangs_on_nothing_once_one_of_its_three_matches() {
 }
 
 #[test]
+fn all_that_a_mode_looks_at_is_shown() {
+    for (words, expected) in [
+        (
+            "state_machine: etl, error: S3.S3Exception, cause: 'No (Service: S3; Status Code: 503; Error Code: SlowDown; Request ID: 1), then (Error Code: Throttling)'",
+            "error S3Exception, Error Code SlowDown, Error Code Throttling, http_status 503",
+        ),
+        (
+            "state_machine: etl, error: States.Timeout",
+            "error Timeout, http_status Absent",
+        ),
+        (
+            "pipeline: web, error_code: JobFailed, summary: 'No (Error Code: SlowDown)', http_status: 500",
+            "error JobFailed, Error Code SlowDown, http_status 500",
+        ),
+    ] {
+        let case = case(words);
+        let shown = case.views()[0].of_mode();
+        let shown: Vec<String> = shown
+            .iter()
+            .map(|(word, field)| match field {
+                Field::Known(saw) => format!("{word} {saw}"),
+                field => format!("{word} {field:?}"),
+            })
+            .collect();
+        assert_eq!(shown.join(", "), expected, "{words}");
+    }
+}
+
+#[test]
 fn a_mode_does_not_name_the_errors_that_must_be_named() {
     let told = "state_machine: etl, error: States.Runtime, http_status: 503";
     assert_eq!(met("{mode: standard}", told), No);

@@ -35,6 +35,9 @@ fn each_problem_of_a_document_has_its_place_and_its_words() {
         ("version: 1\npolicies:\n- {name: a, retry: {}, match: etl}", "3:31: match: expected a mapping with the keys state_machine, pipeline, account or region, read the text \"etl\"".into()),
         ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: 111122223333}}", "3:41: account: expected text, read the number 111122223333; put it in quotes if it is meant".into()),
         ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: [\"1111*\"]}}", "3:42: account: expected twelve digits in quotes, read \"1111*\"; globs are not allowed here".into()),
+        ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: [\"12345\"]}}", "3:42: account: expected twelve digits in quotes, read \"12345\"; globs are not allowed here".into()),
+        ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: [\"12345678901x\"]}}", "3:42: account: expected twelve digits in quotes, read \"12345678901x\"; globs are not allowed here".into()),
+        ("version: 1\npolicies:\n- {name: a, retry: {}, match: {account: [\"1234567890123\"]}}", "3:42: account: expected twelve digits in quotes, read \"1234567890123\"; globs are not allowed here".into()),
         ("version: 1\npolicies:\n- {name: a, retry: {}, match: {region: []}}", "3:40: region: the list is empty, so nothing would ever match; name a value or leave region out".into()),
         ("version: 1\nretry: {}\nnever: {}", "3:8: never: expected a list of conditions, read a mapping; begin each entry with a dash".into()),
         ("version: 1\nretry: {}\nnever: [{}]", "3:9: never: an entry without conditions would forbid everything; write automatic: false instead".into()),
@@ -51,6 +54,27 @@ fn each_problem_of_a_document_has_its_place_and_its_words() {
         read("version: 1\nretry: {}\nbudget: {per_execution: 1000}").per_execution,
         1000
     );
+}
+
+#[test]
+fn a_document_is_taken_for_another_programs_only_where_it_cannot_be_a_policy() {
+    for (text, foreign) in [
+        ("{steps: []}", true),
+        ("{steps: [], retry: {}}", false),
+        ("{steps: [], policies: []}", false),
+        ("{States: {}, StartAt: A}", true),
+        ("{States: {}}", false),
+        ("{StartAt: A}", false),
+        ("{retryStrategy: {}}", true),
+        ("{jobs: {}, on: push}", true),
+        ("{jobs: {}}", false),
+        ("{on: push}", false),
+        ("{AWSTemplateFormatVersion: x}", true),
+        ("{Resources: {}}", true),
+        ("[steps]", false),
+    ] {
+        assert_eq!(wrong(text).contains(", and no policy"), foreign, "{text}");
+    }
 }
 
 #[test]
@@ -205,6 +229,14 @@ fn what_an_anchor_repeats_is_told_once() {
         wrong(text),
         "2:51: error: expected text, read the number 3; put it in quotes if it is meant\n\
          2:51: cause: expected text, read the number 3; put it in quotes if it is meant"
+    );
+}
+
+#[test]
+fn what_is_wrong_only_where_an_alias_is_used_is_told_there() {
+    assert_eq!(
+        wrong("version: 1\nretry: {automatic: {reason: &r slow,\n limit: *r}}"),
+        "3:9: limit: expected a whole number from 0 to 10, read the text \"slow\""
     );
 }
 
