@@ -62,8 +62,6 @@ pub struct Expect {
     pub rule: Option<String>,
     /// Why.
     pub because: Option<Reason>,
-    /// Where it stands.
-    pub at: At,
 }
 
 impl Expect {

@@ -191,7 +191,7 @@ fn is_any_text(pattern: &Pattern) -> bool {
 }
 
 fn is_same(one: Mode, other: Mode) -> bool {
-    one.errors() == other.errors() && one.statuses() == other.statuses()
+    (one.errors(), one.statuses()) == (other.errors(), other.statuses())
 }
 
 /// Whether whatever a rule matches is retried by one of a condition's modes: by its name, or its status.

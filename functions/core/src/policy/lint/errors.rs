@@ -164,7 +164,6 @@ impl Known {
             .strip_prefix("Amazon")
             .or_else(|| bare.strip_prefix("AWS"))
             .unwrap_or(bare);
-        let bare = bare.trim_end_matches(|c: char| c == 'v' || c.is_ascii_digit());
         self.services
             .iter()
             .any(|service| service.starts_with(bare))
@@ -206,10 +205,7 @@ impl Known {
         begins_alike
             && !is_form
             && distance(read, meant) <= allowed
-            && !self
-                .errors
-                .iter()
-                .any(|known| known.contains(read) && words(known).contains(&read))
+            && !self.errors.iter().any(|known| words(known).contains(&read))
     }
 }
 

@@ -143,10 +143,7 @@ impl Reader {
     }
 
     fn expect(&mut self, node: &Node) -> Option<Expect> {
-        let mut expect = Expect {
-            at: At(node.place),
-            ..Expect::default()
-        };
+        let mut expect = Expect::default();
         let Kind::Map(_) = node.kind else {
             expect.decision = self.decision(node, "expect");
             return expect.decision.is_some().then_some(expect);

@@ -145,6 +145,8 @@ fn a_policy_is_called_unreachable_only_where_that_is_certain() {
             "account: ['111122223333', '444455556666']",
             true,
         ),
+        // A star stands for letters of nobody's alphabet too.
+        (vec!["pipeline: 'a\u{e000}b'"], "pipeline: 'a*b'", false),
         (vec!["region: 'eu-*'"], "region: eu-west-1", true),
         (vec!["region: 'eu-*'"], "region: '*-1'", false),
         (vec!["region: '*'"], "", true),
@@ -255,13 +257,24 @@ fn a_rule_is_called_unreachable_only_where_that_is_certain() {
         ("{error: 'a*b*c'}", "{error: 'a*c'}", false),
         ("{error: '*'}", "{cause: x}", true),
         ("{error: '*'}", "{exit_status: 1}", false),
+        ("{error: '*'}", "{error: none}", true),
+        ("{error: [none, A]}", "{error: none}", true),
+        ("{error: A}", "{error: none}", false),
         ("{error: States.ALL}", "{error: A}", true),
         ("{error: States.ALL}", "{error: none}", false),
         ("{error: States.ALL}", "{error: '*'}", false),
         ("{error: [States.ALL, none]}", "{error: '*'}", true),
+        ("{error: '**'}", "{error: States.ALL}", true),
+        ("{error: '*.*'}", "{error: States.ALL}", false),
+        ("{error: ['**', none]}", "{error: '*'}", true),
         (
             "{error: States.TaskFailed}",
             "{error: Lambda.Unknown}",
+            true,
+        ),
+        (
+            "{error: States.TaskFailed}",
+            "{error: States.TaskFailed, cause: x}",
             true,
         ),
         ("{error: States.TaskFailed}", "{error: 'States.*'}", false),
@@ -347,6 +360,17 @@ fn a_rule_is_called_unreachable_only_where_that_is_certain() {
         ),
         ("{not: {exit_status: '*'}}", "{exit_status: none}", true),
         ("{not: {error: '*'}}", "{error: none}", true),
+        ("{not: {error: none}}", "{not: {error: '*'}}", false),
+        (
+            "{not: {mode: standard}}",
+            "{error: A, not: {mode: adaptive}}",
+            true,
+        ),
+        (
+            "{not: {mode: standard}}",
+            "{error: A, not: {mode: legacy}}",
+            false,
+        ),
         ("{not: {error: '*'}}", "{not: {error: none}}", false),
     ] {
         assert_eq!(is_hidden(former, rule), hidden, "{former} before {rule}");
@@ -456,6 +480,12 @@ fn a_name_is_doubted_only_where_it_is_nearly_another() {
             "Payments.ResourceNotFoundExeption",
             "Payments.ResourceNotFoundException",
         ),
+        // Two letters of a long word.
+        (
+            "Payments.ConcurrentModifcatonException",
+            "Payments.ConcurrentModificationException",
+        ),
+        ("S3.SlowDwon", "S3.SlowDown"),
         (
             "dynamodb.ThrottlingException",
             "DynamoDB.ThrottlingException",
@@ -484,6 +514,16 @@ fn a_name_is_doubted_only_where_it_is_nearly_another() {
         "*Throttling*",
         "ApiGateway.403",
         "com.example.OrderException",
+        // Nobody knows whose a name with more dots is, nor what a star stands for.
+        "Lambda.Service.Exception",
+        "*.Lamda.ServiceException",
+        // The shorter a word or a name, the fewer of its letters may be wrong.
+        "Unknows",
+        "S3.SlewDawn",
+        "RoomNotFoundException",
+        "BasketNotFoundException",
+        // Two words that are none are somebody's own.
+        "Payments.ResorceNotFondException",
     ] {
         assert_eq!(of(&format!("{{error: '{name}'}}")), NOTHING, "{name}");
     }
@@ -674,6 +714,11 @@ fn only_redrives_that_run_a_task_again_count_in_its_worst_case() {
         (
             "[{error: States.Timeout, state: B, limit: 1}]",
             [0, 1, 0, 0],
+        ),
+        // The machine's own time-out is of no state and called nothing.
+        (
+            "[{status: TIMED_OUT, state: B, limit: 1}, {status: TIMED_OUT, resource: 'glue:*', limit: 1}]",
+            [0; 4],
         ),
     ] {
         assert_eq!(redrives(rules), expected, "{rules}");

@@ -45,6 +45,27 @@ fn a_rule_has_defaults() {
     );
 }
 
+#[test]
+fn a_default_that_is_written_out_says_the_same() {
+    let written = rule(
+        "{limit: 2, retry_mode: FAILED_ACTIONS, backoff: {interval_seconds: 30, backoff_rate: 2, max_delay_seconds: 900, jitter_strategy: FULL}}",
+    );
+    assert_eq!(written, rule("{}"));
+}
+
+#[test]
+fn a_rule_and_its_conditions_stand_where_the_rule_begins() {
+    for written in ["true", "{}", "{error: A}", "[{error: A}]"] {
+        let document = read(&format!("version: 1\nretry:\n  automatic: {written}"));
+        let rule = &document.policies[0].automatic[0];
+        let begins = Place {
+            line: 3,
+            column: if written.starts_with('[') { 15 } else { 14 },
+        };
+        assert_eq!((rule.at.0, rule.conditions.at.0), (begins, begins));
+    }
+}
+
 const WHOLE: &str = r#"
 version: 1
 never:
