@@ -660,14 +660,14 @@ fn who_acts_holds_a_lease() {
     assert_eq!((entry.wake, entry.uncertain), (Some(second(427)), false));
     // What was lost is looked at when no late answer can change it any more.
     let lost = by("two", 9, |pen| entry.lose(pen)).unwrap();
-    assert_eq!((lost.wake, lost.uncertain), (Some(second(127)), true));
-    let taken = by("three", 130, |pen| lost.take_over(pen)).unwrap();
+    assert_eq!((lost.wake, lost.uncertain), (Some(second(427)), true));
+    let taken = by("three", 430, |pen| lost.take_over(pen)).unwrap();
     assert_eq!(
         taken.lease.as_ref().map(|lease| &lease.owner),
         Some(&owner("three"))
     );
-    assert_eq!((taken.wake, taken.uncertain), (Some(second(250)), true));
-    assert!(at(131, |pen| taken.accept(pen)).unwrap().uncertain);
+    assert_eq!((taken.wake, taken.uncertain), (Some(second(850)), true));
+    assert!(at(431, |pen| taken.accept(pen)).unwrap().uncertain);
 }
 
 #[test]

@@ -42,21 +42,16 @@ pub(super) enum Role {
 /// A stop by a person inside a task, as ECS tells it.
 const STOPPED_INSIDE: &str = r#"{"TaskArn":"arn:aws:ecs:eu-west-1:111122223333:task/etl/5a","StopCode":"UserInitiated","StoppedReason":"Task stopped by user","Containers":[{"Name":"etl","LastStatus":"STOPPED"}]}"#;
 
+const ORDERS: (&str, bool) = ("etl-orders", false);
+const PARCELS: (&str, bool) = ("etl-parcels", true);
+
 /// The machines: their names, and whether their definition has a Fail state.
 const MACHINES: [(&str, bool); 5] = [
-    ("etl-orders", false),
-    ("etl-parcels", true),
+    ORDERS,
+    PARCELS,
     ("jobs-night", false),
     ("own-children", false),
     ("unmanaged", false),
-];
-
-/// The pipelines: their names and modes.
-const PIPELINES: [(&str, ExecutionMode); 4] = [
-    ("web-shop", ExecutionMode::Superseded),
-    ("web-api", ExecutionMode::Queued),
-    ("web-many", ExecutionMode::Parallel),
-    ("unmanaged", ExecutionMode::Superseded),
 ];
 
 /// What creates each machine: the bodies of CreateStateMachine.
@@ -95,10 +90,10 @@ pub(super) fn actors(weather: &mut Weather, start_ms: u64) -> Vec<Actor> {
 }
 
 fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
-    let (machine, has_fail_state) = if number < 7 {
-        MACHINES[number % 2]
-    } else {
-        *weather.pick(&MACHINES).unwrap_or(&MACHINES[0])
+    let (machine, has_fail_state) = match number {
+        0..7 if number.is_multiple_of(2) => ORDERS,
+        0..7 => PARCELS,
+        _ => *weather.pick(&MACHINES).unwrap_or(&ORDERS),
     };
     let begins_after_ms = weather.span(0, 40 * 60_000).as_millis_u64();
     let failures = 1 + weather.one_of(5);
@@ -139,7 +134,7 @@ fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
                 );
                 Ends::fail("Throttled.Soon", "lost").at("Lost")
             }
-            _ => Ends::fail(error, "busy").at(*weather.pick(&["Load", "Store"]).unwrap_or(&"Load")),
+            _ => Ends::fail(error, "busy").at(weather.pick(&["Load", "Store"]).unwrap_or(&"Load")),
         };
         outcomes.push(outcome.after(weather.span(500, 90_000).as_millis_u64()));
     }
@@ -173,7 +168,12 @@ fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
 }
 
 fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
-    let (family, mode) = PIPELINES[if number < 6 { number % 3 } else { 3 }];
+    let (family, mode) = match number {
+        6.. => ("unmanaged", ExecutionMode::Superseded),
+        _ if number.is_multiple_of(3) => ("web-shop", ExecutionMode::Superseded),
+        _ if number % 3 == 1 => ("web-api", ExecutionMode::Queued),
+        _ => ("web-many", ExecutionMode::Parallel),
+    };
     let pipeline = format!("{family}-{number}");
     let begins_after_ms = weather.span(0, 40 * 60_000).as_millis_u64();
     let mut hands_off = BTreeMap::new();
