@@ -7,7 +7,7 @@ use redrive_core::ledger::{Cancelled, State};
 use redrive_core::verdict::Reason;
 use redrive_local::api::Fault;
 
-use crate::scene::{Scene, rule};
+use crate::scene::{LEASE, Scene, rule};
 use crate::world::{Break, race, run};
 
 fn by(name: &str) -> Cancelled {
@@ -191,11 +191,11 @@ fn what_is_not_queued_is_not_cancelled() {
         scene.next_breaks("act", Break::DeadBefore);
         assert!(run(scene.hearing(&event)).is_none(), "it was killed");
         refused(&scene, State::Acting);
-        scene.wind(120);
+        scene.wind(LEASE);
         scene.retry_meets(Fault::LoseRequest);
         scene.sweep();
         refused(&scene, State::Unknown);
-        scene.wind(120);
+        scene.wind(LEASE);
         scene.sweep();
         refused(&scene, State::Retried);
     }

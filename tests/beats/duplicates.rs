@@ -4,7 +4,7 @@ use redrive_core::handle::Done;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 
-use crate::scene::{Scene, rule, with};
+use crate::scene::{LEASE, Scene, rule, with};
 use crate::world::{Break, race, run};
 
 #[test]
@@ -184,7 +184,7 @@ fn an_event_that_met_trouble_after_its_claim_is_left_to_the_sweep() {
         // Another invocation: whether the first one acted, it cannot know.
         assert_eq!(scene.hear(&event).done, Done::Duplicate);
         assert_eq!(scene.effects(), 0);
-        scene.wind(119);
+        scene.wind(LEASE - 1);
         assert!(scene.sweep().records.is_empty(), "the lease lasts");
         scene.wind(1);
         let swept = scene.sweep();

@@ -7,7 +7,7 @@ use redrive_core::verdict::Reason;
 use redrive_local::api::Fault;
 use redrive_local::stepfunctions::Outcome as Ends;
 
-use crate::scene::{Scene, refusal, rule};
+use crate::scene::{LEASE, Scene, refusal, rule};
 use crate::world::{Break, run};
 
 /// A scene whose retry was sent and whose answer was lost.
@@ -43,7 +43,7 @@ fn hanging() -> [Scene; 2] {
 fn a_retry_whose_answer_was_lost_is_confirmed_and_not_repeated() {
     for scene in hanging() {
         let scene = doubtful(scene, Fault::LoseAnswer);
-        scene.wind(119);
+        scene.wind(LEASE - 1);
         assert!(scene.sweep().records.is_empty(), "the lease lasts");
         scene.wind(1);
         assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
@@ -61,7 +61,7 @@ fn a_retry_that_never_arrived_is_made_once() {
     for scene in hanging() {
         let scene = doubtful(scene, Fault::LoseRequest);
         assert_eq!(scene.effects(), 0);
-        scene.wind(120);
+        scene.wind(LEASE);
         assert_eq!(scene.sweep().records[0].done, Done::Retried);
         assert!(scene.sweep().records.is_empty());
         assert_eq!(
@@ -77,7 +77,7 @@ fn a_fault_of_the_service_is_a_doubt() {
         let mut error = redrive_local::api::ApiError::new("InternalFailure", "oops");
         error.status = 500;
         let scene = doubtful(scene, Fault::Refuse(error));
-        scene.wind(120);
+        scene.wind(LEASE);
         assert_eq!(scene.sweep().records[0].done, Done::Retried);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
     }
@@ -149,7 +149,7 @@ fn a_refusal_in_doubt_returns_no_charge() {
     for scene in hanging() {
         let scene = doubtful(scene, Fault::LoseRequest);
         scene.retry_meets(refusal("ValidationException"));
-        scene.wind(120);
+        scene.wind(LEASE);
         assert_eq!(scene.sweep().records[0].done, Done::GaveUp);
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -179,7 +179,7 @@ fn a_doubt_put_off_stays_a_doubt() {
     for scene in hanging() {
         let scene = doubtful(scene, Fault::LoseRequest);
         scene.retry_meets(refusal("ThrottlingException"));
-        scene.wind(120);
+        scene.wind(LEASE);
         assert_eq!(scene.sweep().records[0].done, Done::PutOff);
         // Its retry may have happened after all: here a person's looks the same.
         scene.person_retries();
@@ -199,7 +199,7 @@ fn a_doubt_put_off_keeps_its_charge_when_the_next_failure_comes() {
     for scene in Scene::both_for_ever(&rule(3, 0)) {
         let scene = doubtful(scene, Fault::LoseRequest);
         scene.retry_meets(refusal("ThrottlingException"));
-        scene.wind(120);
+        scene.wind(LEASE);
         scene.sweep();
         assert_eq!(scene.entry().state, State::Queued);
         // Whose retry it was that failed anew, nobody can tell.
@@ -216,11 +216,11 @@ fn a_doubt_put_off_keeps_its_charge_when_the_next_failure_comes() {
 fn a_look_that_meets_trouble_is_taken_again() {
     for scene in hanging() {
         let scene = doubtful(scene, Fault::LoseAnswer);
-        scene.wind(120);
+        scene.wind(LEASE);
         scene.next_breaks("look", Break::Before);
         let swept = scene.sweep();
         assert_eq!((swept.records.len(), swept.troubled.len()), (0, 1));
-        scene.wind(120);
+        scene.wind(LEASE);
         assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
         assert_eq!(scene.effects(), 1);
     }
@@ -238,7 +238,7 @@ fn what_could_not_be_settled_is_found_out() {
         assert_eq!((record.done, record.unsettled), (Done::Retried, true));
         assert_eq!(scene.entry().state, State::Acting);
         assert_eq!(scene.hear(&event).done, Done::Duplicate);
-        scene.wind(120);
+        scene.wind(LEASE);
         assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
         assert_eq!(
             (scene.effects(), scene.stands()),

@@ -6,7 +6,7 @@ use redrive_core::sweep::Swept;
 use redrive_core::verdict::Reason;
 use redrive_local::api::Fault;
 
-use crate::scene::{Scene, document, rule};
+use crate::scene::{LEASE, Scene, document, rule};
 
 fn changes(scene: &Scene) -> Vec<String> {
     let calls = scene.world.desk.calls();
@@ -169,7 +169,7 @@ fn a_doubt_that_meets_a_change_is_looked_at_and_not_repeated() {
                 }
                 scene.mode.set(mode);
                 // The retried run goes on while its events are not heard yet.
-                scene.wind(120);
+                scene.wind(LEASE);
                 let hidden = scene.effects() == 1;
                 let record = scene.sweep().records.remove(0);
                 assert_eq!(scene.effects(), effects);

@@ -251,10 +251,10 @@ fn a_success_of_what_nobody_knows_is_no_news() {
 #[test]
 fn a_late_failure_is_looked_at_before_it_is_retried() {
     // It succeeded, was aborted, failed anew and runs: an old event undoes none of it.
-    for (after, done) in [
-        (vec![Ends::succeed()], Done::Recovered),
-        (vec![Ends::hang()], Done::GaveUp),
-        (vec![Ends::fail("Other", "")], Done::GaveUp),
+    for (after, because) in [
+        (vec![Ends::succeed()], Reason::Succeeded),
+        (vec![Ends::hang()], Reason::Running),
+        (vec![Ends::fail("Other", "")], Reason::MovedOn),
     ] {
         let scene = Scene::execution(
             &rule(2, 0),
@@ -269,9 +269,9 @@ fn a_late_failure_is_looked_at_before_it_is_retried() {
         let status = scene.status();
         let record = scene.hear(&event);
         assert_eq!(
-            (record.done, scene.effects(), scene.status()),
-            (done, 0, status)
+            (record.because, scene.effects(), scene.status()),
+            (because, 0, status)
         );
-        assert!(scene.world.calls().contains(&"look"));
+        assert!(scene.world.calls().contains(&"know"));
     }
 }

@@ -4,7 +4,7 @@ use redrive_core::handle::Done;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 
-use crate::scene::{Scene, rule};
+use crate::scene::{LEASE, Scene, rule};
 use crate::world::{Break, race, run};
 
 /// Scenes in which the first owner died at this call.
@@ -32,7 +32,7 @@ fn an_owner_killed_after_its_claim_is_taken_over() {
                 (State::Acting, effects)
             );
             // No claim in act is older than its lease and one sweep.
-            scene.wind(120);
+            scene.wind(LEASE);
             let done = scene.sweep().records.remove(0).done;
             assert!(
                 matches!(done, Done::Retried | Done::Confirmed | Done::Recovered),
@@ -49,7 +49,7 @@ fn an_owner_killed_after_its_claim_is_taken_over() {
 #[test]
 fn of_two_sweeps_one_takes_over() {
     for scene in orphaned("act", Break::DeadBefore) {
-        scene.wind(120);
+        scene.wind(LEASE);
         for call in ["swap", "look", "act"] {
             scene.next_breaks(call, Break::SlowBefore);
         }
@@ -73,7 +73,7 @@ fn an_owner_that_was_only_slow_does_not_act_a_second_time() {
         let event = scene.failed();
         scene.next_breaks("act", Break::SlowBefore);
         let (slow, swept) = race(scene.hearing(&event), async {
-            scene.wind(120);
+            scene.wind(LEASE);
             scene.sweeping().await
         });
         assert_eq!(swept.unwrap().records[0].done, Done::Retried);
@@ -93,10 +93,10 @@ fn a_sweep_that_dies_is_followed_by_the_next() {
     for call in ["swap", "look", "act"] {
         for kind in [Break::DeadBefore, Break::DeadAfter] {
             for scene in orphaned("act", Break::DeadBefore) {
-                scene.wind(120);
+                scene.wind(LEASE);
                 scene.next_breaks(call, kind);
                 assert!(run(scene.sweeping()).is_none());
-                scene.wind(120);
+                scene.wind(LEASE);
                 scene.calm(&[]);
                 assert_eq!(
                     (scene.effects(), scene.stands()),

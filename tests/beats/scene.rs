@@ -27,6 +27,8 @@ use serde_json::Value;
 use crate::world::{Break, Which, World, run};
 
 pub(crate) const NOW: Time = Time::from_millis(1_795_000_000_000);
+/// How long an owner may act, in seconds.
+pub(crate) const LEASE: u64 = 420;
 pub(crate) const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
 pub(crate) const RUN: &str = "5f0c2f0e-0000-4000-8000-000000000001";
 pub(crate) const NEXT_RUN: &str = "5f0c2f0e-0000-4000-8000-000000000002";

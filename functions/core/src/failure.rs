@@ -379,6 +379,7 @@ impl StageStanding {
             Some(Reason::Running | Reason::ActionsInProgress) => Standing::Moved(self.retried),
             Some(reason) => Standing::Over(reason),
             None if self.structure_changed => Standing::Over(Reason::StructureChanged),
+            None if self.rollback => Standing::Over(Reason::Rollback),
             None if failed_in => Standing::Same,
             None if before() => return None,
             // Other actions failed: it was retried since.

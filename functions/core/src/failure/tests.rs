@@ -358,5 +358,13 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
         };
         let standing = shown.compared(&claimed, &earlier);
         assert_eq!(standing, expected, "{status:?} {failed:?} {running:?}");
+        if standing == Some(Standing::Same) {
+            let rolled_back = StageStanding {
+                rollback: true,
+                ..shown
+            };
+            let standing = rolled_back.compared(&claimed, &earlier);
+            assert_eq!(standing, Some(Standing::Over(Reason::Rollback)));
+        }
     }
 }
