@@ -78,6 +78,10 @@ class Server:
     def play(self, service, operation, fault, **where):
         self.own("POST", "faults", {"service": service, "operation": operation, "fault": fault, **where})
 
+    def choose(self, **options):
+        """How CodePipeline behaves from now on where AWS leaves it open."""
+        self.own("POST", "options", {"codepipeline": options})
+
     def events(self, after=0):
         return self.own("GET", f"events?after={after}")
 

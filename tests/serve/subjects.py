@@ -109,6 +109,20 @@ class Shop:
         self.server.wind(RUN)
         return execution
 
+    def roll_back(self, target, stage="Build"):
+        return self.client.rollback_stage(pipelineName="shop", stageName=stage, targetPipelineExecutionId=target)[
+            "pipelineExecutionId"
+        ]
+
+    def roll_back_and_break(self, *then):
+        """A rollback whose stage Build has failed: Compile worked in its target, and then no more."""
+        target = self.start(Compile=[PASS, BREAK, *then])
+        for _ in STAGES:
+            self.server.wind(RUN)
+        rollback = self.roll_back(target)
+        self.server.wind(RUN)
+        return rollback
+
     def retry(self, execution, mode="FAILED_ACTIONS", pipeline="shop", stage="Build"):
         return self.client.retry_stage_execution(
             pipelineName=pipeline, stageName=stage, pipelineExecutionId=execution, retryMode=mode

@@ -710,6 +710,34 @@ def test_a_fault_is_played_in_its_own_region_alone(server):
     assert there.standing(execution) == ("RUNNING", 0)
 
 
+def test_a_rollback_fails_as_the_script_of_its_target_goes_on(server):
+    shop = Shop(server)
+    rollback = shop.roll_back_and_break()
+    assert shop.status() == "Failed"
+    shown = shop.client.get_pipeline_execution(pipelineName="shop", pipelineExecutionId=rollback)["pipelineExecution"]
+    assert (shown["executionType"], shown["status"]) == ("ROLLBACK", "Failed")
+
+
+def test_the_state_shows_the_type_of_an_execution_or_hides_it(server):
+    here, there = Shop(server), Shop(server, region="us-east-1", key=OTHER_ACCOUNT)
+    ordinary = [shop.start_and_break() for shop in (here, there)]
+
+    def types():
+        return [shop.stage()["latestExecution"].get("type") for shop in (here, there)]
+
+    assert types() == ["STANDARD", "STANDARD"]
+    server.choose(state_shows_execution_type=False)
+    assert types() == [None, "STANDARD"]
+    hidden = {"codepipeline": {"state_shows_execution_type": False}, "region": "us-east-1", "account": OTHER_ACCOUNT}
+    server.own("POST", "options", hidden)
+    assert types() == [None, None]
+    for shop, execution in zip((here, there), ordinary):
+        shown = shop.client.get_pipeline_execution(pipelineName="shop", pipelineExecutionId=execution)
+        assert shown["pipelineExecution"]["executionType"] == "STANDARD"
+    server.choose(state_shows_execution_type=True)
+    assert types() == ["STANDARD", None]
+
+
 def test_an_operation_that_is_not_emulated_is_refused(server):
     states, pipelines = server.client("stepfunctions"), server.client("codepipeline")
     with refused(states, "UnknownOperationException"):
@@ -761,6 +789,24 @@ def test_a_request_of_more_than_a_megabyte_is_refused(orders):
         ("POST", "/_redrive/events", "", 404, "GET events"),
         ("POST", "/_redrive/clock", '{"advance_seconds": -1}', 400, "-1"),
         ("POST", "/_redrive/clock", '{"advance_minutes": 1}', 400, "advance_seconds"),
+        ("GET", "/_redrive/options", "", 404, "POST options"),
+        ("POST", "/_redrive/options", "{}", 400, "codepipeline"),
+        ("POST", "/_redrive/options", '{"states": {}}', 400, "expected one of `codepipeline`"),
+        ("POST", "/_redrive/options", '{"codepipeline": {}}', 400, "state_shows_execution_type"),
+        (
+            "POST",
+            "/_redrive/options",
+            '{"codepipeline": {"shows_type": true}}',
+            400,
+            "unknown field `shows_type`, expected `state_shows_execution_type`",
+        ),
+        (
+            "POST",
+            "/_redrive/options",
+            '{"codepipeline": {"state_shows_execution_type": "no"}}',
+            400,
+            "expected a boolean",
+        ),
         (
             "POST",
             "/_redrive/faults",

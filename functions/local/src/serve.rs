@@ -11,6 +11,10 @@
 //! | `GET /_redrive/calls` | how often each operation was called |
 //! | `POST /_redrive/clock` `{"advance_seconds": 900}` | winds the clock forward: runs end, tokens expire |
 //! | `POST /_redrive/faults` `{"service": "states", "operation": "RedriveExecution", "fault": …}` | plays a fault on the next call: `{"refuse": {"code", "message", "status"}}`, `"lose_request"` or `"lose_answer"` |
+//! | `POST /_redrive/options` `{"codepipeline": {"state_shows_execution_type": false}}` | has CodePipeline behave so from now on where AWS leaves it open ([`Options`](crate::codepipeline::Options)) |
+//!
+//! Faults and options are those of one account and region, by default 111122223333 and eu-west-1; both take
+//! `"account"` and `"region"`.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -166,7 +170,7 @@ impl World {
             }
             _ => json_answer(
                 StatusCode::NOT_FOUND,
-                &json!({ "message": "POST / with X-Amz-Target answers AWS calls; GET /_redrive/events, GET /_redrive/calls, POST /_redrive/clock and POST /_redrive/faults are the emulator's own" }),
+                &json!({ "message": "POST / with X-Amz-Target answers AWS calls; GET /_redrive/events, GET /_redrive/calls, POST /_redrive/clock, POST /_redrive/faults and POST /_redrive/options are the emulator's own" }),
             ),
         };
         self.advance();
@@ -255,9 +259,13 @@ impl World {
                     Err(error) => bad_request(&error),
                 }
             }
+            (&Method::POST, "/_redrive/options") => match serde_json::from_slice::<Choose>(body) {
+                Ok(choose) => state.choose(choose),
+                Err(error) => bad_request(&error),
+            },
             _ => json_answer(
                 StatusCode::NOT_FOUND,
-                &json!({ "message": format!("{method} {path} is none of GET events, GET calls, POST clock, POST faults") }),
+                &json!({ "message": format!("{method} {path} is none of GET events, GET calls, POST clock, POST faults, POST options") }),
             ),
         }
     }
@@ -280,17 +288,29 @@ impl State {
         {
             return bad_request(&"status: an HTTP status from 400 to 599");
         }
-        let region = self.region(&Place {
-            region: play.region.unwrap_or_else(|| Place::default().region),
-            account: play.account.unwrap_or_else(|| Place::default().account),
-            ..Place::default()
-        });
+        let region = self.region_named(play.region, play.account);
         let fault = play.fault.into();
         match play.service {
             ServiceName::States => region.stepfunctions.inject(&play.operation, fault),
             ServiceName::Codepipeline => region.codepipeline.inject(&play.operation, fault),
         }
         json_answer(StatusCode::OK, &json!({}))
+    }
+
+    fn choose(&mut self, choose: Choose) -> Answer {
+        let region = self.region_named(choose.region, choose.account);
+        region.codepipeline.options_mut().state_shows_execution_type =
+            choose.codepipeline.state_shows_execution_type;
+        json_answer(StatusCode::OK, &json!({}))
+    }
+
+    fn region_named(&mut self, region: Option<String>, account: Option<String>) -> &mut Region {
+        let place = Place::default();
+        self.region(&Place {
+            region: region.unwrap_or(place.region),
+            account: account.unwrap_or(place.account),
+            partition: place.partition,
+        })
     }
 
     fn region(&mut self, place: &Place) -> &mut Region {
@@ -316,6 +336,20 @@ struct PlayFault {
     fault: FaultName,
     region: Option<String>,
     account: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choose {
+    codepipeline: OfPipelines,
+    region: Option<String>,
+    account: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfPipelines {
+    state_shows_execution_type: bool,
 }
 
 #[derive(Deserialize)]

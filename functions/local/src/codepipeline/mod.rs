@@ -31,7 +31,8 @@
 //! `external_execution_url`; `succeed` the last three. `after_ms` defaults to [`Options::action_ms`].
 //! A key `Stage#beforeEntry` or `Stage#onSuccess` scripts a declared condition: `fail` means that it is
 //! not met, and the stage becomes Failed without a failed action (or Skipped, where the condition's
-//! result is SKIP). The limit of 1000 characters for a variable's value (model) is not kept here.
+//! result is SKIP). A rollback has the variables of its target, and goes on in its script where that
+//! stands: after `[{"succeed": {}}, {"fail": {}}]` the rollback fails. The limit of 1000 characters for a variable's value (model) is not kept here.
 //!
 //! # Example
 //!
@@ -197,6 +198,11 @@ impl CodePipeline {
             faults: BTreeMap::new(),
             calls: Vec::new(),
         }
+    }
+
+    /// Changes the options for what comes.
+    pub const fn options_mut(&mut self) -> &mut Options {
+        &mut self.world.options
     }
 
     /// Every call so far, whoever made it.

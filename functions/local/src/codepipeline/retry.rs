@@ -226,7 +226,8 @@ impl Pipeline {
         }
     }
 
-    /// `RollbackStage`: a new execution of type ROLLBACK that runs this stage alone.
+    /// `RollbackStage`: a new execution of type ROLLBACK that runs this stage alone, with the variables of its
+    /// target (documented).
     pub(super) fn roll_back(
         &mut self,
         world: &mut World,
@@ -274,11 +275,13 @@ impl Pipeline {
         {
             return Err(unable("The stage is currently running."));
         }
+        let (variables, script) = (aim.variables.clone(), aim.script.clone());
         let mut execution =
             Execution::new(world, std::sync::Arc::clone(&self.declaration), trigger);
         execution.kind = ExecutionType::Rollback;
         execution.rollback_target = Some(target.to_owned());
         execution.only_stage = Some(index);
+        (execution.variables, execution.script) = (variables, script);
         Ok(self.begin(world, execution, index))
     }
 }

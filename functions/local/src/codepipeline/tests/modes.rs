@@ -221,3 +221,19 @@ fn a_rollback_is_a_new_execution_of_one_stage() {
         "it goes no further"
     );
 }
+
+#[test]
+fn a_rollback_goes_on_in_the_script_of_its_target() {
+    let mut desk = desk("SUPERSEDED");
+    let target = desk.start(json!({ "Deploy/Copy": [succeed(10), fail(10), succeed(10)] }));
+    desk.until(10_000);
+    let body = json!({ "pipelineName": "shop", "stageName": "Deploy",
+        "targetPipelineExecutionId": target });
+    // Each rollback from where the target stands.
+    for until in [20_000, 30_000] {
+        let id = desk.done("RollbackStage", body.clone())["pipelineExecutionId"].take();
+        desk.until(until);
+        assert_eq!(desk.status(id.as_str().unwrap()), "Failed");
+    }
+    assert_eq!(desk.status(&target), "Succeeded");
+}
