@@ -7,14 +7,17 @@ from subjects import BREAK, HANG, PASS, RUN, Shop
 from test_stepfunctions import AT_ONCE, DENIED, LATER, THROTTLED
 
 READS = {"GetPipelineState": 1, "ListActionExecutions": 1}
+# What says whether an execution is a rollback, where GetPipelineState does not.
+TYPE = {"GetPipelineExecution": 1}
 
 
 class Scene:
     """A pipeline, and one execution whose stage Build has failed."""
 
-    def __init__(self, account, *then):
+    def __init__(self, account, *then, rollback=False, shows_type=True):
         self.account, self.shop = account, Shop(account.server)
-        self.execution = self.shop.start_and_break(*then)
+        self.execution = (self.shop.roll_back_and_break if rollback else self.shop.start_and_break)(*then)
+        account.server.choose(state_shows_execution_type=shows_type)
 
     def events(self, state):
         stage = "CodePipeline Stage Execution State Change"
@@ -127,6 +130,40 @@ def test_a_stage_that_is_not_retried_costs_its_reads_and_1_call(account):
     assert calls == {**READS, "PutItem": 1}
 
 
+@pytest.mark.parametrize("shows_type", [True, False])
+def test_a_rollback_is_given_up_whether_or_not_the_state_shows_its_type(account, shows_type):
+    scene = Scene(account, PASS, rollback=True, shows_type=shows_type)
+    function = account.function("codepipeline", AT_ONCE)
+    scene.teach(function)
+    answer, calls = account.costs(function, scene.events("FAILED")[0])
+    assert (answer["done"], answer["because"]) == ("gave_up", "rollback")
+    assert calls == {**READS, **({} if shows_type else TYPE), "PutItem": 1}
+    assert (scene.retries(), scene.entry()["state"]) == (0, "given_up")
+
+
+def test_a_retry_at_once_costs_1_call_more_where_the_state_shows_no_type(account):
+    scene = Scene(account, PASS, shows_type=False)
+    function = account.function("codepipeline", AT_ONCE)
+    scene.teach(function)
+    answer, calls = account.costs(function, scene.events("FAILED")[0])
+    assert answer["done"] == "retried"
+    assert calls == {**READS, **TYPE, "PutItem": 2, "RetryStageExecution": 1}
+    assert function.wide(2)[1]["calls"] == calls
+
+
+def test_a_delayed_retry_costs_1_call_more_at_each_look_where_the_state_shows_no_type(account):
+    scene = Scene(account, PASS, shows_type=False)
+    function, due = account.function("codepipeline", LATER), account.function("due", LATER)
+    scene.teach(function)
+    _, calls = account.costs(function, scene.events("FAILED")[0])
+    assert calls == {**READS, **TYPE, "PutItem": 1, "SendMessage": 1}
+    _, calls = account.costs(due, {"Records": account.messages()})
+    assert calls.pop("GetPipeline") == 1
+    assert calls == {**READS, **TYPE, "UpdateItem": 1, "RetryStageExecution": 1, "PutItem": 1}
+    (line,) = due.wide(1)
+    assert line["done"] == "retried"
+
+
 def test_a_stage_that_is_heard_again_costs_its_reads_and_1_call(account):
     scene = Scene(account, HANG)
     function = account.function("codepipeline", LATER)
@@ -171,6 +208,17 @@ def test_a_retry_that_never_arrived_is_made_by_the_sweep(account):
     assert sweep.wide(2)[0]["done"] == "retried"
     scene.end()
     assert scene.shop.status() == "Succeeded"
+
+
+def test_the_sweep_asks_once_for_a_type_that_the_state_does_not_show_when_it_takes_over(account):
+    scene = Scene(account, PASS, shows_type=False)
+    account.server.play("codepipeline", "RetryStageExecution", "lose_request")
+    account.function("codepipeline", AT_ONCE).invoke(scene.events("FAILED")[0])
+    account.set(scene.entry()["pk"], wake=0)
+    sweep = account.function("sweep", AT_ONCE)
+    answer, calls = account.costs(sweep, {})
+    assert (answer["taken_over"], sweep.wide(2)[0]["done"]) == (1, "retried")
+    assert calls["GetPipelineExecution"] == 1
 
 
 def test_a_person_who_retried_first_is_not_followed(account):

@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from subjects import BREAK, FAIL, HANG, INTO_A_FAIL_STATE, RUN, STAGES, SUCCEED, Orders, Shop
 from test_codepipeline import Scene as Stage
 from test_stepfunctions import AT_ONCE, LATER, THROTTLED
@@ -51,6 +52,19 @@ def test_a_failed_stage_whose_event_was_lost_is_retried_once_by_the_next_tick(ac
     answer, calls = account.costs(sweep, {})
     assert (answer["search"]["seen"], calls) == (0, {**LISTS, "GetPipelineState": 1})
     assert scene.retries() == 1
+
+
+@pytest.mark.parametrize(("rollback", "done"), [(True, "gave_up"), (False, "retried")])
+def test_a_type_that_the_state_does_not_show_is_asked_for_once(account, rollback, done):
+    scene = Stage(account, HANG, rollback=rollback, shows_type=False)
+    sweep = sweeping(account)
+    answer, calls = account.costs(sweep, {})
+    assert answer["search"]["found"] == {done: 1}
+    assert calls["GetPipelineExecution"] == 1
+    answer, calls = account.costs(sweep, {})
+    assert (answer["search"]["found"], "GetPipelineExecution" in calls) == ({}, False)
+    assert scene.retries() == (0 if rollback else 1)
+    assert scene.entry()["verdict"]["because"] == ("rollback" if rollback else "matched")
 
 
 def test_an_event_that_comes_late_finds_that_it_was_dealt_with(account):
@@ -149,6 +163,7 @@ def test_each_execution_of_a_parallel_pipeline_is_looked_at(account):
     answer, calls = account.costs(sweeping(account), {})
     assert answer["search"]["found"] == {"retried": 2}
     assert (calls["ListPipelineExecutions"], calls["RetryStageExecution"]) == (1, 2)
+    assert "GetPipelineExecution" not in calls, "nothing is rolled back there"
     assert [shop.execution_status(execution) for execution in executions] == ["InProgress"] * 2
 
 

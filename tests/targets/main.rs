@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+mod execution_types;
 mod failed_states;
 
 use std::io::{Read, Write};
@@ -117,9 +118,9 @@ impl Scene {
     }
 
     /// A call of CodePipeline as it goes over the wire: a pipeline is easier written than built.
-    fn operate(&self, operation: &str, body: &Value) {
+    fn operate(&self, operation: &str, body: &Value) -> Value {
         let target = format!("x-amz-target: CodePipeline_20150709.{operation}");
-        self.send(&format!("POST / HTTP/1.1\r\n{target}"), body);
+        self.send(&format!("POST / HTTP/1.1\r\n{target}"), body)
     }
 
     fn send(&self, head: &str, body: &Value) -> Value {
@@ -215,7 +216,7 @@ impl Scene {
     }
 
     /// A pipeline execution whose one Build action has these runs, after its first.
-    async fn stage(&self, outcomes: Value) {
+    async fn stage(&self, outcomes: Value) -> String {
         let action = |name: &str, category: &str, provider: &str| {
             json!({
                 "name": name,
@@ -232,11 +233,12 @@ impl Scene {
         }});
         self.operate("CreatePipeline", &pipeline);
         let variables = json!([{ "name": "outcomes", "value": json!({ "Build/Compile": outcomes }).to_string() }]);
-        self.operate(
+        let started = self.operate(
             "StartPipelineExecution",
             &json!({ "name": "web", "variables": variables }),
         );
         self.wind(5);
+        started["pipelineExecutionId"].as_str().unwrap().to_owned()
     }
 }
 
