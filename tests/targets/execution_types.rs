@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use redrive_core::pipeline::PipelineExecution;
 use redrive_core::reads::Pipelines;
 use serde_json::json;
 
@@ -27,10 +28,17 @@ async fn the_type_is_read_where_the_state_shows_it_and_where_only_the_execution_
     scene.own("POST /_redrive/options", &hide);
     assert_eq!(shown().await, None);
 
-    assert_eq!(aws.is_rollback(WEB, rollback).await, Ok(Some(true)));
-    assert_eq!(aws.is_rollback(WEB, &standard).await, Ok(Some(false)));
-    let nobody = "00000000-0000-4000-8000-000000000000";
-    assert_eq!(aws.is_rollback(WEB, nobody).await, Ok(None));
+    for (execution, expected) in [
+        (rollback, Some(("InProgress", true))),
+        (standard.as_str(), Some(("Succeeded", false))),
+        ("00000000-0000-4000-8000-000000000000", None),
+    ] {
+        let shown = aws.execution(WEB, execution).await.unwrap();
+        let shown = shown
+            .as_ref()
+            .map(|it| (it.status.as_deref().unwrap(), it.rollback));
+        assert_eq!(shown, expected, "{execution}");
+    }
     assert_eq!(scene.calls("GetPipelineExecution"), 3);
 }
 
@@ -58,8 +66,12 @@ async fn an_execution_without_a_type_is_no_rollback() {
         asked
     });
     let scene = Scene::at(address);
-    let shown = scene.services.codepipeline.is_rollback(WEB, "e1").await;
-    assert_eq!(shown, Ok(Some(false)));
+    let shown = scene.services.codepipeline.execution(WEB, "e1").await;
+    let failed = PipelineExecution {
+        status: Some("Failed".into()),
+        rollback: false,
+    };
+    assert_eq!(shown, Ok(Some(failed)));
     let asked = asked.join().unwrap();
     assert!(asked.contains("CodePipeline_20150709.GetPipelineExecution"));
     assert!(asked.ends_with(r#"{"pipelineName":"web","pipelineExecutionId":"e1"}"#));
