@@ -219,13 +219,22 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     }
 
     /// Decides, unless the event is so old that what it announced may be long past, and even its entry: then the
-    /// ledger is read first, and where it knows nothing, the execution. A stage is read in any case.
+    /// ledger is read first, and where it knows nothing, the execution. The execution is read too where the entry
+    /// was written after the failure: a retry that came after a person's may be the one of this very failure. A
+    /// stage is read in any case.
     fn ask_or_decide(&self, failure: &Failure, spent: Spent<'_>, record: &Record) -> Answer {
-        let late = failure.subject.service() == Service::StepFunctions
-            && self.clock.now().since(failure.at) >= self.terms.late;
+        let execution = failure.subject.service() == Service::StepFunctions;
+        let late = execution && self.clock.now().since(failure.at) >= self.terms.late;
+        let looked = record.looked_up.contains(&Need::Description);
         match spent {
             Spent::Unread if late => Answer::Entry,
-            Spent::Nothing if late && !record.looked_up.contains(&Need::Description) => {
+            Spent::Nothing if late && !looked => Answer::Need(Need::Description),
+            Spent::Entry(entry)
+                if execution
+                    && !looked
+                    && entry.updated > failure.at
+                    && known(Some(entry), failure).is_none() =>
+            {
                 Answer::Need(Need::Description)
             }
             spent => decide(self.document, failure, spent),

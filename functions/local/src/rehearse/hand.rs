@@ -230,6 +230,10 @@ impl Wire for Hand<'_> {
             });
         }
         let answer = self.world.call(arn, operation, body);
+        self.world.tell(|| {
+            let failed = answer.as_ref().err().map_or("", |_| ", in vain");
+            format!("        {} asks {operation}{failed}", self.owner)
+        });
         self.away().await;
         answer
     }
