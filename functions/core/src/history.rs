@@ -113,6 +113,9 @@ pub(crate) fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
             | "ParallelStateFailed"
             | "MapStateFailed"
             | "MapIterationFailed"
+            // What failed at once when redriven stands where it stood when it was interrupted.
+            | "ExecutionAborted"
+            | "ExecutionTimedOut"
     ) {
         match before(events, event) {
             Before::Shown(earlier) => event = earlier,
@@ -183,11 +186,18 @@ enum Before<'e> {
 /// The event that led to another. Each has a smaller id than the one it led to, so that no history can go
 /// round in circles; a chain may be as long as the history, so that it is not searched from one end.
 fn before<'e>(events: &'e [HistoryEvent], event: &HistoryEvent) -> Before<'e> {
-    if event.previous == 0 || event.previous >= event.id {
+    let previous = match event.kind.as_str() {
+        // An interruption follows from nothing: what came last before it says where the execution stood.
+        "ExecutionAborted" | "ExecutionTimedOut" if event.previous == 0 => {
+            event.id.saturating_sub(1)
+        }
+        _ => event.previous,
+    };
+    if previous == 0 || previous >= event.id {
         return Before::Nothing;
     }
     events
-        .binary_search_by(|earlier| event.previous.cmp(&earlier.id))
+        .binary_search_by(|earlier| previous.cmp(&earlier.id))
         .ok()
         .and_then(|place| events.get(place))
         .map_or(Before::FurtherBack, Before::Shown)

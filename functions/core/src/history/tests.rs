@@ -48,6 +48,43 @@ fn a_fail_state_is_found_behind_redrives_and_containers() {
     let failed = (5, 4, "ExecutionFailed");
     let entered = (4, 3, "FailStateEntered Refuse");
     for (count, events, expected) in [
+        // Redriven, interrupted before it failed again, and redriven once more: an interruption may follow
+        // from nothing.
+        (
+            2,
+            history(&[
+                (9, 8, "ExecutionFailed"),
+                (8, 7, "ExecutionRedriven 2"),
+                (7, 0, "ExecutionAborted"),
+                (6, 5, "ExecutionRedriven 1"),
+                failed,
+                entered,
+            ]),
+            at(true, "Refuse", "-"),
+        ),
+        (
+            2,
+            history(&[
+                (9, 8, "ExecutionFailed"),
+                (8, 7, "ExecutionRedriven 2"),
+                (7, 6, "ExecutionTimedOut"),
+                (6, 5, "ExecutionRedriven 1"),
+                failed,
+                entered,
+            ]),
+            at(true, "Refuse", "-"),
+        ),
+        (
+            1,
+            history(&[
+                (9, 8, "ExecutionFailed"),
+                (8, 7, "ExecutionRedriven 1"),
+                (7, 0, "ExecutionAborted"),
+                (6, 5, "TaskScheduled glue:startJobRun"),
+                (5, 4, "TaskStateEntered Load"),
+            ]),
+            at(false, "Load", "glue:startJobRun"),
+        ),
         (
             0,
             history(&[failed, entered, (3, 2, "TaskStateExited")]),
