@@ -70,7 +70,7 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
     for (entry, stands, advice) in [
         (
             Ok(acting.clone()),
-            "being retried by invocation-1, whose lease ends 2026-11-18 11:08:40 UTC",
+            "being retried by invocation-1, whose lease ends 2026-11-18 11:13:40 UTC",
             &*stop,
         ),
         (

@@ -60,12 +60,12 @@ fn a_history_says_in_words_where_a_retry_stands() {
     for (entry, told) in [
         (
             Ok(acting.clone()),
-            &["-> being retried by invocation-1, whose lease ends 2026-11-18 11:08:40 UTC\n"][..],
+            &["-> being retried by invocation-1, whose lease ends 2026-11-18 11:13:40 UTC\n"][..],
         ),
         (
             Ok(lost.clone()),
             &[
-                "-> sent, and no answer came; it is looked at 2026-11-18 11:08:40 UTC\n",
+                "-> sent, and no answer came; it is looked at 2026-11-18 11:13:40 UTC\n",
                 doubtful,
             ],
         ),
