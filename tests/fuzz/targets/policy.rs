@@ -48,6 +48,16 @@ mod input {
     pub(crate) fn text(_: &Path) -> Result<String, Failed> {
         Ok(TEXT.with_borrow(Clone::clone))
     }
+
+    /// Its name is nothing to try.
+    pub(crate) fn shown(path: &Path) -> String {
+        path.display().to_string()
+    }
+
+    /// There is one.
+    pub(crate) fn one_from_standard_input(_: &[&Path]) -> Result<(), Failed> {
+        Ok(())
+    }
 }
 
 thread_local! {

@@ -1,5 +1,7 @@
 //! What happens beside the functions: people at the console, TTL, and deployments.
 
+use std::time::Duration;
+
 use redrive_core::failure::Subject;
 use redrive_core::handle::Mode;
 use redrive_core::ledger::{Entry, State};
@@ -176,11 +178,14 @@ impl World {
             .then_some("deletes the pipeline of")
     }
 
-    /// TTL removes an entry of which nothing is pending, and in which no person's decision stands.
+    /// TTL removes an entry of which nothing is pending, and in which no person's decision stands: twenty minutes
+    /// after its last write and not thirty days.
     fn expires(&self) {
+        let now = self.now();
         let settled = |entry: &&Entry| {
-            matches!(entry.state, State::Retried | State::Observed)
-                || (entry.state == State::GivenUp && entry.reason() != Reason::Cancelled)
+            let done = matches!(entry.state, State::Retried | State::Observed)
+                || (entry.state == State::GivenUp && entry.reason() != Reason::Cancelled);
+            done && now.since(entry.updated) >= Duration::from_secs(20 * 60)
         };
         let entries = self.entries.borrow();
         let settled: Vec<&Entry> = entries.iter().filter(settled).collect();
