@@ -148,6 +148,8 @@ pub fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
 fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
     // The scanner takes it for the end of the text.
     if let Some((before, _)) = text.split_once('\0') {
+        // In YAML a carriage return ends a line, too, and with the line feed behind it as one.
+        let before = before.replace("\r\n", "\n").replace('\r', "\n");
         let last = before.rsplit('\n').next().unwrap_or_default();
         let place = Place {
             line: before.matches('\n').count().saturating_add(1),

@@ -75,3 +75,17 @@ fn a_megabyte_is_read_in_its_own_time() {
     );
     assert_eq!(read(&long).policies[0].automatic.len(), 1);
 }
+
+#[test]
+fn a_nul_is_placed_by_the_lines_that_yaml_counts() {
+    for (text, line, column) in [
+        ("a: 1\nb: \0", 2, 4),
+        ("a: 1\r\nb: \0", 2, 4),
+        ("a: 1\rb: \0", 2, 4),
+        ("\0", 1, 1),
+    ] {
+        let problems = Document::parse(text).unwrap_err();
+        let place = problems.0.first().unwrap().place;
+        assert_eq!((place.line, place.column), (line, column), "{text:?}");
+    }
+}
