@@ -9,6 +9,7 @@ mod timeouts;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 #[cfg(test)]
 pub(super) use self::cover::covers_by_name;
@@ -60,7 +61,8 @@ pub(super) fn lint_words(document: &Document) -> Vec<Problem> {
         .iter()
         .flat_map(|policy| &policy.automatic);
     let conditions = rules.map(|rule| &rule.conditions);
-    let known = Known::read();
+    // Thousands of names, read where a condition asks for one.
+    let known = OnceCell::new();
     for conditions in document.never.iter().chain(conditions) {
         words(conditions, &known, &mut problems);
     }
@@ -68,9 +70,10 @@ pub(super) fn lint_words(document: &Document) -> Vec<Problem> {
 }
 
 /// What conditions show by themselves.
-fn words(conditions: &Conditions, known: &Known, problems: &mut Vec<Problem>) {
-    for condition in conditions.all.iter().chain(&conditions.not) {
-        known.doubt(condition, problems);
+fn words(conditions: &Conditions, known: &OnceCell<Known>, problems: &mut Vec<Problem>) {
+    let all = conditions.all.iter().chain(&conditions.not);
+    for condition in all.filter(|condition| condition.word == Word::Error) {
+        known.get_or_init(Known::read).doubt(condition, problems);
     }
     if let Some((one, other)) = both_services(conditions) {
         let mut both = [one, other];

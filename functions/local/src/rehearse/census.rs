@@ -39,21 +39,7 @@ pub struct Census {
 impl Census {
     /// Counts one more in.
     pub fn add(&mut self, rehearsed: Rehearsed) {
-        self.seeds += 1;
-        for (class, times) in rehearsed.faults {
-            *self.faults.entry(class).or_default() += u64::from(times);
-        }
-        self.reasons.extend(rehearsed.reasons);
-        self.moves.extend(rehearsed.moves);
-        self.failures += u64::from(rehearsed.failures);
-        self.retries += rehearsed.retries as u64;
-        self.exempt += u64::from(rehearsed.exempt);
-        self.longest_wait = self.longest_wait.max(rehearsed.longest_wait);
-        if let Some(why) = rehearsed.broken
-            && self.broken.len() < MOST_BROKEN
-        {
-            self.broken.push((rehearsed.seed, why));
-        }
+        self.merge(rehearsed.into());
     }
 
     /// Counts what another census counted.
@@ -102,6 +88,25 @@ impl Census {
                 format!("the move from {from} to {} for {of} failure", to.as_str())
             });
         faults.chain(reasons).chain(moves).collect()
+    }
+}
+
+impl From<Rehearsed> for Census {
+    fn from(one: Rehearsed) -> Self {
+        let faults = one.faults.into_iter();
+        Self {
+            seeds: 1,
+            faults: faults
+                .map(|(class, times)| (class, u64::from(times)))
+                .collect(),
+            reasons: one.reasons,
+            moves: one.moves,
+            failures: u64::from(one.failures),
+            retries: one.retries as u64,
+            exempt: u64::from(one.exempt),
+            longest_wait: one.longest_wait,
+            broken: one.broken.map(|why| (one.seed, why)).into_iter().collect(),
+        }
     }
 }
 

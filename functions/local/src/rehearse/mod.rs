@@ -302,7 +302,7 @@ impl<'w> Run<'w> {
         world
             .promises
             .borrow_mut()
-            .demand_of(false, "L1, every failure comes to an end", || {
+            .demand(false, "L1, every failure comes to an end", || {
                 format!("after {MOST_STEPS} steps there is no end")
             });
     }
@@ -410,11 +410,12 @@ impl<'w> Run<'w> {
             Role::Stage(seed) => region.codepipeline.seed((**seed).clone()),
         };
         world.tell(|| format!("{} begins", name(&actor.subject)));
-        world.promises.borrow_mut().demand_of(
-            entered.is_ok(),
-            "the rehearsal can be played",
-            || format!("{entered:?}"),
-        );
+        world
+            .promises
+            .borrow_mut()
+            .demand(entered.is_ok(), "the rehearsal can be played", || {
+                format!("{entered:?}")
+            });
     }
 
     fn life(&mut self) {
@@ -650,7 +651,7 @@ impl<'w> Run<'w> {
     }
 
     fn no_bug(&self, trouble: &Trouble) {
-        self.world.promises.borrow_mut().demand_of(
+        self.world.promises.borrow_mut().demand(
             trouble.kind != TroubleKind::Bug,
             "the program has no bug",
             || trouble.to_string(),
@@ -745,7 +746,7 @@ impl<'w> Run<'w> {
                 && let Some(lease) = &entry.lease
             {
                 let late = world.now().since(lease.until.max(healed));
-                world.promises.borrow_mut().demand_of(
+                world.promises.borrow_mut().demand(
                     late <= grace,
                     "L2, no claim is older than its lease and one sweep",
                     || format!("{} since {late:?}", name(&entry.subject)),
@@ -779,18 +780,17 @@ impl<'w> Run<'w> {
                 is_same(&entry.identity, &identity)
                     && matches!(entry.state, State::GivenUp | State::Observed | State::Ended)
             });
-            world.promises.borrow_mut().demand_of(
-                ended,
-                "L1, every failure comes to an end",
-                || {
+            world
+                .promises
+                .borrow_mut()
+                .demand(ended, "L1, every failure comes to an end", || {
                     format!(
                         "{} is {} with {identity:?}, and its entry is {:?}",
                         name(&actor.subject),
                         truth.word,
                         entry.map(|entry| (entry.state, entry.reason(), &entry.identity))
                     )
-                },
-            );
+                });
         }
     }
 

@@ -69,15 +69,11 @@ pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool)
 }
 
 impl Promises {
-    fn demand(&mut self, holds: bool, promise: &str, what: impl FnOnce() -> String) {
+    /// Notes the first promise that does not hold.
+    pub(super) fn demand(&mut self, holds: bool, promise: &str, what: impl FnOnce() -> String) {
         if !holds && self.broken.is_none() {
             self.broken = Some(format!("{promise}: {}", what()));
         }
-    }
-
-    /// Demands what is not looked at here.
-    pub(super) fn demand_of(&mut self, holds: bool, promise: &str, what: impl FnOnce() -> String) {
-        self.demand(holds, promise, what);
     }
 
     /// A person did something to a subject.

@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use crate::policy::condition::{Condition, Pattern};
 use crate::policy::mode::Mode;
 use crate::policy::problem::{Problem, distance, simplified, within};
-use crate::policy::word::Word;
 
 /// The names that the States language has, as the Step Functions guide lists them, and one that was met besides:
 /// `States.Http.AccessDenied`.
@@ -74,11 +73,8 @@ impl Known {
         }
     }
 
-    /// A warning for each value of `error` that is nearly a known name, and is none.
+    /// A warning for each value of a condition on `error` that is nearly a known name, and is none.
     pub(super) fn doubt(&self, condition: &Condition, problems: &mut Vec<Problem>) {
-        if condition.word != Word::Error {
-            return;
-        }
         for value in &condition.values {
             let Pattern::Glob(_) = value.pattern else {
                 continue;
