@@ -1,0 +1,98 @@
+//! What must come true once nothing goes wrong any more.
+
+use std::time::Duration;
+
+use redrive_core::failure::Subject;
+use redrive_core::ledger::State;
+use redrive_core::time::Time;
+use serde_json::{Value, json};
+
+use super::cast;
+use super::promises::is_same;
+use super::run::Run;
+use super::world::name;
+
+impl Run<'_> {
+    /// L2, once nothing goes wrong any more.
+    pub(super) fn leases(&self, healed: Time) {
+        let world = self.world;
+        // One sweep after the lease, and the time of a clock that is behind; the entry of before the heal
+        // may bear a lease by a clock that is ahead.
+        let grace = Duration::from_secs(300 * 2 + 150);
+        for entry in world.entries.borrow().iter() {
+            if entry.state == State::Acting
+                && let Some(lease) = &entry.lease
+            {
+                let late = world.now().since(lease.until.max(healed));
+                world.promises.borrow_mut().demand(
+                    late <= grace,
+                    "L2, no claim is older than its lease and one sweep",
+                    || format!("{} since {late:?}", name(&entry.subject)),
+                );
+            }
+        }
+    }
+
+    /// L1: every failure has come to an end that the ledger knows.
+    pub(super) fn finish(&self) {
+        let world = self.world;
+        for actor in &world.actors {
+            let Some(truth) = world.truth(&actor.subject) else {
+                continue;
+            };
+            let Some(identity) = truth.failed else {
+                continue;
+            };
+            if self.sound.document.policy_for(&actor.subject).is_none()
+                || self.is_ignored(&actor.subject)
+            {
+                continue;
+            }
+            let entries = world.entries.borrow();
+            let entry = entries.read(&actor.subject);
+            if entry.is_none() && world.promises.borrow().has_expired(&actor.subject.key()) {
+                // It came to an end, and TTL has forgotten it.
+                continue;
+            }
+            let ended = entry.is_some_and(|entry| {
+                is_same(&entry.identity, &identity)
+                    && matches!(entry.state, State::GivenUp | State::Observed | State::Ended)
+            });
+            world
+                .promises
+                .borrow_mut()
+                .demand(ended, "L1, every failure comes to an end", || {
+                    format!(
+                        "{} is {} with {identity:?}, and its entry is {:?}",
+                        name(&actor.subject),
+                        truth.word,
+                        entry.map(|entry| (entry.state, entry.reason(), &entry.identity))
+                    )
+                });
+        }
+    }
+
+    /// Whether a failure is nobody's to judge: AWS would not retry it, or a later execution has its stage.
+    fn is_ignored(&self, subject: &Subject) -> bool {
+        let world = self.world;
+        match subject {
+            Subject::Execution { arn } => {
+                let body = json!({ "executionArn": arn });
+                let shown = world.call(arn, "DescribeExecution", &body);
+                shown.is_ok_and(|shown| shown.get("redriveStatus") != Some(&json!("REDRIVABLE")))
+            }
+            Subject::Stage { execution_id, .. } => {
+                let body = json!({ "name": subject.target() });
+                let Ok(shown) = world.call(subject.arn(), "GetPipelineState", &body) else {
+                    return true;
+                };
+                let stages = shown.get("stageStates").and_then(Value::as_array);
+                stages.into_iter().flatten().any(|stage| {
+                    let latest = stage.pointer("/latestExecution/pipelineExecutionId");
+                    stage.get("stageName") == Some(&json!(cast::STAGE))
+                        && latest.is_some_and(|latest| latest != execution_id.as_str())
+                })
+            }
+        }
+    }
+}
