@@ -1,6 +1,6 @@
 //! The promises, whatever goes wrong: seeds of the rehearsal, and that a rehearsal finds what is broken.
 
-use redrive_local::rehearse::{Class, rehearse, rehearse_many};
+use redrive_local::rehearse::{Class, rehearse, rehearse_many, stories};
 
 #[test]
 fn no_seed_breaks_a_promise() {
@@ -51,4 +51,16 @@ fn every_class_of_faults_has_a_name_that_is_read_back() {
         assert!(class.words().ends_with('.'));
     }
     assert_eq!(Class::named("flood"), None);
+}
+
+#[test]
+fn handlings_may_meet_in_any_order_and_die_at_any_await() {
+    // The search has so many awaits that its stories are left to the command.
+    for story in stories().filter(|story| !story.to_string().contains("search")) {
+        let explored = story.explore();
+        assert!(explored.broken.is_none(), "{explored}");
+        // Two who meet at an await at least, and die there or not.
+        assert!(explored.orders > 20, "{explored}");
+        assert!(explored.deaths > explored.orders / 2, "{explored}");
+    }
 }

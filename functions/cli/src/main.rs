@@ -119,6 +119,10 @@ enum Command {
         /// all classes, drawn by each seed.
         #[arg(long, value_delimiter = ',', value_name = "CLASSES")]
         faults: Option<Vec<String>>,
+        /// Instead of seeds every order in which the handlings of one failure can meet, with a death of each at
+        /// each of its awaits.
+        #[arg(long, conflicts_with_all = ["seeds", "first", "seed", "faults"])]
+        every_order: bool,
     },
     /// Serve emulated Step Functions and CodePipeline to SDKs and the AWS CLI, on loopback.
     Serve {
@@ -268,6 +272,10 @@ fn main() -> ExitCode {
         }
         Command::Test { policies, json } => test::run(&policies, json, &mut out),
         Command::Rehearse {
+            every_order: true, ..
+        } => rehearse::orders(&mut out),
+        Command::Rehearse {
+            every_order: false,
             seeds,
             first,
             seed,

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use redrive_core::policy::one_of;
-use redrive_local::rehearse::{Class, rehearse, rehearse_many};
+use redrive_local::rehearse::{Class, rehearse, rehearse_many, stories};
 
 use crate::Failed;
 
@@ -25,6 +25,28 @@ pub(crate) fn run(
         census.broken.is_empty()
     };
     if kept { Ok(()) } else { Err(Failed::Told) }
+}
+
+/// Every order of the handlings of one failure.
+pub(crate) fn orders(out: &mut impl Write) -> Result<(), Failed> {
+    let (mut orders, mut deaths, mut kept) = (0, 0, true);
+    for story in stories() {
+        let explored = story.explore();
+        writeln!(out, "{explored}")?;
+        // One story after another takes its time.
+        out.flush()?;
+        orders += explored.orders;
+        deaths += explored.deaths;
+        kept &= explored.broken.is_none();
+    }
+    if !kept {
+        return Err(Failed::Told);
+    }
+    writeln!(
+        out,
+        "{orders:>8} orders, {deaths:>8} deaths; no promise was broken"
+    )?;
+    Ok(())
 }
 
 fn classes(names: &[String]) -> Result<Vec<Class>, Failed> {

@@ -95,7 +95,7 @@ fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
         0..7 => PARCELS,
         _ => *weather.pick(&MACHINES).unwrap_or(&ORDERS),
     };
-    let begins_after_ms = weather.span(0, 40 * 60_000).as_millis_u64();
+    let begins_after_ms = weather.span(0, 30 * 60_000).as_millis_u64();
     let failures = 1 + weather.one_of(5);
     let mut hands_off = BTreeMap::new();
     let mut outcomes = Vec::new();
@@ -142,7 +142,6 @@ fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
         0 => Ends::fail("Throttled.Now", "for ever"),
         _ => Ends::succeed().after(weather.span(500, 120_000).as_millis_u64()),
     });
-    let arn = format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine}:run-{number}");
     let parent = weather.one_of(12) == 0 || machine == "own-children";
     let input = if parent {
         format!(
@@ -155,16 +154,112 @@ fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
         hands_off.extend((0..100).map(|run| (run, "its parent judges it")));
     }
     Actor {
+        hands_off,
+        ..running(
+            machine,
+            number,
+            start_ms + begins_after_ms,
+            begins_after_ms,
+            outcomes,
+            input,
+        )
+    }
+}
+
+/// An execution that runs, and what it comes to, run by run.
+fn running(
+    machine: &str,
+    number: usize,
+    start: u64,
+    begins_after_ms: u64,
+    outcomes: Vec<Ends>,
+    input: String,
+) -> Actor {
+    let arn = format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine}:run-{number}");
+    Actor {
         subject: Subject::Execution { arn: arn.clone() },
         begins_after_ms,
         role: Role::Execution(Box::new(Seed {
             outcomes: Script::new(outcomes),
             input,
-            ..Seed::new(arn, Status::Running, start_ms + begins_after_ms, 0)
+            ..Seed::new(arn, Status::Running, start, 0)
         })),
-        hands_off,
+        hands_off: BTreeMap::new(),
         approval: None,
     }
+}
+
+/// An execution that fails once, and then succeeds.
+pub(super) fn lone_execution(error: &str, start_ms: u64) -> Actor {
+    let outcomes = vec![
+        Ends::fail(error, "busy").at("Load").after(1_000),
+        Ends::succeed().after(1_000),
+    ];
+    running(ORDERS.0, 0, start_ms, 0, outcomes, "{}".into())
+}
+
+/// A stage that fails once, and then succeeds.
+pub(super) fn lone_stage(words: &str, start_ms: u64) -> Actor {
+    let action = SeedAction {
+        outcomes: vec![
+            Brings::fail("JobFailed", format!("try {words}")).after(1_000),
+            Brings::succeed().after(1_000),
+        ],
+        ..building(0)
+    };
+    let seed = staged("web-shop".into(), 0, vec![action]);
+    Actor {
+        subject: subject(&seed),
+        begins_after_ms: 0,
+        role: Role::Stage(Box::new(StageSeed {
+            at: start_ms,
+            ..seed
+        })),
+        hands_off: BTreeMap::new(),
+        approval: None,
+    }
+}
+
+/// An action that builds, and has begun.
+fn building(number: usize) -> SeedAction {
+    SeedAction {
+        name: format!("Action{number}"),
+        category: "Build".into(),
+        provider: "CodeBuild".into(),
+        status: Some(ActionStatus::InProgress),
+        ..SeedAction::default()
+    }
+}
+
+/// A pipeline whose second stage has begun.
+fn staged(pipeline: String, number: usize, actions: Vec<SeedAction>) -> StageSeed {
+    StageSeed {
+        pipeline,
+        execution: format!("5f0c2f0e-0000-4000-8000-{number:012x}"),
+        status: ExecutionStatus::InProgress,
+        stages: vec![
+            source(),
+            SeedStage {
+                name: STAGE.into(),
+                status: Some(StageStatus::InProgress),
+                actions,
+                ..SeedStage::default()
+            },
+        ],
+        ..StageSeed::default()
+    }
+}
+
+/// The stage that a pipeline stands at.
+fn subject(seed: &StageSeed) -> Subject {
+    Subject::stage(
+        "aws",
+        REGION,
+        ACCOUNT,
+        &seed.pipeline,
+        STAGE,
+        &seed.execution,
+    )
 }
 
 fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
@@ -175,7 +270,7 @@ fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
         _ => ("web-many", ExecutionMode::Parallel),
     };
     let pipeline = format!("{family}-{number}");
-    let begins_after_ms = weather.span(0, 40 * 60_000).as_millis_u64();
+    let begins_after_ms = weather.span(0, 30 * 60_000).as_millis_u64();
     let mut hands_off = BTreeMap::new();
     let mut everything = |why| hands_off.extend((0..100).map(|run| (run, why)));
     let (mut kind, mut on_failure, mut category) = (ExecutionType::Standard, None, "Build");
@@ -220,47 +315,32 @@ fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
                 }
             })
             .collect();
-        SeedAction {
-            name: format!("Action{action}"),
-            category: if action == 0 {
-                category.into()
-            } else {
-                "Build".into()
-            },
-            provider: if category == "Approval" && action == 0 {
-                "Manual".into()
-            } else {
-                "CodeBuild".into()
-            },
-            status: Some(ActionStatus::InProgress),
+        let built = SeedAction {
             outcomes,
-            ..SeedAction::default()
+            ..building(action)
+        };
+        if action > 0 || category == "Build" {
+            return built;
+        }
+        SeedAction {
+            category: category.into(),
+            provider: "Manual".into(),
+            ..built
         }
     });
-    let actions: Vec<SeedAction> = actions.collect();
-    let execution = format!("5f0c2f0e-0000-4000-8000-{number:012x}");
+    let mut seed = StageSeed {
+        at: start_ms + begins_after_ms,
+        mode,
+        kind,
+        ..staged(pipeline, number, actions.collect())
+    };
+    for stage in seed.stages.iter_mut().filter(|stage| stage.name == STAGE) {
+        stage.on_failure = on_failure;
+    }
     Actor {
-        subject: Subject::stage("aws", REGION, ACCOUNT, &pipeline, STAGE, &execution),
+        subject: subject(&seed),
         begins_after_ms,
-        role: Role::Stage(Box::new(StageSeed {
-            at: start_ms + begins_after_ms,
-            pipeline,
-            mode,
-            execution,
-            status: ExecutionStatus::InProgress,
-            kind,
-            stages: vec![
-                source(),
-                SeedStage {
-                    name: STAGE.into(),
-                    status: Some(StageStatus::InProgress),
-                    on_failure,
-                    actions,
-                    ..SeedStage::default()
-                },
-            ],
-            ..StageSeed::default()
-        })),
+        role: Role::Stage(Box::new(seed)),
         hands_off,
         approval: (category == "Approval").then_some("Action0"),
     }

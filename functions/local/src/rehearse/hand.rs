@@ -82,6 +82,14 @@ impl<'w> Hand<'w> {
         self.world.away(span).await;
     }
 
+    /// The other half. Nobody sees whether it takes its time, but for who dies in it: that is as to die before the
+    /// next call.
+    async fn back(&self) {
+        if !self.world.answers_at_once {
+            self.away().await;
+        }
+    }
+
     /// One call to the ledger. It may never arrive, its answer may be lost, or a write may be repeated by the SDK.
     async fn ledger<T>(
         &self,
@@ -103,7 +111,7 @@ impl<'w> Hand<'w> {
             answer = effect(self.world);
         }
         let lost = self.world.comes(Class::LedgerLost);
-        self.away().await;
+        self.back().await;
         if lost {
             return trouble(TroubleKind::Unreachable);
         }
@@ -234,7 +242,7 @@ impl Wire for Hand<'_> {
             let failed = answer.as_ref().err().map_or("", |_| ", in vain");
             format!("        {} asks {operation}{failed}", self.owner)
         });
-        self.away().await;
+        self.back().await;
         answer
     }
 }
@@ -301,7 +309,7 @@ impl Wire for Retrying<'_, '_> {
         }
         let answer = world.retry(&retry);
         let lost = world.comes(Class::RetryUnanswered);
-        hand.away().await;
+        hand.back().await;
         if lost { Err(CallError::Lost) } else { answer }
     }
 }
@@ -339,7 +347,7 @@ impl Queue for Hand<'_> {
         if arrives {
             self.world.queue(ticket, delay);
         }
-        self.away().await;
+        self.back().await;
         if fails {
             return Err(Trouble::new(TroubleKind::Unreachable, "SendMessage"));
         }

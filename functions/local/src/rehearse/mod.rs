@@ -5,13 +5,14 @@
 //! Events are lost, doubled and late; functions die at any of their awaits; calls take effect and say that they
 //! did not; people retry, stop and cancel in between. Half of the classes of faults are off in each rehearsal,
 //! so that a fault that hides another does not always do so. Whatever AWS leaves open is a coin of the seed.
-//! After an hour and a half the world heals, and then every failure must have come to an end.
+//! After an hour or so the world heals, and then every failure must have come to an end.
 
 mod bus;
 mod cast;
 mod census;
 mod hand;
 mod liveness;
+mod orders;
 mod people;
 mod promises;
 mod run;
@@ -28,6 +29,7 @@ use redrive_core::time::Time;
 use redrive_core::verdict::Reason;
 
 pub use self::census::Census;
+pub use self::orders::{Explored, Story, stories};
 pub use self::promises::Move;
 use self::run::Run;
 pub use self::weather::Class;

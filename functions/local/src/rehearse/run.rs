@@ -17,6 +17,7 @@ use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::Reason;
+use serde_json::Value;
 
 use super::bus::{is_for_us, told};
 use super::cast::{self, Role};
@@ -27,11 +28,11 @@ use super::{Rehearsed, START};
 use crate::codepipeline::Seed as StageSeed;
 use crate::services::Typed;
 
-/// When the world heals.
-const HEALS: Duration = Duration::from_secs(90 * 60);
+/// When the world heals: no sooner, and no later, in milliseconds.
+const HEALS: (u64, u64) = (40 * 60_000, 90 * 60_000);
 
 /// So often the sweep ticks.
-const TICK: Duration = Duration::from_secs(60);
+pub(super) const TICK: Duration = Duration::from_secs(60);
 
 /// How long a message is hidden after it was received, as in template.yaml.
 const VISIBILITY: Duration = Duration::from_secs(540);
@@ -40,7 +41,7 @@ const VISIBILITY: Duration = Duration::from_secs(540);
 const MOST_STEPS: u32 = 200_000;
 
 /// What a handling came to.
-enum Ended {
+pub(super) enum Ended {
     Handled(Result<Record, Trouble>),
     Swept(Result<Swept, Trouble>, Box<Result<Found, Trouble>>),
     /// A person cancelled, or could not.
@@ -48,7 +49,7 @@ enum Ended {
 }
 
 /// What a handling was called for: it comes again if the handling fails.
-enum Work {
+pub(super) enum Work {
     Event {
         bytes: Rc<[u8]>,
         emitted: Time,
@@ -63,8 +64,15 @@ enum Work {
     Person,
 }
 
+/// The halves of a tick.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Half {
+    Sweep,
+    Search,
+}
+
 /// A handling in the middle of its work.
-struct Task<'w> {
+pub(super) struct Task<'w> {
     future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
     name: String,
     work: Work,
@@ -72,18 +80,27 @@ struct Task<'w> {
     deadline: Time,
 }
 
+/// The part of a tick that looks for what was never announced.
+async fn search(hand: &Hand<'_>, until: Time) -> Result<Found, Trouble> {
+    let search = Search {
+        since: Some(START),
+        ..Search::default()
+    };
+    hand.redrive().find(&Typed(hand), &search, until).await
+}
+
 /// One rehearsal, step by step.
 pub(super) struct Run<'w> {
     pub(super) world: &'w World,
     /// What is deployed once the world has healed.
     pub(super) sound: Deployed,
-    tasks: BTreeMap<u64, Task<'w>>,
+    pub(super) tasks: BTreeMap<u64, Task<'w>>,
     /// Processes that are warm.
     processes: Vec<Rc<Process>>,
     counter: u64,
     reasons: BTreeSet<Reason>,
     /// Since when nothing goes wrong any more.
-    healed: Option<Time>,
+    pub(super) healed: Option<Time>,
     /// Whether anything happened since the last tick.
     stirred: bool,
     quiet_ticks: u32,
@@ -104,13 +121,20 @@ impl<'w> Run<'w> {
         }
     }
 
+    /// Makes the machines that the actors play in.
+    pub(super) fn furnish(&self, machines: impl Iterator<Item = Value>) {
+        for body in machines {
+            // A machine that cannot be made is missed by its executions.
+            let _ = self
+                .world
+                .call("arn:aws:states:", "CreateStateMachine", &body);
+        }
+    }
+
     /// Puts the first steps on the agenda.
     pub(super) fn begin(&mut self) {
+        self.furnish(cast::machines());
         let world = self.world;
-        for body in cast::machines() {
-            // A machine that cannot be made is missed by its executions.
-            let _ = world.call("arn:aws:states:", "CreateStateMachine", &body);
-        }
         for seed in cast::conditions() {
             // As with the machines.
             let _ = world.region.borrow_mut().codepipeline.seed(StageSeed {
@@ -129,7 +153,7 @@ impl<'w> Run<'w> {
                 self.deliver(&stray, at, at);
             }
         }
-        let mut heals = START.plus(HEALS);
+        let mut heals = START.plus(world.span(HEALS.0, HEALS.1));
         if world.comes(Class::AlwaysBusy) {
             world
                 .busy_until
@@ -149,7 +173,7 @@ impl<'w> Run<'w> {
                 return;
             }
             let planned = world.agenda.borrow().keys().next().copied();
-            let due = world.region.borrow().next_at().map(Time::from_millis);
+            let due = world.due();
             match (planned, due) {
                 (None, None) => return self.finish(),
                 (Some((at, _)), Some(due)) if due <= at => self.services(due),
@@ -173,7 +197,7 @@ impl<'w> Run<'w> {
     }
 
     /// The services do what is due by themselves, and EventBridge hears of it.
-    fn services(&mut self, until: Time) {
+    pub(super) fn services(&mut self, until: Time) {
         let world = self.world;
         world.wind(until);
         let emitted = world.region.borrow_mut().advance(until.as_millis());
@@ -231,7 +255,7 @@ impl<'w> Run<'w> {
     }
 
     /// An actor enters.
-    fn enter(&mut self, index: usize) {
+    pub(super) fn enter(&mut self, index: usize) {
         let world = self.world;
         let Some(actor) = world.actors.get(index) else {
             return;
@@ -285,7 +309,7 @@ impl<'w> Run<'w> {
         Hand::new(self.world, owner, self.process(), heard_at)
     }
 
-    fn hear(&mut self, bytes: Rc<[u8]>, emitted: Time, tries: u32) {
+    pub(super) fn hear(&mut self, bytes: Rc<[u8]>, emitted: Time, tries: u32) {
         let hand = self.hand("event", Some(emitted));
         let name = hand.owner.0.clone();
         let event = Rc::clone(&bytes);
@@ -304,7 +328,7 @@ impl<'w> Run<'w> {
         self.start(future, name, work, Duration::from_secs(60));
     }
 
-    fn take(&mut self, ticket: Ticket, tries: u32) {
+    pub(super) fn take(&mut self, ticket: Ticket, tries: u32) {
         let hand = self.hand("message", None);
         let name = hand.owner.0.clone();
         let due = ticket.clone();
@@ -318,17 +342,28 @@ impl<'w> Run<'w> {
         self.start(future, name, work, Duration::from_secs(90));
     }
 
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         let hand = self.hand("sweep", None);
         let name = hand.owner.0.clone();
         let future = Box::pin(async move {
             let until = hand.now().plus(Duration::from_secs(45));
             let swept = hand.redrive().sweep(100, until).await;
-            let search = Search {
-                since: Some(START),
-                ..Search::default()
+            let found = search(&hand, until).await;
+            Ended::Swept(swept, Box::new(found))
+        });
+        self.start(future, name, Work::Sweep, Duration::from_secs(90));
+    }
+
+    /// One half of a tick, by itself.
+    pub(super) fn half(&mut self, half: Half) {
+        let hand = self.hand("sweep", None);
+        let name = hand.owner.0.clone();
+        let future = Box::pin(async move {
+            let until = hand.now().plus(Duration::from_secs(45));
+            let (swept, found) = match half {
+                Half::Sweep => (hand.redrive().sweep(100, until).await, Ok(Found::default())),
+                Half::Search => (Ok(Swept::default()), search(&hand, until).await),
             };
-            let found = hand.redrive().find(&Typed(&hand), &search, until).await;
             Ended::Swept(swept, Box::new(found))
         });
         self.start(future, name, Work::Sweep, Duration::from_secs(90));
@@ -372,23 +407,27 @@ impl<'w> Run<'w> {
     }
 
     /// A handling goes on, unless it dies here.
-    fn wake(&mut self, id: u64) {
+    pub(super) fn wake(&mut self, id: u64) {
         let world = self.world;
         let Some(task) = self.tasks.remove(&id) else {
             return;
         };
-        let dies = world.now() >= task.deadline || world.comes(Class::Crash);
-        if dies {
-            world.tell(|| format!("    {} dies", task.name));
-            // What its process knew dies with it.
-            self.processes.pop();
-            self.again(task.work);
-            return;
+        if world.now() >= task.deadline || world.comes(Class::Crash) {
+            self.die(task);
+        } else {
+            self.poll(id, task);
         }
-        self.poll(id, task);
     }
 
-    fn poll(&mut self, id: u64, mut task: Task<'w>) {
+    /// A handling dies.
+    pub(super) fn die(&mut self, task: Task<'w>) {
+        self.world.tell(|| format!("    {} dies", task.name));
+        // What its process knew dies with it.
+        self.processes.pop();
+        self.again(task.work);
+    }
+
+    pub(super) fn poll(&mut self, id: u64, mut task: Task<'w>) {
         let world = self.world;
         let mut context = Context::from_waker(Waker::noop());
         match task.future.as_mut().poll(&mut context) {
@@ -557,7 +596,7 @@ impl<'w> Run<'w> {
             .find(|(_, next)| !matches!(next, Next::Wake(_)));
         let next = next.map(|((at, _), _)| *at);
         drop(agenda);
-        let due = world.region.borrow().next_at().map(Time::from_millis);
+        let due = world.due();
         let soonest = [wake, next, due].into_iter().flatten().min();
         let at = world.now().plus(TICK);
         match soonest {

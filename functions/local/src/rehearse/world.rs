@@ -113,6 +113,8 @@ pub(super) struct World {
     down_until: Cell<Time>,
     /// Until when AWS takes no retry.
     pub(super) busy_until: Cell<Time>,
+    /// Whether only the way to a service takes time, and its answer none.
+    pub(super) answers_at_once: bool,
     /// How long the handling that was polled last waits.
     asked: Cell<Option<Duration>>,
     trace: Option<RefCell<Vec<String>>>,
@@ -148,6 +150,7 @@ impl World {
             lag,
             down_until: Cell::new(Time::from_millis(0)),
             busy_until: Cell::new(Time::from_millis(0)),
+            answers_at_once: false,
             asked: Cell::new(None),
             trace: traced.then(RefCell::default),
         }
@@ -168,6 +171,18 @@ impl World {
         self.agenda
             .borrow_mut()
             .insert((at.max(self.now()), number), next);
+    }
+
+    /// When the services do something by themselves.
+    pub(super) fn due(&self) -> Option<Time> {
+        self.region.borrow().next_at().map(Time::from_millis)
+    }
+
+    /// Takes the first such step off the agenda.
+    pub(super) fn planned(&self, such: impl Fn(&Next) -> bool) -> Option<(Time, Next)> {
+        let mut agenda = self.agenda.borrow_mut();
+        let key = *agenda.iter().find(|(_, next)| such(next))?.0;
+        Some((key.0, agenda.remove(&key)?))
     }
 
     /// Whether a fault comes, which the trace shows.
