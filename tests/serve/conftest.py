@@ -2,9 +2,8 @@
 
 import os
 
-import boto3
 import pytest
-from emulator import serving
+from emulator import serving, session  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -19,18 +18,7 @@ def binary():
     return os.path.abspath(path)
 
 
-@pytest.fixture(scope="session")
-def session():
-    """A boto3 session that nobody's own AWS settings reach."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        patch.setenv("AWS_CONFIG_FILE", os.devnull)
-        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        yield boto3.Session()
-
-
 @pytest.fixture
-def server(binary, session):
+def server(binary, session):  # noqa: F811
     with serving(binary, session) as server:
         yield server

@@ -3,6 +3,7 @@
 import ctypes
 import http.client
 import json
+import os
 import queue
 import re
 import signal
@@ -11,6 +12,8 @@ import sys
 import threading
 from contextlib import contextmanager
 
+import boto3
+import pytest
 from botocore.config import Config
 
 REGION, ACCOUNT = "eu-west-1", "111122223333"
@@ -23,6 +26,17 @@ def die_with_parent():
 
 
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@pytest.fixture(scope="session")
+def session():
+    """A boto3 session that nobody's own AWS settings reach."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        yield boto3.Session()
 
 
 class Server:
@@ -87,6 +101,10 @@ class Server:
 
     def calls(self, operation):
         return self.own("GET", "calls").get(operation, 0)
+
+    def record(self, operation):
+        """The calls of one operation, oldest first, with what each did."""
+        return [call for call in self.own("GET", "record") if call["operation"] == operation]
 
 
 @contextmanager

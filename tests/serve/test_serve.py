@@ -787,6 +787,7 @@ def test_a_request_of_more_than_a_megabyte_is_refused(orders):
         ("GET", "/", "", 404, "X-Amz-Target"),
         ("GET", "/_redrive/event", "", 404, "GET events"),
         ("POST", "/_redrive/events", "", 404, "GET events"),
+        ("POST", "/_redrive/record", "", 404, "GET record"),
         ("POST", "/_redrive/clock", '{"advance_seconds": -1}', 400, "-1"),
         ("POST", "/_redrive/clock", '{"advance_minutes": 1}', 400, "advance_seconds"),
         ("GET", "/_redrive/options", "", 404, "POST options"),

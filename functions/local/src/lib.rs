@@ -21,6 +21,7 @@
 )]
 
 pub mod api;
+mod called;
 pub mod codepipeline;
 mod dates;
 pub mod desk;

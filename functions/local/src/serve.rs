@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `GET /_redrive/events` | the events emitted so far, oldest first; `?after=N` leaves out the first N |
 //! | `GET /_redrive/calls` | how often each operation was called |
+//! | `GET /_redrive/record` | every call, oldest first: what it was about, whether it took `effect` (`done`, `replayed`, `refused` or `not_received`), and whether the caller was `answered` |
 //! | `POST /_redrive/clock` `{"advance_seconds": 900}` | winds the clock forward: runs end, tokens expire |
 //! | `POST /_redrive/faults` `{"service": "states", "operation": "RedriveExecution", "fault": …}` | plays a fault on the next call: `{"refuse": {"code", "message", "status"}}`, `"lose_request"` or `"lose_answer"` |
 //! | `POST /_redrive/options` `{"codepipeline": {"state_shows_execution_type": false}}` | has CodePipeline behave so from now on where AWS leaves it open ([`Options`](crate::codepipeline::Options)) |
@@ -35,6 +36,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::api::{ApiError, CallError, Emitted, Fault, Ids, Place, Service};
+use crate::called;
 use crate::codepipeline::CodePipeline;
 use crate::desk::Region;
 use crate::stepfunctions::StepFunctions;
@@ -170,7 +172,7 @@ impl World {
             }
             _ => json_answer(
                 StatusCode::NOT_FOUND,
-                &json!({ "message": "POST / with X-Amz-Target answers AWS calls; GET /_redrive/events, GET /_redrive/calls, POST /_redrive/clock, POST /_redrive/faults and POST /_redrive/options are the emulator's own" }),
+                &json!({ "message": "POST / with X-Amz-Target answers AWS calls; GET /_redrive/events, GET /_redrive/calls, GET /_redrive/record, POST /_redrive/clock, POST /_redrive/faults and POST /_redrive/options are the emulator's own" }),
             ),
         };
         self.advance();
@@ -241,6 +243,11 @@ impl World {
                 json_answer(StatusCode::OK, &json!(events))
             }
             (&Method::GET, "/_redrive/calls") => json_answer(StatusCode::OK, &json!(state.calls)),
+            (&Method::GET, "/_redrive/record") => {
+                let mut record: Vec<Value> = state.regions.values().flat_map(called::of).collect();
+                record.sort_by_key(|call| call.get("at").and_then(Value::as_u64));
+                json_answer(StatusCode::OK, &json!(record))
+            }
             (&Method::POST, "/_redrive/clock") => match serde_json::from_slice::<Wind>(body) {
                 Ok(wind) if wind.advance_seconds > FARTHEST_SECONDS => {
                     bad_request(&format_args!("advance_seconds: at most {FARTHEST_SECONDS}"))
@@ -265,7 +272,7 @@ impl World {
             },
             _ => json_answer(
                 StatusCode::NOT_FOUND,
-                &json!({ "message": format!("{method} {path} is none of GET events, GET calls, POST clock, POST faults, POST options") }),
+                &json!({ "message": format!("{method} {path} is none of GET events, GET calls, GET record, POST clock, POST faults, POST options") }),
             ),
         }
     }

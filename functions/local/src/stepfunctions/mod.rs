@@ -79,6 +79,8 @@ pub struct Call {
     pub operation: Arc<str>,
     /// What it was about: the ARN of an execution, a Map Run or a state machine.
     pub arn: Option<Arc<str>>,
+    /// Its `clientToken`.
+    pub token: Option<Arc<str>>,
     /// What it did.
     pub effect: Effect,
     /// Whether the caller got to know.
@@ -322,10 +324,12 @@ impl StepFunctions {
             .iter()
             .find_map(|key| body.get(key)?.as_str())
             .map(Arc::from);
+        let token = body.get("clientToken").and_then(Value::as_str);
         self.calls.push(Call {
             at: now,
             operation: operation.into(),
             arn,
+            token: token.map(Arc::from),
             effect,
             answered,
         });
