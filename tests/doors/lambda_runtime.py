@@ -4,8 +4,10 @@ import importlib.util
 import json
 import os
 import platform
+import queue
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -114,26 +116,53 @@ def running(bootstrap, **environment):
         process.wait()
 
 
+class HttpServer(ThreadingHTTPServer):
+    """A server on a free port, to which broken connections are nothing to speak of: who asks may be killed."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, answer):
+        super().__init__(("127.0.0.1", 0), answer)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
 class RuntimeApi:
     """Lambda's Runtime API, which hands out the events it was given, with so many seconds for each, and stamps the
-    time of each poll."""
+    time of each poll. `ahead` is how many seconds the clock of who asks is ahead of the machine's."""
 
-    def __init__(self, events=(), seconds=30):
-        self.polls, self.answers, self.events, self.done = [], [], list(events), threading.Event()
+    def __init__(self, events=(), seconds=30, ahead=0):
+        self.polls, self.answers, self.events, self.done = [], [], queue.SimpleQueue(), threading.Event()
+        # Once for each answer.
+        self.answered = threading.Semaphore(0)
+        for event in events:
+            self.events.put(event)
         api = self
 
         class Answer(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 api.polls.append(time.perf_counter())
-                if not api.events:
+                if api.events.empty():
                     api.done.set()
-                    time.sleep(3600)
-                body = json.dumps(api.events.pop(0)).encode()
+                event = api.events.get()
+                if event is None:
+                    self.close_connection = True
+                    return
+                body = json.dumps(event).encode()
                 self.send_response(200)
                 self.send_header("Lambda-Runtime-Aws-Request-Id", f"request-{len(api.polls)}")
-                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + seconds) * 1000)))
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + ahead + seconds) * 1000)))
                 self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:111122223333:function:f")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -144,6 +173,7 @@ class RuntimeApi:
                 self.send_response(202)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                api.answered.release()
 
             def _body(self):
                 length = self.headers["Content-Length"]
@@ -159,14 +189,11 @@ class RuntimeApi:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = HttpServer(Answer)
 
-    def run(self, bootstrap, environment):
-        """Seconds from the start to the first poll, and the process's peak memory in MB once all is done."""
-        began = time.perf_counter()
-        process = subprocess.Popen(
+    def start(self, bootstrap, environment, **options):
+        """A process that asks here for its events."""
+        return subprocess.Popen(
             [bootstrap],
             env={
                 **environment,
@@ -175,8 +202,18 @@ class RuntimeApi:
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
                 "AWS_LAMBDA_FUNCTION_VERSION": "1",
             },
-            stdout=subprocess.DEVNULL,
+            **options,
         )
+
+    def close(self):
+        """Hands out nothing more."""
+        self.events.put(None)
+        self.server.close()
+
+    def run(self, bootstrap, environment):
+        """Seconds from the start to the first poll, and the process's peak memory in MB once all is done."""
+        began = time.perf_counter()
+        process = self.start(bootstrap, environment, stdout=subprocess.DEVNULL)
         try:
             assert self.done.wait(timeout=120), f"it ended with {process.poll()}"
             with open(f"/proc/{process.pid}/status") as status:
