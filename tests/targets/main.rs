@@ -10,6 +10,7 @@
 
 mod execution_types;
 mod failed_states;
+mod tries;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -36,5 +36,6 @@ pub mod settings;
 pub mod stepfunctions;
 pub mod table;
 pub mod target;
+mod tries;
 mod trouble;
 mod wide;

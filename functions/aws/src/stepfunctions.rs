@@ -18,6 +18,7 @@ use redrive_core::time::Time;
 use redrive_core::trouble::TroubleKind;
 
 use crate::answer::{look, outcome, read};
+use crate::tries::Tries;
 
 /// The service.
 #[derive(Debug)]
@@ -34,17 +35,17 @@ impl StepFunctions {
 
     /// RedriveExecution. The SDK may repeat it, since all of its tries carry one token.
     pub(crate) async fn redrive(&self, claim: &Claim) -> Outcome {
-        let arn = claim.entry().subject.arn();
-        let token = claim.client_token();
-        outcome(
-            Call::RedriveExecution,
-            self.client
-                .redrive_execution()
-                .execution_arn(arn)
-                .client_token(token)
-                .send()
-                .await,
-        )
+        let tries = Tries::default();
+        let last = self
+            .client
+            .redrive_execution()
+            .execution_arn(claim.entry().subject.arn())
+            .client_token(claim.client_token())
+            .customize()
+            .interceptor(tries.clone())
+            .send()
+            .await;
+        tries.weigh(outcome(Call::RedriveExecution, last))
     }
 }
 
