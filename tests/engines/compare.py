@@ -1,0 +1,64 @@
+"""The ledger beside the emulator's own record of calls: what was redriven twice, and what was lost."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Truth:
+    """What the emulator says of a subject: its failures in their order, how it stands, and the retries that took
+    effect, each with its token, oldest first. `limit` is what the policy allows it."""
+
+    failures: list
+    standing: str
+    effects: list = field(default_factory=list)
+    limit: int = 0
+
+
+def token(arn, redrive_count):
+    """The token of one failure of an execution, worked out here once more."""
+    made = hashlib.sha256()
+    for part in (b"clientToken", arn.encode(), redrive_count.to_bytes(4, "big")):
+        made.update(len(part).to_bytes(8, "big") + part)
+    return made.hexdigest()
+
+
+def told(entry):
+    """What the ledger says of each failure of a subject: by its identity, decision, state and reason."""
+    said = {}
+    for one in [*entry.get("attempts", []), entry] if entry else []:
+        identity = one["identity"]
+        names = [identity["redrive_count"]] if "redrive_count" in identity else identity["failed_actions"]
+        because = one.get("because") or one["verdict"]["because"]
+        for name in names:
+            said.setdefault(name, (one["verdict"]["decision"], one["state"], because))
+    return said
+
+
+def compared(truths, entries):
+    """Everything that does not agree: `(kind, subject, words)`, of which `double` is a retry that nobody charged or
+    that hit another failure than its own, and `lost` a failure that no entry brought to an end."""
+    wrong = []
+    for key, truth in truths.items():
+        entry = entries.get(key)
+        said = told(entry)
+        charged = (entry or {}).get("retries", 0)
+        if len(truth.effects) > min(charged, truth.limit):
+            words = f"{len(truth.effects)} retries took effect, {charged} were charged, {truth.limit} are allowed"
+            wrong.append(("double", key, words))
+        for number, used in enumerate(truth.effects):
+            if used is not None and used != token(key, number):
+                wrong.append(("double", key, f"retry {number} bears the token of another failure"))
+        for number, failure in enumerate(truth.failures):
+            decision, state, because = said.get(failure, (None, None, None))
+            retried = number < len(truth.effects)
+            if decision is None:
+                words = "no entry knows of failure"
+            elif retried and (decision != "retry" or state in ("queued", "given_up", "observed")):
+                words = f"{decision}, {state}, says the ledger, and it was retried: failure"
+            elif not retried and state not in ("given_up", "ended"):
+                words = f"{decision}, {state}, says the ledger, and it was not retried: failure"
+            else:
+                continue
+            wrong.append(("double" if decision and retried else "lost", key, f"{words} {number} of {truth.standing}"))
+    return wrong
