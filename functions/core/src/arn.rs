@@ -30,7 +30,8 @@ impl<'a> Arn<'a> {
         let (scheme, partition, service, region, account, resource) =
             (part(), part(), part(), part(), part(), part());
         let plain = |text: &str| {
-            !text.is_empty()
+            // The longest region has some fifteen letters; a line that a stranger wrote may have a million.
+            (1..=64).contains(&text.len())
                 && text
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -63,6 +64,15 @@ impl<'a> Arn<'a> {
             })
         }
     }
+}
+
+/// Whether a text may name a pipeline, a stage, an action or a pipeline execution. AWS: 1 to 100 of these.
+#[must_use]
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=100).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".@-_".contains(&b))
 }
 
 /// The partition of a region, where no ARN says it.

@@ -618,6 +618,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
             return Dealt::Done;
         };
         found.seen = found.seen.saturating_add(1);
+        if !failure.subject.is_sound() {
+            // Whoever looks again reads the same: it is told for as long as it is listed as new, and holds nothing up.
+            let trouble = Trouble::new(TroubleKind::Bug, "what a list names cannot be read");
+            found.unread.push((turn.target.clone(), trouble));
+            return Dealt::Done;
+        }
         let (subject, at) = (failure.subject.clone(), failure.at);
         // Boxed: the beats are a deep future, in the midst of others.
         match Box::pin(self.hand_over(failure, identity)).await {
@@ -665,8 +671,8 @@ fn shown<T, U>(look: Look<Page<T>>, item: impl FnMut(T) -> U) -> Look<Page<U>> {
 fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Identity>)> {
     match (item, turn.list) {
         (Item::Execution(listed), List::Executions(status)) => {
-            let kind = ExecutionArn::parse(&listed.arn).ok()?.kind;
-            if kind != ExecutionKind::Standard {
+            let read = ExecutionArn::parse(&listed.arn);
+            if read.is_ok_and(|read| read.kind != ExecutionKind::Standard) {
                 return None;
             }
             let redrive_count = listed.redrive_count.map_or(Field::Unknown, Field::Known);

@@ -90,6 +90,15 @@ pub struct Ticket {
     pub failure: u32,
 }
 
+impl Ticket {
+    /// Reads a message of the queue. None: it is no ticket, or its subject is none that can be retried.
+    #[must_use]
+    pub fn read(message: &str) -> Option<Self> {
+        let ticket: Self = serde_json::from_str(message).ok()?;
+        ticket.subject.is_sound().then_some(ticket)
+    }
+}
+
 /// The proof that one may act: an entry in the state `acting`, written by its owner. Only [`write()`] and
 /// [`take`] make one, and a [`Target`](crate::handle::Target) acts on nothing else.
 #[derive(Debug, PartialEq, Eq)]

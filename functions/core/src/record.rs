@@ -171,7 +171,8 @@ impl Record {
     }
 
     /// A record of an event that cannot be read.
-    pub(crate) fn malformed(at: Time, malformed: Malformed) -> Self {
+    #[must_use]
+    pub fn malformed(at: Time, malformed: Malformed) -> Self {
         Self {
             malformed: Some(malformed),
             ..Self::new(at, Done::Ignored, Reason::Malformed)

@@ -7,7 +7,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arn::Arn;
+use crate::arn::{Arn, ExecutionArn, ExecutionKind, is_name};
 
 /// What fails, is retried and has one item in the ledger: an execution, or a stage of a pipeline execution.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,6 +70,26 @@ impl Subject {
                 })
             }
             _ => None,
+        }
+    }
+
+    /// Whether it is one that can be retried, as far as its words go: what comes from elsewhere than an event may be
+    /// of any length, and hold whatever it likes.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        match self {
+            Self::Execution { arn } => {
+                ExecutionArn::parse(arn).is_ok_and(|read| read.kind == ExecutionKind::Standard)
+            }
+            Self::Stage { arn, execution_id } => {
+                let names = |resource: &str| {
+                    let names = resource.split_once('/');
+                    names.is_some_and(|(pipeline, stage)| is_name(pipeline) && is_name(stage))
+                };
+                Arn::parse(arn)
+                    .is_ok_and(|arn| arn.service == "codepipeline" && names(arn.resource))
+                    && is_name(execution_id)
+            }
         }
     }
 
@@ -209,6 +229,38 @@ mod tests {
             "arn:aws:codepipeline:eu-west-1:111122223333:web/Build",
         ] {
             assert_eq!(Subject::from_key(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_a_key_reads_as_is_not_yet_sound() {
+        let prefix = "arn:aws:codepipeline:eu-west-1:111122223333";
+        for (key, sound) in [
+            (
+                "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1",
+                true,
+            ),
+            (
+                "arn:aws:states:eu-west-1:111122223333:express:etl:run-1:x",
+                false,
+            ),
+            (
+                "arn:aws:states:eu-west-1:111122223333:stateMachine:etl",
+                false,
+            ),
+            (
+                &format!("{prefix}:web/Build/5f0c2f0e-0000-4000-8000-000000000001"),
+                true,
+            ),
+            (&format!("{prefix}:web/Build/Unit/5f0c2f0e"), false),
+            (&format!("{prefix}:web/Bu\u{202e}ild/5f0c2f0e"), false),
+            (&format!("{prefix}:web/Build/{}", "a".repeat(101)), false),
+        ] {
+            assert_eq!(
+                Subject::from_key(key).map(|it| it.is_sound()),
+                Some(sound),
+                "{key}"
+            );
         }
     }
 

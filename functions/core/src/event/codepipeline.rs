@@ -7,7 +7,7 @@ use alloc::string::String;
 use serde::Deserialize;
 
 use super::{Bounds, Envelope, Heard, Irrelevant, Malformed, Sequel, SequelKind, agree};
-use crate::arn::{Arn, partition_of};
+use crate::arn::{Arn, is_name, partition_of};
 use crate::failure::{FailedAction, FailedStage, Failure, Field, Subject, What};
 use crate::time::Time;
 use crate::tolerant::{Number, Object, Slot, Text};
@@ -81,12 +81,8 @@ pub(super) fn hear(
 ) -> Result<Heard, Malformed> {
     let name = |slot: &Slot<Text<'_>>, place: &str| -> Result<String, Malformed> {
         let text = slot.require(place)?;
-        // AWS: 1 to 100 of these. What is no name must not find its way into an ARN.
-        let fits = (1..=100).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b".@-_".contains(&b));
-        if fits {
+        // What is no name must not find its way into an ARN.
+        if is_name(text) {
             Ok(text.to_owned())
         } else {
             Err(Malformed::new(

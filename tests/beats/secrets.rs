@@ -1,0 +1,282 @@
+//! What a failure says is matched and forgotten: no record, entry, ticket or trouble holds any of it.
+
+use std::collections::BTreeSet;
+
+use redrive_core::find::Search;
+use redrive_core::handle::{Done, Mode, Record};
+use redrive_core::trouble::Trouble;
+use redrive_local::api::{ApiError, Fault};
+use redrive_local::codepipeline::Outcome as Brings;
+use redrive_local::stepfunctions::Outcome as Ends;
+use serde_json::Value;
+
+use crate::scene::{NOW, Scene, with};
+use crate::world::{Break, run};
+
+const SECRET: &str = "pl4nted";
+/// An error's name, and its words.
+const ERROR: &str = "Own.pl4nted";
+const WORDS: &str = "the password is pl4nted";
+
+fn refused(code: &str) -> Fault {
+    Fault::Refuse(ApiError::new(code, WORDS))
+}
+
+/// A policy that reads what it must not tell, and is written with it.
+fn policy(limit: u32, interval_seconds: u32, is: &str) -> String {
+    format!(
+        "version: 1\nretry:\n  automatic:\n    - {{ cause: '*{is}*', limit: {limit}, backoff: &b {{ interval_seconds: \
+         {interval_seconds}, backoff_rate: 1, jitter_strategy: NONE }} }}\n    - {{ summary: '*{is}*', limit: {limit}, \
+         backoff: {{ interval_seconds: {interval_seconds}, backoff_rate: 1, jitter_strategy: NONE }} }}\n"
+    )
+    .replace("&b ", "")
+}
+
+/// An execution and a stage that fail twice in secret words, each by itself.
+fn both(policy: &str) -> [Scene; 2] {
+    let fails = || Brings::fail(ERROR, WORDS);
+    [
+        Scene::execution(
+            policy,
+            [
+                Ends::fail(ERROR, WORDS),
+                Ends::fail(ERROR, WORDS),
+                Ends::succeed(),
+            ],
+        ),
+        Scene::stage(policy, [fails(), fails(), Brings::succeed()]),
+    ]
+}
+
+/// All that is said and left behind on the way.
+#[derive(Default)]
+struct Told {
+    text: String,
+    done: BTreeSet<Done>,
+    troubles: usize,
+}
+
+impl Told {
+    fn record(&mut self, record: &Record) {
+        self.done.insert(record.done);
+        let json = serde_json::to_string(record).unwrap();
+        self.text += &format!("{json} {record:?} {}\n", record.sentence());
+    }
+
+    fn result(&mut self, result: Result<Record, Trouble>) {
+        match result {
+            Ok(record) => self.record(&record),
+            Err(trouble) => self.trouble(&trouble),
+        }
+    }
+
+    fn trouble(&mut self, trouble: &Trouble) {
+        self.troubles += 1;
+        self.text += &format!("{trouble} {trouble:?}\n");
+    }
+
+    fn hear(&mut self, scene: &Scene, event: &Value) {
+        let event = ["input", "output", "name", "stop-execution-comments"]
+            .iter()
+            .fold(event.clone(), |event, key| with(&event, key, WORDS));
+        self.result(run(scene.hearing(&event)).unwrap());
+    }
+
+    /// What the queue and the due index bring from now on, for an hour.
+    fn calm(&mut self, scene: &Scene) {
+        for _ in 0..12 {
+            scene.wind(300);
+            match run(scene.sweeping()).unwrap() {
+                Ok(swept) => {
+                    swept.records.iter().for_each(|record| self.record(record));
+                    swept.troubled.iter().for_each(|(_, it)| self.trouble(it));
+                }
+                Err(trouble) => self.trouble(&trouble),
+            }
+            while let Some(ticket) = scene.world.desk.receive() {
+                self.text += &format!("{ticket:?} {}\n", serde_json::to_string(&ticket).unwrap());
+                self.result(run(scene.taking(&ticket)).unwrap());
+            }
+        }
+    }
+
+    fn find(&mut self, scene: &Scene) {
+        let since = Search {
+            since: Some(NOW),
+            ..Search::default()
+        };
+        let wire = &scene.world.desk;
+        match run(scene.finding(wire, &since)).unwrap() {
+            Ok(found) => {
+                found.records.iter().for_each(|record| self.record(record));
+                let troubled = found.troubled.iter().map(|(_, trouble)| trouble);
+                let unread = found.unread.iter().map(|(_, trouble)| trouble);
+                troubled.chain(unread).for_each(|it| self.trouble(it));
+            }
+            Err(trouble) => self.trouble(&trouble),
+        }
+    }
+
+    fn entries(&mut self, scene: &Scene) {
+        for entry in scene.world.desk.ledger.entries() {
+            self.text += &format!("{entry:?} {}\n", serde_json::to_string(&entry).unwrap());
+        }
+    }
+}
+
+/// A way that a failure takes, from its event on: `(name, limit, interval in seconds, the way)`.
+type Way = (&'static str, u32, u32, fn(&mut Told, &Scene, &Value));
+
+const WAYS: &[Way] = &[
+    ("at once", 1, 0, |told, scene, event| {
+        told.hear(scene, event);
+        told.hear(scene, event);
+        told.hear(scene, &scene.failed());
+        told.hear(scene, event);
+    }),
+    ("later, and to a good end", 2, 60, |told, scene, event| {
+        told.hear(scene, event);
+        told.calm(scene);
+        let again = scene.failed();
+        told.hear(scene, &again);
+        told.calm(scene);
+        told.hear(scene, &scene.ended("SUCCEEDED"));
+    }),
+    ("spent before it began", 0, 0, |told, scene, event| {
+        told.hear(scene, event);
+    }),
+    ("no rule", 1, 0, |told, scene, event| {
+        scene
+            .document
+            .replace(crate::scene::document(&policy(1, 0, "other pl4nted")));
+        told.hear(scene, event);
+    }),
+    ("observed", 1, 0, |told, scene, event| {
+        scene.mode.set(Mode::Observe);
+        told.hear(scene, event);
+    }),
+    ("malformed", 1, 0, |told, scene, event| {
+        for key in [
+            "executionArn",
+            "redriveCount",
+            "status",
+            "stage",
+            "execution-id",
+            "state",
+        ] {
+            told.hear(scene, &with(event, key, WORDS));
+            told.hear(scene, &with(event, key, vec![WORDS]));
+        }
+    }),
+    ("found", 1, 0, |told, scene, _| told.find(scene)),
+    ("found behind trouble", 1, 0, |told, scene, _| {
+        for operation in [
+            "ListExecutions",
+            "GetPipelineState",
+            "DescribeExecution",
+            "ListActionExecutions",
+        ] {
+            scene.fault(operation, refused("InternalFailure"));
+        }
+        for _ in 0..4 {
+            told.find(scene);
+            scene.wind(60);
+        }
+    }),
+    ("a person ends it", 2, 60, |told, scene, event| {
+        told.hear(scene, event);
+        scene.person_retries();
+        scene.person_stops();
+        for event in scene.emitted() {
+            told.hear(scene, &event);
+        }
+        told.calm(scene);
+    }),
+    ("no answer", 1, 0, |told, scene, event| {
+        scene.retry_meets(Fault::LoseAnswer);
+        told.hear(scene, event);
+        told.calm(scene);
+    }),
+    ("refused in words", 1, 60, |told, scene, event| {
+        for code in [
+            "AccessDeniedException",
+            "ThrottlingException",
+            "ConflictException",
+            "ExecutionLimitExceeded",
+        ] {
+            scene.retry_meets(refused(code));
+        }
+        told.hear(scene, event);
+        told.calm(scene);
+    }),
+    ("refused for good", 1, 0, |told, scene, event| {
+        let code = if scene.is_stage() {
+            "NotLatestPipelineExecutionException"
+        } else {
+            "ExecutionNotRedrivable"
+        };
+        scene.retry_meets(refused(code));
+        told.hear(scene, event);
+    }),
+    ("every wire breaks once", 1, 60, |told, scene, event| {
+        for name in [
+            "read", "know", "look", "swap", "send", "take", "act", "waking",
+        ] {
+            scene.next_breaks(name, Break::Before);
+        }
+        for _ in 0..4 {
+            told.hear(scene, event);
+        }
+        told.calm(scene);
+    }),
+    ("every read is refused once", 1, 0, |told, scene, event| {
+        for operation in [
+            "DescribeStateMachineForExecution",
+            "GetPipelineState",
+            "ListActionExecutions",
+            "GetPipeline",
+        ] {
+            scene.fault(operation, refused("AccessDeniedException"));
+        }
+        for _ in 0..5 {
+            told.hear(scene, event);
+        }
+    }),
+];
+
+#[test]
+fn no_record_entry_ticket_or_trouble_holds_a_word_of_what_failed() {
+    let mut reached = BTreeSet::new();
+    let mut troubles = 0;
+    for (name, limit, interval_seconds, way) in WAYS {
+        for scene in both(&policy(*limit, *interval_seconds, SECRET)) {
+            let mut told = Told::default();
+            way(&mut told, &scene, &scene.failed());
+            told.entries(&scene);
+            for line in told.text.lines() {
+                assert!(!line.contains(SECRET), "{name}: {line}");
+            }
+            assert!(!told.text.is_empty(), "{name}");
+            reached.extend(told.done);
+            troubles += told.troubles;
+        }
+    }
+    // What is not here says less of a failure than these.
+    for done in [
+        Done::Retried,
+        Done::Queued,
+        Done::PutOff,
+        Done::Unknown,
+        Done::GaveUp,
+        Done::Observed,
+        Done::Ignored,
+        Done::Duplicate,
+        Done::Stale,
+        Done::Recovered,
+        Done::Ended,
+        Done::Confirmed,
+    ] {
+        assert!(reached.contains(&done), "{done:?} is not among {reached:?}");
+    }
+    assert!(troubles > 10, "{troubles}");
+}
