@@ -16,8 +16,6 @@ use redrive_core::policy::Document;
 use redrive_core::reads::Learned;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 use tracing::error;
 
 use crate::calls::Calls;
@@ -27,6 +25,7 @@ use crate::environment::Environment;
 use crate::ledger::DynamoDb;
 use crate::listings::Lists;
 use crate::log;
+use crate::payload::Payload;
 use crate::queue::Sqs;
 use crate::settings::{InAccount, Misconfigured, Place, Settings};
 use crate::stepfunctions::StepFunctions;
@@ -56,10 +55,7 @@ pub async fn due() -> ExitCode {
     open(async |settings: Settings| {
         let account = in_account(settings.account, "due")?;
         let world = World::new("due", &settings.document, account)?;
-        lambda_runtime::run(service_fn(async |batch| {
-            Ok::<_, Error>(world.due(batch).await)
-        }))
-        .await
+        lambda_runtime::run(service_fn(|batch| world.due(batch))).await
     })
     .await
 }
@@ -141,7 +137,7 @@ impl<'s> Desk<'s> {
         }
     }
 
-    fn event(&self, event: &LambdaEvent<Box<RawValue>>) -> Record {
+    fn event(&self, event: &LambdaEvent<Payload>) -> Record {
         let began = Instant::now();
         let request_id = &event.context.request_id;
         let pen = Pen {
@@ -149,7 +145,10 @@ impl<'s> Desk<'s> {
             now: SystemClock.now(),
             terms: &self.terms,
         };
-        let record = self.foretell.event(event.payload.get().as_bytes(), pen);
+        let record = match event.payload.bytes() {
+            Ok(bytes) => self.foretell.event(bytes, pen),
+            Err(malformed) => Record::malformed(pen.now, malformed.clone()),
+        };
         Wide {
             function: self.function,
             request_id,
@@ -242,10 +241,17 @@ impl<'s> World<'s> {
     }
 
     /// One event of EventBridge. With trouble Lambda is told so, and the event comes again.
-    async fn event(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Record, Diagnostic> {
+    async fn event(&self, event: LambdaEvent<Payload>) -> Result<Record, Diagnostic> {
         let began = Instant::now();
-        let bytes = event.payload.get().as_bytes();
         let request_id = &event.context.request_id;
+        let bytes = match event.payload.bytes() {
+            Ok(bytes) => bytes,
+            Err(malformed) => {
+                let record = Record::malformed(SystemClock.now(), malformed.clone());
+                self.wide(request_id, None, began).record(&record);
+                return Ok(record);
+            }
+        };
         let owner = self.owners.next(request_id);
         // Boxed: the futures of the beats and of the SDK are deep, and the compiler's patience with one type ends.
         let done = Box::pin(self.redrive(&owner).event(bytes, &self.bounds)).await;
@@ -264,11 +270,17 @@ impl<'s> World<'s> {
 
     /// A batch of messages. Those that met trouble, or that there was no time for, come again, and after that go
     /// to the dead-letter queue.
-    async fn due(&self, batch: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
+    async fn due(&self, batch: LambdaEvent<Payload>) -> Result<SqsBatchResponse, Diagnostic> {
         let mut answer = SqsBatchResponse::default();
         let request_id = &batch.context.request_id;
         let until = last_beginning(&batch.context);
-        for message in &batch.payload.records {
+        let Some(messages) = batch.payload.read::<SqsEvent>() else {
+            let trouble = Trouble::new(TroubleKind::Bug, "this is no batch of SQS");
+            self.wide(request_id, None, Instant::now())
+                .trouble(None, &trouble);
+            return Err(diagnostic(&trouble));
+        };
+        for message in &messages.records {
             let done = if SystemClock.now() < until {
                 self.message(message, request_id).await
             } else {
@@ -281,7 +293,7 @@ impl<'s> World<'s> {
                 answer.batch_item_failures.push(failure);
             }
         }
-        answer
+        Ok(answer)
     }
 
     /// A message that is left to come again, rather than taken and cut off in the middle.
@@ -296,11 +308,10 @@ impl<'s> World<'s> {
     async fn message(&self, message: &SqsMessage, request_id: &str) -> Result<(), Trouble> {
         let began = Instant::now();
         let owner = self.owners.next(request_id);
-        let ticket: Result<Ticket, _> =
-            serde_json::from_str(message.body.as_deref().unwrap_or_default());
+        let ticket = Ticket::read(message.body.as_deref().unwrap_or_default());
         let done = match &ticket {
-            Ok(ticket) => Box::pin(self.redrive(&owner).due(ticket)).await,
-            Err(_) => Err(Trouble::new(
+            Some(ticket) => Box::pin(self.redrive(&owner).due(ticket)).await,
+            None => Err(Trouble::new(
                 TroubleKind::Bug,
                 "the message is no ticket of ours",
             )),
@@ -309,7 +320,7 @@ impl<'s> World<'s> {
         match done {
             Ok(record) => wide.record(&record),
             Err(trouble) => {
-                wide.trouble(ticket.ok().map(|ticket| ticket.subject).as_ref(), &trouble);
+                wide.trouble(ticket.map(|ticket| ticket.subject).as_ref(), &trouble);
                 return Err(trouble);
             }
         }
@@ -318,7 +329,7 @@ impl<'s> World<'s> {
 
     /// One tick of the schedule. First what is known to wait, and with the rest of the time what may be found:
     /// the next tick goes on with either.
-    async fn sweep(&self, tick: LambdaEvent<IgnoredAny>) -> Result<Tick, Diagnostic> {
+    async fn sweep(&self, tick: LambdaEvent<Payload>) -> Result<Tick, Diagnostic> {
         let began = Instant::now();
         let request_id = &tick.context.request_id;
         let until = last_beginning(&tick.context);

@@ -37,6 +37,9 @@ type Item = HashMap<String, AttributeValue>;
 /// What `waiting` says in every item that has it.
 const YES: &str = "yes";
 
+/// So many pages of the due index are read in a tick at the most.
+const MOST_PAGES: usize = 10;
+
 /// The key of the position. No subject has it: each of theirs is an ARN.
 const POSITION: &str = "position";
 
@@ -240,11 +243,45 @@ impl Ledger for DynamoDb {
         }
     }
 
-    /// One page, of 1 MB at the most: where entries are large there may be more than it shows.
+    /// One page, where all of it can be read. What cannot be read stays in front for ever, so that it is passed
+    /// over, some pages of it: each has 1 MB or `most` items at the most.
     async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
         if most == 0 {
             return Ok(Vec::new());
         }
+        let (mut entries, mut after) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let (page, next) = self.page(now, most, after).await?;
+            entries.extend(page);
+            after = next;
+            if after.is_none() || entries.len() >= most {
+                break;
+            }
+        }
+        entries.truncate(most);
+        Ok(entries)
+    }
+
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        self.get(POSITION).await
+    }
+
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+        match position.revision {
+            0 => Ok(Swap::Stale(self.position().await?)),
+            revision => self.put(position_item(position)?, revision).await,
+        }
+    }
+}
+
+impl DynamoDb {
+    /// A page of the due index, and where the next one begins.
+    async fn page(
+        &self,
+        now: Time,
+        most: usize,
+        after: Option<Item>,
+    ) -> Result<(Vec<Entry>, Option<Item>), Trouble> {
         let answer = self
             .client
             .query()
@@ -257,6 +294,7 @@ impl Ledger for DynamoDb {
             .expression_attribute_values(":now", millis(now))
             .scan_index_forward(true)
             .limit(i32::try_from(most).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(after)
             .send()
             .await
             .map_err(|error| trouble::of("Query", &self.table, &error))?;
@@ -268,18 +306,8 @@ impl Ledger for DynamoDb {
                 .ok()
         };
         let items = answer.items.unwrap_or_default();
-        Ok(items.into_iter().filter_map(entry).collect())
-    }
-
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
-        self.get(POSITION).await
-    }
-
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
-        match position.revision {
-            0 => Ok(Swap::Stale(self.position().await?)),
-            revision => self.put(position_item(position)?, revision).await,
-        }
+        let entries = items.into_iter().filter_map(entry).collect();
+        Ok((entries, answer.last_evaluated_key))
     }
 }
 

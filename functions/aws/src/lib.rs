@@ -31,6 +31,7 @@ pub mod http;
 pub mod ledger;
 pub mod listings;
 pub mod log;
+mod payload;
 pub mod queue;
 pub mod settings;
 pub mod stepfunctions;

@@ -59,8 +59,25 @@ where
             line.members
                 .insert("logger".into(), metadata.target().into());
         }
-        writeln!(writer, "{line}")
+        ascii(&line.to_string(), &mut writer)?;
+        writeln!(writer)
     }
+}
+
+/// Writes JSON in ASCII without control characters. JSON itself escapes no DEL, no C1 control, which a terminal
+/// obeys as it obeys ESC, and no mark that turns the direction of a text; all of them are letters of a string,
+/// where an escape means the same.
+fn ascii(json: &str, to: &mut impl fmt::Write) -> fmt::Result {
+    for letter in json.chars() {
+        if letter.is_ascii() && !letter.is_ascii_control() {
+            to.write_char(letter)?;
+        } else {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                write!(to, "\\u{unit:04x}")?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The members of one line.
@@ -140,6 +157,9 @@ mod tests {
         }
     }
 
+    /// What steers terminals, ends lines, turns texts around, and what is merely not English.
+    const ODD: &str = "\u{1b}[31m\r\n\0\u{7f}\u{9b}2J\u{2028}\u{202e}\u{feff}\"\\ ü 🦀";
+
     #[test]
     fn a_line_is_one_json_object_and_a_wide_one_has_its_members() {
         let written = Written::default();
@@ -155,13 +175,20 @@ mod tests {
             );
             tracing::warn!(number = 7, yes = true, "two\nlines and \"quotes\"");
             tracing::debug!("not heard");
+            tracing::info!(wide = "{\"key\":\"\u{9b}31m\u{7f}\"}", "{ODD}");
         });
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<Value> = text
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines.len(), 3, "{text}");
+        let plain = |byte: u8| byte == b'\n' || (b' '..=b'~').contains(&byte);
+        assert!(text.bytes().all(plain), "{text:?}");
+        assert_eq!(
+            (&lines[2]["message"], &lines[2]["key"]),
+            (&ODD.into(), &"\u{9b}31m\u{7f}".into())
+        );
         assert_eq!(lines[0]["level"], "INFO");
         assert_eq!(lines[0]["message"], "retried");
         assert_eq!(lines[0]["done"], "retried");
