@@ -24,12 +24,12 @@ fn refused(code: &str) -> Fault {
 
 /// A policy that reads what it must not tell, and is written with it.
 fn policy(limit: u32, interval_seconds: u32, is: &str) -> String {
-    format!(
-        "version: 1\nretry:\n  automatic:\n    - {{ cause: '*{is}*', limit: {limit}, backoff: &b {{ interval_seconds: \
-         {interval_seconds}, backoff_rate: 1, jitter_strategy: NONE }} }}\n    - {{ summary: '*{is}*', limit: {limit}, \
-         backoff: {{ interval_seconds: {interval_seconds}, backoff_rate: 1, jitter_strategy: NONE }} }}\n"
-    )
-    .replace("&b ", "")
+    let backoff = format!(
+        "{{ interval_seconds: {interval_seconds}, backoff_rate: 1, jitter_strategy: NONE }}"
+    );
+    let rule = |reads| format!("{{ {reads}: '*{is}*', limit: {limit}, backoff: {backoff} }}");
+    let (cause, summary) = (rule("cause"), rule("summary"));
+    format!("version: 1\nretry: {{ automatic: [{cause}, {summary}] }}\n")
 }
 
 /// An execution and a stage that fail twice in secret words, each by itself.

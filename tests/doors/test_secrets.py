@@ -8,9 +8,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from emulator import ACCOUNT, REGION
 from subjects import HANG, LOAD, RUN, Orders, Shop
-from test_stepfunctions import LATER
 
 SECRET = "pl4nted"
 
