@@ -4,6 +4,7 @@
 use core::cell::RefCell;
 
 use crate::decide::foresee;
+use crate::diagnosis;
 use crate::event::{Bounds, Heard, hear};
 use crate::failure::Failure;
 use crate::handle::known;
@@ -67,6 +68,7 @@ impl<'p> Foretell<'p> {
                 Decision::Ignore => Done::Ignored,
             },
             verdict: Some(verdict.clone()),
+            diagnosis: diagnosis::of(failure),
             needs,
             ..record
         };

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 pub use crate::calls::Outcome;
 use crate::decide::{Answer, Spent, decide, still_allows};
+use crate::diagnosis;
 use crate::event::{Bounds, Heard, Sequel, SequelKind, hear};
 pub use crate::failure::Standing;
 use crate::failure::{Fact, Failure, Identity, Need, Service, What};
@@ -171,6 +172,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             }
             record.because = verdict.because;
             record.identity = failure.identity();
+            record.diagnosis = diagnosis::of(&failure);
             record.verdict = Some(verdict.clone());
             let Some(identity) = failure
                 .identity()

@@ -82,6 +82,7 @@ pub mod cancel;
 pub mod cause;
 pub mod decide;
 pub mod definition;
+pub mod diagnosis;
 mod digest;
 pub mod event;
 pub mod failure;

@@ -9,6 +9,7 @@ use core::fmt;
 use serde::Serialize;
 
 use crate::calls::Outcome;
+use crate::diagnosis::Diagnosis;
 use crate::event::{Irrelevant, Malformed};
 use crate::failure::{Identity, Need, Subject};
 use crate::ledger::{Entry, State};
@@ -43,6 +44,9 @@ pub struct Record {
     /// Where the retry stands in the ledger now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
+    /// What the failed actions of a stage look like, when they were judged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnosis: Vec<Diagnosis>,
     /// What had to be looked up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub looked_up: Vec<Need>,
@@ -143,6 +147,7 @@ impl Record {
             done,
             because,
             state: None,
+            diagnosis: Vec::new(),
             looked_up: Vec::new(),
             needs: Vec::new(),
             outcome: None,
