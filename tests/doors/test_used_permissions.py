@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 PERMISSIONS = Path(__file__).resolve().parents[1] / "template" / "permissions.txt"
-# What a function does not call itself: Lambda reads its queue, writes its log and hands on what failed.
-BY_LAMBDA = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "CreateLogStream", "PutLogEvents"}
+# What a function does not call itself: Lambda reads its queue, writes its log, traces and hands on what failed.
+BY_LAMBDA = {
+    "ReceiveMessage",
+    "DeleteMessage",
+    "GetQueueAttributes",
+    "CreateLogStream",
+    "PutLogEvents",
+    "PutTelemetryRecords",
+    "PutTraceSegments",
+}
 ROLES = {
     "stepfunctions": "StepFunctionsFunction",
     "codepipeline": "CodePipelineFunction",

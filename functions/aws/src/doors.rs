@@ -18,6 +18,7 @@ use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use tracing::error;
 
+use crate::bus::{Bus, Told};
 use crate::calls::Calls;
 use crate::clock::SystemClock;
 use crate::codepipeline::CodePipeline;
@@ -25,6 +26,7 @@ use crate::environment::Environment;
 use crate::ledger::DynamoDb;
 use crate::listings::Lists;
 use crate::log;
+use crate::metrics;
 use crate::payload::Payload;
 use crate::queue::Sqs;
 use crate::settings::{InAccount, Misconfigured, Place, Settings};
@@ -156,6 +158,9 @@ impl<'s> Desk<'s> {
             mode: None,
             took_ms: since(began),
             counted: Default::default(),
+            told: Told::default(),
+            at: pen.now,
+            stack: None,
         }
         .record(&record);
         record
@@ -173,6 +178,8 @@ struct World<'s> {
     ledger: DynamoDb,
     target: Services<SystemClock>,
     queue: Sqs,
+    bus: Option<Bus>,
+    stack: String,
     terms: Terms,
     calls: Calls,
     owners: Owners,
@@ -201,6 +208,10 @@ impl<'s> World<'s> {
                 clock: SystemClock,
             },
             queue: Sqs::new(environment.sqs(), account.queue_url),
+            bus: account
+                .bus
+                .map(|name| Bus::new(environment.eventbridge(), name)),
+            stack: account.stack,
             terms: Terms::default(),
             calls,
             owners: Owners::new(),
@@ -223,20 +234,33 @@ impl<'s> World<'s> {
         }
     }
 
-    /// The wide line of a handling that began then, with what was asked of AWS since the last one.
+    /// Tells the bus, if there is one, what was decided.
+    async fn tell(&self, records: impl Iterator<Item = &Record>) -> Told {
+        match &self.bus {
+            // Boxed, as below.
+            Some(bus) => Box::pin(bus.tell(self.function, self.mode, records)).await,
+            None => Told::default(),
+        }
+    }
+
+    /// The wide line of a handling that took so long, with what was asked of AWS since the last one.
     fn wide<'w>(
-        &self,
+        &'w self,
         request_id: &'w str,
         message_id: Option<&'w str>,
-        began: Instant,
+        took_ms: u64,
+        told: Told,
     ) -> Wide<'w> {
         Wide {
             function: self.function,
             request_id,
             message_id,
             mode: Some(self.mode),
-            took_ms: since(began),
+            took_ms,
             counted: self.calls.take(),
+            told,
+            at: SystemClock.now(),
+            stack: Some(&self.stack),
         }
     }
 
@@ -255,7 +279,9 @@ impl<'s> World<'s> {
         let owner = self.owners.next(request_id);
         // Boxed: the futures of the beats and of the SDK are deep, and the compiler's patience with one type ends.
         let done = Box::pin(self.redrive(&owner).event(bytes, &self.bounds)).await;
-        let wide = self.wide(request_id, None, began);
+        let took = since(began);
+        let told = self.tell(done.iter()).await;
+        let wide = self.wide(request_id, None, took, told);
         match done {
             Ok(record) => {
                 wide.record(&record);
@@ -300,7 +326,7 @@ impl<'s> World<'s> {
     fn no_time_for(&self, message: &SqsMessage, request_id: &str) -> Result<(), Trouble> {
         let trouble = Trouble::new(TroubleKind::Unreachable, "no time was left for the message");
         let message_id = message.message_id.as_deref();
-        self.wide(request_id, message_id, Instant::now())
+        self.wide(request_id, message_id, 0, Told::default())
             .trouble(None, &trouble);
         Err(trouble)
     }
@@ -316,7 +342,9 @@ impl<'s> World<'s> {
                 "the message is no ticket of ours",
             )),
         };
-        let wide = self.wide(request_id, message.message_id.as_deref(), began);
+        let took = since(began);
+        let told = self.tell(done.iter()).await;
+        let wide = self.wide(request_id, message.message_id.as_deref(), took, told);
         match done {
             Ok(record) => wide.record(&record),
             Err(trouble) => {
@@ -336,15 +364,19 @@ impl<'s> World<'s> {
         let owner = self.owners.next(request_id);
         let swept = Box::pin(self.redrive(&owner).sweep(MOST_OF_A_TICK, until)).await;
         let swept = swept.map_err(|trouble| {
-            self.wide(request_id, None, began).trouble(None, &trouble);
+            self.wide(request_id, None, since(began), Told::default())
+                .trouble(None, &trouble);
             diagnostic(&trouble)
         })?;
         let owner = self.owners.next(request_id);
         let lists = Lists::new(&self.target, &self.place.account, &self.place.region);
         let found = Box::pin(self.redrive(&owner).find(&lists, &self.search, until)).await;
-        let wide = self.wide(request_id, None, began);
-        // What was asked of AWS stands in the line of the tick.
-        let one = self.wide(request_id, None, began);
+        let took = since(began);
+        let records = found.as_ref().map_or(&[][..], |found| &found.records);
+        let told = self.tell(swept.records.iter().chain(records)).await;
+        let wide = self.wide(request_id, None, took, told);
+        // What was asked of AWS, and told, stands in the line of the tick.
+        let one = self.wide(request_id, None, took, Told::default());
         for record in &swept.records {
             one.record(record);
         }
@@ -369,6 +401,8 @@ impl<'s> World<'s> {
             troubled: swept.troubled.len(),
             more: swept.more,
             search: found.as_ref().map(Searched::from).unwrap_or_default(),
+            oldest_claim_seconds: swept.oldest_claim.unwrap_or_default().as_secs(),
+            unannounced: metrics::unannounced(records),
         };
         wide.tick(&tick);
         match found {

@@ -14,6 +14,7 @@ use aws_sdk_sfn::config::{BehaviorVersion, Region, SharedAsyncSleep};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_types::SdkConfig;
 
+use crate::bus::Bus;
 use crate::calls::Calls;
 use crate::http;
 use crate::settings::{Misconfigured, variable};
@@ -139,6 +140,17 @@ impl Environment {
         "CODEPIPELINE",
         "A client of CodePipeline."
     );
+
+    /// A client of EventBridge, which has less time than the others.
+    #[must_use]
+    pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        let config = aws_sdk_eventbridge::config::Builder::from(&self.shared)
+            .interceptor(self.calls.clone());
+        Bus::hurried(match (self.variable)("AWS_ENDPOINT_URL_EVENTBRIDGE") {
+            Some(url) => config.endpoint_url(url),
+            None => config,
+        })
+    }
 }
 
 enum Switch {

@@ -1,7 +1,8 @@
 //! The world that costs money: what the core's traits are in an account.
 //!
 //! Today that is the [`ledger`] on DynamoDB, and [`target`]: [`stepfunctions`] and [`codepipeline`], as the core
-//! looks at them and acts on them; [`listings`] is how it finds what no event told of. [`table`] says what the ledger's table is made of, and makes one for tests and
+//! looks at them and acts on them; [`listings`] is how it finds what no event told of. [`bus`] tells
+//! others what was decided. [`table`] says what the ledger's table is made of, and makes one for tests and
 //! for a desk; [`http`] is the one HTTP client that the SDK's clients share.
 //!
 //! Nothing here decides anything: an error of a service becomes a
@@ -22,6 +23,7 @@
 pub use aws_sdk_dynamodb;
 
 mod answer;
+pub mod bus;
 pub mod calls;
 pub mod clock;
 pub mod codepipeline;
@@ -31,6 +33,7 @@ pub mod http;
 pub mod ledger;
 pub mod listings;
 pub mod log;
+mod metrics;
 mod payload;
 pub mod queue;
 pub mod settings;

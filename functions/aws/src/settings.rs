@@ -10,6 +10,8 @@
 //! | `REDRIVE_SINCE` | of `sweep`: nothing that failed before is looked for, as in `2026-11-20T00:00:00Z`; by default the moment of its first tick |
 //! | `REDRIVE_STATE_MACHINES` | of `sweep`: the names of the state machines that its role may list, in which `*` stands for anything; `*` by default |
 //! | `REDRIVE_PIPELINES` | of `sweep`: the same of pipelines |
+//! | `REDRIVE_STACK` | the dimension by which the metrics of this deployment are told from those of another; `redrive` by default |
+//! | `REDRIVE_BUS` | the event bus on which each decision is put; by default on none |
 //! | `AWS_REGION` | the region whose events are heard; Lambda sets it |
 //!
 //! Everything that is wrong is said at once.
@@ -51,6 +53,10 @@ pub struct InAccount {
     pub place: Place,
     /// What is looked for there.
     pub search: Search,
+    /// What the metrics are told apart by.
+    pub stack: String,
+    /// The event bus that is told of decisions.
+    pub bus: Option<String>,
 }
 
 /// An account and region.
@@ -111,6 +117,8 @@ impl Settings {
                 region: required("AWS_REGION", "name the region whose events are heard"),
             },
             search: Search::default(),
+            stack: variable("REDRIVE_STACK").unwrap_or_else(|| "redrive".to_owned()),
+            bus: variable("REDRIVE_BUS"),
         });
         let mode = mode(variable("REDRIVE_MODE").as_deref()).map_err(|problem| wrong.push(problem));
         if account.is_none() && mode == Ok(Mode::Act) {
@@ -259,6 +267,20 @@ mod tests {
             let begins = format!("REDRIVE_SINCE is {wrong:?}: it may be a moment with its offset");
             assert!(said.starts_with(&begins), "{said}");
         }
+    }
+
+    #[test]
+    fn no_bus_is_told_unless_one_is_named() {
+        let named = |more: &[(&str, &str)]| {
+            let account = read(&[&ACCOUNT[..], more].concat(), Some(GOOD))
+                .unwrap()
+                .account;
+            account.map(|account| (account.stack, account.bus)).unwrap()
+        };
+        assert_eq!(named(&[]), ("redrive".to_owned(), None));
+        let set = [("REDRIVE_STACK", "nightly"), ("REDRIVE_BUS", "decisions")];
+        let expected = ("nightly".to_owned(), Some("decisions".to_owned()));
+        assert_eq!(named(&set), expected);
     }
 
     #[test]

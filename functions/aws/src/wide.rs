@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use redrive_core::failure::{Service, Subject};
 use redrive_core::find::Found;
 use redrive_core::handle::{Done, Mode, Record};
+use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
+use crate::bus::Told;
 use crate::calls::Counted;
+use crate::metrics::{self, Metric, Metrics};
 
 /// One handling of an event, a message, an entry or a tick.
 #[derive(Debug, Serialize)]
@@ -29,6 +32,15 @@ pub(crate) struct Wide<'a> {
     /// What was asked of AWS.
     #[serde(flatten)]
     pub(crate) counted: Counted,
+    /// What was told of it.
+    #[serde(flatten)]
+    pub(crate) told: Told,
+    /// When it was written.
+    #[serde(skip)]
+    pub(crate) at: Time,
+    /// What its metrics are told apart by; without an account there are none.
+    #[serde(skip)]
+    pub(crate) stack: Option<&'a str>,
 }
 
 /// What came of a handling.
@@ -56,7 +68,7 @@ enum Came<'a> {
 }
 
 /// What one tick of the sweep came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Tick {
     /// Queued retries that were handed to the queue.
     pub requeued: usize,
@@ -70,6 +82,12 @@ pub(crate) struct Tick {
     pub more: bool,
     /// What was looked for and found.
     pub search: Searched,
+    /// The age of the oldest claim that nobody had settled.
+    #[serde(skip)]
+    pub oldest_claim_seconds: u64,
+    /// Failures that were dealt with of which no event had told.
+    #[serde(skip)]
+    pub unannounced: BTreeMap<Service, u64>,
 }
 
 /// What a tick saw of failures that were never announced, what it did, and what it left for later.
@@ -131,18 +149,14 @@ struct Whole<'a> {
     wide: &'a Wide<'a>,
     #[serde(flatten)]
     came: Came<'a>,
+    #[serde(flatten)]
+    metrics: Metrics<'a>,
 }
 
 impl Wide<'_> {
     /// Writes what was done.
     pub(crate) fn record(&self, record: &Record) {
-        let subject = record.subject.as_ref();
-        let wide = self.with(Came::Record {
-            service: subject.map(Subject::service),
-            target: subject.map(Subject::target),
-            why: record.sentence(),
-            record,
-        });
+        let wide = self.line_of_record(record);
         // What needs a person's eye stands out.
         if record.malformed.is_some() || record.unsettled {
             warn!(wide, "{}", record.done.as_str());
@@ -153,32 +167,68 @@ impl Wide<'_> {
 
     /// Writes what could not be done.
     pub(crate) fn trouble(&self, subject: Option<&Subject>, trouble: &Trouble) {
-        self.troubled(subject, None, trouble);
+        let wide = self.line_of_trouble(subject, None, trouble);
+        error!(wide, "{trouble}");
     }
 
     /// Writes what could not be listed.
     pub(crate) fn unread(&self, listing: &str, trouble: &Trouble) {
-        self.troubled(None, Some(listing), trouble);
-    }
-
-    fn troubled(&self, subject: Option<&Subject>, listing: Option<&str>, trouble: &Trouble) {
-        let wide = self.with(Came::Trouble {
-            subject,
-            listing,
-            trouble: &trouble.call,
-            kind: trouble.kind,
-        });
+        let wide = self.line_of_trouble(None, Some(listing), trouble);
         error!(wide, "{trouble}");
     }
 
     /// Writes what a tick came to.
     pub(crate) fn tick(&self, tick: &Tick) {
-        let wide = self.with(Came::Tick(tick));
+        let wide = self.line_of_tick(tick);
         info!(wide, "swept");
     }
 
-    fn with(&self, came: Came<'_>) -> String {
-        let whole = Whole { wide: self, came };
+    pub(crate) fn line_of_record(&self, record: &Record) -> String {
+        let subject = record.subject.as_ref();
+        let came = Came::Record {
+            service: subject.map(Subject::service),
+            target: subject.map(Subject::target),
+            why: record.sentence(),
+            record,
+        };
+        // These two hear events and decide; the others carry out what was decided, or do much in one go.
+        let decides = matches!(self.function, "stepfunctions" | "codepipeline");
+        let values = metrics::of_record(record, decides.then_some(self.took_ms));
+        self.with(came, values)
+    }
+
+    pub(crate) fn line_of_trouble(
+        &self,
+        subject: Option<&Subject>,
+        listing: Option<&str>,
+        trouble: &Trouble,
+    ) -> String {
+        let came = Came::Trouble {
+            subject,
+            listing,
+            trouble: &trouble.call,
+            kind: trouble.kind,
+        };
+        self.with(came, metrics::of_trouble(trouble))
+    }
+
+    pub(crate) fn line_of_tick(&self, tick: &Tick) -> String {
+        self.with(Came::Tick(tick), metrics::of_tick(tick))
+    }
+
+    fn with(&self, came: Came<'_>, mut values: Vec<(Metric, u64)>) -> String {
+        if self.told.decisions_lost > 0 {
+            values.push((Metric::DecisionsLost, self.told.decisions_lost));
+        }
+        let whole = Whole {
+            wide: self,
+            came,
+            metrics: Metrics {
+                stack: self.stack,
+                at: self.at,
+                values,
+            },
+        };
         // Keys are texts and nothing here refuses to be written.
         serde_json::to_string(&whole).unwrap_or_default()
     }

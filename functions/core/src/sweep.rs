@@ -2,6 +2,7 @@
 //! left behind is taken over.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::failure::Subject;
 use crate::handle::{Clock, Done, Mode, Queue, Record, Redrive, Target, bug};
@@ -20,6 +21,9 @@ pub struct Swept {
     pub lost: usize,
     /// Entries that met trouble; they wake again.
     pub troubled: Vec<(Subject, Trouble)>,
+    /// The age of the oldest claim that nobody had settled when the tick began: of those whose lease had run out.
+    /// One that is older than a lease and the time between two ticks should not be.
+    pub oldest_claim: Option<Duration>,
     /// More was waiting than the tick was allowed to see, or had time for.
     pub more: bool,
 }
@@ -35,8 +39,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         if self.mode == Mode::Off {
             return Ok(swept);
         }
-        let waking = self.ledger.waking(self.clock.now(), most).await?;
+        let now = self.clock.now();
+        let waking = self.ledger.waking(now, most).await?;
         swept.more = waking.len() >= most;
+        let claims = waking.iter().filter(|entry| entry.state.is_claim());
+        swept.oldest_claim = claims.map(|entry| now.since(entry.updated)).max();
         for entry in waking {
             if self.clock.now() >= until {
                 swept.more = true;

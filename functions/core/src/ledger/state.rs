@@ -39,6 +39,12 @@ impl State {
         Self::Ended,
     ];
 
+    /// Whether somebody claimed the retry, and it is not known what came of it.
+    #[must_use]
+    pub const fn is_claim(self) -> bool {
+        matches!(self, Self::Acting | Self::Unknown)
+    }
+
     /// As records write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

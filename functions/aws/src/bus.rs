@@ -1,0 +1,268 @@
+//! Each decision, told to an event bus: for people who route give-ups to a chat or a pager.
+//!
+//! What is put is what was done, in the words of the wide line: the shape is in `events/redrive-01-gave-up.json`.
+//! It holds nothing of an error, a cause, a message, an input or an output. It is put after the deed and before the
+//! wide line, which counts it; nothing hangs on whether it arrives.
+
+use std::time::Duration;
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::config::retry::RetryConfig;
+use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
+use aws_sdk_eventbridge::primitives::DateTime;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use redrive_core::failure::{Service, Subject};
+use redrive_core::handle::{Done, Mode, Record};
+use serde::Serialize;
+use tracing::warn;
+
+/// The events' source.
+const SOURCE: &str = "redrive";
+/// Their detail-type.
+const DETAIL_TYPE: &str = "Redrive Decision";
+/// The version of their shape. A reader that knows it understands every later one of the same number.
+const VERSION: u32 = 1;
+/// PutEvents takes so many at once.
+const MOST: usize = 10;
+/// How long a call may take, and how long with its second try. A function has its own work to end.
+const ATTEMPT: Duration = Duration::from_millis(1_000);
+const OPERATION: Duration = Duration::from_millis(2_500);
+
+/// One event bus.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    client: Client,
+    name: String,
+}
+
+/// What became of the decisions of a handling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Told {
+    /// They are on the bus.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) decisions_put: u64,
+    /// They could not be put there.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) decisions_lost: u64,
+}
+
+const fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+/// The detail of one event.
+#[derive(Serialize)]
+struct Detail<'a> {
+    version: u32,
+    function: &'static str,
+    mode: Mode,
+    service: Service,
+    target: &'a str,
+    why: String,
+    #[serde(flatten)]
+    record: &'a Record,
+}
+
+impl Bus {
+    /// The bus of this name, or this ARN.
+    #[must_use]
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self {
+            client,
+            name: name.into(),
+        }
+    }
+
+    /// Short times for a client that tells what is done already.
+    #[must_use]
+    pub fn hurried(config: aws_sdk_eventbridge::config::Builder) -> Client {
+        let times = TimeoutConfig::builder()
+            .connect_timeout(ATTEMPT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(OPERATION)
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(2)
+            .with_initial_backoff(Duration::from_millis(100));
+        Client::from_conf(config.timeout_config(times).retry_config(retries).build())
+    }
+
+    /// Puts what was decided of these records. After a call that failed no other is made: a bus that does not
+    /// answer must not take the time of what else there is to do.
+    pub(crate) async fn tell(
+        &self,
+        function: &'static str,
+        mode: Mode,
+        records: impl Iterator<Item = &Record>,
+    ) -> Told {
+        let entries: Vec<_> = records
+            .filter_map(|record| self.entry(function, mode, record))
+            .collect();
+        let mut told = Told::default();
+        let mut out_of_reach = false;
+        for some in entries.chunks(MOST) {
+            let many = u64::try_from(some.len()).unwrap_or_default();
+            let lost = if out_of_reach {
+                many
+            } else {
+                let put = self.client.put_events().set_entries(Some(some.to_vec()));
+                match put.send().await {
+                    Ok(answer) => u64::try_from(answer.failed_entry_count).unwrap_or(many),
+                    Err(error) => {
+                        out_of_reach = true;
+                        // The message of an error may quote what was sent.
+                        let code = aws_sdk_eventbridge::error::ProvideErrorMetadata::code(&error);
+                        warn!(code, "PutEvents failed");
+                        many
+                    }
+                }
+            };
+            told.decisions_lost = told.decisions_lost.saturating_add(lost);
+            told.decisions_put = told.decisions_put.saturating_add(many.saturating_sub(lost));
+        }
+        told
+    }
+
+    fn entry(
+        &self,
+        function: &'static str,
+        mode: Mode,
+        record: &Record,
+    ) -> Option<PutEventsRequestEntry> {
+        let subject = record
+            .subject
+            .as_ref()
+            .filter(|_| is_decision(record.done))?;
+        let at = i64::try_from(record.at.as_millis()).ok()?;
+        let entry = PutEventsRequestEntry::builder()
+            .event_bus_name(&self.name)
+            .source(SOURCE)
+            .detail_type(DETAIL_TYPE)
+            .time(DateTime::from_millis(at))
+            .resources(subject.arn())
+            .detail(detail(function, mode, subject, record)?);
+        Some(entry.build())
+    }
+}
+
+fn detail(
+    function: &'static str,
+    mode: Mode,
+    subject: &Subject,
+    record: &Record,
+) -> Option<String> {
+    let detail = Detail {
+        version: VERSION,
+        function,
+        mode,
+        service: subject.service(),
+        target: subject.target(),
+        why: record.sentence(),
+        record,
+    };
+    // Keys are texts and nothing here refuses to be written.
+    serde_json::to_string(&detail).ok()
+}
+
+/// Whether something was done about a failure, or decided not to be. What was never ours, and what was heard
+/// before, is no news.
+const fn is_decision(done: Done) -> bool {
+    match done {
+        Done::Retried
+        | Done::Queued
+        | Done::PutOff
+        | Done::Unknown
+        | Done::GaveUp
+        | Done::Observed
+        | Done::Recovered
+        | Done::Ended
+        | Done::Confirmed => true,
+        Done::Ignored | Done::Duplicate | Done::Stale | Done::Lost => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redrive_core::diagnosis::{Diagnosis, Kind};
+    use redrive_core::failure::{Identity, Need};
+    use redrive_core::ledger::State;
+    use redrive_core::time::Time;
+    use redrive_core::verdict::{Reason, Verdict};
+    use serde_json::Value;
+
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../events/redrive-01-gave-up.json");
+
+    fn record(done: Done) -> Record {
+        let looks_like = Kind::SourceAccess;
+        Record {
+            at: Time::parse("2026-11-20T04:16:04Z").unwrap(),
+            happened_at: Time::parse("2026-11-20T04:16:02Z"),
+            subject: Some(Subject::stage(
+                "aws",
+                "eu-west-1",
+                "111122223333",
+                "etl-catalogue",
+                "Source",
+                "f6212831-d333-4c45-947b-c0aea8c119b6",
+            )),
+            identity: Some(Identity::FailedActions(
+                ["a6050335-3791-49c6-8006-0f922f93ca52".to_owned()].into(),
+            )),
+            verdict: Some(Verdict::give_up(Reason::Never, "codepipeline")),
+            done,
+            because: Reason::Never,
+            state: Some(State::GivenUp),
+            diagnosis: vec![Diagnosis {
+                action: "FetchDrop".to_owned(),
+                looks_like,
+                remedy: looks_like.remedy(),
+            }],
+            looked_up: vec![Need::PipelineState],
+            needs: Vec::new(),
+            outcome: None,
+            malformed: None,
+            unsettled: false,
+        }
+    }
+
+    fn bus() -> Bus {
+        let config = aws_sdk_eventbridge::Config::builder()
+            .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
+            .build();
+        Bus::new(Client::from_conf(config), "decisions")
+    }
+
+    #[test]
+    fn a_decision_has_the_shape_of_its_sample() {
+        let sample: Value = serde_json::from_str(SAMPLE).unwrap();
+        let record = record(Done::GaveUp);
+        let entry = bus().entry("codepipeline", Mode::Act, &record).unwrap();
+        let detail: Value = serde_json::from_str(entry.detail().unwrap()).unwrap();
+        assert_eq!(detail, sample["detail"]);
+        assert_eq!(entry.source().unwrap(), sample["source"]);
+        assert_eq!(entry.detail_type().unwrap(), sample["detail-type"]);
+        assert_eq!(Value::from(entry.resources()), sample["resources"]);
+        assert_eq!(
+            Time::parse(sample["time"].as_str().unwrap()),
+            Some(record.at)
+        );
+        assert_eq!(entry.event_bus_name(), Some("decisions"));
+    }
+
+    #[test]
+    fn what_was_never_ours_and_what_was_heard_before_is_no_decision() {
+        let is_put = |done| {
+            bus()
+                .entry("codepipeline", Mode::Act, &record(done))
+                .is_some()
+        };
+        for done in [Done::Retried, Done::Queued, Done::GaveUp, Done::Recovered] {
+            assert!(is_put(done), "{done:?}");
+        }
+        for done in [Done::Ignored, Done::Duplicate, Done::Stale, Done::Lost] {
+            assert!(!is_put(done), "{done:?}");
+        }
+    }
+}
