@@ -1,0 +1,87 @@
+"""House rules: what holds for every resource of its kind, and what hangs on another file."""
+
+import copy
+import re
+import tomllib
+
+from reading import FUNCTIONS, ROOT, of_type, sam
+
+# A name that is fixed could not be deployed twice.
+NAMES = {"AlarmName", "DashboardName", "LayerName", "LogGroupName", "Name", "QueueName", "TableName", "RoleName", "FunctionName"}
+
+
+def test_who_deploys_without_a_word_is_asked_for_nothing(template):
+    for name, parameter in template["Parameters"].items():
+        assert "Default" in parameter, name
+        assert len(parameter["Description"]) > 20, name
+        if "AllowedPattern" in parameter:
+            assert re.search(parameter["AllowedPattern"], parameter["Default"]), name
+
+
+def test_each_parameter_is_used_and_each_condition_asks_for_one(template):
+    text = (ROOT / "template.yaml").read_text()
+    for name in template["Parameters"]:
+        assert re.search(rf"!Ref {name}\b|\${{{name}}}", text), name
+    for name in template["Conditions"]:
+        assert len(re.findall(rf"\b{name}\b", text)) > 1, name
+
+
+def test_two_stacks_fit_into_one_account(resources):
+    for name, resource in resources.items():
+        if resource["Type"] in ("AWS::Lambda::Permission", "AWS::CloudWatch::Dashboard"):
+            continue
+        for key in NAMES & set(resource["Properties"]):
+            assert "${AWS::StackName}" in resource["Properties"][key]["Fn::Sub"], (name, key)
+
+
+def test_what_is_kept_is_encrypted(resources):
+    queues = of_type(resources, "AWS::SQS::Queue")
+    assert len(queues) == 3
+    for name, queue in queues.items():
+        assert queue["SqsManagedSseEnabled"] is True, name
+        if name.endswith("DeadLetterQueue"):
+            assert queue["MessageRetentionPeriod"] == 1209600, name
+    for name, table in of_type(resources, "AWS::DynamoDB::Table").items():
+        assert table["SSESpecification"]["SSEEnabled"] is True, name
+
+
+def test_each_check_that_is_skipped_says_why(resources):
+    skipped = 0
+    for name, resource in resources.items():
+        skips = resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+        assert len({skip["id"] for skip in skips}) == len(skips), name
+        for skip in skips:
+            assert len(skip["comment"].split()) > 5, (name, skip["id"])
+            skipped += 1
+    assert skipped == 23
+
+
+def test_what_is_published_is_what_is_built(template):
+    published = template["Metadata"]["AWS::ServerlessRepo::Application"]
+    package = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
+    assert (published["SemanticVersion"], published["SpdxLicenseId"]) == (package["version"], package["license"])
+    for file in ("LicenseUrl", "ReadmeUrl"):
+        assert (ROOT / published[file]).is_file()
+    assert len(published["Description"]) <= 256 and len(published["Labels"]) <= 10
+
+
+def test_a_new_policy_is_a_new_layer_that_every_function_takes(template):
+    """What reaches a function is its configuration: the ARN of the layer's version, which a new upload renames."""
+
+    def layers(uploaded):
+        changed = copy.deepcopy(template)
+        made = sam(changed, layer=f"s3://bucket/{uploaded}")["Resources"]
+        (version,) = [name for name, one in made.items() if one["Type"] == "AWS::Lambda::LayerVersion"]
+        for function in FUNCTIONS:
+            assert made[function]["Properties"]["Layers"] == [{"Ref": version}]
+        return version
+
+    assert layers("of-today") == layers("of-today") != layers("of-tomorrow")
+
+
+def test_a_function_that_is_invoked_without_an_answer_says_how_often_and_how_long(resources):
+    for name, function in of_type(resources, "AWS::Serverless::Function").items():
+        if "Events" in function:
+            continue
+        config = function["EventInvokeConfig"]
+        assert {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"} <= set(config), name
