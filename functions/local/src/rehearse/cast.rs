@@ -45,6 +45,9 @@ const STOPPED_INSIDE: &str = r#"{"TaskArn":"arn:aws:ecs:eu-west-1:111122223333:t
 const ORDERS: (&str, bool) = ("etl-orders", false);
 const PARCELS: (&str, bool) = ("etl-parcels", true);
 
+/// Why the failure of before the rehearsal is none of ours.
+pub(super) const OF_BEFORE: &str = "it failed before failures were looked for";
+
 /// The machines: their names, and whether their definition has a Fail state.
 const MACHINES: [(&str, bool); 5] = [
     ORDERS,
@@ -86,7 +89,33 @@ pub(super) fn machines() -> impl Iterator<Item = Value> {
 pub(super) fn actors(weather: &mut Weather, start_ms: u64) -> Vec<Actor> {
     let mut actors: Vec<Actor> = (0..10).map(|n| execution(weather, n, start_ms)).collect();
     actors.extend((0..7).map(|n| stage(weather, n, start_ms)));
+    actors.push(of_before(start_ms));
     actors
+}
+
+/// One that failed shortly before the day from which on failures are looked for.
+fn of_before(start_ms: u64) -> Actor {
+    let arn = format!(
+        "arn:aws:states:{REGION}:{ACCOUNT}:execution:{}:before",
+        ORDERS.0
+    );
+    let failed_ms = start_ms.saturating_sub(10 * 60_000);
+    Actor {
+        subject: Subject::Execution { arn: arn.clone() },
+        begins_after_ms: 0,
+        role: Role::Execution(Box::new(Seed {
+            error: Some("Throttled.Now".into()),
+            outcomes: Script::new(vec![Ends::succeed()]),
+            ..Seed::new(
+                arn,
+                Status::Failed,
+                failed_ms.saturating_sub(60_000),
+                failed_ms,
+            )
+        })),
+        hands_off: BTreeMap::from([(0, OF_BEFORE)]),
+        approval: None,
+    }
 }
 
 fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {

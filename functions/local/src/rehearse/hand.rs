@@ -12,6 +12,7 @@ use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Tak
 use redrive_core::reads::{Learned, Reads};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::verdict::Charge;
 use serde_json::Value;
 
 use super::weather::Class;
@@ -128,6 +129,15 @@ impl<'w> Hand<'w> {
             learned: &self.process.learned,
             now: self.now(),
         }
+    }
+
+    /// The limit of a rule that a retry is charged to: by the verdict, and by the policy of now, if that is less.
+    fn limit_of(&self, entry: &Entry, charge: &Charge) -> u32 {
+        let policy = self.deployed.document.policy_for(&entry.subject);
+        let rule = policy
+            .filter(|policy| entry.verdict.policy.as_ref() == Some(&policy.name))
+            .and_then(|policy| policy.automatic.iter().find(|rule| rule.id == charge.rule));
+        rule.map_or(0, |rule| rule.limit.min(charge.limit))
     }
 
     /// It knows what had happened to a subject when it began to ask, as far as answers do not lag.
@@ -271,7 +281,7 @@ impl Wire for Retrying<'_, '_> {
                     .verdict
                     .rules
                     .iter()
-                    .map(|charge| (charge.rule.clone(), charge.limit))
+                    .map(|charge| (charge.rule.clone(), hand.limit_of(entry, charge)))
                     .collect(),
             ),
             per_execution: hand.deployed.document.per_execution,

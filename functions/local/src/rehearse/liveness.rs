@@ -43,6 +43,9 @@ impl Run<'_> {
             let Some(identity) = truth.failed else {
                 continue;
             };
+            if truth.hands_off == Some(cast::OF_BEFORE) {
+                continue;
+            }
             if self.sound.document.policy_for(&actor.subject).is_none()
                 || self.is_ignored(&actor.subject)
             {

@@ -1,7 +1,7 @@
 //! A rehearsal: the real core against the emulated services in virtual time, while everything goes wrong that
 //! can, and the promises are looked at after every step.
 //!
-//! One seed is one rehearsal, to the last bit. Seventeen subjects of both services fail more than twenty times.
+//! One seed is one rehearsal, to the last bit. Eighteen subjects of both services fail more than twenty times.
 //! Events are lost, doubled and late; functions die at any of their awaits; calls take effect and say that they
 //! did not; people retry, stop and cancel in between. Half of the classes of faults are off in each rehearsal,
 //! so that a fault that hides another does not always do so. Whatever AWS leaves open is a coin of the seed.

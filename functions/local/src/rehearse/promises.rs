@@ -23,6 +23,8 @@ pub(super) struct Promises {
     by_rule: BTreeMap<(String, String, String), u32>,
     /// The same by subject.
     by_subject: BTreeMap<String, u32>,
+    /// Before when the retry of a subject's latest failure may not be made.
+    not_before: BTreeMap<String, (Identity, Time)>,
     /// When people did something to a subject.
     people: Vec<(Time, String)>,
     /// Subjects whose entry TTL removed too early.
@@ -38,6 +40,9 @@ pub(super) struct Promises {
     /// The longest that one that is retried waited for it.
     pub(super) longest_wait: Duration,
 }
+
+/// So much too early a retry may be made: a message may be, two clocks may differ, and a write takes its time.
+const MAY_BE_EARLY: Duration = Duration::from_secs(60 + 300 + 100);
 
 /// How an entry moved: from where, where to, and whether for the same failure of its subject.
 pub type Move = (Option<State>, State, bool);
@@ -131,6 +136,19 @@ impl Promises {
             }
         }
 
+        if let Some((_, due)) = self
+            .not_before
+            .get(&key)
+            .filter(|(identity, _)| is_same(identity, &retry.identity))
+        {
+            let early = due.since(at);
+            self.demand(
+                early <= MAY_BE_EARLY,
+                "S6, the same failure has the same delay",
+                || format!("{}: {} s too early", of(), early.as_secs()),
+            );
+        }
+
         let (policy, rules) = &retry.charges;
         for (rule, limit) in rules {
             let uses = self
@@ -198,6 +216,9 @@ impl Promises {
             );
         } else if !matches!(new.state, State::Ended | State::Recovered) {
             self.failures += 1;
+            let delay = Duration::from_secs(u64::from(new.verdict.delay_seconds));
+            self.not_before
+                .insert(key.clone(), (new.identity.clone(), now.plus(delay)));
             if new.verdict.decision == Decision::Retry {
                 self.longest_wait = self.longest_wait.max(now.since(new.failed_at));
             }
