@@ -182,6 +182,9 @@ pub struct StageStanding {
     pub structure_changed: bool,
     /// Actions of the stage that still run.
     pub in_progress: u32,
+    /// Whether runs of its actions are listed: they may be late, or no longer there, and an entry condition fails a
+    /// stage without any.
+    pub listed: bool,
     /// The action executions in which they do.
     pub running: BTreeSet<String>,
     /// How often the stage was retried in this execution, by whomever: what `retryStageMetadata` says.
@@ -373,13 +376,17 @@ impl StageStanding {
         Some(match self.not_ours() {
             Some(Reason::Succeeded) => Standing::Succeeded,
             // What failed is not run again by itself, so that an action beside it has not ended yet.
-            Some(Reason::Running | Reason::ActionsInProgress) if failed_in || before() => {
+            Some(Reason::Running | Reason::ActionsInProgress)
+                if failed_in || before() || !self.listed =>
+            {
                 return None;
             }
             Some(Reason::Running | Reason::ActionsInProgress) => Standing::Moved(self.retried),
             Some(reason) => Standing::Over(reason),
             None if self.structure_changed => Standing::Over(Reason::StructureChanged),
             None if self.rollback => Standing::Over(Reason::Rollback),
+            // Who claimed has seen actions fail.
+            None if !self.listed => return None,
             None if failed_in => Standing::Same,
             None if before() => return None,
             // Other actions failed: it was retried since.

@@ -155,6 +155,7 @@ pub(crate) fn standing(
             matches!((run.pipeline_version, state.pipeline_version), (Some(then), Some(now)) if then != now)
         }),
         in_progress,
+        listed: !runs.is_empty(),
         running: latest
             .iter()
             .filter(|run| run.status == "InProgress")

@@ -116,6 +116,7 @@ pub const fn standing(failed: Vec<FailedAction>) -> StageStanding {
         superseded: false,
         structure_changed: false,
         in_progress: 0,
+        listed: true,
         running: std::collections::BTreeSet::new(),
         retried: 0,
         retries_itself: false,

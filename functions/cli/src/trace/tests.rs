@@ -34,6 +34,7 @@ fn stage(summaries: [(&str, &str); 2]) -> Failure {
                 superseded: false,
                 structure_changed: false,
                 in_progress: 0,
+                listed: true,
                 running: Default::default(),
                 retried: 0,
                 retries_itself: false,

@@ -70,6 +70,7 @@ fn standing() -> StageStanding {
         superseded: false,
         structure_changed: false,
         in_progress: 0,
+        listed: true,
         running: BTreeSet::new(),
         retried: 0,
         retries_itself: false,

@@ -62,6 +62,7 @@ fn standing() -> StageStanding {
         superseded: false,
         structure_changed: false,
         in_progress: 0,
+        listed: true,
         running: BTreeSet::new(),
         retried: 0,
         retries_itself: false,
@@ -285,6 +286,25 @@ fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
 }
 
 #[test]
+fn a_stage_none_of_whose_runs_is_listed_says_nothing_of_a_failure() {
+    let (claimed, earlier) = (ids(["two"]), BTreeSet::new());
+    for status in [StageStatus::Failed, StageStatus::InProgress] {
+        let listed = StageStanding {
+            status,
+            failed: Vec::new(),
+            ..standing()
+        };
+        let moved = listed.compared(&claimed, &earlier);
+        assert!(matches!(moved, Some(Standing::Moved(_))), "{moved:?}");
+        let unlisted = StageStanding {
+            listed: false,
+            ..listed
+        };
+        assert_eq!(unlisted.compared(&claimed, &earlier), None, "{status:?}");
+    }
+}
+
+#[test]
 fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
     use StageStatus::{Cancelled, Failed, InProgress, Stopped, Succeeded};
     let claimed = ids(["two", "too"]);
@@ -345,6 +365,7 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
             superseded: false,
             structure_changed: edited,
             in_progress: u32::try_from(running.len()).unwrap(),
+            listed: true,
             running: running.iter().map(|id| (*id).to_owned()).collect(),
             retried: 5,
             retries_itself: false,

@@ -260,6 +260,7 @@ fn stage_with(action: FailedAction) -> StageStanding {
         superseded: false,
         structure_changed: false,
         in_progress: 0,
+        listed: true,
         running: BTreeSet::new(),
         retried: 0,
         retries_itself: false,

@@ -313,6 +313,7 @@ fn a_stage_is_seen_once_for_each_failed_action() {
             superseded: false,
             structure_changed: false,
             in_progress: 0,
+            listed: true,
             running: Default::default(),
             retried: 0,
             retries_itself: false,
