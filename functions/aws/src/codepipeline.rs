@@ -334,6 +334,7 @@ fn action_run(run: &ActionExecutionDetail) -> ActionRun {
             error_code: Field::from_option(details.and_then(|details| details.code.clone())),
             summary: Field::from_option(summary),
         },
+        updated: run.last_update_time.as_ref().map(time),
         status: run
             .status
             .as_ref()

@@ -119,9 +119,13 @@ enum Command {
         /// all classes, drawn by each seed.
         #[arg(long, value_delimiter = ',', value_name = "CLASSES")]
         faults: Option<Vec<String>>,
+        /// Fail also where a class of faults, a reason or a move of an entry was never reached; ten thousand seeds
+        /// reach them all.
+        #[arg(long, conflicts_with_all = ["seed", "faults"])]
+        all_reached: bool,
         /// Instead of seeds every order in which the handlings of one failure can meet, with a death of each at
         /// each of its awaits.
-        #[arg(long, conflicts_with_all = ["seeds", "first", "seed", "faults"])]
+        #[arg(long, conflicts_with_all = ["seeds", "first", "seed", "faults", "all_reached"])]
         every_order: bool,
     },
     /// Serve emulated Step Functions and CodePipeline to SDKs and the AWS CLI, on loopback.
@@ -280,10 +284,12 @@ fn main() -> ExitCode {
             first,
             seed,
             faults,
+            all_reached,
         } => rehearse::run(
             first..first.saturating_add(seeds),
             seed,
             faults.as_deref(),
+            all_reached,
             &mut out,
         ),
         Command::Serve { port } => serve::run(port, &mut out),

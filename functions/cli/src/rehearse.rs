@@ -11,6 +11,7 @@ pub(crate) fn run(
     seeds: std::ops::Range<u64>,
     seed: Option<u64>,
     faults: Option<&[String]>,
+    all_reached: bool,
     out: &mut impl Write,
 ) -> Result<(), Failed> {
     let faults = faults.map(classes).transpose()?;
@@ -22,7 +23,7 @@ pub(crate) fn run(
     } else {
         let census = rehearse_many(seeds.start, seeds.end.saturating_sub(seeds.start), faults);
         writeln!(out, "{census}")?;
-        census.broken.is_empty()
+        census.broken.is_empty() && (!all_reached || census.unreached().is_empty())
     };
     if kept { Ok(()) } else { Err(Failed::Told) }
 }

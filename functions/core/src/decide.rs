@@ -371,10 +371,9 @@ impl<'a> Judge<'a> {
     /// retried first: its charge is given back when this one is written down.
     fn unmade(&self, entry: &Entry) -> bool {
         entry.is_unmade()
-            && self
-                .failure
-                .identity()
-                .is_none_or(|identity| entry.relation(&identity) == Relation::Later)
+            && self.failure.identity().is_none_or(|identity| {
+                entry.relation_at(&identity, self.failure.at) == Relation::Later
+            })
     }
 
     /// The same failure always draws the same number. An execution's failures are numbered by redriveCount; a
@@ -407,7 +406,10 @@ impl StageStanding {
         }
         match self.status {
             StageStatus::Failed if self.in_progress > 0 => Some(Reason::ActionsInProgress),
-            StageStatus::Failed if self.retries_itself => Some(Reason::RetriesItself),
+            // Once the pipeline is edited it retries nothing.
+            StageStatus::Failed if self.retries_itself && !self.structure_changed => {
+                Some(Reason::RetriesItself)
+            }
             StageStatus::Failed => None,
             StageStatus::InProgress if !self.failed.is_empty() => Some(Reason::ActionsInProgress),
             StageStatus::InProgress => Some(Reason::Running),

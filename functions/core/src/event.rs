@@ -26,6 +26,10 @@ use crate::verdict::Reason;
 
 /// What an event turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most of what is heard is the large one"
+)]
 pub enum Heard {
     /// A failure to judge.
     Failure(Failure),

@@ -193,6 +193,8 @@ pub struct StageStanding {
     pub retries_itself: bool,
     /// The failed actions, the latest run of each.
     pub failed: Vec<FailedAction>,
+    /// When the last of them failed.
+    pub failed_at: Option<Time>,
 }
 
 /// A stage's status, as CodePipeline names it.
@@ -317,7 +319,11 @@ impl Failure {
                 execution.state = Field::Withheld;
                 execution.resource = Field::Withheld;
             }
-            (What::Stage(stage), Fact::Stage(standing)) => stage.standing = Field::Known(standing),
+            (What::Stage(stage), Fact::Stage(standing)) => {
+                // What is read may be another failure than the one that was announced, and has its own time.
+                self.at = standing.failed_at.unwrap_or(self.at);
+                stage.standing = Field::Known(standing);
+            }
             _ => {}
         }
     }

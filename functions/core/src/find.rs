@@ -651,7 +651,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
         let redrive = self.redrive;
         if let Some(identity) = identity
             && let Some(entry) = redrive.ledger.read(&failure.subject).await?
-            && entry.relation(&identity) != Relation::Later
+            && entry.relation_at(&identity, failure.at) != Relation::Later
         {
             return Ok(None);
         }

@@ -462,7 +462,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                         .as_ref()
                         .is_some_and(|identity| entry.relation(identity) == Relation::Earlier);
                     // A stage's events do not say which failure they follow; its time does.
-                    if older || (identity.is_none() && sequel.at < entry.failed_at) {
+                    // An event's time is in whole seconds.
+                    let at = sequel.at.plus(Duration::from_millis(999));
+                    if older || (identity.is_none() && at < entry.failed_at) {
                         return Ok(record.seen_before(entry, Done::Stale));
                     }
                     let finished = match what {
@@ -513,7 +515,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 /// first time, charges nothing, and never acts.
 pub(crate) fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry, Done)> {
     let (entry, identity) = (stored?, failure.identity()?);
-    match entry.relation(&identity) {
+    match entry.relation_at(&identity, failure.at) {
         Relation::Same => Some((entry, Done::Duplicate)),
         Relation::Earlier => Some((entry, Done::Stale)),
         Relation::Later => None,

@@ -9,6 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::failure::{FailedAction, Field, StageStanding, StageStatus};
+use crate::time::Time;
 
 /// What GetPipelineState says of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,6 +91,8 @@ pub struct ActionRun {
     pub action: FailedAction,
     /// `status`: InProgress, Abandoned, Succeeded or Failed.
     pub status: String,
+    /// `lastUpdateTime`: when it ended, if it has.
+    pub updated: Option<Time>,
     /// `pipelineVersion` at the run.
     pub pipeline_version: Option<u64>,
 }
@@ -168,6 +171,11 @@ pub(crate) fn standing(
             .filter(|run| run.status == "Failed")
             .map(|run| FailedAction { summary: said(&run.action), ..run.action.clone() })
             .collect(),
+        failed_at: latest
+            .iter()
+            .filter(|run| run.status == "Failed")
+            .filter_map(|run| run.updated)
+            .max(),
     })
 }
 
@@ -232,6 +240,7 @@ mod tests {
                 ..FailedAction::default()
             },
             status: status.into(),
+            updated: None,
             pipeline_version: Some(3),
         }
     }
@@ -243,6 +252,26 @@ mod tests {
             latest_status: Some("Failed".into()),
             ..StageState::default()
         }
+    }
+
+    #[test]
+    fn it_failed_when_the_last_of_the_failed_actions_did() {
+        let ended = |millis, run: ActionRun| ActionRun {
+            updated: Some(Time::from_millis(millis)),
+            ..run
+        };
+        let runs = [
+            ended(9, run("Lint", "l1", "Succeeded")),
+            ended(7, run("Unit", "u2", "Failed")),
+            ended(5, run("Load", "d1", "Failed")),
+            // An earlier run of an action that is listed above.
+            ended(8, run("Unit", "u1", "Failed")),
+        ];
+        let shown = stands(&state(), &runs);
+        assert_eq!(shown.failed_at, Some(Time::from_millis(7)));
+        assert!(shown.listed);
+        let unlisted = stands(&state(), &[]);
+        assert_eq!((unlisted.failed_at, unlisted.listed), (None, false));
     }
 
     #[test]

@@ -7,12 +7,13 @@ use redrive_core::find::{
     ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing, Listings, Look, failed_stages,
 };
 use redrive_core::reads::{Page, is_gone};
-use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use serde_json::{Value, json};
 
 use crate::api::CallError;
-use crate::services::{Typed, Wire, action_run, count, go_on, list, name, page, refused, text};
+use crate::services::{
+    Typed, Wire, action_run, count, go_on, list, name, page, refused, text, time,
+};
 
 impl<W: Wire> Typed<'_, W> {
     async fn look(&self, arn: &str, operation: &str, body: &Value) -> Look<Value> {
@@ -159,15 +160,4 @@ fn failed_stage(stage: &Value) -> Option<ListedStage> {
             .filter_map(|run| text(run, "actionExecutionId"))
             .collect::<BTreeSet<_>>(),
     })
-}
-
-/// A date of the API: seconds since the epoch, with a fraction.
-fn time(value: &Value, key: &str) -> Option<Time> {
-    let seconds = value.get(key)?.as_f64()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a date after 1970"
-    )]
-    Some(Time::from_millis((seconds * 1000.0).round() as u64))
 }

@@ -290,9 +290,21 @@ pub(crate) fn action_run(run: &Value) -> ActionRun {
                 text(details, "message").or_else(|| text(result, "externalExecutionSummary")),
             ),
         },
+        updated: time(run, "lastUpdateTime"),
         status: text(run, "status").unwrap_or_default(),
         pipeline_version: run.get("pipelineVersion").and_then(Value::as_u64),
     }
+}
+
+/// A date of the API: seconds since the epoch, with a fraction.
+pub(crate) fn time(value: &Value, key: &str) -> Option<Time> {
+    let seconds = value.get(key)?.as_f64()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a date after 1970"
+    )]
+    Some(Time::from_millis((seconds * 1000.0).round() as u64))
 }
 
 pub(crate) fn text(value: &Value, key: &str) -> Option<String> {

@@ -117,6 +117,7 @@ pub const fn standing(failed: Vec<FailedAction>) -> StageStanding {
         structure_changed: false,
         in_progress: 0,
         listed: true,
+        failed_at: None,
         running: std::collections::BTreeSet::new(),
         retried: 0,
         retries_itself: false,

@@ -35,6 +35,7 @@ fn stage(summaries: [(&str, &str); 2]) -> Failure {
                 structure_changed: false,
                 in_progress: 0,
                 listed: true,
+                failed_at: None,
                 running: Default::default(),
                 retried: 0,
                 retries_itself: false,

@@ -71,6 +71,7 @@ fn standing() -> StageStanding {
         structure_changed: false,
         in_progress: 0,
         listed: true,
+        failed_at: None,
         running: BTreeSet::new(),
         retried: 0,
         retries_itself: false,
@@ -309,6 +310,15 @@ fn what_is_judged_and_refused_says_why_and_by_which_policy() {
         (
             policy(ALL),
             stage(|s| s.structure_changed = true),
+            "structure_changed",
+        ),
+        // Once it was edited, nothing is retried by itself.
+        (
+            policy(ALL),
+            stage(|s| {
+                s.retries_itself = true;
+                s.structure_changed = true;
+            }),
             "structure_changed",
         ),
         (

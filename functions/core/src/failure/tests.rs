@@ -63,6 +63,7 @@ fn standing() -> StageStanding {
         structure_changed: false,
         in_progress: 0,
         listed: true,
+        failed_at: None,
         running: BTreeSet::new(),
         retried: 0,
         retries_itself: false,
@@ -78,6 +79,20 @@ fn description(status: &str, redrive_count: u32, redrivable: Redrivable) -> Desc
         error: known("S3.SlowDown"),
         cause: known("slow down"),
         parent: Field::Absent,
+    }
+}
+
+#[test]
+fn a_stage_that_was_read_failed_when_its_last_failed_action_did() {
+    let (heard, failed) = (Time::from_millis(5_000), Time::from_millis(7_250));
+    for (shown, at) in [(Some(failed), failed), (None, heard)] {
+        let mut failure = stage(None, Field::Unknown);
+        failure.at = heard;
+        failure.learn(Fact::Stage(StageStanding {
+            failed_at: shown,
+            ..standing()
+        }));
+        assert_eq!(failure.at, at);
     }
 }
 
@@ -366,6 +381,7 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
             structure_changed: edited,
             in_progress: u32::try_from(running.len()).unwrap(),
             listed: true,
+            failed_at: None,
             running: running.iter().map(|id| (*id).to_owned()).collect(),
             retried: 5,
             retries_itself: false,

@@ -576,6 +576,18 @@ impl Entry {
         }
     }
 
+    /// The same, of a failure that happened at `at`: what a stage's failures are called tells no order, so that one
+    /// which nobody here has heard of may be of before, read by a handling that was long about it.
+    #[must_use]
+    pub fn relation_at(&self, identity: &Identity, at: Time) -> Relation {
+        match (self.relation(identity), identity) {
+            (Relation::Later, Identity::FailedActions(_)) if at < self.failed_at => {
+                Relation::Earlier
+            }
+            (relation, _) => relation,
+        }
+    }
+
     /// The action executions that failed in earlier failures of a stage.
     #[must_use]
     pub fn failed_earlier(&self) -> BTreeSet<&str> {

@@ -447,6 +447,34 @@ fn a_stages_failures_are_told_apart_by_the_actions_that_failed() {
 }
 
 #[test]
+fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_before() {
+    let entry = at(0, |pen| {
+        Entry::open(judgement(actions(&["a3"]), Opening::Act), pen)
+    });
+    let failed_at = entry.failed_at;
+    let before = failed_at.minus(Duration::from_millis(1));
+    for (ids, at, expected) in [
+        (&["a2"][..], before, Relation::Earlier),
+        (&["a2"], failed_at, Relation::Later),
+        (
+            &["a4"],
+            failed_at.plus(Duration::from_secs(9)),
+            Relation::Later,
+        ),
+        // The same is the same whenever it was heard.
+        (&["a3", "b3"], before, Relation::Same),
+    ] {
+        assert_eq!(entry.relation_at(&actions(ids), at), expected, "{ids:?}");
+    }
+    // An execution's failures are numbered.
+    let execution = at(0, |pen| Entry::open(judgement(count(1), Opening::Act), pen));
+    assert_eq!(
+        execution.relation_at(&count(2), Time::default()),
+        Relation::Later
+    );
+}
+
+#[test]
 fn earlier_failures_are_kept_as_attempts() {
     let first = opened(Opening::Act);
     let refused = at(1, |pen| first.give_up(Reason::NotRedrivable, true, pen)).unwrap();

@@ -261,6 +261,7 @@ fn stage_with(action: FailedAction) -> StageStanding {
         structure_changed: false,
         in_progress: 0,
         listed: true,
+        failed_at: None,
         running: BTreeSet::new(),
         retried: 0,
         retries_itself: false,

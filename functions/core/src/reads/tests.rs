@@ -151,6 +151,7 @@ impl Pipelines for Aws {
                 ..FailedAction::default()
             },
             status: "Failed".into(),
+            updated: None,
             pipeline_version: None,
         };
         let runs: Vec<ActionRun> = self.runs.iter().map(run).collect();

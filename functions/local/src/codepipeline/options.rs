@@ -65,6 +65,8 @@ pub struct Options {
     /// `GetPipelineState` and `ListActionExecutions` answer the state of so many milliseconds ago
     /// (not established; AWS promises no read-after-write here). Default 0.
     pub state_lag_ms: u64,
+    /// How much of it the next answer has, in thousandths: answers need not lag alike.
+    pub lag_of_a_thousand: u64,
     /// How long an action takes whose outcome names no `after_ms`. Default 1000.
     pub action_ms: u64,
     /// The answer to a retry while another retry attempt in the stage is in progress. Documented as
@@ -130,6 +132,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             state_lag_ms: 0,
+            lag_of_a_thousand: 1000,
             action_ms: 1000,
             duplicate_retry_answer: RetryRefusal::Conflict,
             all_actions_in_progress_answer: RetryRefusal::Conflict,

@@ -61,7 +61,12 @@ impl World {
 
     /// The moment that lagging reads show.
     pub(super) const fn shown(&self) -> u64 {
-        self.now.saturating_sub(self.options.state_lag_ms)
+        let options = &self.options;
+        let lag = options
+            .state_lag_ms
+            .saturating_mul(options.lag_of_a_thousand)
+            / 1000;
+        self.now.saturating_sub(lag)
     }
 
     pub(super) fn arn(&self, pipeline: &str) -> String {

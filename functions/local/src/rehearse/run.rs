@@ -517,6 +517,10 @@ impl<'w> Run<'w> {
 
     fn learn(&mut self, record: &Record) {
         self.reasons.insert(record.because);
+        self.world.tell(|| {
+            let subject = record.subject.as_ref().map(name).unwrap_or_default();
+            format!("        {subject}: {:?}, {}", record.done, record.because)
+        });
         self.reasons
             .extend(record.verdict.as_ref().map(|verdict| verdict.because));
     }

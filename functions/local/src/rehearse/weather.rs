@@ -72,7 +72,7 @@ classes! {
     PersonEdits = "person-edits", 20, "A person edits the pipeline.";
     PersonDeletes = "person-deletes", 3, "A person deletes the pipeline.";
     PolicyChanged = "policy-changed", 10, "Another policy is deployed.";
-    ModeChanged = "mode-changed", 25, "Another mode is deployed.";
+    ModeChanged = "mode-changed", 40, "Another mode is deployed.";
 }
 
 impl Class {

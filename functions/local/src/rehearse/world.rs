@@ -260,9 +260,14 @@ impl World {
         body: &Value,
     ) -> Result<Value, CallError> {
         let now = self.now().as_millis();
-        self.region
-            .borrow_mut()
-            .call(service_of(arn), now, operation, body)
+        let mut region = self.region.borrow_mut();
+        if !self.lag.is_zero() {
+            // Each answer lags for itself: what one shows, the next may not show yet.
+            let lag = self.weather.borrow_mut().one_of(1001) as u64;
+            region.stepfunctions.options_mut().lag_of_a_thousand = lag;
+            region.codepipeline.options_mut().lag_of_a_thousand = lag;
+        }
+        region.call(service_of(arn), now, operation, body)
     }
 
     /// How a subject really stands.

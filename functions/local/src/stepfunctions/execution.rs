@@ -244,9 +244,8 @@ impl Execution {
         }
     }
 
-    /// What an answer shows that is `lag` behind; nothing before the execution was known at all.
-    pub(super) fn seen(&self, now: u64, lag: u64) -> Option<&Phase> {
-        let until = now.saturating_sub(lag);
+    /// What an answer shows that is as of `until`; nothing before the execution was known at all.
+    pub(super) fn seen(&self, until: u64) -> Option<&Phase> {
         let phases = std::iter::once(&self.phase).chain(self.earlier.iter().rev());
         phases.into_iter().find(|phase| phase.since <= until)
     }

@@ -150,7 +150,7 @@ impl StepFunctions {
             != Some("METADATA_ONLY");
         let execution = self.find(arn)?;
         let phase = execution
-            .seen(now, self.options.describe_lag_ms)
+            .seen(self.options.shown(now, self.options.describe_lag_ms))
             .ok_or_else(|| no_execution(arn))?;
         let redrivable =
             execution.redrivable(phase, self.is_deleting(execution), now, &self.options);
@@ -179,7 +179,7 @@ impl StepFunctions {
         let execution = self.find(arn)?;
         let seen = execution
             .history
-            .len_at(now.saturating_sub(self.options.history_lag_ms));
+            .len_at(self.options.shown(now, self.options.history_lag_ms));
         // A page begins after the last id shown; the walk backwards stays within the history as it
         // was when it began.
         let first = match (start.map(|page| page.key.0), reverse) {
@@ -224,7 +224,7 @@ impl StepFunctions {
         let arn = request.required("executionArn", 256)?;
         let execution = self.find(arn)?;
         execution
-            .seen(now, self.options.describe_lag_ms)
+            .seen(self.options.shown(now, self.options.describe_lag_ms))
             .ok_or_else(|| no_execution(arn))?;
         let revision = &execution.revision;
         let Arn::Execution { machine, label, .. } = Arn::read(arn)? else {

@@ -77,7 +77,7 @@ impl StepFunctions {
             .flatten();
         let mut shown = all.filter_map(|(start, order, arn)| {
             let execution = self.executions.get(arn)?;
-            let phase = execution.seen(now, self.options.list_lag_ms)?;
+            let phase = execution.seen(self.options.shown(now, self.options.list_lag_ms))?;
             wanted(execution, phase).then(|| ((*start, *order), summary(execution, phase).done()))
         });
         let page: Vec<_> = shown.by_ref().take(size).collect();

@@ -16,6 +16,8 @@ pub struct Options {
     pub list_lag_ms: u64,
     /// For so long an event is missing from GetExecutionHistory. Default 0.
     pub history_lag_ms: u64,
+    /// How much of its lag the next answer has, in thousandths: answers need not lag alike.
+    pub lag_of_a_thousand: u64,
     /// Whether the children of a Map Run emit status-change events (not established). Default true,
     /// the harder case for whoever must leave them alone.
     pub announce_map_children: bool,
@@ -60,6 +62,7 @@ impl Default for Options {
             describe_lag_ms: 0,
             list_lag_ms: 0,
             history_lag_ms: 0,
+            lag_of_a_thousand: 1000,
             announce_map_children: true,
             announce_running_after_redrive: true,
             redrive_date_in_event: EventDate::Milliseconds,
@@ -83,6 +86,11 @@ impl Options {
     pub(super) const fn is_over(&self, since: u64, length: u64, now: u64) -> bool {
         let lasted = now.saturating_sub(since);
         lasted > length || (lasted == length && !self.last_moment_counts)
+    }
+
+    /// The moment that an answer shows whose lag is `lag` at most.
+    pub(super) const fn shown(&self, now: u64, lag: u64) -> u64 {
+        now.saturating_sub(lag.saturating_mul(self.lag_of_a_thousand) / 1000)
     }
 
     /// How far back an answer may look: what happened earlier need not be kept.
