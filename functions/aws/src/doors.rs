@@ -272,7 +272,8 @@ impl<'s> World<'s> {
             Ok(bytes) => bytes,
             Err(malformed) => {
                 let record = Record::malformed(SystemClock.now(), malformed.clone());
-                self.wide(request_id, None, began).record(&record);
+                self.wide(request_id, None, since(began), Told::default())
+                    .record(&record);
                 return Ok(record);
             }
         };
@@ -302,7 +303,7 @@ impl<'s> World<'s> {
         let until = last_beginning(&batch.context);
         let Some(messages) = batch.payload.read::<SqsEvent>() else {
             let trouble = Trouble::new(TroubleKind::Bug, "this is no batch of SQS");
-            self.wide(request_id, None, Instant::now())
+            self.wide(request_id, None, 0, Told::default())
                 .trouble(None, &trouble);
             return Err(diagnostic(&trouble));
         };
