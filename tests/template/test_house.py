@@ -2,8 +2,11 @@
 
 import copy
 import re
+import ssl
 import tomllib
+from pathlib import Path
 
+import botocore
 import yaml
 from reading import FUNCTIONS, ROOT, of_type, sam
 
@@ -100,3 +103,18 @@ def test_the_forge_runs_what_a_desk_runs_and_may_only_read():
     last = job["steps"][-1]
     assert (last["run"], last["env"]) == (".ci/run", {"REQUIRE_ADVISORIES": "1"})
     assert "${REQUIRE_ADVISORIES:-}" in (ROOT / ".ci/run").read_text()
+
+
+def test_the_roots_of_trust_are_amazons_as_mozilla_has_them(template, resources):
+    """Mozilla's list, which botocore brings along, loses what has run out or is no longer trusted."""
+
+    def certificates(path):
+        found = re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", path.read_text(), re.DOTALL)
+        return {ssl.PEM_cert_to_DER_cert(one) for one in found}
+
+    named = template["Globals"]["Function"]["Environment"]["Variables"]["SSL_CERT_FILE"]
+    assert named == {"Fn::If": ["TrustsAmazonAlone", "/opt/roots.pem", "/etc/pki/tls/certs/ca-bundle.crt"]}
+    roots = certificates(ROOT / resources["PolicyLayer"]["Properties"]["ContentUri"] / "roots.pem")
+    assert len(roots) == 5
+    assert roots <= certificates(Path(botocore.__file__).with_name("cacert.pem"))
+    assert all(b"Amazon Root CA " in root or b"Starfield Services Root " in root for root in roots)
