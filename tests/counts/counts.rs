@@ -1,0 +1,51 @@
+//! `counts WHAT TIMES`: does one thing so many times, for `tests/counts/run` to count its instructions.
+
+#[path = "../../functions/core/benches/teams/mod.rs"]
+mod teams;
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use redrive_core::event::{Bounds, hear};
+use redrive_core::policy::Document;
+
+use self::teams::{event, text, verdict};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let what = arguments.next().unwrap_or_default();
+    let times = arguments.next().and_then(|times| times.parse().ok());
+    match times.and_then(|times| run(&what, times)) {
+        Some(()) => ExitCode::SUCCESS,
+        None => ExitCode::from(2),
+    }
+}
+
+fn run(what: &str, times: usize) -> Option<()> {
+    let repeat = |work: &dyn Fn()| (0..times).for_each(|_| work());
+    match what {
+        // What the others are told as multiples of: the same event, read by a library that is not ours.
+        "reference" => {
+            let event = event(10);
+            repeat(&|| {
+                drop(black_box(serde_json::from_slice::<serde_json::Value>(
+                    black_box(&event),
+                )))
+            });
+        }
+        "hear" => {
+            let event = event(10);
+            repeat(&|| drop(black_box(hear(black_box(&event), &Bounds::default()))));
+        }
+        "load" => {
+            let text = text(10);
+            repeat(&|| drop(black_box(Document::parse(black_box(&text)))));
+        }
+        _ => {
+            let policies = what.strip_prefix("verdict-")?.parse().ok()?;
+            let (document, event) = (Document::parse(&text(policies)).ok()?, event(policies));
+            repeat(&|| drop(black_box(verdict(&document, black_box(&event)))));
+        }
+    }
+    Some(())
+}
