@@ -26,7 +26,7 @@ class Quota:
             self.group.mkdir()
             (self.group / "cpu.max").write_text(" ".join(micros))
 
-    how = "a quota of the kernel's scheduler"
+    how, exact = "a quota of the kernel's scheduler", True
 
     def hold(self, process):
         (self.group / "cgroup.procs").write_text(str(process.pid))
@@ -43,7 +43,7 @@ class Quota:
 class Stops:
     """Where there is no such group to be had: stopped and continued, by a clock less exact than the kernel's."""
 
-    how = "SIGSTOP and SIGCONT, which overrun: the figures are too low for all"
+    how, exact = "SIGSTOP and SIGCONT, for want of a control group: too coarse to be judged", False
 
     def hold(self, process):
         def cycle():
