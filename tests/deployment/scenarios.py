@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from failing import Machines, Pipelines
+from permissions import Permissions
 from stack import BUILT, ROOT, Deployment, Failed, check, own_processes, wait_for
 
 DELAY = 5
+USAGE = "usage: tests/deployment/run [--permissions]"
 # Quick, where the policy as shipped has patience. ministack calls every error of a function Runtime.HandlerError: what it
 # was stands in the cause, as a stage's does in the summary.
 POLICY = f"""
@@ -205,6 +207,9 @@ class Report:
     def seconds(self):
         return time.monotonic() - self.began
 
+    def count(self, passed):
+        self.failed, self.passed = self.failed + (not passed), self.passed + passed
+
     def run(self, scenario, of, *arguments):
         return self.pool.submit(self._run, scenario, of, *arguments)
 
@@ -217,7 +222,7 @@ class Report:
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
         with self.lock:
-            self.failed, self.passed = self.failed + bool(problem), self.passed + (not problem)
+            self.count(not problem)
             result = "FAILED" if problem else "passed"
             print(f"  {result}  {time.monotonic() - began:4.1f} s  {of:11} {scenario.__doc__}", flush=True)
             if problem:
@@ -256,7 +261,18 @@ def deploy_and_show(deployment, report):
         one.result()
 
 
-def main():
+def deploy_and_take_away(deployment, report):
+    report.step("sam deploy: Mode=act, a policy of the test's own, and a bus that is told of decisions")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    deployment.deploy(POLICY.replace(f"interval_seconds: {DELAY}", "interval_seconds: 2"), Mode="act", Since=now, DecisionBus="default")
+    report.step("without a permission     what its function's log line says, in the metric of an alarm")
+    Permissions(deployment, Scenarios(deployment)).try_all(report)
+
+
+def main(arguments):
+    tried = {(): deploy_and_show, ("--permissions",): deploy_and_take_away}.get(tuple(arguments))
+    if not tried:
+        sys.exit(USAGE)
     report = Report()
     with tempfile.TemporaryDirectory(prefix="redrive-") as home, ExitStack() as exits:
         deployment = Deployment(Path(home), exits)
@@ -266,7 +282,7 @@ def main():
             if line.startswith("added: "):
                 print("  " + line.removeprefix("added: "))
         try:
-            deploy_and_show(deployment, report)
+            tried(deployment, report)
         except Failed as failed:
             report.failed += 1
             print(f"FAILED: {failed}")
@@ -281,4 +297,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,193 @@
+"""Each permission that a function calls upon, taken away alone: its alarm's metric has to say so, and the call."""
+
+import json
+import time
+import uuid
+
+from failing import MACHINES
+from stack import BUILT, check, wait_for
+
+# What Lambda does in a function's name: reads its queue, writes its log, hands on what failed.
+BY_LAMBDA = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+}
+# What is known of a state machine holds for executions that began a minute after its last change.
+SETTLES = 62
+ALARMS = ("Denied", "DecisionsLost")
+
+
+class Permissions:
+    def __init__(self, deployment, scenarios):
+        self.deployment, self.machines, self.pipelines = deployment, scenarios.machines, scenarios.pipelines
+        self.began = time.monotonic()
+        for name in ("aged-stepfunctions", "aged-sweep"):
+            self.machines.arns[name] = self.machines.create(name, MACHINES["orders"])
+        # The sweep ticks when it is told to, and at no other time.
+        rules = deployment.events.list_rules()["Rules"]
+        (schedule,) = (rule["Name"] for rule in rules if rule.get("ScheduleExpression"))
+        deployment.events.disable_rule(Name=schedule)
+
+    # --- What makes a function call
+
+    def execution(self, failures=1, error="Throttled", machine="orders", heard=True):
+        return self.machines.start(machine, failures, error, "" if heard else "unheard")
+
+    def stage(self, failures=1, error="Throttled", heard=True):
+        return self.pipelines.start(failures, error, "pipeline" if heard else "unheard")
+
+    def event_of_before_redrives(self):
+        subject = self.execution(heard=False)
+        subject.until("FAILED")
+        event = subject.failed()
+        old = {name: value for name, value in event["detail"].items() if not name.startswith("redrive")}
+        self.deployment.put({**event, "detail": old})
+
+    def new_machine(self, heard=True):
+        name = f"new-{uuid.uuid4().hex[:8]}"
+        self.machines.arns[name] = self.machines.create(name, MACHINES["orders"])
+        self.execution(machine=name, heard=heard)
+
+    def known_machine(self, name, heard=True):
+        time.sleep(max(0, SETTLES - (time.monotonic() - self.began)))
+        for _ in range(3):
+            self.execution(machine=name, heard=heard).until("RUNNING" if heard else "FAILED")
+            time.sleep(1)
+
+    def state_without_a_type(self, *arguments, **options):
+        self.deployment.server.choose(state_shows_execution_type=False)
+        self.stage(*arguments, **options)
+
+    def old_failure(self):
+        """It waited so long that events about it may have been lost."""
+        subject = self.execution(1, "Late")
+        entry = wait_for("entry", lambda: self.deployment.entry(subject.key))
+        self.deployment.dynamodb.update_item(
+            TableName=self.deployment.outputs["Ledger"],
+            Key={"pk": {"S": subject.key}},
+            UpdateExpression="SET failed_at = :then",
+            ExpressionAttributeValues={":then": {"N": str(entry["failed_at"] - 3_600_000)}},
+        )
+
+    def parallel_pipeline(self):
+        stage = self.stage(0)
+        pipeline = self.pipelines.client.get_pipeline(name=stage.pipeline)["pipeline"]
+        parallel = {**pipeline, "executionMode": "PARALLEL", "pipelineType": "V2"}
+        self.pipelines.client.update_pipeline(pipeline=parallel)
+
+    def what_calls(self):
+        """By function and action: what to do that the function makes the call."""
+        reads = ("GetPipeline", "GetPipelineState", "ListActionExecutions", "RetryStageExecution")
+        quiet = {"heard": False}
+        nothing = lambda: None  # noqa: E731
+        return {
+            "stepfunctions": {
+                "states:DescribeExecution": self.event_of_before_redrives,
+                "states:DescribeStateMachineForExecution": self.new_machine,
+                "states:GetExecutionHistory": lambda: self.execution(machine="intake"),
+                "states:RedriveExecution": self.execution,
+                "dynamodb:GetItem": lambda: self.execution(2),
+                "dynamodb:PutItem": self.execution,
+                "sqs:SendMessage": lambda: self.execution(1, "Late"),
+                "events:PutEvents": self.execution,
+                "states:DescribeStateMachine": lambda: self.known_machine("aged-stepfunctions"),
+            },
+            "codepipeline": {
+                **{f"codepipeline:{name}": self.stage for name in reads},
+                "codepipeline:GetPipelineExecution": self.state_without_a_type,
+                "dynamodb:GetItem": lambda: self.stage(2),
+                "dynamodb:PutItem": self.stage,
+                "sqs:SendMessage": lambda: self.stage(1, "Late"),
+                "events:PutEvents": self.stage,
+            },
+            "due": {
+                **{f"codepipeline:{name}": lambda: self.stage(1, "Late") for name in reads},
+                "codepipeline:GetPipelineExecution": lambda: self.state_without_a_type(1, "Late"),
+                "states:DescribeExecution": self.old_failure,
+                "states:RedriveExecution": lambda: self.execution(1, "Late"),
+                "dynamodb:PutItem": lambda: self.execution(1, "Late"),
+                "dynamodb:UpdateItem": lambda: self.execution(1, "Late"),
+                "events:PutEvents": lambda: self.execution(1, "Late"),
+            },
+            "sweep": {
+                **{f"codepipeline:{name}": lambda: self.stage(**quiet) for name in reads},
+                "codepipeline:GetPipelineExecution": lambda: self.state_without_a_type(**quiet),
+                "codepipeline:ListPipelineExecutions": self.parallel_pipeline,
+                "codepipeline:ListPipelines": nothing,
+                "states:ListStateMachines": nothing,
+                "states:ListExecutions": nothing,
+                "dynamodb:Query": nothing,
+                "dynamodb:GetItem": nothing,
+                "dynamodb:PutItem": nothing,
+                "states:DescribeExecution": lambda: self.execution(**quiet),
+                "states:DescribeStateMachineForExecution": lambda: self.new_machine(**quiet),
+                "states:GetExecutionHistory": lambda: self.execution(machine="intake", **quiet),
+                "states:RedriveExecution": lambda: self.execution(**quiet),
+                "sqs:SendMessage": lambda: self.execution(1, "Late", **quiet),
+                "events:PutEvents": lambda: self.execution(**quiet),
+                "states:DescribeStateMachine": lambda: self.known_machine("aged-sweep", **quiet),
+            },
+        }
+
+    # --- What is taken away
+
+    def try_all(self, report):
+        """Prints the table; answers nothing where each was noticed."""
+        for function, calls in self.what_calls().items():
+            role = self.deployment.configuration(function)["role"]
+            asked = {"RoleName": role, "PolicyName": function}
+            policy = self.deployment.iam.get_role_policy(**asked)["PolicyDocument"]
+            held = {action for statement in policy["Statement"] for action in listed(statement)}
+            check(held - BY_LAMBDA == set(calls), f"{function} holds {held - BY_LAMBDA ^ set(calls)} untried")
+            for action, makes_the_call in calls.items():
+                began = time.monotonic()
+                self.deployment.iam.put_role_policy(**asked, PolicyDocument=json.dumps(without(policy, action)))
+                try:
+                    noticed = self.notice(function, action.split(":")[1], makes_the_call)
+                finally:
+                    self.deployment.iam.put_role_policy(**asked, PolicyDocument=json.dumps(policy))
+                    self.deployment.server.choose(state_shows_execution_type=True)
+                report.count(bool(noticed))
+                took = time.monotonic() - began
+                print(f"  {function:14} {action:40} {noticed or 'NOT NOTICED':60} {took:4.1f} s", flush=True)
+
+    def notice(self, function, call, makes_the_call):
+        since = int(time.time() * 1000)
+        makes_the_call()
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            if function == "sweep":
+                self.deployment.functions.invoke(FunctionName=self.deployment.outputs[BUILT["sweep"]], Payload=b"{}")
+            for line in self.deployment.lines(function, since):
+                if said := what_it_says(line, call):
+                    return said
+            time.sleep(0.2)
+        return None
+
+
+def listed(statement):
+    actions = statement["Action"]
+    return [actions] if isinstance(actions, str) else actions
+
+
+def without(policy, action):
+    """The policy without an action, wherever it stands."""
+    kept = [{**one, "Action": [name for name in listed(one) if name != action]} for one in policy["Statement"]]
+    return {**policy, "Statement": [one for one in kept if one["Action"]]}
+
+
+def what_it_says(line, call):
+    """What a line says of a call that was denied, if it counts where an alarm looks."""
+    metric = next((name for name in ALARMS if line.get(name)), None)
+    if not metric:
+        return None
+    if metric == "DecisionsLost":
+        return f"{metric}" if call == "PutEvents" else None
+    if line.get("trouble", "").startswith(f"{call} "):
+        return f"{metric}: {line['trouble']}"
+    if line.get("outcome") == "denied" and call in ("RedriveExecution", "RetryStageExecution"):
+        return f"{metric}: {call}, {line['done']}, to be tried again"
+    return None
