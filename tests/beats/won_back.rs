@@ -17,7 +17,10 @@ fn a_ticket_that_stands_twice_in_one_batch_is_acted_on_once() {
         scene.next_breaks("swap", Break::Before);
         scene.as_one_owner(async |redrive| {
             let first = redrive.due(&ticket).await.unwrap();
-            assert_eq!((first.done, first.unsettled), (Done::Retried, true));
+            assert_eq!(
+                (first.done, first.unsettled.is_some()),
+                (Done::Retried, true)
+            );
             let second = redrive.due(&ticket).await.unwrap();
             assert_eq!(second.done, Done::Confirmed);
         });

@@ -223,7 +223,7 @@ mod tests {
             needs: Vec::new(),
             outcome: None,
             malformed: None,
-            unsettled: false,
+            unsettled: None,
         }
     }
 

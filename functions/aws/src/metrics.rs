@@ -146,6 +146,14 @@ pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u
         .chain(refused)
         .map(|metric| (metric, 1))
         .collect();
+    // A retry that was denied, and its settling too, is one line, and counts once.
+    values.extend(
+        record
+            .unsettled
+            .iter()
+            .flat_map(of_trouble)
+            .filter(|(metric, _)| Some(*metric) != refused),
+    );
     values.extend(
         took_ms
             .filter(|_| decided)
@@ -355,6 +363,28 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_that_could_not_be_written_down_counts_as_the_trouble_that_it_met() {
+        let unsettled = |outcome| Record {
+            done: Done::Retried,
+            outcome: Some(outcome),
+            unsettled: Some(Trouble::new(TroubleKind::Denied, "PutItem")),
+            ..observed()
+        };
+        let also = [
+            (Metric::Redriven, 1),
+            (Metric::Troubled, 1),
+            (Metric::Denied, 1),
+        ];
+        assert_eq!(of_record(&unsettled(Outcome::Accepted), None), also);
+        let once = [
+            (Metric::Redriven, 1),
+            (Metric::Denied, 1),
+            (Metric::Troubled, 1),
+        ];
+        assert_eq!(of_record(&unsettled(Outcome::Denied), None), once);
+    }
+
+    #[test]
     fn trouble_is_counted_with_what_it_is() {
         for (kind, also) in [
             (TroubleKind::Denied, Some(Metric::Denied)),
@@ -455,7 +485,7 @@ mod tests {
             outcome: Some(Outcome::Busy),
             state: Some(redrive_core::ledger::State::Queued),
             looked_up: vec![redrive_core::failure::Need::History],
-            unsettled: true,
+            unsettled: Some(Trouble::new(TroubleKind::Denied, "PutItem")),
             identity: Some(Identity::RedriveCount(0)),
             ..foretold(stage)
         };

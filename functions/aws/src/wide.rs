@@ -158,7 +158,7 @@ impl Wide<'_> {
     pub(crate) fn record(&self, record: &Record) {
         let wide = self.line_of_record(record);
         // What needs a person's eye stands out.
-        if record.malformed.is_some() || record.unsettled {
+        if record.malformed.is_some() || record.unsettled.is_some() {
             warn!(wide, "{}", record.done.as_str());
         } else {
             info!(wide, "{}", record.done.as_str());

@@ -425,7 +425,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             Ok(Written::Stored(_)) => {}
             Ok(Written::Claimed(claim)) => record.state = Some(claim.into_entry().state),
             Ok(Written::Lost(stored)) => record.state = stored.map(|entry| entry.state),
-            Err(_) => record.unsettled = true,
+            Err(trouble) => record.unsettled = Some(trouble),
         }
         Ok(record)
     }

@@ -14,6 +14,7 @@ use crate::event::{Irrelevant, Malformed};
 use crate::failure::{Identity, Need, Subject};
 use crate::ledger::{Entry, State};
 use crate::time::Time;
+use crate::trouble::Trouble;
 use crate::verdict::{Reason, Verdict};
 
 /// What became of one thing that was heard: the log line, the metric and the report.
@@ -62,9 +63,12 @@ pub struct Record {
         serialize_with = "text_if_any"
     )]
     pub malformed: Option<Malformed>,
-    /// What was done could not be written down. The sweep finds out.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    pub unsettled: bool,
+    /// Why what was done could not be written down. The sweep finds out.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "text_if_any"
+    )]
+    pub unsettled: Option<Trouble>,
 }
 
 fn text<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -152,7 +156,7 @@ impl Record {
             needs: Vec::new(),
             outcome: None,
             malformed: None,
-            unsettled: false,
+            unsettled: None,
         }
     }
 

@@ -42,7 +42,7 @@ const MOST_STEPS: u32 = 200_000;
 
 /// What a handling came to.
 pub(super) enum Ended {
-    Handled(Result<Record, Trouble>),
+    Handled(Result<Box<Record>, Trouble>),
     Swept(Result<Swept, Trouble>, Box<Result<Found, Trouble>>),
     /// A person cancelled, or could not.
     Person,
@@ -318,7 +318,7 @@ impl<'w> Run<'w> {
                 accounts: vec![cast::ACCOUNT.into()],
                 regions: vec![cast::REGION.into()],
             };
-            Ended::Handled(hand.redrive().event(&event, &bounds).await)
+            Ended::Handled(hand.redrive().event(&event, &bounds).await.map(Box::new))
         });
         let work = Work::Event {
             bytes,
@@ -332,7 +332,8 @@ impl<'w> Run<'w> {
         let hand = self.hand("message", None);
         let name = hand.owner.0.clone();
         let due = ticket.clone();
-        let future = Box::pin(async move { Ended::Handled(hand.redrive().due(&due).await) });
+        let future =
+            Box::pin(async move { Ended::Handled(hand.redrive().due(&due).await.map(Box::new)) });
         let received = self.world.now();
         let work = Work::Message {
             ticket,
