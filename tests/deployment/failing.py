@@ -120,11 +120,10 @@ class Execution:
     def until(self, status, seconds=30):
         wait_for(f"{status} of {self.key}", lambda: self.status() == status, seconds)
 
-    def waited(self):
-        """Seconds between a failure and the retry of it."""
+    def retried_at(self):
+        """When it was first redriven."""
         found = self.client.get_execution_history(executionArn=self.key)["events"]
-        at = {event["type"]: event["timestamp"] for event in reversed(found)}
-        return (at["ExecutionRedriven"] - at["ExecutionFailed"]).total_seconds()
+        return next(event["timestamp"].timestamp() for event in found if event["type"] == "ExecutionRedriven")
 
     def stop(self):
         self.client.stop_execution(executionArn=self.key, error="OperatorStop", cause="not tonight")
@@ -210,12 +209,9 @@ class Stage:
     def until(self, status, seconds=30):
         wait_for(f"{status} of {self.key}", lambda: self.status() == status, seconds)
 
-    def waited(self):
+    def retried_at(self):
         calls = self.deployment.server.record("RetryStageExecution")
-        retried = next(call["at"] / 1000 for call in calls if call["pipelineExecutionId"] == self.execution)
-        asked = {"pipelineName": self.pipeline, "filter": {"pipelineExecutionId": self.execution}}
-        runs = self.client.list_action_executions(**asked)["actionExecutionDetails"]
-        return retried - next(run["lastUpdateTime"].timestamp() for run in runs if run["status"] == "Failed")
+        return next(call["at"] / 1000 for call in calls if call["pipelineExecutionId"] == self.execution)
 
     def stop(self):
         self.client.stop_pipeline_execution(

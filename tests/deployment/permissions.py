@@ -188,6 +188,8 @@ def what_it_says(line, call):
         return f"{metric}" if call == "PutEvents" else None
     if line.get("trouble", "").startswith(f"{call} "):
         return f"{metric}: {line['trouble']}"
+    if line.get("unsettled", "").startswith(f"{call} "):
+        return f"{metric}: {line['done']}, unsettled, {line['unsettled'].split(':')[0]}"
     if line.get("outcome") == "denied" and call in ("RedriveExecution", "RetryStageExecution"):
         return f"{metric}: {call}, {line['done']}, to be tried again"
     return None

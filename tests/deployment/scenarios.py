@@ -94,12 +94,14 @@ class Scenarios:
     def waits(self, failing):
         """is retried once its delay is over, and no sooner"""
         subject = failing(1, "Late")
-        self.settled(subject, "queued")
+        queued = self.settled(subject, "queued")
+        check(queued["due"] - queued["updated"] == DELAY * 1000, f"it waits {queued['due'] - queued['updated']} ms")
         check(subject.retries() == 0, "it was retried while it waited")
         entry = self.settled(subject, "recovered")
         check(entry["retries"] == subject.retries() == 1, f"it was retried {subject.retries()} times")
-        # No longer than a busy machine takes to come round to it.
-        check(DELAY <= subject.waited() < DELAY + 30, f"it waited {subject.waited():.1f} s, not {DELAY}")
+        late = subject.retried_at() - queued["due"] / 1000
+        # The clocks of a queue and of a function differ by a little; a busy machine takes a while.
+        check(-1 < late < 30, f"it was retried {late:.1f} s after it was due")
         due = self.told(subject, "due", done="retried")
         check(len(due) == 1, f"due did it {len(due)} times")
 
