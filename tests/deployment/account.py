@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ministack import app
 from ministack.core import iam_actions, router
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, now_iso
+from ministack.core.responses import error_response_json, get_account_id, json_response, now_iso
 from ministack.services import eventbridge, lambda_svc
 from ministack.services import stepfunctions as states
 from ministack.services.cloudformation import provisioners

@@ -60,13 +60,14 @@ ALLOWED = {
 
 
 class Machines:
-    """The state machines, and the queue on which everything is heard that they announce."""
+    """The state machines, with the function that their tasks invoke."""
 
     def __init__(self, deployment):
         self.deployment, self.client = deployment, deployment.stepfunctions
-        self.arns = {name: self.create(name, definition) for name, definition in self.prepare()}
+        self._prepare()
+        self.arns = {name: self.create(name, definition) for name, definition in MACHINES.items()}
 
-    def prepare(self):
+    def _prepare(self):
         iam, table = self.deployment.iam, {"TableName": "runs", "BillingMode": "PAY_PER_REQUEST"}
         self.role = iam.create_role(RoleName="work", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
         iam.put_role_policy(RoleName="work", PolicyName="work", PolicyDocument=json.dumps(ALLOWED))
@@ -85,7 +86,6 @@ class Machines:
             Code={"ZipFile": packed.getvalue()},
             Timeout=20,
         )
-        return MACHINES.items()
 
     def create(self, name, definition):
         made = self.client.create_state_machine(name=name, definition=json.dumps(definition), roleArn=self.role)
@@ -101,7 +101,7 @@ class Machines:
 class Execution:
     """One execution, by its ARN."""
 
-    function, because = "stepfunctions", "fail_state"
+    function = "stepfunctions"
 
     def __init__(self, deployment, arn):
         self.deployment, self.client, self.key = deployment, deployment.stepfunctions, arn
@@ -187,7 +187,7 @@ class Pipelines:
 class Stage:
     """The stage Build in one execution of a pipeline."""
 
-    function, because = "codepipeline", "approval"
+    function = "codepipeline"
 
     def __init__(self, deployment, pipeline, execution):
         self.deployment, self.client = deployment, deployment.codepipeline

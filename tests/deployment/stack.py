@@ -1,6 +1,5 @@
 """The stack, deployed: an account and `redrive serve` running, and what the SAM CLI makes of template.yaml there."""
 
-import ctypes
 import json
 import os
 import shutil
