@@ -102,7 +102,8 @@ class Scenarios:
         late = subject.retried_at() - queued["due"] / 1000
         # The clocks of a queue and of a function differ by a little; a busy machine takes a while.
         check(-1 < late < 30, f"it was retried {late:.1f} s after it was due")
-        due = self.told(subject, "due", done="retried")
+        # A line is in the log once its invocation has ended.
+        due = wait_for("line of due", lambda: self.told(subject, "due", done="retried"))
         check(len(due) == 1, f"due did it {len(due)} times")
 
     def is_told_again(self, failing):
@@ -132,9 +133,10 @@ class Scenarios:
         subject = failing(1, name="unheard")
         entry = self.settled(subject, "retried", seconds=90)
         check((entry["retries"], subject.retries()) == (1, 1), f"it was retried {subject.retries()} times")
-        check(not self.told(subject, subject.function), "an event told of it after all")
         wait_for("success", lambda: subject.status().upper() == "SUCCEEDED")
-        check(len(self.told(subject, "sweep", done="retried")) == 1, "the sweep does not say so")
+        found = wait_for("line of the sweep", lambda: self.told(subject, "sweep", done="retried"))
+        check(len(found) == 1, f"the sweep did it {len(found)} times")
+        check(not self.told(subject, subject.function), "an event told of it after all")
 
     def is_stopped(self, failing):
         """a person ends it, at first or once it was retried: that is not undone"""
