@@ -149,6 +149,7 @@ pub(crate) fn standing(
         None
     }
     .unwrap_or_else(by_runs);
+    let failed = || latest.iter().filter(|run| run.status == "Failed");
     Some(StageStanding {
         status,
         rollback: owns && state.rollback == Some(true),
@@ -166,16 +167,10 @@ pub(crate) fn standing(
             .collect(),
         retried,
         retries_itself: declaration.retry_themselves.contains(stage) && !retried_itself,
-        failed: latest
-            .iter()
-            .filter(|run| run.status == "Failed")
+        failed: failed()
             .map(|run| FailedAction { summary: said(&run.action), ..run.action.clone() })
             .collect(),
-        failed_at: latest
-            .iter()
-            .filter(|run| run.status == "Failed")
-            .filter_map(|run| run.updated)
-            .max(),
+        failed_at: failed().filter_map(|run| run.updated).max(),
     })
 }
 

@@ -14,7 +14,7 @@ use redrive_core::policy::Document;
 
 use super::START;
 use super::cast::{self, Actor, Role};
-use super::run::{Half, Run, TICK};
+use super::run::{Part, Run, TICK};
 use super::weather::Weather;
 use super::world::{Deployed, Next, World, name};
 
@@ -260,16 +260,16 @@ impl Run<'_> {
             Act::Events(times) => self.event(times),
             Act::EventAndSearch => {
                 self.event(1);
-                self.half(Half::Search);
+                self.sweep(Part::Search);
             }
             Act::Messages(times) => self.message(times, Duration::ZERO),
             Act::Sweeps(times) => {
                 self.later();
-                (0..times).for_each(|_| self.half(Half::Sweep));
+                (0..times).for_each(|_| self.sweep(Part::Sweep));
             }
             Act::SweepAndMessage => {
                 self.message(1, Duration::from_secs(20 * 60));
-                self.half(Half::Sweep);
+                self.sweep(Part::Sweep);
             }
         }
     }

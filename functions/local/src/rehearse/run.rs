@@ -64,9 +64,10 @@ pub(super) enum Work {
     Person,
 }
 
-/// The halves of a tick.
+/// What of a tick is done.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Half {
+pub(super) enum Part {
+    Whole,
     Sweep,
     Search,
 }
@@ -343,27 +344,19 @@ impl<'w> Run<'w> {
         self.start(future, name, work, Duration::from_secs(90));
     }
 
-    pub(super) fn sweep(&mut self) {
+    /// A tick of the sweep, or one half of it by itself.
+    pub(super) fn sweep(&mut self, part: Part) {
         let hand = self.hand("sweep", None);
         let name = hand.owner.0.clone();
         let future = Box::pin(async move {
             let until = hand.now().plus(Duration::from_secs(45));
-            let swept = hand.redrive().sweep(100, until).await;
-            let found = search(&hand, until).await;
-            Ended::Swept(swept, Box::new(found))
-        });
-        self.start(future, name, Work::Sweep, Duration::from_secs(90));
-    }
-
-    /// One half of a tick, by itself.
-    pub(super) fn half(&mut self, half: Half) {
-        let hand = self.hand("sweep", None);
-        let name = hand.owner.0.clone();
-        let future = Box::pin(async move {
-            let until = hand.now().plus(Duration::from_secs(45));
-            let (swept, found) = match half {
-                Half::Sweep => (hand.redrive().sweep(100, until).await, Ok(Found::default())),
-                Half::Search => (Ok(Swept::default()), search(&hand, until).await),
+            let swept = match part {
+                Part::Search => Ok(Swept::default()),
+                Part::Whole | Part::Sweep => hand.redrive().sweep(100, until).await,
+            };
+            let found = match part {
+                Part::Sweep => Ok(Found::default()),
+                Part::Whole | Part::Search => search(&hand, until).await,
             };
             Ended::Swept(swept, Box::new(found))
         });
@@ -581,7 +574,7 @@ impl<'w> Run<'w> {
         if !world.comes(Class::TickLost) {
             let ticks = 1 + u32::from(world.comes(Class::TickDoubled));
             for _ in 0..ticks {
-                self.sweep();
+                self.sweep(Part::Whole);
             }
         }
         if let Some(healed) = self.healed {
