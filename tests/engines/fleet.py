@@ -189,7 +189,11 @@ class Fleet:
         return True
 
     def _delete(self, message):
-        self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        try:
+            self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        except self.sqs.exceptions.ReceiptHandleIsInvalid:
+            # It took longer than it was hidden, and has gone to the dead-letter queue. SQS says nothing to that; moto does.
+            self.counts["messages deleted too late"] += 1
 
     def _tick(self, process):
         answer = process.invoke({})
