@@ -99,7 +99,11 @@ pub fn rehearse(seed: u64, faults: Option<&[Class]>, traced: bool) -> Rehearsed 
             };
         }
     };
-    let world = World::new(START, weather, actors, deployed.clone(), traced);
+    let first = Deployed {
+        mode: weather.first_mode(),
+        ..deployed.clone()
+    };
+    let world = World::new(START, weather, actors, first, traced);
     let mut run = Run::new(&world, deployed);
     run.begin();
     run.play();

@@ -18,7 +18,19 @@ impl World {
     /// People, TTL and deployments have their chance. Answers the entry whose retry a person wants cancelled.
     pub(super) fn life(&self) -> Option<Subject> {
         if self.comes(Class::PersonRetries) {
-            self.person(|actor, now| self.retries(&actor.subject, now));
+            // What a person stopped a person may start again, as often as what failed.
+            let stopped = self.coin()
+                && self.person(|actor, now| {
+                    let truth = self.truth(&actor.subject)?;
+                    let stopped = matches!(truth.word, "ABORTED" | "Stopped");
+                    stopped.then(|| self.retries(&actor.subject, now)).flatten()
+                });
+            if !stopped {
+                self.person(|actor, now| {
+                    let failed = self.truth(&actor.subject)?.failed.is_some();
+                    failed.then(|| self.retries(&actor.subject, now)).flatten()
+                });
+            }
         }
         if self.comes(Class::PersonStops) {
             self.person(|actor, now| self.stops(&actor.subject, now));
@@ -74,8 +86,9 @@ impl World {
         None
     }
 
-    /// Lets a person do something to the first of the actors, from a random one on, to whom it can be done.
-    fn person(&self, act: impl Fn(&Actor, u64) -> Option<&'static str>) {
+    /// Lets a person do something to the first of the actors, from a random one on, to whom it can be done. Answers
+    /// whether there was one.
+    fn person(&self, act: impl Fn(&Actor, u64) -> Option<&'static str>) -> bool {
         let first = self.weather.borrow_mut().one_of(self.actors.len());
         let now = self.now().as_millis();
         let (later, earlier) = self.actors.split_at(first);
@@ -85,17 +98,13 @@ impl World {
                 self.promises
                     .borrow_mut()
                     .person(self.now(), actor.subject.key());
-                return;
+                return true;
             }
         }
+        false
     }
 
     fn retries(&self, subject: &Subject, now: u64) -> Option<&'static str> {
-        let truth = self.truth(subject)?;
-        // What a person stopped a person may start again.
-        if truth.failed.is_none() && !matches!(truth.word, "ABORTED" | "Stopped") {
-            return None;
-        }
         let mut region = self.region.borrow_mut();
         let done = match subject {
             Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
+use redrive_core::handle::Mode;
 
 /// Declares the classes of faults, each with its name, how likely it is whenever it is possible, and in words.
 macro_rules! classes {
@@ -122,6 +123,16 @@ impl Weather {
             *self.came.entry(class).or_default() += 1;
         }
         comes
+    }
+
+    /// The mode that is deployed first. Where modes change, it may be the one that everybody starts with: so much
+    /// is observed for long.
+    pub(super) fn first_mode(&mut self) -> Mode {
+        if self.on.contains(&Class::ModeChanged) && self.coin() {
+            Mode::Observe
+        } else {
+            Mode::Act
+        }
     }
 
     /// Throws a coin.
