@@ -203,6 +203,7 @@ fn judged(key: &str, identity: Identity, seconds: u64, delay_seconds: u32) -> Ju
             delay_seconds,
             retry_mode: RetryMode::FailedActions,
         },
+        slot: std::time::Duration::ZERO,
         observed: false,
     }
 }

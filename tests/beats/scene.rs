@@ -9,6 +9,7 @@ use redrive_core::failure::Subject;
 use redrive_core::find::{Found, Search};
 use redrive_core::handle::{Mode, Queue, Record, Redrive};
 use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, Pen, State, Terms, Ticket};
+use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
@@ -53,6 +54,7 @@ pub(crate) struct Scene {
     pub(crate) subject: Subject,
     /// When a tick of the sweep runs out of time.
     pub(crate) sweep_until: Cell<Time>,
+    pub(crate) pace: Pace,
     owners: Cell<u32>,
 }
 
@@ -69,6 +71,7 @@ impl Scene {
             terms: Terms::default(),
             subject,
             sweep_until: Cell::new(Time::END),
+            pace: Pace::default(),
             owners: Cell::new(0),
         }
     }
@@ -206,6 +209,7 @@ impl Scene {
             document: &document,
             mode: self.mode.get(),
             terms: &terms,
+            pace: &self.pace,
             owner: &owner,
         };
         f(&redrive).await

@@ -6,11 +6,13 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use redrive_core::calls::Call;
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
 use redrive_core::handle::{Outcome, Queue, Standing, Target};
 use redrive_core::ledger::{
     Claim, Entry, Ledger, Opening, Pen, Position, State, Step, Swap, Take, Ticket, next,
 };
+use redrive_core::pace::Micros;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_local::desk::Desk;
@@ -199,6 +201,11 @@ impl Ledger for World {
     async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
         self.wire("keep", async || self.desk.ledger.keep(position).await)
             .await
+    }
+
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+        let reserve = async || self.desk.ledger.reserve(call, from, span).await;
+        self.wire("reserve", reserve).await
     }
 }
 

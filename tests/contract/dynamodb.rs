@@ -119,6 +119,7 @@ fn judgement(subject: Subject, count: u32, delay_seconds: u32) -> Judgement {
             delay_seconds,
             retry_mode: RetryMode::FailedActions,
         },
+        slot: std::time::Duration::ZERO,
         observed: false,
     }
 }

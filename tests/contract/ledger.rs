@@ -7,11 +7,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use redrive_core::calls::Call;
 use redrive_core::failure::{ExecutionStatus, Identity, Subject};
 use redrive_core::ledger::{
     Cancelled, Claim, Entry, Judgement, Ledger, List, Owner, Pen, Position, Round, State, Swap,
     Take, Targets, Terms, Ticket, Turn, Written, keep, take, write,
 };
+use redrive_core::pace::Micros;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
@@ -68,6 +70,7 @@ fn judgement(subject: Subject, identity: Identity, verdict: Verdict) -> Judgemen
         failed_at: NOW,
         retried_before: 0,
         verdict,
+        slot: std::time::Duration::ZERO,
         observed: false,
     }
 }
@@ -669,6 +672,11 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
     async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
         let _ = self.0.keep(position).await?;
         self.0.keep(position).await
+    }
+
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+        let _ = self.0.reserve(call, from, span).await?;
+        self.0.reserve(call, from, span).await
     }
 }
 

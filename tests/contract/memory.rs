@@ -42,6 +42,7 @@ fn fifty_threads_that_claim_at_once_give_one_winner() {
                 failed_at: Time::from_millis(0),
                 retried_before: 0,
                 verdict: Verdict::bare(Decision::Retry, Reason::Matched),
+                slot: std::time::Duration::ZERO,
                 observed: false,
             },
             pen,

@@ -165,6 +165,7 @@ pub(crate) fn judged_by_cause(policy: &str, causes: &[String], expected: &[bool]
                     delay_seconds: 0,
                     ..verdict.clone()
                 },
+                slot: std::time::Duration::ZERO,
                 observed: false,
             };
             let next = match &entry {

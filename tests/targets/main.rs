@@ -25,6 +25,7 @@ use redrive_core::event::Bounds;
 use redrive_core::failure::Subject;
 use redrive_core::handle::{Clock, Done, Mode, Outcome, Queue, Record, Redrive};
 use redrive_core::ledger::{Entry, Ledger, Owner, State, Terms, Ticket, Written, write};
+use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
 use redrive_core::reads::Learned;
 use redrive_core::time::Time;
@@ -187,6 +188,7 @@ impl Scene {
             document: &self.document,
             mode: Mode::Act,
             terms: &Terms::default(),
+            pace: &Pace::default(),
             owner: &Owner(format!("handling-{}", self.handled.get())),
         };
         redrive

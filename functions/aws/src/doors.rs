@@ -12,6 +12,7 @@ use redrive_core::find::Search;
 use redrive_core::foretell::Foretell;
 use redrive_core::handle::{Clock, Mode, Record, Redrive};
 use redrive_core::ledger::{Owner, Pen, Terms, Ticket};
+use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
 use redrive_core::reads::Learned;
 use redrive_core::time::Time;
@@ -181,6 +182,7 @@ struct World<'s> {
     bus: Option<Bus>,
     stack: String,
     terms: Terms,
+    pace: Pace,
     calls: Calls,
     owners: Owners,
 }
@@ -212,7 +214,11 @@ impl<'s> World<'s> {
                 .bus
                 .map(|name| Bus::new(environment.eventbridge(), name)),
             stack: account.stack,
-            terms: Terms::default(),
+            terms: Terms {
+                quotas: account.quotas,
+                ..Terms::default()
+            },
+            pace: Pace::default(),
             calls,
             owners: Owners::new(),
         })
@@ -230,6 +236,7 @@ impl<'s> World<'s> {
             document: self.document,
             mode: self.mode,
             terms: &self.terms,
+            pace: &self.pace,
             owner,
         }
     }

@@ -1,5 +1,5 @@
-//! The ledger on DynamoDB: one table, one item a subject, every write conditional; and one item that says how far
-//! the search for what was never announced has come.
+//! The ledger on DynamoDB: one table, one item a subject, every write conditional; one item that says how far the
+//! search for what was never announced has come; and one for each call that is paced, with the end of its slots.
 //!
 //! An entry's item is the entry, each field an attribute of its own, and three attributes for DynamoDB itself:
 //! `pk`, `ttl`, and, while the entry has a `wake`, `waiting`, which puts it into the index `due`.
@@ -23,8 +23,10 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure as OnRefusal,
 };
+use redrive_core::calls::Call;
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{EARLY, Entry, Lease, Ledger, Pen, Position, State, Swap, Take, Ticket};
+use redrive_core::pace::Micros;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use serde::de::DeserializeOwned;
@@ -39,6 +41,9 @@ const YES: &str = "yes";
 
 /// So many pages of the due index are read in a tick at the most.
 const MOST_PAGES: usize = 10;
+
+/// So often slots are asked for anew that somebody else reserved meanwhile.
+const MOST_TRIES: usize = 5;
 
 /// The key of the position. No subject has it: each of theirs is an ARN.
 const POSITION: &str = "position";
@@ -272,9 +277,64 @@ impl Ledger for DynamoDb {
             revision => self.put(position_item(position)?, revision).await,
         }
     }
+
+    /// In a storm slots lie ahead, and one write reserves more; only where nobody asked for long it takes two.
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+        let on = ("#ends >= :from", "SET #ends = #ends + :by", span);
+        let anew = (
+            "attribute_not_exists(#ends) OR #ends < :from",
+            "SET #ends = :by",
+            Micros(from.0.saturating_add(span.0)),
+        );
+        for (condition, update, by) in [on, anew].into_iter().cycle().take(2 * MOST_TRIES) {
+            if let Some(ends) = self.extend(call, condition, update, from, by).await? {
+                return Ok(Micros(ends.0.saturating_sub(span.0)));
+            }
+        }
+        Err(Trouble::new(
+            TroubleKind::Unreachable,
+            "UpdateItem (the slots changed at every try)",
+        ))
+    }
 }
 
 impl DynamoDb {
+    /// Moves the end of what is reserved of a call's time, and answers where it lies then. None: the condition, which
+    /// compares it with `from`, does not hold.
+    async fn extend(
+        &self,
+        call: Call,
+        condition: &str,
+        update: &str,
+        from: Micros,
+        by: Micros,
+    ) -> Result<Option<Micros>, Trouble> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(KEY, text(&format!("slots#{}", call.as_str())))
+            .condition_expression(condition)
+            .update_expression(update)
+            .expression_attribute_names("#ends", "ends")
+            .expression_attribute_values(":from", number(from.0))
+            .expression_attribute_values(":by", number(by.0))
+            .return_values(ReturnValue::UpdatedNew)
+            .send()
+            .await;
+        match sent {
+            Ok(answer) => answer
+                .attributes
+                .and_then(|item| item.get("ends")?.as_n().ok()?.parse().ok())
+                .map(|ends| Some(Micros(ends)))
+                .ok_or_else(|| Trouble::new(TroubleKind::Bug, "UpdateItem (no end of the slots)")),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(trouble::of("UpdateItem", &self.table, &error)),
+            },
+        }
+    }
+
     /// A page of the due index, and where the next one begins.
     async fn page(
         &self,
@@ -378,6 +438,7 @@ mod tests {
                 delay_seconds: 900,
                 retry_mode: RetryMode::FailedActions,
             },
+            slot: std::time::Duration::ZERO,
             observed: false,
         }
     }

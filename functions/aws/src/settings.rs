@@ -10,6 +10,8 @@
 //! | `REDRIVE_SINCE` | of `sweep`: nothing that failed before is looked for, as in `2026-11-20T00:00:00Z`; by default the moment of its first tick |
 //! | `REDRIVE_STATE_MACHINES` | of `sweep`: the names of the state machines that its role may list, in which `*` stands for anything; `*` by default |
 //! | `REDRIVE_PIPELINES` | of `sweep`: the same of pipelines |
+//! | `REDRIVE_EXECUTION_QUOTA` | what AWS allows of RedriveExecution, the bucket's size and its refill a second; `800/150` by default, `0` paces nothing |
+//! | `REDRIVE_STAGE_QUOTA` | the same of RetryStageExecution, of which AWS publishes none; nothing is paced by default |
 //! | `REDRIVE_STACK` | the dimension by which the metrics of this deployment are told from those of another; `redrive` by default |
 //! | `REDRIVE_BUS` | the event bus on which each decision is put; by default on none |
 //! | `AWS_REGION` | the region whose events are heard; Lambda sets it |
@@ -23,6 +25,7 @@ use std::path::Path;
 use redrive_core::event::Bounds;
 use redrive_core::find::Search;
 use redrive_core::handle::Mode;
+use redrive_core::pace::{NoQuota, Quota, Quotas};
 use redrive_core::policy::{Document, Glob};
 use redrive_core::time::Time;
 
@@ -51,6 +54,8 @@ pub struct InAccount {
     pub bounds: Bounds,
     /// Whose targets are listed.
     pub place: Place,
+    /// How many retries AWS takes.
+    pub quotas: Quotas,
     /// What is looked for there.
     pub search: Search,
     /// What the metrics are told apart by.
@@ -116,6 +121,7 @@ impl Settings {
                 account: required("REDRIVE_ACCOUNT", "name the account whose events are heard"),
                 region: required("AWS_REGION", "name the region whose events are heard"),
             },
+            quotas: Quotas::default(),
             search: Search::default(),
             stack: variable("REDRIVE_STACK").unwrap_or_else(|| "redrive".to_owned()),
             bus: variable("REDRIVE_BUS"),
@@ -132,27 +138,39 @@ impl Settings {
             .map(|text| since(&text))
             .transpose()
             .map_err(|problem| wrong.push(problem));
+        let mut quota = |name: &str, default| {
+            quota(name, variable(name).as_deref(), default).map_err(|problem| wrong.push(problem))
+        };
+        let default = Quotas::default();
+        let executions = quota("REDRIVE_EXECUTION_QUOTA", default.redrive_execution);
+        let stages = quota("REDRIVE_STAGE_QUOTA", default.retry_stage_execution);
         let names = |name| Glob::new(variable(name).as_deref().unwrap_or("*"), false);
         let path = variable("REDRIVE_POLICY").unwrap_or_else(|| POLICY.to_owned());
         let document = policy(&path, file).map_err(|problem| wrong.push(problem));
-        match (mode, since, document) {
-            (Ok(mode), Ok(since), Ok(document)) if wrong.is_empty() => Ok(Self {
-                document,
-                account: account.map(|account| InAccount {
-                    mode,
-                    bounds: Bounds {
-                        accounts: vec![account.place.account.clone()],
-                        regions: vec![account.place.region.clone()],
-                    },
-                    search: Search {
-                        since,
-                        machines: names("REDRIVE_STATE_MACHINES"),
-                        pipelines: names("REDRIVE_PIPELINES"),
-                        ..account.search
-                    },
-                    ..account
-                }),
-            }),
+        match (mode, since, executions, stages, document) {
+            (Ok(mode), Ok(since), Ok(executions), Ok(stages), Ok(document)) if wrong.is_empty() => {
+                Ok(Self {
+                    document,
+                    account: account.map(|account| InAccount {
+                        mode,
+                        bounds: Bounds {
+                            accounts: vec![account.place.account.clone()],
+                            regions: vec![account.place.region.clone()],
+                        },
+                        quotas: Quotas {
+                            redrive_execution: executions,
+                            retry_stage_execution: stages,
+                        },
+                        search: Search {
+                            since,
+                            machines: names("REDRIVE_STATE_MACHINES"),
+                            pipelines: names("REDRIVE_PIPELINES"),
+                            ..account.search
+                        },
+                        ..account
+                    }),
+                })
+            }
             _ => Err(Misconfigured(wrong)),
         }
     }
@@ -172,6 +190,19 @@ fn mode(word: Option<&str>) -> Result<Mode, String> {
         Some(other) => Err(format!(
             "REDRIVE_MODE is {other:?}: it may be observe, act or off"
         )),
+    }
+}
+
+fn quota(name: &str, text: Option<&str>, default: Option<Quota>) -> Result<Option<Quota>, String> {
+    match text {
+        None => Ok(default),
+        Some("0") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|NoQuota| {
+            format!(
+                "{name} is {text:?}: it may be a bucket's size and its refill a second, as in 800/150, or 0, and \
+                 then nothing is paced"
+            )
+        }),
     }
 }
 

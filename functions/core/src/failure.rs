@@ -185,6 +185,8 @@ pub struct StageStanding {
     /// Whether runs of its actions are listed: they may be late, or no longer there, and an entry condition fails a
     /// stage without any.
     pub listed: bool,
+    /// Retries were counted whose runs are not listed: what failed last may be among those.
+    pub runs_behind: bool,
     /// The action executions in which they do.
     pub running: BTreeSet<String>,
     /// How often the stage was retried in this execution, by whomever: what `retryStageMetadata` says.

@@ -80,6 +80,7 @@ impl<'p> Foretell<'p> {
                 failed_at: failure.at,
                 retried_before: failure.retried_before().unwrap_or_default(),
                 verdict,
+                slot: core::time::Duration::ZERO,
                 observed: true,
             };
             let entry = match stored {

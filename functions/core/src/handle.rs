@@ -9,15 +9,17 @@ use core::time::Duration;
 
 use serde::Serialize;
 
+use crate::calls::Call;
 pub use crate::calls::Outcome;
 use crate::decide::{Answer, Spent, decide, still_allows};
 use crate::diagnosis;
 use crate::event::{Bounds, Heard, Sequel, SequelKind, hear};
 pub use crate::failure::Standing;
-use crate::failure::{Fact, Failure, Identity, Need, Service, What};
+use crate::failure::{Fact, Failure, Field, Identity, Need, Service, What};
 use crate::ledger::{
     self, Claim, Entry, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket, Written,
 };
+use crate::pace::Pace;
 use crate::policy::Document;
 pub use crate::record::{Done, Record};
 use crate::time::Time;
@@ -86,6 +88,8 @@ pub struct Redrive<'w, L, T, Q, C> {
     pub mode: Mode,
     /// How long things take and last.
     pub terms: &'w Terms,
+    /// The pace of this process.
+    pub pace: &'w Pace,
     /// This handling, of this event, message or tick.
     pub owner: &'w Owner,
 }
@@ -167,7 +171,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     fact => failure.learn(fact),
                 }
             };
-            if self.may_read_late(&failure, verdict.because) {
+            if self.may_read_late(&failure, verdict.because)
+                || self.may_be_overtaken(&failure, stored.as_ref())
+            {
                 return self.not_shown_yet(&failure, record).await;
             }
             record.because = verdict.because;
@@ -185,13 +191,18 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 return Ok(record.seen_before(entry, done));
             }
 
-            // Claim.
+            // Claim, for when there is a slot.
+            let retries = verdict.decision == Decision::Retry && self.mode == Mode::Act;
+            if retries && record.slot.is_none() {
+                record.slot = self.slot(&failure).await?;
+            }
             let judgement = Judgement {
                 subject: failure.subject.clone(),
                 identity,
                 failed_at: failure.at,
                 retried_before: failure.retried_before().unwrap_or_default(),
                 verdict,
+                slot: record.slot.unwrap_or_default(),
                 observed: self.mode == Mode::Observe,
             };
             let entry = match &stored {
@@ -243,15 +254,43 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         }
     }
 
+    /// How long the retry of a failure waits for its slot, if it is paced.
+    async fn slot(&self, failure: &Failure) -> Result<Option<Duration>, Trouble> {
+        let call = Call::of(failure.subject.service());
+        match self.terms.quotas.of(call) {
+            None => Ok(None),
+            Some(quota) => {
+                let now = self.clock.now();
+                self.pace
+                    .wait(self.ledger, call, quota, now)
+                    .await
+                    .map(Some)
+            }
+        }
+    }
+
     /// Whether a stage's FAILED event is so young that the stage may be read as it was before: CodePipeline's
-    /// answers may lag behind its events.
+    /// answers may lag behind its events, and one of them behind the other.
     fn may_read_late(&self, failure: &Failure, because: Reason) -> bool {
         let What::Stage(stage) = &failure.what else {
             return false;
         };
+        let behind = matches!(&stage.standing, Field::Known(standing) if standing.runs_behind);
         stage.announced.is_none()
-            && matches!(because, Reason::Running | Reason::ActionsInProgress)
+            && (behind || matches!(because, Reason::Running | Reason::ActionsInProgress))
             && self.clock.now().since(failure.at) < self.terms.reads_settle
+    }
+
+    /// Whether an execution's failure may be of before the last retry, which a person's had made one of a later
+    /// failure than it was meant for: the execution was read, and so shortly after that it may be shown as it was.
+    fn may_be_overtaken(&self, failure: &Failure, stored: Option<&Entry>) -> bool {
+        let execution = failure.subject.service() == Service::StepFunctions;
+        let entry = stored.filter(|_| execution);
+        entry.is_some_and(|entry| {
+            (entry.state.is_claim() || entry.state == State::Retried)
+                && entry.updated > failure.at
+                && self.clock.now().since(entry.updated) < self.terms.reads_settle
+        })
     }
 
     /// What was announced is not shown: either the subject has moved on since, and the ledger knows the
@@ -388,6 +427,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         }
         let outcome = self.target.act(&claim).await;
         record.outcome = Some(outcome);
+        if outcome == Outcome::Busy {
+            let call = Call::of(claim.entry().subject.service());
+            self.pace.throttled(call, self.clock.now());
+        }
         let pen = self.pen();
         let entry = claim.entry();
         let settled = match outcome {

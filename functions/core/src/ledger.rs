@@ -19,8 +19,10 @@ pub use self::entries::Entries;
 pub use self::entry::{Attempt, Busy, Cancelled, EARLY, Entry, Judgement, Lease, Pen, Relation};
 pub use self::position::{List, Position, Round, Targets, Turn};
 pub use self::state::{Illegal, Opening, State, Step, next};
+use crate::calls::Call;
 use crate::digest;
 use crate::failure::{Identity, Subject};
+use crate::pace::{Micros, Quotas};
 use crate::time::Time;
 use crate::trouble::Trouble;
 
@@ -59,6 +61,8 @@ pub struct Terms {
     pub redrivable: Duration,
     /// How long an entry is kept after its last write: longer than AWS redrives.
     pub keep: Duration,
+    /// How many retries AWS takes.
+    pub quotas: Quotas,
 }
 
 impl Default for Terms {
@@ -74,6 +78,7 @@ impl Default for Terms {
             give_up_busy: Duration::from_secs(24 * 60 * 60),
             redrivable: Duration::from_secs(14 * 24 * 60 * 60),
             keep: Duration::from_secs(30 * 24 * 60 * 60),
+            quotas: Quotas::default(),
         }
     }
 }
@@ -184,6 +189,10 @@ pub trait Ledger {
     /// Stores `position` if the stored revision is the one before `position.revision`, or if nothing is stored
     /// and that is 1. Otherwise answers what is stored.
     async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble>;
+
+    /// Reserves `span` of a call's time, for as many slots as lie in it, and answers when it begins: where the last
+    /// reservation of anybody ends, but not before `from`.
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble>;
 }
 
 /// What a write came to.

@@ -91,6 +91,7 @@ pub mod foretell;
 pub mod handle;
 pub mod history;
 pub mod ledger;
+pub mod pace;
 pub mod pipeline;
 pub mod policy;
 pub mod reads;

@@ -160,6 +160,7 @@ pub(crate) fn standing(
         }),
         in_progress,
         listed: !runs.is_empty(),
+        runs_behind: runs.len().saturating_sub(latest.len()) < usize::try_from(retried).unwrap_or(usize::MAX),
         running: latest
             .iter()
             .filter(|run| run.status == "InProgress")

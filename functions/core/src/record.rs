@@ -5,6 +5,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use serde::Serialize;
 
@@ -54,6 +55,13 @@ pub struct Record {
     /// What was foretold without being looked up, and hangs on it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
+    /// How long the retry waits for its slot, in milliseconds, if it waits for one.
+    #[serde(
+        rename = "slot_wait_ms",
+        skip_serializing_if = "no_wait",
+        serialize_with = "millis"
+    )]
+    pub slot: Option<Duration>,
     /// What AWS said to the retry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -73,6 +81,15 @@ pub struct Record {
 
 fn text<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+/// Whether there is no wait to tell of.
+fn no_wait(wait: &Option<Duration>) -> bool {
+    wait.is_none_or(|wait| wait.is_zero())
+}
+
+fn millis<S: serde::Serializer>(wait: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u128(wait.unwrap_or_default().as_millis())
 }
 
 fn text_if_any<S: serde::Serializer>(
@@ -154,6 +171,7 @@ impl Record {
             diagnosis: Vec::new(),
             looked_up: Vec::new(),
             needs: Vec::new(),
+            slot: None,
             outcome: None,
             malformed: None,
             unsettled: None,

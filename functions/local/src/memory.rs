@@ -2,8 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use redrive_core::calls::Call;
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{Entries, Entry, Ledger, Pen, Position, Swap, Take, Ticket};
+use redrive_core::pace::Micros;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 
@@ -49,6 +51,10 @@ impl Ledger for Memory {
 
     async fn position(&self) -> Result<Option<Position>, Trouble> {
         Ok(self.lock().position().cloned())
+    }
+
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+        Ok(self.lock().reserve(call, from, span))
     }
 
     async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {

@@ -35,6 +35,7 @@ fn stage(summaries: [(&str, &str); 2]) -> Failure {
                 structure_changed: false,
                 in_progress: 0,
                 listed: true,
+                runs_behind: false,
                 failed_at: None,
                 running: Default::default(),
                 retried: 0,

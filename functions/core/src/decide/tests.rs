@@ -71,6 +71,7 @@ fn standing() -> StageStanding {
         structure_changed: false,
         in_progress: 0,
         listed: true,
+        runs_behind: false,
         failed_at: None,
         running: BTreeSet::new(),
         retried: 0,
@@ -161,6 +162,7 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
             delay_seconds: 0,
             retry_mode: RetryMode::FailedActions,
         },
+        slot: core::time::Duration::ZERO,
         observed: false,
     };
     let mut entry = Entry::open(judgement(0), pen).accept(pen).unwrap();
@@ -879,6 +881,7 @@ fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
         failed_at: failure.at,
         retried_before: 0,
         verdict: verdict(&document, failure, spent),
+        slot: core::time::Duration::ZERO,
         observed: false,
     };
     let queued = Entry::open(judgement(&first, Spent::Unread), pen);

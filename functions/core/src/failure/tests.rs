@@ -63,6 +63,7 @@ fn standing() -> StageStanding {
         structure_changed: false,
         in_progress: 0,
         listed: true,
+        runs_behind: false,
         failed_at: None,
         running: BTreeSet::new(),
         retried: 0,
@@ -313,6 +314,7 @@ fn a_stage_none_of_whose_runs_is_listed_says_nothing_of_a_failure() {
         assert!(matches!(moved, Some(Standing::Moved(_))), "{moved:?}");
         let unlisted = StageStanding {
             listed: false,
+            runs_behind: false,
             ..listed
         };
         assert_eq!(unlisted.compared(&claimed, &earlier), None, "{status:?}");
@@ -381,6 +383,7 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
             structure_changed: edited,
             in_progress: u32::try_from(running.len()).unwrap(),
             listed: true,
+            runs_behind: false,
             failed_at: None,
             running: running.iter().map(|id| (*id).to_owned()).collect(),
             retried: 5,

@@ -5,7 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Entry, Pen, Position, Swap, Take, Ticket};
+use crate::calls::Call;
 use crate::failure::Subject;
+use crate::pace::Micros;
 use crate::time::Time;
 
 /// Entries by the key of their subject. Whoever lends it out, behind a lock or not, has a
@@ -14,6 +16,7 @@ use crate::time::Time;
 pub struct Entries {
     entries: BTreeMap<String, Entry>,
     position: Option<Position>,
+    reserved: BTreeMap<Call, Micros>,
 }
 
 impl Entries {
@@ -23,6 +26,7 @@ impl Entries {
         Self {
             entries: BTreeMap::new(),
             position: None,
+            reserved: BTreeMap::new(),
         }
     }
 
@@ -95,5 +99,13 @@ impl Entries {
         }
         self.position = Some(position.clone());
         Swap::Stored
+    }
+
+    /// [`Ledger::reserve`](super::Ledger::reserve).
+    pub fn reserve(&mut self, call: Call, from: Micros, span: Micros) -> Micros {
+        let ends = self.reserved.get(&call).copied().unwrap_or_default();
+        let begins = ends.max(from);
+        self.reserved.insert(call, begins.plus(span));
+        begins
     }
 }

@@ -164,6 +164,8 @@ pub struct Judgement {
     pub retried_before: u32,
     /// What was decided.
     pub verdict: Verdict,
+    /// How long it waits for its slot, before the rule's own delay begins.
+    pub slot: Duration,
     /// Observe mode: nothing is done about it, now or ever.
     pub observed: bool,
 }
@@ -172,10 +174,17 @@ impl Judgement {
     const fn opening(&self) -> Opening {
         match self.verdict.decision {
             Decision::Retry if self.observed => Opening::Observe,
-            Decision::Retry if self.verdict.delay_seconds == 0 => Opening::Act,
+            Decision::Retry if self.delay().is_zero() => Opening::Act,
             Decision::Retry => Opening::Queue,
             Decision::GiveUp | Decision::Ignore => Opening::GiveUp,
         }
+    }
+
+    /// How long the retry is put off. What is paced keeps its pace only if all of it is put off further: the rule's
+    /// delay comes on top of the wait for the slot.
+    const fn delay(&self) -> Duration {
+        let delay = Duration::from_secs(self.verdict.delay_seconds as u64);
+        self.slot.saturating_add(delay)
     }
 }
 
@@ -183,7 +192,7 @@ impl Entry {
     /// A subject's first entry.
     #[must_use]
     pub fn open(judgement: Judgement, pen: Pen<'_>) -> Self {
-        let opening = judgement.opening();
+        let (opening, delay) = (judgement.opening(), judgement.delay());
         let mut entry = Self {
             subject: judgement.subject,
             revision: 1,
@@ -207,7 +216,7 @@ impl Entry {
             attempts: Vec::new(),
             expires: pen.now.plus(pen.terms.keep),
         };
-        entry.begin(opening, pen);
+        entry.begin(opening, delay, pen);
         entry
     }
 
@@ -226,6 +235,7 @@ impl Entry {
             failed_at: at,
             retried_before,
             verdict,
+            slot: Duration::ZERO,
             observed: false,
         };
         Self {
@@ -240,7 +250,7 @@ impl Entry {
     /// # Errors
     /// The subject has succeeded: nothing follows.
     pub fn judge(&self, judgement: Judgement, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let opening = judgement.opening();
+        let (opening, delay) = (judgement.opening(), judgement.delay());
         let mut entry = self.stepped(Step::Judge(opening), pen)?;
         if self.is_unmade() {
             entry.give_back();
@@ -254,7 +264,7 @@ impl Entry {
         entry.cancelled = None;
         entry.uncertain = false;
         entry.busy = None;
-        entry.begin(opening, pen);
+        entry.begin(opening, delay, pen);
         Ok(entry)
     }
 
@@ -271,16 +281,13 @@ impl Entry {
     }
 
     /// Charges a retry and says when it is due and who may act.
-    fn begin(&mut self, opening: Opening, pen: Pen<'_>) {
+    fn begin(&mut self, opening: Opening, delay: Duration, pen: Pen<'_>) {
         if matches!(opening, Opening::Act | Opening::Queue) {
             self.charge();
         }
         match opening {
             Opening::Act => self.lend(pen),
-            Opening::Queue => {
-                let delay = Duration::from_secs(u64::from(self.verdict.delay_seconds));
-                self.wait(delay, delay <= pen.terms.longest_queue_delay, pen);
-            }
+            Opening::Queue => self.wait(delay, delay <= pen.terms.longest_queue_delay, pen),
             Opening::GiveUp | Opening::Observe => {}
         }
     }

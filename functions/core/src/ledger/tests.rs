@@ -7,6 +7,8 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use super::*;
+use crate::calls::Call;
+use crate::pace::Micros;
 use crate::verdict::{Charge, RetryMode};
 use crate::verdict::{Decision, Reason, Verdict};
 
@@ -79,6 +81,7 @@ fn judgement(identity: Identity, opening: Opening) -> Judgement {
         failed_at: second(0),
         retried_before,
         verdict: verdict(decision, &["r"], delay),
+        slot: core::time::Duration::ZERO,
         observed: opening == Opening::Observe,
     }
 }
@@ -887,6 +890,10 @@ impl Ledger for Told {
 
     async fn keep(&self, _: &Position) -> Result<Swap<Position>, Trouble> {
         Ok(Swap::Stored)
+    }
+
+    async fn reserve(&self, _: Call, from: Micros, _: Micros) -> Result<Micros, Trouble> {
+        Ok(from)
     }
 }
 

@@ -261,6 +261,7 @@ fn stage_with(action: FailedAction) -> StageStanding {
         structure_changed: false,
         in_progress: 0,
         listed: true,
+        runs_behind: false,
         failed_at: None,
         running: BTreeSet::new(),
         retried: 0,
@@ -300,6 +301,7 @@ pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec
                     delay_seconds: 0,
                     ..verdict.clone()
                 },
+                slot: core::time::Duration::ZERO,
                 observed: false,
             };
             let next = match &entry {

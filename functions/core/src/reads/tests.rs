@@ -476,6 +476,7 @@ fn entry(subject: Subject, identity: Identity) -> Entry {
         failed_at: Time::default(),
         retried_before: 0,
         verdict: Verdict::ignore(Reason::Matched),
+        slot: core::time::Duration::ZERO,
         observed: false,
     };
     let pen = Pen {

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use redrive_core::calls::Call;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::handle::{Clock, Outcome, Queue, Redrive, Standing, Target};
 use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
+use redrive_core::pace::{Micros, Pace};
 use redrive_core::reads::{Learned, Reads};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
@@ -24,6 +26,7 @@ use crate::services::{self, Typed, Wire, service_of};
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) learned: Learned,
+    pub(super) pace: Pace,
     /// How far its clock is ahead, or behind, in milliseconds.
     pub(super) skew_ms: i64,
 }
@@ -68,6 +71,7 @@ impl<'w> Hand<'w> {
             document: &self.deployed.document,
             mode: self.deployed.mode,
             terms: &self.world.terms,
+            pace: &self.process.pace,
             owner: &self.owner,
         }
     }
@@ -216,6 +220,13 @@ impl Ledger for Hand<'_> {
     async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
         self.ledger("PutItem", true, |world| {
             world.entries.borrow_mut().keep(position)
+        })
+        .await
+    }
+
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+        self.ledger("UpdateItem", true, |world| {
+            world.entries.borrow_mut().reserve(call, from, span)
         })
         .await
     }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use redrive_core::calls::Call;
 use redrive_core::failure::Subject;
 use redrive_core::handle::Mode;
 use redrive_core::ledger::{Entry, State};
+use redrive_core::pace::Micros;
 use redrive_core::policy::Document;
 use redrive_core::verdict::Reason;
 use serde_json::{Value, json};
@@ -69,6 +71,13 @@ impl World {
                 .unwrap_or(&Mode::Act);
             self.deployed.borrow_mut().mode = mode;
             self.tell(|| format!("mode {mode:?} is deployed"));
+        }
+        if self.comes(Class::SlotsTaken) {
+            let mut entries = self.entries.borrow_mut();
+            for call in [Call::RedriveExecution, Call::RetryStageExecution] {
+                let span = self.span(1_000, 1_200_000);
+                entries.reserve(call, Micros::from(self.now()), Micros::from(span));
+            }
         }
         if self.comes(Class::PersonCancels) {
             let entries = self.entries.borrow();

@@ -298,6 +298,7 @@ impl<'w> Run<'w> {
         };
         let process = Rc::new(Process {
             learned: redrive_core::reads::Learned::default(),
+            pace: redrive_core::pace::Pace::default(),
             skew_ms,
         });
         self.processes.push(Rc::clone(&process));

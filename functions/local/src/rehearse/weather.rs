@@ -74,6 +74,7 @@ classes! {
     PersonDeletes = "person-deletes", 3, "A person deletes the pipeline.";
     PolicyChanged = "policy-changed", 10, "Another policy is deployed.";
     ModeChanged = "mode-changed", 40, "Another mode is deployed.";
+    SlotsTaken = "slots-taken", 60, "A storm elsewhere takes the slots of minutes.";
 }
 
 impl Class {
@@ -116,9 +117,14 @@ impl Weather {
         self.on.clear();
     }
 
+    /// Whether a class of faults may come.
+    pub(super) fn has(&self, class: Class) -> bool {
+        self.on.contains(&class)
+    }
+
     /// Whether a fault comes now, where it is possible.
     pub(super) fn comes(&mut self, class: Class) -> bool {
-        let comes = self.on.contains(&class) && self.dice.u32(0..1000) < class.of_a_thousand();
+        let comes = self.has(class) && self.dice.u32(0..1000) < class.of_a_thousand();
         if comes {
             *self.came.entry(class).or_default() += 1;
         }
@@ -128,7 +134,7 @@ impl Weather {
     /// The mode that is deployed first. Where modes change, it may be the one that everybody starts with: so much
     /// is observed for long.
     pub(super) fn first_mode(&mut self) -> Mode {
-        if self.on.contains(&Class::ModeChanged) && self.coin() {
+        if self.has(Class::ModeChanged) && self.coin() {
             Mode::Observe
         } else {
             Mode::Act

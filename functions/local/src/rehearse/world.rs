@@ -11,6 +11,7 @@ use std::time::Duration;
 use redrive_core::failure::{Identity, Subject};
 use redrive_core::handle::Mode;
 use redrive_core::ledger::{Entries, Terms, Ticket};
+use redrive_core::pace::{Quota, Quotas};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
 use serde_json::Value;
@@ -133,6 +134,18 @@ impl World {
         } else {
             Duration::ZERO
         };
+        let mut terms = Terms::default();
+        if weather.has(Class::SlotsTaken) {
+            // So low that even a rehearsal's few failures ask for slots.
+            let least = Some(Quota {
+                burst: 1,
+                per_second: 1,
+            });
+            terms.quotas = Quotas {
+                redrive_execution: least,
+                retry_stage_execution: least,
+            };
+        }
         let seed = weather.fork().u64(..);
         let (stepfunctions, codepipeline) = coins(&mut weather, lag);
         let region = Region::with_options(&place(), seed, stepfunctions, codepipeline);
@@ -143,7 +156,7 @@ impl World {
             weather: RefCell::new(weather),
             region: RefCell::new(region),
             entries: RefCell::default(),
-            terms: Terms::default(),
+            terms,
             deployed: RefCell::new(deployed),
             actors,
             promises: RefCell::default(),

@@ -15,6 +15,7 @@ use redrive_core::event::{Bounds, Heard, hear};
 use redrive_core::failure::{Failure, Subject, What};
 use redrive_core::handle::{Clock, Done, Mode, Record, Redrive};
 use redrive_core::ledger::{Owner, State, Terms};
+use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
@@ -133,6 +134,7 @@ struct Player<'s> {
     /// First runs that the files tell: those events happen whatever the policy does.
     first: BTreeSet<Key>,
     desk: Desk,
+    pace: Pace,
     owners: u64,
     replayed: Replayed,
     failed: BTreeMap<Subject, String>,
@@ -149,6 +151,7 @@ impl<'s> Player<'s> {
             coming: BTreeMap::new(),
             first: BTreeSet::new(),
             desk: Desk::new(start),
+            pace: Pace::default(),
             owners: 0,
             replayed: Replayed::default(),
             failed: BTreeMap::new(),
@@ -455,6 +458,7 @@ impl<'s> Player<'s> {
             document: &self.settings.document,
             mode: self.settings.mode,
             terms: &Terms::default(),
+            pace: &self.pace,
             owner: &owner,
         })
     }

@@ -314,6 +314,7 @@ fn a_stage_is_seen_once_for_each_failed_action() {
             structure_changed: false,
             in_progress: 0,
             listed: true,
+            runs_behind: false,
             failed_at: None,
             running: Default::default(),
             retried: 0,

@@ -1,0 +1,316 @@
+//! The pace of a storm: when a retry may be made, so that AWS's buckets never run dry.
+//!
+//! AWS keeps a bucket of tokens for each API of an account and region, and throttles who finds it empty. A storm of
+//! failures is therefore spread and not refused: a retry gets a *slot*, and one that has to wait for its slot is
+//! queued until then. Slots are reserved in the ledger, where one conditional write answers *when*.
+//!
+//! On a calm day nobody asks the ledger. Each process makes so many retries freely as are its share of the bucket:
+//! as long as [`PROCESSES`] of them keep to their shares, all together keep to the quota. A process that comes to
+//! the end of its share, or that AWS throttles, reserves slots, some at once when it is busy, and says how many
+//! retries it made freely before.
+
+use alloc::collections::BTreeMap;
+use core::cell::RefCell;
+use core::fmt;
+use core::str::FromStr;
+use core::time::Duration;
+
+use crate::calls::Call;
+use crate::failure::Service;
+use crate::ledger::Ledger;
+use crate::time::Time;
+use crate::trouble::Trouble;
+
+/// By so many processes a bucket is shared. Lambda runs more only where more than some thousand events come a second.
+pub const PROCESSES: u32 = 200;
+
+/// So many slots a process reserves at once at the most: with 20 retries a second and more, one write in twenty.
+const MOST_AT_ONCE: u32 = 20;
+
+/// Slots are this share of the quota, in hundredths: what is left over is for people, and for what comes late.
+const HUNDREDTHS: u64 = 95;
+
+/// A wait as short as this is none: so far before its slot a retry may come.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Past slots that a process reserved longer ago are given up: used all at once they would be a burst.
+const STALE: Duration = Duration::from_secs(2);
+
+/// For so long after AWS throttled a process it makes no retry freely.
+const CAREFUL: Duration = Duration::from_secs(60);
+
+/// What AWS allows of an API: its bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// So many calls at once, when there have been none for long.
+    pub burst: u32,
+    /// So many a second for ever.
+    pub per_second: u32,
+}
+
+/// The quotas of the calls that retry. None: the call is not paced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Of RedriveExecution.
+    pub redrive_execution: Option<Quota>,
+    /// Of RetryStageExecution. AWS publishes none.
+    pub retry_stage_execution: Option<Quota>,
+}
+
+impl Quotas {
+    /// Nothing is paced.
+    pub const NONE: Self = Self {
+        redrive_execution: None,
+        retry_stage_execution: None,
+    };
+
+    /// The quota of a call.
+    #[must_use]
+    pub const fn of(&self, call: Call) -> Option<Quota> {
+        match call {
+            Call::RedriveExecution => self.redrive_execution,
+            Call::RetryStageExecution => self.retry_stage_execution,
+        }
+    }
+}
+
+impl Default for Quotas {
+    /// "Quotas related to API action throttling" of Step Functions, of the regions with the lower ones.
+    fn default() -> Self {
+        Self {
+            redrive_execution: Some(Quota {
+                burst: 800,
+                per_second: 150,
+            }),
+            retry_stage_execution: None,
+        }
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.burst, self.per_second)
+    }
+}
+
+/// A text that is no quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoQuota;
+
+impl FromStr for Quota {
+    type Err = NoQuota;
+
+    /// As AWS's tables write it: the bucket's size and its refill a second, `800/150`.
+    fn from_str(text: &str) -> Result<Self, NoQuota> {
+        let (burst, per_second) = text.split_once('/').ok_or(NoQuota)?;
+        let count = |digits: &str| digits.trim().parse().ok().filter(|count| *count > 0);
+        Ok(Self {
+            burst: count(burst).ok_or(NoQuota)?,
+            per_second: count(per_second).ok_or(NoQuota)?,
+        })
+    }
+}
+
+impl Quota {
+    /// From one slot to the next.
+    #[must_use]
+    pub const fn step(self) -> Micros {
+        let hundredths = HUNDREDTHS.saturating_mul(self.per_second as u64);
+        Micros(match 100_000_000_u64.checked_div(hundredths) {
+            Some(micros) => micros.saturating_add(1),
+            None => u64::MAX,
+        })
+    }
+
+    /// So far back slots may lie that nobody used: most of the bucket is for what was made freely, until it is told.
+    const fn spare(self) -> Micros {
+        self.step().times(self.burst / 8)
+    }
+
+    /// So many retries a process makes at once without asking, when it has made none for long.
+    const fn share(self) -> u32 {
+        let share = self.burst / PROCESSES;
+        if share == 0 { 1 } else { share }
+    }
+
+    /// From one such retry to the next, for ever.
+    const fn share_step(self) -> Micros {
+        self.step().times(PROCESSES)
+    }
+}
+
+/// Microseconds: since the Unix epoch, or between two moments. Slots lie closer than milliseconds can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Micros(pub u64);
+
+impl Micros {
+    const fn times(self, times: u32) -> Self {
+        Self(self.0.saturating_mul(times as u64))
+    }
+
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    const fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl From<Time> for Micros {
+    fn from(time: Time) -> Self {
+        Self(time.as_millis().saturating_mul(1_000))
+    }
+}
+
+impl From<Duration> for Micros {
+    fn from(span: Duration) -> Self {
+        Self(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What one process knows of the pace of its calls. One for as long as the function lives.
+#[derive(Debug, Default)]
+pub struct Pace {
+    paths: RefCell<BTreeMap<Call, Path>>,
+}
+
+/// What a process knows of the pace of one call.
+#[derive(Debug, Clone, Copy, Default)]
+struct Path {
+    /// When its own share will be whole again.
+    whole: Micros,
+    /// It was throttled, or its slots lie ahead: nothing is free until then.
+    careful: Micros,
+    /// Retries it made freely that the ledger does not know of.
+    free: u32,
+    /// The next slot it has reserved, how many it has, and since when.
+    slot: Micros,
+    slots: u32,
+    reserved: Micros,
+    /// The second in which it retried last, how often in it, and in the one before.
+    second: u64,
+    retries: u32,
+    retries_before: u32,
+}
+
+impl Path {
+    /// Counts a retry, and answers how many there are in a second.
+    fn count(&mut self, now: Time) -> u32 {
+        let second = now.as_millis() / 1_000;
+        if second != self.second {
+            let follows = second == self.second.saturating_add(1);
+            self.retries_before = if follows { self.retries } else { 0 };
+            self.retries = 0;
+            self.second = second;
+        }
+        self.retries = self.retries.saturating_add(1);
+        self.retries.max(self.retries_before)
+    }
+
+    /// Takes a retry of its own share, if there is one left.
+    fn free(&mut self, quota: Quota, now: Micros) -> bool {
+        let step = quota.share_step();
+        let whole = self.whole.max(now).plus(step);
+        let free = now >= self.careful && whole <= now.plus(step.times(quota.share()));
+        if free {
+            self.whole = whole;
+            self.free = self.free.saturating_add(1);
+        }
+        free
+    }
+
+    /// Takes a slot that it has reserved, if there is one left.
+    fn slot(&mut self, quota: Quota, now: Micros) -> Option<Micros> {
+        let stale = now.minus(STALE.into());
+        if self.slot < stale && self.reserved < stale {
+            self.slots = 0;
+        }
+        self.slots = self.slots.checked_sub(1)?;
+        let slot = self.slot;
+        self.slot = slot.plus(quota.step());
+        Some(slot)
+    }
+}
+
+impl Pace {
+    /// How long a retry has to wait for its slot: not at all, or at least a second.
+    ///
+    /// # Errors
+    /// The ledger could not be reached.
+    pub async fn wait<L: Ledger>(
+        &self,
+        ledger: &L,
+        call: Call,
+        quota: Quota,
+        now: Time,
+    ) -> Result<Duration, Trouble> {
+        let moment = Micros::from(now);
+        let mut path = self.path(call);
+        let busy = path.count(now);
+        let slot = if path.free(quota, moment) {
+            self.keep(call, path);
+            return Ok(Duration::ZERO);
+        } else if let Some(slot) = path.slot(quota, moment) {
+            self.keep(call, path);
+            slot
+        } else {
+            self.keep(call, path);
+            let slots = busy.min(MOST_AT_ONCE);
+            // What was made freely has had its slots; they come first.
+            let span = quota.step().times(slots.saturating_add(path.free));
+            let from = moment.minus(quota.spare());
+            let first = ledger.reserve(call, from, span).await?;
+            let first = first.plus(quota.step().times(path.free));
+            // Another handling of this process may have gone on meanwhile.
+            let mut now_path = self.path(call);
+            now_path.free = now_path.free.saturating_sub(path.free);
+            now_path.slot = first.plus(quota.step());
+            now_path.slots = slots.saturating_sub(1);
+            now_path.reserved = moment;
+            now_path.careful = now_path.careful.max(first);
+            self.keep(call, now_path);
+            first
+        };
+        let wait = Duration::from_micros(slot.minus(moment).0);
+        Ok(if wait < SOON { Duration::ZERO } else { wait })
+    }
+
+    /// AWS throttled a call: for a while nothing is free.
+    pub fn throttled(&self, call: Call, now: Time) {
+        let mut path = self.path(call);
+        path.careful = path.careful.max(Micros::from(now).plus(CAREFUL.into()));
+        self.keep(call, path);
+    }
+
+    fn path(&self, call: Call) -> Path {
+        self.paths.borrow().get(&call).copied().unwrap_or_default()
+    }
+
+    fn keep(&self, call: Call, path: Path) {
+        self.paths.borrow_mut().insert(call, path);
+    }
+}
+
+impl Call {
+    /// The call that retries what a service runs.
+    #[must_use]
+    pub const fn of(service: Service) -> Self {
+        match service {
+            Service::StepFunctions => Self::RedriveExecution,
+            Service::CodePipeline => Self::RetryStageExecution,
+        }
+    }
+
+    /// AWS's name of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RedriveExecution => "RedriveExecution",
+            Self::RetryStageExecution => "RetryStageExecution",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

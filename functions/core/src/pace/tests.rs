@@ -1,0 +1,240 @@
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use alloc::string::ToString;
+
+use super::*;
+use crate::failure::Subject;
+use crate::ledger::{Entries, Entry, Pen, Position, Swap, Take, Ticket};
+use crate::trouble::TroubleKind;
+
+const CALL: Call = Call::RedriveExecution;
+const QUOTA: Quota = Quota {
+    burst: 800,
+    per_second: 150,
+};
+
+/// A ledger that counts who asks for slots, and may be out of reach.
+#[derive(Default)]
+struct Slots {
+    entries: RefCell<Entries>,
+    writes: Cell<u32>,
+    down: Cell<bool>,
+}
+
+impl Ledger for Slots {
+    async fn read(&self, _: &Subject) -> Result<Option<Entry>, Trouble> {
+        Ok(None)
+    }
+    async fn swap(&self, _: &Entry) -> Result<Swap, Trouble> {
+        Ok(Swap::Stored)
+    }
+    async fn take(&self, _: &Ticket, _: Pen<'_>) -> Result<Take, Trouble> {
+        Ok(Take::Refused(None))
+    }
+    async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Trouble> {
+        Ok(Vec::new())
+    }
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        Ok(None)
+    }
+    async fn keep(&self, _: &Position) -> Result<Swap<Position>, Trouble> {
+        Ok(Swap::Stored)
+    }
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+        if self.down.get() {
+            return Err(Trouble::new(TroubleKind::Unreachable, "UpdateItem"));
+        }
+        self.writes.set(self.writes.get() + 1);
+        Ok(self.entries.borrow_mut().reserve(call, from, span))
+    }
+}
+
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+fn millis(ms: u64) -> Time {
+    Time::from_millis(1_795_000_000_000 + ms)
+}
+
+fn wait(pace: &Pace, slots: &Slots, quota: Quota, now: Time) -> Duration {
+    ready(pace.wait(slots, CALL, quota, now)).unwrap()
+}
+
+#[test]
+fn a_calm_day_asks_the_ledger_for_nothing() {
+    let (pace, slots) = (Pace::default(), Slots::default());
+    for minute in 0..1_440 {
+        for _ in 0..4 {
+            let now = millis(minute * 60_000);
+            assert_eq!(wait(&pace, &slots, QUOTA, now), Duration::ZERO);
+        }
+    }
+    assert_eq!(slots.writes.get(), 0);
+}
+
+#[test]
+fn who_comes_to_the_end_of_its_share_asks_and_says_what_it_made_freely() {
+    let (pace, slots) = (Pace::default(), Slots::default());
+    for _ in 0..5 {
+        assert_eq!(wait(&pace, &slots, QUOTA, millis(0)), Duration::ZERO);
+    }
+    assert_eq!(slots.writes.get(), 1);
+    // Four that were free, and five slots: as many as were made in this second.
+    let from = Micros::from(millis(0)).minus(QUOTA.spare());
+    let reserved = slots
+        .entries
+        .borrow_mut()
+        .reserve(CALL, Micros(0), Micros(0));
+    assert_eq!(reserved, from.plus(QUOTA.step().times(9)));
+    // Which serve the next four.
+    for _ in 0..4 {
+        wait(&pace, &slots, QUOTA, millis(1));
+    }
+    assert_eq!(slots.writes.get(), 1);
+    wait(&pace, &slots, QUOTA, millis(1));
+    assert_eq!(slots.writes.get(), 2);
+}
+
+/// AWS's bucket, as it counts.
+struct Bucket {
+    quota: Quota,
+    tokens: f64,
+    at: f64,
+    throttled: u32,
+}
+
+impl Bucket {
+    fn take(&mut self, at: f64) {
+        let refill = (at - self.at) * f64::from(self.quota.per_second);
+        self.tokens = (self.tokens + refill).min(f64::from(self.quota.burst));
+        self.at = at;
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+        } else {
+            self.throttled += 1;
+        }
+    }
+}
+
+/// When the retries of a storm come: so many a millisecond, round the processes.
+fn storm(processes: usize, quota: Quota, failures: u64, a_second: u64) -> (Vec<f64>, u32) {
+    let slots = Slots::default();
+    let paces: Vec<Pace> = (0..processes).map(|_| Pace::default()).collect();
+    let mut retries: Vec<f64> = (0..failures)
+        .map(|n| {
+            let ms = n * 1_000 / a_second;
+            let pace = &paces[usize::try_from(n).unwrap() % processes];
+            let wait = wait(pace, &slots, quota, millis(ms));
+            f64::from(u32::try_from(ms).unwrap()) / 1_000.0 + wait.as_secs_f64()
+        })
+        .collect();
+    retries.sort_by(f64::total_cmp);
+    (retries, slots.writes.get())
+}
+
+#[test]
+fn a_storm_is_spread_and_hardly_ever_refused() {
+    for quota in [
+        QUOTA,
+        Quota {
+            burst: 1_300,
+            per_second: 300,
+        },
+    ] {
+        for processes in [1, 40, 200] {
+            let (retries, writes) = storm(processes, quota, 50_000, 1_700);
+            let mut bucket = Bucket {
+                quota,
+                tokens: f64::from(quota.burst),
+                at: 0.0,
+                throttled: 0,
+            };
+            for at in &retries {
+                bucket.take(*at);
+            }
+            let throttled = bucket.throttled;
+            assert!(throttled < 50, "{throttled}, {quota} among {processes}");
+            let least = f64::from(50_000 - quota.burst) / f64::from(quota.per_second);
+            let took = retries.last().unwrap() / least;
+            assert!(took < 1.1, "{took} times the least, among {processes}");
+            // A slot is reserved with many others.
+            assert!(writes < 50_000 / 5, "{writes} writes");
+        }
+    }
+}
+
+#[test]
+fn slots_that_a_process_did_not_use_in_time_are_given_up() {
+    let (pace, slots) = (Pace::default(), Slots::default());
+    for _ in 0..12 {
+        wait(&pace, &slots, QUOTA, millis(0));
+    }
+    let writes = slots.writes.get();
+    // Its share is used up anew, and what it had reserved is long past.
+    for _ in 0..5 {
+        wait(&pace, &slots, QUOTA, millis(600_000));
+    }
+    assert_eq!(slots.writes.get(), writes + 1);
+}
+
+#[test]
+fn who_was_throttled_is_careful_for_a_minute() {
+    let (pace, slots) = (Pace::default(), Slots::default());
+    pace.throttled(CALL, millis(0));
+    wait(&pace, &slots, QUOTA, millis(1));
+    assert_eq!(slots.writes.get(), 1);
+    wait(&pace, &slots, QUOTA, millis(60_001));
+    assert_eq!(slots.writes.get(), 1);
+}
+
+#[test]
+fn without_the_ledger_there_is_no_slot_and_nothing_is_forgotten() {
+    let (pace, slots) = (Pace::default(), Slots::default());
+    for _ in 0..4 {
+        wait(&pace, &slots, QUOTA, millis(0));
+    }
+    slots.down.set(true);
+    assert!(ready(pace.wait(&slots, CALL, QUOTA, millis(1))).is_err());
+    slots.down.set(false);
+    wait(&pace, &slots, QUOTA, millis(1));
+    let reserved = slots
+        .entries
+        .borrow_mut()
+        .reserve(CALL, Micros(0), Micros(0));
+    let from = Micros::from(millis(1)).minus(QUOTA.spare());
+    // The four that were free, and six tries of this second.
+    assert_eq!(reserved, from.plus(QUOTA.step().times(10)));
+}
+
+#[test]
+fn a_quota_is_written_as_in_the_tables_of_aws() {
+    assert_eq!("800/150".parse(), Ok(QUOTA));
+    assert_eq!(QUOTA.to_string(), "800/150");
+    for wrong in [
+        "", "800", "800/", "/150", "0/150", "800/0", "-1/5", "a/b", "1/2/3",
+    ] {
+        assert_eq!(wrong.parse::<Quota>(), Err(NoQuota), "{wrong}");
+    }
+}
+
+#[test]
+fn the_least_quota_still_lets_one_through() {
+    let least = Quota {
+        burst: 1,
+        per_second: 1,
+    };
+    let (pace, slots) = (Pace::default(), Slots::default());
+    let waits: Vec<u64> = (0..4)
+        .map(|_| wait(&pace, &slots, least, millis(0)).as_secs())
+        .collect();
+    // The first is its share; the second has the first slot after that.
+    assert_eq!(waits, [0, 1, 2, 3]);
+}
