@@ -20,6 +20,7 @@ mod limits;
 mod lost;
 mod modes;
 mod never;
+mod pace;
 mod people;
 mod poison;
 mod races;

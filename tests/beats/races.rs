@@ -2,6 +2,7 @@
 
 use redrive_core::handle::Done;
 use redrive_core::ledger::State;
+use redrive_core::trouble::TroubleKind;
 use redrive_core::verdict::Reason;
 
 use crate::scene::{LEASE, Scene, rule};
@@ -145,7 +146,9 @@ fn a_failure_and_a_ticket_at_once_leave_one_retry_each() {
             scene.wind(1);
             scene.next_breaks(call, kind);
             let (taken, heard) = race(scene.taking(&ticket), scene.hearing(&second));
-            assert!(taken.is_ok() && heard.is_ok());
+            // The old ticket's retry may have reached the new failure, which is told only once reads have settled.
+            assert!(taken.is_ok());
+            assert!(heard.is_ok() || heard.is_err_and(|it| it.kind == TroubleKind::Unreachable));
             scene.watch();
             let (_, _, uses, retries) = scene.stands();
             assert!(

@@ -111,6 +111,8 @@ pub(crate) async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
     a_position_reads_back_as_it_was_kept(&fresh().await).await;
     of_all_who_keep_one_revision_one_wins(&fresh().await).await;
     a_position_that_meets_itself_is_kept(&fresh().await).await;
+    slots_follow_one_another_and_none_is_given_twice(&fresh().await).await;
+    old_slots_are_not_given(&fresh().await).await;
 }
 
 async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
@@ -641,6 +643,44 @@ async fn a_position_that_meets_itself_is_kept<L: Ledger>(ledger: &L) {
     let twice = Twice(ledger);
     assert_eq!(keep(&twice, &position(1, "a")).await, Ok(true));
     assert_eq!(keep(&twice, &position(1, "b")).await, Ok(false));
+}
+
+async fn slots_follow_one_another_and_none_is_given_twice<L: Ledger>(ledger: &L) {
+    let (call, other) = (Call::RedriveExecution, Call::RetryStageExecution);
+    let (from, span) = (Micros::from(NOW), Micros(7_018 * 20));
+    let racing: Vec<Pin<Box<dyn Future<Output = Micros> + '_>>> = (0..20)
+        .map(|_| Box::pin(async { ledger.reserve(call, from, span).await.unwrap() }) as _)
+        .collect();
+    let mut begins = together(racing).await;
+    begins.sort();
+    let expected: Vec<Micros> = (0..20).map(|n| Micros(from.0 + n * span.0)).collect();
+    assert_eq!(begins, expected);
+    assert_eq!(
+        ledger.reserve(other, from, span).await,
+        Ok(from),
+        "each call has its own"
+    );
+    let long_after = NOW.plus(Duration::from_secs(100_000_000));
+    assert_eq!(
+        ledger.waking(long_after, 100).await,
+        Ok(vec![]),
+        "they are no entry"
+    );
+}
+
+async fn old_slots_are_not_given<L: Ledger>(ledger: &L) {
+    let call = Call::RedriveExecution;
+    let (from, span) = (Micros::from(NOW), Micros(1_000));
+    assert_eq!(ledger.reserve(call, from, span).await, Ok(from));
+    let later = Micros(from.0 + 5_000);
+    assert_eq!(ledger.reserve(call, later, span).await, Ok(later));
+    // Whose clock is behind gets what is next all the same.
+    let next = Micros(later.0 + span.0);
+    assert_eq!(ledger.reserve(call, from, span).await, Ok(next));
+    assert_eq!(
+        ledger.reserve(call, Micros(next.0 + span.0), span).await,
+        Ok(Micros(next.0 + span.0))
+    );
 }
 
 /// A ledger whose client sends every write twice and hears the second answer.

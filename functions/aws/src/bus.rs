@@ -221,6 +221,7 @@ mod tests {
             }],
             looked_up: vec![Need::PipelineState],
             needs: Vec::new(),
+            slot: None,
             outcome: None,
             malformed: None,
             unsettled: None,

@@ -483,6 +483,7 @@ mod tests {
         };
         let full = Record {
             outcome: Some(Outcome::Busy),
+            slot: Some(std::time::Duration::from_secs(1)),
             state: Some(redrive_core::ledger::State::Queued),
             looked_up: vec![redrive_core::failure::Need::History],
             unsettled: Some(Trouble::new(TroubleKind::Denied, "PutItem")),

@@ -301,6 +301,34 @@ mod tests {
     }
 
     #[test]
+    fn the_lower_quota_is_kept_to_unless_another_is_named() {
+        let quotas = |more: &[(&str, &str)]| {
+            let set = [&ACCOUNT[..], more].concat();
+            read(&set, Some(GOOD)).map(|settings| settings.account.unwrap().quotas)
+        };
+        assert_eq!(quotas(&[]), Ok(Quotas::default()));
+        let large = [
+            ("REDRIVE_EXECUTION_QUOTA", "1300/300"),
+            ("REDRIVE_STAGE_QUOTA", "20/5"),
+        ];
+        let quota = |burst, per_second| Quota { burst, per_second };
+        let expected = Quotas {
+            redrive_execution: Some(quota(1_300, 300)),
+            retry_stage_execution: Some(quota(20, 5)),
+        };
+        assert_eq!(quotas(&large), Ok(expected));
+        let none = [
+            ("REDRIVE_EXECUTION_QUOTA", "0"),
+            ("REDRIVE_STAGE_QUOTA", "0"),
+        ];
+        assert_eq!(quotas(&none), Ok(Quotas::NONE));
+        let said = quotas(&[("REDRIVE_EXECUTION_QUOTA", "fast")]).unwrap_err();
+        let begins =
+            "REDRIVE_EXECUTION_QUOTA is \"fast\": it may be a bucket's size and its refill";
+        assert!(said.starts_with(begins), "{said}");
+    }
+
+    #[test]
     fn no_bus_is_told_unless_one_is_named() {
         let named = |more: &[(&str, &str)]| {
             let account = read(&[&ACCOUNT[..], more].concat(), Some(GOOD))

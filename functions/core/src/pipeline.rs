@@ -271,6 +271,19 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_that_was_counted_and_whose_runs_are_not_listed_is_behind() {
+        let itself = StageState {
+            automatic_attempts: 1,
+            ..state()
+        };
+        let first = [run("Unit", "u1", "Failed"), run("Lint", "l1", "Succeeded")];
+        assert!(!stands(&state(), &first).runs_behind);
+        assert!(stands(&itself, &first).runs_behind);
+        let both = [&[run("Unit", "u2", "Failed")], &first[..]].concat();
+        assert!(!stands(&itself, &both).runs_behind);
+    }
+
+    #[test]
     fn the_latest_run_of_each_action_counts() {
         let runs = [
             run("Unit", "u2", "Failed"),

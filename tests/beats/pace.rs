@@ -1,0 +1,152 @@
+//! A retry that has to wait for its slot is queued for it; and what may be of before our own retry is not retried.
+
+use redrive_core::calls::Call;
+use redrive_core::handle::{Done, Mode};
+use redrive_core::ledger::{Ledger, State};
+use redrive_core::pace::{Micros, Quota, Quotas};
+use redrive_core::trouble::TroubleKind;
+use redrive_local::stepfunctions::Outcome as Ends;
+
+use crate::scene::{Scene, rule};
+use crate::world::{Break, run};
+
+const QUOTA: Quota = Quota {
+    burst: 1,
+    per_second: 1,
+};
+
+/// Both services, in a storm: all slots of two minutes are somebody else's, and nothing is free.
+fn storms(delay: u32) -> Vec<Scene> {
+    let mut scenes = Scene::both(&rule(2, delay));
+    for scene in &mut scenes {
+        scene.terms.quotas = Quotas {
+            redrive_execution: Some(QUOTA),
+            retry_stage_execution: Some(QUOTA),
+        };
+    }
+    scenes.into_iter().collect()
+}
+
+fn others_are_first(scene: &Scene) {
+    let call = Call::of(scene.subject.service());
+    let two_minutes = Micros(120_000_000);
+    run(scene
+        .world
+        .desk
+        .ledger
+        .reserve(call, Micros::from(scene.now()), two_minutes))
+    .expect("it ends")
+    .expect("no trouble");
+    scene.pace.throttled(call, scene.now());
+}
+
+#[test]
+fn a_retry_waits_in_the_queue_for_its_slot() {
+    for scene in storms(0) {
+        let failed = scene.failed();
+        others_are_first(&scene);
+        let record = scene.hear(&failed);
+        assert_eq!(record.done, Done::Queued);
+        assert_eq!(record.slot.map(|wait| wait.as_secs()), Some(120));
+        let entry = scene.entry();
+        assert_eq!(entry.due.unwrap().since(scene.now()).as_secs(), 120);
+        assert_eq!((entry.retries, scene.effects()), (1, 0));
+        let calls = scene.world.calls();
+        assert_eq!(calls[calls.len() - 3..], ["reserve", "swap", "send"]);
+        scene.wind(119);
+        assert!(scene.deliver().is_empty());
+        scene.wind(1);
+        let done: Vec<Done> = scene.deliver().iter().map(|record| record.done).collect();
+        assert_eq!((done, scene.effects()), (vec![Done::Retried], 1));
+    }
+}
+
+/// Only so does a storm keep the pace of its slots.
+#[test]
+fn the_delay_of_a_rule_begins_with_the_slot() {
+    for scene in storms(60) {
+        let failed = scene.failed();
+        others_are_first(&scene);
+        assert_eq!(scene.hear(&failed).done, Done::Queued);
+        let entry = scene.entry();
+        assert_eq!(entry.due.unwrap().since(scene.now()).as_secs(), 180);
+        assert_eq!(entry.verdict.delay_seconds, 60);
+    }
+}
+
+#[test]
+fn a_slot_further_off_than_the_queue_keeps_messages_waits_in_the_ledger() {
+    for scene in storms(0) {
+        let failed = scene.failed();
+        for _ in 0..10 {
+            others_are_first(&scene);
+        }
+        assert_eq!(scene.hear(&failed).done, Done::Queued);
+        assert!(!scene.world.calls().contains(&"send"));
+        scene.calm(&[]);
+        assert_eq!(
+            (scene.effects(), scene.entry().state),
+            (1, State::Recovered)
+        );
+    }
+}
+
+#[test]
+fn what_is_not_retried_takes_no_slot() {
+    for scene in storms(0) {
+        let failed = scene.failed();
+        others_are_first(&scene);
+        scene.mode.set(Mode::Observe);
+        assert_eq!(scene.hear(&failed).done, Done::Observed);
+        assert!(!scene.world.calls().contains(&"reserve"));
+    }
+    for scene in Scene::both(&rule(0, 0)) {
+        let failed = scene.failed();
+        scene
+            .pace
+            .throttled(Call::of(scene.subject.service()), scene.now());
+        assert_eq!(scene.hear(&failed).done, Done::GaveUp);
+        assert!(!scene.world.calls().contains(&"reserve"));
+    }
+}
+
+#[test]
+fn without_a_slot_nothing_is_claimed_and_the_event_comes_again() {
+    for kind in [Break::Before, Break::After] {
+        for scene in storms(0) {
+            let failed = scene.failed();
+            others_are_first(&scene);
+            scene.next_breaks("reserve", kind);
+            let trouble = run(scene.hearing(&failed)).unwrap().unwrap_err();
+            assert_eq!(trouble.kind, TroubleKind::Unreachable);
+            assert!(scene.world.desk.ledger.entries().is_empty());
+            assert_eq!(scene.hear(&failed).done, Done::Queued);
+        }
+    }
+}
+
+/// A person was quicker: our retry, meant for the first failure, restarted the second. Shortly after it the
+/// execution may still be shown as it was before.
+#[test]
+fn a_failure_that_our_retry_has_reached_is_not_retried_though_it_is_shown_still() {
+    let failure = || Ends::fail("Glue.Throttled", "busy");
+    let scene = Scene::execution(
+        &rule(9, 60),
+        [failure(), failure(), Ends::succeed().after(60_000)],
+    );
+    let first = scene.failed();
+    assert_eq!(scene.hear(&first).done, Done::Queued);
+    let ticket = scene.entry().ticket();
+    scene.person_retries();
+    let second = scene.failed();
+    scene.wind(60);
+    scene.region(|region| region.stepfunctions.options_mut().describe_lag_ms = 30_000);
+    assert_eq!(scene.take(&ticket).done, Done::Retried);
+    scene.wind(1);
+    let trouble = run(scene.hearing(&second)).unwrap().unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Unreachable);
+    assert_eq!(scene.entry().state, State::Retried);
+    scene.wind(60);
+    scene.calm(&[second]);
+    assert_eq!(scene.effects(), 1);
+}
