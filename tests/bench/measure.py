@@ -19,7 +19,7 @@ from pathlib import Path
 import botocore
 import trustme
 from stamped import Servers
-from throttle import throttle
+from throttle import cpu_ms, throttle
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -75,11 +75,6 @@ def event(number):
     }
 
 
-def cpu_ms(process):
-    """CPU of all threads so far, to the nanosecond: the kernel's clock of that process."""
-    return time.clock_gettime((~process.pid << 3) | 2) * 1000
-
-
 def peak_mb(process):
     status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
@@ -130,20 +125,20 @@ class Bench:
         process, began = self.start(command, scheme)
         try:
             figures.add("start", (self.servers.poll() - began) * 1000)
-            before = cpu_ms(process)
+            before = cpu_ms(process.pid)
             figures.add("start cpu", before)
             took, figures.calls["first"] = self.event()
             self.servers.poll()
             figures.add("first", took * 1000)
-            figures.add("first cpu", cpu_ms(process) - before)
+            figures.add("first cpu", cpu_ms(process.pid) - before)
             for number in range(WARM):
                 if number == SETTLING:
-                    before = cpu_ms(process)
+                    before = cpu_ms(process.pid)
                 took, figures.calls["warm"] = self.event()
                 self.servers.poll()
                 if number >= SETTLING:
                     figures.add("warm", took * 1000)
-            figures.add("warm cpu", (cpu_ms(process) - before) / (WARM - SETTLING))
+            figures.add("warm cpu", (cpu_ms(process.pid) - before) / (WARM - SETTLING))
             figures.add("rss", peak_mb(process))
         finally:
             process.kill()

@@ -9,6 +9,11 @@ from pathlib import Path
 SLICE, PERIOD = 0.001447, 0.020
 
 
+def cpu_ms(pid):
+    """CPU of all threads so far, to the nanosecond: the kernel's clock of that process."""
+    return time.clock_gettime((~pid << 3) | 2) * 1000
+
+
 class Quota:
     """A control group with a quota of the kernel's scheduler, of either version."""
 

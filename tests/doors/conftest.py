@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "serve"))
 
-from desk import BUILT, binary, bootstraps, ledger_as_deployed, moto, plain, session  # noqa: E402, F401
+from desk import BUILT, binary, bootstraps, dynamodb_local, ledger_as_deployed, moto, plain, session  # noqa: E402, F401
 from emulator import ACCOUNT, REGION, serving  # noqa: E402
 from lambda_runtime import running  # noqa: E402
 

@@ -1,4 +1,5 @@
-"""What functions run on without an account: the programs as built, the template's table, moto as DynamoDB and SQS.
+"""What functions run on without an account: the programs as built, the template's table, moto as DynamoDB and SQS,
+and Amazon's own DynamoDB Local.
 
 Fixtures among it, which a conftest.py imports.
 """
@@ -93,6 +94,30 @@ def moto(session, tmp_path_factory):  # noqa: F811
     try:
         wait_for_port(port, process, seconds=60)
         yield Moto(f"http://127.0.0.1:{port}", recording, session)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local():
+    """The URL of Amazon's own engine, in memory, from where the ledger's contract keeps it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    lib = cache / "redrive-ci/dynamodb-local/lib"
+    if not lib.is_dir():
+        pytest.fail(f"{lib} is not there; `cargo test -p redrive-aws --test dynamodb` fetches it")
+    port = free_port()
+    process = subprocess.Popen(
+        ["java", f"-Djava.library.path={lib}", "-cp", f"{lib}/*"]
+        + ["software.amazon.dynamodb.services.local.main.ServerRunner"]
+        + ["-inMemory", "-disableTelemetry", "-port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        wait_for_port(port, process, seconds=60)
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()
         process.wait()
