@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from desk import ROOT, ledger_as_deployed
 from emulator import REGION
-from subjects import BREAK, FAIL, PASS, RUN, SUCCEED, Orders, Shop
+from subjects import FAIL, PASS, RUN, SUCCEED, Orders, Shop
 
 sys.path.append(str(ROOT / "tests/bench"))
 from throttle import cpu_ms  # noqa: E402
