@@ -105,7 +105,7 @@ def test_no_function_outlives_its_lease(resources):
         assert resources[name]["Properties"]["Timeout"] < lease, name
 
 
-def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(resources):
+def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(resources, template):
     queue = resources["DueQueue"]["Properties"]
     due = resources["DueFunction"]["Properties"]
     assert queue["VisibilityTimeout"] >= 6 * due["Timeout"]
@@ -113,7 +113,8 @@ def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(re
     mapping = event["Properties"]
     assert mapping["Queue"] == arn_of("DueQueue")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2, "the least that Lambda takes"
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] == {"Ref": "RetryConcurrency"}
+    assert template["Parameters"]["RetryConcurrency"]["MinValue"] == 2, "the least that Lambda takes"
     assert "ReservedConcurrentExecutions" not in due, "it would have to be no less than MaximumConcurrency"
 
 
