@@ -39,6 +39,8 @@ pub(super) struct Promises {
     pub(super) failures: u32,
     /// The longest that one that is retried waited for it.
     pub(super) longest_wait: Duration,
+    /// Failures that a retry of ours took effect on.
+    reached: Vec<(String, Identity)>,
 }
 
 /// So much too early a retry may be made: a message may be, two clocks may differ, and a write takes its time.
@@ -96,6 +98,12 @@ impl Promises {
         self.expired.contains(key)
     }
 
+    /// Whether a retry of ours took effect on a failure.
+    pub(super) fn reached(&self, key: &str, identity: &Identity) -> bool {
+        let mut reached = self.reached.iter();
+        reached.any(|(whose, failed)| whose == key && is_same(failed, identity))
+    }
+
     /// A retry of ours took effect. `before` is how the subject stood.
     pub(super) fn effect(&mut self, retry: &Retry, before: &Truth, at: Time) {
         let key = retry.subject.key();
@@ -105,6 +113,9 @@ impl Promises {
         let claimed = self.claims.contains(&claim);
         self.demand(claimed, "S2, no effect without an earlier claim", of);
 
+        if let Some(failed) = &before.failed {
+            self.reached.push((key.clone(), failed.clone()));
+        }
         let same = before
             .failed
             .as_ref()

@@ -342,8 +342,12 @@ impl World {
         }
     }
 
-    /// Whether anybody, or anything, restarted a subject after a failure.
+    /// Whether anybody, or anything, restarted a subject after a failure. What a deleted pipeline did nobody shows
+    /// any more.
     pub(super) fn was_retried(&self, subject: &Subject, identity: &Identity) -> bool {
+        if self.promises.borrow().reached(&subject.key(), identity) {
+            return true;
+        }
         let region = self.region.borrow();
         match (subject, identity) {
             (Subject::Execution { arn }, Identity::RedriveCount(count)) => region
