@@ -78,6 +78,11 @@ class Permissions:
         parallel = {**pipeline, "executionMode": "PARALLEL", "pipelineType": "V2"}
         self.pipelines.client.update_pipeline(pipeline=parallel)
 
+    def storm(self, fails, **options):
+        """More failures at once than a process retries without asking for a slot."""
+        for _ in range(6):
+            fails(**options)
+
     def what_calls(self):
         """By function and action: what to do that the function makes the call."""
         reads = ("GetPipeline", "GetPipelineState", "ListActionExecutions", "RetryStageExecution")
@@ -91,6 +96,7 @@ class Permissions:
                 "states:RedriveExecution": self.execution,
                 "dynamodb:GetItem": lambda: self.execution(2),
                 "dynamodb:PutItem": self.execution,
+                "dynamodb:UpdateItem": lambda: self.storm(self.execution),
                 "sqs:SendMessage": lambda: self.execution(1, "Late"),
                 "events:PutEvents": self.execution,
                 "states:DescribeStateMachine": lambda: self.known_machine("aged-stepfunctions"),
@@ -100,6 +106,7 @@ class Permissions:
                 "codepipeline:GetPipelineExecution": self.state_without_a_type,
                 "dynamodb:GetItem": lambda: self.stage(2),
                 "dynamodb:PutItem": self.stage,
+                "dynamodb:UpdateItem": lambda: self.storm(self.stage),
                 "sqs:SendMessage": lambda: self.stage(1, "Late"),
                 "events:PutEvents": self.stage,
             },
@@ -122,6 +129,7 @@ class Permissions:
                 "dynamodb:Query": nothing,
                 "dynamodb:GetItem": nothing,
                 "dynamodb:PutItem": nothing,
+                "dynamodb:UpdateItem": lambda: self.storm(self.execution, **quiet),
                 "states:DescribeExecution": lambda: self.execution(**quiet),
                 "states:DescribeStateMachineForExecution": lambda: self.new_machine(**quiet),
                 "states:GetExecutionHistory": lambda: self.execution(machine="intake", **quiet),
