@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from subjects import FAIL, HANG, SUCCEED, Orders
+from subjects import BREAK, FAIL, HANG, SUCCEED
 from test_codepipeline import Scene as Stage
 from test_stepfunctions import AT_ONCE
 from test_stepfunctions import Scene as Execution
@@ -25,11 +25,13 @@ def test_what_has_no_slot_waits_for_it_and_is_then_retried_once(account):
     first, second, third = failures(scene, 3)
     answer, calls = account.costs(function, first)
     assert (answer["done"], "UpdateItem" in calls) == ("retried", False), "a calm day costs no call more"
-    # The first reservation of all finds no end of one before it. It is for two, since this is the second.
+    # The first reservation of all finds no end of one before it.
     answer, calls = account.costs(function, second)
     assert (answer["done"], calls) == ("queued", {"UpdateItem": 2, "PutItem": 1, "SendMessage": 1})
     assert 1000 <= answer["slot_wait_ms"] < 2200
+    # That was for two where both came within a second.
     answer, calls = account.costs(function, third)
+    assert calls.pop("UpdateItem", 0) < 2
     assert (answer["done"], calls) == ("queued", {"PutItem": 1, "SendMessage": 1})
     assert 1000 <= answer["slot_wait_ms"] < 3300
     assert scene.redrives() == 1
@@ -50,23 +52,21 @@ def test_three_failures_are_no_storm(account, quota):
 
 
 def test_stages_have_slots_of_their_own(account):
-    scene = Stage(account, HANG)
+    scene = Stage(account, BREAK, HANG)
     function = account.function("codepipeline", AT_ONCE, **LEAST)
     assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
-    other = Stage(account, HANG)
-    answer, calls = account.costs(function, other.events("FAILED")[-1])
+    scene.end()
+    answer, calls = account.costs(function, scene.events("FAILED")[1])
     assert (answer["done"], calls["UpdateItem"], calls["SendMessage"]) == ("queued", 2, 1)
-    slots = {item["pk"]["S"] for item in account.dynamodb.scan(TableName=account.table)["Items"]}
-    assert {"slots#RetryStageExecution"} == {key for key in slots if key.startswith("slots#")}
+    keys = {item["pk"]["S"] for item in account.dynamodb.scan(TableName=account.table)["Items"]}
+    assert {key for key in keys if key.startswith("slots#")} == {"slots#RetryStageExecution"}
 
 
 def test_what_the_sweep_finds_keeps_the_same_pace(account):
     scene = Execution(account)
-    orders = Orders(account.server)
-    for _ in range(2):
-        orders.start_and_end(FAIL, SUCCEED)
+    for _ in range(3):
+        scene.orders.start_and_end(FAIL, SUCCEED)
     answer, calls = account.costs(sweeping(account, **LEAST), {})
-    # With the one of the scene they are three.
     assert answer["search"]["found"] == {"retried": 1, "queued": 2}
-    assert calls["UpdateItem"] == 2
+    assert calls["UpdateItem"] in (2, 3)
     assert scene.redrives() == 1
