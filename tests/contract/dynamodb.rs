@@ -12,6 +12,7 @@
 mod engine;
 mod ledger;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Barrier, LazyLock};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
 use redrive_aws::ledger::DynamoDb;
 use redrive_aws::{http, table};
 use redrive_core::failure::{Identity, Subject};
@@ -372,5 +374,60 @@ fn what_has_expired_is_dynamodbs_to_delete() {
             (1_795_000_060 + month).to_string(),
             "every write renews it"
         );
+    });
+}
+
+/// All of those that wake first are in one shard, so that more than its first page is needed.
+#[test]
+fn one_shard_may_have_all_that_wake_first() {
+    let Some(engine) = &*DYNAMODB_LOCAL else {
+        return;
+    };
+    let (a, terms) = (Owner("a".into()), Terms::default());
+    run(async {
+        let client = client(&engine.url);
+        let table = fresh_table(&client).await;
+        let ledger = DynamoDb::new(client.clone(), &table);
+        let names = (0..).map(|number| execution(&format!("shard-{number}")));
+        let together = |shard| move |subject: &Subject| (subject.part_of(8) == 3) == shard;
+        let first = names.clone().filter(together(true)).take(50);
+        let others = names.filter(together(false)).take(50);
+        let mut waiting = Vec::new();
+        for (subject, seconds) in first.chain(others).zip(100..) {
+            let pen = Pen {
+                owner: &a,
+                now: NOW,
+                terms: &terms,
+            };
+            let entry = Entry::open(judgement(subject, 0, seconds), pen);
+            assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+            waiting.push(entry);
+        }
+        let now = NOW.plus(Duration::from_secs(1_000));
+        for most in [1, 8, 40, 49, 50, 51, 75, 100, 200] {
+            let expected = &waiting[..waiting.len().min(most)];
+            assert_eq!(ledger.waking(now, most).await.unwrap(), expected, "{most}");
+        }
+        // They are spread: each shard has some of those that wait, and who takes one leaves it there.
+        let scan = client.scan().table_name(&table).send().await.unwrap();
+        for entry in &waiting {
+            let pen = Pen {
+                owner: &a,
+                now,
+                terms: &terms,
+            };
+            let taken = ledger.take(&entry.ticket(), pen).await;
+            assert!(matches!(taken, Ok(Take::Taken(_))), "{taken:?}");
+        }
+        let again = client.scan().table_name(&table).send().await.unwrap();
+        let placed = |items: &[HashMap<String, AttributeValue>]| -> BTreeMap<String, String> {
+            let of =
+                |item: &HashMap<String, AttributeValue>, name| item[name].as_s().unwrap().clone();
+            let place = |item| (of(item, table::KEY), of(item, table::WAITING));
+            items.iter().map(place).collect()
+        };
+        let shards: BTreeSet<String> = placed(scan.items()).into_values().collect();
+        assert_eq!(shards.into_iter().collect::<String>(), "01234567");
+        assert_eq!(placed(again.items()), placed(scan.items()));
     });
 }

@@ -107,6 +107,7 @@ pub(crate) async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
     of_all_who_take_over_one_wins_and_the_late_owner_loses(&fresh().await).await;
     a_settle_loses_to_a_later_failure(&fresh().await).await;
     what_waits_is_found_and_what_does_not_is_not(&fresh().await).await;
+    those_come_first_that_wake_first_among_many(&fresh().await).await;
     what_is_cancelled_is_told_and_waits_no_more(&fresh().await).await;
     a_position_reads_back_as_it_was_kept(&fresh().await).await;
     of_all_who_keep_one_revision_one_wins(&fresh().await).await;
@@ -496,6 +497,35 @@ async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
         "those that have waited longest"
     );
     assert_eq!(soon.state, State::Queued);
+}
+
+/// However a ledger spreads what waits, and in whatever order it came.
+async fn those_come_first_that_wake_first_among_many<L: Ledger>(ledger: &L) {
+    let a = owner("a");
+    let mut waiting = Vec::new();
+    for number in 0..60u32 {
+        // No two wake together: 7 and 60 have no common divisor.
+        let entry = queued(
+            execution(&format!("many-{number}")),
+            &a,
+            100 + number * 7 % 60,
+        );
+        assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+        waiting.push(entry);
+    }
+    waiting.sort_by_key(|entry| entry.wake);
+    let wakes = |entry: &Entry| entry.wake.unwrap_or(NOW);
+    for seen in [1, 2, 7, 8, 9, 30, 59, 60] {
+        let now = wakes(&waiting[seen - 1]);
+        for most in [1, 2, 8, 15, 16, 29, 60, 1_000] {
+            let expected = &waiting[..seen.min(most)];
+            assert_eq!(
+                ledger.waking(now, most).await.unwrap(),
+                expected,
+                "{most} of {seen}"
+            );
+        }
+    }
 }
 
 async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {

@@ -280,23 +280,25 @@ def test_a_message_that_is_no_ticket_ends_in_the_dead_letter_queue(account):
     is_clean(due)
 
 
-def unreadable(key, **attributes):
-    return {"pk": {"S": key}, "waiting": {"S": "yes"}, "wake": {"N": "0"}, **attributes}
+def unreadable(key, shard, **attributes):
+    return {"pk": {"S": key}, "waiting": {"S": shard}, "wake": {"N": "0"}, **attributes}
 
 
 def test_no_number_of_entries_that_cannot_be_read_stops_another(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     account.set(scene.execution, wake=1)
+    # In front of the one that can be read.
+    shard = account.entry(scene.execution)["waiting"]
     strange = [
-        unreadable("position/" + MARK + ESC + CSI, state={"S": HOSTILE}),
-        unreadable("a", subject={"S": HOSTILE}, state={"N": "7"}),
-        unreadable("b", subject={"M": {"execution": {"M": {"arn": {"S": MARK}}}}}, revision={"N": "1e99"}),
-        unreadable("c", **{HOSTILE: {"B": b"\x00\xff"}}, verdict={"L": [{"NULL": True}]}),
-        unreadable("d", cause={"S": "x" * 300_000}),
+        unreadable("position/" + MARK + ESC + CSI, shard, state={"S": HOSTILE}),
+        unreadable("a", shard, subject={"S": HOSTILE}, state={"N": "7"}),
+        unreadable("b", shard, subject={"M": {"execution": {"M": {"arn": {"S": MARK}}}}}, revision={"N": "1e99"}),
+        unreadable("c", shard, **{HOSTILE: {"B": b"\x00\xff"}}, verdict={"L": [{"NULL": True}]}),
+        unreadable("d", shard, cause={"S": "x" * 300_000}),
     ]
     # More than a tick looks at.
-    strange += [unreadable(f"more-{number}") for number in range(220)]
+    strange += [unreadable(f"more-{number}", shard) for number in range(220)]
     for start in range(0, len(strange), 25):
         puts = [{"PutRequest": {"Item": item}} for item in strange[start : start + 25]]
         account.dynamodb.batch_write_item(RequestItems={account.table: puts})

@@ -490,6 +490,7 @@ def test_an_entry_that_cannot_be_read_stops_no_other(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     account.set(scene.execution, wake=1)
-    strange = {"pk": {"S": "strange"}, "waiting": {"S": "yes"}, "wake": {"N": "0"}, "state": {"S": "held"}}
+    shard = {"S": scene.entry()["waiting"]}
+    strange = {"pk": {"S": "strange"}, "waiting": shard, "wake": {"N": "0"}, "state": {"S": "held"}}
     account.dynamodb.put_item(TableName=account.table, Item=strange)
     assert account.function("sweep", LATER).invoke({})["requeued"] == 1

@@ -20,7 +20,7 @@ pub const TTL: &str = "ttl";
 /// The index of what waits. It is sparse: an item without [`WAITING`] is not in it.
 pub const DUE: &str = "due";
 
-/// The index's partition key, the same in every item that has it.
+/// The index's partition key: which of a few shards an item is in, by its subject.
 pub const WAITING: &str = "waiting";
 
 /// The index's sort key: [`Entry::wake`](redrive_core::ledger::Entry::wake), milliseconds since the epoch.

@@ -8,6 +8,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{Arn, ExecutionArn, ExecutionKind, is_name};
+use crate::digest;
 
 /// What fails, is retried and has one item in the ledger: an execution, or a stage of a pipeline execution.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,6 +53,13 @@ impl Subject {
             Self::Execution { arn } => arn.clone(),
             Self::Stage { arn, execution_id } => format!("{arn}/{execution_id}"),
         }
+    }
+
+    /// One of so many parts among which subjects are spread evenly, counted from 0: always the same of a subject.
+    #[must_use]
+    pub fn part_of(&self, parts: u64) -> u64 {
+        let draw = digest::draw(&[self.key().as_bytes()]);
+        draw.checked_rem(parts).unwrap_or_default()
     }
 
     /// Reads a key back.
