@@ -8,12 +8,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use redrive_core::calls::Call;
+use redrive_core::definition::{Known, Revision};
 use redrive_core::failure::{ExecutionStatus, Identity, Subject};
 use redrive_core::ledger::{
     Cancelled, Claim, Entry, Judgement, Ledger, List, Owner, Pen, Position, Round, State, Swap,
     Take, Targets, Terms, Ticket, Turn, Written, keep, take, write,
 };
 use redrive_core::pace::Micros;
+use redrive_core::reads::Shelf;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
@@ -97,7 +99,7 @@ fn queued(subject: Subject, by: &Owner, seconds: u32) -> Entry {
 }
 
 /// Runs the whole suite.
-pub(crate) async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
+pub(crate) async fn all<L: Ledger + Shelf>(fresh: impl AsyncFn() -> L) {
     an_entry_reads_back_as_it_was_written(&fresh().await).await;
     of_all_who_write_one_revision_one_wins(&fresh().await).await;
     fifty_racing_claims_give_one_winner(&fresh().await).await;
@@ -114,6 +116,7 @@ pub(crate) async fn all<L: Ledger>(fresh: impl AsyncFn() -> L) {
     a_position_that_meets_itself_is_kept(&fresh().await).await;
     slots_follow_one_another_and_none_is_given_twice(&fresh().await).await;
     old_slots_are_not_given(&fresh().await).await;
+    what_was_noted_last_of_a_machine_is_recalled(&fresh().await).await;
 }
 
 async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
@@ -748,6 +751,35 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
         let _ = self.0.reserve(call, from, span).await?;
         self.0.reserve(call, from, span).await
     }
+}
+
+async fn what_was_noted_last_of_a_machine_is_recalled<L: Ledger + Shelf>(shelf: &L) {
+    let machine = |name| format!("arn:aws:states:eu-west-1:111122223333:stateMachine:{name}");
+    let version = format!("{}:3", machine("etl"));
+    let known = |id: Option<&str>, states: &str, confirmed| {
+        let definition = format!(r#"{{"States":{{{states}}}}}"#);
+        Known {
+            revision: Revision::read(id.map(Into::into), NOW, &definition).unwrap(),
+            confirmed,
+        }
+    };
+    let fails = r#""A":{"Type":"Fail","Error":"Own.Error"},"B":{"Type":"Fail","Error":"ü"},"C":{"Type":"Fail"}"#;
+    let any = r#""A":{"Type":"Fail","ErrorPath":"$.Error"}"#;
+    assert_eq!(shelf.recall(&machine("etl")).await, None);
+    for noted in [
+        known(None, r#""A":{"Type":"Succeed"}"#, None),
+        known(Some("r1"), fails, Some(NOW)),
+        // Whoever writes last, whatever he writes.
+        known(Some("r0"), any, None),
+    ] {
+        shelf.note(&machine("etl"), &noted, NOW).await;
+        assert_eq!(shelf.recall(&machine("etl")).await, Some(noted));
+        assert_eq!(shelf.recall(&machine("et")).await, None);
+        assert_eq!(shelf.recall(&version).await, None);
+    }
+    let later = NOW.plus(Duration::from_secs(1_000_000));
+    assert_eq!(shelf.waking(later, 100).await, Ok(Vec::new()));
+    assert_eq!(shelf.position().await, Ok(None));
 }
 
 /// Lets all futures run side by side, each polled in turn.

@@ -207,11 +207,43 @@ def test_a_later_failure_costs_one_call_more(account):
 def test_the_first_failure_of_a_machine_pays_for_the_lesson_and_one_a_minute_for_its_refreshing(account):
     scene = Scene(account, FAIL, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE)
-    at_once = {"PutItem": 2, "RedriveExecution": 1}
-    for lesson in [{"DescribeStateMachineForExecution": 1}, {"DescribeStateMachine": 1}, {}, {}]:
+    # Each starts a minute after the one before.
+    for lesson in ["DescribeStateMachineForExecution", "DescribeStateMachine", None, "DescribeStateMachine"]:
         execution = scene.orders.start_and_end(FAIL, SUCCEED)
         _, calls = account.costs(function, scene.events("FAILED", execution)[0])
-        assert calls == {**lesson, **at_once}
+        # What was learned is looked for first, and noted then.
+        assert calls == ({lesson: 1, "GetItem": 1, "PutItem": 3} if lesson else {"PutItem": 2}) | {"RedriveExecution": 1}
+
+
+def test_what_one_process_learned_of_a_machine_another_does_not_ask_for(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    scene.teach(account.function("stepfunctions", AT_ONCE))
+    execution = scene.orders.start_and_end(FAIL, SUCCEED)
+    answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), scene.events("FAILED", execution)[0])
+    assert answer["done"] == "retried"
+    assert calls == {"GetItem": 1, "PutItem": 2, "RedriveExecution": 1}
+
+
+def test_what_was_noted_of_a_machine_expires_waits_for_nothing_and_is_not_read_consistently(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    before = time.time()
+    account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
+    machine = scene.events("FAILED")[0]["detail"]["stateMachineArn"]
+    noted = account.entry("machine#" + machine)
+    assert set(noted) == {"pk", "ttl", "revision", "confirmed"}
+    assert 0 <= noted["ttl"] - before - 24 * 3600 < 60
+    (read,) = [body for operation, body in account.moto.requests() if operation == "GetItem" and body["TableName"] == account.table]
+    assert read["ConsistentRead"] is False
+
+
+def test_what_was_noted_and_cannot_be_read_is_learned_again(account):
+    scene = Scene(account, FAIL, SUCCEED)
+    key = "machine#" + scene.events("FAILED")[0]["detail"]["stateMachineArn"]
+    account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": key}, "revision": {"S": "later"}})
+    answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), scene.events("FAILED")[0])
+    assert answer["done"] == "retried"
+    assert calls == {"DescribeStateMachineForExecution": 1, "GetItem": 1, "PutItem": 3, "RedriveExecution": 1}
+    assert "revision" in account.entry(key), "and noted in its place"
 
 
 def test_a_duplicate_costs_the_one_write_that_is_refused(account):
@@ -219,8 +251,10 @@ def test_a_duplicate_costs_the_one_write_that_is_refused(account):
     function = account.function("stepfunctions", AT_ONCE)
     function.invoke(scene.events("FAILED")[0])
     _, calls = account.costs(function, scene.events("FAILED")[0])
-    assert calls.pop("PutItem") == 1
-    assert set(calls) <= {"DescribeStateMachine"}, "and now and then a look whether the machine is the same"
+    # And a look whether the machine is the same, which is noted.
+    assert calls == {"PutItem": 2, "GetItem": 1, "DescribeStateMachine": 1}
+    _, calls = account.costs(function, scene.events("FAILED")[0])
+    assert calls == {"PutItem": 1}
 
 
 def test_a_thousand_failures_of_one_machine_hardly_ask_step_functions(account):
@@ -244,7 +278,7 @@ def test_a_machine_with_a_fail_state_is_asked_for_its_history(account):
     (failed,) = [one for one in account.server.events() if one["detail"]["status"] == "FAILED"]
     answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), failed)
     assert (answer["done"], answer["because"]) == ("gave_up", "fail_state")
-    assert calls == {"DescribeStateMachineForExecution": 1, "GetExecutionHistory": 1, "PutItem": 1}
+    assert calls == {"DescribeStateMachineForExecution": 1, "GetExecutionHistory": 1, "GetItem": 1, "PutItem": 2}
     assert account.entry(ended)["state"] == "given_up"
 
 
@@ -263,7 +297,8 @@ def test_an_entry_is_read_as_it_stands_and_not_as_it_stood(account):
     function.invoke(scene.events("FAILED")[0])
     scene.end()
     function.invoke(scene.events("FAILED")[1])
-    (read,) = [body for operation, body in account.moto.requests() if operation == "GetItem" and body["TableName"] == account.table]
+    reads = [body for operation, body in account.moto.requests() if operation == "GetItem" and body["TableName"] == account.table]
+    (read,) = [body for body in reads if body["Key"]["pk"]["S"] == scene.execution]
     assert read["ConsistentRead"] is True
 
 

@@ -249,7 +249,7 @@ class Story:
     def entries(self):
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
         items = [{name: plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
-        return {item["pk"]: item for item in items if item["pk"] != "position"}
+        return {item["pk"]: item for item in items if item["pk"].startswith("arn:")}
 
     def truths(self):
         """What the emulator says: its record of calls, and how each subject stands."""

@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 /// The emulator, in a thread of its own, and the SDK's clients for it.
 struct Scene {
     address: SocketAddr,
-    services: Services<Now>,
+    services: Services<Now, Memory>,
     sfn: aws_sdk_sfn::Client,
     pipelines: aws_sdk_codepipeline::Client,
     ledger: Memory,
@@ -104,6 +104,7 @@ impl Scene {
                 stepfunctions: StepFunctions::new(sfn.clone()),
                 codepipeline: CodePipeline::new(pipelines.clone()),
                 learned: Learned::default(),
+                shelf: Memory::default(),
                 clock: Now,
             },
             sfn,

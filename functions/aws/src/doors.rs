@@ -177,7 +177,7 @@ struct World<'s> {
     place: Place,
     search: Search,
     ledger: DynamoDb,
-    target: Services<SystemClock>,
+    target: Services<SystemClock, DynamoDb>,
     queue: Sqs,
     bus: Option<Bus>,
     stack: String,
@@ -195,6 +195,7 @@ impl<'s> World<'s> {
     ) -> Result<Self, Misconfigured> {
         let calls = Calls::default();
         let environment = Environment::read(calls.clone())?;
+        let ledger = DynamoDb::new(environment.dynamodb(), account.table);
         Ok(Self {
             function,
             document,
@@ -202,11 +203,12 @@ impl<'s> World<'s> {
             bounds: account.bounds,
             place: account.place,
             search: account.search,
-            ledger: DynamoDb::new(environment.dynamodb(), account.table),
+            ledger: ledger.clone(),
             target: Services {
                 stepfunctions: StepFunctions::new(environment.stepfunctions()),
                 codepipeline: CodePipeline::new(environment.codepipeline()),
                 learned: Learned::default(),
+                shelf: ledger,
                 clock: SystemClock,
             },
             queue: Sqs::new(environment.sqs(), account.queue_url),
@@ -227,7 +229,7 @@ impl<'s> World<'s> {
     fn redrive<'w>(
         &'w self,
         owner: &'w Owner,
-    ) -> Redrive<'w, DynamoDb, Services<SystemClock>, Sqs, SystemClock> {
+    ) -> Redrive<'w, DynamoDb, Services<SystemClock, DynamoDb>, Sqs, SystemClock> {
         Redrive {
             ledger: &self.ledger,
             target: &self.target,

@@ -1,5 +1,6 @@
 //! The ledger on DynamoDB: one table, one item a subject, every write conditional; one item that says how far the
-//! search for what was never announced has come; and one for each call that is paced, with the end of its slots.
+//! search for what was never announced has come; one for each call that is paced, with the end of its slots; and one
+//! for each state machine, of what was learned of it.
 //!
 //! An entry's item is the entry, each field an attribute of its own, and three attributes for DynamoDB itself:
 //! `pk`, `ttl`, and, while the entry has a `wake`, `waiting`, which puts it into the index `due`.
@@ -12,8 +13,12 @@
 //!   by rules and their reasons: that is a test.
 //! - The position of the search has no `ttl`, so that it never expires, and no `waiting`. At its most it takes
 //!   some 300 KB: that is a test too.
+//! - What was learned of a machine is written without a condition, since whoever writes is right, and expires in a day.
+//!   A process reads it where it would ask Step Functions, whose quotas for that are the scarcest.
 //! - A partition of the index takes 1,000 writes of 1 KB a second ("Best practices for partition keys"), and an
 //!   index that is throttled throttles its table. So what waits is spread over eight of them by its subject.
+
+mod shelf;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -120,14 +125,18 @@ fn read<T: DeserializeOwned>(call: &str, item: Item) -> Result<T, Trouble> {
 }
 
 impl DynamoDb {
-    /// The item of a key, read consistently.
-    async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Trouble> {
+    /// The item of a key.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        consistently: bool,
+    ) -> Result<Option<T>, Trouble> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.table)
             .key(KEY, text(key))
-            .consistent_read(true)
+            .consistent_read(consistently)
             .send()
             .await
             .map_err(|error| trouble::of("GetItem", &self.table, &error))?;
@@ -169,7 +178,7 @@ impl DynamoDb {
 
 impl Ledger for DynamoDb {
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
-        self.get(&subject.key()).await
+        self.get(&subject.key(), true).await
     }
 
     async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
@@ -285,7 +294,7 @@ impl Ledger for DynamoDb {
     }
 
     async fn position(&self) -> Result<Option<Position>, Trouble> {
-        self.get(POSITION).await
+        self.get(POSITION, true).await
     }
 
     async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
@@ -428,7 +437,7 @@ mod tests {
     use super::*;
 
     /// Bytes as "DynamoDB item sizes and formats" counts them; numbers at their most.
-    fn size(value: &AttributeValue) -> usize {
+    pub(super) fn size(value: &AttributeValue) -> usize {
         match value {
             AttributeValue::S(text) => text.len(),
             AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,

@@ -9,16 +9,16 @@ use crate::target::Services;
 
 /// The lists of both services.
 #[derive(Debug)]
-pub struct Lists<'s, C> {
-    services: &'s Services<C>,
+pub struct Lists<'s, C, S> {
+    services: &'s Services<C, S>,
     /// What the ARNs of pipelines begin with: ListPipelines answers names alone.
     pipelines: String,
 }
 
-impl<'s, C> Lists<'s, C> {
+impl<'s, C, S> Lists<'s, C, S> {
     /// The lists of an account and region.
     #[must_use]
-    pub fn new(services: &'s Services<C>, account: &str, region: &str) -> Self {
+    pub fn new(services: &'s Services<C, S>, account: &str, region: &str) -> Self {
         Self {
             services,
             pipelines: format!(
@@ -29,7 +29,7 @@ impl<'s, C> Lists<'s, C> {
     }
 }
 
-impl<C> Listings for Lists<'_, C> {
+impl<C, S> Listings for Lists<'_, C, S> {
     async fn machines(&self, token: Option<String>) -> Look<Page<String>> {
         self.services.stepfunctions.machines(token).await
     }

@@ -3,7 +3,7 @@
 use redrive_core::failure::{Fact, Failure, Identity, Need, Standing};
 use redrive_core::handle::{Clock, Outcome, Target};
 use redrive_core::ledger::Claim;
-use redrive_core::reads::{Learned, Reads};
+use redrive_core::reads::{Learned, Reads, Shelf};
 use redrive_core::trouble::Trouble;
 
 use crate::codepipeline::CodePipeline;
@@ -11,29 +11,32 @@ use crate::stepfunctions::StepFunctions;
 
 /// Step Functions and CodePipeline in one account and region.
 #[derive(Debug)]
-pub struct Services<C> {
+pub struct Services<C, S> {
     /// Step Functions.
     pub stepfunctions: StepFunctions,
     /// CodePipeline.
     pub codepipeline: CodePipeline,
     /// What was learned of state machines and pipelines.
     pub learned: Learned,
+    /// What others have learned of state machines.
+    pub shelf: S,
     /// What time it is: what was learned of a state machine holds for a while.
     pub clock: C,
 }
 
-impl<C: Clock> Services<C> {
-    fn reads(&self) -> Reads<'_, StepFunctions, CodePipeline> {
+impl<C: Clock, S: Shelf> Services<C, S> {
+    fn reads(&self) -> Reads<'_, StepFunctions, CodePipeline, S> {
         Reads {
             executions: &self.stepfunctions,
             pipelines: &self.codepipeline,
             learned: &self.learned,
+            shelf: &self.shelf,
             now: self.clock.now(),
         }
     }
 }
 
-impl<C: Clock> Target for Services<C> {
+impl<C: Clock, S: Shelf> Target for Services<C, S> {
     async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
         self.reads().know(failure, need).await
     }

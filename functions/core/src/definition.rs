@@ -9,6 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::failure::{FailedExecution, Field};
@@ -121,7 +122,7 @@ fn written(state: &Value, key: &str, path: &str) -> Field<String> {
 }
 
 /// The errors that the Fail states of a definition can end an execution with.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FailStates {
     /// Those that are written out.
     errors: BTreeSet<String>,
@@ -161,7 +162,7 @@ impl FailStates {
 }
 
 /// A definition as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revision {
     /// `revisionId`. A machine that was never updated has none.
     pub id: Option<String>,
@@ -171,11 +172,44 @@ pub struct Revision {
     pub fail_states: FailStates,
 }
 
-/// What is known of machines. It holds for a version for ever, and otherwise for executions started a minute
-/// after the update or later, for as long as the machine is known to be in that revision.
+/// What is known of a machine, or of a version of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The definition that an execution had.
+    pub revision: Revision,
+    /// A time, by AWS's clock, at which the machine was in that revision still. None: it is known of that execution
+    /// alone, or it is a version, which never changes.
+    pub confirmed: Option<Time>,
+}
+
+/// Names of so many bytes are noted for others. A machine with more is asked about by each process; a definition has
+/// at most 1 MB, and an item of DynamoDB 400 KB.
+pub const MOST_NOTED: usize = 100_000;
+
+impl Known {
+    /// Whether it is more than was known before.
+    pub(crate) fn is_news_after(&self, before: Option<&Self>) -> bool {
+        before.is_none_or(|before| {
+            self.revision != before.revision || self.confirmed > before.confirmed
+        })
+    }
+
+    /// Whether it is small enough to be noted.
+    pub(crate) fn may_be_noted(&self) -> bool {
+        let errors = &self.revision.fail_states.errors;
+        let bytes = errors.iter().map(|error| error.len());
+        bytes.fold(0, usize::saturating_add) <= MOST_NOTED
+    }
+}
+
+/// What is known of machines. It holds for a version for ever, and otherwise for executions that started a minute
+/// after the update or later, and no later than a minute after the machine was known to be in that revision still.
+///
+/// Whether that is so no clock of ours tells: an execution's times are AWS's, and so is the time of a confirmation, as
+/// [`past`] has it. So what one process learned holds in another, whose clock may be minutes apart.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Machines {
-    known: BTreeMap<String, (Revision, Time)>,
+    known: BTreeMap<String, Known>,
 }
 
 /// What an execution's machine tells.
@@ -191,6 +225,13 @@ pub(crate) enum Told {
     Unconfirmed,
 }
 
+impl Told {
+    /// Whether there is something to ask.
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Unknown | Self::Unconfirmed)
+    }
+}
+
 /// How long after an update executions may still start with the definition of before: AWS says that updates
 /// are eventually consistent.
 const SETTLES: Duration = Duration::from_secs(60);
@@ -198,27 +239,36 @@ const SETTLES: Duration = Duration::from_secs(60);
 /// How long a machine counts as being in the revision in which it was last seen.
 const CONFIRMED_FOR: Duration = Duration::from_secs(60);
 
+/// How far a clock of ours may be ahead of AWS's.
+const CLOCKS: Duration = Duration::from_secs(300);
+
 /// So many machines are remembered. One that is forgotten is asked about again.
 const MOST_MACHINES: usize = 10_000;
 
 impl Machines {
     /// What is known of the machine of a failed execution.
-    pub(crate) fn tell(&self, execution: &FailedExecution, now: Time) -> Told {
-        let Some((revision, confirmed)) = key(execution).and_then(|key| self.known.get(key)) else {
+    pub(crate) fn tell(&self, execution: &FailedExecution) -> Told {
+        let Some(known) = key(execution).and_then(|key| self.known.get(key)) else {
             return Told::Unknown;
         };
         if execution.version_arn.is_none() {
-            if execution
-                .started
-                .is_none_or(|started| started < revision.since.plus(SETTLES))
-            {
+            let Some(started) = execution.started else {
+                return Told::Unknown;
+            };
+            if started < known.revision.since.plus(SETTLES) {
                 return Told::Unknown;
             }
-            if now.since(*confirmed) > CONFIRMED_FOR {
+            let until = known.confirmed.map(|at| at.plus(CONFIRMED_FOR));
+            if until.is_none_or(|until| started > until) {
                 return Told::Unconfirmed;
             }
         }
-        revision.told(execution)
+        known.revision.told(execution)
+    }
+
+    /// What is known of a machine or version.
+    pub(crate) fn known(&self, key: &str) -> Option<&Known> {
+        self.known.get(key)
     }
 
     /// Takes in what DescribeStateMachineForExecution answered for an execution, and tells what that means
@@ -226,34 +276,53 @@ impl Machines {
     pub(crate) fn learn(&mut self, execution: &FailedExecution, revision: Revision) -> Told {
         let told = revision.told(execution);
         if let Some(key) = key(execution) {
-            if self.known.len() >= MOST_MACHINES && !self.known.contains_key(key) {
-                self.known.clear();
-            }
-            // An older execution's definition does not replace a newer one's.
-            let older = self
-                .known
-                .get(key)
-                .is_some_and(|(known, _)| known.since > revision.since);
-            if !older {
-                self.known
-                    .insert(key.to_string(), (revision, Time::default()));
-            }
+            let confirmed = None;
+            self.recall(
+                key,
+                Known {
+                    revision,
+                    confirmed,
+                },
+            );
         }
         told
     }
 
-    /// Takes in that DescribeStateMachine showed a machine in a revision at a time. What is known of another
-    /// revision is forgotten.
-    pub(crate) fn confirm(&mut self, state_machine_arn: &str, id: Option<&str>, now: Time) {
-        let Some((revision, confirmed)) = self.known.get_mut(state_machine_arn) else {
+    /// Takes in what was known of a machine somewhere else, or before. What is older replaces nothing.
+    pub(crate) fn recall(&mut self, key: &str, known: Known) {
+        if let Some(own) = self.known.get_mut(key) {
+            if own.revision == known.revision {
+                own.confirmed = own.confirmed.max(known.confirmed);
+                return;
+            }
+            if own.revision.since > known.revision.since {
+                return;
+            }
+        } else if self.known.len() >= MOST_MACHINES {
+            self.known.clear();
+        }
+        self.known.insert(key.to_string(), known);
+    }
+
+    /// Takes in that DescribeStateMachine showed a machine in a revision, when `past` had been. What is known of
+    /// another revision is forgotten.
+    pub(crate) fn confirm(&mut self, state_machine_arn: &str, id: Option<&str>, past: Time) {
+        let Some(known) = self.known.get_mut(state_machine_arn) else {
             return;
         };
-        if revision.id.as_deref() == id {
-            *confirmed = now;
+        if known.revision.id.as_deref() == id {
+            known.confirmed = known.confirmed.max(Some(past));
         } else {
             self.known.remove(state_machine_arn);
         }
     }
+}
+
+/// The latest time, by AWS's clock, that surely has been, when a failure is known: it has started, it has failed, and
+/// no clock of ours is further ahead than that.
+pub(crate) fn past(execution: &FailedExecution, failed_at: Time, now: Time) -> Time {
+    let sure = now.minus(CLOCKS).max(failed_at);
+    execution.started.map_or(sure, |started| sure.max(started))
 }
 
 impl Revision {
@@ -278,7 +347,7 @@ impl Revision {
 }
 
 /// A version's definition never changes, so it is known by the version.
-fn key(execution: &FailedExecution) -> Option<&str> {
+pub(crate) fn key(execution: &FailedExecution) -> Option<&str> {
     execution
         .version_arn
         .as_deref()
@@ -286,170 +355,4 @@ fn key(execution: &FailedExecution) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::failure::{ExecutionStatus, Redrivable};
-
-    const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
-
-    fn error(name: &str) -> Field<String> {
-        Field::Known(name.into())
-    }
-
-    fn read(states: &str) -> FailStates {
-        FailStates::read(&alloc::format!(
-            r#"{{"StartAt":"A","States":{{{states}}}}}"#
-        ))
-        .unwrap()
-    }
-
-    #[test]
-    fn only_a_fail_state_that_can_have_this_error_may_have_ended_it() {
-        let task = r#""A":{"Type":"Task","End":true}"#;
-        let literal = r#""F":{"Type":"Fail","Error":"Own.Error"}"#;
-        for (states, of_own, of_other, of_none, of_unknown) in [
-            (task, false, false, false, false),
-            (literal, true, false, false, true),
-            (r#""F":{"Type":"Fail"}"#, false, false, true, true),
-            (
-                r#""F":{"Type":"Fail","ErrorPath":"$.Error"}"#,
-                true,
-                true,
-                true,
-                true,
-            ),
-            (
-                r#""F":{"Type":"Fail","Error":"{% $states.input.Error %}"}"#,
-                true,
-                true,
-                true,
-                true,
-            ),
-            (
-                r#""P":{"Type":"Parallel","Branches":[{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}]}"#,
-                true,
-                false,
-                false,
-                true,
-            ),
-            (
-                r#""M":{"Type":"Map","ItemProcessor":{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}}"#,
-                true,
-                false,
-                false,
-                true,
-            ),
-            (
-                r#""M":{"Type":"Map","Iterator":{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}}"#,
-                true,
-                false,
-                false,
-                true,
-            ),
-        ] {
-            let found = read(states);
-            for (field, expected) in [
-                (error("Own.Error"), of_own),
-                (error("Lambda.TooManyRequestsException"), of_other),
-                (Field::Absent, of_none),
-                (Field::Withheld, of_unknown),
-                (Field::Unknown, of_unknown),
-            ] {
-                assert_eq!(found.may_end_with(&field), expected, "{states} {field:?}");
-            }
-        }
-        for nonsense in ["", "{}", "[]", "{\"States\""] {
-            assert_eq!(FailStates::read(nonsense), None);
-        }
-    }
-
-    fn execution(started: u64, version: Option<&str>) -> FailedExecution {
-        FailedExecution {
-            status: ExecutionStatus::Failed,
-            redrive_count: Field::Known(0),
-            redrivable: Field::Known(Redrivable::Yes),
-            started: Some(Time::from_millis(started)),
-            state_machine_arn: Some(MACHINE.into()),
-            version_arn: version.map(Into::into),
-            error: error("Own.Error"),
-            cause: Field::Absent,
-            parent: Field::Absent,
-            fail_state: Field::Unknown,
-            state: Field::Unknown,
-            resource: Field::Unknown,
-            moved_on: None,
-        }
-    }
-
-    fn revision(id: Option<&str>, since: u64, states: &str) -> Revision {
-        Revision {
-            id: id.map(Into::into),
-            since: Time::from_millis(since),
-            fail_states: read(states),
-        }
-    }
-
-    const NO_FAIL: &str = r#""A":{"Type":"Task","End":true}"#;
-    const FAILS: &str = r#""F":{"Type":"Fail","Error":"Own.Error"}"#;
-
-    #[test]
-    fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
-        let mut machines = Machines::default();
-        let first = execution(100_000, None);
-        let at = Time::from_millis;
-        assert_eq!(machines.tell(&first, at(0)), Told::Unknown);
-        assert_eq!(
-            machines.learn(&first, revision(Some("r1"), 0, NO_FAIL)),
-            Told::NoFailState
-        );
-        assert_eq!(machines.tell(&first, at(100_000)), Told::Unconfirmed);
-        machines.confirm(MACHINE, Some("r1"), at(100_000));
-        assert_eq!(machines.tell(&first, at(160_000)), Told::NoFailState);
-        assert_eq!(machines.tell(&first, at(160_001)), Told::Unconfirmed);
-        // Started before the update had settled: with which definition nobody knows.
-        assert_eq!(
-            machines.tell(&execution(59_999, None), at(100_000)),
-            Told::Unknown
-        );
-        assert_eq!(
-            machines.tell(&execution(60_000, None), at(100_000)),
-            Told::NoFailState
-        );
-        // An update forgets it.
-        machines.confirm(MACHINE, Some("r2"), at(200_000));
-        assert_eq!(machines.tell(&first, at(200_000)), Told::Unknown);
-        // A machine that was never updated has no revision id, and stays known without one.
-        machines.learn(&first, revision(None, 0, FAILS));
-        machines.confirm(MACHINE, None, at(200_000));
-        assert_eq!(machines.tell(&first, at(200_000)), Told::MayBe);
-    }
-
-    #[test]
-    fn a_version_is_known_for_ever_and_an_old_execution_overrules_nothing() {
-        let mut machines = Machines::default();
-        let version = alloc::format!("{MACHINE}:3");
-        let by_version = execution(0, Some(&version));
-        machines.learn(&by_version, revision(None, 0, NO_FAIL));
-        assert_eq!(
-            machines.tell(&by_version, Time::from_millis(u64::MAX)),
-            Told::NoFailState
-        );
-        assert_eq!(
-            machines.tell(&execution(100_000, None), Time::from_millis(0)),
-            Told::Unknown
-        );
-
-        let young = execution(900_000, None);
-        machines.learn(&young, revision(Some("r2"), 500_000, FAILS));
-        machines.confirm(MACHINE, Some("r2"), Time::from_millis(900_000));
-        let old = execution(100_000, None);
-        assert_eq!(
-            machines.learn(&old, revision(Some("r1"), 0, NO_FAIL)),
-            Told::NoFailState
-        );
-        assert_eq!(
-            machines.tell(&young, Time::from_millis(900_000)),
-            Told::MayBe
-        );
-    }
-}
+mod tests;

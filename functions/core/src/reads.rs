@@ -1,13 +1,13 @@
 //! Learning of a failure: which of the services' read calls are made, in which order, and when they are spared.
 //!
 //! The calls themselves are behind two traits, so that the one flow runs over the services of an account and
-//! over emulated ones.
+//! over emulated ones; and behind a third is what other processes have learned by them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use crate::definition::{Machines, Revision, Told};
+use crate::definition::{Known, Machines, Revision, Told, key, past};
 use crate::failure::{
     Description, Fact, FailedExecution, Failure, Field, Identity, Need, Standing, Subject, What,
 };
@@ -82,6 +82,23 @@ pub trait Pipelines {
     ) -> Read<Page<ActionRun>>;
 }
 
+/// Where what was learned of machines is kept for all processes, so that in a storm not each of them has to learn it.
+/// The key is the ARN of a machine or of a version.
+///
+/// It is a memory, and never the truth: what it has lost, or has not yet, or cannot tell is learned once more. So its
+/// trouble is nobody's, and it tells of it itself.
+#[expect(
+    async_fn_in_trait,
+    reason = "the functions run on one thread, so that futures need not be Send"
+)]
+pub trait Shelf {
+    /// What was noted last, or a moment before that.
+    async fn recall(&self, machine: &str) -> Option<Known>;
+
+    /// Notes it in place of what was noted before, for a day. Whoever writes last is right, and so was who wrote before.
+    async fn note(&self, machine: &str, known: &Known, now: Time);
+}
+
 /// Whether an error's code says that what a read asked about does not exist.
 #[must_use]
 pub fn is_gone(code: &str) -> bool {
@@ -105,13 +122,15 @@ pub struct Learned {
 
 /// Both services' reads and what was learned by them, lent for each look-up.
 #[derive(Debug)]
-pub struct Reads<'r, E, P> {
+pub struct Reads<'r, E, P, S> {
     /// Step Functions.
     pub executions: &'r E,
     /// CodePipeline.
     pub pipelines: &'r P,
     /// What is known already.
     pub learned: &'r Learned,
+    /// What others know.
+    pub shelf: &'r S,
     /// What time it is: what was learned of a state machine holds for a while.
     pub now: Time,
 }
@@ -127,7 +146,7 @@ const ALL_EVENTS: (u32, usize) = (1000, 25);
 /// all of them can have run 20 times in the execution.
 const MOST_PAGES_OF_RUNS: usize = 100;
 
-impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
+impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
     /// Looks up one fact about a failure.
     ///
     /// # Errors
@@ -144,7 +163,7 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
                     },
                 })
             }
-            (What::Execution(failed), _) => self.ending(arn, failed, need).await,
+            (What::Execution(failed), _) => self.ending(arn, failed, failure.at, need).await,
             (What::Stage(_), _) => self.stage(&failure.subject).await,
         }
     }
@@ -186,10 +205,11 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
         &self,
         arn: &str,
         failed: &FailedExecution,
+        failed_at: Time,
         need: Need,
     ) -> Result<Fact, Trouble> {
         let which_state = need == Need::FailedState;
-        if !which_state && self.told(arn, failed).await? == Told::NoFailState {
+        if !which_state && self.told(arn, failed, failed_at).await? == Told::NoFailState {
             return Ok(Fact::Ending {
                 fail_state: false,
                 state: Field::Unknown,
@@ -231,28 +251,71 @@ impl<E: Executions, P: Pipelines> Reads<'_, E, P> {
         Ok(Fact::NotYet)
     }
 
-    /// What an execution's machine tells, after what there is to learn of it.
-    async fn told(&self, arn: &str, failed: &FailedExecution) -> Result<Told, Trouble> {
+    /// What an execution's machine tells, after what there is to recall of it, and to learn.
+    async fn told(
+        &self,
+        arn: &str,
+        failed: &FailedExecution,
+        failed_at: Time,
+    ) -> Result<Told, Trouble> {
         let machines = &self.learned.machines;
-        let mut told = machines.borrow().tell(failed, self.now);
-        if let (Told::Unconfirmed, Some(machine)) = (told, &failed.state_machine_arn) {
-            let id = self.executions.revision_id(machine).await?;
+        let mut told = machines.borrow().tell(failed);
+        let Some(key) = key(failed) else {
+            return self.learn(arn, failed).await;
+        };
+        if !told.is_open() {
+            return Ok(told);
+        }
+        let past = past(failed, failed_at, self.now);
+        // What is known of a later definition than this execution's nobody knows better.
+        if told == Told::Unconfirmed || machines.borrow().known(key).is_none() {
+            self.recall(key, past).await;
+            told = machines.borrow().tell(failed);
+        }
+        let before = machines.borrow().known(key).cloned();
+        if told == Told::Unconfirmed {
+            let id = self.executions.revision_id(key).await?;
             let mut machines = machines.borrow_mut();
-            machines.confirm(machine, id.as_deref(), self.now);
-            told = machines.tell(failed, self.now);
+            machines.confirm(key, id.as_deref(), past);
+            told = machines.tell(failed);
         }
         if told == Told::Unknown {
-            let revision = match self.executions.revision(arn).await {
-                Ok(revision) => revision,
-                // The history may tell all the same.
-                Err(trouble) if trouble.kind == TroubleKind::Withheld => None,
-                Err(trouble) => return Err(trouble),
-            };
-            if let Some(revision) = revision {
-                told = machines.borrow_mut().learn(failed, revision);
-            }
+            told = self.learn(arn, failed).await?;
         }
+        self.note(key, before.as_ref()).await;
         Ok(told)
+    }
+
+    /// Learns an execution's definition.
+    async fn learn(&self, arn: &str, failed: &FailedExecution) -> Result<Told, Trouble> {
+        let revision = match self.executions.revision(arn).await {
+            Ok(revision) => revision,
+            // The history may tell all the same.
+            Err(trouble) if trouble.kind == TroubleKind::Withheld => None,
+            Err(trouble) => return Err(trouble),
+        };
+        let mut machines = self.learned.machines.borrow_mut();
+        Ok(revision.map_or(Told::Unknown, |revision| machines.learn(failed, revision)))
+    }
+
+    /// Recalls what others know of a machine. A time that cannot have been confirms nothing.
+    async fn recall(&self, key: &str, past: Time) {
+        if let Some(mut known) = self.shelf.recall(key).await {
+            let latest = past.max(self.now);
+            known.confirmed = known.confirmed.filter(|confirmed| *confirmed <= latest);
+            self.learned.machines.borrow_mut().recall(key, known);
+        }
+    }
+
+    /// Notes for others what is known now of a machine, if that is more than before.
+    async fn note(&self, key: &str, before: Option<&Known>) {
+        let known = self.learned.machines.borrow().known(key).cloned();
+        if let Some(known) = known
+            && known.is_news_after(before)
+            && known.may_be_noted()
+        {
+            self.shelf.note(key, &known, self.now).await;
+        }
     }
 
     /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version;

@@ -199,11 +199,12 @@ impl Desk {
     fn reads<'r>(
         &'r self,
         services: &'r Typed<'r, Self>,
-    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>> {
+    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>, Memory> {
         Reads {
             executions: services,
             pipelines: services,
             learned: &self.learned,
+            shelf: &self.ledger,
             now: self.now.get(),
         }
     }

@@ -1,11 +1,14 @@
 //! A ledger in memory: for a desk and for tests.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redrive_core::calls::Call;
+use redrive_core::definition::Known;
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{Entries, Entry, Ledger, Pen, Position, Swap, Take, Ticket};
 use redrive_core::pace::Micros;
+use redrive_core::reads::Shelf;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 
@@ -13,6 +16,7 @@ use redrive_core::trouble::Trouble;
 #[derive(Debug, Default)]
 pub struct Memory {
     entries: Mutex<Entries>,
+    known: Mutex<BTreeMap<String, Known>>,
 }
 
 impl Memory {
@@ -26,10 +30,14 @@ impl Memory {
         self.lock().iter().filter_map(|entry| entry.wake).min()
     }
 
-    // A thread that panicked while it held the lock left whole entries behind: each change is one insert.
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
+}
+
+// A thread that panicked while it held the lock left whole entries behind: each change is one insert.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Ledger for Memory {
@@ -59,5 +67,15 @@ impl Ledger for Memory {
 
     async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
         Ok(self.lock().keep(position))
+    }
+}
+
+impl Shelf for Memory {
+    async fn recall(&self, machine: &str) -> Option<Known> {
+        lock(&self.known).get(machine).cloned()
+    }
+
+    async fn note(&self, machine: &str, known: &Known, _: Time) {
+        lock(&self.known).insert(machine.to_owned(), known.clone());
     }
 }

@@ -1,3 +1,4 @@
+use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec;
 use core::cell::Cell;
@@ -17,7 +18,7 @@ const FAILS: &str = r#"{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}"#;
 /// Both services, which answer with what they were given, page after page, and count what they are asked.
 #[derive(Default)]
 struct Aws {
-    definition: &'static str,
+    definition: Cell<&'static str>,
     /// Id and type; each event follows from the one before it. Each state is named Work, each call is
     /// `glue:startJobRun`.
     history: Vec<(u64, &'static str)>,
@@ -33,8 +34,36 @@ struct Aws {
     execution: Option<PipelineExecution>,
     /// The stage succeeded meanwhile.
     over: bool,
+    /// The machine's revision, and since when.
+    revision: Cell<(&'static str, u64)>,
     learned: Learned,
+    shelf: Notes,
     calls: RefCell<Vec<String>>,
+}
+
+/// What was noted, for as long as nobody takes it away.
+#[derive(Default)]
+struct Notes {
+    known: RefCell<BTreeMap<String, Known>>,
+    calls: RefCell<Vec<&'static str>>,
+    /// Nothing reaches it.
+    down: Cell<bool>,
+}
+
+impl Shelf for Notes {
+    async fn recall(&self, machine: &str) -> Option<Known> {
+        self.calls.borrow_mut().push("recall");
+        let known = self.known.borrow().get(machine).cloned();
+        known.filter(|_| !self.down.get())
+    }
+
+    async fn note(&self, machine: &str, known: &Known, _: Time) {
+        self.calls.borrow_mut().push("note");
+        if !self.down.get() {
+            let mut noted = self.known.borrow_mut();
+            noted.insert(machine.into(), known.clone());
+        }
+    }
 }
 
 impl Aws {
@@ -61,11 +90,17 @@ impl Aws {
         Page { items, next }
     }
 
-    fn reads(&self, now: u64) -> Reads<'_, Self, Self> {
+    fn reads(&self, now: u64) -> Reads<'_, Self, Self, Notes> {
+        self.reads_by(&self.learned, now)
+    }
+
+    /// The reads of a process, which has learned that.
+    fn reads_by<'r>(&'r self, learned: &'r Learned, now: u64) -> Reads<'r, Self, Self, Notes> {
         Reads {
             executions: self,
             pipelines: self,
-            learned: &self.learned,
+            learned,
+            shelf: &self.shelf,
             now: Time::from_millis(now),
         }
     }
@@ -91,13 +126,18 @@ impl Executions for Aws {
 
     async fn revision_id(&self, _: &str) -> Read<String> {
         self.called("DescribeStateMachine", "");
-        Ok(Some("r1".into()))
+        Ok(Some(self.revision.get().0.into()))
     }
 
     async fn revision(&self, _: &str) -> Read<Revision> {
         self.called("DescribeStateMachineForExecution", "");
-        let since = Time::default();
-        Ok(Revision::read(Some("r1".into()), since, self.definition))
+        let (id, since) = self.revision.get();
+        let since = Time::from_millis(since);
+        Ok(Revision::read(
+            Some(id.into()),
+            since,
+            self.definition.get(),
+        ))
     }
 
     async fn history(&self, _: &str, most: u32, token: Option<String>) -> Read<Page<HistoryEvent>> {
@@ -252,7 +292,7 @@ fn a_history_is_read_from_its_end_until_it_shows_how_the_execution_ended() {
         (nested(2000), 4, ended(true, WORK, Field::Absent)),
     ] {
         let aws = Aws {
-            definition: FAILS,
+            definition: Cell::new(FAILS),
             history,
             ..Aws::default()
         };
@@ -273,7 +313,7 @@ fn a_failed_state_is_read_for_back_to_where_it_was_entered_whatever_the_definiti
     ] {
         for definition in [NO_FAIL, FAILS] {
             let aws = Aws {
-                definition,
+                definition: Cell::new(definition),
                 history: history.clone(),
                 ..Aws::default()
             };
@@ -315,7 +355,7 @@ fn a_history_that_does_not_show_the_ending_is_not_guessed_from_and_not_read_for_
     for (endless, pages) in [(false, 1), (true, 26)] {
         for (need, before) in [(Need::History, 1), (Need::FailedState, 0)] {
             let aws = Aws {
-                definition: FAILS,
+                definition: Cell::new(FAILS),
                 history: vec![(5, "TaskStateEntered")],
                 endless,
                 ..Aws::default()
@@ -329,21 +369,174 @@ fn a_history_that_does_not_show_the_ending_is_not_guessed_from_and_not_read_for_
     assert!(ALL_EVENTS.0 * u32::try_from(ALL_EVENTS.1).unwrap() >= 25_000);
 }
 
+/// A failure of an execution that failed as soon as it had started.
+fn started(ms: u64) -> Failure {
+    let mut failure = execution();
+    failure.at = Time::from_millis(ms);
+    if let What::Execution(failed) = &mut failure.what {
+        failed.started = Some(failure.at);
+    }
+    failure
+}
+
+const LEARNED: &[&str] = &["DescribeStateMachineForExecution"];
+const CONFIRMED: &[&str] = &["DescribeStateMachine"];
+const BOTH: &[&str] = &["DescribeStateMachine", "DescribeStateMachineForExecution"];
+const NOTHING: &[&str] = &[];
+
 #[test]
 fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
     let aws = Aws {
-        definition: NO_FAIL,
+        definition: Cell::new(NO_FAIL),
         ..Aws::default()
     };
-    for (now, calls) in [
-        (100_000, vec!["DescribeStateMachineForExecution"]),
-        (100_000, vec!["DescribeStateMachine"]),
-        (160_000, vec![]),
-        (160_001, vec!["DescribeStateMachine"]),
+    for (start, calls, shelf) in [
+        (100_000, LEARNED, vec!["recall", "note"]),
+        (100_000, CONFIRMED, vec!["recall", "note"]),
+        (160_000, NOTHING, vec![]),
+        (160_001, CONFIRMED, vec!["recall", "note"]),
+        // Started when it was known to be so.
+        (100_000, NOTHING, vec![]),
     ] {
-        let fact = aws.know(&execution(), Need::History, now).unwrap();
+        let fact = aws.know(&started(start), Need::History, start).unwrap();
         assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
-        assert_eq!(aws.calls(), calls, "{now}");
+        assert_eq!(aws.calls(), calls, "{start}");
+        assert_eq!(aws.shelf.calls.take(), shelf, "{start}");
+    }
+}
+
+/// Three processes with clocks of their own, in turn.
+#[test]
+fn what_one_process_learned_another_does_not_ask_for() {
+    for skews in [[0, 0, 0], [299, -299, 0], [-299, 299, 0]] {
+        let aws = Aws {
+            definition: Cell::new(NO_FAIL),
+            ..Aws::default()
+        };
+        let processes = [(); 3].map(|()| Learned::default());
+        for (process, start, calls) in [
+            (0, 3_600_000, LEARNED),
+            (1, 3_600_000, CONFIRMED),
+            (2, 3_600_000, NOTHING),
+            (0, 3_660_000, NOTHING),
+            // A minute later somebody has to look, and the others recall it.
+            (2, 3_660_001, CONFIRMED),
+            (1, 3_720_001, NOTHING),
+            (0, 3_720_001, NOTHING),
+            (0, 3_720_002, CONFIRMED),
+        ] {
+            let now = (start + 500u64).saturating_add_signed(1_000 * skews[process]);
+            let reads = aws.reads_by(&processes[process], now);
+            let fact = done(reads.know(&started(start), Need::History)).unwrap();
+            assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
+            assert_eq!(aws.calls(), calls, "{process} {start} {skews:?}");
+        }
+    }
+}
+
+#[test]
+fn after_an_update_nobody_believes_what_was_noted_before() {
+    // The clock of who confirmed may be ahead of, or behind, that of who recalls.
+    for skews in [[0, 0], [299, -299], [-299, 299]] {
+        let aws = Aws {
+            definition: Cell::new(NO_FAIL),
+            history: vec![(5, "ExecutionFailed"), (4, "FailStateEntered")],
+            ..Aws::default()
+        };
+        let processes = [(); 2].map(|()| Learned::default());
+        let know = |process: usize, start: u64| {
+            let now = (start + 500).saturating_add_signed(1_000 * skews[process]);
+            let reads = aws.reads_by(&processes[process], now);
+            let fact = done(reads.know(&started(start), Need::History)).unwrap();
+            let mut calls = aws.calls();
+            calls.retain(|call| !call.starts_with("GetExecutionHistory"));
+            (fact == ended(true, WORK, Field::Absent), calls)
+        };
+        let asked = |calls: &[&str]| {
+            calls
+                .iter()
+                .map(|call| (*call).into())
+                .collect::<Vec<String>>()
+        };
+        for start in [3_600_000, 3_600_001] {
+            know(0, start);
+        }
+        aws.revision.set(("r2", 3_610_000));
+        aws.definition.set(FAILS);
+        // Started a minute after the last look: the definition may be another since.
+        assert_eq!(know(1, 3_670_000), (true, asked(BOTH)), "{skews:?}");
+        // Who had learned the one before learns of the update by the shelf.
+        assert_eq!(know(0, 3_670_000), (true, asked(CONFIRMED)), "{skews:?}");
+        assert_eq!(know(1, 3_670_000), (true, vec![]), "{skews:?}");
+        // What a lagging shelf still says replaces nothing.
+        let mut old = aws.shelf.known.borrow()[MACHINE].clone();
+        old.revision = Revision::read(Some("r1".into()), Time::default(), NO_FAIL).unwrap();
+        old.confirmed = Some(Time::from_millis(3_730_002));
+        aws.shelf.known.borrow_mut().insert(MACHINE.into(), old);
+        assert_eq!(know(1, 3_730_002), (true, asked(CONFIRMED)), "{skews:?}");
+    }
+}
+
+#[test]
+fn a_time_that_cannot_have_been_confirms_nothing() {
+    for (confirmed, calls) in [
+        (99_999, NOTHING),
+        (100_000, NOTHING),
+        (100_001, CONFIRMED),
+        (u64::MAX, CONFIRMED),
+    ] {
+        let aws = Aws::default();
+        aws.revision.set(("r1", 0));
+        let revision = Revision::read(Some("r1".into()), Time::default(), NO_FAIL).unwrap();
+        let known = Known {
+            revision,
+            confirmed: Some(Time::from_millis(confirmed)),
+        };
+        aws.shelf.known.borrow_mut().insert(MACHINE.into(), known);
+        let fact = aws.know(&started(100_000), Need::History, 0).unwrap();
+        assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
+        assert_eq!(aws.calls(), calls, "{confirmed}");
+    }
+}
+
+#[test]
+fn an_old_execution_learns_for_itself_and_neither_recalls_nor_notes() {
+    let aws = Aws {
+        definition: Cell::new(NO_FAIL),
+        ..Aws::default()
+    };
+    aws.revision.set(("r2", 500_000));
+    for start in [600_000, 600_000] {
+        aws.know(&started(start), Need::History, start).unwrap();
+    }
+    aws.calls();
+    aws.shelf.calls.take();
+    for revision in [("r1", 0), ("r2", 500_000)] {
+        aws.revision.set(revision);
+        aws.know(&started(530_000), Need::History, 600_000).unwrap();
+        assert_eq!(aws.calls(), LEARNED);
+        assert_eq!(aws.shelf.calls.take(), [""; 0]);
+    }
+    // And it takes no confirmation away.
+    aws.know(&started(660_000), Need::History, 660_000).unwrap();
+    assert_eq!(aws.calls(), NOTHING);
+}
+
+#[test]
+fn without_a_shelf_each_process_asks_for_itself() {
+    let aws = Aws {
+        definition: Cell::new(NO_FAIL),
+        ..Aws::default()
+    };
+    aws.shelf.down.set(true);
+    for _ in 0..2 {
+        let process = Learned::default();
+        for calls in [LEARNED, CONFIRMED, NOTHING] {
+            let reads = aws.reads_by(&process, 100_000);
+            let fact = done(reads.know(&started(100_000), Need::History)).unwrap();
+            assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
+            assert_eq!(aws.calls(), calls);
+        }
     }
 }
 

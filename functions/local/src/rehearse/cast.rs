@@ -60,34 +60,53 @@ const MACHINES: [(&str, bool); 5] = [
 /// What creates each machine: the bodies of CreateStateMachine.
 pub(super) fn machines() -> impl Iterator<Item = Value> {
     MACHINES.into_iter().map(|(name, fails)| {
-        let mut states = json!({
-            "Load": { "Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Next": "Store" },
-            "Store": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true },
-        });
-        if fails && let Some(states) = states.as_object_mut() {
-            states.insert(
-                "Lost".into(),
-                json!({ "Type": "Fail", "Error": "Throttled.Soon", "Cause": "lost" }),
-            );
-            if let Some(load) = states.get_mut("Load").and_then(Value::as_object_mut) {
-                load.insert(
-                    "Catch".into(),
-                    json!([{ "ErrorEquals": ["Parcel.Lost"], "Next": "Lost" }]),
-                );
-            }
-        }
-        let definition = json!({ "StartAt": "Load", "States": states });
         json!({
             "name": name,
-            "definition": definition.to_string(),
+            "definition": definition(fails),
             "roleArn": format!("arn:aws:iam::{ACCOUNT}:role/machines"),
         })
     })
 }
 
-/// Everybody who plays in one rehearsal: at least twenty failures over both services.
-pub(super) fn actors(weather: &mut Weather, start_ms: u64) -> Vec<Actor> {
-    let mut actors: Vec<Actor> = (0..10).map(|n| execution(weather, n, start_ms)).collect();
+/// What gives a machine a Fail state that had none: the body of UpdateStateMachine.
+pub(super) fn update() -> Value {
+    let machine = format!(
+        "arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{}",
+        ORDERS.0
+    );
+    json!({ "stateMachineArn": machine, "definition": definition(true) })
+}
+
+fn definition(fails: bool) -> String {
+    let mut states = json!({
+        "Load": { "Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Next": "Store" },
+        "Store": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true },
+    });
+    if fails && let Some(states) = states.as_object_mut() {
+        states.insert(
+            "Lost".into(),
+            json!({ "Type": "Fail", "Error": "Throttled.Soon", "Cause": "lost" }),
+        );
+        if let Some(load) = states.get_mut("Load").and_then(Value::as_object_mut) {
+            load.insert(
+                "Catch".into(),
+                json!([{ "ErrorEquals": ["Parcel.Lost"], "Next": "Lost" }]),
+            );
+        }
+    }
+    json!({ "StartAt": "Load", "States": states }).to_string()
+}
+
+/// After an update nobody has to know of it for so long, in milliseconds: a look at the machine counts for a minute,
+/// and what it shows may be half a minute old.
+const UPDATE_IS_KNOWN_MS: u64 = 95_000;
+
+/// Everybody who plays in one rehearsal: at least twenty failures over both services. A machine may be updated so
+/// long after the start.
+pub(super) fn actors(weather: &mut Weather, start_ms: u64, updated: Option<u64>) -> Vec<Actor> {
+    let mut actors: Vec<Actor> = (0..10)
+        .map(|n| execution(weather, n, start_ms, updated))
+        .collect();
     actors.extend((0..7).map(|n| stage(weather, n, start_ms)));
     actors.push(of_before(start_ms));
     actors
@@ -118,13 +137,24 @@ fn of_before(start_ms: u64) -> Actor {
     }
 }
 
-fn execution(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
-    let (machine, has_fail_state) = match number {
+fn execution(weather: &mut Weather, number: usize, start_ms: u64, updated: Option<u64>) -> Actor {
+    let (machine, fails) = match number {
         0..7 if number.is_multiple_of(2) => ORDERS,
         0..7 => PARCELS,
         _ => *weather.pick(&MACHINES).unwrap_or(&ORDERS),
     };
-    let begins_after_ms = weather.span(0, 30 * 60_000).as_millis_u64();
+    let mut begins_after_ms = weather.span(0, 30 * 60_000).as_millis_u64();
+    let known = updated.map(|updated| updated + UPDATE_IS_KNOWN_MS);
+    let mut has_fail_state = fails;
+    if machine == ORDERS.0
+        && let Some(known) = known
+    {
+        // Many begin as soon as the update has to be known.
+        if number >= 4 {
+            begins_after_ms = known + weather.span(0, 180_000).as_millis_u64();
+        }
+        has_fail_state = begins_after_ms >= known;
+    }
     let failures = 1 + weather.one_of(5);
     let mut hands_off = BTreeMap::new();
     let mut outcomes = Vec::new();

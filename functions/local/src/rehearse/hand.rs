@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redrive_core::calls::Call;
+use redrive_core::definition::Known;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::handle::{Clock, Outcome, Queue, Redrive, Standing, Target};
 use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
 use redrive_core::pace::{Micros, Pace};
-use redrive_core::reads::{Learned, Reads};
+use redrive_core::reads::{Learned, Reads, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::Charge;
@@ -126,11 +127,12 @@ impl<'w> Hand<'w> {
     fn reads<'r>(
         &'r self,
         services: &'r Typed<'r, Self>,
-    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>> {
+    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>, Self> {
         Reads {
             executions: services,
             pipelines: services,
             learned: &self.process.learned,
+            shelf: self,
             now: self.now(),
         }
     }
@@ -241,6 +243,38 @@ impl Ledger for Hand<'_> {
             waking
         })
         .await
+    }
+}
+
+impl Shelf for Hand<'_> {
+    async fn recall(&self, machine: &str) -> Option<Known> {
+        let recalled = self.ledger("GetItem", false, |world| {
+            let shelf = world.shelf.borrow();
+            let noted = shelf.get(machine).map_or(&[][..], |noted| noted);
+            let (last, before) = noted.split_last()?;
+            if world.comes(Class::ShelfBehind) {
+                world.weather.borrow_mut().pick(before).cloned()
+            } else {
+                Some(last.clone())
+            }
+        });
+        recalled.await.unwrap_or_default()
+    }
+
+    async fn note(&self, machine: &str, known: &Known, _: Time) {
+        let noted = self.ledger("PutItem", true, |world| {
+            if world.comes(Class::ShelfForgets) {
+                world.shelf.borrow_mut().remove(machine);
+            } else {
+                let mut shelf = world.shelf.borrow_mut();
+                shelf
+                    .entry(machine.to_owned())
+                    .or_default()
+                    .push(known.clone());
+            }
+        });
+        // As in an account, the trouble is nobody's.
+        let _ = noted.await;
     }
 }
 

@@ -34,7 +34,7 @@ pub use self::promises::Move;
 use self::run::Run;
 pub use self::weather::Class;
 use self::weather::Weather;
-use self::world::{Deployed, World};
+use self::world::{Deployed, Next, World};
 
 /// When every rehearsal begins.
 const START: Time = Time::from_millis(1_795_000_000_000);
@@ -83,7 +83,11 @@ impl fmt::Display for Rehearsed {
 /// Rehearses one seed. `faults`: the only classes that may come; without them, half of all.
 pub fn rehearse(seed: u64, faults: Option<&[Class]>, traced: bool) -> Rehearsed {
     let mut weather = Weather::new(seed, faults);
-    let actors = cast::actors(&mut weather, START.as_millis());
+    let updated = weather
+        .comes(Class::PersonUpdates)
+        .then(|| weather.span(5 * 60_000, 25 * 60_000));
+    let ms = updated.map(|after| u64::try_from(after.as_millis()).unwrap_or_default());
+    let actors = cast::actors(&mut weather, START.as_millis(), ms);
     let text = cast::policy(&mut weather, false);
     let deployed = match Document::parse(&text) {
         Ok(document) => Deployed {
@@ -106,6 +110,9 @@ pub fn rehearse(seed: u64, faults: Option<&[Class]>, traced: bool) -> Rehearsed 
     let world = World::new(START, weather, actors, first, traced);
     let mut run = Run::new(&world, deployed);
     run.begin();
+    if let Some(after) = updated {
+        world.plan(START.plus(after), Next::Update);
+    }
     run.play();
     run.came_to(seed)
 }

@@ -231,6 +231,17 @@ impl<'w> Run<'w> {
             }
             Next::Tick => self.tick(),
             Next::Begin(actor) => self.enter(actor),
+            Next::Update => {
+                world.tell(|| {
+                    "a person updates a state machine, which may fail by itself now".into()
+                });
+                let updated = world.call("arn:aws:states:", "UpdateStateMachine", &cast::update());
+                world.promises.borrow_mut().demand(
+                    updated.is_ok(),
+                    "the rehearsal can be played",
+                    || format!("{updated:?}"),
+                );
+            }
             Next::Late(retry) => {
                 self.stirred = true;
                 // Its caller is gone, and what AWS says nobody hears.

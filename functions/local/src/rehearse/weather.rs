@@ -50,6 +50,8 @@ classes! {
     LedgerRepeated = "ledger-repeated", 20, "The SDK repeats a write whose answer was lost.";
     LedgerDown = "ledger-down", 4, "DynamoDB is out of reach for minutes.";
     IndexBehind = "index-behind", 150, "The due index misses the last moments' writes.";
+    ShelfBehind = "shelf-behind", 200, "What is recalled of a machine is what was noted long ago, or nothing.";
+    ShelfForgets = "shelf-forgets", 100, "What was noted of a machine is gone.";
     EntryExpired = "entry-expired", 6, "TTL removes an entry long before its time.";
     ReadFails = "read-fails", 30, "A read of the services is throttled, or brings no answer.";
     ReadsLag = "reads-lag", 1000, "Reads of the services answer what was a while ago.";
@@ -72,6 +74,7 @@ classes! {
     PersonReleases = "person-releases", 10, "A person releases anew, and a later execution takes the stage.";
     PersonEdits = "person-edits", 20, "A person edits the pipeline.";
     PersonDeletes = "person-deletes", 3, "A person deletes the pipeline.";
+    PersonUpdates = "person-updates", 1000, "A person updates a state machine, which has a Fail state from then on.";
     PolicyChanged = "policy-changed", 10, "Another policy is deployed.";
     ModeChanged = "mode-changed", 40, "Another mode is deployed.";
     SlotsTaken = "slots-taken", 60, "A storm elsewhere takes the slots of minutes.";

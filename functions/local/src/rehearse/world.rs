@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use redrive_core::definition::Known;
 use redrive_core::failure::{Identity, Subject};
 use redrive_core::handle::Mode;
 use redrive_core::ledger::{Entries, Terms, Ticket};
@@ -40,6 +41,8 @@ pub(super) enum Next {
     Message { ticket: Ticket, tries: u32 },
     /// The sweep ticks.
     Tick,
+    /// A person updates a machine.
+    Update,
     /// An actor begins.
     Begin(usize),
     /// A retry arrives that its caller gave up.
@@ -104,6 +107,8 @@ pub(super) struct World {
     pub(super) weather: RefCell<Weather>,
     pub(super) region: RefCell<Region>,
     pub(super) entries: RefCell<Entries>,
+    /// What was noted of machines, all of it.
+    pub(super) shelf: RefCell<BTreeMap<String, Vec<Known>>>,
     pub(super) terms: Terms,
     pub(super) deployed: RefCell<Deployed>,
     pub(super) actors: Vec<Actor>,
@@ -156,6 +161,7 @@ impl World {
             weather: RefCell::new(weather),
             region: RefCell::new(region),
             entries: RefCell::default(),
+            shelf: RefCell::default(),
             terms,
             deployed: RefCell::new(deployed),
             actors,

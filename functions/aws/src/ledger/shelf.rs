@@ -1,0 +1,96 @@
+//! What was learned of state machines, in the ledger's table: an item each.
+
+use std::time::Duration;
+
+use redrive_core::definition::Known;
+use redrive_core::reads::Shelf;
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+
+use super::{DynamoDb, Item, text, ttl};
+use crate::table::{KEY, TTL};
+use crate::trouble;
+
+/// How long what was learned of a machine is kept.
+const NOTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The key of what was learned of a machine or version. No subject has it: none of theirs begins so.
+fn machine_key(machine: &str) -> String {
+    format!("machine#{machine}")
+}
+
+/// What was learned of a machine as it is stored.
+fn machine_item(machine: &str, known: &Known, now: Time) -> Result<Item, Trouble> {
+    let mut item: Item = serde_dynamo::to_item(known)
+        .map_err(|_| Trouble::new(TroubleKind::Bug, "PutItem (what is known is no item)"))?;
+    item.insert(KEY.to_owned(), text(&machine_key(machine)));
+    item.insert(TTL.to_owned(), ttl(now.plus(NOTED_FOR)));
+    Ok(item)
+}
+
+impl Shelf for DynamoDb {
+    async fn recall(&self, machine: &str) -> Option<Known> {
+        // What was noted a moment ago may be missed: that costs a call, and half the price is paid each time.
+        let read = self.get(&machine_key(machine), false).await;
+        read.unwrap_or_else(|trouble| {
+            tracing::warn!(machine, "what is known of it is not read: {trouble}");
+            None
+        })
+    }
+
+    async fn note(&self, machine: &str, known: &Known, now: Time) {
+        if let Err(trouble) = self.shelve(machine, known, now).await {
+            tracing::warn!(machine, "what is known of it is not written: {trouble}");
+        }
+    }
+}
+
+impl DynamoDb {
+    /// Stores what was learned of a machine, whatever is stored.
+    async fn shelve(&self, machine: &str, known: &Known, now: Time) -> Result<(), Trouble> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(machine_item(machine, known, now)?))
+            .send()
+            .await
+            .map_err(|error| trouble::of("PutItem", &self.table, &error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redrive_core::definition::{MOST_NOTED, Revision};
+
+    use super::super::tests::size;
+    use super::super::{number, read};
+    use super::*;
+    use crate::table::WAITING;
+
+    /// As many names as are noted, each of two letters, so that there is most around them.
+    #[test]
+    fn what_is_known_of_a_machine_fits_into_an_item() {
+        let names = (0..MOST_NOTED / 2).map(|number| char::from_u32(0x100 + number as u32));
+        let names: Vec<String> = names.map(|name| name.unwrap().to_string()).collect();
+        let states: Vec<String> = names
+            .iter()
+            .map(|name| format!(r#""{name}":{{"Type":"Fail","Error":"{name}"}}"#))
+            .collect();
+        let definition = format!(r#"{{"States":{{{}}}}}"#, states.join(","));
+        let now = Time::from_millis(1_795_000_000_000);
+        let known = Known {
+            revision: Revision::read(Some("r".repeat(256)), now, &definition).unwrap(),
+            confirmed: Some(now),
+        };
+        let item = machine_item(&"a".repeat(256), &known, now).unwrap();
+        assert!(!item.contains_key(WAITING));
+        assert_eq!(item[TTL], number(1_795_086_400));
+        assert_eq!(read::<Known>("GetItem", item.clone()), Ok(known));
+        let bytes: usize = item
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum();
+        assert!(bytes < 400 * 1_024, "{bytes}");
+    }
+}

@@ -1,0 +1,250 @@
+use super::*;
+use crate::failure::{ExecutionStatus, Redrivable};
+
+const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
+
+fn error(name: &str) -> Field<String> {
+    Field::Known(name.into())
+}
+
+fn read(states: &str) -> FailStates {
+    FailStates::read(&alloc::format!(
+        r#"{{"StartAt":"A","States":{{{states}}}}}"#
+    ))
+    .unwrap()
+}
+
+#[test]
+fn only_a_fail_state_that_can_have_this_error_may_have_ended_it() {
+    let task = r#""A":{"Type":"Task","End":true}"#;
+    let literal = r#""F":{"Type":"Fail","Error":"Own.Error"}"#;
+    for (states, of_own, of_other, of_none, of_unknown) in [
+        (task, false, false, false, false),
+        (literal, true, false, false, true),
+        (r#""F":{"Type":"Fail"}"#, false, false, true, true),
+        (
+            r#""F":{"Type":"Fail","ErrorPath":"$.Error"}"#,
+            true,
+            true,
+            true,
+            true,
+        ),
+        (
+            r#""F":{"Type":"Fail","Error":"{% $states.input.Error %}"}"#,
+            true,
+            true,
+            true,
+            true,
+        ),
+        (
+            r#""P":{"Type":"Parallel","Branches":[{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}]}"#,
+            true,
+            false,
+            false,
+            true,
+        ),
+        (
+            r#""M":{"Type":"Map","ItemProcessor":{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}}"#,
+            true,
+            false,
+            false,
+            true,
+        ),
+        (
+            r#""M":{"Type":"Map","Iterator":{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}}"#,
+            true,
+            false,
+            false,
+            true,
+        ),
+    ] {
+        let found = read(states);
+        for (field, expected) in [
+            (error("Own.Error"), of_own),
+            (error("Lambda.TooManyRequestsException"), of_other),
+            (Field::Absent, of_none),
+            (Field::Withheld, of_unknown),
+            (Field::Unknown, of_unknown),
+        ] {
+            assert_eq!(found.may_end_with(&field), expected, "{states} {field:?}");
+        }
+    }
+    for nonsense in ["", "{}", "[]", "{\"States\""] {
+        assert_eq!(FailStates::read(nonsense), None);
+    }
+}
+
+fn execution(started: u64, version: Option<&str>) -> FailedExecution {
+    FailedExecution {
+        status: ExecutionStatus::Failed,
+        redrive_count: Field::Known(0),
+        redrivable: Field::Known(Redrivable::Yes),
+        started: Some(Time::from_millis(started)),
+        state_machine_arn: Some(MACHINE.into()),
+        version_arn: version.map(Into::into),
+        error: error("Own.Error"),
+        cause: Field::Absent,
+        parent: Field::Absent,
+        fail_state: Field::Unknown,
+        state: Field::Unknown,
+        resource: Field::Unknown,
+        moved_on: None,
+    }
+}
+
+fn revision(id: Option<&str>, since: u64, states: &str) -> Revision {
+    Revision {
+        id: id.map(Into::into),
+        since: Time::from_millis(since),
+        fail_states: read(states),
+    }
+}
+
+const NO_FAIL: &str = r#""A":{"Type":"Task","End":true}"#;
+const FAILS: &str = r#""F":{"Type":"Fail","Error":"Own.Error"}"#;
+
+fn at(ms: u64) -> Time {
+    Time::from_millis(ms)
+}
+
+#[test]
+fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
+    let mut machines = Machines::default();
+    let first = execution(100_000, None);
+    assert_eq!(machines.tell(&first), Told::Unknown);
+    assert_eq!(
+        machines.learn(&first, revision(Some("r1"), 0, NO_FAIL)),
+        Told::NoFailState
+    );
+    assert_eq!(machines.tell(&first), Told::Unconfirmed);
+    machines.confirm(MACHINE, Some("r1"), at(100_000));
+    for (started, told) in [
+        // Started before the update had settled: with which definition nobody knows.
+        (59_999, Told::Unknown),
+        (60_000, Told::NoFailState),
+        (160_000, Told::NoFailState),
+        (160_001, Told::Unconfirmed),
+    ] {
+        assert_eq!(machines.tell(&execution(started, None)), told, "{started}");
+    }
+    // Whoever learns the same once more, or looked earlier, takes nothing back.
+    machines.learn(&first, revision(Some("r1"), 0, NO_FAIL));
+    machines.confirm(MACHINE, Some("r1"), at(90_000));
+    assert_eq!(machines.tell(&execution(160_000, None)), Told::NoFailState);
+    // An update forgets it.
+    machines.confirm(MACHINE, Some("r2"), at(200_000));
+    assert_eq!(machines.tell(&first), Told::Unknown);
+    // A machine that was never updated has no revision id, and stays known without one.
+    machines.learn(&first, revision(None, 0, FAILS));
+    machines.confirm(MACHINE, None, at(200_000));
+    assert_eq!(machines.tell(&first), Told::MayBe);
+}
+
+#[test]
+fn a_version_is_known_for_ever_and_an_old_execution_overrules_nothing() {
+    let mut machines = Machines::default();
+    let version = alloc::format!("{MACHINE}:3");
+    machines.learn(&execution(0, Some(&version)), revision(None, 0, NO_FAIL));
+    assert_eq!(
+        machines.tell(&execution(u64::MAX, Some(&version))),
+        Told::NoFailState
+    );
+    assert_eq!(machines.tell(&execution(100_000, None)), Told::Unknown);
+
+    let young = execution(900_000, None);
+    machines.learn(&young, revision(Some("r2"), 500_000, FAILS));
+    machines.confirm(MACHINE, Some("r2"), at(900_000));
+    let old = execution(100_000, None);
+    assert_eq!(
+        machines.learn(&old, revision(Some("r1"), 0, NO_FAIL)),
+        Told::NoFailState
+    );
+    assert_eq!(machines.tell(&young), Told::MayBe);
+}
+
+#[test]
+fn what_is_recalled_replaces_what_is_older_and_confirms_what_is_the_same() {
+    let known = |id, since, confirmed: Option<u64>, states| Known {
+        revision: revision(Some(id), since, states),
+        confirmed: confirmed.map(at),
+    };
+    let young = execution(900_000, None);
+    for (own, recalled, told) in [
+        (
+            None,
+            known("r1", 0, Some(840_000), NO_FAIL),
+            Told::NoFailState,
+        ),
+        (
+            None,
+            known("r1", 0, Some(839_999), NO_FAIL),
+            Told::Unconfirmed,
+        ),
+        (None, known("r1", 0, None, NO_FAIL), Told::Unconfirmed),
+        (
+            Some(known("r1", 0, Some(100_000), NO_FAIL)),
+            known("r1", 0, Some(840_000), NO_FAIL),
+            Told::NoFailState,
+        ),
+        (
+            Some(known("r1", 0, Some(840_000), NO_FAIL)),
+            known("r1", 0, None, NO_FAIL),
+            Told::NoFailState,
+        ),
+        // An update that somebody else has seen.
+        (
+            Some(known("r1", 0, Some(840_000), NO_FAIL)),
+            known("r2", 500_000, None, FAILS),
+            Told::Unconfirmed,
+        ),
+        (
+            Some(known("r1", 0, Some(840_000), NO_FAIL)),
+            known("r2", 500_000, Some(890_000), FAILS),
+            Told::MayBe,
+        ),
+        // And one that somebody else has not seen.
+        (
+            Some(known("r2", 500_000, Some(890_000), FAILS)),
+            known("r1", 0, Some(890_000), NO_FAIL),
+            Told::MayBe,
+        ),
+    ] {
+        let mut machines = Machines::default();
+        let words = alloc::format!("{own:?} {recalled:?}");
+        machines.known.extend(own.map(|own| (MACHINE.into(), own)));
+        machines.recall(MACHINE, recalled);
+        assert_eq!(machines.tell(&young), told, "{words}");
+    }
+}
+
+#[test]
+fn a_confirmation_is_as_old_as_what_surely_has_been() {
+    let hour = 3_600_000;
+    for (started, failed, now, expected) in [
+        // Whatever a clock of ours says within its five minutes.
+        (hour, hour + 1_000, hour + 1_500, hour + 1_000),
+        (hour, hour + 1_000, hour - 299_000, hour + 1_000),
+        (hour, hour + 1_000, hour + 301_000, hour + 1_000),
+        // What failed long ago.
+        (hour, hour + 1_000, 2 * hour, 2 * hour - 300_000),
+        // Its event knows no milliseconds.
+        (hour + 700, hour, hour, hour + 700),
+    ] {
+        let execution = execution(started, None);
+        assert_eq!(past(&execution, at(failed), at(now)), at(expected));
+    }
+}
+
+#[test]
+fn a_machine_with_too_many_names_is_not_noted() {
+    for (each, may) in [(100, true), (101, false)] {
+        let mut known = Known {
+            revision: revision(None, 0, NO_FAIL),
+            confirmed: None,
+        };
+        known.revision.fail_states.errors = (0..MOST_NOTED / 100)
+            .map(|number| alloc::format!("{number:0each$}"))
+            .collect();
+        assert_eq!(known.may_be_noted(), may);
+    }
+}
