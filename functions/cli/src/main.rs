@@ -16,6 +16,7 @@ mod input;
 mod rehearse;
 mod replay;
 mod serve;
+mod storm;
 mod table;
 mod test;
 mod trace;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use redrive_core::handle::Mode;
 use redrive_local::replay::Then;
+use redrive_local::storm::{Class, Limits, Storm};
 
 /// Redrives failed Step Functions executions and retries failed CodePipeline stages by policy.
 #[derive(Debug, Parser)]
@@ -128,6 +130,9 @@ enum Command {
         #[arg(long, conflicts_with_all = ["seeds", "first", "seed", "faults", "all_reached"])]
         every_order: bool,
     },
+    /// Play a storm, in which everything fails at once: how soon all of it is redriven, against AWS's quotas in
+    /// virtual time, and what that costs.
+    Storm(Stormy),
     /// Serve emulated Step Functions and CodePipeline to SDKs and the AWS CLI, on loopback.
     Serve {
         /// The port; 0 lets the system choose.
@@ -175,6 +180,65 @@ enum Command {
 struct Unbuilt {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     _rest: Vec<std::ffi::OsString>,
+}
+
+/// A storm, as it is told.
+#[derive(Debug, clap::Args)]
+struct Stormy {
+    /// So many executions fail.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    failures: u32,
+    /// Of so many state machines, one larger than the other.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    machines: u32,
+    /// Within so many seconds.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    seconds: u32,
+    /// Whose quotas apply.
+    #[arg(long, value_enum, default_value_t = RegionName::Small)]
+    region: RegionName,
+    /// So many functions the account runs at once.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(3..=100_000))]
+    concurrency: u32,
+    /// So many batches of due retries are worked on at once: MaximumConcurrency in template.yaml.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    due_concurrency: u32,
+    /// Pace nothing, to see what that comes to.
+    #[arg(long)]
+    no_pace: bool,
+    /// What is left to chance.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl From<&Stormy> for Storm {
+    fn from(told: &Stormy) -> Self {
+        Self {
+            failures: told.failures as usize,
+            machines: told.machines as usize,
+            seconds: told.seconds,
+            limits: Limits::of(match told.region {
+                RegionName::Large => Class::Large,
+                RegionName::Small => Class::Small,
+            }),
+            paced: !told.no_pace,
+            concurrency: told.concurrency as usize,
+            due_concurrency: told.due_concurrency.into(),
+            seed: told.seed,
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RegionName {
+    /// us-east-1, us-west-2 and eu-west-1.
+    Large,
+    /// Every other region.
+    Small,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -292,6 +356,7 @@ fn main() -> ExitCode {
             all_reached,
             &mut out,
         ),
+        Command::Storm(told) => storm::run(&(&told).into(), told.json, &mut out),
         Command::Serve { port } => serve::run(port, &mut out),
         #[cfg(feature = "account")]
         Command::History { place, json } => account::run(history::run(place, json, &mut out)),

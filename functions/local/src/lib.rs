@@ -7,6 +7,7 @@
 //! - [`services`] speaks to the two as the core asks, over any wire, and lists what failed.
 //! - [`desk`] puts them together as the core's `Target`, `Queue` and `Clock`.
 //! - [`replay`] plays event files through the core against the desk.
+//! - [`storm`] plays a storm of failures through the core, against AWS's quotas.
 //! - [`serve`] answers the AWS JSON protocols over HTTP, for real SDKs and the AWS CLI.
 
 #![cfg_attr(
@@ -32,4 +33,5 @@ pub mod replay;
 pub mod serve;
 pub mod services;
 pub mod stepfunctions;
+pub mod storm;
 pub mod words;

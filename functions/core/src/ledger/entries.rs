@@ -75,14 +75,12 @@ impl Entries {
     /// [`Ledger::waking`](super::Ledger::waking).
     #[must_use]
     pub fn waking(&self, now: Time, most: usize) -> Vec<Entry> {
-        let mut waking: Vec<Entry> = self
+        let mut waking: Vec<&Entry> = self
             .iter()
             .filter(|entry| entry.wake.is_some_and(|wake| wake <= now))
-            .cloned()
             .collect();
         waking.sort_by_key(|entry| entry.wake);
-        waking.truncate(most);
-        waking
+        waking.into_iter().take(most).cloned().collect()
     }
 
     /// [`Ledger::position`](super::Ledger::position).

@@ -45,7 +45,7 @@ impl Run<'_> {
 }
 
 /// What the rules of template.yaml let through.
-pub(super) fn is_for_us(event: &Value) -> bool {
+pub(crate) fn is_for_us(event: &Value) -> bool {
     let detail = event.get("detail");
     let text = |key: &str| {
         detail

@@ -7,7 +7,7 @@
 //! so that a fault that hides another does not always do so. Whatever AWS leaves open is a coin of the seed.
 //! After an hour or so the world heals, and then every failure must have come to an end.
 
-mod bus;
+pub(crate) mod bus;
 mod cast;
 mod census;
 mod hand;
@@ -17,7 +17,7 @@ mod people;
 mod promises;
 mod run;
 mod weather;
-mod world;
+pub(crate) mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -263,7 +263,7 @@ impl World {
     /// A handling waits: for its call to arrive, or for the answer. Others go on meanwhile, and it may die here.
     pub(super) async fn away(&self, span: Duration) {
         self.asked.set(Some(span));
-        Pause(false).await;
+        Pause::new().await;
     }
 
     /// How long the handling that was just polled waits.
@@ -499,7 +499,13 @@ fn coins(weather: &mut Weather, lag: Duration) -> (stepfunctions::Options, codep
 }
 
 /// A point where a handling waits: pending once, then ready.
-struct Pause(bool);
+pub(crate) struct Pause(bool);
+
+impl Pause {
+    pub(crate) const fn new() -> Self {
+        Self(false)
+    }
+}
 
 impl Future for Pause {
     type Output = ();

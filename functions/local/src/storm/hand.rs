@@ -1,0 +1,327 @@
+//! One handling, by one function: every call that it makes, with the tries that the SDK makes of it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use redrive_core::calls::Call;
+use redrive_core::definition::Known;
+use redrive_core::failure::{Fact, Failure, Need, Subject};
+use redrive_core::handle::{Clock, Mode, Outcome, Queue, Redrive, Standing, Target};
+use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
+use redrive_core::pace::{Micros, Pace};
+use redrive_core::reads::{Learned, Reads, Shelf};
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+use serde_json::Value;
+
+use super::limits::Gates;
+use super::world::{Message, World};
+use crate::api::{ApiError, CallError, Place};
+use crate::services::{self, Typed, Wire, service_of};
+
+/// So many tries the SDK makes of a call, in its standard mode.
+const TRIES: u32 = 3;
+
+/// A random part of this it waits between two: a second, which doubles up to the second that
+/// functions/aws/src/environment.rs allows.
+const BACKOFF: u64 = 1_000_000;
+
+/// What a process may spend on repeating calls, and what one repetition costs until a call succeeds.
+const PERMITS: u32 = 500;
+const REPETITION: u32 = 5;
+
+/// What a function's process keeps from one handling to the next.
+#[derive(Debug)]
+pub(super) struct Process {
+    learned: Learned,
+    pace: Pace,
+    permits: Cell<u32>,
+}
+
+impl Process {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            learned: Learned::default(),
+            pace: Pace::default(),
+            permits: Cell::new(PERMITS),
+        })
+    }
+}
+
+/// One handling.
+pub(super) struct Hand<'w> {
+    pub(super) world: &'w World,
+    owner: Owner,
+    process: Rc<Process>,
+}
+
+impl<'w> Hand<'w> {
+    pub(super) fn new(world: &'w World, owner: String, process: Rc<Process>) -> Self {
+        Self {
+            world,
+            owner: Owner(owner),
+            process,
+        }
+    }
+
+    /// The core's beats, over this world.
+    pub(super) fn redrive(&self) -> Redrive<'_, Self, Self, Self, Self> {
+        Redrive {
+            ledger: self,
+            target: self,
+            queue: self,
+            clock: self,
+            document: &self.world.document,
+            mode: Mode::Act,
+            terms: &self.world.terms,
+            pace: &self.process.pace,
+            owner: &self.owner,
+        }
+    }
+
+    /// A call with its tries, each of which passes the gate or is throttled. None: none of them passed.
+    async fn tried<T>(
+        &self,
+        api: &'static str,
+        gate: impl Fn(&mut Gates, u64) -> bool,
+        effect: impl FnOnce(&World) -> T,
+    ) -> Option<T> {
+        let permits = &self.process.permits;
+        let mut lent = 0;
+        for tried in 1..=TRIES {
+            self.world.call(api).await;
+            let passes = gate(&mut self.world.gates.borrow_mut(), self.world.now());
+            self.world.count(api, !passes);
+            if passes {
+                permits.set(permits.get().saturating_add(lent).min(PERMITS));
+                return Some(effect(self.world));
+            }
+            let Some(left) = permits
+                .get()
+                .checked_sub(REPETITION)
+                .filter(|_| tried < TRIES)
+            else {
+                break;
+            };
+            permits.set(left);
+            lent = REPETITION;
+            self.world.away(self.world.draw(0, BACKOFF)).await;
+        }
+        None
+    }
+
+    /// A call to the ledger.
+    async fn ledger<T>(
+        &self,
+        api: &'static str,
+        gate: impl Fn(&mut Gates, u64) -> bool,
+        effect: impl FnOnce(&World) -> T,
+    ) -> Result<T, Trouble> {
+        self.tried(api, gate, effect)
+            .await
+            .ok_or_else(|| Trouble::new(TroubleKind::Throttled, api))
+    }
+
+    /// What a write to an entry costs in the index of what waits.
+    fn index_writes(&self, subject: &Subject, wake: Option<Time>) -> u32 {
+        let entries = self.world.entries.borrow();
+        let before = entries.read(subject).and_then(|entry| entry.wake);
+        match (before, wake) {
+            (None, None) => 0,
+            // What moves in the index is deleted and put.
+            (Some(before), Some(after)) if before != after => 2,
+            _ => 1,
+        }
+    }
+
+    fn wrote(&self, writes: u32) {
+        let mut used = self.world.used.borrow_mut();
+        used.writes += u64::from(writes);
+    }
+
+    fn has_read(&self, reads: u64) {
+        self.world.used.borrow_mut().reads += reads;
+    }
+
+    fn reads<'r>(
+        &'r self,
+        services: &'r Typed<'r, Self>,
+    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>, Self> {
+        Reads {
+            executions: services,
+            pipelines: services,
+            learned: &self.process.learned,
+            shelf: self,
+            now: self.now(),
+        }
+    }
+}
+
+const fn open(_: &mut Gates, _: u64) -> bool {
+    true
+}
+
+impl Ledger for Hand<'_> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+        self.has_read(1);
+        self.ledger("GetItem", open, |world| {
+            world.entries.borrow().read(subject).cloned()
+        })
+        .await
+    }
+
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+        let writes = self.index_writes(&entry.subject, entry.wake);
+        let gate = |gates: &mut Gates, now| gates.index(&entry.subject, writes, now);
+        self.wrote(1 + writes);
+        self.ledger("PutItem", gate, |world| {
+            world.entries.borrow_mut().swap(entry)
+        })
+        .await
+    }
+
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+        let writes = self.index_writes(&ticket.subject, Some(pen.now.plus(pen.terms.lease)));
+        let gate = |gates: &mut Gates, now| gates.index(&ticket.subject, writes, now);
+        self.wrote(1 + writes);
+        self.ledger("UpdateItem", gate, |world| {
+            world.entries.borrow_mut().take(ticket, pen)
+        })
+        .await
+    }
+
+    async fn position(&self) -> Result<Option<Position>, Trouble> {
+        self.has_read(1);
+        self.ledger("GetItem", open, |world| {
+            world.entries.borrow().position().cloned()
+        })
+        .await
+    }
+
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+        self.wrote(1);
+        self.ledger("PutItem", open, |world| {
+            world.entries.borrow_mut().keep(position)
+        })
+        .await
+    }
+
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+        let gate = |gates: &mut Gates, now| gates.item(call.as_str(), now);
+        self.wrote(1);
+        let reservations = &self.world.reservations;
+        reservations.set(reservations.get() + 1);
+        self.ledger("UpdateItem", gate, |world| {
+            world.entries.borrow_mut().reserve(call, from, span)
+        })
+        .await
+    }
+
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+        // One partition after the other.
+        for _ in 1..self.world.index_shards {
+            self.has_read(1);
+            self.ledger("Query", open, |_| ()).await?;
+        }
+        let waking = self
+            .ledger("Query", open, |world| {
+                world.entries.borrow().waking(now, most)
+            })
+            .await?;
+        self.has_read(waking.len().div_ceil(4).max(1) as u64);
+        Ok(waking)
+    }
+}
+
+impl Shelf for Hand<'_> {
+    async fn recall(&self, machine: &str) -> Option<Known> {
+        self.has_read(1);
+        let recalled = self.ledger("GetItem", open, |world| {
+            world.shelf.borrow().get(machine).cloned()
+        });
+        recalled.await.unwrap_or_default()
+    }
+
+    async fn note(&self, machine: &str, known: &Known, _: Time) {
+        self.wrote(1);
+        let noted = self.ledger("PutItem", open, |world| {
+            let mut shelf = world.shelf.borrow_mut();
+            shelf.insert(machine.to_owned(), known.clone());
+        });
+        // As in an account, the trouble is nobody's.
+        let _ = noted.await;
+    }
+}
+
+/// The name of an API, as it is counted.
+fn named(operation: &str) -> &'static str {
+    match operation {
+        "RedriveExecution" => "RedriveExecution",
+        "DescribeExecution" => "DescribeExecution",
+        "GetExecutionHistory" => "GetExecutionHistory",
+        "DescribeStateMachine" => "DescribeStateMachine",
+        "DescribeStateMachineForExecution" => "DescribeStateMachineForExecution",
+        "ListExecutions" => "ListExecutions",
+        "ListStateMachines" => "ListStateMachines",
+        "ListPipelines" => "ListPipelines",
+        _ => "others",
+    }
+}
+
+impl Wire for Hand<'_> {
+    fn place(&self) -> Place {
+        Place::default()
+    }
+
+    async fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError> {
+        let api = named(operation);
+        let effect = |world: &World| {
+            let now = world.time().as_millis();
+            world
+                .region
+                .borrow_mut()
+                .call(service_of(arn), now, operation, body)
+        };
+        self.tried(api, |gates, now| gates.api(api, now), effect)
+            .await
+            .unwrap_or_else(|| Err(ApiError::new("ThrottlingException", "Rate exceeded").into()))
+    }
+}
+
+impl Target for Hand<'_> {
+    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
+        self.reads(&Typed(self)).know(failure, need).await
+    }
+
+    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
+        self.reads(&Typed(self)).look(claim.entry()).await
+    }
+
+    async fn act(&self, claim: &Claim) -> Outcome {
+        services::act(self, claim).await
+    }
+}
+
+impl Queue for Hand<'_> {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+        self.world.call("SendMessage").await;
+        self.world.count("SendMessage", false);
+        self.world.used.borrow_mut().sqs_requests += 1;
+        // As functions/aws/src/queue.rs: whole seconds, never too early.
+        let seconds = u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(900);
+        let message = Message {
+            ticket: ticket.clone(),
+            receives: 0,
+        };
+        let at = self.world.now() + seconds.min(900) * 1_000_000;
+        self.world.send(message, at);
+        Ok(())
+    }
+}
+
+impl Clock for Hand<'_> {
+    fn now(&self) -> Time {
+        self.world.time()
+    }
+}

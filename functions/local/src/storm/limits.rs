@@ -1,0 +1,177 @@
+//! What AWS allows: a bucket of tokens for each API, and a rate of writes for each partition of the ledger.
+
+use std::collections::BTreeMap;
+
+use redrive_core::failure::Subject;
+use redrive_core::pace::Quota;
+
+/// What the quotas of an account's region are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// us-east-1, us-west-2 and eu-west-1.
+    Large,
+    /// Every other region.
+    Small,
+}
+
+/// What AWS allows in a region, by the name of the API: "Quotas related to API action throttling" of Step Functions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits(BTreeMap<&'static str, Quota>);
+
+/// The API, and its bucket in the large regions and in the others.
+type Row = (&'static str, (u32, u32), (u32, u32));
+
+const TABLE: [Row; 7] = [
+    (REDRIVE, (1300, 300), (800, 150)),
+    ("DescribeExecution", (300, 15), (250, 10)),
+    ("GetExecutionHistory", (400, 20), (400, 20)),
+    ("DescribeStateMachine", (200, 20), (200, 20)),
+    ("DescribeStateMachineForExecution", (200, 20), (200, 20)),
+    ("ListExecutions", (200, 5), (100, 2)),
+    ("ListStateMachines", (100, 5), (100, 5)),
+];
+
+pub(super) const REDRIVE: &str = "RedriveExecution";
+
+/// So many writes a second one item takes, and one partition of an index ("Best practices for designing and using
+/// partition keys effectively"). That it may save up for a burst is not counted upon.
+const PARTITION: Quota = Quota {
+    burst: 1000,
+    per_second: 1000,
+};
+
+impl Limits {
+    /// Those of a class of regions.
+    pub fn of(class: Class) -> Self {
+        let bucket = |(name, large, small): Row| {
+            let (burst, per_second) = match class {
+                Class::Large => large,
+                Class::Small => small,
+            };
+            (name, Quota { burst, per_second })
+        };
+        Self(TABLE.map(bucket).into())
+    }
+
+    /// A part of them, for storms that are as much smaller.
+    #[must_use]
+    pub fn divided_by(mut self, by: u32) -> Self {
+        let part = |of: u32| of.checked_div(by).unwrap_or(of).max(1);
+        for quota in self.0.values_mut() {
+            quota.burst = part(quota.burst);
+            quota.per_second = part(quota.per_second);
+        }
+        self
+    }
+
+    /// The bucket of the call that redrives.
+    pub fn redrive_execution(&self) -> Quota {
+        let none = Quota {
+            burst: 1,
+            per_second: 1,
+        };
+        self.0.get(REDRIVE).copied().unwrap_or(none)
+    }
+}
+
+/// A bucket of tokens that fills by itself.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    quota: Quota,
+    /// Millionths of a token.
+    tokens: u64,
+    /// When they were counted, in microseconds.
+    at: u64,
+}
+
+const TOKEN: u64 = 1_000_000;
+
+impl Bucket {
+    fn full(quota: Quota) -> Self {
+        Self {
+            quota,
+            tokens: u64::from(quota.burst) * TOKEN,
+            at: 0,
+        }
+    }
+
+    fn take(&mut self, tokens: u32, now: u64) -> bool {
+        let came = now
+            .saturating_sub(self.at)
+            .saturating_mul(u64::from(self.quota.per_second));
+        let most = u64::from(self.quota.burst) * TOKEN;
+        self.tokens = self.tokens.saturating_add(came).min(most);
+        self.at = now;
+        match self.tokens.checked_sub(u64::from(tokens) * TOKEN) {
+            Some(left) => {
+                self.tokens = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// What is left of what AWS allows.
+#[derive(Debug)]
+pub(super) struct Gates {
+    apis: BTreeMap<&'static str, Bucket>,
+    shards: Vec<Bucket>,
+    items: BTreeMap<&'static str, Bucket>,
+}
+
+impl Gates {
+    pub(super) fn new(limits: &Limits, shards: usize) -> Self {
+        Self {
+            apis: limits
+                .0
+                .iter()
+                .map(|(name, quota)| (*name, Bucket::full(*quota)))
+                .collect(),
+            shards: vec![Bucket::full(PARTITION); shards],
+            items: BTreeMap::new(),
+        }
+    }
+
+    /// A call of an API. What has no bucket here is not throttled.
+    pub(super) fn api(&mut self, name: &str, now: u64) -> bool {
+        self.apis
+            .get_mut(name)
+            .is_none_or(|bucket| bucket.take(1, now))
+    }
+
+    /// A write to an item that all write to.
+    pub(super) fn item(&mut self, name: &'static str, now: u64) -> bool {
+        self.items
+            .entry(name)
+            .or_insert_with(|| Bucket::full(PARTITION))
+            .take(1, now)
+    }
+
+    /// What a write to an entry costs in the index of what waits.
+    pub(super) fn index(&mut self, subject: &Subject, writes: u32, now: u64) -> bool {
+        let shard = usize::try_from(subject.part_of(self.shards.len() as u64));
+        self.shards
+            .get_mut(shard.unwrap_or_default())
+            .is_none_or(|bucket| bucket.take(writes, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_its_burst_at_once_and_then_what_it_refills() {
+        let mut gates = Gates::new(&Limits::of(Class::Small), 1);
+        let (second, mut now) = (1_000_000, 5_000_000_u64);
+        let taken = |gates: &mut Gates, now| (0..2000).filter(|_| gates.api(REDRIVE, now)).count();
+        assert_eq!(taken(&mut gates, now), 800);
+        assert_eq!(taken(&mut gates, now), 0);
+        now += second;
+        assert_eq!(taken(&mut gates, now), 150);
+        now += 1000 * second;
+        assert_eq!(taken(&mut gates, now), 800);
+        assert!(gates.api("SendMessage", now));
+    }
+}

@@ -1,0 +1,277 @@
+//! A storm: everything fails at once, for a reason that passes, and the real core redrives it in virtual time as
+//! fast as AWS lets it.
+//!
+//! The services are emulated, each of their APIs behind [AWS's bucket of tokens](Limits); a throttled call is
+//! repeated as the SDK repeats it. Lambda's queue of events, its processes and their limit, the queue of
+//! retries and the sweep are as template.yaml sets them. One seed is one storm, to the last bit.
+
+mod costs;
+mod hand;
+mod limits;
+mod report;
+mod run;
+mod world;
+
+use redrive_core::ledger::Terms;
+use redrive_core::pace::Quotas;
+use redrive_core::policy::Document;
+use redrive_core::time::Time;
+use serde_json::json;
+
+pub use self::costs::{Dollars, Used};
+use self::limits::Gates;
+pub use self::limits::{Class, Limits};
+pub use self::report::{Calls, Report};
+use self::run::Run;
+use self::world::World;
+use crate::api::Place;
+use crate::desk::Region;
+use crate::stepfunctions::{By, Options, Outcome, Script, Seed, Status};
+
+/// When every storm begins.
+const START: Time = Time::from_millis(1_795_000_000_000);
+
+/// What fails passes: each retry is made as soon as it may be.
+const POLICY: &str = "
+version: 1
+retry:
+  automatic:
+    - id: throttled
+      error: Lambda.TooManyRequestsException
+      limit: 2
+      backoff: { interval_seconds: 0 }
+";
+
+/// What fails, and in which account.
+#[derive(Debug, Clone)]
+pub struct Storm {
+    /// So many executions.
+    pub failures: usize,
+    /// Of so many machines, the first of which has the most: the n-th one's part is as 1 to the root of n.
+    pub machines: usize,
+    /// Within so many seconds, those of each machine evenly.
+    pub seconds: u32,
+    /// What AWS allows.
+    pub limits: Limits,
+    /// Whether retries are paced.
+    pub paced: bool,
+    /// So many functions the account runs at once.
+    pub concurrency: usize,
+    /// So many batches of due retries are worked on at once: MaximumConcurrency in template.yaml.
+    pub due_concurrency: u64,
+    /// Partitions of the ledger's index of what waits, as in functions/aws/src/ledger.rs.
+    pub index_shards: usize,
+    /// It is over after so many hours, whatever is left.
+    pub hours: u32,
+    /// What else is left to chance.
+    pub seed: u64,
+}
+
+impl Default for Storm {
+    fn default() -> Self {
+        Self {
+            failures: 100_000,
+            machines: 50,
+            seconds: 60,
+            limits: Limits::of(Class::Small),
+            paced: true,
+            concurrency: 1_000,
+            due_concurrency: 20,
+            index_shards: 8,
+            hours: 24,
+            seed: 0,
+        }
+    }
+}
+
+/// An execution, and when it fails.
+struct Failing {
+    arn: String,
+    at: u64,
+}
+
+impl Storm {
+    /// Plays it.
+    ///
+    /// # Errors
+    /// The storm's own policy or machines cannot be used, and why: a bug.
+    pub fn play(&self) -> Result<Report, String> {
+        let document = Document::parse(POLICY).map_err(|problems| problems.to_string())?;
+        let quotas = Quotas {
+            redrive_execution: self.paced.then(|| self.limits.redrive_execution()),
+            ..Quotas::NONE
+        };
+        let terms = Terms {
+            quotas,
+            ..Terms::default()
+        };
+        let place = Place::default();
+        let options = Options {
+            // The rule of template.yaml does not let these through.
+            announce_running_after_redrive: false,
+            ..Options::default()
+        };
+        let region = Region::with_options(
+            &place,
+            self.seed,
+            options,
+            crate::codepipeline::Options::default(),
+        );
+        let gates = Gates::new(&self.limits, self.index_shards);
+        let world = World::new(
+            START,
+            self.seed,
+            region,
+            (gates, self.index_shards),
+            terms,
+            document,
+        );
+        let executions = self.furnish(&world)?;
+        let mut run = Run::new(&world, self);
+        run.play((START.as_millis() + u64::from(self.hours) * 3_600_000) * 1_000);
+        let counted = run.counted;
+        drop(run);
+        Ok(self.report(&world, counted, &executions))
+    }
+
+    /// How many executions each machine has.
+    fn sizes(&self) -> Vec<usize> {
+        let machines = self.machines.clamp(1, self.failures.max(1));
+        #[expect(clippy::cast_precision_loss, reason = "nobody has so many machines")]
+        let weight = |n: usize| 1.0 / ((n + 1) as f64).sqrt();
+        let all: f64 = (0..machines).map(weight).sum();
+        let (mut so_far, mut given) = (0.0, 0);
+        (0..machines)
+            .map(|n| {
+                so_far += weight(n) / all;
+                #[expect(
+                    clippy::cast_precision_loss,
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a part of the failures"
+                )]
+                let until = (so_far * self.failures as f64).round() as usize;
+                let size = until.saturating_sub(given);
+                given = until;
+                size
+            })
+            .collect()
+    }
+
+    /// Makes the machines, and executions that are about to fail. Answers each machine's.
+    fn furnish(&self, world: &World) -> Result<Vec<Vec<Failing>>, String> {
+        let place = Place::default();
+        let started = START.as_millis() - 30 * 60_000;
+        let definition = json!({
+            "StartAt": "Work",
+            "States": { "Work": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true } },
+        });
+        let mut region = world.region.borrow_mut();
+        let mut all = Vec::new();
+        for (number, size) in self.sizes().into_iter().enumerate() {
+            let machine = format!("machine-{number:03}");
+            let body = json!({
+                "name": machine,
+                "definition": definition.to_string(),
+                "roleArn": format!("arn:aws:iam::{}:role/machines", place.account),
+            });
+            let service = redrive_core::failure::Service::StepFunctions;
+            region
+                .call(service, started - 86_400_000, "CreateStateMachine", &body)
+                .map_err(|error| format!("{error:?}"))?;
+            let mut executions = Vec::new();
+            for index in 0..size {
+                let arn = format!(
+                    "arn:{}:states:{}:{}:execution:{machine}:run-{index:06}",
+                    place.partition, place.region, place.account
+                );
+                let span = u64::from(self.seconds) * 1_000;
+                let part = |index: usize| span * index as u64 / size as u64;
+                let at = world.draw(part(index), part(index + 1).saturating_sub(1));
+                let fails_after = START.as_millis() + at - started;
+                let outcomes = [
+                    Outcome::fail("Lambda.TooManyRequestsException", "Rate Exceeded.")
+                        .at("Work")
+                        .after(fails_after),
+                    Outcome::succeed().after(world.draw(1_000, 30_000)),
+                ];
+                region
+                    .stepfunctions
+                    .seed(Seed {
+                        outcomes: Script::new(outcomes),
+                        ..Seed::new(arn.as_str(), Status::Running, started, 0)
+                    })
+                    .map_err(|error| format!("{error:?}"))?;
+                executions.push(Failing {
+                    arn,
+                    at: START.as_millis() + at,
+                });
+            }
+            all.push(executions);
+        }
+        Ok(all)
+    }
+
+    fn report(&self, world: &World, counted: run::Counted, executions: &[Vec<Failing>]) -> Report {
+        let region = world.region.borrow();
+        let (mut redriven, mut redriven_twice) = (0, 0);
+        let (mut last, mut longest) = (START.as_millis(), 0);
+        let mut medians = Vec::new();
+        for machine in executions {
+            let mut waits = Vec::new();
+            for failing in machine {
+                let Some(shown) = region.stepfunctions.execution(&failing.arn) else {
+                    continue;
+                };
+                let ours = shown
+                    .redrives
+                    .iter()
+                    .filter(|redrive| redrive.by == By::Api);
+                let mut at = ours.map(|redrive| redrive.at);
+                if let Some(first) = at.next() {
+                    redriven += 1;
+                    redriven_twice += usize::from(at.next().is_some());
+                    last = last.max(first);
+                    waits.push(first.saturating_sub(failing.at));
+                }
+            }
+            waits.sort_unstable();
+            longest = longest.max(waits.last().copied().unwrap_or_default());
+            medians.extend(waits.get(waits.len() / 2).copied());
+        }
+        let seconds = |millis: u64| std::time::Duration::from_millis(millis).as_secs_f64();
+        let quota = self.limits.redrive_execution();
+        let beyond = self.failures.saturating_sub(quota.burst as usize);
+        #[expect(clippy::cast_precision_loss, reason = "nobody has so many failures")]
+        let least = beyond as f64 / f64::from(quota.per_second);
+        let calls = world.calls.borrow().clone();
+        let all_calls = calls.values().fold(Calls::default(), |all, calls| Calls {
+            made: all.made + calls.made,
+            throttled: all.throttled + calls.throttled,
+        });
+        let used = *world.used.borrow();
+        Report {
+            failures: self.failures,
+            seconds: self.seconds,
+            quota: quota.to_string(),
+            machines: executions.len(),
+            redriven,
+            redriven_twice,
+            drained: seconds(last - START.as_millis()),
+            least,
+            longest_wait: seconds(longest),
+            least_median: seconds(medians.iter().min().copied().unwrap_or_default()),
+            greatest_median: seconds(medians.iter().max().copied().unwrap_or_default()),
+            calls,
+            all_calls,
+            reservations: world.reservations.get(),
+            processes: counted.processes,
+            most_at_once: counted.most_at_once,
+            no_room: counted.no_room,
+            errors: counted.errors,
+            dead_letters: counted.dead_letters,
+            used,
+            dollars: used.dollars(),
+        }
+    }
+}

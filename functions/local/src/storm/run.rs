@@ -1,0 +1,422 @@
+//! One storm, step by step: the functions that Lambda runs, and what has them run.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use redrive_core::event::Bounds;
+use redrive_core::find::Search;
+use redrive_core::handle::Clock;
+use redrive_core::trouble::TroubleKind;
+
+use super::costs;
+use super::hand::{Hand, Process};
+use super::world::{Event, Message, Next, World};
+use super::{START, Storm};
+use crate::rehearse::bus::is_for_us;
+use crate::services::Typed;
+
+const SECOND: u64 = 1_000_000;
+
+/// So often the sweep ticks.
+const TICK: u64 = 60 * SECOND;
+
+/// So many entries one tick looks after, as in functions/aws/src/doors.rs.
+const MOST_OF_A_TICK: usize = 200;
+
+/// When a tick begins nothing more: half of the function's 90 seconds.
+const UNTIL: Duration = Duration::from_secs(45);
+
+/// As in template.yaml: the messages of a batch, how long one that met trouble is hidden, and how often it comes.
+const BATCH: usize = 10;
+const VISIBILITY: u64 = 540 * SECOND;
+const RECEIVES: u32 = 5;
+
+/// As in template.yaml: how often a function fails on an event, and for how long Lambda tries to have it run.
+const ERRORS: u32 = 3;
+const EVENT_AGE: u64 = 21_600 * SECOND;
+
+/// How an event source grows: so many batches at once, and so many more each second, 300 a minute ("Scaling behavior
+/// for Amazon SQS event source mappings").
+const POLLERS: u64 = 5;
+
+/// Which function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Door {
+    StepFunctions,
+    Due,
+    Sweep,
+}
+
+/// What a handling came to.
+enum Ended {
+    Event { again: bool },
+    Batch { again: Vec<Message> },
+    Swept,
+}
+
+/// What a handling was called for.
+enum Work {
+    Event(Event),
+    Batch,
+    Sweep,
+}
+
+/// An invocation in the middle of its work.
+struct Task<'w> {
+    future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
+    door: Door,
+    process: Rc<Process>,
+    began: u64,
+    work: Work,
+}
+
+/// What became of the storm, beside what the world has counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted {
+    pub(super) processes: usize,
+    pub(super) most_at_once: usize,
+    pub(super) no_room: u64,
+    pub(super) errors: u64,
+    pub(super) dead_letters: u64,
+}
+
+/// One storm.
+pub(super) struct Run<'w> {
+    world: &'w World,
+    storm: &'w Storm,
+    tasks: BTreeMap<u64, Task<'w>>,
+    warm: BTreeMap<Door, Vec<Rc<Process>>>,
+    counter: u64,
+    batches: u64,
+    /// Since when there have been messages.
+    polls_since: Option<u64>,
+    polls: bool,
+    pub(super) counted: Counted,
+}
+
+impl<'w> Run<'w> {
+    pub(super) fn new(world: &'w World, storm: &'w Storm) -> Self {
+        Self {
+            world,
+            storm,
+            tasks: BTreeMap::new(),
+            warm: BTreeMap::new(),
+            counter: 0,
+            batches: 0,
+            polls_since: None,
+            polls: false,
+            counted: Counted::default(),
+        }
+    }
+
+    /// Plays until nothing is left to happen, or the time is over.
+    pub(super) fn play(&mut self, until: u64) {
+        let world = self.world;
+        world.plan(world.now() + world.draw(0, TICK), Next::Tick);
+        loop {
+            let planned = world.agenda.borrow().keys().next().copied();
+            let due = world.region.borrow().next_at().map(|at| at * 1_000);
+            match (planned, due) {
+                (Some((at, _)), Some(due)) if due <= at => self.services(due),
+                (None, Some(due)) => self.services(due),
+                (None, None) => return,
+                (Some(key), _) => {
+                    world.wind(key.0);
+                    if world.now() >= until {
+                        return;
+                    }
+                    let next = world.agenda.borrow_mut().remove(&key);
+                    if let Some(next) = next {
+                        self.step(next);
+                    }
+                    self.services(world.now());
+                }
+            }
+        }
+    }
+
+    /// The services do what is due by themselves, and EventBridge hears of it.
+    fn services(&mut self, until: u64) {
+        let world = self.world;
+        world.wind(until);
+        let emitted = world.region.borrow_mut().advance(until / 1_000);
+        for emitted in emitted {
+            if is_for_us(&emitted.event) {
+                let bytes = emitted.event.to_string().into_bytes().into();
+                let at = world.now() + world.draw(costs::EVENT.0, costs::EVENT.1);
+                let event = Event {
+                    bytes,
+                    since: at,
+                    throttles: 0,
+                    errors: 0,
+                };
+                world.plan(at, Next::Event(event));
+            }
+        }
+    }
+
+    fn step(&mut self, next: Next) {
+        let world = self.world;
+        match next {
+            Next::Wake(id) => {
+                if let Some(task) = self.tasks.remove(&id) {
+                    self.poll(id, task);
+                }
+            }
+            Next::Event(event) => self.hear(event),
+            Next::Message(message) => {
+                world.delayed.set(world.delayed.get().saturating_sub(1));
+                world.ready.borrow_mut().push_back(message);
+                self.receive();
+            }
+            Next::Poll => {
+                self.polls = false;
+                self.receive();
+            }
+            Next::Tick => self.tick(),
+        }
+    }
+
+    /// Whether nothing happens any more by itself, but for ticks.
+    fn is_quiet(&self) -> bool {
+        let world = self.world;
+        self.tasks.is_empty()
+            && world.ready.borrow().is_empty()
+            && world.delayed.get() == 0
+            && world.region.borrow().next_at().is_none()
+            && world.agenda.borrow().is_empty()
+    }
+
+    // --- Lambda --------------------------------------------------------------------------------------------
+
+    /// A process of a function: any that is warm and idle, or a new one. None: the account runs as many as it may.
+    fn process(&mut self, door: Door) -> Option<(Rc<Process>, bool)> {
+        // The sweep's is reserved, where an account can reserve any.
+        if door != Door::Sweep && self.tasks.len() >= self.storm.concurrency {
+            return None;
+        }
+        self.counted.most_at_once = self.counted.most_at_once.max(self.tasks.len() + 1);
+        let warm = self.warm.entry(door).or_default();
+        if !warm.is_empty() {
+            let any = self.world.dice.borrow_mut().usize(0..warm.len());
+            return Some((warm.swap_remove(any), false));
+        }
+        self.counted.processes += 1;
+        Some((Process::new(), true))
+    }
+
+    fn hand(&mut self, process: &Rc<Process>) -> Hand<'w> {
+        self.counter += 1;
+        Hand::new(
+            self.world,
+            format!("handling-{}", self.counter),
+            Rc::clone(process),
+        )
+    }
+
+    fn start(
+        &mut self,
+        door: Door,
+        process: Rc<Process>,
+        work: Work,
+        future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
+    ) {
+        self.world.used.borrow_mut().invocations += 1;
+        self.counter += 1;
+        let task = Task {
+            future,
+            door,
+            process,
+            began: self.world.now(),
+            work,
+        };
+        self.poll(self.counter, task);
+    }
+
+    fn poll(&mut self, id: u64, mut task: Task<'w>) {
+        let world = self.world;
+        let mut context = Context::from_waker(Waker::noop());
+        match task.future.as_mut().poll(&mut context) {
+            Poll::Pending => {
+                world.plan(world.now() + world.asked(), Next::Wake(id));
+                self.tasks.insert(id, task);
+            }
+            Poll::Ready(ended) => self.ended(ended, task),
+        }
+    }
+
+    fn ended(&mut self, ended: Ended, task: Task<'w>) {
+        let world = self.world;
+        let took = Duration::from_micros(world.now().saturating_sub(task.began));
+        world.used.borrow_mut().lambda_seconds +=
+            Duration::from_millis(u64::try_from(took.as_micros().div_ceil(1_000)).unwrap_or(0))
+                .as_secs_f64();
+        let warm = self.warm.entry(task.door).or_default();
+        warm.push(task.process);
+        match (ended, task.work) {
+            (Ended::Event { again: true }, Work::Event(event)) => self.failed(event),
+            (Ended::Batch { again }, _) => {
+                self.batches -= 1;
+                for message in again {
+                    self.back(message, task.began);
+                }
+                // DeleteMessageBatch.
+                world.used.borrow_mut().sqs_requests += 1;
+            }
+            _ => {}
+        }
+        self.receive();
+    }
+
+    /// Lambda runs the function for an event, or puts it back, for ever longer.
+    fn hear(&mut self, event: Event) {
+        let world = self.world;
+        let Some((process, cold)) = self.process(Door::StepFunctions) else {
+            self.counted.no_room += 1;
+            let wait = SECOND << event.throttles.min(9);
+            let at = world.now() + wait.min(300 * SECOND);
+            if at > event.since + EVENT_AGE {
+                self.counted.dead_letters += 1;
+                return;
+            }
+            let throttles = event.throttles + 1;
+            world.plan(at, Next::Event(Event { throttles, ..event }));
+            return;
+        };
+        let hand = self.hand(&process);
+        let bytes = Rc::clone(&event.bytes);
+        let future = Box::pin(async move {
+            warm_up(hand.world, cold).await;
+            let place = crate::api::Place::default();
+            let bounds = Bounds {
+                accounts: vec![place.account],
+                regions: vec![place.region],
+            };
+            let done = hand.redrive().event(&bytes, &bounds).await;
+            Ended::Event {
+                again: done.is_err_and(|trouble| trouble.kind != TroubleKind::Bug),
+            }
+        });
+        self.start(Door::StepFunctions, process, Work::Event(event), future);
+    }
+
+    /// A function failed on an event: it comes again after a minute, and after two.
+    fn failed(&mut self, event: Event) {
+        self.counted.errors += 1;
+        let errors = event.errors + 1;
+        if errors >= ERRORS {
+            self.counted.dead_letters += 1;
+            return;
+        }
+        let at = self.world.now() + u64::from(errors) * 60 * SECOND;
+        self.world.plan(at, Next::Event(Event { errors, ..event }));
+    }
+
+    /// The event source hands out what can be received, as far as it may.
+    fn receive(&mut self) {
+        let world = self.world;
+        while !world.ready.borrow().is_empty() {
+            let since = *self.polls_since.get_or_insert(world.now());
+            let grown = POLLERS + (world.now() - since) / SECOND * POLLERS;
+            if self.batches >= self.storm.due_concurrency.min(grown) {
+                return;
+            }
+            let Some((process, cold)) = self.process(Door::Due) else {
+                if !self.polls {
+                    self.polls = true;
+                    world.plan(world.now() + SECOND, Next::Poll);
+                }
+                return;
+            };
+            let batch: Vec<Message> = {
+                let mut ready = world.ready.borrow_mut();
+                let most = ready.len().min(BATCH);
+                ready.drain(..most).collect()
+            };
+            // ReceiveMessage.
+            world.used.borrow_mut().sqs_requests += 1;
+            self.take(batch, process, cold);
+        }
+        if self.batches == 0 {
+            self.polls_since = None;
+        }
+    }
+
+    fn take(&mut self, batch: Vec<Message>, process: Rc<Process>, cold: bool) {
+        self.batches += 1;
+        let hands: Vec<(Hand<'w>, Message)> = batch
+            .into_iter()
+            .map(|message| (self.hand(&process), message))
+            .collect();
+        let world = self.world;
+        let future = Box::pin(async move {
+            world.away(costs::POLL).await;
+            warm_up(world, cold).await;
+            let mut again = Vec::new();
+            for (hand, message) in hands {
+                if hand.redrive().due(&message.ticket).await.is_err() {
+                    again.push(message);
+                }
+            }
+            Ended::Batch { again }
+        });
+        self.start(Door::Due, process, Work::Batch, future);
+    }
+
+    /// A message that met trouble is hidden until its time is over.
+    fn back(&mut self, message: Message, received: u64) {
+        let receives = message.receives + 1;
+        if receives >= RECEIVES {
+            self.counted.dead_letters += 1;
+            return;
+        }
+        let message = Message {
+            receives,
+            ..message
+        };
+        self.world.send(message, received + VISIBILITY);
+    }
+
+    fn tick(&mut self) {
+        let world = self.world;
+        // Once all is over, nothing but ticks would follow.
+        if self.is_quiet() && self.world_is_done() {
+            return;
+        }
+        world.plan(world.now() + TICK, Next::Tick);
+        let Some((process, cold)) = self.process(Door::Sweep) else {
+            return;
+        };
+        let (sweeps, finds) = (self.hand(&process), self.hand(&process));
+        let future = Box::pin(async move {
+            warm_up(sweeps.world, cold).await;
+            let until = sweeps.now().plus(UNTIL);
+            // What a tick met with trouble wakes again.
+            let _ = sweeps.redrive().sweep(MOST_OF_A_TICK, until).await;
+            let search = Search {
+                since: Some(START),
+                ..Search::default()
+            };
+            let _ = finds.redrive().find(&Typed(&finds), &search, until).await;
+            Ended::Swept
+        });
+        self.start(Door::Sweep, process, Work::Sweep, future);
+    }
+
+    /// Whether nothing waits in the ledger.
+    fn world_is_done(&self) -> bool {
+        let entries = self.world.entries.borrow();
+        let waits = entries.iter().any(|entry| entry.wake.is_some());
+        !waits && entries.iter().count() >= self.storm.failures
+    }
+}
+
+async fn warm_up(world: &World, cold: bool) {
+    if cold {
+        world.away(costs::COLD_START).await;
+    }
+}
