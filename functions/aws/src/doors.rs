@@ -36,7 +36,7 @@ use crate::target::Services;
 use crate::wide::{Searched, Tick, Wide};
 
 /// So many entries one tick looks after, if it has the time.
-const MOST_OF_A_TICK: usize = 200;
+const MOST_OF_A_TICK: usize = 2_000;
 
 /// Hears the events of one service; `function` names the door in the wide line.
 pub async fn events(function: &'static str) -> ExitCode {
