@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-/// How long calls take, by the name of the API, in microseconds: what others measured from Lambda functions in the
-/// same region, medians. Each call of the storm takes from three quarters to one and a half of it.
+/// How long calls take, by the name of the API, in microseconds. Assumed, for want of an account: no emulator has
+/// AWS's distances. Each call of the storm takes from three quarters to one and a half of it.
 const LATENCIES: [(&str, u64); 7] = [
     ("GetItem", 5_000),
     ("PutItem", 5_000),
@@ -21,14 +21,14 @@ const LATENCY: u64 = 20_000;
 /// of a CPU.
 const CPU: u64 = 3_250;
 
-/// From an invocation without a process to the first event in it: the sandbox, which nobody but AWS can
-/// measure, and the start at 128 MB (tests/bench).
+/// From an invocation without a process to the first event in it: the sandbox, which is assumed, and the start
+/// (tests/bench).
 pub(super) const COLD_START: u64 = 100_000;
 
-/// From a message in the queue to a function that has it.
+/// From a message in the queue to a function that has it. Assumed.
 pub(super) const POLL: u64 = 30_000;
 
-/// From a service to the function by EventBridge, at the least and the most.
+/// From a service to the function by EventBridge, at the least and the most. Assumed.
 pub(super) const EVENT: (u64, u64) = (200_000, 800_000);
 
 /// How long a call takes.

@@ -189,11 +189,12 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "functions         {} processes, at most {} at once; {} events found no room, {} failed",
+            "functions         {} processes, at most {} at once; {} events found no room, {} failed, {} given up",
             count(self.processes),
             count(self.most_at_once),
             count(self.no_room),
-            count(self.errors)
+            count(self.errors),
+            count(self.dead_letters)
         )?;
         writeln!(
             f,
