@@ -33,7 +33,7 @@ events of executions whose name begins with unheard- are dropped
 EventBridge invokes a function asynchronously: three tries, and then its OnFailure destination
 CodePipeline: `redrive serve`, behind the same signatures and role statements as all else
 layers of compiled functions: unpacked, and REDRIVE_POLICY says where, for /opt is the machine's own
-CloudFormation takes saved queries, and alarms on expressions
+CloudFormation takes saved queries, and alarms on expressions; a Number parameter is a number for an event source
 """
 
 # --- Step Functions: redrives ------------------------------------------------------------------------------------
@@ -222,6 +222,21 @@ HANDLERS["AWS::CloudWatch::Alarm"]["create"] = create_alarm
 HANDLERS["AWS::Logs::QueryDefinition"] = {
     "create": lambda logical_id, properties, stack: (logical_id, {"QueryDefinitionId": logical_id}),
     "delete": lambda *_: None,
+}
+
+
+
+def with_numbers(properties):
+    """The concurrency of an event source as the number that CloudFormation makes of a parameter."""
+    scaling = properties.get("ScalingConfig")
+    return {**properties, "ScalingConfig": {name: int(value) for name, value in scaling.items()}} if scaling else properties
+
+
+MAPPING = HANDLERS["AWS::Lambda::EventSourceMapping"]
+HANDLERS["AWS::Lambda::EventSourceMapping"] = {
+    **MAPPING,
+    "create": lambda name, properties, stack: MAPPING["create"](name, with_numbers(properties), stack),
+    "update": lambda name, old, new, stack: MAPPING["update"](name, with_numbers(old), with_numbers(new), stack),
 }
 
 if __name__ == "__main__":
