@@ -12,6 +12,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::digest;
 use crate::failure::{FailedExecution, Field};
 use crate::time::Time;
 
@@ -124,8 +125,9 @@ fn written(state: &Value, key: &str, path: &str) -> Field<String> {
 /// The errors that the Fail states of a definition can end an execution with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FailStates {
-    /// Those that are written out.
-    errors: BTreeSet<String>,
+    /// Those that are written out: not their names, which are people's own and would be stored, but their digests.
+    /// Where two of these were the same, a history would be asked for in vain.
+    errors: BTreeSet<u64>,
     /// A Fail state without an error.
     none: bool,
     /// A Fail state whose error is computed (`ErrorPath`, JSONata): it can be any.
@@ -140,7 +142,7 @@ impl FailStates {
         for fail in Machine::read(definition)?.fails {
             match fail.error {
                 Field::Known(error) => {
-                    found.errors.insert(error);
+                    found.errors.insert(named(&error));
                 }
                 Field::Absent => found.none = true,
                 Field::Unknown | Field::Withheld => found.any = true,
@@ -154,11 +156,16 @@ impl FailStates {
     pub fn may_end_with(&self, error: &Field<String>) -> bool {
         self.any
             || match error {
-                Field::Known(error) => self.errors.contains(error),
+                Field::Known(error) => self.errors.contains(&named(error)),
                 Field::Absent => self.none,
                 Field::Unknown | Field::Withheld => self.none || !self.errors.is_empty(),
             }
     }
+}
+
+/// What an error's name is stored as.
+fn named(error: &str) -> u64 {
+    digest::draw(&[b"error", error.as_bytes()])
 }
 
 /// A definition as it was read.
@@ -182,9 +189,9 @@ pub struct Known {
     pub confirmed: Option<Time>,
 }
 
-/// Names of so many bytes are noted for others. A machine with more is asked about by each process; a definition has
-/// at most 1 MB, and an item of DynamoDB 400 KB.
-pub const MOST_NOTED: usize = 100_000;
+/// So many errors are noted for others. A machine with more is asked about by each process; an item of DynamoDB holds
+/// 400 KB, and each of them takes some 12 bytes.
+pub const MOST_NOTED: usize = 10_000;
 
 impl Known {
     /// Whether it is more than was known before.
@@ -196,9 +203,7 @@ impl Known {
 
     /// Whether it is small enough to be noted.
     pub(crate) fn may_be_noted(&self) -> bool {
-        let errors = &self.revision.fail_states.errors;
-        let bytes = errors.iter().map(|error| error.len());
-        bytes.fold(0, usize::saturating_add) <= MOST_NOTED
+        self.revision.fail_states.errors.len() <= MOST_NOTED
     }
 }
 

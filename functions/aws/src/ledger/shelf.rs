@@ -68,10 +68,10 @@ mod tests {
     use super::*;
     use crate::table::WAITING;
 
-    /// As many names as are noted, each of two letters, so that there is most around them.
+    /// With as many errors as are noted.
     #[test]
     fn what_is_known_of_a_machine_fits_into_an_item() {
-        let names = (0..MOST_NOTED / 2).map(|number| char::from_u32(0x100 + number as u32));
+        let names = (0..MOST_NOTED).map(|number| char::from_u32(0x100 + number as u32));
         let names: Vec<String> = names.map(|name| name.unwrap().to_string()).collect();
         let states: Vec<String> = names
             .iter()
