@@ -15,6 +15,7 @@ use redrive_core::ledger::{Owner, Pen, Terms, Ticket};
 use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
 use redrive_core::reads::Learned;
+use redrive_core::sweep::MOST_OF_A_TICK;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use tracing::error;
@@ -34,9 +35,6 @@ use crate::settings::{InAccount, Misconfigured, Place, Settings};
 use crate::stepfunctions::StepFunctions;
 use crate::target::Services;
 use crate::wide::{Searched, Tick, Wide};
-
-/// So many entries one tick looks after, if it has the time.
-const MOST_OF_A_TICK: usize = 2_000;
 
 /// Hears the events of one service; `function` names the door in the wide line.
 pub async fn events(function: &'static str) -> ExitCode {

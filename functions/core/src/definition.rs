@@ -360,4 +360,4 @@ pub(crate) fn key(execution: &FailedExecution) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

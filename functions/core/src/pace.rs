@@ -248,29 +248,34 @@ impl Pace {
         let moment = Micros::from(now);
         let mut path = self.path(call);
         let busy = path.count(now);
-        let slot = if path.free(quota, moment) {
-            self.keep(call, path);
-            return Ok(Duration::ZERO);
-        } else if let Some(slot) = path.slot(quota, moment) {
-            self.keep(call, path);
-            slot
+        let at_hand = if path.free(quota, moment) {
+            Some(moment)
         } else {
-            self.keep(call, path);
-            let slots = busy.min(MOST_AT_ONCE);
-            // What was made freely has had its slots; they come first.
-            let span = quota.step().times(slots.saturating_add(path.free));
-            let from = moment.minus(quota.spare());
-            let first = ledger.reserve(call, from, span).await?;
-            let first = first.plus(quota.step().times(path.free));
-            // Another handling of this process may have gone on meanwhile.
-            let mut now_path = self.path(call);
-            now_path.free = now_path.free.saturating_sub(path.free);
-            now_path.slot = first.plus(quota.step());
-            now_path.slots = slots.saturating_sub(1);
-            now_path.reserved = moment;
-            now_path.careful = now_path.careful.max(first);
-            self.keep(call, now_path);
-            first
+            path.slot(quota, moment)
+        };
+        self.keep(call, path);
+        let slot = match at_hand {
+            Some(slot) => slot,
+            None => {
+                let slots = busy.min(MOST_AT_ONCE);
+                // What was made freely has had its slots; they come first.
+                let span = quota.step().times(slots.saturating_add(path.free));
+                let from = moment.minus(quota.spare());
+                let begins = ledger.reserve(call, from, span).await?;
+                let first = begins.plus(quota.step().times(path.free));
+                // Another handling of this process may have gone on meanwhile.
+                let meanwhile = self.path(call);
+                let path = Path {
+                    free: meanwhile.free.saturating_sub(path.free),
+                    slot: first.plus(quota.step()),
+                    slots: slots.saturating_sub(1),
+                    reserved: moment,
+                    careful: meanwhile.careful.max(first),
+                    ..meanwhile
+                };
+                self.keep(call, path);
+                first
+            }
         };
         let wait = Duration::from_micros(slot.minus(moment).0);
         Ok(if wait < SOON { Duration::ZERO } else { wait })

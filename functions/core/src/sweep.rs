@@ -10,6 +10,9 @@ use crate::ledger::{self, Entry, Ledger, State, Written};
 use crate::time::Time;
 use crate::trouble::Trouble;
 
+/// So many entries one tick looks after, if it has the time.
+pub const MOST_OF_A_TICK: usize = 2_000;
+
 /// What one tick did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {

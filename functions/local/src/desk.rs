@@ -9,7 +9,7 @@ use redrive_core::arn::Arn;
 use redrive_core::failure::{Fact, Failure, Need, Service as Which, Subject};
 use redrive_core::handle::{Clock, Outcome, Queue, Standing, Target};
 use redrive_core::ledger::{Claim, Ticket};
-use redrive_core::reads::{Learned, Reads};
+use redrive_core::reads::Learned;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 use serde_json::Value;
@@ -195,19 +195,6 @@ impl Desk {
         }
         calls
     }
-
-    fn reads<'r>(
-        &'r self,
-        services: &'r Typed<'r, Self>,
-    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>, Memory> {
-        Reads {
-            executions: services,
-            pipelines: services,
-            learned: &self.learned,
-            shelf: &self.ledger,
-            now: self.now.get(),
-        }
-    }
 }
 
 impl Wire for Desk {
@@ -237,12 +224,18 @@ fn place_in(arn: &str) -> Place {
 
 impl Target for Desk {
     async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
-        self.reads(&Typed(self)).know(failure, need).await
+        Typed(self)
+            .reads(&self.learned, &self.ledger, self.now.get())
+            .know(failure, need)
+            .await
     }
 
     async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
         let entry = claim.entry();
-        self.reads(&Typed(self)).look(entry).await
+        Typed(self)
+            .reads(&self.learned, &self.ledger, self.now.get())
+            .look(entry)
+            .await
     }
 
     async fn act(&self, claim: &Claim) -> Outcome {

@@ -11,7 +11,7 @@ use redrive_core::handle::Outcome;
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
-use redrive_core::reads::{Executions, Page, Pipelines, Read, is_gone};
+use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, Shelf, is_gone};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::RetryMode;
@@ -37,6 +37,24 @@ pub trait Wire {
 /// The services behind a wire, with typed answers.
 #[derive(Debug)]
 pub struct Typed<'w, W>(pub &'w W);
+
+impl<W: Wire> Typed<'_, W> {
+    /// The core's look-ups over these services, with what is known already, here and by others.
+    pub fn reads<'r, S: Shelf>(
+        &'r self,
+        learned: &'r Learned,
+        shelf: &'r S,
+        now: Time,
+    ) -> Reads<'r, Self, Self, S> {
+        Reads {
+            executions: self,
+            pipelines: self,
+            learned,
+            shelf,
+            now,
+        }
+    }
+}
 
 /// The service of an ARN.
 pub fn service_of(arn: &str) -> Which {

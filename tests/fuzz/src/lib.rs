@@ -120,6 +120,7 @@ pub const fn standing(failed: Vec<FailedAction>) -> StageStanding {
         failed_at: None,
         running: std::collections::BTreeSet::new(),
         retried: 0,
+        runs_behind: false,
         retries_itself: false,
         failed,
     }

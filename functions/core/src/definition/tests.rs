@@ -1,7 +1,7 @@
 use super::*;
 use crate::failure::{ExecutionStatus, Redrivable};
 
-const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
+pub(crate) const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
 
 fn error(name: &str) -> Field<String> {
     Field::Known(name.into())
@@ -74,7 +74,7 @@ fn only_a_fail_state_that_can_have_this_error_may_have_ended_it() {
     }
 }
 
-fn execution(started: u64, version: Option<&str>) -> FailedExecution {
+pub(crate) fn execution(started: u64, version: Option<&str>) -> FailedExecution {
     FailedExecution {
         status: ExecutionStatus::Failed,
         redrive_count: Field::Known(0),

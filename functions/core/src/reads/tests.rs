@@ -6,12 +6,12 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::failure::{ExecutionStatus, FailedAction, FailedStage, Field, Redrivable};
+use crate::definition::tests::{self as definitions, MACHINE};
+use crate::failure::{FailedAction, FailedStage, Field};
 use crate::ledger::{Judgement, Owner, Pen, Terms};
 use crate::verdict::Verdict;
 
 const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
-const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
 const NO_FAIL: &str = r#"{"States":{"A":{"Type":"Task","End":true}}}"#;
 const FAILS: &str = r#"{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}"#;
 
@@ -204,21 +204,7 @@ fn execution() -> Failure {
     Failure {
         subject: Subject::Execution { arn: ARN.into() },
         at: Time::default(),
-        what: What::Execution(FailedExecution {
-            status: ExecutionStatus::Failed,
-            redrive_count: Field::Known(0),
-            redrivable: Field::Known(Redrivable::Yes),
-            started: Some(Time::from_millis(100_000)),
-            state_machine_arn: Some(MACHINE.into()),
-            version_arn: None,
-            error: Field::Known("Own.Error".into()),
-            cause: Field::Absent,
-            parent: Field::Absent,
-            fail_state: Field::Unknown,
-            state: Field::Unknown,
-            resource: Field::Unknown,
-            moved_on: None,
-        }),
+        what: What::Execution(definitions::execution(100_000, None)),
     }
 }
 

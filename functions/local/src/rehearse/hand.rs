@@ -10,9 +10,9 @@ use redrive_core::calls::Call;
 use redrive_core::definition::Known;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::handle::{Clock, Outcome, Queue, Redrive, Standing, Target};
-use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
+use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, State, Swap, Take, Ticket};
 use redrive_core::pace::{Micros, Pace};
-use redrive_core::reads::{Learned, Reads, Shelf};
+use redrive_core::reads::{Learned, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::Charge;
@@ -124,19 +124,6 @@ impl<'w> Hand<'w> {
         Ok(answer)
     }
 
-    fn reads<'r>(
-        &'r self,
-        services: &'r Typed<'r, Self>,
-    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>, Self> {
-        Reads {
-            executions: services,
-            pipelines: services,
-            learned: &self.process.learned,
-            shelf: self,
-            now: self.now(),
-        }
-    }
-
     /// The limit of a rule that a retry is charged to: by the verdict, and by the policy of now, if that is less.
     fn limit_of(&self, entry: &Entry, charge: &Charge) -> u32 {
         let policy = self.deployed.document.policy_for(&entry.subject);
@@ -187,7 +174,7 @@ impl World {
             )
         });
         let truth = self.truth(&new.subject);
-        let retried = self.was_retried(&new.subject, &new.identity);
+        let retried = new.state == State::Retried && self.was_retried(&new.subject, &new.identity);
         self.promises
             .borrow_mut()
             .written(old, new, retried, truth.as_ref(), self.now());
@@ -372,7 +359,10 @@ impl Wire for Retrying<'_, '_> {
 impl Target for Hand<'_> {
     async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
         let asked = self.world.now();
-        let fact = self.reads(&Typed(self)).know(failure, need).await;
+        let fact = Typed(self)
+            .reads(&self.process.learned, self, self.now())
+            .know(failure, need)
+            .await;
         // Only these two tell how the subject stands now.
         if fact.is_ok() && matches!(need, Need::Description | Need::PipelineState) {
             self.knows(&failure.subject, asked);
@@ -383,7 +373,10 @@ impl Target for Hand<'_> {
     async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
         let entry = claim.entry();
         let asked = self.world.now();
-        let standing = self.reads(&Typed(self)).look(entry).await;
+        let standing = Typed(self)
+            .reads(&self.process.learned, self, self.now())
+            .look(entry)
+            .await;
         self.knows(&entry.subject, asked);
         standing
     }

@@ -13,25 +13,23 @@ use serde_json::{Value, json};
 
 use super::cast::{self, Actor, STAGE};
 use super::weather::Class;
-use super::world::{Deployed, World, name};
+use super::world::{Deployed, Truth, World, name};
 use crate::codepipeline::RetryMode;
 
 impl World {
     /// People, TTL and deployments have their chance. Answers the entry whose retry a person wants cancelled.
     pub(super) fn life(&self) -> Option<Subject> {
         if self.comes(Class::PersonRetries) {
-            // What a person stopped a person may start again, as often as what failed.
-            let stopped = self.coin()
-                && self.person(|actor, now| {
-                    let truth = self.truth(&actor.subject)?;
-                    let stopped = matches!(truth.word, "ABORTED" | "Stopped");
-                    stopped.then(|| self.retries(&actor.subject, now)).flatten()
-                });
-            if !stopped {
+            let retries = |which: fn(&Truth) -> bool| {
                 self.person(|actor, now| {
-                    let failed = self.truth(&actor.subject)?.failed.is_some();
-                    failed.then(|| self.retries(&actor.subject, now)).flatten()
-                });
+                    let truth = self.truth(&actor.subject)?;
+                    which(&truth).then(|| self.retries(&actor.subject, now))?
+                })
+            };
+            // What a person stopped a person may start again, as often as what failed.
+            let stopped = |truth: &Truth| matches!(truth.word, "ABORTED" | "Stopped");
+            if !(self.coin() && retries(stopped)) {
+                retries(|truth| truth.failed.is_some());
             }
         }
         if self.comes(Class::PersonStops) {

@@ -184,7 +184,7 @@ impl Promises {
         );
     }
 
-    /// An entry was written. `was_retried` says whether anybody restarted the subject after its failure, and
+    /// An entry was written. `was_retried` says of one that is retried whether anybody restarted the subject, and
     /// `truth` how it stands.
     pub(super) fn written(
         &mut self,

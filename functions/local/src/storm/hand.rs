@@ -10,7 +10,7 @@ use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::handle::{Clock, Mode, Outcome, Queue, Redrive, Standing, Target};
 use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
 use redrive_core::pace::{Micros, Pace};
-use redrive_core::reads::{Learned, Reads, Shelf};
+use redrive_core::reads::{Learned, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use serde_json::Value;
@@ -142,19 +142,6 @@ impl<'w> Hand<'w> {
 
     fn has_read(&self, reads: u64) {
         self.world.used.borrow_mut().reads += reads;
-    }
-
-    fn reads<'r>(
-        &'r self,
-        services: &'r Typed<'r, Self>,
-    ) -> Reads<'r, Typed<'r, Self>, Typed<'r, Self>, Self> {
-        Reads {
-            executions: services,
-            pipelines: services,
-            learned: &self.process.learned,
-            shelf: self,
-            now: self.now(),
-        }
     }
 }
 
@@ -291,11 +278,17 @@ impl Wire for Hand<'_> {
 
 impl Target for Hand<'_> {
     async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
-        self.reads(&Typed(self)).know(failure, need).await
+        Typed(self)
+            .reads(&self.process.learned, self, self.now())
+            .know(failure, need)
+            .await
     }
 
     async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
-        self.reads(&Typed(self)).look(claim.entry()).await
+        Typed(self)
+            .reads(&self.process.learned, self, self.now())
+            .look(claim.entry())
+            .await
     }
 
     async fn act(&self, claim: &Claim) -> Outcome {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use redrive_core::event::Bounds;
 use redrive_core::find::Search;
 use redrive_core::handle::Clock;
+use redrive_core::sweep::MOST_OF_A_TICK;
 use redrive_core::trouble::TroubleKind;
 
 use super::costs;
@@ -23,9 +24,6 @@ const SECOND: u64 = 1_000_000;
 
 /// So often the sweep ticks.
 const TICK: u64 = 60 * SECOND;
-
-/// So many entries one tick looks after, as in functions/aws/src/doors.rs.
-const MOST_OF_A_TICK: usize = 2_000;
 
 /// When a tick begins nothing more: half of the function's 90 seconds.
 const UNTIL: Duration = Duration::from_secs(45);
