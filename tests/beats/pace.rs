@@ -5,7 +5,9 @@ use redrive_core::handle::{Done, Mode};
 use redrive_core::ledger::{Ledger, State};
 use redrive_core::pace::{Micros, Quota, Quotas};
 use redrive_core::trouble::TroubleKind;
+use redrive_local::api::Fault;
 use redrive_local::stepfunctions::Outcome as Ends;
+use serde_json::Value;
 
 use crate::scene::{Scene, rule};
 use crate::world::{Break, run};
@@ -125,10 +127,9 @@ fn without_a_slot_nothing_is_claimed_and_the_event_comes_again() {
     }
 }
 
-/// A person was quicker: our retry, meant for the first failure, restarted the second. Shortly after it the
-/// execution may still be shown as it was before.
-#[test]
-fn a_failure_that_our_retry_has_reached_is_not_retried_though_it_is_shown_still() {
+/// A person was quicker: our retry, meant for the first failure, restarts the second, of which the scene then hears.
+/// `answer` is what becomes of AWS's answer to us.
+fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
     let failure = || Ends::fail("Glue.Throttled", "busy");
     let scene = Scene::execution(
         &rule(9, 60),
@@ -141,11 +142,30 @@ fn a_failure_that_our_retry_has_reached_is_not_retried_though_it_is_shown_still(
     let second = scene.failed();
     scene.wind(60);
     scene.region(|region| region.stepfunctions.options_mut().describe_lag_ms = 30_000);
-    assert_eq!(scene.take(&ticket).done, Done::Retried);
+    if let Some(fault) = answer {
+        scene.retry_meets(fault);
+    }
+    scene.take(&ticket);
     scene.wind(1);
+    (scene, second)
+}
+
+/// AWS said when it took our retry: what had ended before is what that retry restarted, however it is shown.
+#[test]
+fn a_failure_that_our_retry_has_reached_is_not_retried() {
+    let (scene, second) = overtaken(None);
+    assert_eq!(scene.hear(&second).done, Done::Stale);
+    scene.calm(&[second]);
+    assert_eq!(scene.effects(), 1);
+}
+
+/// Without an answer the execution is looked at, and shortly after it may still be shown as it was before.
+#[test]
+fn a_failure_that_our_retry_may_have_reached_is_not_retried_though_it_is_shown_still() {
+    let (scene, second) = overtaken(Some(Fault::LoseAnswer));
     let trouble = run(scene.hearing(&second)).unwrap().unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Unreachable);
-    assert_eq!(scene.entry().state, State::Retried);
+    assert_eq!(scene.entry().state, State::Unknown);
     scene.wind(60);
     scene.calm(&[second]);
     assert_eq!(scene.effects(), 1);

@@ -2,13 +2,14 @@
 
 use redrive_core::handle::{Done, Mode};
 use redrive_core::ledger::State;
+use redrive_core::trouble::TroubleKind;
 use redrive_core::verdict::Reason;
 use redrive_local::api::{Place, Service};
 use redrive_local::codepipeline::{
     By, CodePipeline, ExecutionMode, OnFailure, Options, Outcome as Brings, ParallelState,
     RetryMode, Seed, StageFails,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::{NEXT_RUN, RUN, Scene, action, build, on_failure, rule, stage};
 use crate::world::run;
@@ -424,4 +425,52 @@ fn a_stage_that_reads_late_is_not_forgotten() {
     );
     scene.calm(&[]);
     assert_eq!(scene.effects(), 1);
+}
+
+/// The stage failed twice, and the runs of its second failure are not listed yet: what is listed is of before. Of
+/// that failure the stage, an action or nothing at all may tell, and it may be long after the first.
+#[test]
+fn a_failure_whose_runs_are_not_listed_yet_is_not_taken_for_the_one_before() {
+    let busy = || Brings::fail("JobFailed", "busy");
+    for own_retry_after in [1_000, 600_000] {
+        for level in ["Stage", "Action"] {
+            let seed = on_failure(
+                build([action("Unit", [busy(), busy(), Brings::succeed()])]),
+                OnFailure::Retry(RetryMode::FailedActions),
+            );
+            let options = Options {
+                automatic_retry_delay_ms: own_retry_after,
+                state_lag_ms: 30_000,
+                state_is_fresh: true,
+                ..Options::default()
+            };
+            let scene = with_options(&rule(3, 0), options, seed);
+            scene.wind(1);
+            let first = scene.emitted();
+            scene.wind(own_retry_after / 1_000 + 1);
+            let second = scene.emitted();
+            let told = [of(level, &first), of(level, &second)];
+            for event in &told {
+                let trouble = run(scene.hearing(event)).unwrap().unwrap_err();
+                assert_eq!(trouble.kind, TroubleKind::Unreachable);
+            }
+            assert_eq!((scene.effects(), scene.found()), (0, None));
+            scene.wind(30);
+            scene.calm(&told);
+            assert_eq!(
+                (scene.effects(), scene.stands().0, scene.status()),
+                (1, State::Recovered, "Succeeded")
+            );
+        }
+    }
+}
+
+/// The one that tells of a failure of this level.
+fn of(level: &str, events: &[Value]) -> Value {
+    let kind = format!("CodePipeline {level} Execution State Change");
+    events
+        .iter()
+        .find(|event| event["detail-type"] == kind.as_str() && event["detail"]["state"] == "FAILED")
+        .unwrap_or_else(|| panic!("no {kind} in {events:#?}"))
+        .clone()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redrive_core::calls::Call;
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
-use redrive_core::handle::{Outcome, Queue, Standing, Target};
+use redrive_core::handle::{Acted, Outcome, Queue, Standing, Target};
 use redrive_core::ledger::{
     Claim, Entry, Ledger, Opening, Pen, Position, State, Step, Swap, Take, Ticket, next,
 };
@@ -220,7 +220,7 @@ impl Target for World {
             .await
     }
 
-    async fn act(&self, claim: &Claim) -> Outcome {
+    async fn act(&self, claim: &Claim) -> Acted {
         // Without a token it is sent once: no client of ours repeats it.
         let mut sent = None;
         let once = claim.entry().subject.service() == Service::CodePipeline;
@@ -230,7 +230,9 @@ impl Target for World {
                 _ => *sent.insert(self.desk.act(claim).await),
             })
         };
-        self.wire("act", act).await.unwrap_or(Outcome::Unknown)
+        self.wire("act", act)
+            .await
+            .unwrap_or(Outcome::Unknown.into())
     }
 }
 

@@ -20,6 +20,7 @@ use redrive_core::find::{ListedPipeline, ListedRun, ListedStage, Look, failed_st
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{Page, Pipelines, Read};
+use redrive_core::time::Time;
 use redrive_core::verdict::{Reason, RetryMode};
 
 use crate::answer::{look, outcome, read};
@@ -240,9 +241,19 @@ fn unsigned<T: TryFrom<i32>>(number: Option<i32>) -> Option<T> {
     number.and_then(|number| T::try_from(number).ok())
 }
 
+/// When the runs of a stage's actions last changed.
+fn changed(stage: &Stage) -> Option<Time> {
+    stage
+        .action_states()
+        .iter()
+        .filter_map(|action| action.latest_execution()?.last_status_change().map(time))
+        .max()
+}
+
 /// A stage, if the execution that it shows has failed in it. Where no action ever ran, nothing says when, and
 /// nothing is to be retried.
 fn failed_stage(stage: Stage) -> Option<ListedStage> {
+    let ended = changed(&stage)?;
     let latest = stage.latest_execution?;
     let runs: Vec<_> = stage
         .action_states
@@ -250,10 +261,6 @@ fn failed_stage(stage: Stage) -> Option<ListedStage> {
         .into_iter()
         .filter_map(|action| action.latest_execution)
         .collect();
-    let ended = runs
-        .iter()
-        .filter_map(|run| run.last_status_change.as_ref().map(time))
-        .max()?;
     (latest.status == StageExecutionStatus::Failed).then(|| ListedStage {
         stage: stage.stage_name.unwrap_or_default(),
         execution_id: latest.pipeline_execution_id,
@@ -275,6 +282,7 @@ fn listed_run(run: PipelineExecutionSummary) -> ListedRun {
 }
 
 fn stage_state(pipeline_version: Option<u64>, now: Stage) -> StageState {
+    let changed = changed(&now);
     let metadata = now.retry_stage_metadata.as_ref();
     let attempts = |count: Option<i32>| unsigned(count).unwrap_or_default();
     let latest = now.latest_execution;
@@ -288,6 +296,7 @@ fn stage_state(pipeline_version: Option<u64>, now: Stage) -> StageState {
             .and_then(|latest| latest.r#type.as_ref())
             .map(|kind| *kind == ExecutionType::Rollback),
         latest_execution_id: latest.map(|latest| latest.pipeline_execution_id),
+        changed,
         automatic_attempts: attempts(metadata.and_then(|it| it.auto_stage_retry_attempt)),
         manual_attempts: attempts(metadata.and_then(|it| it.manual_stage_retry_attempt)),
     }

@@ -6,7 +6,7 @@ use aws_sdk_sfn::types::{
     ExecutionListItem, ExecutionRedriveStatus, ExecutionStatus as Status, HistoryEvent as Event,
     IncludedData, StateMachineType,
 };
-use redrive_core::calls::{Call, Outcome};
+use redrive_core::calls::{Acted, Call};
 use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{Description, ExecutionStatus, Field, Redrivable};
@@ -34,7 +34,7 @@ impl StepFunctions {
     }
 
     /// RedriveExecution. The SDK may repeat it, since all of its tries carry one token.
-    pub(crate) async fn redrive(&self, claim: &Claim) -> Outcome {
+    pub(crate) async fn redrive(&self, claim: &Claim) -> Acted {
         let tries = Tries::default();
         let last = self
             .client
@@ -45,7 +45,11 @@ impl StepFunctions {
             .interceptor(tries.clone())
             .send()
             .await;
-        tries.weigh(outcome(Call::RedriveExecution, last))
+        let redriven = last.as_ref().ok().map(|answer| time(&answer.redrive_date));
+        Acted {
+            outcome: tries.weigh(outcome(Call::RedriveExecution, last)),
+            redriven,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Both services as the one target that the core acts on.
 
 use redrive_core::failure::{Fact, Failure, Identity, Need, Standing};
-use redrive_core::handle::{Clock, Outcome, Target};
+use redrive_core::handle::{Acted, Clock, Target};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Learned, Reads, Shelf};
 use redrive_core::trouble::Trouble;
@@ -45,10 +45,10 @@ impl<C: Clock, S: Shelf> Target for Services<C, S> {
         self.reads().look(claim.entry()).await
     }
 
-    async fn act(&self, claim: &Claim) -> Outcome {
+    async fn act(&self, claim: &Claim) -> Acted {
         match &claim.entry().identity {
             Identity::RedriveCount(_) => self.stepfunctions.redrive(claim).await,
-            Identity::FailedActions(_) => self.codepipeline.retry(claim).await,
+            Identity::FailedActions(_) => self.codepipeline.retry(claim).await.into(),
         }
     }
 }

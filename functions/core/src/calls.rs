@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::time::Time;
 use crate::verdict::Reason;
 
 /// What came of a call that retries.
@@ -21,6 +22,24 @@ pub enum Outcome {
     Denied,
     /// The answer never came. Neither success nor failure.
     Unknown,
+}
+
+/// What came of it, and by AWS's own clock when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acted {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The `redriveDate` that RedriveExecution answers. RetryStageExecution answers no time.
+    pub redriven: Option<Time>,
+}
+
+impl From<Outcome> for Acted {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            redriven: None,
+        }
+    }
 }
 
 /// Which call.

@@ -10,7 +10,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use crate::calls::Call;
-pub use crate::calls::Outcome;
+pub use crate::calls::{Acted, Outcome};
 use crate::decide::{Answer, Spent, decide, still_allows};
 use crate::diagnosis;
 use crate::event::{Bounds, Heard, Sequel, SequelKind, hear};
@@ -52,7 +52,7 @@ pub trait Target {
     async fn look(&self, claim: &Claim) -> Result<Standing, Trouble>;
 
     /// Retries. Called at most once for a claim.
-    async fn act(&self, claim: &Claim) -> Outcome;
+    async fn act(&self, claim: &Claim) -> Acted;
 }
 
 /// Where messages wait for their time.
@@ -233,8 +233,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 
     /// Decides, unless the event is so old that what it announced may be long past, and even its entry: then the
     /// ledger is read first, and where it knows nothing, the execution. The execution is read too where the entry
-    /// was written after the failure: a retry that came after a person's may be the one of this very failure. A
-    /// stage is read in any case.
+    /// was written after the failure: a retry that came after a person's may be the one of this very failure. Where
+    /// AWS has not said when it took that retry, the clock of whoever wrote may be behind. A stage is read in any
+    /// case.
     fn ask_or_decide(&self, failure: &Failure, spent: Spent<'_>, record: &Record) -> Answer {
         let execution = failure.subject.service() == Service::StepFunctions;
         let late = execution && self.clock.now().since(failure.at) >= self.terms.late;
@@ -245,13 +246,22 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             Spent::Entry(entry)
                 if execution
                     && !looked
-                    && entry.updated > failure.at
+                    && self.may_be_after(entry, failure)
                     && known(Some(entry), failure).is_none() =>
             {
                 Answer::Need(Need::Description)
             }
             spent => decide(self.document, failure, spent),
         }
+    }
+
+    /// Whether an entry may have been written after a failure.
+    fn may_be_after(&self, entry: &Entry, failure: &Failure) -> bool {
+        let apart = match entry.redriven {
+            Some(_) => Duration::ZERO,
+            None => self.terms.clocks_apart,
+        };
+        entry.updated.plus(apart) > failure.at
     }
 
     /// How long the retry of a failure waits for its slot, if it is paced.
@@ -269,16 +279,17 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         }
     }
 
-    /// Whether a stage's FAILED event is so young that the stage may be read as it was before: CodePipeline's
+    /// Whether the FAILED event of a stage, or of an action in it, is so young that the stage may be read as it was before: CodePipeline's
     /// answers may lag behind its events, and one of them behind the other.
     fn may_read_late(&self, failure: &Failure, because: Reason) -> bool {
         let What::Stage(stage) = &failure.what else {
             return false;
         };
         let behind = matches!(&stage.standing, Field::Known(standing) if standing.runs_behind);
-        stage.announced.is_none()
-            && (behind || matches!(because, Reason::Running | Reason::ActionsInProgress))
-            && self.clock.now().since(failure.at) < self.terms.reads_settle
+        // One action's failure is announced while others run.
+        let early = stage.announced.is_none()
+            && matches!(because, Reason::Running | Reason::ActionsInProgress);
+        (behind || early) && self.clock.now().since(failure.at) < self.terms.reads_settle
     }
 
     /// Whether an execution's failure may be of before the last retry, which a person's had made one of a later
@@ -425,7 +436,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             record.done = Done::GaveUp;
             return self.settle(settled, record).await;
         }
-        let outcome = self.target.act(&claim).await;
+        let Acted { outcome, redriven } = self.target.act(&claim).await;
         record.outcome = Some(outcome);
         if outcome == Outcome::Busy {
             let call = Call::of(claim.entry().subject.service());
@@ -434,7 +445,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         let pen = self.pen();
         let entry = claim.entry();
         let settled = match outcome {
-            Outcome::Accepted => entry.accept(pen),
+            Outcome::Accepted => entry.accept(pen).map(|entry| Entry { redriven, ..entry }),
             Outcome::Busy => entry.put_off(pen),
             Outcome::Denied => entry.deny(pen),
             Outcome::Unknown => entry.lose(pen),

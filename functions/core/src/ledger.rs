@@ -45,6 +45,8 @@ pub struct Terms {
     /// How long an owner may act before another takes over. Longer than a function may run and two clocks may
     /// differ, together: who takes over too early, as his clock is ahead, would act beside the owner.
     pub lease: Duration,
+    /// How far the clocks of two functions may be apart.
+    pub clocks_apart: Duration,
     /// How long after its time a queued retry counts as lost by the queue.
     pub overdue: Duration,
     /// The longest delay that the queue itself keeps: SQS DelaySeconds ends at 15 minutes.
@@ -68,8 +70,9 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self {
-            // 90 s, and 5 minutes of clocks.
+            // The 90 s that a function may run, the clocks, and some to spare.
             lease: Duration::from_secs(420),
+            clocks_apart: Duration::from_secs(300),
             overdue: Duration::from_secs(300),
             longest_queue_delay: Duration::from_secs(900),
             reads_settle: Duration::from_secs(90),

@@ -22,6 +22,8 @@ pub struct StageState {
     pub latest_status: Option<String>,
     /// Whether `latestExecution.type` is ROLLBACK. The type is modelled, and not in every answer.
     pub rollback: Option<bool>,
+    /// The latest `lastStatusChange` among the runs of its actions.
+    pub changed: Option<Time>,
     /// `retryStageMetadata`: automatic and manual attempts.
     pub automatic_attempts: u32,
     /// Manual ones; API calls count as such.
@@ -150,6 +152,10 @@ pub(crate) fn standing(
     }
     .unwrap_or_else(by_runs);
     let failed = || latest.iter().filter(|run| run.status == "Failed");
+    // Each retry is a new row.
+    let runs_behind =
+        runs.len().saturating_sub(latest.len()) < usize::try_from(retried).unwrap_or(usize::MAX);
+    let failed_at = failed().filter_map(|run| run.updated).max();
     Some(StageStanding {
         status,
         rollback: owns && state.rollback == Some(true),
@@ -160,7 +166,7 @@ pub(crate) fn standing(
         }),
         in_progress,
         listed: !runs.is_empty(),
-        runs_behind: runs.len().saturating_sub(latest.len()) < usize::try_from(retried).unwrap_or(usize::MAX),
+        runs_behind,
         running: latest
             .iter()
             .filter(|run| run.status == "InProgress")
@@ -171,7 +177,8 @@ pub(crate) fn standing(
         failed: failed()
             .map(|run| FailedAction { summary: said(&run.action), ..run.action.clone() })
             .collect(),
-        failed_at: failed().filter_map(|run| run.updated).max(),
+        // What failed last is not listed yet.
+        failed_at: if runs_behind { failed_at.max(state.changed) } else { failed_at },
     })
 }
 
@@ -281,6 +288,27 @@ mod tests {
         assert!(stands(&itself, &first).runs_behind);
         let both = [&[run("Unit", "u2", "Failed")], &first[..]].concat();
         assert!(!stands(&itself, &both).runs_behind);
+    }
+
+    #[test]
+    fn what_failed_and_is_not_listed_yet_failed_when_the_state_last_changed() {
+        let first = [ActionRun {
+            updated: Some(Time::from_millis(5)),
+            ..run("Unit", "u1", "Failed")
+        }];
+        let changed = Some(Time::from_millis(90));
+        let itself = StageState {
+            automatic_attempts: 1,
+            changed,
+            ..state()
+        };
+        assert_eq!(stands(&itself, &first).failed_at, changed);
+        // What is listed has its own time, whatever else changed since.
+        let listed = StageState { changed, ..state() };
+        assert_eq!(
+            stands(&listed, &first).failed_at,
+            Some(Time::from_millis(5))
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redrive_core::arn::Arn;
 use redrive_core::failure::{Fact, Failure, Need, Service as Which, Subject};
-use redrive_core::handle::{Clock, Outcome, Queue, Standing, Target};
+use redrive_core::handle::{Acted, Clock, Queue, Standing, Target};
 use redrive_core::ledger::{Claim, Ticket};
 use redrive_core::reads::Learned;
 use redrive_core::time::Time;
@@ -238,7 +238,7 @@ impl Target for Desk {
             .await
     }
 
-    async fn act(&self, claim: &Claim) -> Outcome {
+    async fn act(&self, claim: &Claim) -> Acted {
         services::act(self, claim).await
     }
 }

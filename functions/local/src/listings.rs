@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::api::CallError;
 use crate::services::{
-    Typed, Wire, action_run, count, go_on, list, name, page, refused, text, time,
+    Typed, Wire, action_run, changed, count, go_on, list, name, page, refused, text, time,
 };
 
 impl<W: Wire> Typed<'_, W> {
@@ -146,10 +146,7 @@ fn failed_stage(stage: &Value) -> Option<ListedStage> {
         .iter()
         .filter_map(|action| action.get("latestExecution"))
         .collect();
-    let ended = runs
-        .iter()
-        .filter_map(|run| time(run, "lastStatusChange"))
-        .max()?;
+    let ended = changed(stage)?;
     failed.then(|| ListedStage {
         stage: text(stage, "stageName").unwrap_or_default(),
         execution_id: text(latest, "pipelineExecutionId").unwrap_or_default(),

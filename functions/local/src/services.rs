@@ -1,7 +1,7 @@
 //! The calls of the two services as the core asks for them, over any wire: as JSON goes out, and comes back.
 
 use redrive_core::arn::Arn;
-use redrive_core::calls::{Call, outcome_of};
+use redrive_core::calls::{Acted, Call, outcome_of};
 use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{
@@ -65,7 +65,7 @@ pub fn service_of(arn: &str) -> Which {
 }
 
 /// Retries what a claim is for: one call.
-pub async fn act(wire: &impl Wire, claim: &Claim) -> Outcome {
+pub async fn act(wire: &impl Wire, claim: &Claim) -> Acted {
     let subject = &claim.entry().subject;
     let (call, operation, body) = match subject {
         Subject::Execution { arn } => (
@@ -85,9 +85,14 @@ pub async fn act(wire: &impl Wire, claim: &Claim) -> Outcome {
         }
     };
     match wire.call(subject.arn(), operation, &body).await {
-        Ok(_) => Outcome::Accepted,
-        Err(CallError::Lost) => Outcome::Unknown,
-        Err(CallError::Api(error)) => outcome_of(call, error.code(), error.status, &error.message),
+        Ok(answer) => Acted {
+            outcome: Outcome::Accepted,
+            redriven: time(&answer, "redriveDate"),
+        },
+        Err(CallError::Lost) => Outcome::Unknown.into(),
+        Err(CallError::Api(error)) => {
+            outcome_of(call, error.code(), error.status, &error.message).into()
+        }
     }
 }
 
@@ -185,6 +190,7 @@ impl<W: Wire> Pipelines for Typed<'_, W> {
                 latest_execution_id: text(latest, "pipelineExecutionId"),
                 latest_status: text(latest, "status"),
                 rollback: text(latest, "type").map(|kind| kind == "ROLLBACK"),
+                changed: changed(now),
                 automatic_attempts: count(metadata, "autoStageRetryAttempt"),
                 manual_attempts: count(metadata, "manualStageRetryAttempt"),
             })
@@ -323,6 +329,14 @@ pub(crate) fn time(value: &Value, key: &str) -> Option<Time> {
         reason = "a date after 1970"
     )]
     Some(Time::from_millis((seconds * 1000.0).round() as u64))
+}
+
+/// When the runs of a stage's actions last changed, as GetPipelineState shows them.
+pub(crate) fn changed(stage: &Value) -> Option<Time> {
+    list(stage, "actionStates")
+        .iter()
+        .filter_map(|action| time(action.get("latestExecution")?, "lastStatusChange"))
+        .max()
 }
 
 pub(crate) fn text(value: &Value, key: &str) -> Option<String> {

@@ -15,6 +15,9 @@ use crate::verdict::{Decision, Reason, Verdict};
 /// How much too early a ticket may come.
 pub const EARLY: Duration = Duration::from_secs(60);
 
+/// Two times of AWS that are no further apart tell no order: some have whole seconds.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
+
 /// Who may act, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -110,6 +113,9 @@ pub struct Entry {
     /// A call was sent whose answer never came, so the retry may have happened.
     #[serde(default)]
     pub uncertain: bool,
+    /// When AWS redrove it for this failure, by its own clock: RedriveExecution's `redriveDate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redriven: Option<Time>,
     /// Since when AWS has been too busy, and how often it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<Busy>,
@@ -212,6 +218,7 @@ impl Entry {
             wake: None,
             lease: None,
             uncertain: false,
+            redriven: None,
             busy: None,
             attempts: Vec::new(),
             expires: pen.now.plus(pen.terms.keep),
@@ -263,6 +270,7 @@ impl Entry {
         entry.because = None;
         entry.cancelled = None;
         entry.uncertain = false;
+        entry.redriven = None;
         entry.busy = None;
         entry.begin(opening, delay, pen);
         Ok(entry)
@@ -584,11 +592,20 @@ impl Entry {
     }
 
     /// The same, of a failure that happened at `at`: what a stage's failures are called tells no order, so that one
-    /// which nobody here has heard of may be of before, read by a handling that was long about it.
+    /// which nobody here has heard of may be of before, read by a handling that was long about it. And where a
+    /// person had redriven an execution, our redrive was of a later failure than it was meant for: whatever had
+    /// ended before AWS took it is what it redrove.
     #[must_use]
     pub fn relation_at(&self, identity: &Identity, at: Time) -> Relation {
         match (self.relation(identity), identity) {
             (Relation::Later, Identity::FailedActions(_)) if at < self.failed_at => {
+                Relation::Earlier
+            }
+            (Relation::Later, Identity::RedriveCount(_))
+                if self
+                    .redriven
+                    .is_some_and(|redriven| at.plus(SAME_MOMENT) < redriven) =>
+            {
                 Relation::Earlier
             }
             (relation, _) => relation,

@@ -478,6 +478,34 @@ fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_be
 }
 
 #[test]
+fn what_ended_before_aws_redrove_an_execution_is_what_that_redrive_restarted() {
+    let redriven = second(60);
+    let entry = at(0, |pen| Entry::open(judgement(count(1), Opening::Act), pen));
+    let entry = Entry {
+        redriven: Some(redriven),
+        ..entry
+    };
+    let millis = Duration::from_millis;
+    for (ended, expected) in [
+        (redriven.minus(millis(1_001)), Relation::Earlier),
+        // A date in whole seconds may be of just after.
+        (redriven.minus(millis(1_000)), Relation::Later),
+        (redriven.plus(millis(1)), Relation::Later),
+    ] {
+        assert_eq!(entry.relation_at(&count(2), ended), expected, "{ended:?}");
+    }
+    assert_eq!(
+        entry.relation_at(&count(1), Time::default()),
+        Relation::Same
+    );
+    // It is of that failure's retry, and of no later one's.
+    let later = at(90, |pen| {
+        entry.judge(judgement(count(2), Opening::Queue), pen)
+    });
+    assert_eq!(later.unwrap().redriven, None);
+}
+
+#[test]
 fn earlier_failures_are_kept_as_attempts() {
     let first = opened(Opening::Act);
     let refused = at(1, |pen| first.give_up(Reason::NotRedrivable, true, pen)).unwrap();

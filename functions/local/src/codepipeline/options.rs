@@ -65,6 +65,9 @@ pub struct Options {
     /// `GetPipelineState` and `ListActionExecutions` answer the state of so many milliseconds ago
     /// (not established; AWS promises no read-after-write here). Default 0.
     pub state_lag_ms: u64,
+    /// Whether `GetPipelineState` answers the present state all the same, so that one answer is behind the other.
+    /// Default false.
+    pub state_is_fresh: bool,
     /// How much of it the next answer has, in thousandths: answers need not lag alike.
     pub lag_of_a_thousand: u64,
     /// How long an action takes whose outcome names no `after_ms`. Default 1000.
@@ -132,6 +135,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             state_lag_ms: 0,
+            state_is_fresh: false,
             lag_of_a_thousand: 1000,
             action_ms: 1000,
             duplicate_retry_answer: RetryRefusal::Conflict,

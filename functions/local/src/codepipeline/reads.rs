@@ -281,7 +281,11 @@ fn stage_state<'a>(
     lane: &Lane,
     actions: impl Iterator<Item = &'a str>,
 ) -> Value {
-    let moment = world.shown();
+    let moment = if world.options.state_is_fresh {
+        world.now
+    } else {
+        world.shown()
+    };
     let blank = pipeline.declaration.mode == ExecutionMode::Parallel
         && world.options.parallel_state == ParallelState::Blank;
     let mut members = Map::new();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use redrive_core::calls::Call;
 use redrive_core::definition::Known;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::handle::{Clock, Outcome, Queue, Redrive, Standing, Target};
+use redrive_core::handle::{Acted, Clock, Queue, Redrive, Standing, Target};
 use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, State, Swap, Take, Ticket};
 use redrive_core::pace::{Micros, Pace};
 use redrive_core::reads::{Learned, Shelf};
@@ -381,7 +381,7 @@ impl Target for Hand<'_> {
         standing
     }
 
-    async fn act(&self, claim: &Claim) -> Outcome {
+    async fn act(&self, claim: &Claim) -> Acted {
         let wire = Retrying { hand: self, claim };
         services::act(&wire, claim).await
     }

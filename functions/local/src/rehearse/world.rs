@@ -465,6 +465,7 @@ fn coins(weather: &mut Weather, lag: Duration) -> (stepfunctions::Options, codep
     };
     let stages = codepipeline::Options {
         state_lag_ms: lag(weather),
+        state_is_fresh: weather.coin(),
         duplicate_retry_answer: refusal(weather),
         all_actions_in_progress_answer: refusal(weather),
         unknown_execution_answer: refusal(weather),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redrive_core::calls::Call;
 use redrive_core::definition::Known;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::handle::{Clock, Mode, Outcome, Queue, Redrive, Standing, Target};
+use redrive_core::handle::{Acted, Clock, Mode, Queue, Redrive, Standing, Target};
 use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
 use redrive_core::pace::{Micros, Pace};
 use redrive_core::reads::{Learned, Shelf};
@@ -291,7 +291,7 @@ impl Target for Hand<'_> {
             .await
     }
 
-    async fn act(&self, claim: &Claim) -> Outcome {
+    async fn act(&self, claim: &Claim) -> Acted {
         services::act(self, claim).await
     }
 }
