@@ -289,7 +289,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         // One action's failure is announced while others run.
         let early = stage.announced.is_none()
             && matches!(because, Reason::Running | Reason::ActionsInProgress);
-        (behind || early) && self.clock.now().since(failure.at) < self.terms.reads_settle
+        let age = self.clock.now().since(failure.at);
+        let settle = self.terms.reads_settle;
+        // What is judged by the runs of before is retried by them, however far ahead our clock is.
+        (early && age < settle) || (behind && age < settle.saturating_add(self.terms.clocks_apart))
     }
 
     /// Whether an execution's failure may be of before the last retry, which a person's had made one of a later

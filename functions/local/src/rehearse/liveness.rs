@@ -51,12 +51,13 @@ impl Run<'_> {
             {
                 continue;
             }
-            let entries = world.entries.borrow();
-            let entry = entries.read(&actor.subject);
-            if entry.is_none() && world.promises.borrow().has_expired(&actor.subject.key()) {
+            let key = actor.subject.key();
+            if world.promises.borrow().has_expired(&key, &identity) {
                 // It came to an end, and TTL has forgotten it.
                 continue;
             }
+            let entries = world.entries.borrow();
+            let entry = entries.read(&actor.subject);
             let ended = entry.is_some_and(|entry| {
                 is_same(&entry.identity, &identity)
                     && matches!(entry.state, State::GivenUp | State::Observed | State::Ended)

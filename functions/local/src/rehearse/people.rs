@@ -209,12 +209,12 @@ impl World {
             .weather
             .borrow_mut()
             .pick(&settled)
-            .map(|entry| entry.subject.clone());
+            .map(|entry| (*entry).clone());
         drop(entries);
-        if let Some(subject) = picked {
-            self.entries.borrow_mut().remove(&subject);
-            self.promises.borrow_mut().expired(subject.key());
-            self.tell(|| format!("TTL removes the entry of {}", name(&subject)));
+        if let Some(entry) = picked {
+            self.entries.borrow_mut().remove(&entry.subject);
+            self.promises.borrow_mut().expired(&entry);
+            self.tell(|| format!("TTL removes the entry of {}", name(&entry.subject)));
         }
     }
 

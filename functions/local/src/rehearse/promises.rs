@@ -28,7 +28,7 @@ pub(super) struct Promises {
     /// When people did something to a subject.
     people: Vec<(Time, String)>,
     /// Subjects whose entry TTL removed too early.
-    expired: BTreeSet<String>,
+    expired: BTreeMap<String, Vec<Identity>>,
     /// What a person did between our last read and our call.
     pub(super) exempt: u32,
     /// How entries moved.
@@ -89,13 +89,15 @@ impl Promises {
     }
 
     /// TTL removed an entry before its time.
-    pub(super) fn expired(&mut self, key: String) {
-        self.expired.insert(key);
+    pub(super) fn expired(&mut self, entry: &Entry) {
+        let expired = self.expired.entry(entry.subject.key()).or_default();
+        expired.push(entry.identity.clone());
     }
 
-    /// Whether TTL removed a subject's entry before its time.
-    pub(super) fn has_expired(&self, key: &str) -> bool {
-        self.expired.contains(key)
+    /// Whether TTL removed a subject's entry of this failure before its time.
+    pub(super) fn has_expired(&self, key: &str, identity: &Identity) -> bool {
+        let expired = self.expired.get(key).into_iter().flatten();
+        expired.into_iter().any(|of| is_same(of, identity))
     }
 
     /// Whether a retry of ours took effect on a failure.
@@ -240,7 +242,7 @@ impl Promises {
                 .cloned();
             before.push((new.identity.clone(), new.verdict.clone()));
             if let Some((_, earlier)) = earlier {
-                let excused = self.expired.contains(&key);
+                let excused = self.has_expired(&key, &new.identity);
                 self.demand(excused, "S6, a failure is judged once", || {
                     format!("{}: {earlier:?}, and again {:?}", of(), new.verdict)
                 });
