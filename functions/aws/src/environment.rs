@@ -10,7 +10,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sfn::config::retry::{RetryConfig, RetryMode};
 use aws_sdk_sfn::config::timeout::TimeoutConfig;
-use aws_sdk_sfn::config::{BehaviorVersion, Region, SharedAsyncSleep};
+use aws_sdk_sfn::config::{
+    BehaviorVersion, Region, SharedAsyncSleep, StalledStreamProtectionConfig,
+};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_types::SdkConfig;
 
@@ -86,6 +88,8 @@ impl Environment {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .http_client(http::client())
             .retry_config(retries(variable, &mut wrong))
+            // No answer is a stream, and each try has its time: nothing is to be watched byte by byte.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -51,16 +51,13 @@ where
         SystemTime.format_time(&mut Writer::new(&mut time))?;
         let metadata = event.metadata();
         let mut line = Line::default();
-        line.members.insert("timestamp".into(), time.into());
-        line.members
-            .insert("level".into(), metadata.level().as_str().into());
+        line.set("timestamp", &time);
+        line.set("level", metadata.level().as_str());
         event.record(&mut line);
         if line.wide.is_empty() {
-            line.members
-                .insert("logger".into(), metadata.target().into());
+            line.set("logger", metadata.target());
         }
-        ascii(&line.to_string(), &mut writer)?;
-        writeln!(writer)
+        line.write(&mut writer)
     }
 }
 
@@ -68,39 +65,48 @@ where
 /// obeys as it obeys ESC, and no mark that turns the direction of a text; all of them are letters of a string,
 /// where an escape means the same.
 fn ascii(json: &str, to: &mut impl fmt::Write) -> fmt::Result {
-    for letter in json.chars() {
-        if letter.is_ascii() && !letter.is_ascii_control() {
-            to.write_char(letter)?;
-        } else {
+    let mut rest = json;
+    while let Some(at) = rest.find(|letter: char| !letter.is_ascii() || letter.is_ascii_control()) {
+        let (plain, odd) = rest.split_at(at);
+        to.write_str(plain)?;
+        let mut letters = odd.chars();
+        if let Some(letter) = letters.next() {
             for unit in letter.encode_utf16(&mut [0; 2]) {
                 write!(to, "\\u{unit:04x}")?;
             }
         }
+        rest = letters.as_str();
     }
-    Ok(())
+    to.write_str(rest)
 }
 
-/// The members of one line.
+/// The members of one line, one after the other.
 #[derive(Default)]
 struct Line {
-    members: Map<String, Value>,
+    members: String,
     /// The inside of a JSON object.
     wide: String,
 }
 
 impl Line {
-    fn set(&mut self, field: &Field, value: impl Into<Value>) {
-        self.members.insert(field.name().to_owned(), value.into());
-    }
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members = Value::Object(self.members.clone()).to_string();
-        match (members.strip_suffix('}'), self.wide.is_empty()) {
-            (Some(open), false) => write!(f, "{open},{}}}", self.wide),
-            _ => f.write_str(&members),
+    fn set(&mut self, name: &str, value: impl Serialize) {
+        // Texts, numbers and truth values are never refused.
+        let value = serde_json::to_string(&value).unwrap_or_default();
+        if !self.members.is_empty() {
+            self.members.push(',');
         }
+        // Names are those of fields in this source.
+        self.members.extend(["\"", name, "\":", &value]);
+    }
+
+    fn write(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        to.write_char('{')?;
+        ascii(&self.members, to)?;
+        if !self.wide.is_empty() {
+            to.write_char(',')?;
+            ascii(&self.wide, to)?;
+        }
+        to.write_str("}\n")
     }
 }
 
@@ -111,28 +117,28 @@ impl Visit for Line {
             .and_then(|rest| rest.strip_suffix('}'))
         {
             Some(inside) if field.name() == WIDE => inside.clone_into(&mut self.wide),
-            _ => self.set(field, value),
+            _ => self.set(field.name(), value),
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value);
+        self.set(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
+        self.set(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
+        self.set(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
+        self.set(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field, format!("{value:?}"));
+        self.set(field.name(), format!("{value:?}"));
     }
 }
 
@@ -140,6 +146,8 @@ impl Visit for Line {
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
 
     use super::*;
 
