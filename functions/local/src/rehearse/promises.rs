@@ -267,7 +267,14 @@ impl Promises {
             _ => {}
         }
 
-        // S1, by what the ledger says: what took effect is charged.
+        // S1, by what the ledger says: what took effect is charged, and what may have done so.
+        if let Some(old) = old.filter(|old| old.uncertain) {
+            self.demand(
+                new.retries >= old.retries,
+                "S1, what is in doubt stays charged",
+                || format!("{}: {} retries, then {}", of(), old.retries, new.retries),
+            );
+        }
         let effects = self.by_subject.get(&key).copied().unwrap_or_default();
         self.demand(
             effects <= new.retries.saturating_add(new.before),
