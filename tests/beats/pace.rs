@@ -128,7 +128,7 @@ fn without_a_slot_nothing_is_claimed_and_the_event_comes_again() {
 }
 
 /// A person was quicker: our retry, meant for the first failure, restarts the second, of which the scene then hears.
-/// `answer` is what becomes of AWS's answer to us.
+/// `answer` is what keeps AWS's answer from us, if anything does.
 fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
     let failure = || Ends::fail("Glue.Throttled", "busy");
     let scene = Scene::execution(
@@ -142,10 +142,14 @@ fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
     let second = scene.failed();
     scene.wind(60);
     scene.region(|region| region.stepfunctions.options_mut().describe_lag_ms = 30_000);
-    if let Some(fault) = answer {
-        scene.retry_meets(fault);
-    }
-    scene.take(&ticket);
+    let done = match answer {
+        Some(fault) => {
+            scene.retry_meets(fault);
+            Done::Unknown
+        }
+        None => Done::Retried,
+    };
+    assert_eq!(scene.take(&ticket).done, done);
     scene.wind(1);
     (scene, second)
 }
@@ -155,6 +159,7 @@ fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
 fn a_failure_that_our_retry_has_reached_is_not_retried() {
     let (scene, second) = overtaken(None);
     assert_eq!(scene.hear(&second).done, Done::Stale);
+    assert_eq!(scene.entry().state, State::Retried);
     scene.calm(&[second]);
     assert_eq!(scene.effects(), 1);
 }

@@ -279,8 +279,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         }
     }
 
-    /// Whether the FAILED event of a stage, or of an action in it, is so young that the stage may be read as it was before: CodePipeline's
-    /// answers may lag behind its events, and one of them behind the other.
+    /// Whether the FAILED event of a stage, or of an action in it, is so young that the stage may be read as it was
+    /// before: CodePipeline's answers may lag behind its events, and one of them behind the other.
     fn may_read_late(&self, failure: &Failure, because: Reason) -> bool {
         let What::Stage(stage) = &failure.what else {
             return false;
