@@ -1,7 +1,7 @@
 //! An answer that never came is neither success nor failure: the sweep finds out which, once nobody can
 //! still be at it.
 
-use redrive_core::handle::{Done, Outcome};
+use redrive_core::handle::{CallResult, Done};
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 use redrive_local::api::Fault;
@@ -15,8 +15,8 @@ fn doubtful(scene: Scene, fault: Fault) -> Scene {
     scene.retry_meets(fault);
     let record = scene.hear(&scene.failed());
     assert_eq!(
-        (record.done, record.outcome),
-        (Done::Unknown, Some(Outcome::Unknown))
+        (record.done, record.call_result),
+        (Done::Unknown, Some(CallResult::InDoubt))
     );
     assert_eq!(scene.stands(), (State::Unknown, Reason::Matched, 1, 1));
     scene

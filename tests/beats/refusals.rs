@@ -1,6 +1,6 @@
 //! AWS refuses the call that retries: for a while, for good, or because our own deployment is wrong.
 
-use redrive_core::handle::{Done, Outcome};
+use redrive_core::handle::{CallResult, Done};
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 use redrive_local::stepfunctions::Outcome as Ends;
@@ -29,8 +29,8 @@ fn a_busy_target_is_put_off_with_backoff_and_then_retried_once() {
             }
             let record = scene.hear(&scene.failed());
             assert_eq!(
-                (record.done, record.outcome),
-                (Done::PutOff, Some(Outcome::Busy))
+                (record.done, record.call_result),
+                (Done::PutOff, Some(CallResult::Throttled))
             );
             let mut waits = Vec::new();
             while scene.entry().state == State::Queued && waits.len() < 9 {
@@ -105,8 +105,8 @@ fn denied_is_told_apart_from_busy() {
         scene.retry_meets(refusal("AccessDeniedException"));
         let record = scene.hear(&scene.failed());
         assert_eq!(
-            (record.done, record.outcome),
-            (Done::PutOff, Some(Outcome::Denied))
+            (record.done, record.call_result),
+            (Done::PutOff, Some(CallResult::AccessDenied))
         );
     }
 }

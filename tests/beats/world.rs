@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redrive_core::calls::Call;
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
-use redrive_core::handle::{Acted, Outcome, Queue, Standing, Target};
+use redrive_core::handle::{Acted, CallResult, Queue, Standing, Target};
 use redrive_core::ledger::{
     Claim, Entry, Ledger, Opening, Pen, Position, State, Step, Swap, Take, Ticket, next,
 };
@@ -232,7 +232,7 @@ impl Target for World {
         };
         self.wire("act", act)
             .await
-            .unwrap_or(Outcome::Unknown.into())
+            .unwrap_or(CallResult::InDoubt.into())
     }
 }
 

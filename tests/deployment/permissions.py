@@ -198,6 +198,6 @@ def what_it_says(line, call):
         return f"{metric}: {line['trouble']}"
     if line.get("unsettled", "").startswith(f"{call} "):
         return f"{metric}: {line['done']}, unsettled, {line['unsettled'].split(':')[0]}"
-    if line.get("outcome") == "denied" and call in ("RedriveExecution", "RetryStageExecution"):
+    if line.get("call_result") == "access_denied" and call in ("RedriveExecution", "RetryStageExecution"):
         return f"{metric}: {call}, {line['done']}, to be tried again"
     return None

@@ -176,13 +176,13 @@ def test_a_stage_that_is_heard_again_costs_its_reads_and_1_call(account):
     assert (answer["done"], calls) == ("duplicate", {**READS, "GetItem": 1})
 
 
-@pytest.mark.parametrize(("fault", "outcome"), [(THROTTLED, "busy"), (DENIED, "denied")])
-def test_a_retry_is_sent_once_whatever_the_answer(account, fault, outcome):
+@pytest.mark.parametrize(("fault", "call_result"), [(THROTTLED, "throttled"), (DENIED, "access_denied")])
+def test_a_retry_is_sent_once_whatever_the_answer(account, fault, call_result):
     scene = Scene(account, PASS)
     account.server.play("codepipeline", "RetryStageExecution", fault)
     function = account.function("codepipeline", AT_ONCE, AWS_MAX_ATTEMPTS="5")
     answer = function.invoke(scene.events("FAILED")[0])
-    assert (answer["done"], answer["outcome"]) == ("put_off", outcome)
+    assert (answer["done"], answer["call_result"]) == ("put_off", call_result)
     assert scene.retries() == 1
 
 

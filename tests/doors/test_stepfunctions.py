@@ -372,7 +372,7 @@ def test_the_settings_of_the_sdks_own_retries_are_honoured(account, settings, se
         account.server.play("states", "RedriveExecution", THROTTLED)
     function = account.function("stepfunctions", AT_ONCE, **settings)
     answer = function.invoke(scene.events("FAILED")[0])
-    assert (answer["done"], answer["outcome"]) == ("put_off", "busy")
+    assert (answer["done"], answer["call_result"]) == ("put_off", "throttled")
     assert scene.redrives() == sent
 
 
@@ -380,7 +380,7 @@ def test_a_redrive_that_we_may_not_make_is_kept_for_when_we_may(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", DENIED)
     answer = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
-    assert (answer["done"], answer["outcome"]) == ("put_off", "denied")
+    assert (answer["done"], answer["call_result"]) == ("put_off", "access_denied")
     account.set(scene.execution, wake=0, due=0)
     assert account.function("sweep", AT_ONCE).invoke({})["requeued"] == 1
     account.function("due", AT_ONCE).invoke({"Records": account.messages()})

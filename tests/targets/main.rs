@@ -23,7 +23,7 @@ use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
 use redrive_core::event::Bounds;
 use redrive_core::failure::Subject;
-use redrive_core::handle::{Clock, Done, Mode, Outcome, Queue, Record, Redrive};
+use redrive_core::handle::{CallResult, Clock, Done, Mode, Queue, Record, Redrive};
 use redrive_core::ledger::{Entry, Ledger, Owner, State, Terms, Ticket, Written, write};
 use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
@@ -267,8 +267,8 @@ async fn a_failure_is_redriven_once_and_recovers() {
     let event = &scene.events("FAILED")[0];
     let record = scene.hear(event).await;
     assert_eq!(
-        (record.done, record.outcome),
-        (Done::Retried, Some(Outcome::Accepted)),
+        (record.done, record.call_result),
+        (Done::Retried, Some(CallResult::Accepted)),
         "{record:?}"
     );
     assert_eq!(scene.hear(event).await.done, Done::Duplicate);
@@ -339,8 +339,8 @@ async fn a_redrive_that_the_sdk_repeats_restarts_the_execution_once() {
     scene.fault("states", "RedriveExecution", json!("lose_answer"));
     let record = scene.hear(&scene.events("FAILED")[0]).await;
     assert_eq!(
-        (record.done, record.outcome),
-        (Done::Retried, Some(Outcome::Accepted))
+        (record.done, record.call_result),
+        (Done::Retried, Some(CallResult::Accepted))
     );
     assert_eq!(scene.calls("RedriveExecution"), 2);
     let described = scene
@@ -432,39 +432,39 @@ async fn each_refusal_of_a_redrive_means_what_the_table_says() {
             refuse("ThrottlingException", 400),
             3,
             Done::PutOff,
-            Outcome::Busy,
+            CallResult::Throttled,
         ),
         (
             refuse("ExecutionLimitExceeded", 400),
             1,
             Done::PutOff,
-            Outcome::Busy,
+            CallResult::Throttled,
         ),
         (
             refuse("AccessDeniedException", 400),
             1,
             Done::PutOff,
-            Outcome::Denied,
+            CallResult::AccessDenied,
         ),
         (
             refuse("ExecutionDoesNotExist", 400),
             1,
             Done::GaveUp,
-            Outcome::Refused(Reason::Gone),
+            CallResult::Rejected(Reason::Gone),
         ),
         (
             refuse("ExecutionNotRedrivable", 400),
             1,
             Done::GaveUp,
-            Outcome::Refused(Reason::NotRedrivable),
+            CallResult::Rejected(Reason::NotRedrivable),
         ),
         (
             refuse("InternalFailure", 500),
             3,
             Done::Unknown,
-            Outcome::Unknown,
+            CallResult::InDoubt,
         ),
-        (json!("lose_request"), 3, Done::Unknown, Outcome::Unknown),
+        (json!("lose_request"), 3, Done::Unknown, CallResult::InDoubt),
     ] {
         let scene = Scene::new();
         scene.execution(task(), json!([busy(), passes()])).await;
@@ -474,7 +474,7 @@ async fn each_refusal_of_a_redrive_means_what_the_table_says() {
         }
         let record = scene.hear(&scene.events("FAILED")[0]).await;
         assert_eq!(
-            (record.done, record.outcome),
+            (record.done, record.call_result),
             (done, Some(outcome)),
             "{fault}"
         );
@@ -491,8 +491,8 @@ async fn a_stage_is_retried_once_and_its_pipeline_read_once() {
     let first = scene.events("FAILED")[0].clone();
     let record = scene.hear(&first).await;
     assert_eq!(
-        (record.done, record.outcome),
-        (Done::Retried, Some(Outcome::Accepted)),
+        (record.done, record.call_result),
+        (Done::Retried, Some(CallResult::Accepted)),
         "{record:?}"
     );
     assert_eq!(scene.calls("RetryStageExecution"), 1);
@@ -538,35 +538,35 @@ async fn a_stage_retry_is_never_repeated_by_the_sdk() {
         (
             refuse("ThrottlingException", 400),
             Done::PutOff,
-            Outcome::Busy,
+            CallResult::Throttled,
         ),
         (
             refuse("ConflictException", 400),
             Done::PutOff,
-            Outcome::Busy,
+            CallResult::Throttled,
         ),
         (
             refuse("AccessDeniedException", 400),
             Done::PutOff,
-            Outcome::Denied,
+            CallResult::AccessDenied,
         ),
         (
             refuse("StageNotRetryableException", 400),
             Done::GaveUp,
-            Outcome::Refused(Reason::Refused),
+            CallResult::Rejected(Reason::Refused),
         ),
         (
             refuse("NotLatestPipelineExecutionException", 400),
             Done::GaveUp,
-            Outcome::Refused(Reason::Superseded),
+            CallResult::Rejected(Reason::Superseded),
         ),
         (
             refuse("InternalFailure", 500),
             Done::Unknown,
-            Outcome::Unknown,
+            CallResult::InDoubt,
         ),
-        (json!("lose_request"), Done::Unknown, Outcome::Unknown),
-        (json!("lose_answer"), Done::Unknown, Outcome::Unknown),
+        (json!("lose_request"), Done::Unknown, CallResult::InDoubt),
+        (json!("lose_answer"), Done::Unknown, CallResult::InDoubt),
     ] {
         let scene = Scene::new();
         let fails = json!({ "fail": { "code": "JobFailed", "message": "toomanyrequests" }, "after_ms": 1000 });
@@ -574,7 +574,7 @@ async fn a_stage_retry_is_never_repeated_by_the_sdk() {
         scene.fault("codepipeline", "RetryStageExecution", fault.clone());
         let record = scene.hear(&scene.events("FAILED")[0]).await;
         assert_eq!(
-            (record.done, record.outcome),
+            (record.done, record.call_result),
             (done, Some(outcome)),
             "{fault}"
         );

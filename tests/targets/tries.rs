@@ -1,7 +1,7 @@
 //! A redrive that the SDK tries several times: the last answer does not say what came of the tries before it.
 
 use redrive_core::failure::Subject;
-use redrive_core::handle::{Done, Outcome};
+use redrive_core::handle::{CallResult, Done};
 use redrive_core::ledger::Ledger;
 use serde_json::json;
 
@@ -13,35 +13,43 @@ async fn a_refusal_after_a_try_that_may_have_taken_effect_is_unknown() {
     let throttled = || refuse("ThrottlingException", 400);
     let lost = || json!("lose_answer");
     for (faults, outcome, redrives) in [
-        (vec![lost(), throttled(), throttled()], Outcome::Unknown, 1),
-        (vec![throttled(), lost(), throttled()], Outcome::Unknown, 1),
+        (
+            vec![lost(), throttled(), throttled()],
+            CallResult::InDoubt,
+            1,
+        ),
+        (
+            vec![throttled(), lost(), throttled()],
+            CallResult::InDoubt,
+            1,
+        ),
         (
             vec![lost(), refuse("AccessDeniedException", 400)],
-            Outcome::Unknown,
+            CallResult::InDoubt,
             1,
         ),
         (
             vec![json!("lose_request"), throttled(), throttled()],
-            Outcome::Unknown,
+            CallResult::InDoubt,
             0,
         ),
         (
             vec![refuse("InternalFailure", 500), throttled(), throttled()],
-            Outcome::Unknown,
+            CallResult::InDoubt,
             0,
         ),
         // Nothing is in doubt before the last try, or its answer says all.
         (
             vec![throttled(), throttled(), throttled()],
-            Outcome::Busy,
+            CallResult::Throttled,
             0,
         ),
         (
             vec![throttled(), throttled(), refuse("SlowDown", 503)],
-            Outcome::Busy,
+            CallResult::Throttled,
             0,
         ),
-        (vec![lost(), throttled()], Outcome::Accepted, 1),
+        (vec![lost(), throttled()], CallResult::Accepted, 1),
     ] {
         let scene = Scene::new();
         let arn = scene.execution(task(), json!([busy(), passes()])).await;
@@ -49,7 +57,7 @@ async fn a_refusal_after_a_try_that_may_have_taken_effect_is_unknown() {
             scene.fault("states", "RedriveExecution", fault.clone());
         }
         let record = scene.hear(&scene.events("FAILED")[0]).await;
-        assert_eq!(record.outcome, Some(outcome), "{faults:?}");
+        assert_eq!(record.call_result, Some(outcome), "{faults:?}");
         let described = scene.sfn.describe_execution().execution_arn(arn).send();
         let count = described.await.unwrap().redrive_count;
         assert_eq!(count, Some(redrives), "{faults:?}");

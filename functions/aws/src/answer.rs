@@ -1,76 +1,136 @@
 //! From the SDK's results to the core's words.
 //!
 //! Only an error's code and status are used; its message may quote what was sent, and goes no further than
-//! the one place in the core where it tells two refusals apart.
+//! the one place in the core where it tells two refusals apart. An answer that the SDK cannot read comes as
+//! [`SdkError::ResponseError`] or as a [`SdkError::ServiceError`] without a code: both mean the same here.
 
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use redrive_core::calls::{Call, Outcome, outcome_of};
+use redrive_core::calls::{Acted, Call, CallResult, result_of};
+use redrive_core::error_codes::ErrorClass;
 use redrive_core::find::{Listing, Look};
-use redrive_core::reads::is_gone;
 use redrive_core::trouble::{Trouble, TroubleKind};
 
-use crate::trouble::kind;
+/// Returns the code and HTTP status of an error; the code is empty and the status 0 where there is none.
+fn code_and_status<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (&str, u16) {
+    let status = error
+        .raw_response()
+        .map_or(0, |response| response.status().as_u16());
+    match error {
+        SdkError::ServiceError(answer) => (answer.err().code().unwrap_or_default(), status),
+        _ => ("", status),
+    }
+}
 
-/// The answer of a call that reads. None: what was asked about does not exist.
-pub(crate) fn read<T, E: ProvideErrorMetadata>(
+/// Whether the request certainly never left: it could not be built, or nobody gave credentials to sign it.
+pub(crate) fn is_unsent<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::DispatchFailure(failure) => {
+            let mut cause = failure
+                .as_connector_error()
+                .and_then(|error| error.source());
+            while let Some(error) = cause {
+                if error.is::<CredentialsError>() {
+                    return true;
+                }
+                cause = error.source();
+            }
+            false
+        }
+        _ => false,
+    }
+}
+
+/// Returns the class of an error of any call.
+pub(crate) fn class<E>(error: &SdkError<E, HttpResponse>) -> ErrorClass
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if is_unsent(error) {
+        return ErrorClass::AccessDenied;
+    }
+    let (code, status) = code_and_status(error);
+    ErrorClass::of(code, status)
+}
+
+/// Returns the answer of a call that reads; none where the thing that it asks about does not exist.
+pub(crate) fn read<T, E>(
     call: &str,
     result: Result<T, SdkError<E, HttpResponse>>,
-) -> Result<Option<T>, Trouble> {
+) -> Result<Option<T>, Trouble>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     let error = match result {
         Ok(answer) => return Ok(Some(answer)),
         Err(error) => error,
     };
-    let code = error.code().unwrap_or_default().to_owned();
-    let kind = match &error {
-        SdkError::ServiceError(_) if is_gone(&code) => return Ok(None),
-        SdkError::ServiceError(_) => kind(&code),
-        // It was never sent: no credentials, or no endpoint.
-        SdkError::ConstructionFailure(_) => TroubleKind::Denied,
-        _ => TroubleKind::Unreachable,
-    };
-    let what = if code.is_empty() {
-        call.to_owned()
-    } else {
-        format!("{call} {code}")
-    };
-    Err(Trouble::new(kind, what))
+    match class(&error) {
+        ErrorClass::NotFound => Ok(None),
+        class => Err(trouble(call, class, &error)),
+    }
 }
 
-/// The answer of a call that lists.
-pub(crate) fn look<T, E: ProvideErrorMetadata>(
+/// Returns the trouble with a call. It names the call and the error's code.
+pub(crate) fn trouble<E>(
     call: &str,
-    result: Result<T, SdkError<E, HttpResponse>>,
-) -> Look<T> {
-    if let Err(SdkError::ServiceError(answer)) = &result
-        && matches!(
-            answer.err().code(),
-            Some("InvalidToken" | "InvalidNextTokenException")
-        )
+    class: ErrorClass,
+    error: &SdkError<E, HttpResponse>,
+) -> Trouble
+where
+    E: ProvideErrorMetadata,
+{
+    let what = match code_and_status(error).0 {
+        "" => call.to_owned(),
+        code => format!("{call} {code}"),
+    };
+    Trouble::new(TroubleKind::from(class), what)
+}
+
+/// Returns the answer of a call that lists.
+pub(crate) fn look<T, E>(call: &str, result: Result<T, SdkError<E, HttpResponse>>) -> Look<T>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let Err(error) = &result
+        && class(error) == ErrorClass::ExpiredPage
     {
         return Ok(Listing::Expired);
     }
     Ok(read(call, result)?.map_or(Listing::Gone, Listing::Shown))
 }
 
-/// What a call that retries came to. Whatever is not an answer of the service is unknown: the request may
-/// have arrived.
-pub(crate) fn outcome<T, E: ProvideErrorMetadata>(
+/// Returns what a call that retries came to. `is_whole` says of a readable answer whether it holds what the service
+/// documents: an empty object is no answer of the service.
+pub(crate) fn acted<T, E>(
     call: Call,
-    result: Result<T, SdkError<E, HttpResponse>>,
-) -> Outcome {
+    result: &Result<T, SdkError<E, HttpResponse>>,
+    is_whole: impl FnOnce(&T) -> bool,
+) -> Acted
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     match result {
-        Ok(_) => Outcome::Accepted,
-        // It was never sent: no credentials, or no endpoint.
-        Err(SdkError::ConstructionFailure(_)) => Outcome::Denied,
-        Err(error @ SdkError::ServiceError(_)) => {
-            let status = error
-                .raw_response()
-                .map_or(0, |response| response.status().as_u16());
-            let code = error.code().unwrap_or_default().to_owned();
-            let message = error.message().unwrap_or_default().to_owned();
-            outcome_of(call, &code, status, &message)
+        Ok(answer) if is_whole(answer) => CallResult::Accepted.into(),
+        Ok(_) => CallResult::InDoubt.into(),
+        Err(error) if is_unsent(error) => CallResult::AccessDenied.into(),
+        Err(SdkError::ServiceError(answer)) => {
+            answered(call, answer.err(), answer.raw().status().as_u16())
         }
-        Err(_) => Outcome::Unknown,
+        Err(error) => {
+            let (code, status) = code_and_status(error);
+            result_of(call, code, status, "")
+        }
     }
+}
+
+/// Returns what an error that the SDK could read means for a call that retries.
+pub(crate) fn answered(call: Call, error: &impl ProvideErrorMetadata, status: u16) -> Acted {
+    let code = error.code().unwrap_or_default();
+    let message = error.message().unwrap_or_default();
+    result_of(call, code, status, message)
 }

@@ -222,7 +222,7 @@ mod tests {
             looked_up: vec![Need::PipelineState],
             needs: Vec::new(),
             slot: None,
-            outcome: None,
+            call_result: None,
             malformed: None,
             unsettled: None,
         }

@@ -14,7 +14,7 @@ use aws_sdk_codepipeline::types::{
     Result as OnFailure, StageDeclaration, StageExecutionStatus, StageRetryMode,
     StageState as Stage,
 };
-use redrive_core::calls::{Call, Outcome};
+use redrive_core::calls::{Acted, Call, CallResult};
 use redrive_core::failure::{FailedAction, Field, Subject};
 use redrive_core::find::{ListedPipeline, ListedRun, ListedStage, Look, failed_stages};
 use redrive_core::ledger::Claim;
@@ -23,7 +23,7 @@ use redrive_core::reads::{Page, Pipelines, Read};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Reason, RetryMode};
 
-use crate::answer::{look, outcome, read};
+use crate::answer::{acted, look, read};
 use crate::stepfunctions::time;
 
 /// The service.
@@ -40,10 +40,10 @@ impl CodePipeline {
     }
 
     /// RetryStageExecution, sent once: it has no token, so that a second try could be a second retry.
-    pub(crate) async fn retry(&self, claim: &Claim) -> Outcome {
+    pub(crate) async fn retry(&self, claim: &Claim) -> Acted {
         let entry = claim.entry();
         let Subject::Stage { arn, execution_id } = &entry.subject else {
-            return Outcome::Refused(Reason::Gone);
+            return CallResult::Rejected(Reason::Gone).into();
         };
         let once = Builder::new().retry_config(RetryConfig::disabled());
         let mode = match entry.verdict.retry_mode {
@@ -61,7 +61,9 @@ impl CodePipeline {
             .config_override(once)
             .send()
             .await;
-        outcome(Call::RetryStageExecution, sent)
+        acted(Call::RetryStageExecution, &sent, |answer| {
+            answer.pipeline_execution_id.is_some()
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 //! which members of the line are metrics, in which namespace and by which dimensions. There is one dimension, the
 //! stack, since each further one multiplies what is billed; what else is asked, the line itself answers.
 
-use redrive_core::calls::Outcome;
+use redrive_core::calls::CallResult;
 use redrive_core::failure::Service;
 use redrive_core::handle::{Done, Record};
 use redrive_core::time::Time;
@@ -132,9 +132,9 @@ pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u
         | Done::Ended
         | Done::Lost => None,
     };
-    let refused = match record.outcome {
-        Some(Outcome::Denied) => Some(Metric::Denied),
-        Some(Outcome::Busy) => Some(Metric::Throttled),
+    let refused = match record.call_result {
+        Some(CallResult::AccessDenied) => Some(Metric::Denied),
+        Some(CallResult::Throttled) => Some(Metric::Throttled),
         _ => None,
     };
     let decided = matches!(
@@ -349,13 +349,13 @@ mod tests {
         assert_eq!(of_record(&malformed, Some(5)), [(Metric::Malformed, 1)]);
         let ignored = foretold(include_str!("../../../events/sfn-19-running.json"));
         assert_eq!(of_record(&ignored, Some(5)), [(Metric::Ignored, 1)]);
-        for (outcome, metric) in [
-            (Outcome::Denied, Metric::Denied),
-            (Outcome::Busy, Metric::Throttled),
+        for (result, metric) in [
+            (CallResult::AccessDenied, Metric::Denied),
+            (CallResult::Throttled, Metric::Throttled),
         ] {
             let record = Record {
                 done: Done::PutOff,
-                outcome: Some(outcome),
+                call_result: Some(result),
                 ..observed()
             };
             assert_eq!(of_record(&record, None), [(metric, 1)]);
@@ -364,9 +364,9 @@ mod tests {
 
     #[test]
     fn a_retry_that_could_not_be_written_down_counts_as_the_trouble_that_it_met() {
-        let unsettled = |outcome| Record {
+        let unsettled = |result| Record {
             done: Done::Retried,
-            outcome: Some(outcome),
+            call_result: Some(result),
             unsettled: Some(Trouble::new(TroubleKind::Denied, "PutItem")),
             ..observed()
         };
@@ -375,13 +375,13 @@ mod tests {
             (Metric::Troubled, 1),
             (Metric::Denied, 1),
         ];
-        assert_eq!(of_record(&unsettled(Outcome::Accepted), None), also);
+        assert_eq!(of_record(&unsettled(CallResult::Accepted), None), also);
         let once = [
             (Metric::Redriven, 1),
             (Metric::Denied, 1),
             (Metric::Troubled, 1),
         ];
-        assert_eq!(of_record(&unsettled(Outcome::Denied), None), once);
+        assert_eq!(of_record(&unsettled(CallResult::AccessDenied), None), once);
     }
 
     #[test]
@@ -482,7 +482,7 @@ mod tests {
             panic!("no failure")
         };
         let full = Record {
-            outcome: Some(Outcome::Busy),
+            call_result: Some(CallResult::Throttled),
             slot: Some(std::time::Duration::from_secs(1)),
             state: Some(redrive_core::ledger::State::Queued),
             looked_up: vec![redrive_core::failure::Need::History],

@@ -17,7 +17,7 @@ use redrive_core::reads::{Executions, Page, Read};
 use redrive_core::time::Time;
 use redrive_core::trouble::TroubleKind;
 
-use crate::answer::{look, outcome, read};
+use crate::answer::{acted, look, read};
 use crate::tries::Tries;
 
 /// The service.
@@ -45,10 +45,13 @@ impl StepFunctions {
             .interceptor(tries.clone())
             .send()
             .await;
-        let redriven = last.as_ref().ok().map(|answer| time(&answer.redrive_date));
+        // AWS: redriveDate is required in the response (RedriveExecution). The SDK reads 1970 where it is missing.
+        let acted = acted(Call::RedriveExecution, &last, |answer| {
+            answer.redrive_date.secs() > 0
+        });
         Acted {
-            outcome: tries.weigh(outcome(Call::RedriveExecution, last)),
-            redriven,
+            redriven: last.ok().map(|answer| time(&answer.redrive_date)),
+            ..tries.weigh(acted)
         }
     }
 }

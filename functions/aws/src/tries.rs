@@ -8,14 +8,17 @@ use aws_sdk_sfn::config::interceptors::{
 };
 use aws_sdk_sfn::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sfn::error::BoxError;
-use redrive_core::calls::Outcome;
+use aws_sdk_sfn::operation::redrive_execution::RedriveExecutionError;
+use redrive_core::calls::{Acted, Call, CallResult};
 
-/// Watches the tries of one call. The SDK shows the answer to the last one; that one was throttled says nothing of
-/// the one before it, whose answer was lost.
+use crate::answer::answered;
+
+/// Watches the tries of one RedriveExecution. The SDK shows the answer to the last one; that one was throttled says
+/// nothing of the one before it, whose answer was lost.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tries(Arc<InDoubt>);
 
-/// Which tries brought no answer, or a fault, which may come after the effect.
+/// Which tries may have taken effect, though they were not accepted.
 #[derive(Debug, Default)]
 struct InDoubt {
     latest: AtomicBool,
@@ -23,13 +26,28 @@ struct InDoubt {
 }
 
 impl Tries {
-    /// What the call came to, of which the last try came to this.
-    pub(crate) fn weigh(&self, last: Outcome) -> Outcome {
-        if last != Outcome::Accepted && self.0.earlier.load(Ordering::Relaxed) {
-            Outcome::Unknown
+    /// Returns what the call came to, given what its last try came to.
+    pub(crate) fn weigh(&self, last: Acted) -> Acted {
+        if last.result != CallResult::Accepted && self.0.earlier.load(Ordering::Relaxed) {
+            CallResult::InDoubt.into()
         } else {
             last
         }
+    }
+}
+
+/// Whether one try may have taken effect: without an answer that the core's table knows, it may.
+fn is_in_doubt(context: &FinalizerInterceptorContextRef<'_>) -> bool {
+    let status = context
+        .response()
+        .map_or(0, |response| response.status().as_u16());
+    match context.output_or_error() {
+        Some(Ok(_)) => false,
+        Some(Err(error)) => error
+            .as_operation_error()
+            .and_then(|error| error.downcast_ref::<RedriveExecutionError>())
+            .is_none_or(|error| answered(Call::RedriveExecution, error, status).in_doubt),
+        None => true,
     }
 }
 
@@ -55,10 +73,7 @@ impl Intercept for Tries {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let in_doubt = context
-            .response()
-            .is_none_or(|response| response.status().is_server_error());
-        self.0.latest.store(in_doubt, Ordering::Relaxed);
+        self.0.latest.store(is_in_doubt(context), Ordering::Relaxed);
         Ok(())
     }
 }

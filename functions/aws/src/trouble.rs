@@ -1,65 +1,45 @@
 //! What an error of a service means to the core.
 
+use std::error::Error;
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use redrive_core::trouble::{Trouble, TroubleKind};
 
-/// The kind behind an error's code. Codes: "Error handling with DynamoDB" and "Common errors" of its API
-/// reference, and what the SDK itself counts as throttling.
-pub(crate) fn kind(code: &str) -> TroubleKind {
-    match code {
-        "ProvisionedThroughputExceededException"
-        | "RequestLimitExceeded"
-        | "ThrottlingException"
-        | "Throttling"
-        | "ThrottledException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "TooManyRequestsException"
-        | "LimitExceededException"
-        | "SlowDown" => TroubleKind::Throttled,
-        "AccessDeniedException"
-        | "AccessDenied"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
-        | "IncompleteSignature"
-        | "IncompleteSignatureException"
-        | "InvalidClientTokenId"
-        | "InvalidSignatureException"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "NotAuthorized"
-        | "OptInRequired"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException" => TroubleKind::Denied,
-        "KmsThrottlingException" => TroubleKind::Throttled,
-        "KmsAccessDeniedException" | "KmsInvalidStateException" => TroubleKind::Withheld,
-        // What was sent is wrong, and stays wrong however often it is sent.
-        "ValidationException" | "SerializationException" => TroubleKind::Bug,
-        _ => TroubleKind::Unreachable,
-    }
-}
+use crate::answer;
 
-/// The trouble with a call of DynamoDB. It names the call and the error's code; a message might quote an item.
-pub(crate) fn of<E: ProvideErrorMetadata>(call: &str, table: &str, error: &SdkError<E>) -> Trouble {
+/// Returns the trouble with a call of DynamoDB. It names the call and the error's code; a message might quote an item.
+pub(crate) fn of<E>(call: &str, table: &str, error: &SdkError<E, HttpResponse>) -> Trouble
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     let unreachable = |what: &str| Trouble::new(TroubleKind::Unreachable, format!("{call} {what}"));
-    match error {
-        SdkError::ServiceError(answer) => match answer.err().code() {
+    match (error, answer::class(error)) {
+        (_, class) if answer::is_unsent(error) => {
+            Trouble::new(class.into(), format!("{call} (no credentials: not sent)"))
+        }
+        (SdkError::ServiceError(answer), class) => match answer.err().code() {
             Some(code @ "ResourceNotFoundException") => {
                 unreachable(&format!("{code}: there is no table {table}, or no index"))
             }
-            Some(code) => Trouble::new(kind(code), format!("{call} {code}")),
-            None => unreachable(&format!("HTTP {}", answer.raw().status().as_u16())),
+            Some(code) => Trouble::new(class.into(), format!("{call} {code}")),
+            None => {
+                let status = answer.raw().status().as_u16();
+                Trouble::new(class.into(), format!("{call} HTTP {status}"))
+            }
         },
-        SdkError::TimeoutError(_) => unreachable("(no answer in time)"),
-        SdkError::DispatchFailure(_) => unreachable("(no connection)"),
-        SdkError::ResponseError(_) => unreachable("(an answer that cannot be read)"),
+        (SdkError::TimeoutError(_), _) => unreachable("(no answer in time)"),
+        (SdkError::DispatchFailure(_), _) => unreachable("(no connection)"),
+        (SdkError::ResponseError(_), class) => Trouble::new(
+            class.into(),
+            format!("{call} (an answer that cannot be read)"),
+        ),
         _ => unreachable("(not sent)"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::config::http::HttpResponse;
     use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata};
     use aws_sdk_dynamodb::operation::put_item::PutItemError;
 
@@ -186,7 +166,7 @@ mod tests {
             let trouble = of("PutItem", "redrive", &answered(status, code));
             assert_eq!(trouble, Trouble::new(kind, call));
         }
-        let unanswered: [(SdkError<PutItemError>, &str); 4] = [
+        let unanswered: [(SdkError<PutItemError>, &str); 3] = [
             (
                 SdkError::timeout_error(SECRET),
                 "PutItem (no answer in time)",
@@ -202,7 +182,6 @@ mod tests {
                 ),
                 "PutItem (an answer that cannot be read)",
             ),
-            (SdkError::construction_failure(SECRET), "PutItem (not sent)"),
         ];
         for (error, call) in unanswered {
             assert_eq!(

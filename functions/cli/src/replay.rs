@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use redrive_core::failure::Subject;
-use redrive_core::handle::{Done, Mode, Outcome};
+use redrive_core::handle::{CallResult, Done, Mode};
 use redrive_core::verdict::{Decision, Verdict};
 use redrive_local::replay::{From, Replayed, Row, Settings, Then, replay};
 use serde_json::json;
@@ -138,7 +138,7 @@ fn outcome(row: &Row) -> String {
             _ => "redriven".into(),
         },
         (Done::Queued, _) => "queued".into(),
-        (Done::PutOff, _) if record.outcome == Some(Outcome::Denied) => {
+        (Done::PutOff, _) if record.call_result == Some(CallResult::AccessDenied) => {
             "put off: access denied".into()
         }
         (Done::PutOff, _) => "put off: AWS is busy".into(),

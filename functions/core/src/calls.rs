@@ -1,42 +1,47 @@
-//! What AWS's answers to the two calls that retry mean: one table.
+//! What AWS's answers to the two calls that retry mean.
 //!
-//! Throttling, access denied and faults are not modelled on either operation, so errors are told apart by
-//! their code, as it stands on the wire after any namespace.
+//! [`error_codes`](crate::error_codes) classifies an answer; this module adds what only these two calls know: which
+//! codes each of them documents, and whether an answer proves that nothing was done.
 
 use serde::Serialize;
 
+use crate::error_codes::{ErrorClass, of_code};
 use crate::time::Time;
 use crate::verdict::Reason;
 
-/// What came of a call that retries.
+/// What a call that retries came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CallResult {
     /// AWS took it.
     Accepted,
-    /// AWS is too busy: throttled, in conflict, or at its limit of open executions.
-    Busy,
-    /// AWS will not: final for this failure.
-    Refused(Reason),
+    /// AWS throttled it, is in conflict, or is at its limit of open executions: back off.
+    Throttled,
+    /// AWS documents this refusal for this call: final for this failure.
+    Rejected(Reason),
     /// We may not: an error of our own deployment.
-    Denied,
-    /// The answer never came. Neither success nor failure.
-    Unknown,
+    AccessDenied,
+    /// No answer, or none that anybody knows. Neither success nor failure.
+    InDoubt,
 }
 
-/// What came of it, and by AWS's own clock when.
+/// What a call that retries came to, and what AWS said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acted {
-    /// What came of it.
-    pub outcome: Outcome,
+    /// What it came to.
+    pub result: CallResult,
+    /// The retry may have happened although the result does not say so: it rests on a bare HTTP status, or on a code
+    /// that the call does not document.
+    pub in_doubt: bool,
     /// The `redriveDate` that RedriveExecution answers. RetryStageExecution answers no time.
     pub redriven: Option<Time>,
 }
 
-impl From<Outcome> for Acted {
-    fn from(outcome: Outcome) -> Self {
+impl From<CallResult> for Acted {
+    fn from(result: CallResult) -> Self {
         Self {
-            outcome,
+            result,
+            in_doubt: result == CallResult::InDoubt,
             redriven: None,
         }
     }
@@ -51,217 +56,162 @@ pub enum Call {
     RetryStageExecution,
 }
 
-/// What an error answer means. `status` is the HTTP status, `message` the service's words, which are only
-/// looked at where the code alone does not tell.
-#[must_use]
-pub fn outcome_of(call: Call, code: &str, status: u16, message: &str) -> Outcome {
-    match (call, code) {
-        (
-            _,
-            "ThrottlingException" | "Throttling" | "ThrottledException" | "RequestThrottledException"
-            | "TooManyRequestsException" | "RequestLimitExceeded" | "RequestThrottled" | "SlowDown"
-            | "BandwidthLimitExceeded" | "PriorRequestNotComplete",
-        )
-        // The limit of open executions: it falls as executions end.
-        | (Call::RedriveExecution, "ExecutionLimitExceeded")
-        // "The pipeline is busy handling ongoing activities. Try again later."
-        | (Call::RetryStageExecution, "ConflictException" | "ConcurrentPipelineExecutionsLimitExceededException") => {
-            Outcome::Busy
-        }
-        (
-            _,
-            "AccessDeniedException" | "AccessDenied" | "UnrecognizedClientException" | "InvalidSignatureException"
-            | "SignatureDoesNotMatch" | "IncompleteSignature" | "MissingAuthenticationToken"
-            | "InvalidClientTokenId" | "ExpiredTokenException" | "ExpiredToken" | "OptInRequired"
-            | "NotAuthorized" | "KmsAccessDeniedException",
-        ) => Outcome::Denied,
-        (Call::RedriveExecution, "ExecutionDoesNotExist")
-        | (Call::RetryStageExecution, "PipelineNotFoundException" | "StageNotFoundException") => {
-            Outcome::Refused(Reason::Gone)
-        }
-        // "Execution … invalid for redrive as: Execution is RUNNING and cannot be redriven"
+/// Returns what a call documents about one of its error codes. Sources: "RedriveExecution" (Step Functions API
+/// Reference) and "RetryStageExecution" (CodePipeline API Reference). `message` is the service's, and only looked at
+/// where the code alone does not tell.
+fn documented(call: Call, code: &str, message: &str) -> Option<CallResult> {
+    use CallResult::{Rejected, Throttled};
+    Some(match (call, code) {
+        (Call::RedriveExecution, "ExecutionLimitExceeded") => Throttled,
+        (Call::RedriveExecution, "ExecutionDoesNotExist") => Rejected(Reason::Gone),
+        // AWS: "Execution … invalid for redrive as: Execution is RUNNING and cannot be redriven" (observed).
         (Call::RedriveExecution, "ExecutionNotRedrivable") if message.contains("is RUNNING") => {
-            Outcome::Refused(Reason::MovedOn)
+            Rejected(Reason::MovedOn)
         }
         (Call::RedriveExecution, "ExecutionNotRedrivable") if message.contains("is SUCCEEDED") => {
-            Outcome::Refused(Reason::Succeeded)
+            Rejected(Reason::Succeeded)
         }
-        (Call::RedriveExecution, "ExecutionNotRedrivable") => Outcome::Refused(Reason::NotRedrivable),
-        (Call::RetryStageExecution, "NotLatestPipelineExecutionException") => Outcome::Refused(Reason::Superseded),
-        // A fault may come after the effect.
-        _ if status >= 500 => Outcome::Unknown,
-        _ => Outcome::Refused(Reason::Refused),
+        (Call::RedriveExecution, "ExecutionNotRedrivable") => Rejected(Reason::NotRedrivable),
+        (Call::RedriveExecution, "InvalidArn") => Rejected(Reason::Refused),
+        // AWS: "The pipeline is busy handling ongoing activities. Try again later." (RetryStageExecution)
+        (
+            Call::RetryStageExecution,
+            "ConflictException" | "ConcurrentPipelineExecutionsLimitExceededException",
+        ) => Throttled,
+        (Call::RetryStageExecution, "PipelineNotFoundException" | "StageNotFoundException") => {
+            Rejected(Reason::Gone)
+        }
+        (Call::RetryStageExecution, "NotLatestPipelineExecutionException") => {
+            Rejected(Reason::Superseded)
+        }
+        (Call::RetryStageExecution, "StageNotRetryableException") => Rejected(Reason::Refused),
+        // Both calls document the one, and "Common Error Types" the other for every call.
+        (_, "ValidationException" | "ValidationError") => Rejected(Reason::Refused),
+        _ => return None,
+    })
+}
+
+/// Returns what an error answer to a call that retries means. `status` is the HTTP status; `code` is empty where the
+/// answer carries none.
+///
+/// INVARIANT: a rejection needs a code that the call documents, in a 4xx answer. Whatever else comes back says nothing
+/// about the effect, so the charge stays and the target is looked at.
+#[must_use]
+pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> Acted {
+    let class = ErrorClass::of(code, status);
+    let refused = !matches!(class, ErrorClass::Unavailable | ErrorClass::Throttled);
+    if let Some(result) = documented(call, code, message).filter(|_| refused) {
+        return result.into();
+    }
+    let result = match class {
+        ErrorClass::Throttled => CallResult::Throttled,
+        ErrorClass::AccessDenied | ErrorClass::KmsAccessDenied => CallResult::AccessDenied,
+        ErrorClass::NotFound
+        | ErrorClass::ExpiredPage
+        | ErrorClass::Invalid
+        | ErrorClass::Rejected
+        | ErrorClass::Unavailable => CallResult::InDoubt,
+    };
+    let by_code = matches!(class, ErrorClass::Throttled | ErrorClass::AccessDenied);
+    Acted {
+        in_doubt: !(by_code && of_code(code) == Some(class)),
+        ..result.into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Call::{RedriveExecution, RetryStageExecution};
+    use super::CallResult::{AccessDenied, InDoubt, Rejected, Throttled};
     use super::*;
 
+    const RUNNING: &str =
+        "Execution arn invalid for redrive as: Execution is RUNNING and cannot be redriven";
+    const SUCCEEDED: &str =
+        "Execution arn invalid for redrive as: Execution is SUCCEEDED and cannot be redriven";
+    const OLD: &str = "Execution arn invalid for redrive as: Execution redrivable period exceeded";
+
     #[test]
-    fn every_answer_has_one_meaning() {
-        let running =
-            "Execution arn invalid for redrive as: Execution is RUNNING and cannot be redriven";
-        let succeeded =
-            "Execution arn invalid for redrive as: Execution is SUCCEEDED and cannot be redriven";
-        let old = "Execution arn invalid for redrive as: Execution redrivable period exceeded";
-        for (call, code, status, message, expected) in [
-            (
-                RedriveExecution,
-                "ThrottlingException",
-                400,
-                "Rate exceeded",
-                Outcome::Busy,
-            ),
-            (
-                RetryStageExecution,
-                "ThrottlingException",
-                400,
-                "Rate exceeded",
-                Outcome::Busy,
-            ),
-            (
-                RedriveExecution,
-                "ExecutionLimitExceeded",
-                400,
-                "",
-                Outcome::Busy,
-            ),
-            (
-                RetryStageExecution,
-                "ConflictException",
-                400,
-                "",
-                Outcome::Busy,
-            ),
-            (
-                RetryStageExecution,
-                "ConcurrentPipelineExecutionsLimitExceededException",
-                400,
-                "",
-                Outcome::Busy,
-            ),
-            (
-                RedriveExecution,
-                "AccessDeniedException",
-                400,
-                "",
-                Outcome::Denied,
-            ),
-            (
-                RetryStageExecution,
-                "ExpiredTokenException",
-                400,
-                "",
-                Outcome::Denied,
-            ),
-            (
-                RedriveExecution,
-                "ExecutionDoesNotExist",
-                400,
-                "",
-                Outcome::Refused(Reason::Gone),
-            ),
-            (
-                RetryStageExecution,
-                "PipelineNotFoundException",
-                400,
-                "",
-                Outcome::Refused(Reason::Gone),
-            ),
-            (
-                RetryStageExecution,
-                "StageNotFoundException",
-                400,
-                "",
-                Outcome::Refused(Reason::Gone),
-            ),
-            (
-                RedriveExecution,
-                "ExecutionNotRedrivable",
-                400,
-                running,
-                Outcome::Refused(Reason::MovedOn),
-            ),
-            (
-                RedriveExecution,
-                "ExecutionNotRedrivable",
-                400,
-                succeeded,
-                Outcome::Refused(Reason::Succeeded),
-            ),
-            (
-                RedriveExecution,
-                "ExecutionNotRedrivable",
-                400,
-                old,
-                Outcome::Refused(Reason::NotRedrivable),
-            ),
-            (
-                RedriveExecution,
-                "InvalidArn",
-                400,
-                "",
-                Outcome::Refused(Reason::Refused),
-            ),
-            (
-                RedriveExecution,
-                "ValidationException",
-                400,
-                "",
-                Outcome::Refused(Reason::Refused),
-            ),
-            (
-                RetryStageExecution,
-                "StageNotRetryableException",
-                400,
-                "",
-                Outcome::Refused(Reason::Refused),
-            ),
-            (
-                RetryStageExecution,
-                "NotLatestPipelineExecutionException",
-                400,
-                "",
-                Outcome::Refused(Reason::Superseded),
-            ),
-            // A code of the one service means nothing on the other.
-            (
-                RedriveExecution,
-                "ConflictException",
-                400,
-                "",
-                Outcome::Refused(Reason::Refused),
-            ),
-            (
-                RedriveExecution,
-                "InternalFailure",
-                500,
-                "",
-                Outcome::Unknown,
-            ),
-            (
-                RetryStageExecution,
-                "ServiceUnavailable",
-                503,
-                "",
-                Outcome::Unknown,
-            ),
-            (RetryStageExecution, "", 502, "", Outcome::Unknown),
-            (
-                RedriveExecution,
-                "SomethingNew",
-                400,
-                "",
-                Outcome::Refused(Reason::Refused),
-            ),
+    #[rustfmt::skip]
+    fn documented_codes_of_a_call_are_certain() {
+        for (call, code, message, expected) in [
+            (RedriveExecution, "ExecutionLimitExceeded", "", Throttled),
+            (RedriveExecution, "ExecutionDoesNotExist", "", Rejected(Reason::Gone)),
+            (RedriveExecution, "ExecutionNotRedrivable", RUNNING, Rejected(Reason::MovedOn)),
+            (RedriveExecution, "ExecutionNotRedrivable", SUCCEEDED, Rejected(Reason::Succeeded)),
+            (RedriveExecution, "ExecutionNotRedrivable", OLD, Rejected(Reason::NotRedrivable)),
+            (RedriveExecution, "InvalidArn", "", Rejected(Reason::Refused)),
+            (RedriveExecution, "ValidationException", "", Rejected(Reason::Refused)),
+            (RedriveExecution, "ValidationError", "", Rejected(Reason::Refused)),
+            (RetryStageExecution, "ConflictException", "", Throttled),
+            (RetryStageExecution, "ConcurrentPipelineExecutionsLimitExceededException", "", Throttled),
+            (RetryStageExecution, "PipelineNotFoundException", "", Rejected(Reason::Gone)),
+            (RetryStageExecution, "StageNotFoundException", "", Rejected(Reason::Gone)),
+            (RetryStageExecution, "StageNotRetryableException", "", Rejected(Reason::Refused)),
+            (RetryStageExecution, "NotLatestPipelineExecutionException", "", Rejected(Reason::Superseded)),
+            (RetryStageExecution, "ValidationException", "", Rejected(Reason::Refused)),
         ] {
-            assert_eq!(
-                outcome_of(call, code, status, message),
-                expected,
-                "{call:?} {code} {status}"
-            );
+            assert_eq!(result_of(call, code, 400, message), expected.into(), "{call:?} {code}");
+            // A fault may follow the effect, whatever it calls itself; 429 asks to come back later.
+            for status in [200, 302, 408, 500, 503] {
+                assert_eq!(result_of(call, code, status, message), InDoubt.into(), "{call:?} {code} {status}");
+            }
+            let busy = Acted { in_doubt: true, ..Throttled.into() };
+            assert_eq!(result_of(call, code, 429, message), busy, "{call:?} {code} 429");
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn other_codes_and_statuses_reject_nothing() {
+        // The last column: the retry may have happened.
+        for (code, status, expected, in_doubt) in [
+            ("ThrottlingException", 400, Throttled, false),
+            ("TooManyRequestsException", 429, Throttled, false),
+            ("KmsThrottlingException", 400, Throttled, false),
+            ("ServiceQuotaExceededException", 400, Throttled, false),
+            ("", 429, Throttled, true),
+            ("SomethingNew", 429, Throttled, true),
+            ("AccessDeniedException", 400, AccessDenied, false),
+            ("ExpiredTokenException", 403, AccessDenied, false),
+            ("RequestTimeTooSkewed", 403, AccessDenied, false),
+            ("RequestExpired", 400, AccessDenied, false),
+            ("KmsAccessDeniedException", 400, AccessDenied, true),
+            ("KmsInvalidStateException", 400, AccessDenied, true),
+            ("", 401, AccessDenied, true),
+            ("", 403, AccessDenied, true),
+            ("", 407, AccessDenied, true),
+            ("SomethingNew", 403, AccessDenied, true),
+            ("", 200, InDoubt, true),
+            ("", 301, InDoubt, true),
+            ("", 400, InDoubt, true),
+            ("", 404, InDoubt, true),
+            ("", 408, InDoubt, true),
+            ("", 502, InDoubt, true),
+            ("SomethingNew", 400, InDoubt, true),
+            ("RequestTimeout", 400, InDoubt, true),
+            ("RequestTimeoutException", 408, InDoubt, true),
+            ("RequestAbortedException", 400, InDoubt, true),
+            ("SerializationException", 400, InDoubt, true),
+            ("InternalFailure", 500, InDoubt, true),
+            ("ServiceUnavailable", 503, InDoubt, true),
+            ("InvalidName", 400, InDoubt, true),
+        ] {
+            for call in [RedriveExecution, RetryStageExecution] {
+                let acted = result_of(call, code, status, "is RUNNING");
+                assert_eq!((acted.result, acted.in_doubt), (expected, in_doubt), "{call:?} {code} {status}");
+            }
+        }
+        // A code of the one service means nothing on the other.
+        for (call, code) in [
+            (RedriveExecution, "ConflictException"),
+            (RedriveExecution, "StageNotRetryableException"),
+            (RedriveExecution, "StateMachineDoesNotExist"),
+            (RetryStageExecution, "ExecutionNotRedrivable"),
+            (RetryStageExecution, "InvalidArn"),
+            (RetryStageExecution, "PipelineExecutionNotFoundException"),
+        ] {
+            assert_eq!(result_of(call, code, 400, "is RUNNING"), InDoubt.into(), "{call:?} {code}");
         }
     }
 }

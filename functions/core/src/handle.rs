@@ -10,14 +10,15 @@ use core::time::Duration;
 use serde::Serialize;
 
 use crate::calls::Call;
-pub use crate::calls::{Acted, Outcome};
+pub use crate::calls::{Acted, CallResult};
 use crate::decide::{Answer, Spent, decide, still_allows};
 use crate::diagnosis;
 use crate::event::{Bounds, Heard, Sequel, SequelKind, hear};
 pub use crate::failure::Standing;
 use crate::failure::{Fact, Failure, Field, Identity, Need, Service, What};
 use crate::ledger::{
-    self, Claim, Entry, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket, Written,
+    self, Claim, Entry, Illegal, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket,
+    Written,
 };
 use crate::pace::Pace;
 use crate::policy::Document;
@@ -307,6 +308,15 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         })
     }
 
+    /// Whether a failure is so fresh that AWS may still show its subject as it was before.
+    fn may_lag(&self, entry: &Entry) -> bool {
+        let allowed = self
+            .terms
+            .reads_settle
+            .saturating_add(self.terms.clocks_apart);
+        self.clock.now().since(entry.failed_at) < allowed
+    }
+
     /// What was announced is not shown: either the subject has moved on since, and the ledger knows the
     /// failure, or the answer is older than the event, which should come again.
     async fn not_shown_yet(&self, failure: &Failure, record: Record) -> Result<Record, Trouble> {
@@ -370,6 +380,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 let waited = self.clock.now().since(entry.failed_at);
                 let look = ticket.subject.service() == Service::CodePipeline
                     || entry.uncertain
+                    || entry.verify_before_retry
                     || waited
                         > self
                             .terms
@@ -429,6 +440,16 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 record.done = done;
                 return self.settle(settled.map_err(bug)?, record).await;
             }
+            // A call that nobody ever answers in known words ends when AWS would no longer redrive it.
+            let age = self.clock.now().since(claim.entry().failed_at);
+            if uncertain && age >= self.terms.redrivable {
+                let settled = claim
+                    .entry()
+                    .give_up(Reason::NotRedrivable, false, self.pen())
+                    .map_err(bug)?;
+                record.done = Done::GaveUp;
+                return self.settle(settled, record).await;
+            }
         }
         // Mode and policy of now: they can only take away.
         if self.mode != Mode::Act || !still_allows(self.document, claim.entry()) {
@@ -439,31 +460,32 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             record.done = Done::GaveUp;
             return self.settle(settled, record).await;
         }
-        let Acted { outcome, redriven } = self.target.act(&claim).await;
-        record.outcome = Some(outcome);
-        if outcome == Outcome::Busy {
+        let acted = self.target.act(&claim).await;
+        let result = acted.result;
+        record.call_result = Some(result);
+        if result == CallResult::Throttled {
             let call = Call::of(claim.entry().subject.service());
             self.pace.throttled(call, self.clock.now());
         }
         let pen = self.pen();
-        let entry = claim.entry();
-        let settled = match outcome {
-            Outcome::Accepted => entry.accept(pen).map(|entry| Entry { redriven, ..entry }),
-            Outcome::Busy => entry.put_off(pen),
-            Outcome::Denied => entry.deny(pen),
-            Outcome::Unknown => entry.lose(pen),
-            // An earlier call of ours may be why AWS refuses this one.
-            Outcome::Refused(_)
-                if uncertain
-                    && matches!(self.target.look(&claim).await, Ok(Standing::Moved(_))) =>
-            {
-                entry.confirm(pen)
-            }
-            Outcome::Refused(reason) => entry.give_up(reason, !uncertain, pen),
+        // What rests on a bare status or on a strange code may have taken effect: the charge stays.
+        let entry = &Entry {
+            uncertain: uncertain || acted.in_doubt,
+            ..claim.entry().clone()
+        };
+        let settled = match result {
+            CallResult::Accepted => entry.accept(pen).map(|entry| Entry {
+                redriven: acted.redriven,
+                ..entry
+            }),
+            CallResult::Throttled => entry.put_off(pen),
+            CallResult::AccessDenied => entry.deny(pen),
+            CallResult::InDoubt => entry.lose(pen),
+            CallResult::Rejected(reason) => self.rejected(&claim, entry, reason, pen).await,
         };
         let settled = settled.map_err(bug)?;
         record.done = match settled.state {
-            State::Retried if outcome == Outcome::Accepted => Done::Retried,
+            State::Retried if result == CallResult::Accepted => Done::Retried,
             State::Retried => Done::Confirmed,
             State::Queued => Done::PutOff,
             State::Unknown => Done::Unknown,
@@ -471,6 +493,31 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         };
         drop(claim);
         self.settle(settled, record).await
+    }
+
+    /// Gives up what AWS refuses to retry, unless AWS itself shows that the subject has moved on, or may yet show it.
+    async fn rejected(
+        &self,
+        claim: &Claim,
+        entry: &Entry,
+        reason: Reason,
+        pen: Pen<'_>,
+    ) -> Result<Entry, Illegal> {
+        let running = reason == Reason::MovedOn;
+        let shown = if entry.uncertain || running {
+            self.target.look(claim).await.ok()
+        } else {
+            None
+        };
+        match shown {
+            // An earlier call of ours may be why AWS refuses this one.
+            Some(Standing::Moved(_)) if entry.uncertain => entry.confirm(pen),
+            Some(Standing::Moved(retried)) => entry.move_on(retried, pen),
+            // RACE: RedriveExecution against its own status. AWS may say that an execution is running whose failure it
+            // has just announced, or whose retry in doubt it does not show yet.
+            _ if running && (entry.uncertain || self.may_lag(entry)) => entry.verify_later(pen),
+            _ => entry.give_up(reason, !entry.uncertain, pen),
+        }
     }
 
     /// Writes down what happened. A settle that comes too late loses to a later failure or success, and a

@@ -84,6 +84,7 @@ pub mod decide;
 pub mod definition;
 pub mod diagnosis;
 mod digest;
+pub mod error_codes;
 pub mod event;
 pub mod failure;
 pub mod find;

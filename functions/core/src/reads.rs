@@ -99,19 +99,6 @@ pub trait Shelf {
     async fn note(&self, machine: &str, known: &Known, now: Time);
 }
 
-/// Whether an error's code says that what a read asked about does not exist.
-#[must_use]
-pub fn is_gone(code: &str) -> bool {
-    matches!(
-        code,
-        "ExecutionDoesNotExist"
-            | "StateMachineDoesNotExist"
-            | "PipelineNotFoundException"
-            | "PipelineExecutionNotFoundException"
-            | "PipelineVersionNotFoundException"
-    )
-}
-
 /// What was learned of state machines and pipelines, so that it need not be read for each failure. One for
 /// as long as the function lives.
 #[derive(Debug, Clone, Default)]
@@ -164,7 +151,7 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
                 })
             }
             (What::Execution(failed), _) => self.ending(arn, failed, failure.at, need).await,
-            (What::Stage(_), _) => self.stage(&failure.subject).await,
+            (What::Stage(_), _) => Ok(self.stage(&failure.subject).await?.0),
         }
     }
 
@@ -184,8 +171,13 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
             }
             Identity::FailedActions(ids) => {
                 let standing = match self.stage(subject).await? {
-                    Fact::Stage(now) => now.compared(ids, &entry.failed_earlier()),
-                    Fact::NotYet => None,
+                    // RACE: a look against CodePipeline's own lag. Where the newest run is older than the failure, the
+                    // answers show the stage before it: by an earlier failure of which the ledger may know nothing.
+                    (Fact::Stage(now), Some(last_run)) if last_run < entry.failed_at => now
+                        .compared(ids, &entry.failed_earlier())
+                        .filter(|standing| !matches!(standing, Standing::Moved(_))),
+                    (Fact::Stage(now), _) => now.compared(ids, &entry.failed_earlier()),
+                    (Fact::NotYet, _) => None,
                     _ => return Ok(gone),
                 };
                 (standing, "ListActionExecutions")
@@ -319,8 +311,9 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
     }
 
     /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version;
-    /// GetPipelineExecution where the first does not show the execution, or its type.
-    async fn stage(&self, subject: &Subject) -> Result<Fact, Trouble> {
+    /// GetPipelineExecution where the first does not show the execution, or its type. With it, when the newest of the
+    /// runs that are listed changed last.
+    async fn stage(&self, subject: &Subject) -> Result<(Fact, Option<Time>), Trouble> {
         if let Subject::Stage { arn, execution_id } = subject
             && let Some((pipeline, stage)) = arn.rsplit_once('/')
             && let Some(state) = self.pipelines.state(pipeline, stage).await?
@@ -329,7 +322,7 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
             let runs = self.runs(pipeline, stage, execution_id).await?;
             let Some(mut standing) = standing(&state, &declaration, stage, &runs, execution_id)
             else {
-                return Ok(Fact::NotYet);
+                return Ok((Fact::NotYet, None));
             };
             // In PARALLEL mode the state may show no execution, or any one's, and else not of which type it is. Of
             // what is not retried anyway nobody asks.
@@ -338,12 +331,13 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
             if !shown && standing.not_ours().is_none() {
                 match self.pipelines.execution(pipeline, execution_id).await? {
                     Some(execution) => execution.tell(&mut standing),
-                    None => return Ok(Fact::Gone),
+                    None => return Ok((Fact::Gone, None)),
                 }
             }
-            return Ok(Fact::Stage(standing));
+            let last_run = runs.iter().filter_map(|run| run.updated).max();
+            return Ok((Fact::Stage(standing), last_run));
         }
-        Ok(Fact::Gone)
+        Ok((Fact::Gone, None))
     }
 
     async fn declaration(&self, pipeline: &str, version: Option<u64>) -> Read<Declaration> {

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use serde::Serialize;
 
-use crate::calls::Outcome;
+use crate::calls::CallResult;
 use crate::diagnosis::Diagnosis;
 use crate::event::{Irrelevant, Malformed};
 use crate::failure::{Identity, Need, Subject};
@@ -64,7 +64,7 @@ pub struct Record {
     pub slot: Option<Duration>,
     /// What AWS said to the retry.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
+    pub call_result: Option<CallResult>,
     /// Where an event could not be read, and why.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -172,7 +172,7 @@ impl Record {
             looked_up: Vec::new(),
             needs: Vec::new(),
             slot: None,
-            outcome: None,
+            call_result: None,
             malformed: None,
             unsettled: None,
         }

@@ -57,11 +57,40 @@ impl ApiError {
     }
 }
 
+/// An answer in words that no client of the service knows: of a proxy, a load balancer, or a newer service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// The body as it is sent.
+    pub body: String,
+}
+
+impl RawAnswer {
+    /// Reads it as an SDK would: the code that `__type` or `code` of a JSON body says, or none.
+    pub fn as_error(&self) -> ApiError {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+        let kind = match text("__type") {
+            "" => text("code"),
+            kind => kind,
+        };
+        ApiError {
+            status: self.status,
+            ..ApiError::new(kind, text("message"))
+        }
+    }
+}
+
 /// Why a call did not bring an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallError {
     /// The service answered with an error.
     Api(ApiError),
+    /// Something answered, in words that no client knows.
+    Raw(RawAnswer),
     /// The service did what was asked, or did not, and the answer never came.
     Lost,
 }
@@ -81,6 +110,13 @@ pub enum Fault {
     LoseRequest,
     /// The call takes effect, and no answer comes.
     LoseAnswer,
+    /// Something else than the service answers.
+    Answer {
+        /// What.
+        raw: RawAnswer,
+        /// Whether the call takes effect first.
+        takes_effect: bool,
+    },
 }
 
 /// An event as EventBridge would deliver it.

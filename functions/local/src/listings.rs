@@ -2,28 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use redrive_core::error_codes::ErrorClass;
 use redrive_core::failure::ExecutionStatus;
 use redrive_core::find::{
     ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing, Listings, Look, failed_stages,
 };
-use redrive_core::reads::{Page, is_gone};
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::reads::Page;
 use serde_json::{Value, json};
 
-use crate::api::CallError;
 use crate::services::{
-    Typed, Wire, action_run, changed, count, go_on, list, name, page, refused, text, time,
+    Typed, Wire, action_run, changed, count, failed, go_on, list, name, page, text, time,
 };
 
 impl<W: Wire> Typed<'_, W> {
     async fn look(&self, arn: &str, operation: &str, body: &Value) -> Look<Value> {
         match self.0.call(arn, operation, body).await {
             Ok(answer) => Ok(Listing::Shown(answer)),
-            Err(CallError::Lost) => Err(Trouble::new(TroubleKind::Unreachable, operation)),
-            Err(CallError::Api(error)) => match error.code() {
-                code if is_gone(code) => Ok(Listing::Gone),
-                "InvalidToken" | "InvalidNextTokenException" => Ok(Listing::Expired),
-                _ => Err(refused(operation, &error)),
+            Err(error) => match failed(operation, error) {
+                (ErrorClass::NotFound, _) => Ok(Listing::Gone),
+                (ErrorClass::ExpiredPage, _) => Ok(Listing::Expired),
+                (_, trouble) => Err(trouble),
             },
         }
     }

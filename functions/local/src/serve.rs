@@ -11,7 +11,7 @@
 //! | `GET /_redrive/calls` | how often each operation was called |
 //! | `GET /_redrive/record` | every call, oldest first: what it was about, whether it took `effect` (`done`, `replayed`, `refused` or `not_received`), and whether the caller was `answered` |
 //! | `POST /_redrive/clock` `{"advance_seconds": 900}` | winds the clock forward: runs end, tokens expire |
-//! | `POST /_redrive/faults` `{"service": "states", "operation": "RedriveExecution", "fault": …}` | plays a fault on the next call: `{"refuse": {"code", "message", "status"}}`, `"lose_request"` or `"lose_answer"` |
+//! | `POST /_redrive/faults` `{"service": "states", "operation": "RedriveExecution", "fault": …}` | plays a fault on the next call: `{"refuse": {"code", "message", "status"}}`, `"lose_request"`, `"lose_answer"`, or `{"answer": {"status", "body", "content_type", "takes_effect"}}`, which is sent as it stands |
 //! | `POST /_redrive/options` `{"codepipeline": {"state_shows_execution_type": false}}` | has CodePipeline behave so from now on where AWS leaves it open ([`Options`](crate::codepipeline::Options)) |
 //!
 //! Faults and options are those of one account and region, by default 111122223333 and eu-west-1; both take
@@ -35,7 +35,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::api::{ApiError, CallError, Emitted, Fault, Ids, Place, Service};
+use crate::api::{ApiError, CallError, Emitted, Fault, Ids, Place, RawAnswer, Service};
 use crate::called;
 use crate::codepipeline::CodePipeline;
 use crate::desk::Region;
@@ -216,6 +216,7 @@ impl World {
         let mut answer = match region.call(which, now, operation, &body) {
             Ok(answer) => json_answer(StatusCode::OK, &answer)?,
             Err(CallError::Api(error)) => wire_error(&error)?,
+            Err(CallError::Raw(raw)) => return raw_answer(&raw),
             Err(CallError::Lost) => return Err(Lost),
         };
         if which == Which::CodePipeline {
@@ -294,6 +295,11 @@ impl State {
             && !(400..=599).contains(status)
         {
             return bad_request(&"status: an HTTP status from 400 to 599");
+        }
+        if let FaultName::Answer { status, .. } = &play.fault
+            && !(200..=599).contains(status)
+        {
+            return bad_request(&"status: an HTTP status from 200 to 599");
         }
         let region = self.region_named(play.region, play.account);
         let fault = play.fault.into();
@@ -378,6 +384,18 @@ enum FaultName {
     },
     LoseRequest,
     LoseAnswer,
+    Answer {
+        status: u16,
+        #[serde(default)]
+        body: String,
+        #[serde(default = "html")]
+        content_type: String,
+        takes_effect: bool,
+    },
+}
+
+fn html() -> String {
+    "text/html".to_owned()
 }
 
 const fn bad_request_status() -> u16 {
@@ -397,6 +415,19 @@ impl From<FaultName> for Fault {
             }),
             FaultName::LoseRequest => Self::LoseRequest,
             FaultName::LoseAnswer => Self::LoseAnswer,
+            FaultName::Answer {
+                status,
+                body,
+                content_type,
+                takes_effect,
+            } => Self::Answer {
+                raw: RawAnswer {
+                    status,
+                    content_type,
+                    body,
+                },
+                takes_effect,
+            },
         }
     }
 }
@@ -444,6 +475,15 @@ fn wire_error(error: &ApiError) -> Answer {
         StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST),
         &Value::Object(body),
     )
+}
+
+fn raw_answer(raw: &RawAnswer) -> Answer {
+    let mut response = Response::new(Full::new(Bytes::from(raw.body.clone())));
+    *response.status_mut() = StatusCode::from_u16(raw.status).unwrap_or_default();
+    if let Ok(content_type) = HeaderValue::from_str(&raw.content_type) {
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+    }
+    Ok(response)
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Answer {

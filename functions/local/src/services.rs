@@ -1,23 +1,23 @@
 //! The calls of the two services as the core asks for them, over any wire: as JSON goes out, and comes back.
 
 use redrive_core::arn::Arn;
-use redrive_core::calls::{Acted, Call, outcome_of};
+use redrive_core::calls::{Acted, Call, CallResult, result_of};
 use redrive_core::definition::Revision;
+use redrive_core::error_codes::ErrorClass;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{
     Description, FailedAction, Field, Redrivable, Service as Which, Subject,
 };
-use redrive_core::handle::Outcome;
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
-use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, Shelf, is_gone};
+use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::RetryMode;
 use serde_json::{Value, json};
 
-use crate::api::{ApiError, CallError, Place};
+use crate::api::{CallError, Place};
 
 /// Whatever carries a call to a service and brings its answer.
 #[expect(
@@ -86,13 +86,15 @@ pub async fn act(wire: &impl Wire, claim: &Claim) -> Acted {
     };
     match wire.call(subject.arn(), operation, &body).await {
         Ok(answer) => Acted {
-            outcome: Outcome::Accepted,
             redriven: time(&answer, "redriveDate"),
+            ..CallResult::Accepted.into()
         },
-        Err(CallError::Lost) => Outcome::Unknown.into(),
-        Err(CallError::Api(error)) => {
-            outcome_of(call, error.code(), error.status, &error.message).into()
+        Err(CallError::Lost) => CallResult::InDoubt.into(),
+        Err(CallError::Raw(raw)) => {
+            let error = raw.as_error();
+            result_of(call, error.code(), error.status, &error.message)
         }
+        Err(CallError::Api(error)) => result_of(call, error.code(), error.status, &error.message),
     }
 }
 
@@ -101,25 +103,27 @@ impl<W: Wire> Typed<'_, W> {
     async fn read(&self, arn: &str, operation: &str, body: &Value) -> Read<Value> {
         match self.0.call(arn, operation, body).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(CallError::Lost) => Err(Trouble::new(TroubleKind::Unreachable, operation)),
-            Err(CallError::Api(error)) => {
-                if is_gone(error.code()) {
-                    return Ok(None);
-                }
-                Err(refused(operation, &error))
-            }
+            Err(error) => match failed(operation, error) {
+                (ErrorClass::NotFound, _) => Ok(None),
+                (_, trouble) => Err(trouble),
+            },
         }
     }
 }
 
-/// The trouble that a refusal is.
-pub(crate) fn refused(operation: &str, error: &ApiError) -> Trouble {
-    let kind = match error.code() {
-        "ThrottlingException" => TroubleKind::Throttled,
-        "AccessDeniedException" => TroubleKind::Denied,
-        _ => TroubleKind::Unreachable,
+/// Returns the class of a call that brought no answer, and the trouble that it is.
+pub(crate) fn failed(operation: &str, error: CallError) -> (ErrorClass, Trouble) {
+    let error = match error {
+        CallError::Lost => {
+            let trouble = Trouble::new(TroubleKind::Unreachable, operation);
+            return (ErrorClass::Unavailable, trouble);
+        }
+        CallError::Api(error) => error,
+        CallError::Raw(raw) => raw.as_error(),
     };
-    Trouble::new(kind, format!("{operation} {}", error.code()))
+    let class = ErrorClass::of(error.code(), error.status);
+    let what = format!("{operation} {}", error.code());
+    (class, Trouble::new(class.into(), what.trim_end()))
 }
 
 impl<W: Wire> Executions for Typed<'_, W> {

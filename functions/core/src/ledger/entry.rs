@@ -113,6 +113,10 @@ pub struct Entry {
     /// A call was sent whose answer never came, so the retry may have happened.
     #[serde(default)]
     pub uncertain: bool,
+    /// The target is looked at before the retry, whatever the entry's age: AWS said something else of it than the
+    /// failure does.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub verify_before_retry: bool,
     /// When AWS redrove it for this failure, by its own clock: RedriveExecution's `redriveDate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redriven: Option<Time>,
@@ -218,6 +222,7 @@ impl Entry {
             wake: None,
             lease: None,
             uncertain: false,
+            verify_before_retry: false,
             redriven: None,
             busy: None,
             attempts: Vec::new(),
@@ -270,6 +275,7 @@ impl Entry {
         entry.because = None;
         entry.cancelled = None;
         entry.uncertain = false;
+        entry.verify_before_retry = false;
         entry.redriven = None;
         entry.busy = None;
         entry.begin(opening, delay, pen);
@@ -438,6 +444,16 @@ impl Entry {
         let mut entry = self.stepped(Step::PutOff, pen)?;
         entry.busy = Some(Busy { since, times });
         entry.rest(delay.min(pen.terms.longest_queue_delay), pen);
+        Ok(entry)
+    }
+
+    /// AWS said that the subject runs, which its failure contradicts: again later, after a look.
+    ///
+    /// # Errors
+    /// Nobody was acting.
+    pub fn verify_later(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
+        let mut entry = self.put_off(pen)?;
+        entry.verify_before_retry = true;
         Ok(entry)
     }
 

@@ -344,6 +344,12 @@ impl CodePipeline {
         });
     }
 
+    /// Operates for a caller who is not told what came of it; the error is its code.
+    fn take_effect(&mut self, operation: &str, body: &Value) -> Result<(), String> {
+        let answer = self.operate(operation, body, By::Api);
+        answer.map(drop).map_err(|error| error.code().to_owned())
+    }
+
     fn happen(&mut self, pipeline: &str, execution: u64, due: Due) {
         let Some(pipeline) = self.pipelines.get_mut(pipeline) else {
             return;
@@ -375,11 +381,18 @@ impl Service for CodePipeline {
                 Err(error.into()),
             ),
             Some(Fault::LoseRequest) => (CallOutcome::RequestLost, Err(CallError::Lost)),
-            Some(Fault::LoseAnswer) => {
-                let effect = self.operate(operation, body, By::Api);
-                let effect = effect.map(|_| ()).map_err(|error| error.code().to_owned());
-                (CallOutcome::AnswerLost(effect), Err(CallError::Lost))
-            }
+            Some(Fault::LoseAnswer) => (
+                CallOutcome::AnswerLost(self.take_effect(operation, body)),
+                Err(CallError::Lost),
+            ),
+            Some(Fault::Answer {
+                raw,
+                takes_effect: true,
+            }) => (
+                CallOutcome::AnswerLost(self.take_effect(operation, body)),
+                Err(CallError::Raw(raw)),
+            ),
+            Some(Fault::Answer { raw, .. }) => (CallOutcome::RequestLost, Err(CallError::Raw(raw))),
             None => {
                 let answer = self.operate(operation, body, By::Api);
                 (known(&answer), answer.map_err(CallError::from))

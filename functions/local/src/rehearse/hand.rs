@@ -15,7 +15,7 @@ use redrive_core::pace::{Micros, Pace};
 use redrive_core::reads::{Learned, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
-use redrive_core::verdict::Charge;
+use redrive_core::verdict::{Charge, Reason};
 use serde_json::Value;
 
 use super::weather::Class;
@@ -174,7 +174,8 @@ impl World {
             )
         });
         let truth = self.truth(&new.subject);
-        let retried = new.state == State::Retried && self.was_retried(&new.subject, &new.identity);
+        let claims_it = new.state == State::Retried || new.because == Some(Reason::MovedOn);
+        let retried = claims_it && self.was_retried(&new.subject, &new.identity);
         self.promises
             .borrow_mut()
             .written(old, new, retried, truth.as_ref(), self.now());
@@ -275,6 +276,8 @@ impl Wire for Hand<'_> {
         if self.world.comes(Class::ReadFails) {
             return Err(if self.world.coin() {
                 CallError::Lost
+            } else if self.world.coin() {
+                CallError::Raw(self.world.garble())
             } else {
                 ApiError::new("ThrottlingException", "Rate exceeded").into()
             });
@@ -339,6 +342,22 @@ impl Wire for Retrying<'_, '_> {
                 "ThrottlingException"
             };
             return Err(ApiError::new(code, "later").into());
+        }
+        let execution = service_of(arn) == redrive_core::failure::Service::StepFunctions;
+        let age = world.now().since(entry.failed_at);
+        if execution && age < world.terms.reads_settle && world.comes(Class::RetryStillRunning) {
+            let running = "Execution is RUNNING and cannot be redriven";
+            return Err(ApiError::new("ExecutionNotRedrivable", running).into());
+        }
+        let always = world.now() < world.garbled_until.get();
+        if world.comes(Class::RetryGarbled) || always && world.coin() {
+            return Err(CallError::Raw(world.garble()));
+        }
+        if world.comes(Class::RetryDoneGarbled) || always {
+            // Whatever the service answered, something between it and us answers otherwise.
+            let _ = world.retry(&retry);
+            hand.back().await;
+            return Err(CallError::Raw(world.garble()));
         }
         if world.comes(Class::RetryUnheard) {
             return Err(CallError::Lost);

@@ -41,6 +41,8 @@ pub(super) struct Promises {
     pub(super) longest_wait: Duration,
     /// Failures that a retry of ours took effect on.
     reached: Vec<(String, Identity)>,
+    /// Failures whose retry AWS itself refused.
+    rejected: Vec<(String, Identity)>,
 }
 
 /// So much too early a retry may be made: a message may be, two clocks may differ, and a write takes its time.
@@ -106,8 +108,15 @@ impl Promises {
         reached.any(|(whose, failed)| whose == key && is_same(failed, identity))
     }
 
-    /// A retry of ours took effect. `before` is how the subject stood.
-    pub(super) fn effect(&mut self, retry: &Retry, before: &Truth, at: Time) {
+    /// AWS itself refused a retry.
+    pub(super) fn rejected(&mut self, retry: &Retry) {
+        let rejected = (retry.subject.key(), retry.identity.clone());
+        self.rejected.push(rejected);
+    }
+
+    /// A retry of ours took effect. `before` is how the subject stood, and `charged` how many retries its entry counts
+    /// now: those that were made, that may have been made, and that AWS counted before it was opened.
+    pub(super) fn effect(&mut self, retry: &Retry, before: &Truth, charged: Option<u32>, at: Time) {
         let key = retry.subject.key();
         let of = || format!("{} by {}", name(&retry.subject), retry.by);
         self.demand(retry.mode == Mode::Act, "S5, observe changes nothing", of);
@@ -176,9 +185,16 @@ impl Promises {
                 || format!("{}: {uses} by rule {rule}, whose limit is {limit}", of()),
             );
         }
-        let retries = self.by_subject.entry(key).or_default();
+        let retries = self.by_subject.entry(key.clone()).or_default();
         *retries += 1;
         let retries = *retries;
+        let covered = charged.is_some_and(|charged| retries <= charged);
+        let excused = self.expired.contains_key(&key);
+        self.demand(
+            covered || excused,
+            "S1, what AWS did is charged or in doubt",
+            || format!("{}: {retries} retries, the entry counts {charged:?}", of()),
+        );
         self.demand(
             retries <= retry.per_execution,
             "S1, retries of a subject stay within per_execution",
@@ -265,6 +281,21 @@ impl Promises {
                 },
             ),
             _ => {}
+        }
+
+        // L1: nothing but AWS's own words gives a failure up for them.
+        if new.state == State::GivenUp {
+            let refused = |(whose, failed): &(String, Identity)| {
+                *whose == key && is_same(failed, &new.identity)
+            };
+            let holds = match new.because {
+                Some(Reason::Refused) => self.rejected.iter().any(refused),
+                Some(Reason::MovedOn) => was_retried,
+                _ => true,
+            };
+            self.demand(holds, "L1, only AWS's own word gives a failure up", || {
+                format!("{} is given up: {}", of(), new.reason())
+            });
         }
 
         // S1, by what the ledger says: what took effect is charged, and what may have done so.

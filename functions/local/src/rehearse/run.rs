@@ -161,6 +161,9 @@ impl<'w> Run<'w> {
                 .set(START.plus(Duration::from_secs(27 * 3600)));
             heals = START.plus(Duration::from_secs(28 * 3600));
         }
+        if world.comes(Class::AlwaysGarbled) {
+            world.garbled_until.set(heals);
+        }
         world.plan(heals, Next::Heal);
         world.plan(START.plus(TICK), Next::Tick);
         world.plan(START.plus(TICK), Next::Life);

@@ -53,14 +53,18 @@ classes! {
     ShelfBehind = "shelf-behind", 200, "What is recalled of a machine is what was noted long ago, or nothing.";
     ShelfForgets = "shelf-forgets", 100, "What was noted of a machine is gone.";
     EntryExpired = "entry-expired", 6, "TTL removes an entry long before its time.";
-    ReadFails = "read-fails", 30, "A read of the services is throttled, or brings no answer.";
+    ReadFails = "read-fails", 30, "A read of the services is throttled, answered in words that nobody knows, or brings no answer.";
     ReadsLag = "reads-lag", 1000, "Reads of the services answer what was a while ago.";
     RetryUnheard = "retry-unheard", 60, "The call that retries never arrives.";
     RetryUnanswered = "retry-unanswered", 80, "The call that retries does so, and its answer is lost.";
     RetryLate = "retry-late", 40, "The call that retries arrives after its caller gave it up.";
     RetryBusy = "retry-busy", 120, "AWS is too busy to take the retry.";
+    RetryGarbled = "retry-garbled", 60, "The call that retries does nothing, and is answered in words that nobody knows.";
+    RetryDoneGarbled = "retry-done-garbled", 60, "The call that retries does so, and is answered in words that nobody knows.";
+    RetryStillRunning = "retry-still-running", 60, "AWS says that an execution runs, which has just failed.";
     RetryDenied = "retry-denied", 60, "The role may not retry.";
     AlwaysBusy = "always-busy", 10, "AWS takes no retry for more than a day.";
+    AlwaysGarbled = "always-garbled", 30, "For hours every call that retries is answered in words that nobody knows.";
     SendFails = "send-fails", 60, "SQS takes no message, or takes it and says that it did not.";
     MessageLost = "message-lost", 100, "A message never comes.";
     MessageDoubled = "message-doubled", 150, "A message comes twice.";
@@ -101,13 +105,17 @@ impl Weather {
     pub(super) fn new(seed: u64, asked: Option<&[Class]>) -> Self {
         // Seeds that are neighbours shall not throw alike.
         let mut dice = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5EED);
-        let mut on = Class::ALL.to_vec();
-        dice.shuffle(&mut on);
-        on.truncate(Class::ALL.len().div_ceil(2));
-        on.sort_unstable();
-        if let Some(asked) = asked {
-            on = asked.to_vec();
-        }
+        // What was asked for draws nothing, so that the same world comes of a seed however many classes there are.
+        let on = asked.map_or_else(
+            || {
+                let mut on = Class::ALL.to_vec();
+                dice.shuffle(&mut on);
+                on.truncate(Class::ALL.len().div_ceil(2));
+                on.sort_unstable();
+                on
+            },
+            <[Class]>::to_vec,
+        );
         Self {
             dice,
             on,

@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::cast::{ACCOUNT, Actor, REGION};
 use super::promises::Promises;
 use super::weather::{Class, Weather};
-use crate::api::{CallError, Place};
+use crate::api::{CallError, Place, RawAnswer};
 use crate::codepipeline::{self, ActionStatus, By as StageBy, ParallelState, StageStatus};
 use crate::desk::Region;
 use crate::services::service_of;
@@ -119,6 +119,8 @@ pub(super) struct World {
     down_until: Cell<Time>,
     /// Until when AWS takes no retry.
     pub(super) busy_until: Cell<Time>,
+    /// Until when every call that retries is answered in words that nobody knows.
+    pub(super) garbled_until: Cell<Time>,
     /// Whether only the way to a service takes time, and its answer none.
     pub(super) answers_at_once: bool,
     /// How long the handling that was polled last waits.
@@ -169,6 +171,7 @@ impl World {
             lag,
             down_until: Cell::new(Time::from_millis(0)),
             busy_until: Cell::new(Time::from_millis(0)),
+            garbled_until: Cell::new(Time::from_millis(0)),
             answers_at_once: false,
             asked: Cell::new(None),
             trace: traced.then(RefCell::default),
@@ -235,6 +238,7 @@ impl World {
         self.weather.borrow_mut().clear();
         self.down_until.set(self.now());
         self.busy_until.set(self.now());
+        self.garbled_until.set(self.now());
     }
 
     /// Adds a line to the trace, where one is kept.
@@ -372,6 +376,26 @@ impl World {
         }
     }
 
+    /// An answer in words that nobody knows: of a proxy, a load balancer, or a newer service.
+    pub(super) fn garble(&self) -> RawAnswer {
+        const HTML: &str = "<html><body>Something answered</body></html>";
+        #[rustfmt::skip]
+        const ANSWERS: [(u16, &str); 20] = [
+            (200, HTML), (200, "null"), (200, "[]"), (204, ""), (301, ""), (302, HTML), (400, HTML), (401, HTML),
+            (403, HTML), (404, HTML), (407, HTML), (408, HTML), (429, HTML), (500, HTML), (502, HTML), (504, ""),
+            (400, r#"{"__type":"SomethingNew"}"#), (429, r#"{"__type":"SomethingNew"}"#),
+            (400, r#"{"__type":"RequestAbortedException"}"#), (408, r#"{"__type":"RequestTimeoutException"}"#),
+        ];
+        let answer = self.weather.borrow_mut().pick(&ANSWERS).copied();
+        let (status, body) = answer.unwrap_or_default();
+        self.tell(|| format!("        answered: {status} {body}"));
+        RawAnswer {
+            status,
+            content_type: "text/html".to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
     /// A message is on its way.
     pub(super) fn queue(&self, ticket: &Ticket, delay: Duration) {
         if self.comes(Class::MessageLost) {
@@ -402,7 +426,7 @@ impl World {
                 Ok(_) if took_effect => "done",
                 Ok(_) => "nothing new",
                 Err(CallError::Api(error)) => error.code(),
-                Err(CallError::Lost) => "lost",
+                Err(CallError::Raw(_) | CallError::Lost) => "lost",
             };
             format!(
                 "        {} of {}: {came}",
@@ -410,9 +434,18 @@ impl World {
                 name(&retry.subject)
             )
         });
+        if matches!(answer, Err(CallError::Api(_))) {
+            self.promises.borrow_mut().rejected(retry);
+        }
         if took_effect && let Some(before) = before {
             let at = self.now();
-            self.promises.borrow_mut().effect(retry, &before, at);
+            let charged = self
+                .entries
+                .borrow()
+                .read(&retry.subject)
+                .map(|entry| entry.retries.saturating_add(entry.before));
+            let mut promises = self.promises.borrow_mut();
+            promises.effect(retry, &before, charged, at);
         }
         answer
     }

@@ -341,7 +341,7 @@ impl Service for StepFunctions {
     fn call(&mut self, now: u64, operation: &str, body: &Value) -> Result<Value, CallError> {
         self.advance(now);
         let fault = self.faults.get_mut(operation).and_then(VecDeque::pop_front);
-        match fault {
+        match fault.clone() {
             Some(Fault::Refuse(error)) => {
                 self.record(
                     now,
@@ -356,7 +356,14 @@ impl Service for StepFunctions {
                 self.record(now, operation, body, Effect::NotReceived, false);
                 return Err(CallError::Lost);
             }
-            Some(Fault::LoseAnswer) | None => {}
+            Some(Fault::Answer {
+                raw,
+                takes_effect: false,
+            }) => {
+                self.record(now, operation, body, Effect::NotReceived, false);
+                return Err(CallError::Raw(raw));
+            }
+            Some(Fault::LoseAnswer | Fault::Answer { .. }) | None => {}
         }
         let (answer, effect) = match self.dispatch(now, operation, body) {
             Ok((answer, effect)) => (Ok(answer), effect),
@@ -365,12 +372,11 @@ impl Service for StepFunctions {
                 (Err(error), effect)
             }
         };
-        let answered = fault.is_none();
-        self.record(now, operation, body, effect, answered);
-        if answered {
-            answer.map_err(CallError::Api)
-        } else {
-            Err(CallError::Lost)
+        self.record(now, operation, body, effect, fault.is_none());
+        match fault {
+            None => answer.map_err(CallError::Api),
+            Some(Fault::Answer { raw, .. }) => Err(CallError::Raw(raw)),
+            Some(_) => Err(CallError::Lost),
         }
     }
 

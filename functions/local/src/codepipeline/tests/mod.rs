@@ -94,6 +94,7 @@ impl Desk {
         match self.call(operation, body) {
             Ok(_) => "done".into(),
             Err(CallError::Api(error)) => error.code().to_owned(),
+            Err(CallError::Raw(raw)) => format!("{} {}", raw.status, raw.body),
             Err(CallError::Lost) => "lost".into(),
         }
     }

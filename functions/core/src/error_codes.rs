@@ -1,0 +1,213 @@
+//! What an error answer of an AWS service means: one table for every call.
+//!
+//! The retry calls ([`calls::result_of`](crate::calls::result_of)), all other calls of the functions and the
+//! in-process clients of the emulator classify by it. A code that no row names says nothing about the effect of a
+//! call: the class is [`ErrorClass::Unavailable`], unless the HTTP status tells more.
+
+use crate::trouble::TroubleKind;
+
+/// What an error answer means, whatever was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorClass {
+    /// Too many calls: back off.
+    Throttled,
+    /// Credentials, signature, clock or permissions of the caller: an error of our own deployment.
+    AccessDenied,
+    /// A KMS key that the caller may not use, or that cannot be used now.
+    KmsAccessDenied,
+    /// The thing that the call names does not exist.
+    NotFound,
+    /// The token of a list's next page is no longer valid.
+    ExpiredPage,
+    /// The request itself is wrong, and stays wrong however often it is sent.
+    Invalid,
+    /// A refusal that one operation documents. Final only as an answer to that operation.
+    Rejected,
+    /// A fault, a timeout, or words that nobody knows: the call may have taken effect.
+    Unavailable,
+}
+
+/// Codes of one class, from one source.
+struct Row {
+    class: ErrorClass,
+    source: &'static str,
+    codes: &'static [&'static str],
+}
+
+/// "Common Error Types" of the API references, the same page for Step Functions and CodePipeline.
+const COMMON: &str = "Common Error Types (AWS API references)";
+/// The lists of botocore, on which the AWS CLI stands: `_retry.json` (legacy) and `retries/standard.py`.
+const RETRY_LISTS: &str = "retry lists of botocore and of the AWS SDKs";
+/// Signature Version 4: errors that services answer and that the common page leaves out.
+const SIGNING: &str = "Troubleshoot Signature Version 4 (IAM User Guide)";
+const STATES: &str = "service model of Step Functions";
+const PIPELINES: &str = "service model of CodePipeline";
+const DYNAMODB: &str = "Error handling with DynamoDB (Developer Guide)";
+
+// One code stands in one row: where lists overlap, the first source that names it.
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    Row { class: ErrorClass::Throttled, source: RETRY_LISTS, codes: &[
+        "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
+        "TooManyRequestsException", "ProvisionedThroughputExceededException", "TransactionInProgressException",
+        "RequestLimitExceeded", "BandwidthLimitExceeded", "LimitExceededException", "SlowDown",
+        "PriorRequestNotComplete", "EC2ThrottledException",
+    ] },
+    // AWS: LimitExceededException is a quota in some services and throttling in the SDKs' lists. No call made here
+    // creates anything that such a quota counts, so the lists hold.
+    Row { class: ErrorClass::Throttled, source: STATES, codes: &["KmsThrottlingException", "ServiceQuotaExceededException"] },
+    Row { class: ErrorClass::Unavailable, source: RETRY_LISTS, codes: &[
+        "RequestTimeout", "RequestTimeoutException", "BadDigest", "IDPCommunicationError", "ReplicatedWriteConflictException",
+    ] },
+    Row { class: ErrorClass::Unavailable, source: COMMON, codes: &[
+        "InternalFailure", "ServiceUnavailable", "RequestAbortedException", "MalformedHttpRequestException",
+        "RequestEntityTooLargeException", "UnknownOperationException",
+    ] },
+    Row { class: ErrorClass::AccessDenied, source: COMMON, codes: &[
+        "AccessDeniedException", "ExpiredTokenException", "IncompleteSignature", "NotAuthorized", "OptInRequired",
+        "RequestExpired", "UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken",
+    ] },
+    Row { class: ErrorClass::AccessDenied, source: SIGNING, codes: &[
+        "AccessDenied", "ExpiredToken", "IncompleteSignatureException", "InvalidSignatureException",
+        "MissingAuthenticationTokenException", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+    ] },
+    Row { class: ErrorClass::KmsAccessDenied, source: STATES, codes: &["KmsAccessDeniedException", "KmsInvalidStateException"] },
+    Row { class: ErrorClass::Invalid, source: COMMON, codes: &["ValidationError"] },
+    Row { class: ErrorClass::Invalid, source: DYNAMODB, codes: &["ValidationException", "SerializationException"] },
+    Row { class: ErrorClass::NotFound, source: STATES, codes: &[
+        "ExecutionDoesNotExist", "StateMachineDoesNotExist", "ActivityDoesNotExist", "TaskDoesNotExist", "ResourceNotFound",
+    ] },
+    Row { class: ErrorClass::NotFound, source: PIPELINES, codes: &[
+        "PipelineNotFoundException", "PipelineExecutionNotFoundException", "PipelineVersionNotFoundException",
+        "StageNotFoundException", "ActionExecutionNotFoundException", "ActionNotFoundException",
+        "ActionTypeNotFoundException", "JobNotFoundException", "WebhookNotFoundException",
+    ] },
+    Row { class: ErrorClass::ExpiredPage, source: STATES, codes: &["InvalidToken"] },
+    Row { class: ErrorClass::ExpiredPage, source: PIPELINES, codes: &["InvalidNextTokenException"] },
+    Row { class: ErrorClass::Rejected, source: STATES, codes: &[
+        "ActivityAlreadyExists", "ActivityLimitExceeded", "ActivityWorkerLimitExceeded", "ConflictException",
+        "ExecutionAlreadyExists", "ExecutionLimitExceeded", "ExecutionNotRedrivable", "InvalidArn", "InvalidDefinition",
+        "InvalidEncryptionConfiguration", "InvalidExecutionInput", "InvalidLoggingConfiguration", "InvalidName",
+        "InvalidOutput", "InvalidTracingConfiguration", "MissingRequiredParameter", "StateMachineAlreadyExists",
+        "StateMachineDeleting", "StateMachineLimitExceeded", "StateMachineTypeNotSupported", "TaskTimedOut", "TooManyTags",
+    ] },
+    Row { class: ErrorClass::Rejected, source: PIPELINES, codes: &[
+        "ApprovalAlreadyCompletedException", "ConcurrentModificationException",
+        "ConcurrentPipelineExecutionsLimitExceededException", "ConditionNotOverridableException",
+        "DuplicatedStopRequestException", "InvalidActionDeclarationException", "InvalidApprovalTokenException",
+        "InvalidArnException", "InvalidBlockerDeclarationException", "InvalidClientTokenException", "InvalidJobException",
+        "InvalidJobStateException", "InvalidNonceException", "InvalidStageDeclarationException",
+        "InvalidStructureException", "InvalidTagsException", "InvalidWebhookAuthenticationParametersException",
+        "InvalidWebhookFilterPatternException", "NotLatestPipelineExecutionException",
+        "OutputVariablesSizeExceededException", "PipelineExecutionNotStoppableException",
+        "PipelineExecutionOutdatedException", "PipelineNameInUseException", "RequestFailedException",
+        "StageNotRetryableException", "TooManyTagsException", "UnableToRollbackStageException",
+    ] },
+    // A table, queue or bus that is missing is an error of the deployment, and its caller says which.
+    Row { class: ErrorClass::Unavailable, source: PIPELINES, codes: &["ResourceNotFoundException"] },
+];
+
+impl ErrorClass {
+    /// Returns what an answer means by its code and HTTP status. `code` is empty where the answer carries none.
+    ///
+    /// Throttling keeps its meaning in a 5xx: some services throttle with 503 or 509. Every other refusal must be a
+    /// 4xx other than 408, since a fault may follow the effect.
+    #[must_use]
+    pub fn of(code: &str, status: u16) -> Self {
+        match (of_code(code), status) {
+            (Some(Self::Throttled), 400..) | (_, 429) => Self::Throttled,
+            (_, 408) => Self::Unavailable,
+            (Some(class), 400..=499) => class,
+            (None, 401 | 403 | 407) => Self::AccessDenied,
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+/// Returns the class of a code alone, and none where no row names it.
+#[must_use]
+pub fn of_code(code: &str) -> Option<ErrorClass> {
+    let row = ROWS.iter().find(|row| row.codes.contains(&code))?;
+    Some(row.class)
+}
+
+/// Returns every row: class, source and codes.
+pub fn rows() -> impl Iterator<Item = (ErrorClass, &'static str, &'static [&'static str])> {
+    ROWS.iter().map(|row| (row.class, row.source, row.codes))
+}
+
+impl From<ErrorClass> for TroubleKind {
+    fn from(class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::Throttled => Self::Throttled,
+            ErrorClass::AccessDenied => Self::Denied,
+            ErrorClass::KmsAccessDenied => Self::Withheld,
+            ErrorClass::Invalid => Self::Bug,
+            ErrorClass::NotFound
+            | ErrorClass::ExpiredPage
+            | ErrorClass::Rejected
+            | ErrorClass::Unavailable => Self::Unreachable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_code_has_one_row() {
+        let mut seen = BTreeSet::new();
+        for code in rows().flat_map(|(_, _, codes)| codes) {
+            assert!(seen.insert(code), "{code} stands twice");
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn code_and_status_give_the_class() {
+        use ErrorClass::{AccessDenied, ExpiredPage, Invalid, KmsAccessDenied, NotFound, Rejected, Throttled, Unavailable};
+        for (code, status, expected) in [
+            ("ThrottlingException", 400, Throttled),
+            ("EC2ThrottledException", 503, Throttled),
+            ("BandwidthLimitExceeded", 509, Throttled),
+            ("", 429, Throttled),
+            ("SomethingNew", 429, Throttled),
+            ("ValidationException", 429, Throttled),
+            ("KmsThrottlingException", 400, Throttled),
+            ("ThrottlingException", 200, Unavailable),
+            ("RequestTimeoutException", 408, Unavailable),
+            ("RequestTimeout", 400, Unavailable),
+            ("RequestAbortedException", 400, Unavailable),
+            ("ValidationException", 408, Unavailable),
+            ("AccessDeniedException", 400, AccessDenied),
+            ("RequestTimeTooSkewed", 403, AccessDenied),
+            ("RequestExpired", 400, AccessDenied),
+            ("MissingAuthenticationTokenException", 400, AccessDenied),
+            ("IncompleteSignatureException", 400, AccessDenied),
+            ("", 401, AccessDenied),
+            ("", 403, AccessDenied),
+            ("", 407, AccessDenied),
+            ("SomethingNew", 403, AccessDenied),
+            ("AccessDeniedException", 500, Unavailable),
+            ("KmsAccessDeniedException", 400, KmsAccessDenied),
+            ("ExecutionDoesNotExist", 400, NotFound),
+            ("ExecutionDoesNotExist", 200, Unavailable),
+            ("InvalidNextTokenException", 400, ExpiredPage),
+            ("ValidationException", 400, Invalid),
+            ("StageNotRetryableException", 400, Rejected),
+            ("StageNotRetryableException", 500, Unavailable),
+            ("ResourceNotFoundException", 400, Unavailable),
+            ("SomethingNew", 400, Unavailable),
+            ("", 200, Unavailable),
+            ("", 301, Unavailable),
+            ("", 400, Unavailable),
+            ("", 404, Unavailable),
+            ("", 500, Unavailable),
+        ] {
+            assert_eq!(ErrorClass::of(code, status), expected, "{code} {status}");
+        }
+    }
+}
