@@ -9,6 +9,7 @@
     clippy::print_stderr
 )]
 
+mod answers;
 mod calls;
 mod cancels;
 mod delays;

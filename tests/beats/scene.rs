@@ -428,7 +428,7 @@ impl Scene {
             .map(|event| (self.now(), event.clone()))
             .collect();
         let later = Duration::from_secs(60);
-        for _ in 0..400 {
+        for _ in 0..10_000 {
             heard.extend(self.emitted().into_iter().map(|event| (self.now(), event)));
             let (due, rest) = heard.into_iter().partition(|(at, _)| *at <= self.now());
             heard = rest;
