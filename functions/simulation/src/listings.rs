@@ -8,9 +8,9 @@ use redrive_core::find::{
 };
 use redrive_core::reads::{Page, is_gone};
 use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_emulator::api::CallError;
 use serde_json::{Value, json};
 
-use crate::api::CallError;
 use crate::services::{
     Typed, Wire, action_run, changed, count, go_on, list, name, page, refused, text, time,
 };

@@ -4,9 +4,7 @@ use redrive_core::arn::Arn;
 use redrive_core::calls::{Acted, Call, outcome_of};
 use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
-use redrive_core::failure::{
-    Description, FailedAction, Field, Redrivable, Service as Which, Subject,
-};
+use redrive_core::failure::{Description, FailedAction, Field, Redrivable, Subject};
 use redrive_core::handle::Outcome;
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
@@ -15,9 +13,9 @@ use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, She
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::RetryMode;
+use redrive_emulator::api::{ApiError, CallError, Place};
+use redrive_emulator::region::ServiceKind as Which;
 use serde_json::{Value, json};
-
-use crate::api::{ApiError, CallError, Place};
 
 /// Whatever carries a call to a service and brings its answer.
 #[expect(

@@ -16,11 +16,11 @@ use redrive_core::reads::{Learned, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::Charge;
+use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
 
 use super::weather::Class;
 use super::world::{Deployed, Next, Retry, World, name, place};
-use crate::api::{ApiError, CallError, Place};
 use crate::services::{self, Typed, Wire, service_of};
 
 /// What a function's process keeps from one handling to the next.
@@ -330,8 +330,8 @@ impl Wire for Retrying<'_, '_> {
         }
         if world.now() < world.busy_until.get() || world.comes(Class::RetryBusy) {
             let busy = match service_of(arn) {
-                redrive_core::failure::Service::CodePipeline => "ConflictException",
-                redrive_core::failure::Service::StepFunctions => "ExecutionLimitExceeded",
+                redrive_emulator::region::ServiceKind::CodePipeline => "ConflictException",
+                redrive_emulator::region::ServiceKind::StepFunctions => "ExecutionLimitExceeded",
             };
             let code = if world.coin() {
                 busy
