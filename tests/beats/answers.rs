@@ -5,7 +5,7 @@
 
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
-use redrive_local::api::{Fault, RawAnswer};
+use redrive_emulator::api::{Fault, RawAnswer};
 
 use crate::scene::{Scene, rule};
 
@@ -93,7 +93,7 @@ fn a_fresh_failure_that_aws_still_shows_as_running_is_looked_at_and_retried() {
     let running =
         "Execution arn invalid for redrive as: Execution is RUNNING and cannot be redriven";
     let still = || {
-        Fault::Refuse(redrive_local::api::ApiError::new(
+        Fault::Refuse(redrive_emulator::api::ApiError::new(
             "ExecutionNotRedrivable",
             running,
         ))

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use redrive_core::handle::Done;
-use redrive_local::codepipeline::Outcome as Brings;
-use redrive_local::stepfunctions::{Outcome as Ends, Script, Seed, Status};
+use redrive_emulator::codepipeline::Outcome as Brings;
+use redrive_emulator::stepfunctions::{Outcome as Ends, Script, Seed, Status};
 
 use crate::scene::{ARN, NOW, Scene, rule, with};
 

@@ -5,7 +5,7 @@ use redrive_core::cancel::Cancel;
 use redrive_core::handle::{Done, Mode};
 use redrive_core::ledger::{Cancelled, State};
 use redrive_core::verdict::Reason;
-use redrive_local::api::Fault;
+use redrive_emulator::api::Fault;
 
 use crate::scene::{LEASE, Scene, rule};
 use crate::world::{Break, race, run};

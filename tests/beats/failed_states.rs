@@ -5,9 +5,9 @@ use redrive_core::event::{Bounds, Heard, hear};
 use redrive_core::failure::{Fact, FailedExecution, Failure, Field, Need, Subject, What};
 use redrive_core::handle::Target;
 use redrive_core::reads::Executions;
-use redrive_local::desk::Region;
-use redrive_local::services::Typed;
-use redrive_local::stepfunctions::Outcome as Ends;
+use redrive_emulator::region::Region;
+use redrive_emulator::stepfunctions::Outcome as Ends;
+use redrive_simulation::services::Typed;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, document, rule};
@@ -48,7 +48,7 @@ fn parcel(definition: &Value, outcomes: &Value) -> Scene {
     let scene = Scene::new(&rule(9, 0), Subject::Execution { arn });
     let now = scene.now().as_millis();
     let call = |operation: &str, body: Value| {
-        let which = redrive_core::failure::Service::StepFunctions;
+        let which = redrive_emulator::region::ServiceKind::StepFunctions;
         let ask = |region: &mut Region| region.call(which, now, operation, &body);
         scene.region(ask).unwrap();
     };

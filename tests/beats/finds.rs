@@ -12,11 +12,11 @@ use redrive_core::policy::Glob;
 use redrive_core::time::Time;
 use redrive_core::trouble::TroubleKind;
 use redrive_core::verdict::Reason;
-use redrive_local::api::{CallError, Service};
-use redrive_local::codepipeline::{ExecutionMode, Outcome as Brings, Seed as StageSeed};
-use redrive_local::desk::Desk;
-use redrive_local::services::Wire;
-use redrive_local::stepfunctions::{Outcome as Ends, Script, Seed, Status};
+use redrive_emulator::api::{CallError, Service};
+use redrive_emulator::codepipeline::{ExecutionMode, Outcome as Brings, Seed as StageSeed};
+use redrive_emulator::stepfunctions::{Outcome as Ends, Script, Seed, Status};
+use redrive_simulation::desk::Desk;
+use redrive_simulation::services::Wire;
 use serde_json::{Value, json};
 
 use crate::scene::{ARN, NEXT_RUN, NOW, RUN, Scene, action, build, refusal, rule, stage};
@@ -724,17 +724,17 @@ policies:
 #[test]
 fn each_failed_execution_of_a_parallel_pipeline_is_found() {
     for state in [
-        redrive_local::codepipeline::ParallelState::Blank,
-        redrive_local::codepipeline::ParallelState::Latest,
+        redrive_emulator::codepipeline::ParallelState::Blank,
+        redrive_emulator::codepipeline::ParallelState::Latest,
     ] {
         let scene = empty(&rule(1, 0));
         scene.region(|region| {
-            let options = redrive_local::codepipeline::Options {
+            let options = redrive_emulator::codepipeline::Options {
                 parallel_state: state,
-                ..redrive_local::codepipeline::Options::default()
+                ..redrive_emulator::codepipeline::Options::default()
             };
             region.codepipeline =
-                redrive_local::codepipeline::CodePipeline::new(Default::default(), options, 1);
+                redrive_emulator::codepipeline::CodePipeline::new(Default::default(), options, 1);
             for (execution, ends) in [
                 (RUN, vec![Brings::fail("JobFailed", "busy"), Brings::Hang]),
                 (

@@ -3,8 +3,8 @@
 
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
-use redrive_local::codepipeline::Outcome as Brings;
-use redrive_local::stepfunctions::Outcome as Ends;
+use redrive_emulator::codepipeline::Outcome as Brings;
+use redrive_emulator::stepfunctions::Outcome as Ends;
 
 use crate::scene::{Scene, rule};
 use crate::world::{Break, Which};

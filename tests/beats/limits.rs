@@ -3,8 +3,8 @@
 use redrive_core::handle::Done;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
-use redrive_local::codepipeline::{Outcome as Brings, RetryMetadata, RetryTrigger};
-use redrive_local::stepfunctions::{Outcome as Ends, Script, Seed, Status};
+use redrive_emulator::codepipeline::{Outcome as Brings, RetryMetadata, RetryTrigger};
+use redrive_emulator::stepfunctions::{Outcome as Ends, Script, Seed, Status};
 
 use crate::scene::{ARN, NOW, Scene, action, build, document, rule};
 

@@ -4,8 +4,8 @@
 use redrive_core::handle::{CallResult, Done};
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
-use redrive_local::api::Fault;
-use redrive_local::stepfunctions::Outcome as Ends;
+use redrive_emulator::api::Fault;
+use redrive_emulator::stepfunctions::Outcome as Ends;
 
 use crate::scene::{LEASE, Scene, refusal, rule};
 use crate::world::{Break, run};
@@ -32,8 +32,8 @@ fn hanging() -> [Scene; 2] {
         Scene::stage(
             &rule(2, 0),
             [
-                redrive_local::codepipeline::Outcome::fail("JobFailed", "busy"),
-                redrive_local::codepipeline::Outcome::Hang,
+                redrive_emulator::codepipeline::Outcome::fail("JobFailed", "busy"),
+                redrive_emulator::codepipeline::Outcome::Hang,
             ],
         ),
     ]
@@ -74,7 +74,7 @@ fn a_retry_that_never_arrived_is_made_once() {
 #[test]
 fn a_fault_of_the_service_is_a_doubt() {
     for scene in hanging() {
-        let mut error = redrive_local::api::ApiError::new("InternalFailure", "oops");
+        let mut error = redrive_emulator::api::ApiError::new("InternalFailure", "oops");
         error.status = 500;
         let scene = doubtful(scene, Fault::Refuse(error));
         scene.wind(LEASE);

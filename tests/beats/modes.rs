@@ -4,7 +4,7 @@ use redrive_core::handle::{Done, Mode};
 use redrive_core::ledger::State;
 use redrive_core::sweep::Swept;
 use redrive_core::verdict::Reason;
-use redrive_local::api::Fault;
+use redrive_emulator::api::Fault;
 
 use crate::scene::{LEASE, Scene, document, rule};
 

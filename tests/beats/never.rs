@@ -3,7 +3,7 @@
 use redrive_core::handle::Done;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
-use redrive_local::stepfunctions::{Outcome as Ends, Script, Seed, Status};
+use redrive_emulator::stepfunctions::{Outcome as Ends, Script, Seed, Status};
 use serde_json::{Value, json};
 
 use crate::scene::{ARN, NOW, Scene, rule, with};

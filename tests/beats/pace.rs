@@ -5,8 +5,8 @@ use redrive_core::handle::{Done, Mode};
 use redrive_core::ledger::{Ledger, State};
 use redrive_core::pace::{Micros, Quota, Quotas};
 use redrive_core::trouble::TroubleKind;
-use redrive_local::api::Fault;
-use redrive_local::stepfunctions::Outcome as Ends;
+use redrive_emulator::api::Fault;
+use redrive_emulator::stepfunctions::Outcome as Ends;
 use serde_json::Value;
 
 use crate::scene::{Scene, rule};

@@ -4,9 +4,9 @@ use redrive_core::find::Search;
 use redrive_core::handle::Done;
 use redrive_core::ledger::Ticket;
 use redrive_core::trouble::TroubleKind;
-use redrive_local::api::CallError;
-use redrive_local::services::Wire;
-use redrive_local::stepfunctions::Outcome as Ends;
+use redrive_emulator::api::CallError;
+use redrive_emulator::stepfunctions::Outcome as Ends;
+use redrive_simulation::services::Wire;
 use serde_json::{Value, json};
 
 use crate::scene::{ARN, NOW, Scene, rule, stage};

@@ -3,7 +3,7 @@
 use redrive_core::handle::{CallResult, Done};
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
-use redrive_local::stepfunctions::Outcome as Ends;
+use redrive_emulator::stepfunctions::Outcome as Ends;
 
 use crate::scene::{Scene, refusal, rule};
 

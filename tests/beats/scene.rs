@@ -15,14 +15,14 @@ use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 use redrive_core::verdict::{Reason, Verdict};
-use redrive_local::api::{ApiError, Fault, Place, Service};
-use redrive_local::codepipeline::{
+use redrive_emulator::api::{ApiError, Fault, Place, Service};
+use redrive_emulator::codepipeline::{
     ActionStatus, By as StageBy, ExecutionMode, ExecutionStatus, OnFailure, Outcome as Brings,
     Seed as StageSeed, SeedAction, SeedStage, StageStatus,
 };
-use redrive_local::desk::Region;
-use redrive_local::services::{Typed, Wire};
-use redrive_local::stepfunctions::{By, Outcome as Ends, Script, Seed, Status};
+use redrive_emulator::region::Region;
+use redrive_emulator::stepfunctions::{By, Outcome as Ends, Script, Seed, Status};
+use redrive_simulation::services::{Typed, Wire};
 use serde_json::Value;
 
 use crate::world::{Break, Which, World, run};
@@ -191,14 +191,14 @@ impl Scene {
     /// Handles several things under one name, which nobody should.
     pub(crate) fn as_one_owner(
         &self,
-        f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_local::desk::Desk>),
+        f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_simulation::desk::Desk>),
     ) {
         run(self.with(f)).expect("it ends");
     }
 
     async fn with<R>(
         &self,
-        f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_local::desk::Desk>) -> R,
+        f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_simulation::desk::Desk>) -> R,
     ) -> R {
         let (document, owner, terms) = (self.document.borrow().clone(), self.owner(), self.terms);
         let redrive = Redrive {
@@ -396,7 +396,7 @@ impl Scene {
         self.region(|region| match &self.subject {
             Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),
             Subject::Stage { execution_id, .. } => {
-                let mode = redrive_local::codepipeline::RetryMode::FailedActions;
+                let mode = redrive_emulator::codepipeline::RetryMode::FailedActions;
                 region
                     .codepipeline
                     .person_retries(now, "web", "Build", execution_id, mode)

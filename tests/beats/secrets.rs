@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use redrive_core::find::Search;
 use redrive_core::handle::{Done, Mode, Record};
 use redrive_core::trouble::Trouble;
-use redrive_local::api::{ApiError, Fault};
-use redrive_local::codepipeline::Outcome as Brings;
-use redrive_local::stepfunctions::Outcome as Ends;
+use redrive_emulator::api::{ApiError, Fault};
+use redrive_emulator::codepipeline::Outcome as Brings;
+use redrive_emulator::stepfunctions::Outcome as Ends;
 use serde_json::Value;
 
 use crate::scene::{NOW, Scene, with};

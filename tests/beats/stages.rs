@@ -4,8 +4,8 @@ use redrive_core::handle::{Done, Mode};
 use redrive_core::ledger::State;
 use redrive_core::trouble::TroubleKind;
 use redrive_core::verdict::Reason;
-use redrive_local::api::{Place, Service};
-use redrive_local::codepipeline::{
+use redrive_emulator::api::{Place, Service};
+use redrive_emulator::codepipeline::{
     By, CodePipeline, ExecutionMode, OnFailure, Options, Outcome as Brings, ParallelState,
     RetryMode, Seed, StageFails,
 };
@@ -201,7 +201,7 @@ fn edit(scene: &Scene) {
                 at: now,
                 version: 2,
                 execution: NEXT_RUN.into(),
-                stages: vec![redrive_local::codepipeline::SeedStage {
+                stages: vec![redrive_emulator::codepipeline::SeedStage {
                     name: "Build".into(),
                     actions: vec![action_named("More")],
                     ..Default::default()
@@ -212,8 +212,8 @@ fn edit(scene: &Scene) {
         .unwrap();
 }
 
-fn action_named(name: &str) -> redrive_local::codepipeline::SeedAction {
-    redrive_local::codepipeline::SeedAction {
+fn action_named(name: &str) -> redrive_emulator::codepipeline::SeedAction {
+    redrive_emulator::codepipeline::SeedAction {
         status: None,
         ..action(name, [])
     }
@@ -322,7 +322,7 @@ fn in_parallel_mode_each_execution_owns_its_stage() {
     }
 }
 
-fn hanging(name: &str) -> redrive_local::codepipeline::SeedStage {
+fn hanging(name: &str) -> redrive_emulator::codepipeline::SeedStage {
     let mut seed = build([action(name, [Brings::Hang])]);
     seed.stages.remove(0)
 }
@@ -371,8 +371,9 @@ fn a_stopped_stage_is_not_retried() {
 #[test]
 fn a_stage_that_failed_by_a_condition_has_nothing_to_retry() {
     let mut seed = build([action("Unit", [Brings::succeed()])]);
-    seed.stages[0].status = Some(redrive_local::codepipeline::StageStatus::Failed);
-    seed.stages[0].actions[0].status = Some(redrive_local::codepipeline::ActionStatus::Succeeded);
+    seed.stages[0].status = Some(redrive_emulator::codepipeline::StageStatus::Failed);
+    seed.stages[0].actions[0].status =
+        Some(redrive_emulator::codepipeline::ActionStatus::Succeeded);
     let scene = Scene::staged(&rule(2, 0), seed);
     let event = json!({
         "version": "0", "id": "one", "detail-type": "CodePipeline Stage Execution State Change", "source": "aws.codepipeline",
@@ -391,7 +392,7 @@ fn a_stage_that_failed_by_a_condition_has_nothing_to_retry() {
 #[test]
 fn a_rollback_is_not_retried() {
     let mut seed = build([action("Unit", [Brings::fail("JobFailed", "busy")])]);
-    seed.kind = redrive_local::codepipeline::ExecutionType::Rollback;
+    seed.kind = redrive_emulator::codepipeline::ExecutionType::Rollback;
     let scene = Scene::staged(&rule(2, 0), seed);
     scene.calm(&[]);
     assert_eq!(

@@ -15,7 +15,7 @@ use redrive_core::ledger::{
 use redrive_core::pace::Micros;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
-use redrive_local::desk::Desk;
+use redrive_simulation::desk::Desk;
 
 /// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

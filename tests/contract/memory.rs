@@ -15,7 +15,7 @@ use redrive_core::failure::{Identity, Subject};
 use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms, Written, write};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
-use redrive_local::memory::Memory;
+use redrive_simulation::memory::Memory;
 
 #[test]
 fn the_ledger_in_memory_keeps_the_contract() {

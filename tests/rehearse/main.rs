@@ -1,6 +1,6 @@
 //! The promises, whatever goes wrong: seeds of the rehearsal, and that a rehearsal finds what is broken.
 
-use redrive_local::rehearse::{Class, rehearse, rehearse_many, stories};
+use redrive_simulation::rehearse::{Class, rehearse, rehearse_many, stories};
 
 #[test]
 fn no_seed_breaks_a_promise() {

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use redrive_local::storm::{Class, Limits, Storm};
+use redrive_simulation::storm::{Class, Limits, Storm};
 
 /// Quotas of a tenth, and eleven times as many failures a second as they let be redriven.
 fn small() -> Storm {

@@ -31,7 +31,7 @@ use redrive_core::reads::Learned;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
 use redrive_core::verdict::Reason;
-use redrive_local::memory::Memory;
+use redrive_simulation::memory::Memory;
 use serde_json::{Value, json};
 
 /// The emulator, in a thread of its own, and the SDK's clients for it.
@@ -71,7 +71,7 @@ impl Scene {
     fn new() -> Self {
         let (ready, address) = channel();
         std::thread::spawn(move || {
-            redrive_local::serve::serve(0, |address| ready.send(address).unwrap(), |_| ())
+            redrive_emulator::serve::serve(0, |address| ready.send(address).unwrap(), |_| ())
         });
         let address = address.recv().unwrap();
         Self::at(address)

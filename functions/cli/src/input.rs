@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use redrive_core::policy::Document;
-use redrive_local::replay::{Definitions, Source};
+use redrive_simulation::replay::{Definitions, Source};
 use serde_json::value::RawValue;
 
 use crate::Failed;

@@ -27,8 +27,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use redrive_core::handle::Mode;
-use redrive_local::replay::Then;
-use redrive_local::storm::{Class, Limits, Storm};
+use redrive_simulation::replay::Then;
+use redrive_simulation::storm::{Class, Limits, Storm};
 
 /// Redrives failed Step Functions executions and retries failed CodePipeline stages by policy.
 #[derive(Debug, Parser)]

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use redrive_core::policy::one_of;
-use redrive_local::rehearse::{Class, rehearse, rehearse_many, stories};
+use redrive_simulation::rehearse::{Class, rehearse, rehearse_many, stories};
 
 use crate::Failed;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use redrive_core::failure::Subject;
 use redrive_core::handle::{CallResult, Done, Mode};
 use redrive_core::verdict::{Decision, Verdict};
-use redrive_local::replay::{From, Replayed, Row, Settings, Then, replay};
+use redrive_simulation::replay::{From, Replayed, Row, Settings, Then, replay};
 use serde_json::json;
 
 use crate::{Failed, input, table};

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use redrive_local::serve::serve;
+use redrive_emulator::serve::serve;
 
 use crate::Failed;
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use redrive_local::storm::Storm;
+use redrive_simulation::storm::Storm;
 
 use crate::Failed;
 

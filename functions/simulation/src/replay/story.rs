@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redrive_core::arn::Arn;
 use redrive_core::time::Time;
-use serde_json::Value;
-
-use crate::api::Place;
-use crate::codepipeline::{
+use redrive_emulator::api::Place;
+use redrive_emulator::codepipeline::{
     self, ActionStatus, ErrorDetails, ExternalResult, SeedAction, SeedStage, StageStatus,
 };
-use crate::stepfunctions::{self, Script, Status};
+use redrive_emulator::stepfunctions::{self, Script, Status};
+use serde_json::Value;
 
 /// An event file.
 #[derive(Debug, Clone)]

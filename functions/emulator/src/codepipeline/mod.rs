@@ -37,8 +37,8 @@
 //! # Example
 //!
 //! ```
-//! use redrive_local::api::{Place, Service};
-//! use redrive_local::codepipeline::{CodePipeline, Options};
+//! use redrive_emulator::api::{Place, Service};
+//! use redrive_emulator::codepipeline::{CodePipeline, Options};
 //! use serde_json::json;
 //!
 //! let mut service = CodePipeline::new(Place::default(), Options::default(), 7);
@@ -57,7 +57,7 @@
 //!     "pipelineName": "shop", "stageName": "Deploy", "retryMode": "FAILED_ACTIONS",
 //!     "pipelineExecutionId": started["pipelineExecutionId"] }))?;
 //! assert_eq!(retried, started);
-//! # Ok::<(), redrive_local::api::CallError>(())
+//! # Ok::<(), redrive_emulator::api::CallError>(())
 //! ```
 
 mod action;

@@ -30,7 +30,6 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use redrive_core::failure::Service as Which;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -38,7 +37,7 @@ use tokio::net::TcpListener;
 use crate::api::{ApiError, CallError, Emitted, Fault, Ids, Place, RawAnswer, Service};
 use crate::called;
 use crate::codepipeline::CodePipeline;
-use crate::desk::Region;
+use crate::region::{Region, ServiceKind as Which};
 use crate::stepfunctions::StepFunctions;
 
 /// A century: farther than any period that the services keep.

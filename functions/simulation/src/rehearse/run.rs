@@ -17,6 +17,7 @@ use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::Reason;
+use redrive_emulator::codepipeline::Seed as StageSeed;
 use serde_json::Value;
 
 use super::bus::{is_for_us, told};
@@ -25,7 +26,6 @@ use super::hand::{Hand, Process};
 use super::weather::Class;
 use super::world::{Deployed, Next, World, name};
 use super::{Rehearsed, START};
-use crate::codepipeline::Seed as StageSeed;
 use crate::services::Typed;
 
 /// When the world heals: no sooner, and no later, in milliseconds.

@@ -9,11 +9,11 @@ use redrive_core::definition::Known;
 use redrive_core::ledger::{Entries, Terms, Ticket};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
+use redrive_emulator::region::Region;
 
 use super::costs::{self, Used};
 use super::limits::Gates;
 use super::report::Calls;
-use crate::desk::Region;
 use crate::rehearse::world::Pause;
 
 /// What happens next, beside what the services do by themselves.

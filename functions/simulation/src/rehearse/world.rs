@@ -15,16 +15,18 @@ use redrive_core::ledger::{Entries, Terms, Ticket};
 use redrive_core::pace::{Quota, Quotas};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
+use redrive_emulator::api::{CallError, Place, RawAnswer};
+use redrive_emulator::codepipeline::{
+    self, ActionStatus, By as StageBy, ParallelState, StageStatus,
+};
+use redrive_emulator::region::Region;
+use redrive_emulator::stepfunctions::{self, By, Status};
 use serde_json::Value;
 
 use super::cast::{ACCOUNT, Actor, REGION};
 use super::promises::Promises;
 use super::weather::{Class, Weather};
-use crate::api::{CallError, Place, RawAnswer};
-use crate::codepipeline::{self, ActionStatus, By as StageBy, ParallelState, StageStatus};
-use crate::desk::Region;
 use crate::services::service_of;
-use crate::stepfunctions::{self, By, Status};
 
 /// What the next step of the world is, beside what the services do by themselves.
 #[derive(Debug)]

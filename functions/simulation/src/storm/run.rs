@@ -291,7 +291,7 @@ impl<'w> Run<'w> {
         let bytes = Rc::clone(&event.bytes);
         let future = Box::pin(async move {
             warm_up(hand.world, cold).await;
-            let place = crate::api::Place::default();
+            let place = redrive_emulator::api::Place::default();
             let bounds = Bounds {
                 accounts: vec![place.account],
                 regions: vec![place.region],

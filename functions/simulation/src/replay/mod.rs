@@ -19,12 +19,12 @@ use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_emulator::api::Emitted;
+use redrive_emulator::codepipeline::RetryMode;
 use serde::Serialize;
 
 pub use self::story::{Definitions, Source, Then};
 use self::story::{File, Key, Story, key_of, stories};
-use crate::api::Emitted;
-use crate::codepipeline::RetryMode;
 use crate::desk::{Desk, place_of};
 use crate::words::{action, failed};
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::codepipeline::{self, CallOutcome};
-use crate::desk::Region;
+use crate::region::Region;
 use crate::stepfunctions::{self, Effect};
 
 /// Every call of a region, those of one service oldest first. Each has `at` in milliseconds since the epoch,

@@ -5,9 +5,7 @@ use redrive_core::calls::{Acted, Call, CallResult, result_of};
 use redrive_core::definition::Revision;
 use redrive_core::error_codes::ErrorClass;
 use redrive_core::event::parent_in;
-use redrive_core::failure::{
-    Description, FailedAction, Field, Redrivable, Service as Which, Subject,
-};
+use redrive_core::failure::{Description, FailedAction, Field, Redrivable, Subject};
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
@@ -15,9 +13,9 @@ use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, She
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::RetryMode;
+use redrive_emulator::api::{CallError, Place};
+use redrive_emulator::region::ServiceKind as Which;
 use serde_json::{Value, json};
-
-use crate::api::{CallError, Place};
 
 /// Whatever carries a call to a service and brings its answer.
 #[expect(

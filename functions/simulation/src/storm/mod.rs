@@ -16,6 +16,9 @@ use redrive_core::ledger::Terms;
 use redrive_core::pace::Quotas;
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
+use redrive_emulator::api::Place;
+use redrive_emulator::region::Region;
+use redrive_emulator::stepfunctions::{By, Options, Outcome, Script, Seed, Status};
 use serde_json::json;
 
 pub use self::costs::{Dollars, Used};
@@ -24,9 +27,6 @@ pub use self::limits::{Class, Limits};
 pub use self::report::{Calls, Report};
 use self::run::Run;
 use self::world::World;
-use crate::api::Place;
-use crate::desk::Region;
-use crate::stepfunctions::{By, Options, Outcome, Script, Seed, Status};
 
 /// When every storm begins.
 const START: Time = Time::from_millis(1_795_000_000_000);
@@ -115,7 +115,7 @@ impl Storm {
             &place,
             self.seed,
             options,
-            crate::codepipeline::Options::default(),
+            redrive_emulator::codepipeline::Options::default(),
         );
         let gates = Gates::new(&self.limits, self.index_shards);
         let world = World::new(
@@ -175,7 +175,7 @@ impl Storm {
                 "definition": definition.to_string(),
                 "roleArn": format!("arn:aws:iam::{}:role/machines", place.account),
             });
-            let service = redrive_core::failure::Service::StepFunctions;
+            let service = redrive_emulator::region::ServiceKind::StepFunctions;
             region
                 .call(service, started - 86_400_000, "CreateStateMachine", &body)
                 .map_err(|error| format!("{error:?}"))?;

@@ -52,7 +52,7 @@ pub enum StoppedRetry {
 /// Choices for every point that is not established or that varies, with the default named.
 ///
 /// ```
-/// use redrive_local::codepipeline::Options;
+/// use redrive_emulator::codepipeline::Options;
 /// let late = Options { state_lag_ms: 2_000, ..Options::default() };
 /// assert_eq!(late.automatic_retry_delay_ms, 0);
 /// ```

@@ -1,14 +1,12 @@
-//! The world on a desk: what the functions meet in an account, emulated closely enough to be trusted.
+//! AWS Step Functions and AWS CodePipeline emulated, as far as failures and retries go: in process and over HTTP.
 //!
 //! - [`stepfunctions`] and [`codepipeline`] emulate the two services after what is documented and observed of
 //!   them; where neither is, their behaviour is an option. They are passive: time and calls go in, answers
 //!   and the events of EventBridge come out.
-//! - [`memory`] is the ledger in memory.
-//! - [`services`] speaks to the two as the core asks, over any wire, and lists what failed.
-//! - [`desk`] puts them together as the core's `Target`, `Queue` and `Clock`.
-//! - [`replay`] plays event files through the core against the desk.
-//! - [`storm`] plays a storm of failures through the core, against AWS's quotas.
+//! - [`region`] holds both services of one account and region.
 //! - [`serve`] answers the AWS JSON protocols over HTTP, for real SDKs and the AWS CLI.
+//!
+//! README.md lists which behaviour is documented, which is observed, and which is an option.
 
 #![cfg_attr(
     test,
@@ -25,13 +23,6 @@ pub mod api;
 mod called;
 pub mod codepipeline;
 mod dates;
-pub mod desk;
-mod listings;
-pub mod memory;
-pub mod rehearse;
-pub mod replay;
+pub mod region;
 pub mod serve;
-pub mod services;
 pub mod stepfunctions;
-pub mod storm;
-pub mod words;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use redrive_core::failure::Subject;
-use serde_json::{Value, json};
-
-use super::weather::Weather;
-use crate::codepipeline::{
+use redrive_emulator::codepipeline::{
     ActionStatus, ExecutionMode, ExecutionStatus, ExecutionType, OnFailure, Outcome as Brings,
     RetryMode, Seed as StageSeed, SeedAction, SeedStage, StageStatus,
 };
-use crate::stepfunctions::{Ending, Failing, Outcome as Ends, Script, Seed, Status};
+use redrive_emulator::stepfunctions::{Ending, Failing, Outcome as Ends, Script, Seed, Status};
+use serde_json::{Value, json};
+
+use super::weather::Weather;
 
 /// The one account and region.
 pub(super) const ACCOUNT: &str = "111122223333";

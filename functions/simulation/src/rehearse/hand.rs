@@ -16,11 +16,11 @@ use redrive_core::reads::{Learned, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_core::verdict::{Charge, Reason};
+use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
 
 use super::weather::Class;
 use super::world::{Deployed, Next, Retry, World, name, place};
-use crate::api::{ApiError, CallError, Place};
 use crate::services::{self, Typed, Wire, service_of};
 
 /// What a function's process keeps from one handling to the next.
@@ -333,8 +333,8 @@ impl Wire for Retrying<'_, '_> {
         }
         if world.now() < world.busy_until.get() || world.comes(Class::RetryBusy) {
             let busy = match service_of(arn) {
-                redrive_core::failure::Service::CodePipeline => "ConflictException",
-                redrive_core::failure::Service::StepFunctions => "ExecutionLimitExceeded",
+                redrive_emulator::region::ServiceKind::CodePipeline => "ConflictException",
+                redrive_emulator::region::ServiceKind::StepFunctions => "ExecutionLimitExceeded",
             };
             let code = if world.coin() {
                 busy
@@ -343,7 +343,7 @@ impl Wire for Retrying<'_, '_> {
             };
             return Err(ApiError::new(code, "later").into());
         }
-        let execution = service_of(arn) == redrive_core::failure::Service::StepFunctions;
+        let execution = service_of(arn) == redrive_emulator::region::ServiceKind::StepFunctions;
         let age = world.now().since(entry.failed_at);
         if execution && age < world.terms.reads_settle && world.comes(Class::RetryStillRunning) {
             let running = "Execution is RUNNING and cannot be redriven";

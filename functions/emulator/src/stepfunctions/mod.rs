@@ -9,8 +9,8 @@
 //! or *not established*, in which case [`Options`] has the choice.
 //!
 //! ```
-//! use redrive_local::api::{Place, Service};
-//! use redrive_local::stepfunctions::{Options, Outcome, Script, Seed, Status, StepFunctions};
+//! use redrive_emulator::api::{Place, Service};
+//! use redrive_emulator::stepfunctions::{Options, Outcome, Script, Seed, Status, StepFunctions};
 //! use serde_json::json;
 //!
 //! let arn = "arn:aws:states:eu-west-1:111122223333:execution:orders:one";

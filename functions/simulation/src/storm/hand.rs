@@ -13,11 +13,11 @@ use redrive_core::pace::{Micros, Pace};
 use redrive_core::reads::{Learned, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
 
 use super::limits::Gates;
 use super::world::{Message, World};
-use crate::api::{ApiError, CallError, Place};
 use crate::services::{self, Typed, Wire, service_of};
 
 /// So many tries the SDK makes of a call, in its standard mode.

@@ -1,6 +1,6 @@
 //! Moments in the forms in which the two services write them.
 
-use redrive_core::time::Time;
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// An API timestamp: seconds since the epoch, with a fraction (observed).
@@ -15,7 +15,13 @@ pub(crate) fn epoch_seconds(ms: u64) -> Value {
 
 /// The `time` of an event envelope: RFC 3339, whole seconds (documented, observed).
 pub(crate) fn rfc3339(ms: u64) -> String {
-    Time::from_millis(ms / 1000 * 1000).to_string()
+    i64::try_from(ms / 1000)
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .map_or_else(
+            || format!("{ms} ms after 1970"),
+            |moment| moment.to_string(),
+        )
 }
 
 /// `start-time` and its like inside the detail of an event: RFC 3339 with milliseconds (documented).

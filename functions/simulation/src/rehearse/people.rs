@@ -9,12 +9,12 @@ use redrive_core::ledger::{Entry, State};
 use redrive_core::pace::Micros;
 use redrive_core::policy::Document;
 use redrive_core::verdict::Reason;
+use redrive_emulator::codepipeline::RetryMode;
 use serde_json::{Value, json};
 
 use super::cast::{self, Actor, STAGE};
 use super::weather::Class;
 use super::world::{Deployed, Truth, World, name};
-use crate::codepipeline::RetryMode;
 
 impl World {
     /// People, TTL and deployments have their chance. Answers the entry whose retry a person wants cancelled.
