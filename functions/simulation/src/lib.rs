@@ -23,6 +23,7 @@ mod listings;
 pub mod memory;
 pub mod rehearse;
 pub mod replay;
+mod rules;
 pub mod services;
 pub mod storm;
 pub mod words;

@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use super::cast::{ACCOUNT, Actor, REGION};
 use super::promises::Promises;
+use super::subjects::{Retry, Truth, name};
 use super::weather::{Class, Weather};
 use crate::services::service_of;
 
@@ -55,49 +56,11 @@ pub(super) enum Next {
     Heal,
 }
 
-/// A call that retries, and on what grounds.
-#[derive(Debug, Clone)]
-pub(super) struct Retry {
-    pub(super) operation: String,
-    pub(super) body: Value,
-    pub(super) subject: Subject,
-    pub(super) identity: Identity,
-    /// The claim: the revision of the entry, and who wrote it.
-    pub(super) claim: (u64, String),
-    /// What is charged: the policy, and each rule with its limit.
-    pub(super) charges: (String, Vec<(String, u32)>),
-    /// The most retries of one subject.
-    pub(super) per_execution: u32,
-    /// The mode of the function that retries.
-    pub(super) mode: Mode,
-    /// What had happened by then, the function could know.
-    pub(super) read_at: Time,
-    /// By whom.
-    pub(super) by: String,
-}
-
 /// What is deployed.
 #[derive(Debug, Clone)]
 pub(super) struct Deployed {
     pub(super) document: Rc<Document>,
     pub(super) mode: Mode,
-}
-
-/// How a subject really stands, whatever anybody shows of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Truth {
-    /// The failure it has now.
-    pub(super) failed: Option<Identity>,
-    /// It has succeeded.
-    pub(super) succeeded: bool,
-    /// Why nobody may retry it now.
-    pub(super) hands_off: Option<&'static str>,
-    /// How often we restarted it.
-    pub(super) ours: usize,
-    /// How often anybody did, or it did itself.
-    pub(super) restarts: u64,
-    /// In one word.
-    pub(super) word: &'static str,
 }
 
 /// The world.
@@ -426,14 +389,6 @@ pub(super) fn place() -> Place {
         partition: "aws".into(),
         region: REGION.into(),
         account: ACCOUNT.into(),
-    }
-}
-
-/// The short name of a subject.
-pub(super) fn name(subject: &Subject) -> String {
-    match subject {
-        Subject::Execution { arn } => arn.rsplit(':').take(2).collect::<Vec<_>>().join(" of "),
-        Subject::Stage { .. } => format!("{} of {}", super::cast::STAGE, subject.target()),
     }
 }
 

@@ -15,9 +15,9 @@ use redrive_core::trouble::TroubleKind;
 
 use super::costs;
 use super::hand::{Hand, Process};
+use super::settings::{START, Storm};
 use super::world::{Event, Message, Next, World};
-use super::{START, Storm};
-use crate::rehearse::bus::is_for_us;
+use crate::rules::is_for_us;
 use crate::services::Typed;
 
 const SECOND: u64 = 1_000_000;
