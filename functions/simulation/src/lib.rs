@@ -19,6 +19,7 @@
 )]
 
 pub mod desk;
+mod kernel;
 mod listings;
 pub mod memory;
 pub mod rehearse;

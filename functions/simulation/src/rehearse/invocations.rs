@@ -1,10 +1,8 @@
 //! The handlings that are under way: how each begins, goes on, dies, and ends.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use redrive_core::cancel::cancel;
@@ -23,6 +21,7 @@ use super::hand::{Hand, Process};
 use super::subjects::name;
 use super::weather::Class;
 use super::world::{Next, World};
+use crate::kernel::{Running, poll};
 use crate::services::Typed;
 
 /// How long a message is hidden after it was received, as in template.yaml.
@@ -62,7 +61,7 @@ pub(super) enum Part {
 
 /// A handling in the middle of its work.
 pub(super) struct Task<'w> {
-    future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
+    future: Running<'w, Ended>,
     name: String,
     work: Work,
     /// When Lambda ends it.
@@ -203,13 +202,7 @@ impl<'w> Invocations<'w> {
         self.start(future, name, Work::Person, Duration::from_secs(60));
     }
 
-    fn start(
-        &mut self,
-        future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
-        name: String,
-        work: Work,
-        most: Duration,
-    ) {
+    fn start(&mut self, future: Running<'w, Ended>, name: String, work: Work, most: Duration) {
         self.world.tell(|| format!("    {name} begins"));
         let task = Task {
             future,
@@ -243,8 +236,7 @@ impl<'w> Invocations<'w> {
 
     pub(super) fn poll(&mut self, id: u64, mut task: Task<'w>) {
         let world = self.world;
-        let mut context = Context::from_waker(Waker::noop());
-        match task.future.as_mut().poll(&mut context) {
+        match poll(&mut task.future) {
             Poll::Pending => {
                 let at = world.now().plus(world.asked());
                 // Lambda ends it at its time, wherever it is.

@@ -22,7 +22,7 @@ mod run;
 mod strays;
 mod subjects;
 mod weather;
-pub(crate) mod world;
+mod world;
 
 use redrive_core::handle::Mode;
 use redrive_core::policy::Document;

@@ -14,6 +14,7 @@ use super::strays;
 use super::subjects::name;
 use super::weather::Class;
 use super::world::{Deployed, Next, World};
+use crate::kernel::Turn;
 use crate::rules::is_for_us;
 
 /// When the world heals: no sooner, and no later, in milliseconds.
@@ -101,18 +102,11 @@ impl<'w> Run<'w> {
             if world.promises.borrow().broken.is_some() {
                 return;
             }
-            let planned = world.agenda.borrow().keys().next().copied();
-            let due = world.due();
-            match (planned, due) {
-                (None, None) => return world.finish(&self.sound),
-                (Some((at, _)), Some(due)) if due <= at => self.services(due),
-                (None, Some(due)) => self.services(due),
-                (Some(key), _) => {
-                    world.wind(key.0);
-                    let next = world.agenda.borrow_mut().remove(&key);
-                    if let Some(next) = next {
-                        self.step(next);
-                    }
+            match world.kernel.turn(world.due()) {
+                Turn::Over => return world.finish(&self.sound),
+                Turn::Services(due) => self.services(due),
+                Turn::Step(next) => {
+                    self.step(next);
                     self.services(world.now());
                 }
             }
@@ -245,12 +239,7 @@ impl<'w> Run<'w> {
             .min();
         self.quiet_ticks = if stirred { 0 } else { self.quiet_ticks + 1 };
         // What the tick's own sweeps wait for is nothing to tick for.
-        let agenda = world.agenda.borrow();
-        let next = agenda
-            .iter()
-            .find(|(_, next)| !matches!(next, Next::Wake(_)));
-        let next = next.map(|((at, _), _)| *at);
-        drop(agenda);
+        let next = world.kernel.first(|next| !matches!(next, Next::Wake(_)));
         let due = world.due();
         let soonest = [wake, next, due].into_iter().flatten().min();
         let at = world.now().plus(TICK);

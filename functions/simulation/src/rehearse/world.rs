@@ -2,10 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use redrive_core::definition::Known;
@@ -27,6 +24,7 @@ use super::cast::{ACCOUNT, Actor, REGION};
 use super::promises::Promises;
 use super::subjects::{Retry, Truth, name};
 use super::weather::{Class, Weather};
+use crate::kernel::Kernel;
 use crate::services::service_of;
 
 /// What the next step of the world is, beside what the services do by themselves.
@@ -65,10 +63,7 @@ pub(super) struct Deployed {
 
 /// The world.
 pub(super) struct World {
-    now: Cell<Time>,
-    /// The last moment of the agenda that was used, to keep what happens at one time in the order of its coming.
-    counter: Cell<u64>,
-    pub(super) agenda: RefCell<BTreeMap<(Time, u64), Next>>,
+    pub(super) kernel: Kernel<Time, Duration, Next>,
     pub(super) weather: RefCell<Weather>,
     pub(super) region: RefCell<Region>,
     pub(super) entries: RefCell<Entries>,
@@ -86,8 +81,6 @@ pub(super) struct World {
     pub(super) busy_until: Cell<Time>,
     /// Whether only the way to a service takes time, and its answer none.
     pub(super) answers_at_once: bool,
-    /// How long the handling that was polled last waits.
-    asked: Cell<Option<Duration>>,
     trace: Option<RefCell<Vec<String>>>,
 }
 
@@ -120,9 +113,7 @@ impl World {
         let (stepfunctions, codepipeline) = coins(&mut weather, lag);
         let region = Region::with_options(&place(), seed, stepfunctions, codepipeline);
         Self {
-            now: Cell::new(now),
-            counter: Cell::new(0),
-            agenda: RefCell::default(),
+            kernel: Kernel::new(now),
             weather: RefCell::new(weather),
             region: RefCell::new(region),
             entries: RefCell::default(),
@@ -135,26 +126,21 @@ impl World {
             down_until: Cell::new(Time::from_millis(0)),
             busy_until: Cell::new(Time::from_millis(0)),
             answers_at_once: false,
-            asked: Cell::new(None),
             trace: traced.then(RefCell::default),
         }
     }
 
     pub(super) const fn now(&self) -> Time {
-        self.now.get()
+        self.kernel.now()
     }
 
     pub(super) fn wind(&self, to: Time) {
-        self.now.set(self.now.get().max(to));
+        self.kernel.wind(to);
     }
 
     /// Puts a step on the agenda.
     pub(super) fn plan(&self, at: Time, next: Next) {
-        let number = self.counter.get();
-        self.counter.set(number.wrapping_add(1));
-        self.agenda
-            .borrow_mut()
-            .insert((at.max(self.now()), number), next);
+        self.kernel.plan(at, next);
     }
 
     /// When the services do something by themselves.
@@ -164,9 +150,7 @@ impl World {
 
     /// Takes the first such step off the agenda.
     pub(super) fn planned(&self, such: impl Fn(&Next) -> bool) -> Option<(Time, Next)> {
-        let mut agenda = self.agenda.borrow_mut();
-        let key = *agenda.iter().find(|(_, next)| such(next))?.0;
-        Some((key.0, agenda.remove(&key)?))
+        self.kernel.take(such)
     }
 
     /// Whether a fault comes, which the trace shows.
@@ -227,13 +211,12 @@ impl World {
 
     /// A handling waits: for its call to arrive, or for the answer. Others go on meanwhile, and it may die here.
     pub(super) async fn away(&self, span: Duration) {
-        self.asked.set(Some(span));
-        Pause::new().await;
+        self.kernel.away(span).await;
     }
 
     /// How long the handling that was just polled waits.
     pub(super) fn asked(&self) -> Duration {
-        self.asked.take().unwrap_or_default()
+        self.kernel.asked()
     }
 
     /// One call to a service, as it arrives there.
@@ -454,25 +437,4 @@ fn coins(weather: &mut Weather, lag: Duration) -> (stepfunctions::Options, codep
         ..codepipeline::Options::default()
     };
     (executions, stages)
-}
-
-/// A point where a handling waits: pending once, then ready.
-pub(crate) struct Pause(bool);
-
-impl Pause {
-    pub(crate) const fn new() -> Self {
-        Self(false)
-    }
-}
-
-impl Future for Pause {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.0 {
-            return Poll::Ready(());
-        }
-        self.0 = true;
-        Poll::Pending
-    }
 }
