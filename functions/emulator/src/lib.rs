@@ -26,3 +26,8 @@ mod dates;
 pub mod region;
 pub mod serve;
 pub mod stepfunctions;
+
+/// Compiles and runs the example of README.md as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,10 +19,12 @@
 )]
 
 pub mod desk;
+mod kernel;
 mod listings;
 pub mod memory;
 pub mod rehearse;
 pub mod replay;
+mod rules;
 pub mod services;
 pub mod storm;
 pub mod words;

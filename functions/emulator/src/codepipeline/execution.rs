@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::declaration::{Declaration, RetryMode};
 use super::lagged::Lagged;
-use super::pipeline::{Declaration, RetryMode};
 use super::script::{ErrorDetails, ExternalResult, Script};
 
 macro_rules! statuses {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::declaration::Declaration;
 use super::events;
 use super::execution::{
     ActionStatus, Execution, ExecutionStatus, ExecutionType, Pending, StageStatus, Stop,
 };
-use super::pipeline::{Declaration, Pipeline};
+use super::pipeline::Pipeline;
 use super::script::Script;
 use super::world::World;
 use crate::api::ApiError;

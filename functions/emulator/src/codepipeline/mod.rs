@@ -61,6 +61,8 @@
 //! ```
 
 mod action;
+mod answers;
+mod declaration;
 mod events;
 mod execution;
 mod lagged;
@@ -83,12 +85,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
+pub use declaration::{ExecutionMode, OnFailure, RetryMode};
 pub use execution::{
     ActionStatus, By, ExecutionStatus, ExecutionType, Retry, RetryMetadata, RetryTrigger,
     StageStatus,
 };
 pub use options::{FailureOrder, Options, ParallelState, RetryRefusal, StageFails, StoppedRetry};
-pub use pipeline::{ExecutionMode, OnFailure, RetryMode};
 pub use script::{ErrorDetails, ExternalResult, Outcome};
 pub use seed::{Seed, SeedAction, SeedStage};
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::CodePipeline;
+use super::declaration::{Declaration, RetryMode, invalid};
 use super::execution::{ActionStatus, By, Execution, Stop};
 use super::params::Params;
-use super::pipeline::{Declaration, Pipeline, RetryMode, Transition, invalid};
+use super::pipeline::{Pipeline, Transition};
 use super::script::{ErrorDetails, ExternalResult, Outcome, Script};
 use super::world::World;
 use crate::api::ApiError;

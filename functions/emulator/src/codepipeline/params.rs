@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::pipeline::{invalid, is_name};
+use super::declaration::{invalid, is_name};
 use crate::api::ApiError;
 
 /// The body of one request.

@@ -1,11 +1,12 @@
 //! Retries of a stage, by a caller or by the stage itself, and rollbacks.
 
+use super::declaration::{ExecutionMode, OnFailure, RetryMode};
 use super::execution::{
     ActionStatus, By, Execution, ExecutionStatus, ExecutionType, Pending, Retry, RetryTrigger,
     StageStatus,
 };
 use super::options::{RetryRefusal, StoppedRetry};
-use super::pipeline::{ExecutionMode, OnFailure, Pipeline, RetryMode};
+use super::pipeline::Pipeline;
 use super::world::World;
 use crate::api::ApiError;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::pipeline::{Condition, Declaration};
+use super::declaration::{Condition, Declaration};
 
 /// What one run of an action brings.
 #[derive(Debug, Clone, PartialEq, Eq)]

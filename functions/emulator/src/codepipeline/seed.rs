@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::declaration::{Declaration, ExecutionMode, OnFailure, invalid};
 use super::execution::{
     ActionRun, ActionStatus, Execution, ExecutionStatus, ExecutionType, RetryMetadata, RunState,
     StageRun, StageStatus,
 };
 use super::lagged::Lagged;
 use super::params::is_uuid;
-use super::pipeline::{Declaration, ExecutionMode, OnFailure, Pipeline, invalid};
+use super::pipeline::Pipeline;
 use super::script::{ErrorDetails, ExternalResult, Outcome, Subject};
 use super::world::World;
 use crate::api::ApiError;

@@ -1,11 +1,10 @@
 //! How executions go through stages: waiting, entering, succeeding, failing.
 
+use super::declaration::{Condition, ConditionResult, ExecutionMode, OnFailure, RetryMode};
 use super::events;
 use super::execution::{ActionStatus, ExecutionStatus, Pending, StageRun, StageStatus};
 use super::options::{FailureOrder, StageFails};
-use super::pipeline::{
-    Condition, ConditionResult, ExecutionMode, Lane, OnFailure, Pipeline, RetryMode,
-};
+use super::pipeline::{Lane, Pipeline};
 use super::script::{Outcome, Subject};
 use super::world::{Due, World};
 

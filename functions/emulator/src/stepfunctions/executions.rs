@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::execution::{Birth, Execution, Status};
+use super::execution::{Birth, Execution};
 use super::history::{Failure, Shown};
 use super::listing::summary;
 use super::machine::{Machine, Pointed, Type};
 use super::script::{Ending, Script, ScriptError};
+use super::status::Status;
 use super::wire::{
     Arn, Object, Page, Request, arn as build, constraint, deleting, error, invalid, invalid_arn,
     limit_exceeded, no_execution, no_machine, text, valid_name, wrong_kind,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::execution::{Execution, Phase, Status};
+use super::execution::Execution;
 use super::machine::Type;
+use super::status::{Phase, Status};
 use super::wire::{Arn, Object, Page, Request, error, invalid, no_resource, text, wrong_kind};
 use super::{Answer, StepFunctions};
 use crate::dates::epoch_seconds;

@@ -5,26 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::definition;
-use super::execution::{Birth, Execution, Phase, Redrivable, Status};
+use super::execution::{Birth, Execution};
 use super::history::{Failure, What};
+use super::map_run::MapRun;
 use super::script::Script;
+use super::status::{Phase, Redrivable, Status};
 use super::wire::{Arn, Object, Page, Request, arn as build, no_resource, text, wrong_kind};
 use super::{Answer, StepFunctions};
 use crate::dates::epoch_seconds;
-
-#[derive(Debug)]
-pub(super) struct MapRun {
-    pub(super) arn: Arc<str>,
-    parent: Arc<str>,
-    machine: Arc<str>,
-    start: u64,
-    stop: Option<u64>,
-    children: Vec<Arc<str>>,
-    /// How many of them are not closed.
-    open: usize,
-    redrive_count: u64,
-    redrive_date: Option<u64>,
-}
 
 /// What children run if the parent's definition has no Distributed Map.
 const CHILD: &str = r#"{ "StartAt": "Item", "States": {

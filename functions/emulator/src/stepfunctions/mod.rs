@@ -44,11 +44,13 @@ mod history;
 mod listing;
 mod machine;
 mod machines;
+mod map_run;
 mod map_runs;
 mod options;
 mod redrive;
 mod script;
 mod seed;
+mod status;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -61,14 +63,14 @@ use serde_json::Value;
 
 use crate::api::{ApiError, CallError, Emitted, Fault, Ids, Place, Service};
 
-pub use execution::{By, Redrive, Status};
 pub use options::{EventDate, MapChildRefusal, Options, REDRIVE_LAUNCH};
 pub use script::{DEFAULT_RUN_MS, Ending, Failing, Outcome, Script, ScriptError, Succeeding};
 pub use seed::{Seed, View};
+pub use status::{By, Redrive, Status};
 
 use execution::Execution;
 use machine::Machine;
-use map_runs::MapRun;
+use map_run::MapRun;
 
 /// One call as the service saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::execution::{By, Redrivable};
 use super::options::MapChildRefusal;
+use super::status::{By, Redrivable};
 use super::wire::{
     Arn, Object, Request, constraint, error, invalid, limit_exceeded, no_execution, wrong_kind,
 };

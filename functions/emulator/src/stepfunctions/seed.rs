@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::definition::{self, Kind};
-use super::execution::{Birth, By, Execution, Redrive, Status};
+use super::execution::{Birth, Execution};
 use super::history::Failure;
 use super::machine::{Machine, Revision, Type, Version};
 use super::script::{Ending, Failing, Outcome, Script, Succeeding};
+use super::status::{By, Redrive, Status};
 use super::wire::{Arn, arn as build, error, invalid, no_execution, wrong_kind};
 use super::{Answer, Options, StepFunctions};
 use crate::api::{ApiError, Service};

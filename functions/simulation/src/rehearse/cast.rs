@@ -1,8 +1,9 @@
-//! Who plays: machines, executions, pipelines and stages, what each of their runs comes to, and the policies.
+//! Who plays: machines, executions, pipelines and stages, and what each of their runs comes to.
 
 use std::collections::BTreeMap;
 
 use redrive_core::failure::Subject;
+use redrive_core::time::Time;
 use redrive_emulator::codepipeline::{
     ActionStatus, ExecutionMode, ExecutionStatus, ExecutionType, OnFailure, Outcome as Brings,
     RetryMode, Seed as StageSeed, SeedAction, SeedStage, StageStatus,
@@ -11,6 +12,9 @@ use redrive_emulator::stepfunctions::{Ending, Failing, Outcome as Ends, Script, 
 use serde_json::{Value, json};
 
 use super::weather::Weather;
+
+/// When every rehearsal begins.
+pub(super) const START: Time = Time::from_millis(1_795_000_000_000);
 
 /// The one account and region.
 pub(super) const ACCOUNT: &str = "111122223333";
@@ -419,161 +423,6 @@ fn source() -> SeedStage {
         }],
         ..SeedStage::default()
     }
-}
-
-/// A policy that has something to say of everything that happens here.
-pub(super) fn policy(weather: &mut Weather, changed: bool) -> String {
-    let per_execution = if weather.one_of(3) == 0 { 2 } else { 10 };
-    let mut limit = || {
-        if changed {
-            weather.one_of(3)
-        } else {
-            1 + weather.one_of(3)
-        }
-    };
-    let (now, soon, later) = (limit(), limit(), limit());
-    let soon_seconds = 20 + weather.one_of(400);
-    let later_seconds = 1_000 + weather.one_of(4_000);
-    let name = if changed && weather.coin() {
-        "renamed"
-    } else {
-        "etl"
-    };
-    let rules = |now_is: &str, soon_is: &str, later_is: &str, forbidden_is: &str| {
-        format!(
-            r#"
-        - {{ id: forbidden, {forbidden_is}, limit: 0 }}
-        - {{ id: now, {now_is}, limit: {now}, backoff: {{ interval_seconds: 0 }} }}
-        - {{ id: soon, {soon_is}, limit: {soon}, backoff: {{ interval_seconds: {soon_seconds} }} }}
-        - {{ id: later, {later_is}, limit: {later}, backoff: {{ interval_seconds: {later_seconds}, max_delay_seconds: 7200 }} }}"#
-        )
-    };
-    let executions = rules(
-        "error: Throttled.Now",
-        "error: Throttled.Soon",
-        "error: Throttled.Later",
-        "error: Throttled.Forbidden",
-    );
-    let stages = rules(
-        "summary: '*now*'",
-        "summary: '*soon*'",
-        "summary: '*later*'",
-        "summary: '*forbidden*'",
-    );
-    format!(
-        r#"version: 1
-budget: {{ per_execution: {per_execution} }}
-never:
-  - error: "Never.*"
-  - summary: "*never*"
-policies:
-  - name: {name}
-    match: {{ state_machine: ["etl-*", "jobs-*"] }}
-    retry:
-      automatic:{executions}
-        - {{ id: in_state, error: Throttled.InState, state: Load, backoff: {{ interval_seconds: 60 }} }}
-        - {{ id: timed_out, status: TIMED_OUT, limit: 1, backoff: {{ interval_seconds: 60 }} }}
-        - {{ id: stopped, error: States.TaskFailed }}
-  - name: children
-    match: {{ state_machine: "own-*" }}
-    retry:
-      nested: own
-      automatic:{executions}
-  - name: web
-    match: {{ pipeline: "web-*" }}
-    retry:
-      automatic:{stages}
-"#
-    )
-}
-
-/// Stages that stand as no failed action leaves one: failed by a condition, and skipped by one. Of both an event says
-/// that it failed.
-pub(super) fn conditions() -> [StageSeed; 2] {
-    [
-        (
-            "web-condition",
-            StageStatus::Failed,
-            ExecutionStatus::Failed,
-        ),
-        (
-            "web-skipped",
-            StageStatus::Skipped,
-            ExecutionStatus::InProgress,
-        ),
-    ]
-    .map(|(pipeline, stage, status)| StageSeed {
-        pipeline: pipeline.into(),
-        execution: "5f0c2f0e-0000-4000-8000-00000000ffff".into(),
-        status,
-        stages: vec![SeedStage {
-            name: STAGE.into(),
-            status: Some(stage),
-            actions: vec![SeedAction {
-                name: "Action0".into(),
-                ..SeedAction::default()
-            }],
-            ..SeedStage::default()
-        }],
-        ..StageSeed::default()
-    })
-}
-
-/// Events that are nobody's to judge, or are no events.
-pub(super) fn strays() -> Vec<Value> {
-    let execution = |account: &str, region: &str, kind: &str, status: &str| {
-        json!({
-            "version": "0", "id": "9a1b2c3d-0000-4000-8000-000000000001",
-            "source": "aws.states", "detail-type": "Step Functions Execution Status Change",
-            "account": account, "region": region, "time": "2026-11-20T02:14:05Z",
-            "resources": [],
-            "detail": {
-                "executionArn": format!("arn:aws:states:{region}:{account}:{kind}"),
-                "status": status, "redriveCount": 0, "redriveStatus": "REDRIVABLE",
-                "error": "Throttled.Now", "cause": null,
-            },
-        })
-    };
-    let of = |pipeline: &str, detail_type: &str, state: &str| {
-        json!({
-            "version": "0", "id": "9a1b2c3d-0000-4000-8000-000000000002",
-            "source": "aws.codepipeline", "detail-type": detail_type,
-            "account": ACCOUNT, "region": REGION, "time": "2026-11-20T02:14:05Z",
-            "resources": [format!("arn:aws:codepipeline:{REGION}:{ACCOUNT}:{pipeline}")],
-            "detail": {
-                "pipeline": pipeline, "execution-id": "5f0c2f0e-0000-4000-8000-00000000ffff",
-                "stage": STAGE, "action": "Action0", "state": state, "version": 1.0,
-                "type": { "owner": "AWS", "provider": "CodeBuild", "category": "Build", "version": "1" },
-            },
-        })
-    };
-    let pipeline = |detail_type: &str, state: &str| of("web-shop", detail_type, state);
-    vec![
-        of(
-            "web-condition",
-            "CodePipeline Stage Execution State Change",
-            "FAILED",
-        ),
-        of(
-            "web-skipped",
-            "CodePipeline Stage Execution State Change",
-            "FAILED",
-        ),
-        execution("000000000000", REGION, "execution:etl-orders:far", "FAILED"),
-        execution(ACCOUNT, "us-east-1", "execution:etl-orders:far", "FAILED"),
-        execution(ACCOUNT, REGION, "express:etl-orders:a:b", "FAILED"),
-        execution(ACCOUNT, REGION, "execution:etl-orders:odd", "NEW_STATUS"),
-        execution(ACCOUNT, REGION, "execution:etl-orders/Map:child", "FAILED"),
-        execution(ACCOUNT, REGION, "execution:etl-orders:none", "FAILED"),
-        pipeline("CodePipeline Action Execution State Change", "FAILED"),
-        pipeline("CodePipeline Stage Execution State Change", "STOPPING"),
-        pipeline("CodePipeline Stage Execution State Change", "CANCELED"),
-        pipeline("CodePipeline Stage Execution State Change", "SKIPPED"),
-        pipeline("CodePipeline Artifact State Change", "FAILED"),
-        json!({ "source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "account": ACCOUNT, "region": REGION, "time": "2026-11-20T02:14:05Z", "detail": {} }),
-        json!({ "account": ACCOUNT, "detailType": "CodePipeline Stage Execution State Change", "region": REGION, "source": "aws.codepipeline", "time": "2026-11-20T02:14:05Z", "notificationRuleArn": "arn:aws:codestar-notifications:eu-west-1:111122223333:notificationrule/1", "detail": {} }),
-        json!([]),
-    ]
 }
 
 /// Milliseconds, which a virtual world never has too many of.

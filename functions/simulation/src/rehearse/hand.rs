@@ -19,8 +19,9 @@ use redrive_core::verdict::{Charge, Reason};
 use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
 
+use super::subjects::{Retry, name};
 use super::weather::Class;
-use super::world::{Deployed, Next, Retry, World, name, place};
+use super::world::{Deployed, Next, World, place};
 use crate::services::{self, Typed, Wire, service_of};
 
 /// What a function's process keeps from one handling to the next.

@@ -9,22 +9,21 @@ use serde_json::{Value, json};
 
 use super::cast;
 use super::promises::is_same;
-use super::run::Run;
-use super::world::name;
+use super::subjects::name;
+use super::world::{Deployed, World};
 
-impl Run<'_> {
+impl World {
     /// L2, once nothing goes wrong any more.
     pub(super) fn leases(&self, healed: Time) {
-        let world = self.world;
         // One sweep after the lease, and the time of a clock that is behind; the entry of before the heal
         // may bear a lease by a clock that is ahead.
         let grace = Duration::from_secs(300 * 2 + 150);
-        for entry in world.entries.borrow().iter() {
+        for entry in self.entries.borrow().iter() {
             if entry.state == State::Acting
                 && let Some(lease) = &entry.lease
             {
-                let late = world.now().since(lease.until.max(healed));
-                world.promises.borrow_mut().demand(
+                let late = self.now().since(lease.until.max(healed));
+                self.promises.borrow_mut().demand(
                     late <= grace,
                     "L2, no claim is older than its lease and one sweep",
                     || format!("{} since {late:?}", name(&entry.subject)),
@@ -34,10 +33,9 @@ impl Run<'_> {
     }
 
     /// L1: every failure has come to an end that the ledger knows.
-    pub(super) fn finish(&self) {
-        let world = self.world;
-        for actor in &world.actors {
-            let Some(truth) = world.truth(&actor.subject) else {
+    pub(super) fn finish(&self, sound: &Deployed) {
+        for actor in &self.actors {
+            let Some(truth) = self.truth(&actor.subject) else {
                 continue;
             };
             let Some(identity) = truth.failed else {
@@ -46,24 +44,23 @@ impl Run<'_> {
             if truth.hands_off == Some(cast::OF_BEFORE) {
                 continue;
             }
-            if self.sound.document.policy_for(&actor.subject).is_none()
+            if sound.document.policy_for(&actor.subject).is_none()
                 || self.is_ignored(&actor.subject)
             {
                 continue;
             }
             let key = actor.subject.key();
-            if world.promises.borrow().has_expired(&key, &identity) {
+            if self.promises.borrow().has_expired(&key, &identity) {
                 // It came to an end, and TTL has forgotten it.
                 continue;
             }
-            let entries = world.entries.borrow();
+            let entries = self.entries.borrow();
             let entry = entries.read(&actor.subject);
             let ended = entry.is_some_and(|entry| {
                 is_same(&entry.identity, &identity)
                     && matches!(entry.state, State::GivenUp | State::Observed | State::Ended)
             });
-            world
-                .promises
+            self.promises
                 .borrow_mut()
                 .demand(ended, "L1, every failure comes to an end", || {
                     format!(
@@ -78,16 +75,15 @@ impl Run<'_> {
 
     /// Whether a failure is nobody's to judge: AWS would not retry it, or a later execution has its stage.
     fn is_ignored(&self, subject: &Subject) -> bool {
-        let world = self.world;
         match subject {
             Subject::Execution { arn } => {
                 let body = json!({ "executionArn": arn });
-                let shown = world.call(arn, "DescribeExecution", &body);
+                let shown = self.call(arn, "DescribeExecution", &body);
                 shown.is_ok_and(|shown| shown.get("redriveStatus") != Some(&json!("REDRIVABLE")))
             }
             Subject::Stage { execution_id, .. } => {
                 let body = json!({ "name": subject.target() });
-                let Ok(shown) = world.call(subject.arn(), "GetPipelineState", &body) else {
+                let Ok(shown) = self.call(subject.arn(), "GetPipelineState", &body) else {
                     return true;
                 };
                 let stages = shown.get("stageStates").and_then(Value::as_array);

@@ -7,78 +7,35 @@
 //! so that a fault that hides another does not always do so. Whatever AWS leaves open is a coin of the seed.
 //! After an hour or so the world heals, and then every failure must have come to an end.
 
-pub(crate) mod bus;
+mod bus;
 mod cast;
 mod census;
 mod hand;
+mod invocations;
 mod liveness;
 mod orders;
 mod people;
+mod policies;
 mod promises;
+mod rehearsed;
 mod run;
+mod strays;
+mod subjects;
 mod weather;
-pub(crate) mod world;
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::time::Duration;
+mod world;
 
 use redrive_core::handle::Mode;
 use redrive_core::policy::Document;
-use redrive_core::time::Time;
-use redrive_core::verdict::Reason;
 
+use self::cast::START;
 pub use self::census::Census;
 pub use self::orders::{Explored, Story, stories};
 pub use self::promises::Move;
+pub use self::rehearsed::Rehearsed;
 use self::run::Run;
 pub use self::weather::Class;
 use self::weather::Weather;
 use self::world::{Deployed, Next, World};
-
-/// When every rehearsal begins.
-const START: Time = Time::from_millis(1_795_000_000_000);
-
-/// What a rehearsal came to.
-#[derive(Debug, Clone)]
-pub struct Rehearsed {
-    /// The seed.
-    pub seed: u64,
-    /// The first promise that was broken, and how.
-    pub broken: Option<String>,
-    /// What happened, line by line, if it was asked for.
-    pub trace: Vec<String>,
-    /// How often each class of faults came.
-    pub faults: BTreeMap<Class, u32>,
-    /// Every reason that was given for anything.
-    pub reasons: BTreeSet<Reason>,
-    /// How entries moved.
-    pub moves: BTreeSet<Move>,
-    /// Failures that were written down.
-    pub failures: u32,
-    /// Retries that took effect.
-    pub retries: usize,
-    /// What a person did between our last read and our call, which no promise covers.
-    pub exempt: u32,
-    /// The longest time from a failure that is retried until it was written down.
-    pub longest_wait: Duration,
-}
-
-impl fmt::Display for Rehearsed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.trace {
-            writeln!(f, "{line}")?;
-        }
-        match &self.broken {
-            Some(broken) => write!(
-                f,
-                "seed {} broke a promise: {broken}\nplay it again with: redrive rehearse --seed {}",
-                self.seed, self.seed
-            ),
-            None => write!(f, "seed {} kept every promise", self.seed),
-        }
-    }
-}
 
 /// Rehearses one seed. `faults`: the only classes that may come; without them, half of all.
 pub fn rehearse(seed: u64, faults: Option<&[Class]>, traced: bool) -> Rehearsed {
@@ -88,7 +45,7 @@ pub fn rehearse(seed: u64, faults: Option<&[Class]>, traced: bool) -> Rehearsed 
         .then(|| weather.span(5 * 60_000, 25 * 60_000));
     let ms = updated.map(|after| u64::try_from(after.as_millis()).unwrap_or_default());
     let actors = cast::actors(&mut weather, START.as_millis(), ms);
-    let text = cast::policy(&mut weather, false);
+    let text = policies::policy(&mut weather, false);
     let deployed = match Document::parse(&text) {
         Ok(document) => Deployed {
             document: document.into(),
@@ -115,23 +72,6 @@ pub fn rehearse(seed: u64, faults: Option<&[Class]>, traced: bool) -> Rehearsed 
     }
     run.play();
     run.came_to(seed)
-}
-
-impl Rehearsed {
-    const fn nothing(seed: u64) -> Self {
-        Self {
-            seed,
-            broken: None,
-            trace: Vec::new(),
-            faults: BTreeMap::new(),
-            reasons: BTreeSet::new(),
-            moves: BTreeSet::new(),
-            failures: 0,
-            retries: 0,
-            exempt: 0,
-            longest_wait: Duration::ZERO,
-        }
-    }
 }
 
 /// Rehearses many seeds, from `first` on, on all the cores there are.

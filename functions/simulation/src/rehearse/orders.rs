@@ -12,11 +12,13 @@ use redrive_core::handle::Mode;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::policy::Document;
 
-use super::START;
-use super::cast::{self, Actor, Role};
-use super::run::{Part, Run, TICK};
+use super::cast::{self, Actor, Role, START};
+use super::invocations::Part;
+use super::policies;
+use super::run::{Run, TICK};
+use super::subjects::name;
 use super::weather::Weather;
-use super::world::{Deployed, Next, World, name};
+use super::world::{Deployed, Next, World};
 
 /// Who is there at once, one act after another.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +157,7 @@ impl Story {
             deaths: 0,
             broken: None,
         };
-        let text = cast::policy(&mut Weather::new(0, Some(&[])), false);
+        let text = policies::policy(&mut Weather::new(0, Some(&[])), false);
         let document = match Document::parse(&text) {
             Ok(document) => Rc::new(document),
             Err(problems) => {
@@ -260,16 +262,16 @@ impl Run<'_> {
             Act::Events(times) => self.event(times),
             Act::EventAndSearch => {
                 self.event(1);
-                self.sweep(Part::Search);
+                self.invocations.sweep(Part::Search);
             }
             Act::Messages(times) => self.message(times, Duration::ZERO),
             Act::Sweeps(times) => {
                 self.later();
-                (0..times).for_each(|_| self.sweep(Part::Sweep));
+                (0..times).for_each(|_| self.invocations.sweep(Part::Sweep));
             }
             Act::SweepAndMessage => {
                 self.message(1, Duration::from_secs(20 * 60));
-                self.sweep(Part::Sweep);
+                self.invocations.sweep(Part::Sweep);
             }
         }
     }
@@ -290,7 +292,7 @@ impl Run<'_> {
             )) = heard
             {
                 for _ in 0..times {
-                    self.hear(Rc::clone(&bytes), emitted, tries);
+                    self.invocations.hear(Rc::clone(&bytes), emitted, tries);
                 }
                 return;
             }
@@ -304,7 +306,7 @@ impl Run<'_> {
         if let Some((at, Next::Message { ticket, tries })) = sent {
             world.wind(at.plus(late));
             for _ in 0..times {
-                self.take(ticket.clone(), tries);
+                self.invocations.take(ticket.clone(), tries);
             }
         }
     }
@@ -319,20 +321,22 @@ impl Run<'_> {
     fn meet(&mut self, path: &mut Path) -> u64 {
         let world = self.world;
         let mut deaths = 0;
-        while !self.tasks.is_empty() && world.promises.borrow().broken.is_none() {
-            let chosen = path.choose(2 * self.tasks.len());
-            let id = self.tasks.keys().nth(chosen / 2).copied();
-            let Some((id, task)) = id.and_then(|id| Some((id, self.tasks.remove(&id)?))) else {
+        while !self.invocations.tasks.is_empty() && world.promises.borrow().broken.is_none() {
+            let chosen = path.choose(2 * self.invocations.tasks.len());
+            let id = self.invocations.tasks.keys().nth(chosen / 2).copied();
+            let Some((id, task)) =
+                id.and_then(|id| Some((id, self.invocations.tasks.remove(&id)?)))
+            else {
                 continue;
             };
             // A moment, so that what happens is ordered.
             world.wind(world.now().plus(Duration::from_millis(1)));
             self.services(world.now());
             if chosen.is_multiple_of(2) {
-                self.poll(id, task);
+                self.invocations.poll(id, task);
             } else {
                 deaths += 1;
-                self.die(task);
+                self.invocations.die(task);
             }
         }
         deaths

@@ -12,9 +12,11 @@ use redrive_core::verdict::Reason;
 use redrive_emulator::codepipeline::RetryMode;
 use serde_json::{Value, json};
 
-use super::cast::{self, Actor, STAGE};
+use super::cast::{Actor, STAGE};
+use super::policies;
+use super::subjects::{Truth, name};
 use super::weather::Class;
-use super::world::{Deployed, Truth, World, name};
+use super::world::{Deployed, World};
 
 impl World {
     /// People, TTL and deployments have their chance. Answers the entry whose retry a person wants cancelled.
@@ -48,7 +50,7 @@ impl World {
             self.expires();
         }
         if self.comes(Class::PolicyChanged) {
-            let text = cast::policy(&mut self.weather.borrow_mut(), true);
+            let text = policies::policy(&mut self.weather.borrow_mut(), true);
             if let Ok(document) = Document::parse(&text) {
                 self.deployed.borrow_mut().document = document.into();
                 self.tell(|| "another policy is deployed".into());

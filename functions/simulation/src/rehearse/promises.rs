@@ -9,7 +9,7 @@ use redrive_core::ledger::{Entry, State};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
 
-use super::world::{Retry, Truth, name};
+use super::subjects::{Retry, Truth, name};
 
 /// What was seen so far, and the first promise that was broken.
 #[derive(Debug, Default)]

@@ -1,32 +1,21 @@
-//! One rehearsal, step by step: what happens next, and the handlings that are under way.
+//! One rehearsal, step by step: what happens next.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use redrive_core::cancel::cancel;
-use redrive_core::event::Bounds;
-use redrive_core::failure::Subject;
-use redrive_core::find::{Found, Search};
-use redrive_core::handle::{Clock, Record};
-use redrive_core::ledger::{Cancelled, Pen, Ticket};
-use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
-use redrive_core::verdict::Reason;
 use redrive_emulator::codepipeline::Seed as StageSeed;
 use serde_json::Value;
 
-use super::bus::{is_for_us, told};
-use super::cast::{self, Role};
-use super::hand::{Hand, Process};
+use super::bus::told;
+use super::cast::{self, Role, START};
+use super::invocations::{Invocations, Part};
+use super::rehearsed::Rehearsed;
+use super::strays;
+use super::subjects::name;
 use super::weather::Class;
-use super::world::{Deployed, Next, World, name};
-use super::{Rehearsed, START};
-use crate::services::Typed;
+use super::world::{Deployed, Next, World};
+use crate::kernel::Turn;
+use crate::rules::is_for_us;
 
 /// When the world heals: no sooner, and no later, in milliseconds.
 const HEALS: (u64, u64) = (40 * 60_000, 90 * 60_000);
@@ -34,72 +23,15 @@ const HEALS: (u64, u64) = (40 * 60_000, 90 * 60_000);
 /// So often the sweep ticks.
 pub(super) const TICK: Duration = Duration::from_secs(60);
 
-/// How long a message is hidden after it was received, as in template.yaml.
-const VISIBILITY: Duration = Duration::from_secs(540);
-
 /// After so many steps a rehearsal that has not ended never will.
 const MOST_STEPS: u32 = 200_000;
-
-/// What a handling came to.
-pub(super) enum Ended {
-    Handled(Result<Box<Record>, Trouble>),
-    Swept(Result<Swept, Trouble>, Box<Result<Found, Trouble>>),
-    /// A person cancelled, or could not.
-    Person,
-}
-
-/// What a handling was called for: it comes again if the handling fails.
-pub(super) enum Work {
-    Event {
-        bytes: Rc<[u8]>,
-        emitted: Time,
-        tries: u32,
-    },
-    Message {
-        ticket: Ticket,
-        tries: u32,
-        received: Time,
-    },
-    Sweep,
-    Person,
-}
-
-/// What of a tick is done.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Part {
-    Whole,
-    Sweep,
-    Search,
-}
-
-/// A handling in the middle of its work.
-pub(super) struct Task<'w> {
-    future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
-    name: String,
-    work: Work,
-    /// When Lambda ends it.
-    deadline: Time,
-}
-
-/// The part of a tick that looks for what was never announced.
-async fn search(hand: &Hand<'_>, until: Time) -> Result<Found, Trouble> {
-    let search = Search {
-        since: Some(START),
-        ..Search::default()
-    };
-    hand.redrive().find(&Typed(hand), &search, until).await
-}
 
 /// One rehearsal, step by step.
 pub(super) struct Run<'w> {
     pub(super) world: &'w World,
     /// What is deployed once the world has healed.
     pub(super) sound: Deployed,
-    pub(super) tasks: BTreeMap<u64, Task<'w>>,
-    /// Processes that are warm.
-    processes: Vec<Rc<Process>>,
-    counter: u64,
-    reasons: BTreeSet<Reason>,
+    pub(super) invocations: Invocations<'w>,
     /// Since when nothing goes wrong any more.
     pub(super) healed: Option<Time>,
     /// Whether anything happened since the last tick.
@@ -112,10 +44,7 @@ impl<'w> Run<'w> {
         Self {
             world,
             sound,
-            tasks: BTreeMap::new(),
-            processes: Vec::new(),
-            counter: 0,
-            reasons: BTreeSet::new(),
+            invocations: Invocations::new(world),
             healed: None,
             stirred: false,
             quiet_ticks: 0,
@@ -136,7 +65,7 @@ impl<'w> Run<'w> {
     pub(super) fn begin(&mut self) {
         self.furnish(cast::machines());
         let world = self.world;
-        for seed in cast::conditions() {
+        for seed in strays::conditions() {
             // As with the machines.
             let _ = world.region.borrow_mut().codepipeline.seed(StageSeed {
                 at: START.as_millis(),
@@ -148,10 +77,10 @@ impl<'w> Run<'w> {
             world.plan(at, Next::Begin(index));
         }
         for _ in 0..3 {
-            let stray = world.weather.borrow_mut().pick(&cast::strays()).cloned();
+            let stray = world.weather.borrow_mut().pick(&strays::strays()).cloned();
             if let Some(stray) = stray {
                 let at = START.plus(world.span(0, 3_600_000));
-                self.deliver(&stray, at, at);
+                world.deliver(&stray, at, at);
             }
         }
         let mut heals = START.plus(world.span(HEALS.0, HEALS.1));
@@ -176,18 +105,11 @@ impl<'w> Run<'w> {
             if world.promises.borrow().broken.is_some() {
                 return;
             }
-            let planned = world.agenda.borrow().keys().next().copied();
-            let due = world.due();
-            match (planned, due) {
-                (None, None) => return self.finish(),
-                (Some((at, _)), Some(due)) if due <= at => self.services(due),
-                (None, Some(due)) => self.services(due),
-                (Some(key), _) => {
-                    world.wind(key.0);
-                    let next = world.agenda.borrow_mut().remove(&key);
-                    if let Some(next) = next {
-                        self.step(next);
-                    }
+            match world.kernel.turn(world.due()) {
+                Turn::Over => return world.finish(&self.sound),
+                Turn::Services(due) => self.services(due),
+                Turn::Step(next) => {
+                    self.step(next);
                     self.services(world.now());
                 }
             }
@@ -211,7 +133,7 @@ impl<'w> Run<'w> {
             world.tell(|| told(event));
             if is_for_us(event) || world.weather.borrow_mut().one_of(40) == 0 {
                 let at = Time::from_millis(emitted.at);
-                self.deliver(event, at, world.now());
+                world.deliver(event, at, world.now());
             }
         }
     }
@@ -219,18 +141,18 @@ impl<'w> Run<'w> {
     fn step(&mut self, next: Next) {
         let world = self.world;
         match next {
-            Next::Wake(task) => self.wake(task),
+            Next::Wake(task) => self.invocations.wake(task),
             Next::Event {
                 bytes,
                 emitted,
                 tries,
             } => {
                 self.stirred = true;
-                self.hear(bytes, emitted, tries);
+                self.invocations.hear(bytes, emitted, tries);
             }
             Next::Message { ticket, tries } => {
                 self.stirred = true;
-                self.take(ticket, tries);
+                self.invocations.take(ticket, tries);
             }
             Next::Tick => self.tick(),
             Next::Begin(actor) => self.enter(actor),
@@ -291,292 +213,7 @@ impl<'w> Run<'w> {
 
     fn life(&mut self) {
         if let Some(subject) = self.world.life() {
-            self.cancels(subject);
-        }
-    }
-
-    // --- handlings -----------------------------------------------------------------------------------------
-
-    /// A process: one that is warm, or a new one.
-    fn process(&mut self) -> Rc<Process> {
-        let world = self.world;
-        let warm = world.weather.borrow_mut().one_of(4);
-        if let Some(process) = self.processes.get(warm) {
-            return Rc::clone(process);
-        }
-        let skews = world.comes(Class::ClockSkew);
-        let skew_ms = if skews {
-            i64::try_from(world.span(0, 300_000).as_millis()).unwrap_or_default() - 150_000
-        } else {
-            0
-        };
-        let process = Rc::new(Process {
-            learned: redrive_core::reads::Learned::default(),
-            pace: redrive_core::pace::Pace::default(),
-            skew_ms,
-        });
-        self.processes.push(Rc::clone(&process));
-        process
-    }
-
-    fn hand(&mut self, what: &str, heard_at: Option<Time>) -> Hand<'w> {
-        self.counter += 1;
-        let owner = format!("{what}-{}", self.counter);
-        Hand::new(self.world, owner, self.process(), heard_at)
-    }
-
-    pub(super) fn hear(&mut self, bytes: Rc<[u8]>, emitted: Time, tries: u32) {
-        let hand = self.hand("event", Some(emitted));
-        let name = hand.owner.0.clone();
-        let event = Rc::clone(&bytes);
-        let future = Box::pin(async move {
-            let bounds = Bounds {
-                accounts: vec![cast::ACCOUNT.into()],
-                regions: vec![cast::REGION.into()],
-            };
-            Ended::Handled(hand.redrive().event(&event, &bounds).await.map(Box::new))
-        });
-        let work = Work::Event {
-            bytes,
-            emitted,
-            tries,
-        };
-        self.start(future, name, work, Duration::from_secs(60));
-    }
-
-    pub(super) fn take(&mut self, ticket: Ticket, tries: u32) {
-        let hand = self.hand("message", None);
-        let name = hand.owner.0.clone();
-        let due = ticket.clone();
-        let future =
-            Box::pin(async move { Ended::Handled(hand.redrive().due(&due).await.map(Box::new)) });
-        let received = self.world.now();
-        let work = Work::Message {
-            ticket,
-            tries,
-            received,
-        };
-        self.start(future, name, work, Duration::from_secs(90));
-    }
-
-    /// A tick of the sweep, or one half of it by itself.
-    pub(super) fn sweep(&mut self, part: Part) {
-        let hand = self.hand("sweep", None);
-        let name = hand.owner.0.clone();
-        let future = Box::pin(async move {
-            let until = hand.now().plus(Duration::from_secs(45));
-            let swept = match part {
-                Part::Search => Ok(Swept::default()),
-                Part::Whole | Part::Sweep => hand.redrive().sweep(100, until).await,
-            };
-            let found = match part {
-                Part::Sweep => Ok(Found::default()),
-                Part::Whole | Part::Search => search(&hand, until).await,
-            };
-            Ended::Swept(swept, Box::new(found))
-        });
-        self.start(future, name, Work::Sweep, Duration::from_secs(90));
-    }
-
-    fn cancels(&mut self, subject: Subject) {
-        let hand = self.hand("person", None);
-        let name = hand.owner.0.clone();
-        let future = Box::pin(async move {
-            let cancelled = Cancelled {
-                by: "a person".into(),
-                why: "not tonight".into(),
-            };
-            let pen = Pen {
-                owner: &hand.owner,
-                now: hand.now(),
-                terms: &hand.world.terms,
-            };
-            // Whether it could be cancelled the ledger shows.
-            let _ = cancel(&hand, &subject, &cancelled, pen).await;
-            Ended::Person
-        });
-        self.start(future, name, Work::Person, Duration::from_secs(60));
-    }
-
-    fn start(
-        &mut self,
-        future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
-        name: String,
-        work: Work,
-        most: Duration,
-    ) {
-        self.world.tell(|| format!("    {name} begins"));
-        let task = Task {
-            future,
-            name,
-            work,
-            deadline: self.world.now().plus(most),
-        };
-        self.poll(self.counter, task);
-    }
-
-    /// A handling goes on, unless it dies here.
-    pub(super) fn wake(&mut self, id: u64) {
-        let world = self.world;
-        let Some(task) = self.tasks.remove(&id) else {
-            return;
-        };
-        if world.now() >= task.deadline || world.comes(Class::Crash) {
-            self.die(task);
-        } else {
-            self.poll(id, task);
-        }
-    }
-
-    /// A handling dies.
-    pub(super) fn die(&mut self, task: Task<'w>) {
-        self.world.tell(|| format!("    {} dies", task.name));
-        // What its process knew dies with it.
-        self.processes.pop();
-        self.again(task.work);
-    }
-
-    pub(super) fn poll(&mut self, id: u64, mut task: Task<'w>) {
-        let world = self.world;
-        let mut context = Context::from_waker(Waker::noop());
-        match task.future.as_mut().poll(&mut context) {
-            Poll::Pending => {
-                let at = world.now().plus(world.asked());
-                // Lambda ends it at its time, wherever it is.
-                world.plan(at.min(task.deadline), Next::Wake(id));
-                self.tasks.insert(id, task);
-            }
-            Poll::Ready(ended) => self.ended(ended, task),
-        }
-    }
-
-    fn ended(&mut self, ended: Ended, task: Task<'w>) {
-        let world = self.world;
-        let trouble = match ended {
-            Ended::Handled(Ok(record)) => {
-                world.tell(|| format!("    {}: {:?}, {}", task.name, record.done, record.because));
-                self.learn(&record);
-                return;
-            }
-            Ended::Swept(swept, found) => {
-                match swept {
-                    Ok(swept) => self.swept(&task.name, &swept),
-                    Err(trouble) => self.trouble(&task.name, &trouble),
-                }
-                match *found {
-                    Ok(found) => self.found(&task.name, &found),
-                    Err(trouble) => self.trouble(&task.name, &trouble),
-                }
-                return;
-            }
-            Ended::Person => return,
-            Ended::Handled(Err(trouble)) => trouble,
-        };
-        self.trouble(&task.name, &trouble);
-        self.again(task.work);
-    }
-
-    fn trouble(&self, name: &str, trouble: &Trouble) {
-        self.world.tell(|| format!("    {name}: {trouble}"));
-        self.no_bug(trouble);
-    }
-
-    fn swept(&mut self, name: &str, swept: &Swept) {
-        self.world.tell(|| {
-            format!(
-                "    {name}: {} requeued, {} taken over, {} lost, {} troubled",
-                swept.requeued,
-                swept.records.len(),
-                swept.lost,
-                swept.troubled.len()
-            )
-        });
-        for record in &swept.records {
-            self.learn(record);
-        }
-        for (_, trouble) in &swept.troubled {
-            self.no_bug(trouble);
-        }
-    }
-
-    fn found(&mut self, name: &str, found: &Found) {
-        self.world.tell(|| {
-            format!(
-                "    {name}: {} seen, {} known, {} found, {} troubled, {} unread",
-                found.seen,
-                found.known,
-                found.records.len(),
-                found.troubled.len(),
-                found.unread.len()
-            )
-        });
-        // What was left for the next tick is something to tick for.
-        self.stirred |= found.more
-            || !found.records.is_empty()
-            || !found.troubled.is_empty()
-            || !found.unread.is_empty();
-        for record in &found.records {
-            self.learn(record);
-        }
-        let troubles = found.troubled.iter().map(|(_, trouble)| trouble);
-        for trouble in troubles.chain(found.unread.iter().map(|(_, trouble)| trouble)) {
-            self.no_bug(trouble);
-        }
-    }
-
-    fn learn(&mut self, record: &Record) {
-        self.reasons.insert(record.because);
-        self.world.tell(|| {
-            let subject = record.subject.as_ref().map(name).unwrap_or_default();
-            format!("        {subject}: {:?}, {}", record.done, record.because)
-        });
-        self.reasons
-            .extend(record.verdict.as_ref().map(|verdict| verdict.because));
-    }
-
-    fn no_bug(&self, trouble: &Trouble) {
-        self.world.promises.borrow_mut().demand(
-            trouble.kind != TroubleKind::Bug,
-            "the program has no bug",
-            || trouble.to_string(),
-        );
-    }
-
-    /// What failed comes again, as often as Lambda and SQS let it.
-    fn again(&mut self, work: Work) {
-        let world = self.world;
-        match work {
-            Work::Event {
-                bytes,
-                emitted,
-                tries,
-            } if tries < 3 => {
-                let wait = Duration::from_secs(60 * u64::from(tries));
-                let tries = tries + 1;
-                world.plan(
-                    world.now().plus(wait),
-                    Next::Event {
-                        bytes,
-                        emitted,
-                        tries,
-                    },
-                );
-            }
-            Work::Event { .. } => {
-                world.tell(|| "an event comes to the dead-letter queue".into());
-            }
-            Work::Message {
-                ticket,
-                tries,
-                received,
-            } if tries < 5 => {
-                let tries = tries + 1;
-                world.plan(received.plus(VISIBILITY), Next::Message { ticket, tries });
-            }
-            Work::Message { .. } => {
-                world.tell(|| "a message comes to the dead-letter queue".into());
-            }
-            Work::Sweep | Work::Person => {}
+            self.invocations.cancels(subject);
         }
     }
 
@@ -585,15 +222,17 @@ impl<'w> Run<'w> {
     /// The schedule has the sweep tick. It need not where nothing happened that a tick could find.
     fn tick(&mut self) {
         let world = self.world;
-        let stirred = std::mem::take(&mut self.stirred) || !self.tasks.is_empty();
+        let stirred = std::mem::take(&mut self.stirred)
+            | std::mem::take(&mut self.invocations.stirred)
+            | !self.invocations.tasks.is_empty();
         if !world.comes(Class::TickLost) {
             let ticks = 1 + u32::from(world.comes(Class::TickDoubled));
             for _ in 0..ticks {
-                self.sweep(Part::Whole);
+                self.invocations.sweep(Part::Whole);
             }
         }
         if let Some(healed) = self.healed {
-            self.leases(healed);
+            world.leases(healed);
         }
         let wake = world
             .entries
@@ -603,12 +242,7 @@ impl<'w> Run<'w> {
             .min();
         self.quiet_ticks = if stirred { 0 } else { self.quiet_ticks + 1 };
         // What the tick's own sweeps wait for is nothing to tick for.
-        let agenda = world.agenda.borrow();
-        let next = agenda
-            .iter()
-            .find(|(_, next)| !matches!(next, Next::Wake(_)));
-        let next = next.map(|((at, _), _)| *at);
-        drop(agenda);
+        let next = world.kernel.first(|next| !matches!(next, Next::Wake(_)));
         let due = world.due();
         let soonest = [wake, next, due].into_iter().flatten().min();
         let at = world.now().plus(TICK);
@@ -622,7 +256,7 @@ impl<'w> Run<'w> {
     pub(super) fn came_to(self, seed: u64) -> Rehearsed {
         let world = self.world;
         let mut promises = world.promises.borrow_mut();
-        let mut reasons = self.reasons;
+        let mut reasons = self.invocations.reasons;
         reasons.append(&mut promises.reasons);
         let truths = world
             .actors

@@ -2,10 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use redrive_core::definition::Known;
@@ -25,7 +22,9 @@ use serde_json::Value;
 
 use super::cast::{ACCOUNT, Actor, REGION};
 use super::promises::Promises;
+use super::subjects::{Retry, Truth, name};
 use super::weather::{Class, Weather};
+use crate::kernel::Kernel;
 use crate::services::service_of;
 
 /// What the next step of the world is, beside what the services do by themselves.
@@ -55,27 +54,6 @@ pub(super) enum Next {
     Heal,
 }
 
-/// A call that retries, and on what grounds.
-#[derive(Debug, Clone)]
-pub(super) struct Retry {
-    pub(super) operation: String,
-    pub(super) body: Value,
-    pub(super) subject: Subject,
-    pub(super) identity: Identity,
-    /// The claim: the revision of the entry, and who wrote it.
-    pub(super) claim: (u64, String),
-    /// What is charged: the policy, and each rule with its limit.
-    pub(super) charges: (String, Vec<(String, u32)>),
-    /// The most retries of one subject.
-    pub(super) per_execution: u32,
-    /// The mode of the function that retries.
-    pub(super) mode: Mode,
-    /// What had happened by then, the function could know.
-    pub(super) read_at: Time,
-    /// By whom.
-    pub(super) by: String,
-}
-
 /// What is deployed.
 #[derive(Debug, Clone)]
 pub(super) struct Deployed {
@@ -83,29 +61,9 @@ pub(super) struct Deployed {
     pub(super) mode: Mode,
 }
 
-/// How a subject really stands, whatever anybody shows of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Truth {
-    /// The failure it has now.
-    pub(super) failed: Option<Identity>,
-    /// It has succeeded.
-    pub(super) succeeded: bool,
-    /// Why nobody may retry it now.
-    pub(super) hands_off: Option<&'static str>,
-    /// How often we restarted it.
-    pub(super) ours: usize,
-    /// How often anybody did, or it did itself.
-    pub(super) restarts: u64,
-    /// In one word.
-    pub(super) word: &'static str,
-}
-
 /// The world.
 pub(super) struct World {
-    now: Cell<Time>,
-    /// The last moment of the agenda that was used, to keep what happens at one time in the order of its coming.
-    counter: Cell<u64>,
-    pub(super) agenda: RefCell<BTreeMap<(Time, u64), Next>>,
+    pub(super) kernel: Kernel<Time, Duration, Next>,
     pub(super) weather: RefCell<Weather>,
     pub(super) region: RefCell<Region>,
     pub(super) entries: RefCell<Entries>,
@@ -125,8 +83,6 @@ pub(super) struct World {
     pub(super) garbled_until: Cell<Time>,
     /// Whether only the way to a service takes time, and its answer none.
     pub(super) answers_at_once: bool,
-    /// How long the handling that was polled last waits.
-    asked: Cell<Option<Duration>>,
     trace: Option<RefCell<Vec<String>>>,
 }
 
@@ -159,9 +115,7 @@ impl World {
         let (stepfunctions, codepipeline) = coins(&mut weather, lag);
         let region = Region::with_options(&place(), seed, stepfunctions, codepipeline);
         Self {
-            now: Cell::new(now),
-            counter: Cell::new(0),
-            agenda: RefCell::default(),
+            kernel: Kernel::new(now),
             weather: RefCell::new(weather),
             region: RefCell::new(region),
             entries: RefCell::default(),
@@ -175,26 +129,21 @@ impl World {
             busy_until: Cell::new(Time::from_millis(0)),
             garbled_until: Cell::new(Time::from_millis(0)),
             answers_at_once: false,
-            asked: Cell::new(None),
             trace: traced.then(RefCell::default),
         }
     }
 
     pub(super) const fn now(&self) -> Time {
-        self.now.get()
+        self.kernel.now()
     }
 
     pub(super) fn wind(&self, to: Time) {
-        self.now.set(self.now.get().max(to));
+        self.kernel.wind(to);
     }
 
     /// Puts a step on the agenda.
     pub(super) fn plan(&self, at: Time, next: Next) {
-        let number = self.counter.get();
-        self.counter.set(number.wrapping_add(1));
-        self.agenda
-            .borrow_mut()
-            .insert((at.max(self.now()), number), next);
+        self.kernel.plan(at, next);
     }
 
     /// When the services do something by themselves.
@@ -204,9 +153,7 @@ impl World {
 
     /// Takes the first such step off the agenda.
     pub(super) fn planned(&self, such: impl Fn(&Next) -> bool) -> Option<(Time, Next)> {
-        let mut agenda = self.agenda.borrow_mut();
-        let key = *agenda.iter().find(|(_, next)| such(next))?.0;
-        Some((key.0, agenda.remove(&key)?))
+        self.kernel.take(such)
     }
 
     /// Whether a fault comes, which the trace shows.
@@ -268,13 +215,12 @@ impl World {
 
     /// A handling waits: for its call to arrive, or for the answer. Others go on meanwhile, and it may die here.
     pub(super) async fn away(&self, span: Duration) {
-        self.asked.set(Some(span));
-        Pause::new().await;
+        self.kernel.away(span).await;
     }
 
     /// How long the handling that was just polled waits.
     pub(super) fn asked(&self) -> Duration {
-        self.asked.take().unwrap_or_default()
+        self.kernel.asked()
     }
 
     /// One call to a service, as it arrives there.
@@ -462,14 +408,6 @@ pub(super) fn place() -> Place {
     }
 }
 
-/// The short name of a subject.
-pub(super) fn name(subject: &Subject) -> String {
-    match subject {
-        Subject::Execution { arn } => arn.rsplit(':').take(2).collect::<Vec<_>>().join(" of "),
-        Subject::Stage { .. } => format!("{} of {}", super::cast::STAGE, subject.target()),
-    }
-}
-
 /// Every point that is not established is a coin of the seed.
 fn coins(weather: &mut Weather, lag: Duration) -> (stepfunctions::Options, codepipeline::Options) {
     let lag_ms = u64::try_from(lag.as_millis()).unwrap_or_default();
@@ -532,25 +470,4 @@ fn coins(weather: &mut Weather, lag: Duration) -> (stepfunctions::Options, codep
         ..codepipeline::Options::default()
     };
     (executions, stages)
-}
-
-/// A point where a handling waits: pending once, then ready.
-pub(crate) struct Pause(bool);
-
-impl Pause {
-    pub(crate) const fn new() -> Self {
-        Self(false)
-    }
-}
-
-impl Future for Pause {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.0 {
-            return Poll::Ready(());
-        }
-        self.0 = true;
-        Poll::Pending
-    }
 }

@@ -1,10 +1,8 @@
 //! One storm, step by step: the functions that Lambda runs, and what has them run.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use redrive_core::event::Bounds;
@@ -15,9 +13,10 @@ use redrive_core::trouble::TroubleKind;
 
 use super::costs;
 use super::hand::{Hand, Process};
+use super::settings::{START, Storm};
 use super::world::{Event, Message, Next, World};
-use super::{START, Storm};
-use crate::rehearse::bus::is_for_us;
+use crate::kernel::{Running, Turn, poll};
+use crate::rules::is_for_us;
 use crate::services::Typed;
 
 const SECOND: u64 = 1_000_000;
@@ -65,7 +64,7 @@ enum Work {
 
 /// An invocation in the middle of its work.
 struct Task<'w> {
-    future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
+    future: Running<'w, Ended>,
     door: Door,
     process: Rc<Process>,
     began: u64,
@@ -116,21 +115,15 @@ impl<'w> Run<'w> {
         let world = self.world;
         world.plan(world.now() + world.draw(0, TICK), Next::Tick);
         loop {
-            let planned = world.agenda.borrow().keys().next().copied();
             let due = world.region.borrow().next_at().map(|at| at * 1_000);
-            match (planned, due) {
-                (Some((at, _)), Some(due)) if due <= at => self.services(due),
-                (None, Some(due)) => self.services(due),
-                (None, None) => return,
-                (Some(key), _) => {
-                    world.wind(key.0);
+            match world.kernel.turn(due) {
+                Turn::Services(due) => self.services(due),
+                Turn::Over => return,
+                Turn::Step(next) => {
                     if world.now() >= until {
                         return;
                     }
-                    let next = world.agenda.borrow_mut().remove(&key);
-                    if let Some(next) = next {
-                        self.step(next);
-                    }
+                    self.step(next);
                     self.services(world.now());
                 }
             }
@@ -186,7 +179,7 @@ impl<'w> Run<'w> {
             && world.ready.borrow().is_empty()
             && world.delayed.get() == 0
             && world.region.borrow().next_at().is_none()
-            && world.agenda.borrow().is_empty()
+            && world.kernel.is_empty()
     }
 
     // --- Lambda --------------------------------------------------------------------------------------------
@@ -216,13 +209,7 @@ impl<'w> Run<'w> {
         )
     }
 
-    fn start(
-        &mut self,
-        door: Door,
-        process: Rc<Process>,
-        work: Work,
-        future: Pin<Box<dyn Future<Output = Ended> + 'w>>,
-    ) {
+    fn start(&mut self, door: Door, process: Rc<Process>, work: Work, future: Running<'w, Ended>) {
         self.world.used.borrow_mut().invocations += 1;
         self.counter += 1;
         // Until a function has its messages nobody pays.
@@ -239,8 +226,7 @@ impl<'w> Run<'w> {
 
     fn poll(&mut self, id: u64, mut task: Task<'w>) {
         let world = self.world;
-        let mut context = Context::from_waker(Waker::noop());
-        match task.future.as_mut().poll(&mut context) {
+        match poll(&mut task.future) {
             Poll::Pending => {
                 world.plan(world.now() + world.asked(), Next::Wake(id));
                 self.tasks.insert(id, task);

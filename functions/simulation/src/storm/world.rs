@@ -14,7 +14,7 @@ use redrive_emulator::region::Region;
 use super::costs::{self, Used};
 use super::limits::Gates;
 use super::report::Calls;
-use crate::rehearse::world::Pause;
+use crate::kernel::Kernel;
 
 /// What happens next, beside what the services do by themselves.
 #[derive(Debug)]
@@ -51,10 +51,7 @@ pub(super) struct Message {
 
 /// The world. Its time is in microseconds since the Unix epoch.
 pub(super) struct World {
-    now: Cell<u64>,
-    /// Keeps what happens at one time in the order of its coming.
-    counter: Cell<u64>,
-    pub(super) agenda: RefCell<BTreeMap<(u64, u64), Next>>,
+    pub(super) kernel: Kernel<u64, u64, Next>,
     pub(super) dice: RefCell<Rng>,
     pub(super) region: RefCell<Region>,
     pub(super) entries: RefCell<Entries>,
@@ -72,8 +69,6 @@ pub(super) struct World {
     pub(super) delayed: Cell<u64>,
     /// How often slots were reserved.
     pub(super) reservations: Cell<u64>,
-    /// How long the handling that was polled last waits.
-    asked: Cell<u64>,
 }
 
 impl World {
@@ -86,9 +81,7 @@ impl World {
         document: Document,
     ) -> Self {
         Self {
-            now: Cell::new(now.as_millis().saturating_mul(1_000)),
-            counter: Cell::new(0),
-            agenda: RefCell::default(),
+            kernel: Kernel::new(now.as_millis().saturating_mul(1_000)),
             dice: RefCell::new(Rng::with_seed(seed)),
             region: RefCell::new(region),
             entries: RefCell::default(),
@@ -102,30 +95,25 @@ impl World {
             ready: RefCell::default(),
             delayed: Cell::new(0),
             reservations: Cell::new(0),
-            asked: Cell::new(0),
         }
     }
 
     pub(super) const fn now(&self) -> u64 {
-        self.now.get()
+        self.kernel.now()
     }
 
     /// What a clock shows.
     pub(super) const fn time(&self) -> Time {
-        Time::from_millis(self.now.get() / 1_000)
+        Time::from_millis(self.now() / 1_000)
     }
 
     pub(super) fn wind(&self, to: u64) {
-        self.now.set(self.now().max(to));
+        self.kernel.wind(to);
     }
 
     /// Puts a step on the agenda.
     pub(super) fn plan(&self, at: u64, next: Next) {
-        let number = self.counter.get();
-        self.counter.set(number.wrapping_add(1));
-        self.agenda
-            .borrow_mut()
-            .insert((at.max(self.now()), number), next);
+        self.kernel.plan(at, next);
     }
 
     /// One of a range.
@@ -135,13 +123,12 @@ impl World {
 
     /// A handling waits so many microseconds. Others go on meanwhile.
     pub(super) async fn away(&self, micros: u64) {
-        self.asked.set(micros);
-        Pause::new().await;
+        self.kernel.away(micros).await;
     }
 
     /// How long the handling that was just polled waits.
     pub(super) fn asked(&self) -> u64 {
-        self.asked.take()
+        self.kernel.asked()
     }
 
     /// A call is on its way.

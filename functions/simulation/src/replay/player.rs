@@ -1,0 +1,433 @@
+//! The player: what is to happen in a replay, in the order of time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::failure::{Failure, Subject, What};
+use redrive_core::handle::{Clock, Done, Record, Redrive};
+use redrive_core::ledger::{Owner, State, Terms};
+use redrive_core::pace::Pace;
+use redrive_core::time::Time;
+use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_emulator::api::Emitted;
+use redrive_emulator::codepipeline::RetryMode;
+
+use super::file::{File, Key, key_of};
+use super::rows::{From, Replayed, Row};
+use super::settings::Settings;
+use super::story::Story;
+use crate::desk::{Desk, place_of};
+use crate::words::{action, failed};
+
+/// How often the sweep runs.
+const SWEEP: Duration = Duration::from_secs(300);
+
+/// What is still to happen, besides what the emulator and the ledger know themselves.
+#[derive(Debug)]
+enum Coming {
+    Story(Story),
+    File(usize),
+    Again(Delivery),
+}
+
+/// An event on its way to the core, for so many times.
+#[derive(Debug)]
+struct Delivery {
+    name: Option<String>,
+    bytes: Vec<u8>,
+    times: u32,
+}
+
+/// Lambda delivers an event three times, the second after about a minute.
+const MOST_TIMES: u32 = 3;
+const COMES_AGAIN: Duration = Duration::from_secs(60);
+
+/// A replay in the middle of its play.
+pub(super) struct Player<'s> {
+    settings: &'s Settings,
+    files: Vec<File>,
+    /// Files that no event has announced yet, by what they announce; the first of several.
+    waiting: BTreeMap<Key, usize>,
+    told: BTreeSet<usize>,
+    coming: BTreeMap<(Time, usize), VecDeque<Coming>>,
+    /// First runs that the files tell: those events happen whatever the policy does.
+    first: BTreeSet<Key>,
+    desk: Desk,
+    pace: Pace,
+    owners: u64,
+    replayed: Replayed,
+    failed: BTreeMap<Subject, String>,
+    /// The failed actions of each stage, in words.
+    actions: BTreeMap<Subject, Vec<String>>,
+}
+
+impl<'s> Player<'s> {
+    pub(super) fn new(
+        files: Vec<File>,
+        stories: Vec<Story>,
+        settings: &'s Settings,
+        start: Time,
+    ) -> Self {
+        let mut player = Self {
+            settings,
+            waiting: BTreeMap::new(),
+            told: BTreeSet::new(),
+            coming: BTreeMap::new(),
+            first: BTreeSet::new(),
+            desk: Desk::new(start),
+            pace: Pace::default(),
+            owners: 0,
+            replayed: Replayed::default(),
+            failed: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            files,
+        };
+        for file in &player.files {
+            if let Heard::Failure(Failure {
+                subject,
+                what: What::Stage(stage),
+                ..
+            }) = hear(&file.source.bytes, &Bounds::default())
+                && let Some(announced) = &stage.announced
+            {
+                let actions = player.actions.entry(subject).or_default();
+                let words = action(announced);
+                if !actions.contains(&words) {
+                    actions.push(words);
+                }
+            }
+        }
+        let mut emulated: BTreeSet<String> = BTreeSet::new();
+        for story in stories {
+            match &story {
+                Story::Execution { seed, .. } => {
+                    emulated.insert(seed.arn.clone());
+                    player.first.insert(Key::Execution {
+                        arn: seed.arn.clone(),
+                        status: seed.status.as_str().into(),
+                        redrive_count: seed.redrive_count,
+                    });
+                }
+                Story::Pipeline { seed, .. } => {
+                    emulated.insert(seed.execution.clone());
+                }
+            }
+            player
+                .coming
+                .entry((story.begins(), 0))
+                .or_default()
+                .push_back(Coming::Story(story));
+        }
+        let mut last = start;
+        for (index, file) in player.files.iter().enumerate() {
+            // A file without a time comes after the one before it.
+            last = file.at.unwrap_or(last);
+            player
+                .coming
+                .entry((last, index.saturating_add(1)))
+                .or_default()
+                .push_back(Coming::File(index));
+            if let Some(key) = &file.key
+                && emulated.contains(key.whose())
+                && !player.first.contains(key)
+            {
+                player.waiting.entry(key.clone()).or_insert(index);
+            }
+        }
+        player
+    }
+
+    pub(super) fn play(&mut self) -> Result<(), Trouble> {
+        // Each step does something that cannot be done again, so this is for a bug alone.
+        for _ in 0..1_000_000 {
+            let wake = self.desk.ledger.next_wake().map(sweep_after);
+            let coming = self.coming.keys().next().map(|(at, _)| *at);
+            let next = [coming, self.desk.next_at(), self.desk.next_message(), wake]
+                .into_iter()
+                .flatten()
+                .min();
+            let Some(next) = next else { return Ok(()) };
+            self.desk.wind(next);
+            let now = self.desk.now();
+            for emitted in self.desk.advance() {
+                self.emitted(&emitted)?;
+            }
+            while let Some(ticket) = self.desk.receive() {
+                let record = self.with(|redrive| pollster::block_on(redrive.due(&ticket)))?;
+                self.row(From::Queue, None, record, None);
+            }
+            if coming.is_some_and(|at| at <= now) {
+                self.happen()?;
+            }
+            if wake.is_some_and(|wake| wake <= now) {
+                let swept =
+                    self.with(|redrive| pollster::block_on(redrive.sweep(1000, Time::END)))?;
+                for record in swept.records {
+                    self.row(From::Sweep, None, record, None);
+                }
+            }
+        }
+        Err(Trouble::new(TroubleKind::Bug, "the replay does not end"))
+    }
+
+    /// The next thing that the files tell.
+    fn happen(&mut self) -> Result<(), Trouble> {
+        let Some(mut next) = self.coming.first_entry() else {
+            return Ok(());
+        };
+        let coming = next.get_mut().pop_front();
+        if next.get().is_empty() {
+            next.remove();
+        }
+        match coming {
+            Some(Coming::Story(story)) => {
+                // A story that cannot be emulated is told by its files alone.
+                match story {
+                    Story::Execution { place, seed } => {
+                        let _ = self
+                            .desk
+                            .in_region(&place, |region| region.stepfunctions.seed(*seed));
+                    }
+                    Story::Pipeline { place, seed } => {
+                        let _ = self
+                            .desk
+                            .in_region(&place, |region| region.codepipeline.seed(*seed));
+                    }
+                }
+                Ok(())
+            }
+            Some(Coming::File(index)) => self.file_at_its_time(index),
+            Some(Coming::Again(delivery)) => self.hear(delivery),
+            None => Ok(()),
+        }
+    }
+
+    fn file_at_its_time(&mut self, index: usize) -> Result<(), Trouble> {
+        let Some(file) = self.files.get(index) else {
+            return Ok(());
+        };
+        let awaited = file
+            .key
+            .as_ref()
+            .is_some_and(|key| self.waiting.get(key) == Some(&index));
+        if !awaited {
+            return if self.told.contains(&index) {
+                Ok(())
+            } else {
+                self.deliver(index)
+            };
+        }
+        // It tells of a run in the emulator that has not ended so, or has not begun.
+        let Some(key) = file.key.clone() else {
+            return Ok(());
+        };
+        self.let_a_person_act(&key);
+        Ok(())
+    }
+
+    /// A retry or a stop of which the files know, and which nobody else is about to make.
+    fn let_a_person_act(&self, key: &Key) {
+        let now = self.desk.now().as_millis();
+        let pending = |subject: &str| {
+            self.desk.ledger.entries().iter().any(|entry| {
+                entry.subject.key() == subject
+                    && matches!(entry.state, State::Queued | State::Acting | State::Unknown)
+            })
+        };
+        match key {
+            Key::Execution {
+                arn,
+                status,
+                redrive_count,
+            } => {
+                let subject = Subject::Execution { arn: arn.clone() };
+                self.desk.in_region(&place_of(&subject), |region| {
+                    let services = &mut region.stepfunctions;
+                    let Some(view) = services.execution(arn) else {
+                        return;
+                    };
+                    let (count, closed) = (view.redrive_count, view.status.is_closed());
+                    // What a person did about a later run waits until that run is there.
+                    if closed && count.checked_add(1) == Some(*redrive_count) && !pending(arn) {
+                        let _ = services.person_redrives(now, arn);
+                    }
+                    if status == "ABORTED"
+                        && services
+                            .execution(arn)
+                            .is_some_and(|view| !view.status.is_closed())
+                    {
+                        let _ = services.person_stops(now, arn, None, None);
+                    }
+                });
+            }
+            Key::Pipeline {
+                place,
+                execution,
+                stage,
+                state,
+                ..
+            } if state == "RESUMED" => {
+                let mut parts = place.split(' ');
+                let (account, region, pipeline) =
+                    (parts.next(), parts.next(), parts.next().unwrap_or_default());
+                let subject = Subject::stage(
+                    "aws",
+                    region.unwrap_or_default(),
+                    account.unwrap_or_default(),
+                    pipeline,
+                    stage,
+                    execution,
+                );
+                if !pending(&subject.key()) {
+                    self.desk.in_region(&place_of(&subject), |region| {
+                        let mode = RetryMode::FailedActions;
+                        let _ = region
+                            .codepipeline
+                            .person_retries(now, pipeline, stage, execution, mode);
+                    });
+                }
+            }
+            Key::Pipeline { .. } => {}
+        }
+    }
+
+    /// An event of the emulator: the file that tells of it is delivered, if there is one.
+    fn emitted(&mut self, emitted: &Emitted) -> Result<(), Trouble> {
+        if let Some(index) = key_of(&emitted.event).and_then(|key| self.waiting.remove(&key)) {
+            return self.deliver(index);
+        }
+        self.hear(Delivery {
+            name: None,
+            bytes: emitted.event.to_string().into_bytes(),
+            times: 1,
+        })
+    }
+
+    fn deliver(&mut self, index: usize) -> Result<(), Trouble> {
+        self.told.insert(index);
+        let Some(file) = self.files.get(index) else {
+            return Ok(());
+        };
+        let name = Some(file.source.name.clone());
+        self.hear(Delivery {
+            name,
+            bytes: file.source.bytes.clone(),
+            times: 1,
+        })
+    }
+
+    /// Hands an event to the core. With trouble it comes again, as Lambda would have it.
+    fn hear(&mut self, delivery: Delivery) -> Result<(), Trouble> {
+        let heard = self
+            .with(|redrive| pollster::block_on(redrive.event(&delivery.bytes, &Bounds::default())));
+        let record = match heard {
+            Ok(record) => record,
+            Err(trouble) if trouble.kind == TroubleKind::Bug || delivery.times >= MOST_TIMES => {
+                return Err(trouble);
+            }
+            Err(_) => {
+                let again = Delivery {
+                    times: delivery.times.saturating_add(1),
+                    ..delivery
+                };
+                let at = self.desk.now().plus(COMES_AGAIN);
+                self.coming
+                    .entry((at, usize::MAX))
+                    .or_default()
+                    .push_back(Coming::Again(again));
+                return Ok(());
+            }
+        };
+        let unasked = matches!(record.done, Done::Ignored | Done::Duplicate | Done::Stale);
+        let from = match &delivery.name {
+            Some(_) => From::File,
+            // What nobody has to know of is not told.
+            None if unasked => return Ok(()),
+            None => From::Emulator,
+        };
+        let failed = self.failed_text(&delivery.bytes);
+        self.row(from, delivery.name, record, failed);
+        Ok(())
+    }
+
+    /// What failed; of a stage, the actions of which the files tell.
+    fn failed_text(&self, bytes: &[u8]) -> Option<String> {
+        let heard = hear(bytes, &Bounds::default());
+        let text = failed(&heard)?;
+        match &heard {
+            Heard::Failure(Failure {
+                subject,
+                what: What::Stage(stage),
+                ..
+            }) if stage.announced.is_none() => Some(
+                self.actions
+                    .get(subject)
+                    .map_or(text, |actions| actions.join(", ")),
+            ),
+            _ => Some(text),
+        }
+    }
+
+    fn with<R>(
+        &mut self,
+        f: impl FnOnce(&Redrive<'_, crate::memory::Memory, Desk, Desk, Desk>) -> R,
+    ) -> R {
+        self.owners = self.owners.saturating_add(1);
+        let owner = Owner(format!("replay-{}", self.owners));
+        f(&Redrive {
+            ledger: &self.desk.ledger,
+            target: &self.desk,
+            queue: &self.desk,
+            clock: &self.desk,
+            document: &self.settings.document,
+            mode: self.settings.mode,
+            terms: &Terms::default(),
+            pace: &self.pace,
+            owner: &owner,
+        })
+    }
+
+    fn row(&mut self, from: From, file: Option<String>, record: Record, failed: Option<String>) {
+        let failed = match (&record.subject, failed) {
+            (Some(subject), Some(failed)) => {
+                // The first failure of several that say otherwise is the one that is retried.
+                if matches!(
+                    record.done,
+                    Done::Queued | Done::PutOff | Done::Retried | Done::Unknown
+                ) {
+                    self.failed.insert(subject.clone(), failed.clone());
+                }
+                Some(failed)
+            }
+            // What comes back from the queue does not carry what failed: it is remembered here alone.
+            (Some(subject), None) if matches!(from, From::Queue | From::Sweep) => {
+                self.failed.get(subject).cloned()
+            }
+            (_, failed) => failed,
+        };
+        self.replayed.rows.push(Row {
+            from,
+            file,
+            record,
+            failed,
+        });
+    }
+
+    pub(super) fn finish(mut self) -> Replayed {
+        let untold = (0..self.files.len()).filter(|index| !self.told.contains(index));
+        self.replayed.untold = untold
+            .filter_map(|index| self.files.get(index))
+            .map(|file| file.source.name.clone())
+            .collect();
+        self.replayed.entries = self.desk.ledger.entries();
+        self.replayed.calls = self.desk.calls();
+        self.replayed
+    }
+}
+
+/// The first tick of the sweep that is not before `wake`.
+fn sweep_after(wake: Time) -> Time {
+    let tick = u64::try_from(SWEEP.as_millis()).unwrap_or(u64::MAX);
+    Time::from_millis(wake.as_millis().div_ceil(tick).saturating_mul(tick))
+}
