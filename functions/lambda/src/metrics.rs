@@ -204,6 +204,8 @@ pub(crate) fn unannounced(records: &[Record]) -> std::collections::BTreeMap<Serv
 
 #[cfg(test)]
 mod tests {
+    use redrive_aws::bus::Told;
+    use redrive_aws::calls::Counted;
     use redrive_core::event::{Bounds, Heard, hear};
     use redrive_core::failure::{Identity, Subject};
     use redrive_core::foretell::Foretell;
@@ -213,8 +215,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::bus::Told;
-    use crate::calls::Counted;
     use crate::wide::{Searched, Wide};
 
     const NOW: Time = Time::from_millis(1_795_140_844_000);

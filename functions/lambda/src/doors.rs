@@ -7,6 +7,15 @@ use std::time::Instant;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, service_fn};
+use redrive_aws::bus::{Bus, Told};
+use redrive_aws::calls::Calls;
+use redrive_aws::codepipeline::CodePipeline;
+use redrive_aws::environment::{Environment, Misconfigured};
+use redrive_aws::ledger::DynamoDb;
+use redrive_aws::listings::Lists;
+use redrive_aws::queue::Sqs;
+use redrive_aws::stepfunctions::StepFunctions;
+use redrive_aws::target::Services;
 use redrive_core::event::{Bounds, subject_of};
 use redrive_core::find::Search;
 use redrive_core::foretell::Foretell;
@@ -20,20 +29,11 @@ use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use tracing::error;
 
-use crate::bus::{Bus, Told};
-use crate::calls::Calls;
 use crate::clock::SystemClock;
-use crate::codepipeline::CodePipeline;
-use crate::environment::Environment;
-use crate::ledger::DynamoDb;
-use crate::listings::Lists;
 use crate::log;
 use crate::metrics;
 use crate::payload::Payload;
-use crate::queue::Sqs;
-use crate::settings::{InAccount, Misconfigured, Place, Settings};
-use crate::stepfunctions::StepFunctions;
-use crate::target::Services;
+use crate::settings::{InAccount, Place, Settings};
 use crate::wide::{Searched, Tick, Wide};
 
 /// Hears the events of one service; `function` names the door in the wide line.

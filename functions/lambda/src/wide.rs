@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use redrive_aws::bus::Told;
+use redrive_aws::calls::Counted;
 use redrive_core::failure::{Service, Subject};
 use redrive_core::find::Found;
 use redrive_core::handle::{Done, Mode, Record};
@@ -10,8 +12,6 @@ use redrive_core::trouble::{Trouble, TroubleKind};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
-use crate::bus::Told;
-use crate::calls::Counted;
 use crate::metrics::{self, Metric, Metrics};
 
 /// One handling of an event, a message, an entry or a tick.
