@@ -34,7 +34,8 @@ use crate::log;
 use crate::metrics;
 use crate::payload::Payload;
 use crate::settings::{InAccount, Place, Settings};
-use crate::wide::{Searched, Tick, Wide};
+use crate::tick::{Searched, Tick};
+use crate::wide::Wide;
 
 /// Hears the events of one service; `function` names the door in the wide line.
 pub async fn events(function: &'static str) -> ExitCode {

@@ -18,5 +18,8 @@ pub mod doors;
 pub mod log;
 mod metrics;
 mod payload;
+#[cfg(test)]
+mod samples;
 pub mod settings;
+mod tick;
 mod wide;
