@@ -1,6 +1,6 @@
 //! The four Lambda functions: they build the adapters of `redrive-aws` once, and hand each event to the core.
 //!
-//! [`doors`] holds what Lambda invokes. [`settings`] reads the environment and the policy. Each handling ends with one
+//! [`handlers`] holds what Lambda invokes. [`settings`] reads the environment and the policy. Each handling ends with one
 //! wide line, which [`log`] writes as JSON; CloudWatch reads the metrics out of it.
 
 #![cfg_attr(
@@ -14,7 +14,7 @@
 )]
 
 mod clock;
-pub mod doors;
+pub mod handlers;
 pub mod log;
 mod metrics;
 mod payload;
