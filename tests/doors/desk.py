@@ -35,11 +35,11 @@ def binary():
 
 @pytest.fixture(scope="session")
 def bootstraps():
-    """The four programs: as `sam build` left them in REDRIVE_BUILD, or as `cargo build -p redrive-aws` did."""
+    """The four programs: as `sam build` left them in REDRIVE_BUILD, or as `cargo build -p redrive-lambda` did."""
     build = os.environ.get("REDRIVE_BUILD")
     if build:
         return {name: program(Path(build, made, "bootstrap"), "sam build") for name, made in BUILT.items()}
-    return {name: program(ROOT / "target/debug" / name, "cargo build -p redrive-aws") for name in BUILT}
+    return {name: program(ROOT / "target/debug" / name, "cargo build -p redrive-lambda") for name in BUILT}
 
 
 def program(path, command):

@@ -26,7 +26,7 @@ OF_AWS = {
 
 def own_metrics():
     """Those that the wide lines bear."""
-    return set(re.findall(r'Self::\w+ => "([A-Z]\w+)",', source("functions/aws/src/metrics.rs").split("const fn unit")[0]))
+    return set(re.findall(r'Self::\w+ => "([A-Z]\w+)",', source("functions/lambda/src/metrics.rs").split("const fn unit")[0]))
 
 
 def is_known(namespace, metric, dimensions):
@@ -195,4 +195,4 @@ def test_every_query_reads_all_four_logs(resources):
 def test_no_level_hides_the_lines_that_metrics_are_read_from(template, level):
     assert level in template["Parameters"]["LogLevel"]["AllowedValues"]
     assert len(template["Parameters"]["LogLevel"]["AllowedValues"]) == 2
-    assert "info!(wide" in (ROOT / "functions/aws/src/wide.rs").read_text()
+    assert "info!(wide" in (ROOT / "functions/lambda/src/wide.rs").read_text()

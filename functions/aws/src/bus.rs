@@ -37,13 +37,13 @@ pub struct Bus {
 
 /// What became of the decisions of a handling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Told {
+pub struct Told {
     /// They are on the bus.
     #[serde(skip_serializing_if = "is_none")]
-    pub(crate) decisions_put: u64,
+    pub decisions_put: u64,
     /// They could not be put there.
     #[serde(skip_serializing_if = "is_none")]
-    pub(crate) decisions_lost: u64,
+    pub decisions_lost: u64,
 }
 
 const fn is_none(count: &u64) -> bool {
@@ -89,7 +89,7 @@ impl Bus {
 
     /// Puts what was decided of these records. After a call that failed no other is made: a bus that does not
     /// answer must not take the time of what else there is to do.
-    pub(crate) async fn tell(
+    pub async fn tell(
         &self,
         function: &'static str,
         mode: Mode,

@@ -4,6 +4,7 @@
 //! whose look-ups would come before its first event. Names as in "Environment variables" of the "AWS SDKs and
 //! Tools Reference Guide".
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -19,7 +20,6 @@ use aws_types::SdkConfig;
 use crate::bus::Bus;
 use crate::calls::Calls;
 use crate::http;
-use crate::settings::{Misconfigured, variable};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -30,6 +30,24 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const OPERATION: Duration = Duration::from_secs(12);
 /// The longest wait between two tries.
 const BACKOFF: Duration = Duration::from_secs(1);
+
+/// What is wrong with the environment: an error of whoever deploys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misconfigured(pub Vec<String>);
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Misconfigured {}
+
+/// A variable of the process; one that is empty counts as not set.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
 
 /// What all clients share.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! looks at them and acts on them; [`listings`] is how it finds what no event told of. [`bus`] tells
 //! others what was decided. [`table`] says what the ledger's table is made of, and makes one for tests and
 //! for a desk; [`http`] is the one HTTP client that the SDK's clients share.
+//! [`environment`] makes those clients from the variables of a process.
 //!
 //! Nothing here decides anything: an error of a service becomes a
 //! [`Trouble`](redrive_core::trouble::Trouble), which says what kind it is, which call met it and the error's
@@ -25,21 +26,14 @@ pub use aws_sdk_dynamodb;
 mod answer;
 pub mod bus;
 pub mod calls;
-pub mod clock;
 pub mod codepipeline;
-pub mod doors;
 pub mod environment;
 pub mod http;
 pub mod ledger;
 pub mod listings;
-pub mod log;
-mod metrics;
-mod payload;
 pub mod queue;
-pub mod settings;
 pub mod stepfunctions;
 pub mod table;
 pub mod target;
 mod tries;
 mod trouble;
-mod wide;

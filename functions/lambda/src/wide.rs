@@ -1,18 +1,16 @@
 //! The one wide line of a handling: what was heard, decided and done, why, and what it cost.
 
-use std::collections::BTreeMap;
-
+use redrive_aws::bus::Told;
+use redrive_aws::calls::Counted;
 use redrive_core::failure::{Service, Subject};
-use redrive_core::find::Found;
-use redrive_core::handle::{Done, Mode, Record};
+use redrive_core::handle::{Mode, Record};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
-use crate::bus::Told;
-use crate::calls::Counted;
 use crate::metrics::{self, Metric, Metrics};
+use crate::tick::Tick;
 
 /// One handling of an event, a message, an entry or a tick.
 #[derive(Debug, Serialize)]
@@ -67,82 +65,6 @@ enum Came<'a> {
     Tick(&'a Tick),
 }
 
-/// What one tick of the sweep came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Tick {
-    /// Queued retries that were handed to the queue.
-    pub requeued: usize,
-    /// Retries that were taken over; each has a line of its own.
-    pub taken_over: usize,
-    /// Entries that somebody else had moved meanwhile.
-    pub lost: usize,
-    /// Entries that met trouble; each has a line of its own.
-    pub troubled: usize,
-    /// More was waiting than the tick was allowed to see.
-    pub more: bool,
-    /// What was looked for and found.
-    pub search: Searched,
-    /// The age of the oldest claim that nobody had settled.
-    #[serde(skip)]
-    pub oldest_claim_seconds: u64,
-    /// Failures that were dealt with of which no event had told.
-    #[serde(skip)]
-    pub unannounced: BTreeMap<Service, u64>,
-}
-
-/// What a tick saw of failures that were never announced, what it did, and what it left for later.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Searched {
-    /// State machines and pipelines that were looked at.
-    pub targets: usize,
-    /// Calls that listed something.
-    pub pages: usize,
-    /// Failures of an age to be dealt with.
-    pub seen: usize,
-    /// Those of them that the ledger knew.
-    pub known: usize,
-    /// What became of the others, each of which has a line of its own.
-    pub found: BTreeMap<Done, usize>,
-    /// Failures, targets and lists of them that met trouble; each has a line of its own.
-    pub troubled: usize,
-    /// Services that throttled.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub throttled: Vec<Service>,
-    /// Targets whose turn goes on with the next tick.
-    pub left: usize,
-    /// The round goes on with the next tick.
-    pub more: bool,
-    /// Everything that failed before, and since the search began, was looked at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub through: Option<String>,
-    /// Another tick was first to say how far the search has come.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    pub outrun: bool,
-}
-
-impl From<&Found> for Searched {
-    fn from(found: &Found) -> Self {
-        let mut done = BTreeMap::new();
-        for record in &found.records {
-            let count: &mut usize = done.entry(record.done).or_default();
-            *count = count.saturating_add(1);
-        }
-        Self {
-            targets: found.targets,
-            pages: found.pages,
-            seen: found.seen,
-            known: found.known,
-            found: done,
-            troubled: found.troubled.len().saturating_add(found.unread.len()),
-            throttled: found.throttled.clone(),
-            left: found.left,
-            more: found.more,
-            through: found.through.map(|through| through.to_string()),
-            outrun: found.outrun,
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct Whole<'a> {
     #[serde(flatten)]
@@ -183,7 +105,7 @@ impl Wide<'_> {
         info!(wide, "swept");
     }
 
-    pub(crate) fn line_of_record(&self, record: &Record) -> String {
+    fn line_of_record(&self, record: &Record) -> String {
         let subject = record.subject.as_ref();
         let came = Came::Record {
             service: subject.map(Subject::service),
@@ -197,7 +119,7 @@ impl Wide<'_> {
         self.with(came, values)
     }
 
-    pub(crate) fn line_of_trouble(
+    fn line_of_trouble(
         &self,
         subject: Option<&Subject>,
         listing: Option<&str>,
@@ -212,7 +134,7 @@ impl Wide<'_> {
         self.with(came, metrics::of_trouble(trouble))
     }
 
-    pub(crate) fn line_of_tick(&self, tick: &Tick) -> String {
+    fn line_of_tick(&self, tick: &Tick) -> String {
         self.with(Came::Tick(tick), metrics::of_tick(tick))
     }
 
@@ -233,3 +155,6 @@ impl Wide<'_> {
         serde_json::to_string(&whole).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    redrive_aws::doors::events("codepipeline").await
+    redrive_lambda::handlers::codepipeline::run().await
 }

@@ -13,7 +13,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use crate::wide::Tick;
+use crate::tick::Tick;
 
 /// The namespace.
 const NAMESPACE: &str = "redrive";
@@ -204,112 +204,10 @@ pub(crate) fn unannounced(records: &[Record]) -> std::collections::BTreeMap<Serv
 
 #[cfg(test)]
 mod tests {
-    use redrive_core::event::{Bounds, Heard, hear};
-    use redrive_core::failure::{Identity, Subject};
-    use redrive_core::foretell::Foretell;
-    use redrive_core::handle::Mode;
-    use redrive_core::ledger::{Owner, Pen, Terms};
-    use redrive_core::policy::Document;
-    use serde_json::Value;
+    use redrive_core::failure::Subject;
 
     use super::*;
-    use crate::bus::Told;
-    use crate::calls::Counted;
-    use crate::wide::{Searched, Wide};
-
-    const NOW: Time = Time::from_millis(1_795_140_844_000);
-
-    fn wide(function: &'static str) -> Wide<'static> {
-        Wide {
-            function,
-            request_id: "request",
-            message_id: None,
-            mode: Some(Mode::Act),
-            took_ms: 37,
-            counted: Counted::default(),
-            told: Told::default(),
-            at: NOW,
-            stack: Some("nightly"),
-        }
-    }
-
-    fn foretold(event: &str) -> Record {
-        let policy = "{ version: 1, retry: { automatic: [{ error: 'Lambda.TooManyRequestsException', limit: 2 }] } }";
-        let document = Document::parse(policy).unwrap();
-        let (owner, terms) = (Owner("a".to_owned()), Terms::default());
-        let pen = Pen {
-            owner: &owner,
-            now: NOW,
-            terms: &terms,
-        };
-        Foretell::new(&document).event(event.as_bytes(), pen)
-    }
-
-    fn observed() -> Record {
-        foretold(include_str!(
-            "../../../events/sfn-05-lambda-too-many-requests.json"
-        ))
-    }
-
-    /// What the format's specification demands of a line that says `_aws`.
-    fn metrics_of(line: &str) -> Vec<(String, String, u64)> {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let aws = line["_aws"].as_object().unwrap();
-        assert_eq!(aws.len(), 2, "Timestamp and CloudWatchMetrics");
-        assert_eq!(aws["Timestamp"], NOW.as_millis(), "milliseconds");
-        let directives = aws["CloudWatchMetrics"].as_array().unwrap();
-        let [directive] = directives.as_slice() else {
-            panic!("{directives:?}")
-        };
-        assert_eq!(directive["Namespace"], "redrive");
-        let sets = directive["Dimensions"].as_array().unwrap();
-        for dimension in sets.iter().flat_map(|set| set.as_array().unwrap()) {
-            let target = &line[dimension.as_str().unwrap()];
-            assert!(target.as_str().is_some_and(|text| !text.is_empty()));
-        }
-        assert_eq!(sets.len(), 1);
-        let metrics = directive["Metrics"].as_array().unwrap();
-        assert!((1..=100).contains(&metrics.len()));
-        let read = |metric: &Value| {
-            assert_eq!(metric.as_object().unwrap().len(), 2);
-            let name = metric["Name"].as_str().unwrap();
-            let unit = metric["Unit"].as_str().unwrap();
-            assert!(["Count", "Seconds", "Milliseconds"].contains(&unit));
-            (
-                name.to_owned(),
-                unit.to_owned(),
-                line[name].as_u64().unwrap(),
-            )
-        };
-        metrics.iter().map(read).collect()
-    }
-
-    fn says(metrics: &[(String, String, u64)]) -> Vec<(&str, u64)> {
-        let said = metrics.iter();
-        said.map(|(name, _, value)| (name.as_str(), *value))
-            .collect()
-    }
-
-    #[test]
-    fn a_wide_line_is_a_document_of_the_embedded_metric_format() {
-        let line = wide("stepfunctions").line_of_record(&observed());
-        let metrics = metrics_of(&line);
-        assert_eq!(says(&metrics), [("Observed", 1), ("DecisionLatency", 37)]);
-        assert_eq!(metrics[1].1, "Milliseconds");
-        let mut tick = Tick {
-            oldest_claim_seconds: 481,
-            ..Tick::default()
-        };
-        tick.unannounced.insert(Service::CodePipeline, 3);
-        let metrics = metrics_of(&wide("sweep").line_of_tick(&tick));
-        let said = [
-            ("OldestClaim", 481),
-            ("FoundExecutions", 0),
-            ("FoundStages", 3),
-        ];
-        assert_eq!(says(&metrics), said);
-        assert_eq!(metrics[0].1, "Seconds");
-    }
+    use crate::samples::{foretold, observed};
 
     #[test]
     fn each_ending_counts_as_what_it_is() {
@@ -404,48 +302,6 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_that_nobody_was_told_of_is_counted_and_changes_nothing_else() {
-        let told = Told {
-            decisions_put: 0,
-            decisions_lost: 1,
-        };
-        let line = Wide {
-            told,
-            ..wide("stepfunctions")
-        }
-        .line_of_record(&observed());
-        let metrics = metrics_of(&line);
-        assert_eq!(says(&metrics).last(), Some(&("DecisionsLost", 1)));
-        let text: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(
-            (&text["done"], &text["decisions_lost"]),
-            (&"observed".into(), &1.into())
-        );
-    }
-
-    #[test]
-    fn without_an_account_nothing_is_measured_and_a_line_with_nothing_to_count_says_so() {
-        let desk = Wide {
-            stack: None,
-            ..wide("stepfunctions")
-        };
-        let nothing = Record {
-            done: Done::Duplicate,
-            ..observed()
-        };
-        for line in [
-            desk.line_of_record(&observed()),
-            wide("due").line_of_record(&nothing),
-        ] {
-            let line: Value = serde_json::from_str(&line).unwrap();
-            assert!(
-                line.get("_aws").is_none() && line.get("Stack").is_none(),
-                "{line}"
-            );
-        }
-    }
-
-    #[test]
     fn a_failure_that_was_found_and_dealt_with_is_one_that_no_event_told_of() {
         let stage = Subject::stage(
             "aws",
@@ -472,60 +328,5 @@ mod tests {
         let counts = unannounced(&records);
         assert_eq!(counts[&Service::StepFunctions], 2);
         assert_eq!(counts[&Service::CodePipeline], 1);
-    }
-
-    #[test]
-    fn every_member_of_a_wide_line_stands_in_the_readme() {
-        let readme = include_str!("../../../README.md");
-        let stage = include_str!("../../../events/cp-33-source-denied-action-failed.json");
-        let Heard::Failure(_) = hear(stage.as_bytes(), &Bounds::default()) else {
-            panic!("no failure")
-        };
-        let full = Record {
-            call_result: Some(CallResult::Throttled),
-            slot: Some(std::time::Duration::from_secs(1)),
-            state: Some(redrive_core::ledger::State::Queued),
-            looked_up: vec![redrive_core::failure::Need::History],
-            unsettled: Some(Trouble::new(TroubleKind::Denied, "PutItem")),
-            identity: Some(Identity::RedriveCount(0)),
-            ..foretold(stage)
-        };
-        let told = Told {
-            decisions_put: 1,
-            decisions_lost: 1,
-        };
-        let every = Wide {
-            message_id: Some("m"),
-            told,
-            ..wide("stepfunctions")
-        };
-        let mut counted = Counted::default();
-        counted.calls.insert("PutItem".to_owned(), 1);
-        let trouble = Trouble::new(TroubleKind::Denied, "PutItem");
-        let search = Searched {
-            through: Some(String::new()),
-            outrun: true,
-            throttled: vec![Service::CodePipeline],
-            ..Searched::default()
-        };
-        let lines = [
-            Wide { counted, ..every }.line_of_record(&full),
-            wide("stepfunctions").line_of_record(&observed()),
-            wide("stepfunctions").line_of_record(&foretold("[")),
-            wide("sweep").line_of_trouble(full.subject.as_ref(), Some("arn"), &trouble),
-            wide("sweep").line_of_tick(&Tick {
-                search,
-                ..Tick::default()
-            }),
-        ];
-        for line in lines {
-            let line: Value = serde_json::from_str(&line).unwrap();
-            for name in line.as_object().unwrap().keys() {
-                assert!(
-                    readme.contains(&format!("`{name}`")),
-                    "{name} is not told of"
-                );
-            }
-        }
     }
 }

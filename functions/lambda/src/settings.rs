@@ -18,10 +18,10 @@
 //!
 //! Everything that is wrong is said at once.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 
+use redrive_aws::environment::{Misconfigured, variable};
 use redrive_core::event::Bounds;
 use redrive_core::find::Search;
 use redrive_core::handle::Mode;
@@ -72,18 +72,6 @@ pub struct Place {
     /// For example `eu-west-1`.
     pub region: String,
 }
-
-/// What is wrong with the environment: an error of whoever deploys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misconfigured(pub Vec<String>);
-
-impl fmt::Display for Misconfigured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for Misconfigured {}
 
 impl Settings {
     /// Reads the environment of the process and the policy's file.
@@ -174,11 +162,6 @@ impl Settings {
             _ => Err(Misconfigured(wrong)),
         }
     }
-}
-
-/// A variable of the process; one that is empty counts as not set.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn mode(word: Option<&str>) -> Result<Mode, String> {

@@ -7,7 +7,7 @@ use redrive_core::time::Time;
 
 /// The clock of the machine, which AWS keeps right in a function.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {

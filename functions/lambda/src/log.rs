@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use redrive_aws::environment::variable;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -10,8 +11,6 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
-
-use crate::settings::variable;
 
 /// The field whose text is a JSON object; its members become those of the line.
 pub(crate) const WIDE: &str = "wide";

@@ -1,0 +1,145 @@
+use redrive_core::failure::{ExecutionStatus, Identity};
+use redrive_core::ledger::{Judgement, List, Owner, Round, Targets, Terms, Turn};
+use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+
+use super::*;
+
+/// Bytes as "DynamoDB item sizes and formats" counts them; numbers at their most.
+pub(super) fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::Bool(_) | AttributeValue::Null(_) => 1,
+        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + size(value)).sum::<usize>(),
+        AttributeValue::M(map) => {
+            3 + map
+                .iter()
+                .map(|(name, value)| 1 + name.len() + size(value))
+                .sum::<usize>()
+        }
+        other => panic!("the ledger writes no {other:?}"),
+    }
+}
+
+fn written(entry: &Entry) -> usize {
+    item(entry)
+        .unwrap()
+        .iter()
+        .map(|(name, value)| name.len() + size(value))
+        .sum()
+}
+
+fn failed(rules: &[&str], identity: Identity) -> Judgement {
+    Judgement {
+        subject: Subject::stage(
+            "aws",
+            "eu-west-1",
+            "111122223333",
+            "web-delivery",
+            "Build",
+            "5f0c2f0e-0000-4000-8000-000000000001",
+        ),
+        identity,
+        failed_at: Time::from_millis(1_795_000_000_000),
+        retried_before: 0,
+        verdict: Verdict {
+            decision: Decision::Retry,
+            because: Reason::Matched,
+            policy: Some("step-functions".into()),
+            rules: rules
+                .iter()
+                .map(|rule| Charge {
+                    rule: (*rule).to_owned(),
+                    reason: Some("the service that was called had too much to do".into()),
+                    used: 10,
+                    limit: 10,
+                })
+                .collect(),
+            delay_seconds: 900,
+            retry_mode: RetryMode::FailedActions,
+        },
+        slot: std::time::Duration::ZERO,
+        observed: false,
+    }
+}
+
+/// The bytes of an entry with so many attempts, each like the judgement.
+fn after(attempts: usize, judgement: impl Fn(usize) -> Judgement) -> usize {
+    let (owner, terms) = (Owner("a".into()), Terms::default());
+    let pen = Pen {
+        owner: &owner,
+        now: Time::from_millis(1_795_000_000_000),
+        terms: &terms,
+    };
+    let mut entry = Entry::open(judgement(0), pen);
+    for number in 1..=attempts {
+        entry = entry.judge(judgement(number), pen).unwrap();
+    }
+    assert_eq!(entry.attempts.len(), attempts);
+    written(&entry)
+}
+
+/// 400 KB are the most. Each attempt has its rules with the words for people, as the shipped policy has.
+#[test]
+fn a_thousand_attempts_fit_into_an_item() {
+    let execution = |rules: &'static [&str]| {
+        after(1_000, move |number| {
+            failed(
+                rules,
+                Identity::RedriveCount(u32::try_from(number).unwrap()),
+            )
+        })
+    };
+    let stage = after(1_000, |number| {
+        let id = format!("{number:08}-0000-4000-8000-000000000001");
+        failed(&["throttled"], Identity::FailedActions([id].into()))
+    });
+    let sizes = [
+        execution(&["throttled"]),
+        stage,
+        execution(&["throttled", "rule-0f1e2d3c4b"]),
+    ];
+    assert_eq!(sizes, [261_557, 299_695, 353_667], "bytes");
+    assert!(sizes.iter().all(|size| *size < 400 * 1_024));
+}
+
+/// As long as names, tokens and lists can be: 200 targets of a service, of which the tokens fill their room and
+/// one more, and 50 that are behind.
+#[test]
+fn a_position_fits_into_an_item() {
+    let now = Time::from_millis(1_795_000_000_000);
+    let target = |number: usize| {
+        let name = format!("{number:03}-{}", "n".repeat(76));
+        format!("arn:aws-us-gov:states:us-gov-west-1:111122223333:stateMachine:{name}")
+    };
+    let turn = |number: usize| Turn {
+        token: (number <= 100_000 / 3_096).then(|| "t".repeat(3_096)),
+        after: Some(now),
+        troubled: Some(now),
+        ..Turn::first(target(number), List::Executions(ExecutionStatus::TimedOut))
+    };
+    let round = Round {
+        through: now,
+        began: Some(now),
+        targets: Targets::Next("t".repeat(2_048)),
+        turns: (0..200).map(turn).collect(),
+        behind: (0..50).map(|number| (target(number), now)).collect(),
+        held: Some(now),
+    };
+    let position = Position {
+        revision: u64::MAX,
+        by: Owner("o".repeat(100)),
+        updated: now,
+        since: now,
+        executions: round.clone(),
+        stages: round,
+    };
+    let item = position_item(&position).unwrap();
+    assert!(!item.contains_key(TTL) && !item.contains_key(WAITING));
+    let bytes: usize = item
+        .iter()
+        .map(|(name, value)| name.len() + size(value))
+        .sum();
+    assert_eq!(bytes, 309_065);
+    assert!(bytes < 400 * 1_024);
+}

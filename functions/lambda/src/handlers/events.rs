@@ -1,0 +1,64 @@
+//! What the two handlers of events share.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use redrive_aws::bus::Told;
+use redrive_core::event::subject_of;
+use redrive_core::handle::{Clock, Record};
+
+use super::dry_run::Desk;
+use super::invocation::{diagnostic, since};
+use super::setup::{World, open};
+use crate::clock::SystemClock;
+use crate::payload::Payload;
+use crate::settings::Settings;
+
+/// Hears the events of one service; `function` names the handler in the wide line.
+pub(super) async fn run(function: &'static str) -> ExitCode {
+    open(async |settings: Settings| match settings.account {
+        Some(account) => {
+            let world = World::new(function, &settings.document, account)?;
+            lambda_runtime::run(service_fn(|event| world.event(event))).await
+        }
+        None => {
+            let desk = Desk::new(function, &settings.document);
+            lambda_runtime::run(service_fn(async |event| Ok::<_, Error>(desk.event(&event)))).await
+        }
+    })
+    .await
+}
+
+impl World<'_> {
+    /// One event of EventBridge. With trouble Lambda is told so, and the event comes again.
+    async fn event(&self, event: LambdaEvent<Payload>) -> Result<Record, Diagnostic> {
+        let began = Instant::now();
+        let request_id = &event.context.request_id;
+        let bytes = match event.payload.bytes() {
+            Ok(bytes) => bytes,
+            Err(malformed) => {
+                let record = Record::malformed(SystemClock.now(), malformed.clone());
+                self.wide(request_id, None, since(began), Told::default())
+                    .record(&record);
+                return Ok(record);
+            }
+        };
+        let owner = self.owners.next(request_id);
+        // Boxed: the futures of the beats and of the SDK are deep, and the compiler's patience with one type ends.
+        let done = Box::pin(self.redrive(&owner).event(bytes, &self.bounds)).await;
+        let took = since(began);
+        let told = self.tell(done.iter()).await;
+        let wide = self.wide(request_id, None, took, told);
+        match done {
+            Ok(record) => {
+                wide.record(&record);
+                Ok(record)
+            }
+            Err(trouble) => {
+                wide.trouble(subject_of(bytes).as_ref(), &trouble);
+                Err(diagnostic(&trouble))
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What every handler begins with: the settings are read, and the adapters built, once.
+
+use std::process::ExitCode;
+
+use lambda_runtime::Error;
+use redrive_aws::bus::{Bus, Told};
+use redrive_aws::calls::Calls;
+use redrive_aws::codepipeline::CodePipeline;
+use redrive_aws::environment::{Environment, Misconfigured};
+use redrive_aws::ledger::DynamoDb;
+use redrive_aws::queue::Sqs;
+use redrive_aws::stepfunctions::StepFunctions;
+use redrive_aws::target::Services;
+use redrive_core::event::Bounds;
+use redrive_core::find::Search;
+use redrive_core::handle::{Clock, Mode, Record, Redrive};
+use redrive_core::ledger::{Owner, Terms};
+use redrive_core::pace::Pace;
+use redrive_core::policy::Document;
+use redrive_core::reads::Learned;
+use tracing::error;
+
+use super::invocation::Owners;
+use crate::clock::SystemClock;
+use crate::log;
+use crate::settings::{InAccount, Place, Settings};
+use crate::wide::Wide;
+
+/// Reads the settings and runs a handler with them; what is wrong with them is logged, and the function stops.
+pub(super) async fn open(handler: impl AsyncFnOnce(Settings) -> Result<(), Error>) -> ExitCode {
+    log::start();
+    let opened = match Settings::from_env() {
+        Ok(settings) => handler(settings).await,
+        Err(wrong) => Err(wrong.into()),
+    };
+    match opened {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            error!("{wrong}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+pub(super) fn in_account(
+    account: Option<InAccount>,
+    function: &str,
+) -> Result<InAccount, Misconfigured> {
+    account.ok_or_else(|| {
+        Misconfigured(vec![format!(
+            "REDRIVE_LEDGER is memory, which one function does not share with another: {function} has \
+             nothing to do without a table. Try stepfunctions or codepipeline"
+        )])
+    })
+}
+
+/// Everything that a function in an account works with, built before its first event.
+pub(super) struct World<'s> {
+    function: &'static str,
+    document: &'s Document,
+    mode: Mode,
+    pub(super) bounds: Bounds,
+    pub(super) place: Place,
+    pub(super) search: Search,
+    ledger: DynamoDb,
+    pub(super) target: Services<SystemClock, DynamoDb>,
+    queue: Sqs,
+    bus: Option<Bus>,
+    stack: String,
+    terms: Terms,
+    pace: Pace,
+    calls: Calls,
+    pub(super) owners: Owners,
+}
+
+impl<'s> World<'s> {
+    pub(super) fn new(
+        function: &'static str,
+        document: &'s Document,
+        account: InAccount,
+    ) -> Result<Self, Misconfigured> {
+        let calls = Calls::default();
+        let environment = Environment::read(calls.clone())?;
+        let ledger = DynamoDb::new(environment.dynamodb(), account.table);
+        Ok(Self {
+            function,
+            document,
+            mode: account.mode,
+            bounds: account.bounds,
+            place: account.place,
+            search: account.search,
+            ledger: ledger.clone(),
+            target: Services {
+                stepfunctions: StepFunctions::new(environment.stepfunctions()),
+                codepipeline: CodePipeline::new(environment.codepipeline()),
+                learned: Learned::default(),
+                shelf: ledger,
+                clock: SystemClock,
+            },
+            queue: Sqs::new(environment.sqs(), account.queue_url),
+            bus: account
+                .bus
+                .map(|name| Bus::new(environment.eventbridge(), name)),
+            stack: account.stack,
+            terms: Terms {
+                quotas: account.quotas,
+                ..Terms::default()
+            },
+            pace: Pace::default(),
+            calls,
+            owners: Owners::new(),
+        })
+    }
+
+    pub(super) fn redrive<'w>(
+        &'w self,
+        owner: &'w Owner,
+    ) -> Redrive<'w, DynamoDb, Services<SystemClock, DynamoDb>, Sqs, SystemClock> {
+        Redrive {
+            ledger: &self.ledger,
+            target: &self.target,
+            queue: &self.queue,
+            clock: &SystemClock,
+            document: self.document,
+            mode: self.mode,
+            terms: &self.terms,
+            pace: &self.pace,
+            owner,
+        }
+    }
+
+    /// Tells the bus, if there is one, what was decided.
+    pub(super) async fn tell(&self, records: impl Iterator<Item = &Record>) -> Told {
+        match &self.bus {
+            // Boxed, as in events.rs.
+            Some(bus) => Box::pin(bus.tell(self.function, self.mode, records)).await,
+            None => Told::default(),
+        }
+    }
+
+    /// The wide line of a handling that took so long, with what was asked of AWS since the last one.
+    pub(super) fn wide<'w>(
+        &'w self,
+        request_id: &'w str,
+        message_id: Option<&'w str>,
+        took_ms: u64,
+        told: Told,
+    ) -> Wide<'w> {
+        Wide {
+            function: self.function,
+            request_id,
+            message_id,
+            mode: Some(self.mode),
+            took_ms,
+            counted: self.calls.take(),
+            told,
+            at: SystemClock.now(),
+            stack: Some(&self.stack),
+        }
+    }
+}

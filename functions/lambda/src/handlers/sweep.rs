@@ -1,0 +1,87 @@
+//! The ticks of the schedule.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use redrive_aws::bus::Told;
+use redrive_aws::listings::Lists;
+use redrive_core::sweep::MOST_OF_A_TICK;
+
+use super::invocation::{diagnostic, last_beginning, since};
+use super::setup::{World, in_account, open};
+use crate::metrics;
+use crate::payload::Payload;
+use crate::settings::Settings;
+use crate::tick::{Searched, Tick};
+
+/// Looks after what was left in the middle, and for what was never announced.
+pub async fn run() -> ExitCode {
+    open(async |settings: Settings| {
+        let account = in_account(settings.account, "sweep")?;
+        let world = World::new("sweep", &settings.document, account)?;
+        lambda_runtime::run(service_fn(|tick| world.sweep(tick))).await
+    })
+    .await
+}
+
+impl World<'_> {
+    /// One tick of the schedule. First what is known to wait, and with the rest of the time what may be found:
+    /// the next tick goes on with either.
+    async fn sweep(&self, tick: LambdaEvent<Payload>) -> Result<Tick, Diagnostic> {
+        let began = Instant::now();
+        let request_id = &tick.context.request_id;
+        let until = last_beginning(&tick.context);
+        let owner = self.owners.next(request_id);
+        let swept = Box::pin(self.redrive(&owner).sweep(MOST_OF_A_TICK, until)).await;
+        let swept = swept.map_err(|trouble| {
+            self.wide(request_id, None, since(began), Told::default())
+                .trouble(None, &trouble);
+            diagnostic(&trouble)
+        })?;
+        let owner = self.owners.next(request_id);
+        let lists = Lists::new(&self.target, &self.place.account, &self.place.region);
+        let found = Box::pin(self.redrive(&owner).find(&lists, &self.search, until)).await;
+        let took = since(began);
+        let records = found.as_ref().map_or(&[][..], |found| &found.records);
+        let told = self.tell(swept.records.iter().chain(records)).await;
+        let wide = self.wide(request_id, None, took, told);
+        // What was asked of AWS, and told, stands in the line of the tick.
+        let one = self.wide(request_id, None, took, Told::default());
+        for record in &swept.records {
+            one.record(record);
+        }
+        for (subject, trouble) in &swept.troubled {
+            one.trouble(Some(subject), trouble);
+        }
+        if let Ok(found) = &found {
+            for record in &found.records {
+                one.record(record);
+            }
+            for (subject, trouble) in &found.troubled {
+                one.trouble(Some(subject), trouble);
+            }
+            for (listing, trouble) in &found.unread {
+                one.unread(listing, trouble);
+            }
+        }
+        let tick = Tick {
+            requeued: swept.requeued,
+            taken_over: swept.records.len(),
+            lost: swept.lost,
+            troubled: swept.troubled.len(),
+            more: swept.more,
+            search: found.as_ref().map(Searched::from).unwrap_or_default(),
+            oldest_claim_seconds: swept.oldest_claim.unwrap_or_default().as_secs(),
+            unannounced: metrics::unannounced(records),
+        };
+        wide.tick(&tick);
+        match found {
+            Ok(_) => Ok(tick),
+            Err(trouble) => {
+                one.trouble(None, &trouble);
+                Err(diagnostic(&trouble))
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+use redrive_core::calls::CallResult;
+use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::failure::Identity;
+use redrive_core::handle::Done;
+use serde_json::Value;
+
+use super::*;
+use crate::samples::{NOW, foretold, observed};
+use crate::tick::Searched;
+
+fn wide(function: &'static str) -> Wide<'static> {
+    Wide {
+        function,
+        request_id: "request",
+        message_id: None,
+        mode: Some(Mode::Act),
+        took_ms: 37,
+        counted: Counted::default(),
+        told: Told::default(),
+        at: NOW,
+        stack: Some("nightly"),
+    }
+}
+
+/// What the format's specification demands of a line that says `_aws`.
+fn metrics_of(line: &str) -> Vec<(String, String, u64)> {
+    let line: Value = serde_json::from_str(line).unwrap();
+    let aws = line["_aws"].as_object().unwrap();
+    assert_eq!(aws.len(), 2, "Timestamp and CloudWatchMetrics");
+    assert_eq!(aws["Timestamp"], NOW.as_millis(), "milliseconds");
+    let directives = aws["CloudWatchMetrics"].as_array().unwrap();
+    let [directive] = directives.as_slice() else {
+        panic!("{directives:?}")
+    };
+    assert_eq!(directive["Namespace"], "redrive");
+    let sets = directive["Dimensions"].as_array().unwrap();
+    for dimension in sets.iter().flat_map(|set| set.as_array().unwrap()) {
+        let target = &line[dimension.as_str().unwrap()];
+        assert!(target.as_str().is_some_and(|text| !text.is_empty()));
+    }
+    assert_eq!(sets.len(), 1);
+    let metrics = directive["Metrics"].as_array().unwrap();
+    assert!((1..=100).contains(&metrics.len()));
+    let read = |metric: &Value| {
+        assert_eq!(metric.as_object().unwrap().len(), 2);
+        let name = metric["Name"].as_str().unwrap();
+        let unit = metric["Unit"].as_str().unwrap();
+        assert!(["Count", "Seconds", "Milliseconds"].contains(&unit));
+        (
+            name.to_owned(),
+            unit.to_owned(),
+            line[name].as_u64().unwrap(),
+        )
+    };
+    metrics.iter().map(read).collect()
+}
+
+fn says(metrics: &[(String, String, u64)]) -> Vec<(&str, u64)> {
+    let said = metrics.iter();
+    said.map(|(name, _, value)| (name.as_str(), *value))
+        .collect()
+}
+
+#[test]
+fn a_wide_line_is_a_document_of_the_embedded_metric_format() {
+    let line = wide("stepfunctions").line_of_record(&observed());
+    let metrics = metrics_of(&line);
+    assert_eq!(says(&metrics), [("Observed", 1), ("DecisionLatency", 37)]);
+    assert_eq!(metrics[1].1, "Milliseconds");
+    let mut tick = Tick {
+        oldest_claim_seconds: 481,
+        ..Tick::default()
+    };
+    tick.unannounced.insert(Service::CodePipeline, 3);
+    let metrics = metrics_of(&wide("sweep").line_of_tick(&tick));
+    let said = [
+        ("OldestClaim", 481),
+        ("FoundExecutions", 0),
+        ("FoundStages", 3),
+    ];
+    assert_eq!(says(&metrics), said);
+    assert_eq!(metrics[0].1, "Seconds");
+}
+
+#[test]
+fn a_decision_that_nobody_was_told_of_is_counted_and_changes_nothing_else() {
+    let told = Told {
+        decisions_put: 0,
+        decisions_lost: 1,
+    };
+    let line = Wide {
+        told,
+        ..wide("stepfunctions")
+    }
+    .line_of_record(&observed());
+    let metrics = metrics_of(&line);
+    assert_eq!(says(&metrics).last(), Some(&("DecisionsLost", 1)));
+    let text: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&text["done"], &text["decisions_lost"]),
+        (&"observed".into(), &1.into())
+    );
+}
+
+#[test]
+fn without_an_account_nothing_is_measured_and_a_line_with_nothing_to_count_says_so() {
+    let desk = Wide {
+        stack: None,
+        ..wide("stepfunctions")
+    };
+    let nothing = Record {
+        done: Done::Duplicate,
+        ..observed()
+    };
+    for line in [
+        desk.line_of_record(&observed()),
+        wide("due").line_of_record(&nothing),
+    ] {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert!(
+            line.get("_aws").is_none() && line.get("Stack").is_none(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn every_member_of_a_wide_line_stands_in_the_readme() {
+    let readme = include_str!("../../../../README.md");
+    let stage = include_str!("../../../../events/cp-33-source-denied-action-failed.json");
+    let Heard::Failure(_) = hear(stage.as_bytes(), &Bounds::default()) else {
+        panic!("no failure")
+    };
+    let full = Record {
+        call_result: Some(CallResult::Throttled),
+        slot: Some(std::time::Duration::from_secs(1)),
+        state: Some(redrive_core::ledger::State::Queued),
+        looked_up: vec![redrive_core::failure::Need::History],
+        unsettled: Some(Trouble::new(TroubleKind::Denied, "PutItem")),
+        identity: Some(Identity::RedriveCount(0)),
+        ..foretold(stage)
+    };
+    let told = Told {
+        decisions_put: 1,
+        decisions_lost: 1,
+    };
+    let every = Wide {
+        message_id: Some("m"),
+        told,
+        ..wide("stepfunctions")
+    };
+    let mut counted = Counted::default();
+    counted.calls.insert("PutItem".to_owned(), 1);
+    let trouble = Trouble::new(TroubleKind::Denied, "PutItem");
+    let search = Searched {
+        through: Some(String::new()),
+        outrun: true,
+        throttled: vec![Service::CodePipeline],
+        ..Searched::default()
+    };
+    let lines = [
+        Wide { counted, ..every }.line_of_record(&full),
+        wide("stepfunctions").line_of_record(&observed()),
+        wide("stepfunctions").line_of_record(&foretold("[")),
+        wide("sweep").line_of_trouble(full.subject.as_ref(), Some("arn"), &trouble),
+        wide("sweep").line_of_tick(&Tick {
+            search,
+            ..Tick::default()
+        }),
+    ];
+    for line in lines {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        for name in line.as_object().unwrap().keys() {
+            assert!(
+                readme.contains(&format!("`{name}`")),
+                "{name} is not told of"
+            );
+        }
+    }
+}
