@@ -47,10 +47,11 @@ use std::io::Write;
 use redrive_core::failure::{Field, Subject};
 use redrive_core::policy::{Conditions, Document, Hit, Policy, Rule, Saw, Seen, View, Word};
 use redrive_core::verdict::{Reason, Verdict};
+use redrive_core::view::need;
+use redrive_policy_tools::visible::visible;
 use serde::{Serialize, Serializer};
 
 use crate::Failed;
-use crate::table::visible;
 
 /// The way to a verdict.
 #[derive(Debug, Serialize)]
@@ -372,7 +373,7 @@ impl<'a> Met<'a> {
             matches: seen.hit,
             by: seen.by.map(|value| value.written.as_str()),
             needs: match seen.hit {
-                Hit::Unknown(need) => Some(need.as_str()),
+                Hit::Unknown(word) => Some(need(word, view.service).as_str()),
                 _ => None,
             },
             saw,

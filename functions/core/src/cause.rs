@@ -20,6 +20,8 @@ mod tests;
 
 use alloc::string::String;
 
+pub use redrive_policy::SignalReason;
+
 use crate::failure::{ExecutionStatus, FailedAction, Field};
 
 /// How the work under a failure ended, as far as its platform says. What it does not say is absent; what
@@ -36,41 +38,6 @@ pub struct Ended {
     pub http_status: Field<u16>,
     /// Whether a person stopped the job inside. Never absent: what names no person was stopped by none.
     pub by_person: Field<bool>,
-}
-
-/// Buildkite's `signal_reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SignalReason {
-    /// The machine was taken away: Spot interruption, termination, scale-in.
-    AgentStop,
-    /// A time-out.
-    Cancel,
-    /// The process could not be started.
-    ProcessRunError,
-    /// There was no place to run it.
-    StackError,
-    /// Legal in a policy, and never so here.
-    AgentRefused,
-    /// Legal in a policy, and never so here.
-    AgentIncompatible,
-    /// Legal in a policy, and never so here.
-    SignatureRejected,
-}
-
-impl SignalReason {
-    /// As a policy writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AgentStop => "agent_stop",
-            Self::Cancel => "cancel",
-            Self::ProcessRunError => "process_run_error",
-            Self::StackError => "stack_error",
-            Self::AgentRefused => "agent_refused",
-            Self::AgentIncompatible => "agent_incompatible",
-            Self::SignatureRejected => "signature_rejected",
-        }
-    }
 }
 
 /// What was found. Whether the rest is absent or only not looked up is for [`Ended`] to say.

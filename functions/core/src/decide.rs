@@ -14,6 +14,7 @@ use crate::failure::{
 use crate::ledger::{Entry, Relation};
 use crate::policy::{Document, Hit, Nested, Policy, Rule, View};
 use crate::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+use crate::view;
 
 /// What deciding came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,8 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
 }
 
 /// The verdict on a failure of which all is known, as these views show it.
-pub(crate) fn verdict_on(
+#[must_use]
+pub fn verdict_on(
     document: &Document,
     failure: &Failure,
     views: Vec<View<'_>>,
@@ -127,7 +129,7 @@ impl<'a> Judge<'a> {
         Self {
             document,
             failure,
-            views: View::of(failure),
+            views: failure.views(),
             spent,
             needs: Vec::new(),
             needs_entry: false,
@@ -168,7 +170,7 @@ impl<'a> Judge<'a> {
         let views = core::mem::take(&mut self.views);
         for view in &views {
             for conditions in &self.document.never {
-                if self.assume(conditions.meet(view), false) {
+                if self.assume(conditions.meet(view), view.service, false) {
                     return Verdict::give_up(Reason::Never, &policy.name);
                 }
             }
@@ -232,7 +234,7 @@ impl<'a> Judge<'a> {
     /// a key hides it.
     fn stopped_inside(&mut self) -> Option<Reason> {
         for view in &self.views {
-            match (view.by_person(), view.service()) {
+            match (view.by_person, view.service) {
                 (Field::Known(true), _) => return Some(Reason::StoppedInside),
                 (Field::Unknown, Service::StepFunctions) => self.needs.push(Need::Description),
                 // A stage is read before any retry of it.
@@ -255,12 +257,12 @@ impl<'a> Judge<'a> {
     }
 
     /// Takes an open answer for `hoped`, and remembers what it hangs on.
-    fn assume(&mut self, hit: Hit, hoped: bool) -> bool {
+    fn assume(&mut self, hit: Hit, service: Service, hoped: bool) -> bool {
         match hit {
             Hit::Yes => true,
             Hit::No => false,
-            Hit::Unknown(need) => {
-                self.needs.push(need);
+            Hit::Unknown(word) => {
+                self.needs.push(view::need(word, service));
                 hoped
             }
             Hit::Withheld => {
@@ -278,7 +280,7 @@ impl<'a> Judge<'a> {
                 let limit = rule.limit_for(view);
                 let has_room = self.used(policy, rule) < limit;
                 // A rule that may match is hoped to match if it has room, and hoped not to if it has none.
-                if self.assume(rule.conditions.meet_by_name(view), has_room) {
+                if self.assume(rule.conditions.meet_by_name(view), view.service, has_room) {
                     matching = Some((rule, limit));
                     break;
                 }

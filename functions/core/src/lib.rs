@@ -83,7 +83,6 @@ pub mod cause;
 pub mod decide;
 pub mod definition;
 pub mod diagnosis;
-mod digest;
 pub mod event;
 pub mod failure;
 pub mod find;
@@ -93,7 +92,6 @@ pub mod history;
 pub mod ledger;
 pub mod pace;
 pub mod pipeline;
-pub mod policy;
 pub mod reads;
 pub mod record;
 pub mod subject;
@@ -102,3 +100,8 @@ pub mod time;
 mod tolerant;
 pub mod trouble;
 pub mod verdict;
+pub mod view;
+
+/// The policy language.
+pub use redrive_policy as policy;
+use redrive_policy::digest;
