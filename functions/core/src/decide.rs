@@ -6,10 +6,10 @@
 
 use alloc::vec::Vec;
 
+use crate::codepipeline::failure::stage_refused;
 use crate::digest;
 use crate::failure::{
-    FailedAction, FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service,
-    StageStanding, StageStatus, What,
+    FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service, What,
 };
 use crate::ledger::{Entry, Relation};
 use crate::policy::{Document, Hit, Nested, Policy, Rule, View};
@@ -393,59 +393,6 @@ impl<'a> Judge<'a> {
             &number.to_be_bytes(),
             rule.as_bytes(),
         ])
-    }
-}
-
-impl StageStanding {
-    /// Why a stage is not one to judge, if it is not.
-    #[must_use]
-    pub fn not_ours(&self) -> Option<Reason> {
-        if self.stopped {
-            return Some(Reason::Stopped);
-        }
-        if self.superseded {
-            return Some(Reason::Superseded);
-        }
-        match self.status {
-            StageStatus::Failed if self.in_progress > 0 => Some(Reason::ActionsInProgress),
-            // Once the pipeline is edited it retries nothing.
-            StageStatus::Failed if self.retries_itself && !self.structure_changed => {
-                Some(Reason::RetriesItself)
-            }
-            StageStatus::Failed => None,
-            StageStatus::InProgress if !self.failed.is_empty() => Some(Reason::ActionsInProgress),
-            StageStatus::InProgress => Some(Reason::Running),
-            StageStatus::Succeeded => Some(Reason::Succeeded),
-            StageStatus::Stopping => Some(Reason::Stopping),
-            StageStatus::Stopped => Some(Reason::Stopped),
-            StageStatus::Cancelled => Some(Reason::Canceled),
-            StageStatus::Skipped => Some(Reason::Skipped),
-        }
-    }
-}
-
-fn is_approval(action: &FailedAction) -> bool {
-    action
-        .category
-        .known()
-        .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
-}
-
-fn stage_refused(stage: &FailedStage) -> Option<Reason> {
-    let Some(standing) = stage.standing.known() else {
-        let approval = stage.announced.as_ref().is_some_and(is_approval);
-        return approval.then_some(Reason::Approval);
-    };
-    if standing.failed.iter().any(is_approval) {
-        Some(Reason::Approval)
-    } else if standing.rollback {
-        Some(Reason::Rollback)
-    } else if standing.failed.is_empty() {
-        Some(Reason::NoFailedAction)
-    } else if standing.structure_changed {
-        Some(Reason::StructureChanged)
-    } else {
-        None
     }
 }
 

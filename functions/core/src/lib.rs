@@ -80,22 +80,25 @@ pub mod arn;
 pub mod calls;
 pub mod cancel;
 pub mod cause;
+pub mod codepipeline;
 pub mod decide;
-pub mod definition;
 pub mod diagnosis;
 pub mod event;
 pub mod failure;
 pub mod find;
 pub mod foretell;
 pub mod handle;
-pub mod history;
 pub mod ledger;
+mod micros;
 pub mod pace;
-pub mod pipeline;
+mod page;
+mod quota;
 pub mod reads;
 pub mod record;
+pub mod step_functions;
 pub mod subject;
 pub mod sweep;
+mod target_state;
 pub mod time;
 mod tolerant;
 pub mod trouble;
@@ -104,4 +107,7 @@ pub mod view;
 
 /// The policy language.
 pub use redrive_policy as policy;
+
+pub use self::codepipeline::pipeline;
+pub use self::step_functions::{definition, history};
 use redrive_policy::digest;

@@ -6,16 +6,16 @@ use alloc::string::String;
 
 use serde::Deserialize;
 
-use super::{Bounds, Envelope, Heard, Irrelevant, Malformed, Sequel, SequelKind, agree};
 use crate::arn::{Arn, is_name, partition_of};
+use crate::event::heard::{Bounds, Envelope, Heard, Irrelevant, Sequel, SequelKind, agree};
 use crate::failure::{FailedAction, FailedStage, Failure, Field, Subject, What};
 use crate::time::Time;
-use crate::tolerant::{Number, Object, Slot, Text};
+use crate::tolerant::{Malformed, Number, Object, Slot, Text};
 use crate::verdict::Reason;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Detail<'a> {
+pub(crate) struct Detail<'a> {
     #[serde(borrow, default)]
     pipeline: Slot<Text<'a>>,
     #[serde(borrow, default)]
@@ -56,14 +56,14 @@ struct ExecutionResult<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
+pub(crate) enum Level {
     Pipeline,
     Stage,
     Action,
 }
 
 impl Level {
-    pub(super) fn of(detail_type: &str) -> Option<Self> {
+    pub(crate) fn of(detail_type: &str) -> Option<Self> {
         Some(match detail_type {
             "CodePipeline Pipeline Execution State Change" => Self::Pipeline,
             "CodePipeline Stage Execution State Change" => Self::Stage,
@@ -73,7 +73,7 @@ impl Level {
     }
 }
 
-pub(super) fn hear(
+pub(crate) fn hear(
     envelope: &Envelope<'_>,
     detail: &Detail<'_>,
     level: Level,

@@ -6,16 +6,16 @@ use alloc::string::{String, ToString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Bounds, Envelope, Heard, Irrelevant, Malformed, Sequel, SequelKind, agree};
 use crate::arn::{ExecutionArn, ExecutionKind};
+use crate::event::heard::{Bounds, Envelope, Heard, Irrelevant, Sequel, SequelKind, agree};
 use crate::failure::{ExecutionStatus, FailedExecution, Failure, Field, Redrivable, Subject, What};
 use crate::time::Time;
-use crate::tolerant::{Lenient, Moment, Number, Object, Slot, Text};
+use crate::tolerant::{Lenient, Malformed, Moment, Number, Object, Slot, Text};
 use crate::verdict::Reason;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Detail<'a> {
+pub(crate) struct Detail<'a> {
     #[serde(borrow, default)]
     execution_arn: Slot<Text<'a>>,
     #[serde(borrow, default)]
@@ -58,7 +58,7 @@ fn no_failure(status: &str) -> Option<Reason> {
     })
 }
 
-pub(super) fn hear(
+pub(crate) fn hear(
     envelope: &Envelope<'_>,
     detail: Detail<'_>,
     bounds: &Bounds,

@@ -1,0 +1,7 @@
+//! What only Step Functions knows.
+
+pub mod definition;
+pub(crate) mod event;
+pub(crate) mod failure;
+pub mod history;
+pub(crate) mod reads;
