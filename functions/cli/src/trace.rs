@@ -42,6 +42,8 @@
 //! }
 //! ```
 
+mod hit;
+
 use std::io::Write;
 
 use redrive_core::failure::{Field, Subject};
@@ -49,8 +51,9 @@ use redrive_core::policy::{Conditions, Document, Hit, Policy, Rule, Saw, Seen, V
 use redrive_core::verdict::{Reason, Verdict};
 use redrive_core::view::need;
 use redrive_policy_tools::visible::visible;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use self::hit::{answer, in_a_word};
 use crate::Failed;
 
 /// The way to a verdict.
@@ -395,15 +398,6 @@ impl<'a> Sight<'a> {
     }
 }
 
-fn in_a_word<S: Serializer>(hit: &Hit, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match hit {
-        Hit::Yes => "yes",
-        Hit::No => "no",
-        Hit::Unknown(_) => "unknown",
-        Hit::Withheld => "withheld",
-    })
-}
-
 fn tell_conditions(
     conditions: &[Met<'_>],
     indent: &str,
@@ -488,15 +482,6 @@ fn shortened(text: &str) -> String {
         text.to_owned()
     } else {
         text.chars().take(MOST).chain(['…']).collect()
-    }
-}
-
-const fn answer(hit: Hit) -> &'static str {
-    match hit {
-        Hit::Yes => "matches",
-        Hit::No => "does not match",
-        Hit::Unknown(_) => "not known yet",
-        Hit::Withheld => "not known: AWS withholds it",
     }
 }
 
