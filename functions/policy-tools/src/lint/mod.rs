@@ -62,7 +62,7 @@ fn lint_reading(reading: &Reading, document: &Document) -> Vec<Problem> {
 }
 
 /// Every warning that the model gives, in the order of places. Those that only reading can give are in
-/// [`Checked`](redrive_policy::Checked).
+/// [`Checked`].
 #[must_use]
 pub fn lint(document: &Document) -> Vec<Problem> {
     let mut problems = lint_words(document);
