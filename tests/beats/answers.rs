@@ -1,7 +1,7 @@
 //! Answers in words that nobody knows: whatever answers a retry, it is made at most `limit` times, and once the answers
 //! are well again no failure is lost.
 //!
-//! `cargo test -p redrive-local --test beats answers -- --nocapture` prints the table.
+//! `cargo test -p redrive-simulation --test beats answers -- --nocapture` prints the table.
 
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;

@@ -1,8 +1,8 @@
-"""Prints functions/core/src/policy/lint/names.txt: the names of errors that AWS services have.
+"""Prints functions/policy-tools/src/lint/names.txt: the names of errors that AWS services have.
 
 A line is a service: what stands before the dot in the names of its errors, a colon, and what stands behind the dot.
 
-    python tests/errors/generate.py > functions/core/src/policy/lint/names.txt
+    python tests/errors/generate.py > functions/policy-tools/src/lint/names.txt
 
 The names are those of botocore's service models (Apache-2.0; names only), in each form in which an execution may
 carry them: as the model has them, which is how the optimised integrations and functions name them, and as the AWS

@@ -4,7 +4,7 @@ import pathlib
 
 import generate
 
-NAMES = "functions/core/src/policy/lint/names.txt"
+NAMES = "functions/policy-tools/src/lint/names.txt"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

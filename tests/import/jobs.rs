@@ -6,7 +6,7 @@ use redrive_core::decide::{Answer, Spent, decide};
 use redrive_core::event::{Bounds, Heard, hear};
 use redrive_core::failure::{Fact, Failure, Field, Need};
 use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms};
-use redrive_core::policy::{Document, Saw, View, Word};
+use redrive_core::policy::{Document, Saw, Word};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Verdict};
 use serde_json::{Value, json};
@@ -202,7 +202,7 @@ pub(crate) fn judged_both_ways(
     let causes: Vec<String> = ends.iter().map(|end| end.cause(told, earlier)).collect();
     for (end, cause) in ends.iter().zip(&causes) {
         let failure = heard(cause, 0);
-        let read = View::of(&failure)[0].get(Word::ExitStatus);
+        let read = failure.views()[0].get(Word::ExitStatus);
         let expected = Field::from_option(end.exit_status().map(Saw::Number));
         assert_eq!(read, Some(expected), "{end:?} of {cause}");
     }

@@ -17,8 +17,9 @@ mod samples;
 mod tables;
 mod vectors;
 
-use redrive_core::policy::{Document, Test};
+use redrive_core::policy::Document;
 use redrive_core::verdict::{Decision, Verdict};
+use redrive_policy_tools::runner::verdicts;
 use serde_json::{Value, json};
 
 use self::command::{Ran, redrive_with, top};
@@ -61,7 +62,7 @@ fn judged(policy: &str, attempts: &[Value], expected: &[bool]) -> Vec<Verdict> {
     document
         .tests
         .first()
-        .map(|test: &Test| test.judge(&document))
+        .map(|test| verdicts(&document, test))
         .unwrap()
 }
 

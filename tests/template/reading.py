@@ -49,7 +49,7 @@ def source(path):
 
 def seconds(term):
     """A duration of the ledger's default terms, in seconds."""
-    terms = source("functions/core/src/ledger.rs").split("impl Default for Terms", 1)[1]
+    terms = source("functions/core/src/ledger/terms.rs").split("impl Default for Terms", 1)[1]
     factors = re.search(rf"\b{term}: Duration::from_secs\(([\d_ *]+)\)", terms)[1].replace("_", "")
     product = 1
     for factor in factors.split("*"):

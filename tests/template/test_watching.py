@@ -109,7 +109,7 @@ def test_what_the_page_names_exists(template, resources):
         assert named in queries
     for named in re.findall(r"outputs? `([^`]+)`", page):
         assert named in template["Outputs"]
-    codes = set(re.findall(r'= "(\w+)", "', source("functions/core/src/verdict.rs")))
+    codes = set(re.findall(r'= "(\w+)", "', source("functions/policy/src/decision.rs")))
     for named in re.findall(r"`([a-z_]+)`(?:, | or |: (?=meant)|: the system)", page.split("## give-ups")[1].split("## claims")[0]):
         assert named in codes, named
 

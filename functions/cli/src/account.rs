@@ -13,9 +13,9 @@ use redrive_aws::ledger::DynamoDb;
 use redrive_core::arn::{Arn, ExecutionArn};
 use redrive_core::failure::Subject;
 use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_policy_tools::visible::visible;
 
 use crate::Failed;
-use crate::table::visible;
 
 /// The table where neither `--table` nor the environment names one.
 const TABLE: &str = "redrive";

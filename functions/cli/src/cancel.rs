@@ -8,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use redrive_core::cancel::{Cancel, cancel};
 use redrive_core::ledger::{Cancelled, Entry, Owner, Pen, State, Terms};
 use redrive_core::time::Time;
+use redrive_policy_tools::visible::visible;
 
 use crate::Failed;
 use crate::account::{Account, Where, stop_command};
 use crate::history::{charged, json, now, utc};
-use crate::table::visible;
 
 pub(crate) async fn run(
     place: Where,

@@ -4,12 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use redrive_core::definition::Machine;
-use redrive_core::policy::{
-    Amplified, Document, Place, Problem, Severity, amplified, lint_machine,
-};
-use serde_json::json;
+use redrive_core::policy::{Place, Severity};
+use redrive_policy_tools::diagnostic::{Source, worst_case};
+use redrive_policy_tools::lint::{amplified, check, lint_machine};
+use redrive_policy_tools::visible::visible;
 
-use crate::table::visible;
 use crate::{Failed, input};
 
 /// How the problems are told, and which of them count.
@@ -46,11 +45,11 @@ pub(crate) fn run(
             }
             Err(other) => return Err(other),
         };
-        let file = File {
+        let file = Source {
             name: input::shown(path),
             text,
         };
-        let checked = Document::check(&file.text);
+        let checked = check(&file.text);
         let mut problems = checked.warnings;
         let mut notes = Vec::new();
         match checked.document {
@@ -66,15 +65,19 @@ pub(crate) fn run(
         for problem in &problems {
             let word = counts.count(problem.severity, manner.strict);
             if manner.json {
-                file.tell_json(problem.place, word, &problem.sentence(), out)?;
+                writeln!(
+                    out,
+                    "{}",
+                    file.json(problem.place, word, &problem.sentence())
+                )?;
             } else {
-                file.tell(problem, word, out)?;
+                write!(out, "{}", file.excerpt(problem, word))?;
             }
         }
         for note in &notes {
-            let worst = worst(note);
+            let worst = worst_case(note);
             if manner.json {
-                file.tell_json(note.place, "note", &worst, out)?;
+                writeln!(out, "{}", file.json(note.place, "note", &worst))?;
             } else {
                 let Place { line, column } = note.place;
                 writeln!(
@@ -122,32 +125,6 @@ fn machine(path: &Path) -> Result<(String, Machine), Failed> {
     Ok((name, machine))
 }
 
-fn worst(amplified: &Amplified) -> String {
-    let Amplified {
-        policy,
-        state,
-        redrives,
-        runs_between,
-        runs,
-        ..
-    } = amplified;
-    let times = match runs {
-        1 => "once".to_owned(),
-        _ => format!("{runs} times"),
-    };
-    let redrives = match redrives {
-        1 => "1 redrive".to_owned(),
-        many => format!("{many} redrives"),
-    };
-    let retries = match runs_between.saturating_sub(1) {
-        1 => "1 retry".to_owned(),
-        many => format!("{many} retries"),
-    };
-    format!(
-        "under policy {policy:?} the task {state:?} runs at most {times}: ({redrives} + 1) x ({retries} + 1), as a redrive resets every Retry"
-    )
-}
-
 #[derive(Debug, Default)]
 struct Counts {
     errors: usize,
@@ -180,125 +157,5 @@ impl Counts {
             some(self.warnings, "warning"),
             some(files, "file")
         )
-    }
-}
-
-struct File {
-    /// As it may be shown.
-    name: String,
-    text: String,
-}
-
-impl File {
-    fn tell(&self, problem: &Problem, word: &str, out: &mut impl Write) -> Result<(), Failed> {
-        let Place { line, column } = problem.place;
-        let name = &self.name;
-        writeln!(
-            out,
-            "{name}:{line}:{column}: {word}: {}",
-            visible(&problem.message)
-        )?;
-        // What ends too soon is wrong behind the last line, where there is nothing to show.
-        if let Some(shown) = self.line(line).and_then(|text| Shown::new(text, column)) {
-            let number = line.to_string();
-            let margin = " ".repeat(number.len());
-            writeln!(out, " {number} | {}", shown.text)?;
-            writeln!(out, " {margin} | {}", shown.underline)?;
-        }
-        if let Some(remedy) = &problem.remedy {
-            writeln!(out, "   help: {}", visible(remedy))?;
-        }
-        writeln!(out)?;
-        Ok(())
-    }
-
-    fn tell_json(
-        &self,
-        Place { line, column }: Place,
-        severity: &str,
-        message: &str,
-        out: &mut impl Write,
-    ) -> Result<(), Failed> {
-        let told = json!({
-            "file": self.name, "line": line, "column": column,
-            "severity": severity, "message": visible(message),
-        });
-        writeln!(out, "{told}")?;
-        Ok(())
-    }
-
-    fn line(&self, number: usize) -> Option<&str> {
-        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
-        // To YAML a carriage return ends a line by itself too.
-        let mut lines = text.lines().flat_map(|line| line.split('\r'));
-        lines.nth(number.checked_sub(1)?)
-    }
-}
-
-/// A line as it is shown, and what is under it.
-struct Shown {
-    text: String,
-    underline: String,
-}
-
-/// Of a long line, so many characters before the place and as many from it are shown.
-const AROUND: usize = 60;
-
-impl Shown {
-    fn new(line: &str, column: usize) -> Option<Self> {
-        let at = column.checked_sub(1)?;
-        let chars: Vec<char> = line.chars().collect();
-        let rest = chars.get(at..)?;
-        let wide = chars.len() > AROUND.saturating_mul(2);
-        let from = if wide { at.saturating_sub(AROUND) } else { 0 };
-        let shown_rest = rest.iter().take(if wide { AROUND } else { rest.len() });
-        let cut = if wide && rest.len() > AROUND {
-            "…"
-        } else {
-            ""
-        };
-        // A tab is as wide as any character, so that what is under it fits.
-        let show = |chars: &mut dyn Iterator<Item = &char>| {
-            let text: String = chars.map(|c| if *c == '\t' { ' ' } else { *c }).collect();
-            visible(&text)
-        };
-        let before = show(&mut chars.iter().take(at).skip(from));
-        let before = if from > 0 {
-            format!("…{before}")
-        } else {
-            before
-        };
-        let marked = show(&mut rest.iter().take(length(rest).min(shown_rest.len())));
-        let tildes = marked.chars().count().saturating_sub(1);
-        Some(Self {
-            text: format!("{before}{}{cut}", show(&mut shown_rest.clone())),
-            underline: format!(
-                "{}^{}",
-                " ".repeat(before.chars().count()),
-                "~".repeat(tildes)
-            ),
-        })
-    }
-}
-
-/// How many characters the word or the quoted text has that begins here.
-fn length(rest: &[char]) -> usize {
-    let (first, behind) = match rest.split_first() {
-        Some((first @ ('"' | '\''), behind)) => (*first, behind),
-        _ => {
-            // A colon ends a key only where something may follow it.
-            let is_end = |(at, c): (usize, &char)| match c {
-                ':' => rest
-                    .get(at.saturating_add(1))
-                    .is_none_or(|next| next.is_whitespace()),
-                c => c.is_whitespace() || matches!(c, ',' | ']' | '}' | '[' | '{'),
-            };
-            let end = rest.iter().enumerate().position(is_end);
-            return end.unwrap_or(rest.len()).max(1);
-        }
-    };
-    match behind.iter().position(|c| *c == first) {
-        Some(closing) => closing.saturating_add(2),
-        None => rest.len(),
     }
 }

@@ -7,11 +7,11 @@ use redrive_core::arn::ExecutionArn;
 use redrive_core::decide::foresee;
 use redrive_core::event::{Bounds, Heard, hear};
 use redrive_core::failure::{FailedAction, Failure, Field, Need, Redrivable, Subject, What};
-use redrive_core::policy::{Document, View};
+use redrive_core::policy::Document;
 use redrive_core::verdict::{Reason, Verdict};
+use redrive_policy_tools::visible::{visible, visible_json};
 use serde_json::{Map, Value, json};
 
-use crate::table::{visible, visible_json};
 use crate::trace::Trace;
 use crate::{Failed, envelope, input};
 
@@ -67,7 +67,7 @@ impl<'a> Explained<'a> {
             Heard::Failure(failure) => Some(Trace::of(
                 document,
                 &failure.subject,
-                &View::of(failure),
+                &failure.views(),
                 &verdict,
             )),
             _ => None,

@@ -5,10 +5,10 @@ use std::io::Write;
 use redrive_core::ledger::{Cancelled, Entry, Ledger, State};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
+use redrive_policy_tools::visible::{visible, visible_json};
 
 use crate::Failed;
 use crate::account::{Account, Where};
-use crate::table::{visible, visible_json};
 
 pub(crate) async fn run(place: Where, as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
     let account = Account::open(place).await?;

@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use redrive_core::policy::Document;
+use redrive_policy_tools::visible::visible;
 use redrive_simulation::replay::{Definitions, Source};
 use serde_json::value::RawValue;
 
 use crate::Failed;
-use crate::table::visible;
 
 /// The policy as shipped: what `replay` uses where none is named.
 const SHIPPED: &str = include_str!("../../../infra/policy.yaml");

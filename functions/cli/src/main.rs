@@ -9,6 +9,7 @@ mod cancel;
 mod check;
 mod envelope;
 mod explain;
+mod failed;
 #[cfg(feature = "account")]
 mod history;
 mod import;
@@ -29,6 +30,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use redrive_core::handle::Mode;
 use redrive_simulation::replay::Then;
 use redrive_simulation::storm::{Class, Limits, Storm};
+
+use self::failed::Failed;
 
 /// Redrives failed Step Functions executions and retries failed CodePipeline stages by policy.
 #[derive(Debug, Parser)]
@@ -275,28 +278,6 @@ impl From<ThenName> for Then {
             ThenName::Succeed => Self::Succeed,
             ThenName::Fail => Self::Fail,
         }
-    }
-}
-
-/// Why a command did not do its work.
-#[derive(Debug)]
-enum Failed {
-    /// What the user gave cannot be used; the text says what was read, what is allowed and what to do.
-    User(String),
-    /// This build does not have the command; the text says how to build one that has it.
-    #[cfg(not(feature = "account"))]
-    Unbuilt(&'static str),
-    /// What was wrong has been told on the output.
-    Told,
-    /// The output went away, as when it is piped into `head`.
-    Output(io::Error),
-    /// A bug of ours.
-    Bug(String),
-}
-
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
     }
 }
 

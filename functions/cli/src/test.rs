@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use redrive_core::policy::{Case, Document, Expect, Test};
 use redrive_core::verdict::{Decision, Verdict};
+use redrive_policy_tools::runner;
+use redrive_policy_tools::visible::visible;
 use serde_json::{Map, Value, json};
 
-use crate::table::visible;
 use crate::trace::Trace;
 use crate::{Failed, input};
 
@@ -75,8 +76,8 @@ impl<'a> Tried<'a> {
         Self {
             document,
             test,
-            verdicts: test.judge(document),
-            passes: test.passes(document),
+            verdicts: runner::verdicts(document, test),
+            passes: runner::passes(document, test),
         }
     }
 
@@ -124,7 +125,7 @@ impl<'a> Tried<'a> {
         writeln!(out, "  FAILED  {name} (line {})", self.test.at.0.line)?;
         let count = self.test.attempts.len();
         for (index, (case, expect, verdict)) in self.attempts().enumerate() {
-            if expect.holds(verdict) {
+            if runner::holds(expect, verdict) {
                 continue;
             }
             if count > 1 {
@@ -134,8 +135,9 @@ impl<'a> Tried<'a> {
             let why = visible(&verdict.sentence());
             writeln!(out, "    actual   {}: {why}", verdict.decision.as_str())?;
             writeln!(out, "    because  {}", verdict.because)?;
-            let (subject, views) = (&case.failure.subject, case.views());
-            Trace::of(self.document, subject, &views, verdict).tell("    ", out)?;
+            let failure = runner::failure(case);
+            let views = runner::views(case, &failure);
+            Trace::of(self.document, &failure.subject, &views, verdict).tell("    ", out)?;
         }
         Ok(())
     }

@@ -42,15 +42,19 @@
 //! }
 //! ```
 
+mod hit;
+
 use std::io::Write;
 
 use redrive_core::failure::{Field, Subject};
 use redrive_core::policy::{Conditions, Document, Hit, Policy, Rule, Saw, Seen, View, Word};
 use redrive_core::verdict::{Reason, Verdict};
-use serde::{Serialize, Serializer};
+use redrive_core::view::need;
+use redrive_policy_tools::visible::visible;
+use serde::Serialize;
 
+use self::hit::{answer, in_a_word};
 use crate::Failed;
-use crate::table::visible;
 
 /// The way to a verdict.
 #[derive(Debug, Serialize)]
@@ -372,7 +376,7 @@ impl<'a> Met<'a> {
             matches: seen.hit,
             by: seen.by.map(|value| value.written.as_str()),
             needs: match seen.hit {
-                Hit::Unknown(need) => Some(need.as_str()),
+                Hit::Unknown(word) => Some(need(word, view.service).as_str()),
                 _ => None,
             },
             saw,
@@ -392,15 +396,6 @@ impl<'a> Sight<'a> {
         };
         Self { what, is, value }
     }
-}
-
-fn in_a_word<S: Serializer>(hit: &Hit, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match hit {
-        Hit::Yes => "yes",
-        Hit::No => "no",
-        Hit::Unknown(_) => "unknown",
-        Hit::Withheld => "withheld",
-    })
 }
 
 fn tell_conditions(
@@ -487,15 +482,6 @@ fn shortened(text: &str) -> String {
         text.to_owned()
     } else {
         text.chars().take(MOST).chain(['…']).collect()
-    }
-}
-
-const fn answer(hit: Hit) -> &'static str {
-    match hit {
-        Hit::Yes => "matches",
-        Hit::No => "does not match",
-        Hit::Unknown(_) => "not known yet",
-        Hit::Withheld => "not known: AWS withholds it",
     }
 }
 

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+pub use crate::step_functions::arn::{ExecutionArn, ExecutionKind};
+
 /// `arn:partition:service:region:account:resource`, borrowed.
 ///
 /// Partitions are not listed: `aws`, `aws-cn`, `aws-us-gov` and whatever comes next all read alike.
@@ -87,81 +89,9 @@ pub fn partition_of(region: &str) -> &'static str {
     }
 }
 
-/// What a Step Functions execution ARN says.
-///
-/// Standard `execution:<machine>:<name>`, a Map Run's child `execution:<machine>/<label>:<name>`,
-/// Express `express:<machine>:<name>:<id>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExecutionArn<'a> {
-    /// The general parts.
-    pub arn: Arn<'a>,
-    /// The state machine's name, without a Map Run's label.
-    pub state_machine: &'a str,
-    /// The execution's name.
-    pub name: &'a str,
-    /// Standard, Express, or a Map Run's child.
-    pub kind: ExecutionKind,
-}
-
-/// Whose execution an ARN names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExecutionKind {
-    /// A Standard workflow's: what can be redriven.
-    Standard,
-    /// An Express workflow's: never redrivable.
-    Express,
-    /// A Distributed Map's child: redriven by redriving its parent.
-    MapChild,
-}
-
-impl<'a> ExecutionArn<'a> {
-    /// Reads an execution ARN.
-    ///
-    /// # Errors
-    /// Says which part is missing or wrong.
-    pub fn parse(text: &'a str) -> Result<Self, NotAnArn> {
-        let arn = Arn::parse(text)?;
-        if arn.service != "states" {
-            return Err(NotAnArn("its service is not states"));
-        }
-        // AWS: an execution ARN has 1 to 256 characters.
-        if text.len() > 256 {
-            return Err(NotAnArn("it is longer than 256 characters"));
-        }
-        let mut parts = arn.resource.splitn(3, ':');
-        let (kind, machine, name) = (parts.next(), parts.next(), parts.next());
-        let (machine, name) = match (machine, name) {
-            (Some(machine), Some(name)) if !machine.is_empty() && !name.is_empty() => {
-                (machine, name)
-            }
-            _ => {
-                return Err(NotAnArn(
-                    "it does not name a state machine and an execution",
-                ));
-            }
-        };
-        let (state_machine, label) = match machine.split_once('/') {
-            Some((machine, label)) => (machine, Some(label)),
-            None => (machine, None),
-        };
-        let kind = match (kind, label) {
-            (Some("execution"), None) => ExecutionKind::Standard,
-            (Some("execution"), Some(_)) => ExecutionKind::MapChild,
-            (Some("express"), _) => ExecutionKind::Express,
-            _ => return Err(NotAnArn("it names no execution")),
-        };
-        Ok(Self {
-            arn,
-            state_machine,
-            name,
-            kind,
-        })
-    }
-}
-
 /// Why a text is not the ARN it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnArn(&'static str);
+pub struct NotAnArn(pub(crate) &'static str);
 
 impl fmt::Display for NotAnArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,9 +17,13 @@ mod reasons;
 mod run;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use alloc::string::String;
 
+pub use redrive_policy::SignalReason;
+
+use self::told::Told;
 use crate::failure::{ExecutionStatus, FailedAction, Field};
 
 /// How the work under a failure ended, as far as its platform says. What it does not say is absent; what
@@ -36,81 +40,6 @@ pub struct Ended {
     pub http_status: Field<u16>,
     /// Whether a person stopped the job inside. Never absent: what names no person was stopped by none.
     pub by_person: Field<bool>,
-}
-
-/// Buildkite's `signal_reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SignalReason {
-    /// The machine was taken away: Spot interruption, termination, scale-in.
-    AgentStop,
-    /// A time-out.
-    Cancel,
-    /// The process could not be started.
-    ProcessRunError,
-    /// There was no place to run it.
-    StackError,
-    /// Legal in a policy, and never so here.
-    AgentRefused,
-    /// Legal in a policy, and never so here.
-    AgentIncompatible,
-    /// Legal in a policy, and never so here.
-    SignatureRejected,
-}
-
-impl SignalReason {
-    /// As a policy writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AgentStop => "agent_stop",
-            Self::Cancel => "cancel",
-            Self::ProcessRunError => "process_run_error",
-            Self::StackError => "stack_error",
-            Self::AgentRefused => "agent_refused",
-            Self::AgentIncompatible => "agent_incompatible",
-            Self::SignatureRejected => "signature_rejected",
-        }
-    }
-}
-
-/// What was found. Whether the rest is absent or only not looked up is for [`Ended`] to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Told {
-    exit_status: Option<i16>,
-    signal: Option<&'static str>,
-    signal_reason: Option<SignalReason>,
-    http_status: Option<u16>,
-    by_person: bool,
-}
-
-impl Told {
-    /// What only says why it was ended.
-    const fn reason(reason: SignalReason) -> Self {
-        Self {
-            exit_status: None,
-            signal: None,
-            signal_reason: Some(reason),
-            http_status: None,
-            by_person: false,
-        }
-    }
-
-    /// This, and where it says nothing, the other.
-    fn or(self, other: Self) -> Self {
-        Self {
-            exit_status: self.exit_status.or(other.exit_status),
-            signal: self.signal.or(other.signal),
-            signal_reason: self.signal_reason.or(other.signal_reason),
-            http_status: self.http_status.or(other.http_status),
-            by_person: self.by_person || other.by_person,
-        }
-    }
-}
-
-/// A code that a process can end with. What else a platform writes there (Windows has codes of 32 bits) is
-/// no exit status that a policy can name.
-fn exit_status(code: i64) -> Option<i16> {
-    u8::try_from(code).ok().map(i16::from)
 }
 
 impl Ended {

@@ -6,14 +6,15 @@
 
 use alloc::vec::Vec;
 
+use crate::codepipeline::failure::stage_refused;
 use crate::digest;
 use crate::failure::{
-    FailedAction, FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service,
-    StageStanding, StageStatus, What,
+    FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service, What,
 };
 use crate::ledger::{Entry, Relation};
 use crate::policy::{Document, Hit, Nested, Policy, Rule, View};
 use crate::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+use crate::view;
 
 /// What deciding came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,8 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
 }
 
 /// The verdict on a failure of which all is known, as these views show it.
-pub(crate) fn verdict_on(
+#[must_use]
+pub fn verdict_on(
     document: &Document,
     failure: &Failure,
     views: Vec<View<'_>>,
@@ -127,7 +129,7 @@ impl<'a> Judge<'a> {
         Self {
             document,
             failure,
-            views: View::of(failure),
+            views: failure.views(),
             spent,
             needs: Vec::new(),
             needs_entry: false,
@@ -168,7 +170,7 @@ impl<'a> Judge<'a> {
         let views = core::mem::take(&mut self.views);
         for view in &views {
             for conditions in &self.document.never {
-                if self.assume(conditions.meet(view), false) {
+                if self.assume(conditions.meet(view), view.service, false) {
                     return Verdict::give_up(Reason::Never, &policy.name);
                 }
             }
@@ -232,7 +234,7 @@ impl<'a> Judge<'a> {
     /// a key hides it.
     fn stopped_inside(&mut self) -> Option<Reason> {
         for view in &self.views {
-            match (view.by_person(), view.service()) {
+            match (view.by_person, view.service) {
                 (Field::Known(true), _) => return Some(Reason::StoppedInside),
                 (Field::Unknown, Service::StepFunctions) => self.needs.push(Need::Description),
                 // A stage is read before any retry of it.
@@ -255,12 +257,12 @@ impl<'a> Judge<'a> {
     }
 
     /// Takes an open answer for `hoped`, and remembers what it hangs on.
-    fn assume(&mut self, hit: Hit, hoped: bool) -> bool {
+    fn assume(&mut self, hit: Hit, service: Service, hoped: bool) -> bool {
         match hit {
             Hit::Yes => true,
             Hit::No => false,
-            Hit::Unknown(need) => {
-                self.needs.push(need);
+            Hit::Unknown(word) => {
+                self.needs.push(view::need(word, service));
                 hoped
             }
             Hit::Withheld => {
@@ -278,7 +280,7 @@ impl<'a> Judge<'a> {
                 let limit = rule.limit_for(view);
                 let has_room = self.used(policy, rule) < limit;
                 // A rule that may match is hoped to match if it has room, and hoped not to if it has none.
-                if self.assume(rule.conditions.meet_by_name(view), has_room) {
+                if self.assume(rule.conditions.meet_by_name(view), view.service, has_room) {
                     matching = Some((rule, limit));
                     break;
                 }
@@ -391,59 +393,6 @@ impl<'a> Judge<'a> {
             &number.to_be_bytes(),
             rule.as_bytes(),
         ])
-    }
-}
-
-impl StageStanding {
-    /// Why a stage is not one to judge, if it is not.
-    #[must_use]
-    pub fn not_ours(&self) -> Option<Reason> {
-        if self.stopped {
-            return Some(Reason::Stopped);
-        }
-        if self.superseded {
-            return Some(Reason::Superseded);
-        }
-        match self.status {
-            StageStatus::Failed if self.in_progress > 0 => Some(Reason::ActionsInProgress),
-            // Once the pipeline is edited it retries nothing.
-            StageStatus::Failed if self.retries_itself && !self.structure_changed => {
-                Some(Reason::RetriesItself)
-            }
-            StageStatus::Failed => None,
-            StageStatus::InProgress if !self.failed.is_empty() => Some(Reason::ActionsInProgress),
-            StageStatus::InProgress => Some(Reason::Running),
-            StageStatus::Succeeded => Some(Reason::Succeeded),
-            StageStatus::Stopping => Some(Reason::Stopping),
-            StageStatus::Stopped => Some(Reason::Stopped),
-            StageStatus::Cancelled => Some(Reason::Canceled),
-            StageStatus::Skipped => Some(Reason::Skipped),
-        }
-    }
-}
-
-fn is_approval(action: &FailedAction) -> bool {
-    action
-        .category
-        .known()
-        .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
-}
-
-fn stage_refused(stage: &FailedStage) -> Option<Reason> {
-    let Some(standing) = stage.standing.known() else {
-        let approval = stage.announced.as_ref().is_some_and(is_approval);
-        return approval.then_some(Reason::Approval);
-    };
-    if standing.failed.iter().any(is_approval) {
-        Some(Reason::Approval)
-    } else if standing.rollback {
-        Some(Reason::Rollback)
-    } else if standing.failed.is_empty() {
-        Some(Reason::NoFailedAction)
-    } else if standing.structure_changed {
-        Some(Reason::StructureChanged)
-    } else {
-        None
     }
 }
 

@@ -6,109 +6,23 @@
 //! number may be an integer, a float or a string of digits, a key may be absent or null, and unknown keys are
 //! passed over. No text of an event appears in a message of this module, since any may hold secrets.
 
-mod codepipeline;
-mod stepfunctions;
+pub(crate) mod heard;
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use alloc::string::ToString;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub use self::stepfunctions::parent_in;
-use crate::failure::{Failure, Subject};
-use crate::time::Time;
+use self::heard::Envelope;
+pub use self::heard::{Bounds, Heard, Irrelevant, Sequel, SequelKind};
+use crate::codepipeline::event as codepipeline;
+use crate::failure::Subject;
+use crate::step_functions::event as stepfunctions;
+pub use crate::step_functions::event::parent_in;
 pub use crate::tolerant::Malformed;
-use crate::tolerant::{Lenient, Slot, Text};
 use crate::verdict::Reason;
-
-/// What an event turned out to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most of what is heard is the large one"
-)]
-pub enum Heard {
-    /// A failure to judge.
-    Failure(Failure),
-    /// How a subject went on after an earlier failure.
-    Sequel(Sequel),
-    /// Nothing for us, and why.
-    Irrelevant(Irrelevant),
-    /// Not an event that can be read.
-    Malformed(Malformed),
-}
-
-/// A later word on a subject that may have failed before: what tells the ledger how a retry ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sequel {
-    /// Whose.
-    pub subject: Subject,
-    /// When, by the service's own clock.
-    pub at: Time,
-    /// How it went on.
-    pub what: SequelKind,
-    /// How often an execution had been redriven by then. Stages do not say.
-    pub redrive_count: Option<u32>,
-}
-
-/// How a subject went on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SequelKind {
-    /// It succeeded, after so many redrives where that is counted.
-    Succeeded,
-    /// A person ended it.
-    Ended,
-}
-
-impl SequelKind {
-    /// Why an event that says so is not judged as a failure.
-    #[must_use]
-    pub const fn reason(self) -> Reason {
-        match self {
-            Self::Succeeded => Reason::Succeeded,
-            Self::Ended => Reason::Aborted,
-        }
-    }
-}
-
-/// An event that is none of our business.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Irrelevant {
-    /// Why.
-    pub reason: Reason,
-    /// Of whom it speaks, where that could be read.
-    pub subject: Option<Subject>,
-    /// When, where that could be read.
-    pub at: Option<Time>,
-}
-
-/// Whose events are heard. Empty lists hear everybody's, as on a desk; a deployed function names its own
-/// account and region, so that an event sent to it by mistake or malice cannot make it act elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bounds {
-    /// Account ids.
-    pub accounts: Vec<String>,
-    /// Regions.
-    pub regions: Vec<String>,
-}
-
-impl Bounds {
-    fn refuse(&self, account: &str, region: &str) -> Option<Reason> {
-        let outside = |allowed: &[String], one: &str| {
-            !allowed.is_empty() && !allowed.iter().any(|a| a == one)
-        };
-        if outside(&self.accounts, account) {
-            Some(Reason::OtherAccount)
-        } else if outside(&self.regions, region) {
-            Some(Reason::OtherRegion)
-        } else {
-            None
-        }
-    }
-}
 
 /// Of whom an event speaks, where that can be read.
 #[must_use]
@@ -128,27 +42,6 @@ pub fn hear(bytes: &[u8], bounds: &Bounds) -> Heard {
         Ok(heard) => heard,
         Err(malformed) => Heard::Malformed(malformed),
     }
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default, rename = "detail-type")]
-    detail_type: Slot<Text<'a>>,
-    /// The spelling of a notification rule's message, which is no EventBridge event.
-    #[serde(borrow, default, rename = "detailType")]
-    notification_type: Slot<Text<'a>>,
-    #[serde(borrow, default)]
-    source: Slot<Text<'a>>,
-    #[serde(borrow, default)]
-    account: Slot<Text<'a>>,
-    #[serde(borrow, default)]
-    region: Slot<Text<'a>>,
-    #[serde(borrow, default)]
-    time: Slot<Text<'a>>,
-    #[serde(borrow, default)]
-    resources: Lenient<Vec<Text<'a>>>,
-    #[serde(borrow, default)]
-    detail: Option<&'a RawValue>,
 }
 
 /// Reads JSON, and names the place of what does not fit. The quick way is tried first: only an event that
@@ -259,17 +152,6 @@ const fn irrelevant(reason: Reason) -> Heard {
         subject: None,
         at: None,
     })
-}
-
-/// The account and region that the envelope names must be those of the ARN we would act on.
-fn agree(what: &str, envelope: Option<&str>, arn: &str, place: &str) -> Result<(), Malformed> {
-    match envelope {
-        Some(said) if said != arn => Err(Malformed::new(
-            place,
-            format!("its {what} is not the one that the event itself names"),
-        )),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -11,24 +11,18 @@
 
 use alloc::collections::BTreeMap;
 use core::cell::RefCell;
-use core::fmt;
-use core::str::FromStr;
 use core::time::Duration;
 
 use crate::calls::Call;
 use crate::failure::Service;
 use crate::ledger::Ledger;
+pub use crate::micros::Micros;
+pub use crate::quota::{NoQuota, PROCESSES, Quota, Quotas};
 use crate::time::Time;
 use crate::trouble::Trouble;
 
-/// By so many processes a bucket is shared. Lambda runs more only where more than some thousand events come a second.
-pub const PROCESSES: u32 = 200;
-
 /// So many slots a process reserves at once at the most: with 20 retries a second and more, one write in twenty.
 const MOST_AT_ONCE: u32 = 20;
-
-/// Slots are this share of the quota, in hundredths: what is left over is for people, and for what comes late.
-const HUNDREDTHS: u64 = 95;
 
 /// A wait as short as this is none: so far before its slot a retry may come.
 const SOON: Duration = Duration::from_secs(1);
@@ -38,136 +32,6 @@ const STALE: Duration = Duration::from_secs(2);
 
 /// For so long after AWS throttled a process it makes no retry freely.
 const CAREFUL: Duration = Duration::from_secs(60);
-
-/// What AWS allows of an API: its bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// So many calls at once, when there have been none for long.
-    pub burst: u32,
-    /// So many a second for ever.
-    pub per_second: u32,
-}
-
-/// The quotas of the calls that retry. None: the call is not paced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quotas {
-    /// Of RedriveExecution.
-    pub redrive_execution: Option<Quota>,
-    /// Of RetryStageExecution. AWS publishes none.
-    pub retry_stage_execution: Option<Quota>,
-}
-
-impl Quotas {
-    /// Nothing is paced.
-    pub const NONE: Self = Self {
-        redrive_execution: None,
-        retry_stage_execution: None,
-    };
-
-    /// The quota of a call.
-    #[must_use]
-    pub const fn of(&self, call: Call) -> Option<Quota> {
-        match call {
-            Call::RedriveExecution => self.redrive_execution,
-            Call::RetryStageExecution => self.retry_stage_execution,
-        }
-    }
-}
-
-impl Default for Quotas {
-    /// "Quotas related to API action throttling" of Step Functions, of the regions with the lower ones.
-    fn default() -> Self {
-        Self {
-            redrive_execution: Some(Quota {
-                burst: 800,
-                per_second: 150,
-            }),
-            retry_stage_execution: None,
-        }
-    }
-}
-
-impl fmt::Display for Quota {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.burst, self.per_second)
-    }
-}
-
-/// A text that is no quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoQuota;
-
-impl FromStr for Quota {
-    type Err = NoQuota;
-
-    /// As AWS's tables write it: the bucket's size and its refill a second, `800/150`.
-    fn from_str(text: &str) -> Result<Self, NoQuota> {
-        let (burst, per_second) = text.split_once('/').ok_or(NoQuota)?;
-        let count = |digits: &str| digits.trim().parse().ok().filter(|count| *count > 0);
-        Ok(Self {
-            burst: count(burst).ok_or(NoQuota)?,
-            per_second: count(per_second).ok_or(NoQuota)?,
-        })
-    }
-}
-
-impl Quota {
-    /// From one slot to the next.
-    #[must_use]
-    pub const fn step(self) -> Micros {
-        let hundredths = HUNDREDTHS.saturating_mul(self.per_second as u64);
-        Micros(match 100_000_000_u64.checked_div(hundredths) {
-            Some(micros) => micros.saturating_add(1),
-            None => u64::MAX,
-        })
-    }
-
-    /// So far back slots may lie that nobody used: most of the bucket is for what was made freely, until it is told.
-    const fn spare(self) -> Micros {
-        self.step().times(self.burst / 8)
-    }
-
-    /// So many retries a process makes at once without asking, when it has made none for long.
-    const fn share(self) -> u32 {
-        let share = self.burst / PROCESSES;
-        if share == 0 { 1 } else { share }
-    }
-
-    /// From one such retry to the next, for ever.
-    const fn share_step(self) -> Micros {
-        self.step().times(PROCESSES)
-    }
-}
-
-/// Microseconds: since the Unix epoch, or between two moments. Slots lie closer than milliseconds can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Micros(pub u64);
-
-impl Micros {
-    const fn times(self, times: u32) -> Self {
-        Self(self.0.saturating_mul(times as u64))
-    }
-
-    pub(crate) const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-
-    const fn minus(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
-    }
-}
-
-impl From<Time> for Micros {
-    fn from(time: Time) -> Self {
-        Self(time.as_millis().saturating_mul(1_000))
-    }
-}
-
-impl From<Duration> for Micros {
-    fn from(span: Duration) -> Self {
-        Self(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
-    }
-}
 
 /// What one process knows of the pace of its calls. One for as long as the function lives.
 #[derive(Debug, Default)]

@@ -5,6 +5,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
+pub use redrive_policy::Service;
+use redrive_policy::TargetName;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{Arn, ExecutionArn, ExecutionKind, is_name};
@@ -151,6 +153,17 @@ impl Subject {
     }
 }
 
+impl<'a> From<&'a Subject> for TargetName<'a> {
+    fn from(subject: &'a Subject) -> Self {
+        Self {
+            service: subject.service(),
+            account: subject.account(),
+            region: subject.region(),
+            name: subject.target(),
+        }
+    }
+}
+
 /// `etl-orders run-7`, `web-delivery Build 5f0c…`: short enough for a line that a person reads.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,27 +174,6 @@ impl fmt::Display for Subject {
                 let short = execution_id.split('-').next().unwrap_or_default();
                 write!(f, "{} {last} {short}", self.target())
             }
-        }
-    }
-}
-
-/// The two services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Service {
-    /// AWS Step Functions.
-    StepFunctions,
-    /// AWS CodePipeline.
-    CodePipeline,
-}
-
-impl Service {
-    /// As records write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::StepFunctions => "step_functions",
-            Self::CodePipeline => "code_pipeline",
         }
     }
 }

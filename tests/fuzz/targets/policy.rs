@@ -13,16 +13,14 @@ use libfuzzer_sys::fuzz_target;
 use redrive_core::decide::{Spent, decide, foresee};
 use redrive_core::event::{Bounds, Heard, hear};
 use redrive_core::failure::{ExecutionStatus, FailedAction, Failure, Field, What};
-use redrive_core::policy::{Checked, Document, Hit, Policy, Problem, Severity, View};
+use redrive_core::policy::{Checked, Document, Hit, Policy, Problem, Severity};
 use redrive_core::verdict::{Decision, Reason};
 use redrive_fuzz::{Choices, ending, execution, failed_execution, failed_stage, show, within};
+use redrive_policy_tools::runner::verdicts;
 
 // The command's own, as it is built: only what it reads of a file comes from elsewhere.
 #[path = "../../../functions/cli/src/check.rs"]
 mod check;
-#[allow(dead_code)]
-#[path = "../../../functions/cli/src/table.rs"]
-mod table;
 
 /// What the command answers with when it has not done its work.
 #[derive(Debug)]
@@ -317,7 +315,9 @@ fuzz_target!(|data: &[u8]| {
     show(text.as_bytes());
     let read = within(MOST_TIME, "reading", || Document::parse(&text));
     assert_eq!(read, Document::parse(&text), "the same text, read twice");
-    let checked = within(MOST_TIME, "checking", || Document::check(&text));
+    let checked = within(MOST_TIME, "checking", || {
+        redrive_policy_tools::lint::check(&text)
+    });
     assert_eq!(
         read, checked.document,
         "what keeps a document from being used is what its check says"
@@ -332,8 +332,8 @@ fuzz_target!(|data: &[u8]| {
     is_judged(&text, &document);
     what_is_called_unreachable_is(&document, &checked.warnings);
     for test in &document.tests {
-        assert_eq!(test.judge(&document), test.judge(&document));
-        assert_eq!(test.attempts.len(), test.judge(&document).len());
+        assert_eq!(verdicts(&document, test), verdicts(&document, test));
+        assert_eq!(test.attempts.len(), verdicts(&document, test).len());
     }
 });
 
@@ -536,7 +536,7 @@ fn what_is_called_unreachable_is(document: &Document, warnings: &[Problem]) {
         let Some(policy) = document.policy_for(&failure.subject) else {
             continue;
         };
-        for view in View::of(&failure) {
+        for view in failure.views() {
             let is_met = |hit: Hit| hit == Hit::Yes;
             if document.never.iter().any(|never| is_met(never.meet(&view))) {
                 continue;

@@ -50,7 +50,7 @@ fn stage(summaries: [(&str, &str); 2]) -> Failure {
 fn traced(policy: &str, failure: &Failure) -> (Value, String) {
     let document = Document::parse(policy).unwrap();
     let (verdict, _) = foresee(&document, failure);
-    let trace = Trace::of(&document, &failure.subject, &View::of(failure), &verdict);
+    let trace = Trace::of(&document, &failure.subject, &failure.views(), &verdict);
     let mut text = Vec::new();
     trace.tell("", &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();

@@ -3,7 +3,7 @@
 use super::ecs::Exits;
 use super::json::{Key, Value};
 use super::reasons::Reasons;
-use super::{Told, exit_status};
+use super::told::{Told, exit_status};
 
 /// A job, as DescribeJobs describes it ("JobDetail", AWS Batch API Reference).
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,8 +2,10 @@
 
 use alloc::borrow::Cow;
 
+use redrive_policy::SignalReason;
+
 use super::json::{Key, Value};
-use super::{SignalReason, Told, read};
+use super::told::Told;
 
 /// A child, as DescribeExecution describes it. Its own cause lies in it as text, escaped once more.
 #[derive(Debug, Clone, Default)]
@@ -34,18 +36,18 @@ impl<'a> Child<'a> {
         }
     }
 
-    /// What it tells, read `levels` deeper at most.
-    pub(super) fn told(&self, levels: u8) -> Option<Told> {
+    /// What it tells.
+    pub(super) fn told(&self) -> Option<Tells<'_>> {
         match self.status {
             // Whoever stopped it may have given any error and cause.
             Status::Aborted if self.is_execution => {
-                return Some(Told {
+                return Some(Tells::End(Told {
                     by_person: true,
                     ..Told::default()
-                });
+                }));
             }
             Status::TimedOut if self.is_execution => {
-                return Some(Told::reason(SignalReason::Cancel));
+                return Some(Tells::End(Told::reason(SignalReason::Cancel)));
             }
             _ => {}
         }
@@ -53,14 +55,20 @@ impl<'a> Child<'a> {
         if !self.is_execution && self.cause.is_none() {
             return None;
         }
-        // As deep as anybody looks.
-        let Some(levels) = levels.checked_sub(1) else {
-            return Some(Told::default());
-        };
-        Some(read::level(
-            self.error.as_deref(),
-            self.cause.as_deref().unwrap_or_default(),
-            levels,
-        ))
+        Some(Tells::Cause {
+            error: self.error.as_deref(),
+            cause: self.cause.as_deref().unwrap_or_default(),
+        })
     }
+}
+
+/// What a child tells.
+pub(super) enum Tells<'a> {
+    /// How it ended.
+    End(Told),
+    /// What is to be read one level deeper.
+    Cause {
+        error: Option<&'a str>,
+        cause: &'a str,
+    },
 }

@@ -2,8 +2,11 @@
 
 use alloc::borrow::Cow;
 
+use redrive_policy::SignalReason;
+
+use super::http;
 use super::json::{Key, Value};
-use super::{SignalReason, Told, exit_status, http};
+use super::told::{Told, exit_status};
 
 /// Before a command that failed, in every wording.
 pub(super) const COMMAND_FAILED: &str = "Error while executing command:";

@@ -2,7 +2,7 @@
 
 use super::json::{Key, Value};
 use super::reasons::Reasons;
-use super::{Told, exit_status};
+use super::told::{Told, exit_status};
 
 /// Exit codes of containers that belong together: the first that is not 0 speaks, in the list's order.
 #[derive(Debug, Clone, Copy, Default)]

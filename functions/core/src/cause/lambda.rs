@@ -2,8 +2,11 @@
 
 use alloc::borrow::Cow;
 
+use redrive_policy::SignalReason;
+
+use super::http;
 use super::json::{Key, Value};
-use super::{SignalReason, Told, exit_status, http};
+use super::told::{Told, exit_status};
 
 /// The signals as the runtime names them: in the words of Go's `syscall.Signal`.
 const SIGNALS: [(&str, &str); 10] = [

@@ -1,6 +1,8 @@
 //! What the name of an error tells by itself.
 
-use super::{SignalReason, Told};
+use redrive_policy::SignalReason;
+
+use super::told::Told;
 
 /// Errors of the interpreter itself. Their causes quote the state's input, and with it whatever an earlier
 /// failure said: none of that is how this one ended.

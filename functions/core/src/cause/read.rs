@@ -1,14 +1,15 @@
 //! Reading a cause, whatever it is: JSON, JSON in a sentence, JSON in JSON, a sentence.
 
 use super::batch::Job;
-use super::child::Child;
+use super::child::{Child, Tells};
 use super::codebuild::{self, Build};
 use super::ecs::Task;
 use super::json::{self, Key, Raw, Value};
 use super::lambda::{self, Function};
+use super::name;
 use super::reasons::Reasons;
 use super::run::Run;
-use super::{Told, name};
+use super::told::Told;
 
 /// All that Step Functions keeps of a cause. Of more, no more is read.
 const MOST: usize = 32 * 1024;
@@ -38,7 +39,7 @@ pub(super) fn summary(provider: Option<&str>, summary: &str) -> Told {
 }
 
 /// Of one level: a cause, or a child's cause with `levels` left below it.
-pub(super) fn level(error: Option<&str>, cause: &str, levels: u8) -> Told {
+fn level(error: Option<&str>, cause: &str, levels: u8) -> Told {
     if let Some(told) = error.and_then(name::decides) {
         return told;
     }
@@ -112,8 +113,16 @@ impl<'a> Known<'a> {
     }
 
     fn told(&self, levels: u8) -> Option<Told> {
-        if let Some(told) = self.child.told(levels) {
-            return Some(told);
+        match self.child.told() {
+            None => {}
+            Some(Tells::End(told)) => return Some(told),
+            // As deep as anybody looks.
+            Some(Tells::Cause { error, cause }) => {
+                return Some(match levels.checked_sub(1) {
+                    Some(levels) => level(error, cause, levels),
+                    None => Told::default(),
+                });
+            }
         }
         let runs = [
             self.task.told(),

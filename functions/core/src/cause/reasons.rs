@@ -1,6 +1,9 @@
 //! The sentences in which ECS and Batch say why something stopped.
 
-use super::{SignalReason, Told, http};
+use redrive_policy::SignalReason;
+
+use super::http;
+use super::told::Told;
 
 /// What the reasons of one job said, together.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,9 +2,12 @@
 
 use alloc::borrow::Cow;
 
+use redrive_policy::SignalReason;
+
 use super::json::{Key, Value};
+use super::name;
 use super::reasons::Reasons;
-use super::{SignalReason, Told, name};
+use super::told::Told;
 
 /// A run, as its service describes it. Their members do not collide, so one reader hears them all.
 #[derive(Debug, Clone, Default)]

@@ -1,10 +1,9 @@
 use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
+use alloc::{format, vec};
 
 use super::*;
-use crate::failure::{ExecutionStatus, FailedAction, Subject};
+use crate::failure::{ExecutionStatus, FailedAction, StageStanding, StageStatus, Subject};
 use crate::ledger::{Judgement, Owner, Pen, Terms};
 use crate::policy::{Backoff, JitterStrategy};
 use crate::time::Time;

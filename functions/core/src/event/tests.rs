@@ -1,11 +1,14 @@
+use alloc::string::String;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::failure::{
-    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Field, Redrivable, What,
+    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Field, Redrivable, What,
 };
+use crate::time::Time;
 
 macro_rules! samples {
     ($($name:literal $said:expr;)*) => {

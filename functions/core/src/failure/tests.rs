@@ -1,8 +1,11 @@
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use super::*;
+use crate::verdict::Reason;
 
 /// An execution that failed for the third time, of which the event said all but how it ended.
 fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {

@@ -1,16 +1,20 @@
 use alloc::collections::BTreeSet;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
+use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use super::*;
 use crate::calls::Call;
+use crate::failure::{Identity, Subject};
 use crate::pace::Micros;
-use crate::verdict::{Charge, RetryMode};
-use crate::verdict::{Decision, Reason, Verdict};
+use crate::time::Time;
+use crate::trouble::Trouble;
+use crate::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
 
 const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
 const START: u64 = 1_000_000;

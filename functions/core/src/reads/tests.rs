@@ -1,14 +1,20 @@
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
+use alloc::vec::Vec;
 use core::cell::Cell;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use super::*;
+use crate::codepipeline::reads::MOST_PAGES_OF_RUNS;
 use crate::definition::tests::{self as definitions, MACHINE};
-use crate::failure::{FailedAction, FailedStage, Field};
+use crate::definition::{Known, Revision};
+use crate::failure::{Description, FailedAction, FailedStage, Field, Subject};
+use crate::history::HistoryEvent;
 use crate::ledger::{Judgement, Owner, Pen, Terms};
+use crate::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
+use crate::step_functions::reads::ALL_EVENTS;
 use crate::verdict::Verdict;
 
 const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";

@@ -1,0 +1,164 @@
+//! What is listed of one service in a tick, and how far it is dealt with.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+
+use super::listing::{ListedExecution, ListedRun, ListedStage};
+use super::report::Found;
+use crate::arn::{ExecutionArn, ExecutionKind};
+use crate::failure::{
+    ExecutionStatus, FailedExecution, FailedStage, Failure, Field, Identity, Service, Subject, What,
+};
+use crate::ledger::{List, Round, Turn};
+use crate::time::Time;
+use crate::trouble::{Trouble, TroubleKind};
+
+/// Something listed that is to be dealt with.
+pub(super) enum Item {
+    Execution(ListedExecution),
+    Stage(ListedStage),
+    Run(ListedRun),
+}
+
+impl Item {
+    /// When it ended.
+    pub(super) fn ended(&self) -> Time {
+        match self {
+            Self::Execution(execution) => execution.stopped.unwrap_or(execution.started),
+            Self::Stage(stage) => stage.ended,
+            Self::Run(run) => run.updated,
+        }
+    }
+
+    /// When it started, where its list is ordered by that.
+    pub(super) const fn started(&self) -> Option<Time> {
+        match self {
+            Self::Execution(execution) => Some(execution.started),
+            Self::Stage(_) => None,
+            Self::Run(run) => Some(run.started),
+        }
+    }
+}
+
+/// A page that was read and is not dealt with yet: it is not read again within the tick.
+pub(super) struct Open {
+    pub(super) items: VecDeque<Item>,
+    pub(super) next: Option<String>,
+}
+
+/// The part of a tick that is about one service.
+pub(super) struct Part<'p> {
+    pub(super) service: Service,
+    pub(super) round: &'p mut Round,
+    /// Pages it may still read.
+    pub(super) pages: usize,
+    /// Nothing more is done about it in this tick.
+    pub(super) over: bool,
+    /// Pages by the target's ARN.
+    pub(super) open: BTreeMap<String, Open>,
+    pub(super) seen: BTreeSet<String>,
+}
+
+impl<'p> Part<'p> {
+    pub(super) fn new(service: Service, round: &'p mut Round, pages: usize) -> Self {
+        Self {
+            service,
+            round,
+            pages,
+            over: false,
+            open: BTreeMap::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Counts a page that is about to be read, if one may be.
+    pub(super) fn may_read(&mut self, found: &mut Found) -> bool {
+        match self.pages.checked_sub(1) {
+            Some(left) => {
+                self.pages = left;
+                found.pages = found.pages.saturating_add(1);
+                true
+            }
+            None => {
+                self.over = true;
+                false
+            }
+        }
+    }
+
+    pub(super) fn throttled(&mut self, found: &mut Found) {
+        self.over = true;
+        found.throttled.push(self.service);
+    }
+
+    /// A target could not be read: it is looked at again in the next round, from where it was.
+    pub(super) fn could_not_read(&mut self, mut turn: Turn, trouble: Trouble, found: &mut Found) {
+        turn.trouble(self.round.reached(&turn.target));
+        // A service that does not answer is not asked about each of its targets in turn.
+        self.over |= trouble.kind == TroubleKind::Unreachable;
+        found.unread.push((turn.target.clone(), trouble));
+        self.round.done(turn);
+    }
+}
+
+/// Whether something listed is dealt with.
+#[derive(PartialEq, Eq)]
+pub(super) enum Dealt {
+    Done,
+    NotNow,
+}
+
+/// What is listed, as a failure of which nothing else is known, and which of its subject's failures it is.
+pub(super) fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Identity>)> {
+    match (item, turn.list) {
+        (Item::Execution(listed), List::Executions(status)) => {
+            let read = ExecutionArn::parse(&listed.arn);
+            if read.is_ok_and(|read| read.kind != ExecutionKind::Standard) {
+                return None;
+            }
+            let redrive_count = listed.redrive_count.map_or(Field::Unknown, Field::Known);
+            let mut failed = FailedExecution {
+                status,
+                redrive_count,
+                redrivable: Field::Unknown,
+                started: Some(listed.started),
+                state_machine_arn: Some(turn.target.clone()),
+                version_arn: listed.version_arn.clone(),
+                error: Field::Unknown,
+                cause: Field::Unknown,
+                parent: Field::Unknown,
+                fail_state: Field::Unknown,
+                state: Field::Unknown,
+                resource: Field::Unknown,
+                moved_on: None,
+            };
+            if status == ExecutionStatus::TimedOut {
+                failed.read_as_time_out();
+            }
+            let failure = Failure {
+                subject: Subject::Execution {
+                    arn: listed.arn.clone(),
+                },
+                at: item.ended(),
+                what: What::Execution(failed),
+            };
+            Some((failure, listed.redrive_count.map(Identity::RedriveCount)))
+        }
+        (Item::Stage(listed), List::Stages | List::Runs) => {
+            let failure = Failure {
+                subject: Subject::Stage {
+                    arn: alloc::format!("{}/{}", turn.target, listed.stage),
+                    execution_id: listed.execution_id.clone(),
+                },
+                at: listed.ended,
+                what: What::Stage(FailedStage {
+                    announced: None,
+                    standing: Field::Unknown,
+                }),
+            };
+            let identity = Identity::FailedActions(listed.failed.clone());
+            Some((failure, Some(identity)))
+        }
+        _ => None,
+    }
+}

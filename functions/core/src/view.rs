@@ -1,0 +1,89 @@
+//! What the conditions of a policy see of a failure.
+
+use alloc::vec::Vec;
+
+use redrive_policy::{Field, Service, View, Word};
+
+use crate::cause::Ended;
+use crate::failure::{FailedAction, FailedExecution, Failure, Need, What};
+
+impl Failure {
+    /// Everything of a failure that rules look at: one view for an execution, one for each failed action of
+    /// a stage, and one without an action while nobody has looked.
+    #[must_use]
+    pub fn views(&self) -> Vec<View<'_>> {
+        match &self.what {
+            What::Execution(execution) => [execution.view()].into(),
+            What::Stage(failed) => {
+                let stage = self.subject.arn().rsplit('/').next().unwrap_or_default();
+                let see = |action| of_action(stage, action);
+                match &failed.standing {
+                    Field::Known(standing) => standing.failed.iter().map(Some).map(see).collect(),
+                    _ => [see(failed.announced.as_ref())].into(),
+                }
+            }
+        }
+    }
+}
+
+impl FailedExecution {
+    /// What conditions see of it.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        let (error, cause) = (self.error.as_text(), self.cause.as_text());
+        View {
+            status: Field::Known(self.status.as_str()),
+            error,
+            cause,
+            state: self.state.as_text(),
+            resource: self.resource.as_text(),
+            ..of_end(
+                Service::StepFunctions,
+                Ended::execution(self.status, error, cause),
+            )
+        }
+    }
+}
+
+/// What conditions see of a failed action of a stage; none while it is not known which action failed.
+#[must_use]
+pub fn of_action<'a>(stage: &'a str, action: Option<&'a FailedAction>) -> View<'a> {
+    let stage = Field::Known(stage);
+    let Some(action) = action else {
+        return View {
+            stage,
+            ..View::unknown(Service::CodePipeline)
+        };
+    };
+    View {
+        stage,
+        action: Field::Known(action.action.as_str()),
+        category: action.category.as_text(),
+        provider: action.provider.as_text(),
+        error_code: action.error_code.as_text(),
+        summary: action.summary.as_text(),
+        ..of_end(Service::CodePipeline, Ended::action(action))
+    }
+}
+
+/// How the work ended, as its platform says, and nothing else.
+fn of_end<'a>(service: Service, ended: Ended) -> View<'a> {
+    View {
+        exit_status: ended.exit_status,
+        signal: ended.signal,
+        signal_reason: ended.signal_reason,
+        http_status: ended.http_status,
+        by_person: ended.by_person,
+        ..View::unknown(service)
+    }
+}
+
+/// The fact that brings the value of a word, of a failure of this service.
+#[must_use]
+pub const fn need(word: Word, service: Service) -> Need {
+    match (word, service) {
+        (Word::State | Word::Resource, _) => Need::FailedState,
+        (_, Service::StepFunctions) => Need::Description,
+        (_, Service::CodePipeline) => Need::PipelineState,
+    }
+}

@@ -1,0 +1,498 @@
+//! `Retry` of the Amazon States Language: a rule for each retrier, kept to the states that it stands in.
+
+use redrive_policy::node::{Kind, Node, Scalar};
+use redrive_policy::{did_you_mean, one_of};
+
+use super::desk::{Desk, Entries, get, inside};
+use super::draft::{Automatic, Draft, Plan, Policy, Rule};
+use super::yaml;
+
+const RETRIER: [&str; 7] = [
+    "ErrorEquals",
+    "IntervalSeconds",
+    "MaxAttempts",
+    "BackoffRate",
+    "MaxDelaySeconds",
+    "JitterStrategy",
+    "Comment",
+];
+
+/// The states that may have a `Retry`.
+const RETRIED: [&str; 3] = ["Task", "Parallel", "Map"];
+
+/// Limits of the States Language.
+const MOST: i64 = 99_999_999;
+const LONGEST_DELAY: i64 = 31_622_400;
+
+/// Limits of the policy language: 14 days, and what a rule may spend.
+const LONGEST_WAIT: i64 = 14 * 24 * 60 * 60;
+const HIGHEST_LIMIT: i64 = 10;
+const HIGHEST_RATE: f64 = 100.0;
+
+/// What is read, on the way through the states.
+struct Walk<'d, 'f> {
+    desk: &'d mut Desk<'f>,
+    rules: Vec<Rule>,
+    /// What is said above the policy.
+    remarks: Vec<String>,
+    /// Some state has a `Retry`, carried over or not.
+    found: bool,
+}
+
+pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
+    let file = desk.file;
+    let mut walk = Walk {
+        desk,
+        rules: Vec::new(),
+        remarks: Vec::new(),
+        found: false,
+    };
+    walk.root(root);
+    if !walk.found && walk.desk.problems.is_empty() {
+        walk.desk.wrong(
+            root.place,
+            "there is no Retry; expected a state machine with States, a state with Retry, or a list of retriers with \
+             ErrorEquals",
+        );
+    }
+    let mut plan = Plan {
+        head: head(file),
+        policies: [Policy {
+            name: Some(policy_name(file)),
+            scope: "{ state_machine: \"*\" }".into(),
+            remarks: walk.remarks,
+            automatic: Automatic::Rules(walk.rules),
+            manual: None,
+        }]
+        .into(),
+        ..Plan::default()
+    };
+    if let Some(policy) = plan.policies.first_mut() {
+        policy
+            .remarks
+            .insert(0, "Every state machine: a definition does not say what it is called where it runs; name it here.".into());
+    }
+    plan.make_room();
+    Some(plan.written())
+}
+
+fn head(file: &str) -> Vec<String> {
+    [
+        &format!("From the Retry of {file} (Amazon States Language). A redrive is no retry of a task:"),
+        "- It comes when the machine's own Retry is spent, and resets every Retry of the machine, so that these limits \
+         multiply: up to (limit + 1) x (MaxAttempts + 1) runs of a state. Take from the machine what you move here.",
+        "- A Retry counts anew whenever its state is entered and after each redrive. The counts here are those of the \
+         whole execution, and nothing resets them.",
+        "- A retried Parallel or Map starts all of its branches anew; a redrive only those that did not succeed.",
+        "- The waits are whole seconds, rounded down.",
+        "- States.ALL matches neither States.Runtime nor States.DataLimitExceeded, here as there.",
+        "- An execution that runs out of its own TimeoutSeconds has failed with States.Timeout here.",
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+/// `order-intake` of `machines/order-intake.asl.json`.
+fn policy_name(file: &str) -> String {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    let name = name.split('.').next().unwrap_or(name);
+    let is_name = name.chars().any(char::is_alphanumeric);
+    if is_name { name } else { "imported" }.into()
+}
+
+impl Walk<'_, '_> {
+    fn root(&mut self, root: &Node) {
+        match &root.kind {
+            Kind::List(_) => self.retry(root, &[], None),
+            Kind::Map(entries) => {
+                let definition = ["definition", "Definition"]
+                    .iter()
+                    .find_map(|key| get(entries, key));
+                match (get(entries, "States"), definition) {
+                    (Some(_), _) => {
+                        self.machine(root, true);
+                    }
+                    (None, Some(node)) if matches!(node.kind, Kind::Map(_)) => self.root(node),
+                    (None, Some(node)) => self.desk.wrong(
+                        node.place,
+                        "this definition is text within JSON; take it out, as --query definition --output text of the AWS \
+                         CLI does, and import that",
+                    ),
+                    (None, None) if get(entries, "ErrorEquals").is_some() => {
+                        self.found = true;
+                        self.retrier(root, &[], None, true);
+                    }
+                    (None, None) => {
+                        self.state("", root, true);
+                    }
+                }
+            }
+            Kind::Scalar { .. } => {}
+        }
+    }
+
+    /// A machine, or one within a state; gives the names of its states and of all within them that may be redriven.
+    fn machine(&mut self, node: &Node, reachable: bool) -> Vec<String> {
+        let Some(states) = inside(node, "States") else {
+            return Vec::new();
+        };
+        let Kind::Map(states) = &states.kind else {
+            self.desk
+                .expected(states, "States", "a mapping of names to states");
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        for (name, state) in states {
+            if !is_fail(state) {
+                names.push(name.text.clone());
+            }
+            names.extend(self.state(&name.text, state, reachable));
+        }
+        names
+    }
+
+    /// A state; gives the names of those within it. What is within comes first: its Retry has the first word.
+    fn state(&mut self, name: &str, node: &Node, reachable: bool) -> Vec<String> {
+        let Kind::Map(entries) = &node.kind else {
+            self.desk.expected(node, "a state", "a mapping with Type");
+            return Vec::new();
+        };
+        let mut within = Vec::new();
+        let branches = get(entries, "Branches");
+        if let Some(Kind::List(branches)) = branches.map(|node| &node.kind) {
+            for branch in branches {
+                within.extend(self.machine(branch, reachable));
+            }
+        }
+        for key in ["Iterator", "ItemProcessor"] {
+            let Some(processor) = get(entries, key) else {
+                continue;
+            };
+            if is_distributed(processor) {
+                // Executions of their own, which are redriven with their parent and never judged.
+                self.machine(processor, false);
+            } else {
+                within.extend(self.machine(processor, reachable));
+            }
+        }
+        let Some(retry) = get(entries, "Retry") else {
+            return within;
+        };
+        self.found = true;
+        let kind = get(entries, "Type").and_then(Node::scalar);
+        let kind = match kind {
+            Some(Scalar::Text(kind)) => kind,
+            // A state that was cut out of its machine may lack it.
+            None if name.is_empty() => "Task",
+            _ => "",
+        };
+        if !RETRIED.contains(&kind) {
+            self.desk.wrong(
+                retry.place,
+                format!(
+                    "Retry: only states of the types {} have one, and {name:?} is {kind:?}; take it out",
+                    one_of(&RETRIED)
+                ),
+            );
+        }
+        if !reachable {
+            let lost = self.desk.lose(
+                retry.place,
+                format!(
+                    "the Retry of {name} is left out: it is in a distributed Map, whose child executions are redriven \
+                     with their parent and never judged themselves"
+                ),
+            );
+            self.remarks.push(lost);
+            // It is looked at all the same: what is illegal is told.
+            let kept = self.rules.len();
+            self.retry(retry, &[], None);
+            self.rules.truncate(kept);
+            return within;
+        }
+        let first = self.rules.len();
+        let mut states = Vec::new();
+        if !name.is_empty() {
+            states.push(name.to_owned());
+            states.extend(within.iter().cloned());
+        }
+        let around = (!within.is_empty()).then_some(kind);
+        self.retry(retry, &states, around);
+        if machines(entries).any(has_fail) {
+            // Told once, with the first of its rules.
+            if let Some(rule) = self.rules.get_mut(first) {
+                rule.remarks.insert(
+                    0,
+                    "Fail states are left out: an execution that ended in one is never redriven, as it would fail again \
+                     at once."
+                        .into(),
+                );
+            }
+        }
+        within
+    }
+
+    fn retry(&mut self, node: &Node, states: &[String], around: Option<&str>) {
+        self.found = true;
+        let retriers = self.desk.list(node, "Retry");
+        let last = retriers.len().saturating_sub(1);
+        for (at, retrier) in retriers.iter().enumerate() {
+            let around = around.filter(|_| at == 0);
+            self.retrier(retrier, states, around, at == last);
+        }
+    }
+
+    fn retrier(&mut self, node: &Node, states: &[String], around: Option<&str>, last: bool) {
+        let Some(entries) = self.desk.map(node, "a retrier", &RETRIER) else {
+            return;
+        };
+        let mut rule = Rule::default();
+        let errors = self.errors(node, entries, last, &mut rule);
+        let named = self.states(node, states, &mut rule);
+        if errors.is_empty() || (named.is_empty() && !states.is_empty()) {
+            // What could not be said of it is said all the same.
+            self.remarks.append(&mut rule.remarks);
+        }
+        let attempts = self.number(entries, "MaxAttempts", 0, MOST).unwrap_or(3);
+        let limit = attempts.min(HIGHEST_LIMIT);
+        if let Some(kind) = around {
+            rule.remarks.push(format!(
+                "A {kind} retries what fails within it. A redrive is asked by the state that failed, so that those within \
+                 are named too; when a rule of one of them is spent, this one is not asked."
+            ));
+        }
+        if limit > 0 {
+            let runs = limit
+                .saturating_add(1)
+                .saturating_mul(attempts.saturating_add(1));
+            rule.remarks.push(format!(
+                "With the machine's own Retry left in: up to ({limit} + 1) x ({attempts} + 1) = {runs} runs."
+            ));
+        }
+        if attempts > limit {
+            let place = get(entries, "MaxAttempts").map_or(node.place, |node| node.place);
+            rule.remarks.push(self.desk.lose(
+                place,
+                format!("MaxAttempts {attempts} becomes limit {limit}: a rule retries {HIGHEST_LIMIT} times at the most"),
+            ));
+        }
+        rule.limit = u32::try_from(limit).unwrap_or_default();
+        let backoff = self.backoff(node, entries, limit, &mut rule);
+        if errors.is_empty() || (named.is_empty() && !states.is_empty()) {
+            return;
+        }
+        rule.say("error", yaml::any_of(&errors));
+        if !named.is_empty() {
+            rule.say("state", yaml::any_of(&named));
+        }
+        rule.say("limit", limit.to_string());
+        if let Some(backoff) = backoff {
+            rule.say("backoff", backoff);
+        }
+        if let Some(Scalar::Text(comment)) = get(entries, "Comment").and_then(Node::scalar)
+            && !comment.is_empty()
+        {
+            rule.say("reason", yaml::text(comment));
+        }
+        self.rules.push(rule);
+    }
+
+    /// The states that a retrier is for, as values of `state`.
+    fn states(&mut self, retrier: &Node, states: &[String], rule: &mut Rule) -> Vec<String> {
+        let mut named = Vec::new();
+        for state in states {
+            match yaml::literal(state) {
+                Some(state) => named.push(state),
+                None => rule.remarks.push(self.desk.lose(
+                    retrier.place,
+                    format!(
+                        "the state {state} is left out: {state} means that there is no state here"
+                    ),
+                )),
+            }
+        }
+        named
+    }
+
+    /// The names that a retrier matches, as values of `error`.
+    fn errors(
+        &mut self,
+        retrier: &Node,
+        entries: Entries<'_>,
+        last: bool,
+        rule: &mut Rule,
+    ) -> Vec<String> {
+        let Some(node) = get(entries, "ErrorEquals") else {
+            self.desk.wrong(
+                retrier.place,
+                "a retrier needs ErrorEquals, a list of error names; write [\"States.ALL\"] to match any",
+            );
+            return Vec::new();
+        };
+        let items = self.desk.list(node, "ErrorEquals");
+        if items.is_empty() && matches!(node.kind, Kind::List(_)) {
+            self.desk.wrong(
+                node.place,
+                "ErrorEquals: the list is empty; name an error, or States.ALL for any",
+            );
+        }
+        let mut names = Vec::new();
+        for item in items {
+            let Some(name) = self.desk.text(item, "ErrorEquals") else {
+                continue;
+            };
+            names.push(name);
+            if name == "States.ALL" && items.len() > 1 {
+                self.desk.wrong(item.place, "ErrorEquals: States.ALL stands alone in its list; give it a retrier of its own, the last one");
+            } else if name == "States.ALL" && !last {
+                self.desk.wrong(item.place, "ErrorEquals: States.ALL stands in the last retrier, since none after it would be asked; move this one to the end");
+            }
+        }
+        let mut errors = Vec::new();
+        for (name, item) in names.iter().zip(items) {
+            match yaml::literal(name) {
+                Some(error) => errors.push(error),
+                None => rule.remarks.push(self.desk.lose(
+                    item.place,
+                    format!(
+                        "the error {name} is left out: {name} means that there is no error here"
+                    ),
+                )),
+            }
+        }
+        if names.contains(&"States.Timeout") && !names.contains(&"States.HeartbeatTimeout") {
+            errors.push("States.HeartbeatTimeout".into());
+            rule.remarks.push(
+                "States.Timeout is a heartbeat that stayed away too, in the States Language."
+                    .into(),
+            );
+        }
+        errors
+    }
+
+    /// The four words of `backoff`, with the defaults of the States Language; none where nothing is retried.
+    fn backoff(
+        &mut self,
+        retrier: &Node,
+        entries: Entries<'_>,
+        limit: i64,
+        rule: &mut Rule,
+    ) -> Option<String> {
+        let interval = self
+            .number(entries, "IntervalSeconds", 1, MOST)
+            .unwrap_or(1);
+        let cap = self.number(entries, "MaxDelaySeconds", 1, LONGEST_DELAY);
+        let rate = self.rate(entries).unwrap_or(2.0);
+        let jitter = self.jitter(entries).unwrap_or("NONE");
+        if limit == 0 {
+            return None;
+        }
+        let longest = longest(interval, rate, cap, limit);
+        if longest > as_float(LONGEST_WAIT) {
+            rule.remarks.push(self.desk.lose(
+                retrier.place,
+                format!("the longest wait, {longest:.0} s, becomes {LONGEST_WAIT} s: AWS lets an execution be redriven for 14 days"),
+            ));
+        }
+        if rate > HIGHEST_RATE {
+            rule.remarks.push(self.desk.lose(
+                retrier.place,
+                format!("BackoffRate {rate:?} becomes {HIGHEST_RATE:?}, the highest there is here"),
+            ));
+        }
+        let cap = cap.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+        Some(format!(
+            "{{ interval_seconds: {}, backoff_rate: {:?}, max_delay_seconds: {cap}, jitter_strategy: {jitter} }}",
+            // One above the cap would be refused, and never be waited for.
+            interval.min(cap),
+            rate.min(HIGHEST_RATE),
+        ))
+    }
+
+    fn rate(&mut self, entries: Entries<'_>) -> Option<f64> {
+        let node = get(entries, "BackoffRate")?;
+        let rate = match node.scalar() {
+            Some(Scalar::Int(rate)) => as_float(rate),
+            Some(Scalar::Float(rate)) => rate,
+            _ => f64::NAN,
+        };
+        if rate.is_finite() && rate >= 1.0 {
+            return Some(rate);
+        }
+        self.desk
+            .expected(node, "BackoffRate", "a number of at least 1.0");
+        None
+    }
+
+    fn jitter(&mut self, entries: Entries<'_>) -> Option<&'static str> {
+        let node = get(entries, "JitterStrategy")?;
+        match node.scalar() {
+            Some(Scalar::Text("FULL")) => return Some("FULL"),
+            Some(Scalar::Text("NONE")) => return Some("NONE"),
+            Some(Scalar::Text(text)) => {
+                let near = did_you_mean(text, &["FULL", "NONE"]);
+                self.desk.wrong(
+                    node.place,
+                    format!("JitterStrategy: expected FULL or NONE, read the text {text:?}{near}"),
+                );
+            }
+            _ => self.desk.expected(node, "JitterStrategy", "FULL or NONE"),
+        }
+        None
+    }
+
+    fn number(&mut self, entries: Entries<'_>, key: &str, least: i64, most: i64) -> Option<i64> {
+        self.desk.whole(get(entries, key)?, key, least, most)
+    }
+}
+
+/// The machines within a state, whose failures are those of its execution.
+fn machines<'n>(state: Entries<'n>) -> impl Iterator<Item = &'n Node> {
+    let branches = match get(state, "Branches").map(|node| &node.kind) {
+        Some(Kind::List(branches)) => branches.as_slice(),
+        _ => &[],
+    };
+    let processors = ["Iterator", "ItemProcessor"]
+        .into_iter()
+        .filter_map(move |key| get(state, key))
+        .filter(|processor| !is_distributed(processor));
+    branches.iter().chain(processors)
+}
+
+/// Whether there is a Fail state in a machine, or within one of its states.
+fn has_fail(machine: &Node) -> bool {
+    let states = match inside(machine, "States").map(|node| &node.kind) {
+        Some(Kind::Map(states)) => states.as_slice(),
+        _ => &[],
+    };
+    states.iter().any(|(_, state)| {
+        let within = match &state.kind {
+            Kind::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        is_fail(state) || machines(within).any(has_fail)
+    })
+}
+
+fn is_fail(state: &Node) -> bool {
+    inside(state, "Type").and_then(Node::scalar) == Some(Scalar::Text("Fail"))
+}
+
+fn is_distributed(processor: &Node) -> bool {
+    let mode = inside(processor, "ProcessorConfig").and_then(|config| inside(config, "Mode"));
+    mode.and_then(Node::scalar) == Some(Scalar::Text("DISTRIBUTED"))
+}
+
+/// The wait before the last retry, in seconds.
+fn longest(interval: i64, rate: f64, cap: Option<i64>, limit: i64) -> f64 {
+    let mut wait = as_float(interval);
+    for _ in 1..limit {
+        wait *= rate;
+    }
+    cap.map_or(wait, |cap| wait.min(as_float(cap)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53, or refused")]
+const fn as_float(number: i64) -> f64 {
+    number as f64
+}

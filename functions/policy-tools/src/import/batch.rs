@@ -1,0 +1,378 @@
+//! AWS Batch's `retryStrategy`: a rule for each entry of `evaluateOnExit`, and one for what none of them matches.
+
+use redrive_policy::node::{Kind, Node, Scalar};
+
+use super::desk::{Desk, Entries, get};
+use super::draft::{Automatic, Draft, Plan, Policy, Rule};
+use super::yaml;
+
+/// Keys as the API writes them; CloudFormation begins them with a capital.
+const STRATEGY: [&str; 2] = ["attempts", "evaluateOnExit"];
+const ENTRY: [&str; 4] = ["action", "onExitCode", "onReason", "onStatusReason"];
+
+const MOST_ATTEMPTS: i64 = 10;
+const MOST_ENTRIES: usize = 5;
+const LONGEST_PATTERN: usize = 512;
+
+/// What Batch says of a job that ran out of its timeout.
+const TIMED_OUT: &str = "Job attempt duration exceeded timeout*";
+
+pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
+    let strategy = strategy(root, desk)?;
+    let entries = map(strategy, "retryStrategy", &STRATEGY, desk)?;
+    let exits = either(entries, "evaluateOnExit");
+    let attempts = match (either(entries, "attempts"), exits) {
+        (Some(node), _) => desk.whole(node, "attempts", 1, MOST_ATTEMPTS).unwrap_or(1),
+        (None, None) => 1,
+        (None, Some(exits)) => {
+            desk.wrong(
+                exits.place,
+                format!(
+                    "evaluateOnExit needs attempts beside it, a whole number from 1 to {MOST_ATTEMPTS}"
+                ),
+            );
+            1
+        }
+    };
+    let limit = u32::try_from(attempts.saturating_sub(1)).unwrap_or_default();
+    let mut policy = Policy {
+        name: Some("batch".into()),
+        scope: "{ state_machine: \"*\" }".into(),
+        remarks: [
+            "Every state machine: name those that submit the job. A rule of a machine with other tasks needs \
+             resource: \"batch:submitJob.sync\" too."
+                .into(),
+        ]
+        .into(),
+        ..Policy::default()
+    };
+    let mut rules = Vec::new();
+    if limit > 0 {
+        let mut timed_out = Rule {
+            remarks: ["Batch never retries a job that ran out of its timeout.".into()].into(),
+            ..Rule::default()
+        };
+        timed_out.say("cause", globs(&[("StatusReason", TIMED_OUT)]));
+        timed_out.say("limit", "0");
+        rules.push(timed_out);
+    }
+    let all_matched =
+        exits.is_some_and(|exits| evaluate(exits, limit, &mut rules, &mut policy.remarks, desk));
+    if !all_matched {
+        let remark = match exits {
+            Some(_) => "Batch retries what no entry matches; redrive would not.",
+            None => "Batch retries every failure while there are attempts left.",
+        };
+        let mut rest = Rule {
+            remarks: [remark.into()].into(),
+            ..Rule::default()
+        };
+        rest.say("limit", limit.to_string());
+        rules.push(rest);
+    }
+    policy.automatic = Automatic::Rules(rules);
+    let plan = Plan {
+        head: head(desk.file, attempts, limit),
+        budget: Some((
+            limit,
+            "attempts counts all attempts of a job together, whichever entry let it be tried again. A budget is that of \
+             the whole document: give this policy a document of its own, or mind the others."
+                .into(),
+        )),
+        policies: [policy].into(),
+    };
+    Some(plan.written())
+}
+
+fn head(file: &str, attempts: i64, limit: u32) -> Vec<String> {
+    [
+        format!("From the retryStrategy of {file} (AWS Batch): attempts {attempts} is limit {limit}."),
+        "- Batch retries at once, and a rule without backoff waits up to 30 s, then up to 60 s. A redrive submits the job \
+         anew, which then has all of its own attempts again: set them to 1 in the job definition."
+            .into(),
+        "- onReason and onStatusReason are looked for in the cause, which is Batch's description of the job; \
+         attempts before the last stand in it too. Upper and lower case are the same there."
+            .into(),
+        "- An exit code beyond 255 has no exit_status here, and a lost host has -1.".into(),
+        "- A job that a person terminated is retried by nobody; Batch says no more of it than the words that person \
+         gave, so that a rule may take it for another failure."
+            .into(),
+    ]
+    .into()
+}
+
+/// The strategy within what the file holds.
+fn strategy<'n>(root: &'n Node, desk: &mut Desk<'_>) -> Option<&'n Node> {
+    if let Kind::Map(entries) = &root.kind {
+        if let Some(strategy) = either(entries, "retryStrategy") {
+            return Some(strategy);
+        }
+        if STRATEGY.iter().any(|key| either(entries, key).is_some()) {
+            return Some(root);
+        }
+        // A resource of CloudFormation, a Task state, and what describe-job-definitions answers.
+        for key in ["properties", "parameters", "arguments"] {
+            if let Some(inner) = either(entries, key) {
+                return strategy(inner, desk);
+            }
+        }
+        if let Some(definitions) = get(entries, "jobDefinitions") {
+            return match desk.list(definitions, "jobDefinitions") {
+                [only] => strategy(only, desk),
+                several => {
+                    let count = several.len();
+                    desk.wrong(
+                        definitions.place,
+                        format!("jobDefinitions: expected one job definition, read {count}; import them one by one"),
+                    );
+                    None
+                }
+            };
+        }
+    }
+    desk.wrong(
+        root.place,
+        "there is no retryStrategy; expected a job definition with one, or attempts and evaluateOnExit",
+    );
+    None
+}
+
+/// Writes a rule for each entry. Whether one of them matches every failure.
+fn evaluate(
+    exits: &Node,
+    limit: u32,
+    rules: &mut Vec<Rule>,
+    remarks: &mut Vec<String>,
+    desk: &mut Desk<'_>,
+) -> bool {
+    let items = desk.list(exits, "evaluateOnExit");
+    if items.len() > MOST_ENTRIES {
+        desk.wrong(
+            exits.place,
+            format!(
+                "evaluateOnExit: expected {MOST_ENTRIES} entries at the most, read {}",
+                items.len()
+            ),
+        );
+    }
+    let mut all_matched = false;
+    for item in items {
+        let Some(entries) = map(item, "an entry", &ENTRY, desk) else {
+            continue;
+        };
+        let retries = action(item, entries, desk).unwrap_or_default();
+        let mut rule = Rule::default();
+        if all_matched {
+            rule.remarks
+                .push("Never reached, as in Batch: an entry above matches everything.".into());
+        }
+        let matched = conditions(entries, &mut rule, desk);
+        match matched {
+            Matched::Everything => {
+                rule.remarks.push("This matches every failure.".into());
+                all_matched = true;
+            }
+            Matched::Some => {}
+            Matched::Nothing(remark) => {
+                remarks.push(remark);
+                continue;
+            }
+        }
+        let limit = if retries { limit } else { 0 };
+        rule.say("limit", limit.to_string());
+        rules.push(rule);
+    }
+    all_matched
+}
+
+fn action(item: &Node, entries: Entries<'_>, desk: &mut Desk<'_>) -> Option<bool> {
+    let Some(node) = either(entries, "action") else {
+        desk.wrong(item.place, "an entry needs action: RETRY or EXIT");
+        return None;
+    };
+    match node.scalar() {
+        Some(Scalar::Text(text)) if text.eq_ignore_ascii_case("RETRY") => Some(true),
+        Some(Scalar::Text(text)) if text.eq_ignore_ascii_case("EXIT") => Some(false),
+        _ => {
+            desk.expected(node, "action", "RETRY or EXIT");
+            None
+        }
+    }
+}
+
+/// Which failures an entry matches.
+enum Matched {
+    Everything,
+    Some,
+    /// None that there is here; the words say why.
+    Nothing(String),
+}
+
+fn conditions(entries: Entries<'_>, rule: &mut Rule, desk: &mut Desk<'_>) -> Matched {
+    let mut reasons = Vec::new();
+    for (key, field) in [("onReason", "Reason"), ("onStatusReason", "StatusReason")] {
+        let is_allowed =
+            |c: char| c.is_ascii_alphanumeric() || ".:".contains(c) || c.is_whitespace();
+        let allowed = "letters, digits, periods, colons and white space";
+        // Any reason, and none as well.
+        if let Some(text) =
+            pattern(entries, key, allowed, is_allowed, desk).filter(|text| text != "*")
+        {
+            reasons.push((field, text));
+        }
+    }
+    let exit_code = pattern(
+        entries,
+        "onExitCode",
+        "digits",
+        |c| c.is_ascii_digit(),
+        desk,
+    );
+    match exit_code.as_deref() {
+        None => {}
+        Some("*") => {
+            rule.remarks.push(
+                "Any exit code; a job that has none has nothing for the star to match.".into(),
+            );
+            rule.say("not", "{ exit_status: [none, -1] }");
+        }
+        Some(text) => {
+            let statuses = exit_statuses(text);
+            if statuses.is_empty() {
+                let place = either(entries, "onExitCode").map(|node| node.place);
+                return Matched::Nothing(desk.lose(
+                    place.unwrap_or_default(),
+                    format!("the entry with onExitCode {text} is left out: no exit status from 0 to 255 reads so"),
+                ));
+            }
+            rule.say("exit_status", yaml::any_of(&statuses));
+        }
+    }
+    let reasons: Vec<(&str, &str)> = reasons
+        .iter()
+        .map(|(field, text)| (*field, text.as_str()))
+        .collect();
+    if !reasons.is_empty() {
+        rule.say("cause", globs(&reasons));
+    }
+    if rule.words.is_empty() {
+        Matched::Everything
+    } else {
+        Matched::Some
+    }
+}
+
+/// A pattern of an entry: some characters, and a star at the end if only the start must match.
+fn pattern(
+    entries: Entries<'_>,
+    key: &str,
+    allowed: &str,
+    is_allowed: impl Fn(char) -> bool,
+    desk: &mut Desk<'_>,
+) -> Option<String> {
+    let node = either(entries, key)?;
+    let text = match (node.scalar(), &node.kind) {
+        (Some(Scalar::Text(text)), _) => text,
+        // YAML without quotes; CloudFormation takes it for text.
+        (Some(Scalar::Int(_)), Kind::Scalar { text, .. }) => text,
+        _ => {
+            desk.expected(node, key, "text");
+            return None;
+        }
+    };
+    let start = text.strip_suffix('*').unwrap_or(text);
+    let length = text.chars().count();
+    if !start.chars().all(is_allowed) || text.is_empty() || length > LONGEST_PATTERN {
+        desk.expected(
+            node,
+            key,
+            &format!(
+                "{allowed}, with * at the end if only the start must match, {LONGEST_PATTERN} characters at the most"
+            ),
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// The exit statuses whose decimal text matches.
+fn exit_statuses(pattern: &str) -> Vec<String> {
+    let matches = |status: &String| match pattern.strip_suffix('*') {
+        Some(start) => status.starts_with(start),
+        None => status == pattern,
+    };
+    (0..=255_u8)
+        .map(|status| status.to_string())
+        .filter(matches)
+        .collect()
+}
+
+/// Globs that find all of these in a cause: the JSON of a job, tight or with spaces, its keys in either order;
+/// or where there is one alone, a cause that is that text.
+fn globs(reasons: &[(&str, &str)]) -> String {
+    let mut globs = Vec::new();
+    for space in ["", " "] {
+        let found: Vec<String> = reasons
+            .iter()
+            .map(|(field, pattern)| {
+                let (start, end) = match pattern.strip_suffix('*') {
+                    Some(start) => (start, ""),
+                    None => (*pattern, "\""),
+                };
+                format!("\"{field}\":{space}\"{}{end}", in_json(start))
+            })
+            .collect();
+        globs.push(format!("*{}*", found.join("*")));
+        if found.len() > 1 {
+            let turned: Vec<&str> = found.iter().rev().map(String::as_str).collect();
+            globs.push(format!("*{}*", turned.join("*")));
+        }
+    }
+    match reasons {
+        // none means that there is no cause.
+        [(_, pattern)] if *pattern != "none" => globs.push((*pattern).to_owned()),
+        _ => {}
+    }
+    let globs: Vec<String> = globs.iter().map(|glob| yaml::text(glob)).collect();
+    yaml::any_of(&globs)
+}
+
+/// As it stands in JSON, each backslash of which a glob escapes. Of what a pattern may have only white space does.
+fn in_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.trim_matches('"').replace('\\', "\\\\")
+}
+
+/// The value of a key, as the API or as CloudFormation writes it. null is how an SDK writes what is not there.
+fn either<'n>(entries: Entries<'n>, key: &str) -> Option<&'n Node> {
+    get(entries, key)
+        .or_else(|| get(entries, &capitalised(key)))
+        .filter(|node| node.scalar() != Some(Scalar::Null))
+}
+
+fn capitalised(key: &str) -> String {
+    let mut chars = key.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// The entries of a mapping with these keys, written as it writes its own.
+fn map<'n>(node: &'n Node, what: &str, keys: &[&str], desk: &mut Desk<'_>) -> Option<Entries<'n>> {
+    let is_capital = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase());
+    let by_cloudformation = match &node.kind {
+        Kind::Map(entries) => entries.iter().any(|(key, _)| is_capital(&key.text)),
+        _ => false,
+    };
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|key| {
+            if by_cloudformation {
+                capitalised(key)
+            } else {
+                (*key).to_owned()
+            }
+        })
+        .collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    desk.map(node, what, &keys)
+}

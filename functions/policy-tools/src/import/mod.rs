@@ -1,0 +1,124 @@
+//! The policy that means what another platform's retry configuration means.
+
+mod asl;
+mod batch;
+mod buildkite;
+mod desk;
+mod draft;
+mod surrogates;
+mod yaml;
+
+use redrive_policy::node::{self, Node};
+use redrive_policy::{Document, Place, Problem};
+
+use self::desk::Desk;
+use self::draft::Draft;
+
+/// Whose retry configuration a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// A Buildkite pipeline, a step of one, or a `retry` block.
+    Buildkite,
+    /// A state machine in the Amazon States Language, a state of one, or its `Retry`.
+    Asl,
+    /// An AWS Batch job definition, or its `retryStrategy`.
+    Batch,
+}
+
+impl Platform {
+    /// What is read, in words for a message.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Buildkite => "the pipeline",
+            Self::Asl => "the state machine",
+            Self::Batch => "the job definition",
+        }
+    }
+}
+
+/// A policy that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// It, as YAML.
+    pub text: String,
+    /// What it does not say although the file does, in the order of places.
+    pub lost: Vec<Problem>,
+}
+
+/// Why no policy was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// There is nothing in the text.
+    Empty,
+    /// What is wrong with it, in the order of places.
+    Problems(Vec<Problem>),
+    /// A policy was written that cannot be read: an error of the program.
+    Unreadable(String),
+}
+
+/// Writes the policy for a text. `name` is what its comments call the file.
+///
+/// # Errors
+/// There is nothing in the text, or something is wrong with it.
+pub fn import(platform: Platform, name: &str, text: &str) -> Result<Imported, Refused> {
+    let root = read(text)?;
+    let mut desk = Desk::new(name);
+    let draft = match platform {
+        Platform::Buildkite => buildkite::draft(&root, &mut desk),
+        Platform::Asl => asl::draft(&root, &mut desk),
+        Platform::Batch => batch::draft(&root, &mut desk),
+    };
+    let Some(Draft { text }) = draft.filter(|_| desk.problems.is_empty()) else {
+        return Err(refused(desk.problems));
+    };
+    // What is printed is a policy, or nothing is.
+    if let Err(problems) = Document::parse(&text) {
+        return Err(Refused::Unreadable(format!("{problems}\n{text}")));
+    }
+    // What an anchor repeats is told once.
+    desk.lost.sort_by_key(|lost| lost.place);
+    desk.lost.dedup();
+    Ok(Imported {
+        text,
+        lost: desk.lost,
+    })
+}
+
+fn read(text: &str) -> Result<Node, Refused> {
+    let blank = |line: &str| {
+        let line = line.trim();
+        line.is_empty() || line.starts_with('#') || line == "---"
+    };
+    if text.lines().all(blank) {
+        return Err(Refused::Empty);
+    }
+    let (root, problems) = node::parse(&surrogates::joined(text));
+    match root {
+        Some(root) if problems.is_empty() => Ok(root),
+        Some(_) => Err(refused(problems)),
+        None => Err(refused(not_json(text).map_or(problems, |one| [one].into()))),
+    }
+}
+
+fn refused(mut problems: Vec<Problem>) -> Refused {
+    problems.sort_by_key(|problem| problem.place);
+    // What an anchor repeats is wrong once.
+    problems.dedup();
+    Refused::Problems(problems)
+}
+
+/// What is wrong with a text that was meant to be JSON, in the words of a reader of JSON.
+fn not_json(text: &str) -> Option<Problem> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    let place = Place {
+        line: error.line(),
+        column: error.column(),
+    };
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or_default();
+    Some(Problem::new(place, format!("this is not JSON: {words}")))
+}

@@ -1,0 +1,223 @@
+//! Whether one set of conditions matches whatever another matches: claimed only where it is certain.
+
+use redrive_policy::{
+    BY_NAME_ONLY, Condition, Conditions, Field, Glob, Hit, Mode, Pattern, Saw, Service,
+    SignalReason, Value, Word, last_component,
+};
+
+/// Whether `former` meets every failure that `rule` does; `service`, where all failures are of one.
+pub(super) fn covers(former: &Conditions, rule: &Conditions, service: Option<Service>) -> bool {
+    let service = service.or_else(|| own_service(rule));
+    let implied = |condition| is_implied(condition, rule, service);
+    let harmless = |condition| is_harmless(condition, rule, service);
+    former.all.iter().all(implied) && former.not.iter().all(harmless)
+}
+
+/// The same for a former rule that would retry, which does not match some errors unless it names them.
+pub(crate) fn covers_by_name(
+    former: &Conditions,
+    rule: &Conditions,
+    service: Option<Service>,
+) -> bool {
+    let names = |conditions: &Conditions, error: &str| {
+        conditions
+            .all
+            .iter()
+            .any(|condition| condition.names(error))
+    };
+    BY_NAME_ONLY
+        .iter()
+        .all(|error| !names(rule, error) || names(former, error))
+        && covers(former, rule, service)
+}
+
+/// The service that conditions ask for; none where they ask for either or both.
+pub(super) fn own_service(conditions: &Conditions) -> Option<Service> {
+    conditions
+        .all
+        .iter()
+        .find_map(|condition| condition.word.service())
+}
+
+fn of(conditions: &[Condition], word: Word) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.word == word)
+}
+
+fn is_implied(condition: &Condition, rule: &Conditions, service: Option<Service>) -> bool {
+    let word = condition.word;
+    if word.service().is_some_and(|own| service != Some(own)) {
+        return false;
+    }
+    if word == Word::Mode {
+        return is_mode_implied(condition, rule);
+    }
+    let own = of(&rule.all, word);
+    if let Some(domain) = domain(word) {
+        let asked: Vec<_> = domain
+            .into_iter()
+            .filter(|value| own.is_none_or(|own| meets(own, *value, false)))
+            .collect();
+        // What matches nothing is told elsewhere.
+        return !asked.is_empty() && asked.iter().all(|value| meets(condition, *value, false));
+    }
+    match own {
+        Some(own) => own.values.iter().all(|value| has(condition, value, false)),
+        None => has_pattern(condition, &Pattern::Any, false),
+    }
+}
+
+/// Whether a `not` excludes nothing of what a rule matches.
+fn is_harmless(not: &Condition, rule: &Conditions, service: Option<Service>) -> bool {
+    let word = not.word;
+    if let (Some(its), Some(service)) = (word.service(), service)
+        && its != service
+    {
+        return true;
+    }
+    let excluded_too = of(&rule.not, word).is_some_and(|own| match domain(word) {
+        Some(domain) => domain
+            .into_iter()
+            .all(|value| !meets(not, value, true) || meets(own, value, true)),
+        None => not.values.iter().all(|value| has(own, value, true)),
+    });
+    let apart = of(&rule.all, word).is_some_and(|own| match domain(word) {
+        Some(domain) => domain
+            .into_iter()
+            .all(|value| !meets(own, value, false) || !meets(not, value, true)),
+        None => own.values.iter().all(|value| is_apart(value, not)),
+    });
+    excluded_too || apart
+}
+
+/// Whether what one value asks for is nothing that a `not` excludes.
+fn is_apart(value: &Value, not: &Condition) -> bool {
+    match &value.pattern {
+        Pattern::None => !meets(not, Field::Absent, true),
+        Pattern::Glob(glob) => glob
+            .literal()
+            .is_some_and(|text| !meets(not, Field::Known(Saw::Text(text)), true)),
+        _ => false,
+    }
+}
+
+/// Every value that a word can have, where they are few.
+fn domain(word: Word) -> Option<Vec<Field<Saw<'static>>>> {
+    let known = |saw| Field::Known(saw);
+    let mut values: Vec<_> = match word {
+        Word::Status => {
+            let all = ["FAILED", "TIMED_OUT"].map(Saw::Text);
+            return Some(all.into_iter().map(known).collect());
+        }
+        Word::ExitStatus => (-1..=255).map(Saw::Number).map(known).collect(),
+        Word::HttpStatus => (100..=599).map(Saw::Number).map(known).collect(),
+        Word::SignalReason => {
+            let texts = SignalReason::ALL.iter().map(|reason| reason.as_str());
+            texts.map(Saw::Text).map(known).collect()
+        }
+        _ => return None,
+    };
+    values.push(Field::Absent);
+    Some(values)
+}
+
+/// Whether a condition matches a value that is known, or absent.
+pub(super) fn meets(condition: &Condition, value: Field<Saw<'_>>, negated: bool) -> bool {
+    condition
+        .values
+        .iter()
+        .any(|own| value_meets(condition.word, own, value, negated))
+}
+
+/// The same for one value of a condition.
+pub(super) fn value_meets(word: Word, own: &Value, value: Field<Saw<'_>>, negated: bool) -> bool {
+    // Nothing that is known or absent needs a fact.
+    own.pattern.meets(word, value, negated) == Hit::Yes
+}
+
+/// Whether one of a condition's values matches whatever `value` matches.
+fn has(condition: &Condition, value: &Value, negated: bool) -> bool {
+    has_pattern(condition, &value.pattern, negated)
+}
+
+fn has_pattern(condition: &Condition, asked: &Pattern, negated: bool) -> bool {
+    let word = condition.word;
+    let any =
+        |test: &dyn Fn(&Pattern) -> bool| condition.values.iter().any(|value| test(&value.pattern));
+    match asked {
+        Pattern::Any => {
+            let absent = any(&|own| matches!(own, Pattern::None));
+            any(&|own| matches!(own, Pattern::Any))
+                || ((absent || negated) && any(&|own| is_any_text(own)))
+        }
+        asked => any(&|own| pattern_covers(word, own, asked, negated)),
+    }
+}
+
+fn pattern_covers(word: Word, own: &Pattern, asked: &Pattern, negated: bool) -> bool {
+    match (own, asked) {
+        // `not` excludes nothing by what is absent, unless it says none.
+        (Pattern::Any, Pattern::None) => !negated,
+        (Pattern::None, Pattern::None) => true,
+        (Pattern::Mode(own), Pattern::Mode(asked)) => is_same(*own, *asked),
+        (own, Pattern::AnyError | Pattern::TaskFailed | Pattern::Glob(_)) if is_any_text(own) => {
+            true
+        }
+        (Pattern::TaskFailed, Pattern::TaskFailed) => true,
+        (Pattern::TaskFailed, Pattern::Glob(asked)) => !asked.matches("States.Timeout"),
+        (Pattern::Glob(own), Pattern::Glob(asked)) => {
+            own.covers(asked)
+                || (word == Word::Signal
+                    && asked.literal().is_some_and(|text| {
+                        let value = Field::Known(Saw::Text(text));
+                        let own = Pattern::Glob(own.clone());
+                        own.meets(word, value, false) == Hit::Yes
+                    }))
+        }
+        _ => false,
+    }
+}
+
+/// Whether it matches all that is present.
+fn is_any_text(pattern: &Pattern) -> bool {
+    match pattern {
+        Pattern::Any | Pattern::AnyError => true,
+        Pattern::Glob(glob) => glob.covers(&Glob::new("*", false)),
+        _ => false,
+    }
+}
+
+fn is_same(one: Mode, other: Mode) -> bool {
+    (one.errors(), one.statuses()) == (other.errors(), other.statuses())
+}
+
+/// Whether whatever a rule matches is retried by one of a condition's modes: by its name, or its status.
+fn is_mode_implied(condition: &Condition, rule: &Conditions) -> bool {
+    let modes = || {
+        condition
+            .values
+            .iter()
+            .filter_map(|value| match value.pattern {
+                Pattern::Mode(mode) => Some(mode),
+                _ => None,
+            })
+    };
+    let is_retried = |value: &Value| match &value.pattern {
+        Pattern::Mode(asked) => modes().any(|mode| is_same(mode, *asked)),
+        Pattern::Glob(glob) => {
+            last_of(glob).is_some_and(|name| modes().any(|mode| mode.errors().contains(&name)))
+        }
+        Pattern::Number(number) => u16::try_from(*number)
+            .is_ok_and(|status| modes().any(|mode| mode.statuses().contains(&status))),
+        _ => false,
+    };
+    [Word::Mode, Word::Error, Word::ErrorCode, Word::HttpStatus]
+        .into_iter()
+        .filter_map(|word| of(&rule.all, word))
+        .any(|own| own.values.iter().all(is_retried))
+}
+
+/// The last component of every name that a glob matches, where it is always the same.
+fn last_of(glob: &Glob) -> Option<&str> {
+    let (_, end) = glob.ends();
+    (glob.is_literal() || end.contains('.')).then(|| last_component(end))
+}

@@ -1,0 +1,136 @@
+//! Policies that no target reaches, and rules that ask for what no target of their policy has.
+
+use std::collections::BTreeSet;
+
+use redrive_policy::{Document, Glob, Policy, Problem, Rule, Scope, Service, TargetName};
+
+use super::service::{both_services, name, only_service};
+
+/// A warning for each policy whose every target a former policy takes.
+pub(super) fn unreached(document: &Document, problems: &mut Vec<Problem>) {
+    // A star stands for any text, this letter among them, which only a star matches: what takes a target with it in
+    // the place of each star takes every target.
+    let Some(strange) = ('\u{e000}'..=char::MAX).find(|c| !is_written(document, *c)) else {
+        return;
+    };
+    for (at, policy) in document.policies.iter().enumerate().skip(1) {
+        let Some(taking) = taking(document, at, &policy.scope, strange) else {
+            continue;
+        };
+        let taking: Vec<&Policy> = taking
+            .into_iter()
+            .filter_map(|at| document.policies.get(at))
+            .collect();
+        let named: Vec<String> = taking
+            .iter()
+            .map(|policy| format!("{:?} on line {}", policy.name, policy.at.0.line))
+            .collect();
+        let (named, them) = match named.as_slice() {
+            [one] => (format!("policy {one} matches"), "it"),
+            several => (
+                format!("the policies {} together match", several.join(" and ")),
+                "them",
+            ),
+        };
+        problems.push(Problem::lint(
+            policy.at.0,
+            format!(
+                "policy {:?} is never reached: {named} every target that it matches, and the first that matches applies",
+                policy.name
+            ),
+            format!("put it before {them}, or remove it"),
+        ));
+    }
+}
+
+/// The former policies that take all targets of a scope; none where one is left.
+fn taking(document: &Document, at: usize, scope: &Scope, strange: char) -> Option<BTreeSet<usize>> {
+    let mut found = BTreeSet::new();
+    let texts = |globs: &Option<Vec<Glob>>| -> Vec<String> {
+        match globs {
+            Some(globs) => globs.iter().map(|glob| glob.filled(strange)).collect(),
+            None => [String::from(strange)].into(),
+        }
+    };
+    // No policy names the account without digits.
+    let accounts = match &scope.account {
+        Some(_) => texts(&scope.account),
+        None => [String::new()].into(),
+    };
+    let regions = texts(&scope.region);
+    for (service, names) in [
+        (Service::StepFunctions, &scope.state_machine),
+        (Service::CodePipeline, &scope.pipeline),
+    ] {
+        if only_service(scope).is_some_and(|only| only != service) {
+            continue;
+        }
+        for name in texts(names) {
+            for account in &accounts {
+                for region in &regions {
+                    let first = document.policy_index(TargetName {
+                        service,
+                        account,
+                        region,
+                        name: &name,
+                    })?;
+                    if first >= at {
+                        return None;
+                    }
+                    found.insert(first);
+                }
+            }
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+fn is_written(document: &Document, c: char) -> bool {
+    document.policies.iter().any(|policy| {
+        let Scope {
+            state_machine,
+            pipeline,
+            account,
+            region,
+        } = &policy.scope;
+        [state_machine, pipeline, account, region]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|glob| glob.has(c))
+    })
+}
+
+/// A warning where a rule asks for what only the other service's failures have.
+pub(super) fn foreign(policy: &Policy, rule: &Rule) -> Option<Problem> {
+    let only = only_service(&policy.scope)?;
+    // Told as such.
+    if both_services(&rule.conditions).is_some() {
+        return None;
+    }
+    let condition = rule
+        .conditions
+        .all
+        .iter()
+        .find(|condition| condition.word.service().is_some_and(|own| own != only))?;
+    let (matched, remedy) = match only {
+        Service::StepFunctions => (
+            "state machines",
+            "ask for status, error, cause, state or resource instead, or move the rule to a policy whose match names pipelines",
+        ),
+        Service::CodePipeline => (
+            "pipelines",
+            "ask for stage, action, category, provider, error_code or summary instead, or move the rule to a policy whose match names state machines",
+        ),
+    };
+    Some(Problem::lint(
+        condition.at.0,
+        format!(
+            "{} is of {}, and policy {:?} matches {matched} alone: this rule never matches",
+            condition.word.as_str(),
+            name(condition.word.service()),
+            policy.name
+        ),
+        remedy,
+    ))
+}

@@ -1,0 +1,394 @@
+//! What conditions see, and when they match.
+
+use super::*;
+
+const ASK: Hit = Hit::Unknown(Need::Description);
+const LOOK: Hit = Hit::Unknown(Need::PipelineState);
+
+#[test]
+fn a_condition_meets_what_is_known_absent_unknown_and_withheld() {
+    use Field::{Absent, Known, Unknown, Withheld};
+    use Hit::{No, Yes};
+    for (cause, on_text, on_absent, on_unknown, on_withheld) in [
+        ("a cause", Yes, No, ASK, Hit::Withheld),
+        ("a *", Yes, No, ASK, Hit::Withheld),
+        ("cause", No, No, ASK, Hit::Withheld),
+        ("none", No, Yes, ASK, Hit::Withheld),
+        ("*", Yes, Yes, Yes, Yes),
+        // Two stars ask for a value, one does not.
+        ("**", Yes, No, ASK, Hit::Withheld),
+        (r"\\*", No, No, ASK, Hit::Withheld),
+    ] {
+        let conditions = format!("{{cause: \"{cause}\"}}");
+        let conditions = if cause == r"\\*" {
+            r#"{cause: '\*'}"#.to_string()
+        } else {
+            conditions
+        };
+        for (field, expected) in [
+            (Known("a cause"), on_text),
+            (Absent, on_absent),
+            (Unknown, on_unknown),
+            (Withheld, on_withheld),
+        ] {
+            let hit = on(&conditions, &failed(Known("E"), field));
+            assert_eq!(hit, expected, "{conditions} on {field:?}");
+        }
+    }
+    assert_eq!(on(r#"{cause: '\*'}"#, &failed(Known("E"), Known("*"))), Yes);
+    assert_eq!(on("{cause: '*'}", &failed(Known("E"), Known(""))), Yes);
+    assert_eq!(on("{cause: 'none'}", &failed(Known("E"), Known(""))), No);
+}
+
+#[test]
+fn conditions_are_and_and_values_are_or() {
+    use Hit::{No, Yes};
+    let execution = failed(Field::Known("S3.SlowDown"), Field::Unknown);
+    for (conditions, expected) in [
+        ("{}", Yes),
+        ("{error: S3.SlowDown}", Yes),
+        ("{error: [x, 'S3.*', y]}", Yes),
+        ("{error: [x, y]}", No),
+        ("{status: FAILED, error: S3.*}", Yes),
+        ("{status: TIMED_OUT, error: S3.*}", No),
+        ("{status: [FAILED, TIMED_OUT], error: S3.*}", Yes),
+        // What does not match needs no fact, what matches does.
+        ("{error: x, cause: '*busy*'}", No),
+        ("{error: S3.*, cause: '*busy*'}", ASK),
+        ("{cause: ['*busy*', '*']}", Yes),
+    ] {
+        assert_eq!(on(conditions, &execution), expected, "{conditions}");
+    }
+}
+
+#[test]
+fn not_excludes_if_any_of_its_conditions_matches() {
+    use Hit::{No, Yes};
+    let known = failed(Field::Known("S3.SlowDown"), Field::Known("busy"));
+    let bare = failed(Field::Known("S3.SlowDown"), Field::Absent);
+    let open = failed(Field::Known("S3.SlowDown"), Field::Unknown);
+    let withheld = failed(Field::Withheld, Field::Withheld);
+    for (not, on_known, on_bare, on_open) in [
+        ("{}", Yes, Yes, Yes),
+        ("{error: S3.SlowDown}", No, No, No),
+        ("{error: x}", Yes, Yes, Yes),
+        ("{cause: busy}", No, Yes, ASK),
+        ("{error: S3.*, cause: x}", No, No, No),
+        ("{error: x, cause: BUSY}", No, Yes, ASK),
+        ("{error: x, cause: [a, b]}", Yes, Yes, ASK),
+        ("{status: TIMED_OUT}", Yes, Yes, Yes),
+        // The other service's conditions never match, so they exclude nothing.
+        ("{stage: '*', summary: '*'}", Yes, Yes, Yes),
+    ] {
+        let conditions = format!("{{not: {not}}}");
+        assert_eq!(on(&conditions, &known), on_known, "{conditions}");
+        assert_eq!(on(&conditions, &bare), on_bare, "{conditions}");
+        assert_eq!(on(&conditions, &open), on_open, "{conditions}");
+    }
+    assert_eq!(on("{not: {cause: busy}}", &withheld), Hit::Withheld);
+    assert_eq!(on("{status: TIMED_OUT, not: {cause: busy}}", &withheld), No);
+    assert_eq!(on("{error: S3.*, not: {error: S3.SlowDown}}", &known), No);
+}
+
+#[test]
+fn a_condition_of_the_other_service_never_matches() {
+    let execution = failed(Field::Known("E"), Field::Known("c"));
+    for conditions in [
+        "stage",
+        "action",
+        "category",
+        "provider",
+        "error_code",
+        "summary",
+    ] {
+        for value in ["'*'", "none", "x", "[x, '*']"] {
+            let conditions = format!("{{{conditions}: {value}}}");
+            assert_eq!(on(&conditions, &execution), Hit::No, "{conditions}");
+        }
+    }
+    let action = failed_action();
+    for conditions in [
+        "{status: '*'}",
+        "{status: FAILED}",
+        "{error: '*'}",
+        "{error: States.ALL}",
+        "{cause: none}",
+    ] {
+        assert_eq!(
+            on_action(conditions, Some(&action)),
+            Hit::No,
+            "{conditions}"
+        );
+        assert_eq!(on_action(conditions, None), Hit::No, "{conditions}");
+    }
+}
+
+#[test]
+fn a_failed_action_is_matched_by_its_words_and_its_stage() {
+    use Hit::{No, Yes};
+    let action = failed_action();
+    let bare = FailedAction {
+        category: Field::Absent,
+        provider: Field::Absent,
+        error_code: Field::Absent,
+        summary: Field::Absent,
+        ..failed_action()
+    };
+    for (conditions, on_full, on_bare, on_unseen) in [
+        ("{stage: Verify}", Yes, Yes, Yes),
+        ("{stage: verify}", No, No, No),
+        ("{action: Unit*}", Yes, Yes, LOOK),
+        ("{action: unit*}", No, No, LOOK),
+        ("{category: TEST}", Yes, No, LOOK),
+        ("{provider: codebuild}", Yes, No, LOOK),
+        ("{error_code: JobFailed}", Yes, No, LOOK),
+        ("{error_code: jobfailed}", No, No, LOOK),
+        ("{summary: '*EXIT STATUS 1'}", Yes, No, LOOK),
+        ("{summary: none}", No, Yes, LOOK),
+        ("{summary: '*'}", Yes, Yes, Yes),
+        ("{stage: x, action: UnitTests}", No, No, No),
+        ("{}", Yes, Yes, Yes),
+    ] {
+        assert_eq!(
+            on_action(conditions, Some(&action)),
+            on_full,
+            "{conditions}"
+        );
+        assert_eq!(on_action(conditions, Some(&bare)), on_bare, "{conditions}");
+        assert_eq!(on_action(conditions, None), on_unseen, "{conditions}");
+    }
+}
+
+#[test]
+fn case_matters_for_names_and_not_for_words() {
+    let execution = failed(
+        Field::Known("Lambda.Unknown"),
+        Field::Known("Ünable to PULL"),
+    );
+    for (conditions, matches) in [
+        ("{status: failed}", true),
+        ("{status: Failed}", true),
+        ("{error: lambda.unknown}", false),
+        ("{error: 'lambda.*'}", false),
+        ("{error: 'Lambda.*'}", true),
+        ("{cause: '*pull'}", true),
+        ("{cause: 'ÜNABLE*'}", true),
+        ("{cause: 'ünable*'}", true),
+    ] {
+        assert_eq!(
+            on(conditions, &execution),
+            Hit::from(matches),
+            "{conditions}"
+        );
+    }
+}
+
+#[test]
+fn states_all_and_states_task_failed_are_read_as_step_functions_reads_them() {
+    use Field::{Absent, Known, Unknown, Withheld};
+    use Hit::{No, Yes};
+    for (error, all, task_failed) in [
+        (Known("Lambda.Unknown"), Yes, Yes),
+        (Known("States.TaskFailed"), Yes, Yes),
+        (Known("States.Timeout"), Yes, No),
+        (Known("States.HeartbeatTimeout"), Yes, Yes),
+        (Known("States.Runtime"), No, No),
+        (Absent, No, No),
+        (Unknown, ASK, ASK),
+        (Withheld, Hit::Withheld, Hit::Withheld),
+    ] {
+        assert_eq!(on_error("{error: States.ALL}", error), all, "{error:?}");
+        assert_eq!(
+            on_error("{error: States.TaskFailed}", error),
+            task_failed,
+            "{error:?}"
+        );
+    }
+    // They are names of errors, nothing more to other words, and no globs.
+    let summary = FailedAction {
+        summary: Field::Known("x".into()),
+        ..failed_action()
+    };
+    assert_eq!(on_action("{summary: States.ALL}", Some(&summary)), Hit::No);
+    assert_eq!(on_error("{error: 'States.*'}", Known("Lambda.Unknown")), No);
+    assert_eq!(
+        on_error("{not: {error: States.ALL}}", Known("Lambda.Unknown")),
+        No
+    );
+}
+
+#[test]
+fn two_errors_are_matched_only_by_their_names() {
+    for error in ["States.Runtime", "States.DataLimitExceeded"] {
+        for (conditions, matches) in [
+            ("{}".to_string(), false),
+            ("{error: '*'}".into(), false),
+            ("{error: States.ALL}".into(), false),
+            ("{error: States.TaskFailed}".into(), false),
+            ("{error: 'States.*'}".into(), false),
+            (format!("{{error: '{error}*'}}"), false),
+            ("{status: FAILED}".into(), false),
+            ("{not: {error: x}}".into(), false),
+            (format!("{{error: {error}}}"), true),
+            (format!("{{error: ['*', {error}]}}"), true),
+            (format!("{{error: {error}, cause: x}}"), false),
+            (
+                format!("{{error: {error}, not: {{error: {error}}}}}"),
+                false,
+            ),
+        ] {
+            assert_eq!(
+                on_error(&conditions, Field::Known(error)),
+                Hit::from(matches),
+                "{conditions}"
+            );
+        }
+        // `never` takes away, so it may match them all.
+        let never = read("version: 1\nretry: {}\nnever: [{error: States.ALL}]")
+            .never
+            .remove(0);
+        let execution = failed(Field::Known(error), Field::Absent);
+        assert_eq!(
+            Hit::of(never.meet(&execution.view()), Service::StepFunctions),
+            Hit::Yes
+        );
+    }
+    // Lower case is another error's name.
+    assert_eq!(on_error("{}", Field::Known("states.runtime")), Hit::Yes);
+}
+
+#[test]
+fn an_error_that_nobody_knows_may_be_one_that_must_be_named() {
+    for conditions in ["{}", "{error: '*'}", "{status: FAILED}", "{cause: '*'}"] {
+        assert_eq!(on_error(conditions, Field::Unknown), ASK, "{conditions}");
+        // What is withheld is held against a retry only where a condition asks for it.
+        assert_eq!(
+            on_error(conditions, Field::Withheld),
+            Hit::Yes,
+            "{conditions}"
+        );
+        assert_eq!(
+            on_error(conditions, Field::Absent),
+            Hit::Yes,
+            "{conditions}"
+        );
+    }
+    assert_eq!(on_error("{status: TIMED_OUT}", Field::Unknown), Hit::No);
+}
+
+#[test]
+fn a_text_is_matched_in_its_first_32_kib() {
+    let most = 32 * 1024;
+    let fits = format!("{}end", "x".repeat(most - 3));
+    let beyond = format!("{}end", "x".repeat(most - 2));
+    let wide = format!("{}é", "x".repeat(most - 1));
+    for (cause, value, expected) in [
+        ("*end", &fits, Hit::Yes),
+        ("*end", &beyond, Hit::No),
+        ("*en", &beyond, Hit::Yes),
+        ("*x", &wide, Hit::Yes),
+        ("*é", &wide, Hit::No),
+    ] {
+        let execution = failed(Field::Known("E"), Field::Known(value));
+        assert_eq!(
+            on(&format!("{{cause: '{cause}'}}"), &execution),
+            expected,
+            "{cause}"
+        );
+    }
+}
+
+#[test]
+fn a_stage_is_seen_once_for_each_failed_action() {
+    let stage = |announced, standing| Failure {
+        subject: stage_of("web"),
+        at: Time::default(),
+        what: What::Stage(FailedStage {
+            announced,
+            standing,
+        }),
+    };
+    let standing = |failed| {
+        Field::Known(StageStanding {
+            status: StageStatus::Failed,
+            rollback: false,
+            stopped: false,
+            superseded: false,
+            structure_changed: false,
+            in_progress: 0,
+            listed: true,
+            runs_behind: false,
+            failed_at: None,
+            running: Default::default(),
+            retried: 0,
+            retries_itself: false,
+            failed,
+        })
+    };
+    let actions = |failure: &Failure| -> Vec<Option<Field<String>>> {
+        failure
+            .views()
+            .iter()
+            .map(|view| {
+                assert_eq!(
+                    view.get(Word::Stage),
+                    Some(Field::Known(Saw::Text("Build")))
+                );
+                view.get(Word::Action)
+                    .map(|field| field.map(|saw| saw.to_string()))
+            })
+            .collect()
+    };
+    let lint = FailedAction {
+        action: "Lint".into(),
+        ..failed_action()
+    };
+    let known = |name: &str| Some(Field::Known(name.to_string()));
+    assert_eq!(
+        actions(&stage(None, Field::Unknown)),
+        [Some(Field::Unknown)]
+    );
+    assert_eq!(
+        actions(&stage(Some(failed_action()), Field::Unknown)),
+        [known("UnitTests")]
+    );
+    // What CodePipeline shows counts, not what the event announced.
+    let both = standing(vec![lint.clone(), failed_action()]);
+    assert_eq!(
+        actions(&stage(Some(lint), both)),
+        [known("Lint"), known("UnitTests")]
+    );
+    assert_eq!(actions(&stage(Some(failed_action()), standing(vec![]))), []);
+}
+
+#[test]
+fn a_trace_says_what_each_condition_saw_and_by_which_value_it_matched() {
+    let rule = rule(
+        "{error: [x, 'S3.*', S3.SlowDown], cause: [a, '*token*'], status: TIMED_OUT, not: {summary: x, error: S3.SlowDown}}",
+    );
+    let execution = failed(Field::Known("S3.SlowDown"), Field::Known("my token"));
+    let view = execution.view();
+    let seen = rule.conditions.seen(&view);
+    let told: Vec<(Word, bool, Hit, Option<&str>)> = seen
+        .iter()
+        .map(|s| {
+            let by = s.by.map(|value| value.written.as_str());
+            (
+                s.condition.word,
+                s.negated,
+                Hit::of(s.hit, view.service),
+                by,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Word::Status, false, Hit::No, None),
+            (Word::Error, false, Hit::Yes, Some("S3.*")),
+            (Word::Cause, false, Hit::Yes, Some("*token*")),
+            (Word::Error, true, Hit::Yes, Some("S3.SlowDown")),
+            (Word::Summary, true, Hit::No, None),
+        ]
+    );
+}

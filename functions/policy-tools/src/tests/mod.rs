@@ -1,0 +1,150 @@
+//! Lints, and documents judged as the functions judge them.
+
+use redrive_core::failure::{
+    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Need, Redrivable,
+    StageStanding, StageStatus, Subject, What,
+};
+use redrive_core::time::Time;
+use redrive_core::view;
+use redrive_policy::{
+    Backoff, Case, Document, Field, Glob, JitterStrategy, Manual, Mode, Rule, Saw, Service,
+    Severity, View, Word,
+};
+
+use crate::lint::{amplified, check, covers_by_name, execution, lint, lint_machine};
+use crate::runner::{self, judge};
+
+mod cases;
+mod conditions;
+mod lints;
+mod messages;
+mod modes;
+mod vectors;
+mod words;
+
+/// How a rule meets a failure, with the fact that an open answer hangs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hit {
+    Yes,
+    No,
+    Unknown(Need),
+    Withheld,
+}
+
+impl Hit {
+    fn of(hit: redrive_policy::Hit, service: Service) -> Self {
+        match hit {
+            redrive_policy::Hit::Yes => Self::Yes,
+            redrive_policy::Hit::No => Self::No,
+            redrive_policy::Hit::Unknown(word) => Self::Unknown(view::need(word, service)),
+            redrive_policy::Hit::Withheld => Self::Withheld,
+        }
+    }
+}
+
+impl From<bool> for Hit {
+    fn from(hit: bool) -> Self {
+        if hit { Self::Yes } else { Self::No }
+    }
+}
+
+fn read(text: &str) -> Document {
+    Document::parse(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+fn wrong(text: &str) -> String {
+    match Document::parse(text) {
+        Ok(document) => panic!("{document:?} from {text}"),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+/// The only rule of a document with that rule, written in flow style or as JSON.
+fn rule(rule: &str) -> Rule {
+    let document = read(&format!("{{version: 1, retry: {{automatic: {rule}}}}}"));
+    let mut rules = document.policies.into_iter().next().unwrap().automatic;
+    assert_eq!(rules.len(), 1);
+    rules.remove(0)
+}
+
+fn text(field: Option<Field<&str>>) -> Field<String> {
+    match field {
+        None | Some(Field::Absent) => Field::Absent,
+        Some(Field::Unknown) => Field::Unknown,
+        Some(Field::Withheld) => Field::Withheld,
+        Some(Field::Known(text)) => Field::Known(text.into()),
+    }
+}
+
+fn failed(error: Field<&str>, cause: Field<&str>) -> FailedExecution {
+    FailedExecution {
+        status: ExecutionStatus::Failed,
+        redrive_count: Field::Known(0),
+        redrivable: Field::Known(Redrivable::Yes),
+        started: None,
+        state_machine_arn: None,
+        version_arn: None,
+        error: text(Some(error)),
+        cause: text(Some(cause)),
+        parent: Field::Absent,
+        fail_state: Field::Known(false),
+        state: Field::Unknown,
+        resource: Field::Unknown,
+        moved_on: None,
+    }
+}
+
+fn failed_action() -> FailedAction {
+    FailedAction {
+        action: "UnitTests".into(),
+        id: Some("a-1".into()),
+        category: Field::Known("Test".into()),
+        provider: Field::Known("CodeBuild".into()),
+        error_code: Field::Known("JobFailed".into()),
+        summary: Field::Known("Reason: exit status 1".into()),
+    }
+}
+
+fn by_name(conditions: &str, view: &View<'_>) -> Hit {
+    Hit::of(rule(conditions).conditions.meet_by_name(view), view.service)
+}
+
+fn on_error(conditions: &str, error: Field<&str>) -> Hit {
+    on(conditions, &failed(error, Field::Absent))
+}
+
+fn on(conditions: &str, execution: &FailedExecution) -> Hit {
+    by_name(conditions, &execution.view())
+}
+
+fn on_action(conditions: &str, action: Option<&FailedAction>) -> Hit {
+    by_name(conditions, &view::of_action("Verify", action))
+}
+
+fn stage_of(pipeline: &str) -> Subject {
+    Subject::stage("aws", "eu-west-1", "111122223333", pipeline, "Build", "e-1")
+}
+
+/// A failure in normalised words, in flow style and without its braces, as a test of a document has it.
+fn case(words: &str) -> Case {
+    let text = format!(
+        "{{version: 1, retry: {{}}, tests: [{{name: t, failure: {{{words}}}, expect: ignore}}]}}"
+    );
+    read(&text).tests.remove(0).attempts.remove(0)
+}
+
+/// How a rule with these conditions meets a failure in normalised words.
+fn met(conditions: &str, words: &str) -> Hit {
+    let case = case(words);
+    let failure = runner::failure(&case);
+    by_name(conditions, &runner::views(&case, &failure)[0])
+}
+
+/// The decisions of a rule on consecutive failures in normalised words, each retried that may be.
+fn decided(document: &Document, attempts: &[&str]) -> Vec<String> {
+    let cases: Vec<Case> = attempts.iter().map(|words| case(words)).collect();
+    let told = |verdict: redrive_core::verdict::Verdict| {
+        format!("{} {}", verdict.decision.as_str(), verdict.because)
+    };
+    judge(document, &cases, &[]).into_iter().map(told).collect()
+}

@@ -1,0 +1,135 @@
+//! What is decided, and the reasons there are: the words that a test of a document expects.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What is done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Retry it, now or later.
+    Retry,
+    /// It was judged and refused.
+    GiveUp,
+    /// It was never ours to judge.
+    Ignore,
+}
+
+impl Decision {
+    /// As policies and `explain` write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::GiveUp => "give_up",
+            Self::Ignore => "ignore",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $sentence:literal;)*) => {
+        /// Why something is retried, given up or ignored. Programs match the code, people read the sentence.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Reason {
+            $(#[doc = $sentence] #[serde(rename = $code)] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The word that logs, tests and the ledger carry.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The same for people.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    Matched = "matched", "a rule allows a retry";
+
+    // Never ours to judge.
+    Succeeded = "succeeded", "it succeeded";
+    Running = "running", "it is running";
+    Aborted = "aborted", "a person ended it, and that is not undone";
+    Stopping = "stopping", "a person is stopping it, and that is not undone";
+    Stopped = "stopped", "a person stopped it, and that is not undone";
+    Canceled = "canceled", "it was canceled because the pipeline was edited";
+    Superseded = "superseded", "a later pipeline execution owns the stage";
+    StageSpeaks = "stage_speaks", "the event of the failed stage is the one that is judged";
+    ActionsInProgress = "actions_in_progress", "actions of the stage still run; its own event follows when they have ended";
+    Skipped = "skipped", "a condition skipped the stage";
+    RetriesItself = "retries_itself", "the stage is set to retry itself once (onFailure RETRY), which comes first";
+    Express = "express", "Express executions cannot be redriven";
+    MapRunChild = "map_run_child", "a Map Run's child is redriven by redriving its parent";
+    NotRedrivable = "not_redrivable", "AWS says that it cannot be redriven";
+    Unmanaged = "unmanaged", "no policy matches the target";
+    OtherAccount = "other_account", "it happened in an account that is not served here";
+    OtherRegion = "other_region", "it happened in a region that is not served here";
+    OtherSource = "other_source", "the event comes from neither Step Functions nor CodePipeline";
+    OtherDetailType = "other_detail_type", "the event announces no change of an execution, a stage or an action";
+    NotificationRule = "notification_rule", "this is the message of a notification rule (detailType), not an event from EventBridge";
+    UnknownStatus = "unknown_status", "the event has a status that is not known here";
+    Gone = "gone", "AWS no longer knows it";
+    Malformed = "malformed", "the event cannot be read";
+    Off = "off", "redrive is switched off";
+
+    // Judged and refused.
+    Unmatched = "unmatched", "no rule matches";
+    Never = "never", "the document's never list forbids it";
+    Forbidden = "forbidden", "the rule that matches has limit 0";
+    LimitSpent = "limit_spent", "the rule that matches has spent its limit";
+    BudgetSpent = "budget_spent", "per_execution allows no more retries of this";
+    CauseWithheld = "cause_withheld", "the answer hangs on an error or cause that AWS withholds from this reader";
+    FailState = "fail_state", "the execution ended in a Fail state, in which a redrive would end at once again";
+    StoppedInside = "stopped_inside", "a person stopped the job inside, and that is not undone";
+    LeftToParent = "left_to_parent", "a parent execution started it and is left to judge";
+    Approval = "approval", "a rejected approval is a person's decision";
+    Rollback = "rollback", "the pipeline execution is a rollback";
+    NoFailedAction = "no_failed_action", "the stage failed by a condition and has no failed action to retry";
+    StructureChanged = "structure_changed", "the pipeline was edited since, so AWS retries this stage no more";
+
+    // After the verdict.
+    MovedOn = "moved_on", "it had moved on before the retry was due";
+    Refused = "refused", "AWS refused the retry";
+    PolicyChanged = "policy_changed", "the policy or the mode changed before the retry was due";
+    Cancelled = "cancelled", "a person cancelled the retry";
+    TargetBusy = "target_busy", "AWS was too busy to take the retry for 24 hours";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_code_of_its_own_that_reads_back() {
+        let mut codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        for reason in Reason::ALL {
+            let json = serde_json::to_string(reason).unwrap();
+            assert_eq!(json, format!("\"{}\"", reason.code()));
+            assert_eq!(serde_json::from_str::<Reason>(&json).unwrap(), *reason);
+        }
+    }
+}

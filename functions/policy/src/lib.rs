@@ -1,0 +1,92 @@
+//! The policy language: from text to a [`Document`], and which policy and rule a failure meets.
+//!
+//! [`Document::parse`] reads YAML 1.2 or JSON and reports every problem at once. Exactly one policy applies
+//! to a target, the first whose `match` matches; in it the first rule whose conditions match is *the* rule.
+//! Policies are never merged, and when the rule's limit is spent no later rule is consulted.
+//!
+//! This crate imports nothing of the rest. What a rule is held against is a [`View`], which whoever has a failure
+//! fills in:
+//!
+//! ```
+//! use redrive_policy::{Document, Field, Hit, Service, TargetName, View};
+//!
+//! let document = Document::parse("
+//! version: 1
+//! retry:
+//!   automatic:
+//!     - error: DynamoDB.ThrottlingException
+//! ")?;
+//! let target = TargetName {
+//!     service: Service::StepFunctions,
+//!     account: "111122223333",
+//!     region: "eu-west-1",
+//!     name: "etl-orders",
+//! };
+//! let rule = &document.policy_for(target).expect("retry is for every target").automatic[0];
+//! let view = View {
+//!     error: Field::Known("DynamoDB.ThrottlingException"),
+//!     ..View::unknown(Service::StepFunctions)
+//! };
+//! assert_eq!(rule.conditions.meet_by_name(&view), Hit::Yes);
+//! # Ok::<(), redrive_policy::Problems>(())
+//! ```
+
+#![no_std]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
+extern crate alloc;
+
+mod backoff;
+mod case;
+mod condition;
+mod decision;
+pub mod digest;
+mod document;
+mod error_name;
+mod field;
+mod glob;
+mod hit;
+mod index;
+mod mode;
+pub mod node;
+mod policy;
+mod problem;
+mod read;
+mod reading;
+mod retry_mode;
+mod service;
+mod signal_reason;
+#[cfg(test)]
+mod tests;
+mod view;
+mod word;
+
+pub use self::backoff::{Backoff, JitterStrategy};
+pub use self::case::{Case, Expect, Test};
+pub use self::condition::{BY_NAME_ONLY, Condition, Conditions, Pattern, Seen, Value};
+pub use self::decision::{Decision, Reason};
+pub use self::document::Document;
+pub use self::error_name::last_component;
+pub use self::field::Field;
+pub use self::glob::Glob;
+pub use self::hit::Hit;
+pub use self::mode::Mode;
+pub use self::policy::{Manual, Nested, Policy, Rule, Scope, TargetName};
+pub use self::problem::{
+    At, Place, Problem, Problems, Severity, did_you_mean, distance, one_of, simplified, within,
+};
+pub use self::reading::{Checked, Reading};
+pub use self::retry_mode::RetryMode;
+pub use self::service::Service;
+pub use self::signal_reason::SignalReason;
+pub use self::view::{Saw, View};
+pub use self::word::Word;

@@ -1,0 +1,147 @@
+//! What may have been meant by what is not understood.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::node::{Kind, Node, Scalar};
+use crate::problem::{did_you_mean, simplified};
+
+/// What to do where something else stands in a mapping's place.
+pub(super) fn shape_hint(node: &Node, what: &str, keys: &[&str]) -> String {
+    let takes = |key: &str| keys.contains(&key);
+    match (&node.kind, node.scalar()) {
+        (Kind::List(_), _) if takes("automatic") => "; rules stand in automatic".into(),
+        (Kind::List(_), _) if what == "not" => "; the values of a condition may be a list".into(),
+        (_, Some(Scalar::Null)) if what != "the document" => "; indent what belongs to it".into(),
+        (_, Some(Scalar::Bool(truth))) if takes("automatic") => {
+            format!("; write {{ automatic: {truth} }}")
+        }
+        (_, Some(Scalar::Int(number))) => {
+            let number_of = ["per_execution", "interval_seconds"];
+            match number_of.into_iter().find(|key| takes(key)) {
+                Some(key) => format!("; write {{ {key}: {number} }}"),
+                None if takes("automatic") => {
+                    format!("; write {{ automatic: {{ limit: {number} }} }}")
+                }
+                None => String::new(),
+            }
+        }
+        (_, Some(Scalar::Text(text))) => {
+            // `error:Lambda.Unknown` is one word to YAML.
+            let before = |mark| {
+                let key = text.split_once(mark).map(|(key, _)| key.trim_end());
+                key.is_some_and(takes)
+            };
+            if before(':') {
+                "; a space is missing behind the colon".into()
+            } else if before('=') {
+                "; write a colon and a space in the place of the =".into()
+            } else if takes("error") && what != "a failure" {
+                "; name what is asked for, as in { error: \"Lambda.*\" }".into()
+            } else {
+                String::new()
+            }
+        }
+        _ => String::new(),
+    }
+}
+
+/// What others call something, and what it is called here.
+const SYNONYMS: [(&str, &str); 22] = [
+    ("exit_code", "exit_status"),
+    ("exit", "exit_status"),
+    ("status_code", "http_status"),
+    ("http_code", "http_status"),
+    ("error_name", "error"),
+    ("state_name", "state"),
+    ("stage_name", "stage"),
+    ("action_name", "action"),
+    ("message", "summary"),
+    ("max_retries", "limit"),
+    ("retries", "limit"),
+    ("attempts", "limit"),
+    ("max", "limit"),
+    ("rate", "backoff_rate"),
+    ("delay", "interval_seconds"),
+    ("wait", "interval_seconds"),
+    ("jitter", "jitter_strategy"),
+    ("rules", "automatic"),
+    ("rule", "automatic"),
+    ("policy", "policies"),
+    ("unless", "not"),
+    ("except", "not"),
+];
+
+/// What a `Retry` of the States language says, and where it stands here. Its attempts are retries, as those of
+/// `limit` are and those of `max_attempts` are not.
+const STATES_LANGUAGE: [(&str, &str); 6] = [
+    ("ErrorEquals", "error"),
+    ("MaxAttempts", "limit"),
+    ("IntervalSeconds", "interval_seconds in backoff"),
+    ("BackoffRate", "backoff_rate in backoff"),
+    ("MaxDelaySeconds", "max_delay_seconds in backoff"),
+    ("JitterStrategy", "jitter_strategy in backoff"),
+];
+
+/// Where a key stands that was written somewhere else.
+const HOMES: [(&str, &str); 20] = [
+    ("interval_seconds", "backoff"),
+    ("backoff_rate", "backoff"),
+    ("max_delay_seconds", "backoff"),
+    ("jitter_strategy", "backoff"),
+    ("automatic", "retry"),
+    ("manual", "retry"),
+    ("nested", "retry"),
+    ("allowed", "manual"),
+    ("permit_on_passed", "manual"),
+    ("per_execution", "budget"),
+    ("state_machine", "match"),
+    ("pipeline", "match"),
+    ("account", "match"),
+    ("region", "match"),
+    ("match", "a policy"),
+    ("limit", "a rule"),
+    ("max_attempts", "a rule"),
+    ("backoff", "a rule"),
+    ("retry_mode", "a rule"),
+    ("never", "the document"),
+];
+
+/// What may have been meant by a key that is not one of `keys`.
+pub(super) fn hint(read: &str, keys: &[&str]) -> String {
+    if read.starts_with("//") {
+        return "; a comment begins with #".into();
+    }
+    if read.trim() != read.trim_ascii() {
+        return "; the spaces beside it are none that YAML knows: type them anew".into();
+    }
+    let language = STATES_LANGUAGE.iter().find(|(other, _)| *other == read);
+    if let Some((_, own)) = language {
+        return format!(
+            "; what the States language calls so is {own} here, and redrive import asl brings a machine's Retry along"
+        );
+    }
+    let simple = simplified(read);
+    let synonym = SYNONYMS
+        .iter()
+        .find(|(other, _)| simplified(other) == simple)
+        .map(|(_, own)| *own);
+    if let Some(own) = synonym.filter(|own| keys.contains(own)) {
+        return format!("; did you mean {own:?}?");
+    }
+    let near = did_you_mean(read, keys);
+    if !near.is_empty() {
+        return near;
+    }
+    let meant = synonym.map_or_else(|| simple.clone(), simplified);
+    let home = HOMES.iter().find(|(key, _)| simplified(key) == meant);
+    // "max_delay" is short for "max_delay_seconds".
+    let home = home.or_else(|| {
+        let starts = |key: &str| simple.len() >= 4 && simplified(key).starts_with(&simple);
+        HOMES.iter().find(|(key, _)| starts(key))
+    });
+    match home {
+        Some((key, home)) => format!("; {key:?} stands in {home}"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,199 @@
+//! Conditions: which values each word takes.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::reader::{Reader, get};
+use crate::condition::{Condition, Conditions, Pattern, Value};
+use crate::glob::Glob;
+use crate::mode::Mode;
+use crate::node::{Key, Node, Scalar};
+use crate::problem::{At, Place, did_you_mean, one_of};
+use crate::signal_reason::SignalReason;
+use crate::word::Word;
+
+/// The conditions there are, and what else may stand beside them.
+pub(super) fn condition_keys(more: &[&'static str]) -> Vec<&'static str> {
+    Word::ALL
+        .iter()
+        .map(|word| word.as_str())
+        .chain(more.iter().copied())
+        .collect()
+}
+
+impl Reader {
+    pub(super) fn never(&mut self, node: &Node) -> Option<Conditions> {
+        let errors = self.errors();
+        let entries = self.map(node, "never", &condition_keys(&["not"]))?;
+        let conditions = self.conditions(node.place, entries);
+        if entries.is_empty() {
+            self.wrong(node.place, "never: an entry without conditions would forbid everything; write automatic: false instead");
+        }
+        self.note_flaws(node.place, errors);
+        Some(conditions)
+    }
+
+    pub(super) fn conditions(&mut self, place: Place, entries: &[(Key, Node)]) -> Conditions {
+        let all = self.words(entries);
+        let not = match get(entries, "not") {
+            Some((_, node)) => self
+                .map(node, "not", &condition_keys(&[]))
+                .map(|entries| self.words(entries))
+                .unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Conditions {
+            all,
+            not,
+            at: At(place),
+        }
+    }
+
+    fn words(&mut self, entries: &[(Key, Node)]) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        for word in Word::ALL {
+            let Some((key, node)) = get(entries, word.as_str()) else {
+                continue;
+            };
+            let items = self.items(node, word.as_str());
+            conditions.push(Condition {
+                word,
+                values: items
+                    .iter()
+                    .filter_map(|item| self.pattern(word, item))
+                    .collect(),
+                at: At(key.place),
+            });
+        }
+        conditions
+    }
+
+    /// One value of a condition.
+    fn pattern(&mut self, word: Word, node: &Node) -> Option<Value> {
+        match word {
+            Word::ExitStatus => return self.exit_status(node),
+            Word::HttpStatus => return self.http_status(node),
+            Word::Mode => return self.mode(node),
+            _ => {}
+        }
+        if let (Word::Signal, Some(Scalar::Int(number))) = (word, node.scalar()) {
+            self.wrong(
+                node.place,
+                format!("signal: expected a name, read the number {number}; write SIGKILL for 9"),
+            );
+            return None;
+        }
+        let (place, text) = self.value(node, word.as_str())?;
+        match word {
+            Word::Status => self.check_status(place, &text),
+            Word::SignalReason => self.check_signal_reason(place, &text),
+            _ => {}
+        }
+        Some(Value::text(word, text, place))
+    }
+
+    fn exit_status(&mut self, node: &Node) -> Option<Value> {
+        let place = node.place;
+        let number = match node.scalar() {
+            Some(Scalar::Text("*")) => return Some(Value::new("*", Pattern::AnyFailure, place)),
+            Some(Scalar::Text("none")) => return Some(Value::new("none", Pattern::None, place)),
+            Some(Scalar::Int(number)) => Some(number),
+            Some(Scalar::Text(text)) => digits(text),
+            _ => None,
+        };
+        let Some(number) = number.filter(|number| (-1..=255).contains(number)) else {
+            let hint = match node.scalar() {
+                Some(Scalar::Text(text)) if digits(text).is_none() => {
+                    "; name each number in a list, or write \"*\" for 1 to 255"
+                }
+                _ => "",
+            };
+            let read = node.described();
+            self.wrong(place, format!("exit_status: expected a whole number from -1 to 255, \"*\" or none, read {read}{hint}"));
+            return None;
+        };
+        if let Some(Scalar::Text(text)) = node.scalar() {
+            self.warn(place, format!("exit_status: the text {text:?} is read as the number {number}; write it without quotes"));
+        }
+        let number = i32::try_from(number).ok()?;
+        Some(Value::new(number, Pattern::Number(number), place))
+    }
+
+    fn http_status(&mut self, node: &Node) -> Option<Value> {
+        match node.scalar() {
+            Some(Scalar::Text("none")) => Some(Value::new("none", Pattern::None, node.place)),
+            Some(Scalar::Int(number)) if (100..=599).contains(&number) => {
+                let number = i32::try_from(number).ok()?;
+                Some(Value::new(number, Pattern::Number(number), node.place))
+            }
+            scalar => {
+                let hint = match scalar {
+                    Some(Scalar::Text(text)) if digits(text).is_some() => {
+                        "; write it without quotes"
+                    }
+                    Some(Scalar::Text("*")) => "; leave http_status out to match any",
+                    Some(Scalar::Text(_)) => "; name each number, there are no globs here",
+                    _ => "",
+                };
+                let read = node.described();
+                self.wrong(node.place, format!("http_status: expected a whole number from 100 to 599 or none, read {read}{hint}"));
+                None
+            }
+        }
+    }
+
+    fn mode(&mut self, node: &Node) -> Option<Value> {
+        let known = Mode::ALL.map(Mode::as_str);
+        let read = node.scalar();
+        let mode = Mode::ALL
+            .into_iter()
+            .find(|mode| read == Some(Scalar::Text(mode.as_str())));
+        let Some(mode) = mode else {
+            self.one_of(node, "mode", &known);
+            return None;
+        };
+        if mode == Mode::Adaptive {
+            self.warn(
+                node.place,
+                "mode: adaptive behaves as standard: redrive does not pace retries yet",
+            );
+        }
+        Some(Value::new(mode.as_str(), Pattern::Mode(mode), node.place))
+    }
+
+    fn check_status(&mut self, place: Place, value: &str) {
+        let known = ["FAILED", "TIMED_OUT"];
+        let glob = Glob::new(value, true);
+        if value != "none" && !known.iter().any(|known| glob.matches(known)) {
+            let near = did_you_mean(value, &known);
+            self.wrong(place, format!("status: expected FAILED or TIMED_OUT, read {value:?}{near}; nothing else is ever retried"));
+        }
+    }
+
+    /// A reason that Buildkite does not have is no error: it matches nothing, and a newer Buildkite may have it.
+    fn check_signal_reason(&mut self, place: Place, value: &str) {
+        let known = SignalReason::ALL.map(SignalReason::as_str);
+        if ["*", "none"].contains(&value)
+            || known.iter().any(|known| known.eq_ignore_ascii_case(value))
+        {
+            return;
+        }
+        let allowed = one_of(&known);
+        if value.contains('*') {
+            self.wrong(place, format!("signal_reason: there are no globs here but \"*\" alone, read {value:?}; name {allowed}"));
+        } else {
+            let near = did_you_mean(value, &known);
+            self.warn(
+                place,
+                format!("signal_reason: {value:?} is none of {allowed}, so it never matches{near}"),
+            );
+        }
+    }
+}
+
+/// A number that was written as text: digits, and nothing but a minus before them.
+fn digits(text: &str) -> Option<i64> {
+    let bare = text.strip_prefix('-').unwrap_or(text);
+    let plain = !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}

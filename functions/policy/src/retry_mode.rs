@@ -1,0 +1,25 @@
+//! How much of a stage runs again.
+
+use serde::{Deserialize, Serialize};
+
+/// How CodePipeline retries a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RetryMode {
+    /// Only the actions that failed.
+    #[default]
+    FailedActions,
+    /// The stage from its first action.
+    AllActions,
+}
+
+impl RetryMode {
+    /// As the API and policies write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FailedActions => "FAILED_ACTIONS",
+            Self::AllActions => "ALL_ACTIONS",
+        }
+    }
+}

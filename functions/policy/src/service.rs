@@ -1,0 +1,24 @@
+//! The services whose failures a policy judges.
+
+use serde::{Deserialize, Serialize};
+
+/// The two services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// AWS Step Functions.
+    StepFunctions,
+    /// AWS CodePipeline.
+    CodePipeline,
+}
+
+impl Service {
+    /// As records write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StepFunctions => "step_functions",
+            Self::CodePipeline => "code_pipeline",
+        }
+    }
+}

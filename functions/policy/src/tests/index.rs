@@ -1,0 +1,141 @@
+//! The index finds what a look at each policy finds.
+
+use super::*;
+
+/// Numbers that look random, and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % most
+    }
+
+    fn one<'t>(&mut self, of: &[&'t str]) -> &'t str {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
+
+    fn name(&mut self) -> String {
+        let parts = ["a", "b", "ab", "é", "-", "etl-"];
+        (0..self.below(4)).map(|_| self.one(&parts)).collect()
+    }
+
+    fn glob(&mut self) -> String {
+        let parts = ["a", "b", "ab", "é", "-", "etl-", "*", r"\*", r"\\"];
+        let glob: String = (0..=self.below(4)).map(|_| self.one(&parts)).collect();
+        glob
+    }
+
+    fn globs(&mut self) -> String {
+        let globs: Vec<String> = (0..=self.below(2))
+            .map(|_| format!("'{}'", self.glob()))
+            .collect();
+        format!("[{}]", globs.join(", "))
+    }
+
+    fn scope(&mut self) -> String {
+        let mut keys = Vec::new();
+        for key in ["state_machine", "pipeline"] {
+            if self.below(3) > 0 {
+                keys.push(format!("{key}: {}", self.globs()));
+            }
+        }
+        if self.below(4) == 0 {
+            let accounts = [
+                "'111122223333'",
+                "'000000000000'",
+                "['000000000000', '111122223333']",
+            ];
+            keys.push(format!("account: {}", self.one(&accounts)));
+        }
+        if self.below(4) == 0 {
+            keys.push(format!(
+                "region: {}",
+                self.one(&["eu-west-1", "'us-*'", "['eu-*', us-east-1]"])
+            ));
+        }
+        format!("{{{}}}", keys.join(", "))
+    }
+}
+
+#[test]
+fn the_index_finds_the_policy_that_a_look_at_each_one_finds() {
+    let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
+    let mut found = 0;
+    for _ in 0..300 {
+        let policies: String = (0..numbers.below(25))
+            .map(|i| {
+                format!(
+                    "- {{name: p{i}, match: {}, retry: {{}}}}\n",
+                    numbers.scope()
+                )
+            })
+            .collect();
+        let document = read(&format!(
+            "version: 1\npolicies:\n{}",
+            if policies.is_empty() {
+                " []"
+            } else {
+                &policies
+            }
+        ));
+        for _ in 0..60 {
+            let name = numbers.name();
+            let region = numbers.one(&["eu-west-1", "us-east-1"]);
+            let account = numbers.one(&["111122223333", "000000000000"]);
+            for service in [Service::StepFunctions, Service::CodePipeline] {
+                let target = TargetName {
+                    service,
+                    account,
+                    region,
+                    name: &name,
+                };
+                let each = document
+                    .policies
+                    .iter()
+                    .position(|policy| policy.scope.covers(target));
+                assert_eq!(
+                    document.policy_index(target),
+                    each,
+                    "{target:?} in\n{policies}"
+                );
+                found += usize::from(each.is_some());
+            }
+        }
+    }
+    assert!(
+        (5_000..30_000).contains(&found),
+        "{found} of 36,000: the names say too little"
+    );
+}
+
+#[test]
+fn a_target_is_not_looked_for_among_the_policies_of_others() {
+    use core::cell::Cell;
+    let others: String = (0..1000)
+        .map(|i| format!("- {{name: a{i}, match: {{state_machine: [etl-{i:04}-*, '*-{i:04}-x', exactly-{i:04}]}}, retry: {{}}}}\n- {{name: b{i}, match: {{account: '{i:012}'}}, retry: {{}}}}\n"))
+        .collect();
+    let document = read(&format!(
+        "version: 1\npolicies:\n{others}- {{name: twice, match: {{state_machine: [twice-*, '*-or-more', twice-or-more]}}, retry: {{}}}}\n- {{name: rest, match: {{}}, retry: {{}}}}\n"
+    ));
+    for (target, policy) in [
+        ("etl-0042-orders", "a42"),
+        ("orders-0042-x", "a42"),
+        ("exactly-0999", "a999"),
+        ("none-of-them", "rest"),
+        // Three of its globs lead to it, and it is asked once all the same.
+        ("twice-or-more", "twice"),
+    ] {
+        let asked = Cell::new(0);
+        let found = document
+            .index
+            .first(Service::StepFunctions, "111122223333", target, |at| {
+                asked.set(asked.get() + 1);
+                document.policies[at].scope.covers(run(target))
+            });
+        assert_eq!(document.policies[found.unwrap()].name, policy, "{target}");
+        assert!(asked.get() <= 2, "{target}: {} were asked", asked.get());
+    }
+}

@@ -1,0 +1,167 @@
+//! What conditions see of a failure.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::error_name::{error_codes, last_component};
+use crate::field::Field;
+use crate::service::Service;
+use crate::signal_reason::SignalReason;
+use crate::word::Word;
+
+/// A value that a condition saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saw<'a> {
+    /// A name, a message, a word.
+    Text(&'a str),
+    /// An exit status or an HTTP status.
+    Number(i32),
+}
+
+impl fmt::Display for Saw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+/// An execution, or one failed action of a stage, as conditions see it. Whoever has a failure fills it in; nothing here
+/// reads a cause or a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View<'a> {
+    /// The service of the failure.
+    pub service: Service,
+    /// FAILED or TIMED_OUT.
+    pub status: Field<&'a str>,
+    /// The error's name.
+    pub error: Field<&'a str>,
+    /// The error's cause.
+    pub cause: Field<&'a str>,
+    /// The state that failed.
+    pub state: Field<&'a str>,
+    /// What that state called.
+    pub resource: Field<&'a str>,
+    /// The stage's name.
+    pub stage: Field<&'a str>,
+    /// The failed action's name.
+    pub action: Field<&'a str>,
+    /// Its category.
+    pub category: Field<&'a str>,
+    /// Its provider.
+    pub provider: Field<&'a str>,
+    /// Its error code.
+    pub error_code: Field<&'a str>,
+    /// Its message.
+    pub summary: Field<&'a str>,
+    /// The exit status of the process, -1 where the worker was lost.
+    pub exit_status: Field<i16>,
+    /// The signal that ended the process.
+    pub signal: Field<&'a str>,
+    /// Why it was ended from outside.
+    pub signal_reason: Field<SignalReason>,
+    /// The HTTP status that a called service answered with.
+    pub http_status: Field<u16>,
+    /// Whether a person stopped the job inside. No condition asks for it: such a job is not retried.
+    pub by_person: Field<bool>,
+}
+
+impl<'a> View<'a> {
+    /// A failure of which nothing is known.
+    #[must_use]
+    pub const fn unknown(service: Service) -> Self {
+        Self {
+            service,
+            status: Field::Unknown,
+            error: Field::Unknown,
+            cause: Field::Unknown,
+            state: Field::Unknown,
+            resource: Field::Unknown,
+            stage: Field::Unknown,
+            action: Field::Unknown,
+            category: Field::Unknown,
+            provider: Field::Unknown,
+            error_code: Field::Unknown,
+            summary: Field::Unknown,
+            exit_status: Field::Unknown,
+            signal: Field::Unknown,
+            signal_reason: Field::Unknown,
+            http_status: Field::Unknown,
+            by_person: Field::Unknown,
+        }
+    }
+
+    /// The value behind a word; none where only the other service has it.
+    #[must_use]
+    pub fn get(&self, word: Word) -> Option<Field<Saw<'a>>> {
+        if word.service().is_some_and(|own| own != self.service) {
+            return None;
+        }
+        let text = |field: Field<&'a str>| field.map(Saw::Text);
+        let number = |number| Saw::Number(i32::from(number));
+        Some(match word {
+            Word::ExitStatus => self.exit_status.map(number),
+            Word::Signal => text(self.signal),
+            Word::SignalReason => self.signal_reason.map(|reason| Saw::Text(reason.as_str())),
+            Word::Status => text(self.status),
+            Word::Error => text(self.error),
+            Word::Cause => text(self.cause),
+            Word::State => text(self.state),
+            Word::Resource => text(self.resource),
+            Word::Stage => text(self.stage),
+            Word::Action => text(self.action),
+            Word::Category => text(self.category),
+            Word::Provider => text(self.provider),
+            Word::ErrorCode => text(self.error_code),
+            Word::Summary => text(self.summary),
+            Word::HttpStatus => self
+                .http_status
+                .map(|status| Saw::Number(i32::from(status))),
+            Word::Mode => match self.error() {
+                Field::Known(error) => Field::Known(Saw::Text(last_component(error))),
+                error => error.map(Saw::Text),
+            },
+        })
+    }
+
+    /// All that a mode looks at, for people: the error's last component, the error codes that the message
+    /// carries, and the HTTP status.
+    #[must_use]
+    pub fn of_mode(&self) -> Vec<(&'static str, Field<Saw<'a>>)> {
+        let named = |field: Field<Saw<'a>>| ("error", field);
+        let codes = match self.message() {
+            Field::Known(text) => error_codes(text).collect(),
+            _ => Vec::new(),
+        };
+        self.get(Word::Mode)
+            .map(named)
+            .into_iter()
+            .chain(
+                codes
+                    .into_iter()
+                    .map(|code| ("Error Code", Field::Known(Saw::Text(code)))),
+            )
+            .chain(
+                self.get(Word::HttpStatus)
+                    .map(|status| ("http_status", status)),
+            )
+            .collect()
+    }
+
+    /// The name that the error has, whichever service says it.
+    pub(crate) const fn error(&self) -> Field<&'a str> {
+        match self.service {
+            Service::StepFunctions => self.error,
+            Service::CodePipeline => self.error_code,
+        }
+    }
+
+    /// The words about it, whichever service says them.
+    pub(crate) const fn message(&self) -> Field<&'a str> {
+        match self.service {
+            Service::StepFunctions => self.cause,
+            Service::CodePipeline => self.summary,
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! From what the core allows to a schema: draft 7, which editors know best.
+
+use redrive_policy::Reason;
+use redrive_policy::Service;
+use redrive_policy::{Mode, Word};
+use serde_json::{Map, Value, json};
+
+use crate::{ask, words};
+
+pub(crate) fn schema() -> Value {
+    let mut schema = mapping(
+        "document",
+        "version: 1\nretry: {}\n'-': 1",
+        |key| match key {
+            "version" => json!({ "const": 1 }),
+            "retry" => refer("retry"),
+            "policies" => json!({ "type": "array", "items": refer("policy") }),
+            "never" => json!({ "type": "array", "items": refer("never") }),
+            "budget" => budget(),
+            "tests" => json!({ "type": "array", "items": refer("test") }),
+            other => unknown(other),
+        },
+    );
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("A redrive policy");
+    schema["required"] = json!(["version"]);
+    schema["oneOf"] = json!([{ "required": ["retry"] }, { "required": ["policies"] }]);
+    schema["definitions"] = json!({
+        "policy": policy(),
+        "retry": retry(),
+        "rule": rule(),
+        "never": never(),
+        "not": conditions(),
+        "test": test(),
+        "expect": expect(),
+        "failed_execution": failure("state_machine", Service::CodePipeline),
+        "failed_stage": failure("pipeline", Service::StepFunctions),
+    });
+    schema
+}
+
+/// A mapping with the keys that the core names when `document` has one there that it does not know.
+fn mapping(place: &str, document: &str, of: impl Fn(&str) -> Value) -> Value {
+    let properties: Map<String, Value> = ask::keys(document)
+        .into_iter()
+        .map(|key| {
+            let mut value = of(&key);
+            // Draft 7 does not look beside a $ref.
+            if value.get("$ref").is_some() {
+                value = json!({ "allOf": [value] });
+            }
+            value["description"] = json!(words::of(place, &key));
+            (key, value)
+        })
+        .collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn unknown(key: &str) -> Value {
+    panic!("the core knows {key}, and the schema does not say what it takes")
+}
+
+fn refer(name: &str) -> Value {
+    json!({ "$ref": format!("#/definitions/{name}") })
+}
+
+fn text() -> Value {
+    json!({ "type": "string", "minLength": 1 })
+}
+
+/// One of such, or a list of them.
+fn some(one: &Value) -> Value {
+    json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+}
+
+fn number(document: &str) -> Value {
+    let (least, most) = ask::bounds(document);
+    json!({ "type": "integer", "minimum": least, "maximum": most })
+}
+
+fn truth() -> Value {
+    // As text it is read with a warning.
+    json!({ "enum": [true, false, "true", "false"] })
+}
+
+fn budget() -> Value {
+    mapping("budget", "version: 1\nretry: {}\nbudget: {'-': 1}", |_| {
+        number("version: 1\nretry: {}\nbudget: {per_execution: ?}")
+    })
+}
+
+fn policy() -> Value {
+    let document = "version: 1\npolicies: [{name: a, retry: {}, '-': 1}]";
+    let mut policy = mapping("policy", document, |key| match key {
+        "name" => text(),
+        "match" => scope(),
+        "retry" => refer("retry"),
+        other => unknown(other),
+    });
+    policy["required"] = json!(["name", "retry"]);
+    policy
+}
+
+fn scope() -> Value {
+    let document = "version: 1\npolicies: [{name: a, retry: {}, match: {'-': 1}}]";
+    mapping("match", document, |key| match key {
+        "account" => some(&account()),
+        _ => some(&json!({ "type": "string" })),
+    })
+}
+
+fn account() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9]{12}$" })
+}
+
+fn retry() -> Value {
+    mapping("retry", "version: 1\nretry: {'-': 1}", |key| match key {
+        "automatic" => json!({ "anyOf": [
+            truth(),
+            refer("rule"),
+            { "type": "array", "items": refer("rule") },
+        ] }),
+        "manual" => json!({ "anyOf": [truth(), manual()] }),
+        "nested" => json!({ "enum": ask::words("version: 1\nretry: {nested: ?}") }),
+        other => unknown(other),
+    })
+}
+
+fn manual() -> Value {
+    let document = "version: 1\nretry: {manual: {'-': 1}}";
+    mapping("manual", document, |key| match key {
+        "reason" => text(),
+        _ => truth(),
+    })
+}
+
+/// One line of a rule, with `?` for what is asked about.
+fn in_rule(line: &str) -> String {
+    format!("version: 1\nretry: {{automatic: {{{line}}}}}")
+}
+
+fn rule() -> Value {
+    let mut rule = mapping("rule", &in_rule("'-': 1"), |key| match key {
+        "not" => refer("not"),
+        "limit" => number(&in_rule("limit: ?")),
+        "max_attempts" => number(&in_rule("mode: legacy, max_attempts: ?")),
+        "backoff" => backoff(),
+        "retry_mode" => json!({ "enum": ask::words(&in_rule("retry_mode: ?")) }),
+        "id" | "reason" => text(),
+        word => condition(word),
+    });
+    rule["not"] = json!({ "required": ["limit", "max_attempts"] });
+    rule["dependencies"] = json!({ "max_attempts": ["mode"] });
+    rule
+}
+
+fn backoff() -> Value {
+    let in_backoff = |line: &str| in_rule(&format!("backoff: {{{line}}}"));
+    mapping("backoff", &in_backoff("'-': 1"), |key| match key {
+        "backoff_rate" => {
+            let (least, most) = ask::bounds(&in_backoff("backoff_rate: ?"));
+            json!({ "type": "number", "minimum": least, "maximum": most })
+        }
+        "jitter_strategy" => json!({ "enum": ask::words(&in_backoff("jitter_strategy: ?")) }),
+        key => number(&in_backoff(&format!("{key}: ?"))),
+    })
+}
+
+fn never() -> Value {
+    let document = "version: 1\nretry: {}\nnever: [{'-': 1}]";
+    let mut never = mapping("never", document, |key| match key {
+        "not" => refer("not"),
+        word => condition(word),
+    });
+    never["minProperties"] = json!(1);
+    never
+}
+
+fn conditions() -> Value {
+    mapping("not", &in_rule("not: {'-': 1}"), condition)
+}
+
+fn word(key: &str) -> Word {
+    let word = Word::ALL.into_iter().find(|word| word.as_str() == key);
+    word.unwrap_or_else(|| panic!("{key} is neither a condition nor known to the schema"))
+}
+
+fn condition(key: &str) -> Value {
+    some(&match word(key) {
+        Word::ExitStatus => json!({ "anyOf": [
+            number(&in_rule("exit_status: ?")),
+            { "enum": ["*", "none"] },
+            // Digits as text are read with a warning.
+            { "type": "string", "pattern": "^-?[0-9]{1,3}$" },
+        ] }),
+        Word::HttpStatus => {
+            json!({ "anyOf": [number(&in_rule("http_status: ?")), { "const": "none" }] })
+        }
+        Word::Mode => json!({ "enum": Mode::ALL.map(Mode::as_str) }),
+        Word::Status => json!({ "anyOf": [
+            { "enum": ["FAILED", "TIMED_OUT", "*"] },
+            { "type": "string" },
+        ] }),
+        Word::SignalReason => {
+            let known: Vec<String> = ask::signal_reasons()
+                .into_iter()
+                .chain(["*".into(), "none".into()])
+                .collect();
+            // Another one matches nothing, with a warning: a newer Buildkite may have it.
+            json!({ "anyOf": [{ "enum": known }, { "type": "string", "pattern": "^[^*]*$" }] })
+        }
+        _ => json!({ "type": "string" }),
+    })
+}
+
+fn in_test(line: &str) -> String {
+    format!("version: 1\nretry: {{}}\ntests: [{{{line}}}]")
+}
+
+fn test() -> Value {
+    let failure = json!({ "anyOf": [refer("failed_execution"), refer("failed_stage")] });
+    let document = in_test("name: a, failure: {pipeline: a}, expect: retry, '-': 1");
+    let mut test = mapping("test", &document, |key| match key {
+        "name" => text(),
+        "failure" => failure.clone(),
+        "attempts" => json!({ "type": "array", "items": failure, "minItems": 1 }),
+        "expect" => json!({ "anyOf": [
+            refer("expect"),
+            { "type": "array", "items": refer("expect"), "minItems": 1 },
+        ] }),
+        other => unknown(other),
+    });
+    test["required"] = json!(["name", "expect"]);
+    test["oneOf"] = json!([{ "required": ["failure"] }, { "required": ["attempts"] }]);
+    test
+}
+
+fn expect() -> Value {
+    let decisions = ask::words(&in_test("name: a, failure: {pipeline: a}, expect: ?"));
+    let document = in_test("name: a, failure: {pipeline: a}, expect: {'-': 1}");
+    let mut map = mapping("expect", &document, |key| match key {
+        "decision" => json!({ "enum": decisions }),
+        "because" => {
+            let codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+            json!({ "enum": codes })
+        }
+        _ => text(),
+    });
+    map["minProperties"] = json!(1);
+    json!({ "anyOf": [{ "enum": decisions }, map] })
+}
+
+/// A failure of a `target`, without the words of the other service.
+fn failure(target: &str, other: Service) -> Value {
+    let document = in_test("name: a, failure: {pipeline: a, '-': 1}, expect: retry");
+    let mut failure = mapping("failure", &document, |key| match key {
+        "state_machine" | "pipeline" | "region" => text(),
+        "account" => account(),
+        word => said(word),
+    });
+    let properties = failure["properties"].as_object_mut().unwrap();
+    properties.retain(|key, _| match key.as_str() {
+        "state_machine" | "pipeline" => key == target,
+        "account" | "region" => true,
+        key => word(key).service() != Some(other),
+    });
+    failure["required"] = json!([target]);
+    failure
+}
+
+/// What a test's failure says of a word; `none` and null are absent.
+fn said(key: &str) -> Value {
+    let in_failure = |word: &str| {
+        in_test(&format!(
+            "name: a, failure: {{pipeline: a, {word}: ?}}, expect: retry"
+        ))
+    };
+    let value = match word(key) {
+        Word::ExitStatus => number(&in_failure("exit_status")),
+        Word::HttpStatus => number(&in_failure("http_status")),
+        Word::SignalReason => json!({ "enum": ask::signal_reasons() }),
+        Word::Status => {
+            let document = "name: a, failure: {state_machine: a, status: ?}, expect: retry";
+            json!({ "enum": ask::words(&in_test(document)) })
+        }
+        _ => return json!({ "type": ["string", "null"] }),
+    };
+    json!({ "anyOf": [value, { "enum": ["none", null] }] })
+}

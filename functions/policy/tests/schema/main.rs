@@ -1,0 +1,65 @@
+//! The JSON Schema of a policy document, by which editors complete and check one: infra/policy.schema.json.
+//!
+//! Its keys, bounds and words are those that the core's own answers name, so that it cannot say something else.
+//! What it cannot say, such as that names are unique, `redrive` says. After a change that is meant:
+//! `UPDATE_EXPECTED=1 cargo test -p redrive-policy --test schema`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![expect(clippy::disallowed_methods, reason = "a test reads files")]
+
+mod ask;
+mod build;
+mod words;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/policy.schema.json")
+}
+
+#[test]
+fn the_schema_beside_the_policy_is_the_one_that_follows_from_the_core() {
+    let is = format!("{:#}\n", build::schema());
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(path(), &is).unwrap();
+    }
+    let was = std::fs::read_to_string(path()).unwrap();
+    assert!(
+        is == was,
+        "infra/policy.schema.json is out of date: UPDATE_EXPECTED=1 cargo test -p redrive-policy --test schema"
+    );
+}
+
+/// An editor shows the description where a key is completed.
+#[test]
+fn every_key_has_a_description_of_one_line() {
+    let mut keys = BTreeSet::new();
+    described(&build::schema(), &mut keys);
+    assert!(keys.len() >= 40, "{}", keys.len());
+}
+
+fn described(schema: &Value, keys: &mut BTreeSet<String>) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        for (key, property) in properties {
+            let text = property["description"].as_str().unwrap_or_default();
+            assert!(
+                !text.is_empty() && text.len() <= 160 && !text.contains('\n'),
+                "{key}: {text:?}"
+            );
+            keys.insert(key.clone());
+        }
+    }
+    match schema {
+        Value::Object(members) => members.values().for_each(|member| described(member, keys)),
+        Value::Array(items) => items.iter().for_each(|item| described(item, keys)),
+        _ => {}
+    }
+}
