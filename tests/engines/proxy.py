@@ -16,7 +16,7 @@ SILENCE_SECONDS = 6
 
 # What goes wrong, how often by comparison, and how many requests in a row: four are more than the SDK tries, and
 # twelve more than Lambda does. A request that is throttled has no effect; with everything else it may have had one
-# or not.
+# or not. A garbled answer is one that no client knows: of a proxy, a load balancer, or a newer service.
 IN_A_ROW = [1, 1, 1, 2, 4, 12]
 KINDS = {
     "throttled": (6, IN_A_ROW),
@@ -24,6 +24,7 @@ KINDS = {
     "cut": (4, IN_A_ROW),
     "silent": (0.6, [1, 1, 3]),
     "killed": (3, [1]),
+    "garbled": (4, IN_A_ROW),
 }
 FAULTS = {f"{kind} {when} effect" for kind in KINDS for when in ("before", "after")} - {"throttled after effect"}
 
@@ -31,6 +32,15 @@ THROTTLES = {
     "DynamoDB_20120810": ["ProvisionedThroughputExceededException", "ThrottlingException"],
     "AmazonSQS": ["RequestThrottled"],
 }
+HTML = "<html><body>Something answered</body></html>"
+GARBLED = [
+    *((status, HTML) for status in (200, 302, 400, 401, 403, 404, 407, 408, 429, 502)),
+    *((200, body) for body in ("null", "[]", "")),
+    (400, '{"__type": "SomethingNew"}'),
+    (429, '{"__type": "SomethingNew"}'),
+    (400, '{"__type": "RequestAbortedException"}'),
+    (408, '{"__type": "RequestTimeoutException"}'),
+]
 FAILURES = {"DynamoDB_20120810": (500, "InternalServerError")}
 
 
@@ -159,6 +169,10 @@ class Proxy:
             return wrong(400, code)
         if fault.kind == "failed":
             return wrong(*FAILURES.get(service, (503, "ServiceUnavailable")))
+        if fault.kind == "garbled":
+            status, body = random.choice(GARBLED)
+            content_type = "text/html" if body in (HTML, "") else "application/x-amz-json-1.0"
+            return status, {"Content-Type": content_type}, body.encode()
         if fault.kind == "killed":
             self.kill(headers["X-Amz-Security-Token"])
         if fault.kind == "silent":

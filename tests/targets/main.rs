@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+mod answers;
 mod execution_types;
 mod failed_states;
 mod tries;

@@ -51,10 +51,7 @@ impl<P: Pipelines> StageReads<'_, P> {
     /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version;
     /// GetPipelineExecution where the first does not show the execution, or its type. With it, when the newest of the
     /// runs that are listed changed last.
-    pub(crate) async fn stage(
-        &self,
-        subject: &Subject,
-    ) -> Result<(Fact, Option<Time>), Trouble> {
+    pub(crate) async fn stage(&self, subject: &Subject) -> Result<(Fact, Option<Time>), Trouble> {
         if let Subject::Stage { arn, execution_id } = subject
             && let Some((pipeline, stage)) = arn.rsplit_once('/')
             && let Some(state) = self.pipelines.state(pipeline, stage).await?

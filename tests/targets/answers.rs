@@ -1,0 +1,141 @@
+//! Answers that no client knows, as the real SDK reads them: none of them is a refusal.
+
+use redrive_core::calls::CallResult;
+use redrive_core::handle::Done;
+use redrive_core::ledger::{Entry, State};
+use serde_json::{Value, json};
+
+use crate::{Scene, busy, passes, task};
+
+const HTML: &str = "<html><body>Something answered</body></html>";
+const JSON: &str = "application/x-amz-json-1.0";
+
+/// Status, content type and body, and what a call that retries comes to.
+#[rustfmt::skip]
+fn kinds() -> Vec<(u16, &'static str, String, CallResult)> {
+    use CallResult::{AccessDenied, InDoubt, Throttled};
+    let code = |code: &str| json!({ "__type": code }).to_string();
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    vec![
+        (200, "text/html", HTML.into(), InDoubt),
+        (200, JSON, String::new(), InDoubt),
+        (200, JSON, "{}".into(), InDoubt),
+        (200, JSON, "null".into(), InDoubt),
+        (200, JSON, "[]".into(), InDoubt),
+        (200, JSON, "{\"redriveDate\":".into(), InDoubt),
+        (200, JSON, deep, InDoubt),
+        (204, JSON, String::new(), InDoubt),
+        (301, "text/html", String::new(), InDoubt),
+        (302, "text/html", HTML.into(), InDoubt),
+        (302, JSON, code("ValidationException"), InDoubt),
+        (400, "text/html", HTML.into(), InDoubt),
+        (400, JSON, code("SomethingNew"), InDoubt),
+        (400, JSON, code("RequestAbortedException"), InDoubt),
+        (400, JSON, code("RequestTimeout"), InDoubt),
+        (400, JSON, code("SerializationException"), InDoubt),
+        (404, "text/html", HTML.into(), InDoubt),
+        (408, "text/html", HTML.into(), InDoubt),
+        (408, JSON, code("RequestTimeoutException"), InDoubt),
+        (500, "text/html", HTML.into(), InDoubt),
+        (500, JSON, code("ValidationException"), InDoubt),
+        (503, JSON, code("AccessDeniedException"), InDoubt),
+        (429, "text/html", HTML.into(), Throttled),
+        (429, JSON, code("SomethingNew"), Throttled),
+        (400, JSON, code("KmsAccessDeniedException"), AccessDenied),
+        (401, "text/html", HTML.into(), AccessDenied),
+        (403, "text/html", HTML.into(), AccessDenied),
+        (403, JSON, code("SomethingNew"), AccessDenied),
+        (407, "text/html", HTML.into(), AccessDenied),
+    ]
+}
+
+fn fault(status: u16, content_type: &str, body: &str, takes_effect: bool) -> Value {
+    json!({ "answer": {
+        "status": status, "content_type": content_type, "body": body, "takes_effect": takes_effect,
+    } })
+}
+
+/// Its charge is kept, and its target is looked at before anything else is done.
+fn assert_in_doubt(entry: &Entry, row: &str) {
+    assert!(entry.uncertain, "{row}");
+    assert_eq!(entry.retries, 1, "{row}");
+    assert!(
+        matches!(entry.state, State::Unknown | State::Queued),
+        "{row}"
+    );
+}
+
+#[tokio::test]
+async fn a_redrive_answered_in_unknown_words_is_in_doubt() {
+    for (status, content_type, body, expected) in kinds() {
+        for takes_effect in [false, true] {
+            let scene = Scene::new();
+            scene.execution(task(), json!([busy(), passes()])).await;
+            // As often as the SDK tries.
+            for _ in 0..3 {
+                let fault = fault(status, content_type, &body, takes_effect);
+                scene.fault("states", "RedriveExecution", fault);
+            }
+            let row = format!("{status} {content_type} {body:.60}, {takes_effect}");
+            let record = scene.hear(&scene.events("FAILED")[0]).await;
+            // Of several tries in doubt nothing is known but that.
+            let tried = scene.calls("RedriveExecution");
+            let expected = if tried > 1 {
+                CallResult::InDoubt
+            } else {
+                expected
+            };
+            assert_eq!(
+                record.call_result,
+                Some(expected),
+                "{row}, tried {tried} times"
+            );
+            assert_in_doubt(&scene.ledger.entries()[0], &row);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stage_retry_answered_in_unknown_words_is_in_doubt_and_sent_once() {
+    for (status, content_type, body, expected) in kinds() {
+        for takes_effect in [false, true] {
+            let scene = Scene::new();
+            let fails = json!({ "fail": { "code": "JobFailed", "message": "toomanyrequests" }, "after_ms": 1000 });
+            scene.stage(json!([fails, { "succeed": {} }])).await;
+            let fault = fault(status, content_type, &body, takes_effect);
+            scene.fault("codepipeline", "RetryStageExecution", fault);
+            let row = format!("{status} {content_type} {body:.60}, {takes_effect}");
+            let record = scene.hear(&scene.events("FAILED")[0]).await;
+            assert_eq!(record.call_result, Some(expected), "{row}");
+            assert_in_doubt(&scene.ledger.entries()[0], &row);
+            assert_eq!(scene.calls("RetryStageExecution"), 1, "{row}");
+        }
+    }
+}
+
+/// What the service documents for the call is its refusal, and a throttle by its code is certain.
+#[tokio::test]
+async fn a_documented_refusal_is_certain() {
+    for (code, done, retries) in [
+        ("ValidationException", Done::GaveUp, 0),
+        ("InvalidArn", Done::GaveUp, 0),
+        ("ExecutionDoesNotExist", Done::GaveUp, 0),
+        ("ThrottlingException", Done::PutOff, 1),
+        ("KmsThrottlingException", Done::PutOff, 1),
+        ("RequestExpired", Done::PutOff, 1),
+    ] {
+        let scene = Scene::new();
+        scene.execution(task(), json!([busy(), passes()])).await;
+        for _ in 0..3 {
+            let refuse = json!({ "refuse": { "code": code, "message": "x", "status": 400 } });
+            scene.fault("states", "RedriveExecution", refuse);
+        }
+        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        let entry = scene.ledger.entries().remove(0);
+        assert_eq!(
+            (record.done, entry.retries, entry.uncertain),
+            (done, retries, false),
+            "{code}"
+        );
+    }
+}
