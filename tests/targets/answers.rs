@@ -1,8 +1,15 @@
 //! Answers that no client knows, as the real SDK reads them: none of them is a refusal.
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future::ProvideCredentials as Provided;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use redrive_aws::aws_sdk_dynamodb;
+use redrive_aws::ledger::DynamoDb;
 use redrive_core::calls::CallResult;
+use redrive_core::failure::Subject;
 use redrive_core::handle::Done;
-use redrive_core::ledger::{Entry, State};
+use redrive_core::ledger::{Entry, Ledger, State};
+use redrive_core::trouble::TroubleKind;
 use serde_json::{Value, json};
 
 use crate::{Scene, busy, passes, task};
@@ -137,5 +144,69 @@ async fn a_documented_refusal_is_certain() {
             (done, retries, false),
             "{code}"
         );
+    }
+}
+
+/// Nobody gives credentials.
+#[derive(Debug)]
+struct Nobody;
+
+impl ProvideCredentials for Nobody {
+    fn provide_credentials<'a>(&'a self) -> Provided<'a>
+    where
+        Self: 'a,
+    {
+        Provided::ready(Err(CredentialsError::not_loaded("nobody gives any")))
+    }
+}
+
+/// What nobody signed was never sent: one thing for the ledger, for reads and for the retry.
+#[tokio::test]
+async fn missing_credentials_deny_access_everywhere() {
+    let scene = Scene::new();
+    scene.execution(task(), json!([busy(), passes()])).await;
+    let mut event = scene.events("FAILED")[0].clone();
+    let unsigned = Scene::with(scene.address, SharedCredentialsProvider::new(Nobody));
+
+    let trouble = unsigned.try_hear(&event).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Denied, "{trouble}");
+
+    let client = aws_sdk_dynamodb::Client::from_conf(
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(aws_sdk_dynamodb::config::Region::new("eu-west-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Nobody))
+            .endpoint_url(format!("http://{}", scene.address))
+            .http_client(redrive_aws::http::client())
+            .build(),
+    );
+    let arn = event["detail"]["executionArn"].as_str().unwrap().to_owned();
+    let read = DynamoDb::new(client, "redrive")
+        .read(&Subject::Execution { arn })
+        .await;
+    let trouble = read.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Denied, "{trouble}");
+
+    // A time-out asks nothing before the retry.
+    event["detail"]["status"] = json!("TIMED_OUT");
+    event["detail"]["error"] = Value::Null;
+    event["detail"]["cause"] = Value::Null;
+    let record = unsigned.hear(&event).await;
+    assert_eq!(record.call_result, Some(CallResult::AccessDenied));
+    let entry = unsigned.ledger.entries().remove(0);
+    assert_eq!((entry.state, entry.uncertain), (State::Queued, false));
+    assert_eq!(scene.calls("RedriveExecution"), 0);
+}
+
+/// The lists by which the SDK repeats a call are in the core's table.
+#[test]
+fn the_table_knows_every_code_of_the_sdks_own_lists() {
+    use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
+    use redrive_core::error_codes::{ErrorClass, of_code};
+    for code in THROTTLING_ERRORS {
+        assert_eq!(of_code(code), Some(ErrorClass::Throttled), "{code}");
+    }
+    for code in TRANSIENT_ERRORS {
+        assert_eq!(of_code(code), Some(ErrorClass::Unavailable), "{code}");
     }
 }

@@ -19,6 +19,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use redrive_aws::codepipeline::CodePipeline;
 use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
@@ -79,8 +80,12 @@ impl Scene {
     }
 
     fn at(address: SocketAddr) -> Self {
-        let url = format!("http://{address}");
         let keys = Credentials::new("111122223333", "secret", None, None, "test");
+        Self::with(address, SharedCredentialsProvider::new(keys))
+    }
+
+    fn with(address: SocketAddr, keys: SharedCredentialsProvider) -> Self {
+        let url = format!("http://{address}");
         let sfn = aws_sdk_sfn::Client::from_conf(
             aws_sdk_sfn::Config::builder()
                 .behavior_version(aws_sdk_sfn::config::BehaviorVersion::latest())

@@ -126,20 +126,19 @@ impl Account {
             TroubleKind::Throttled => Failed::User(format!(
                 "{place}\nThe table has too much to do; try again in a minute."
             )),
-            TroubleKind::Denied | TroubleKind::Withheld => Failed::User(format!(
-                "{place}\nThese credentials may not do that; dynamodb:GetItem is needed to read the ledger, and \
-                 dynamodb:PutItem to cancel. Other credentials: --profile NAME."
-            )),
-            // The SDK says no connection where it found no credentials to connect with.
-            TroubleKind::Unreachable => match self.no_credentials().await {
+            TroubleKind::Denied | TroubleKind::Withheld => match self.no_credentials().await {
                 Some(why) => Failed::User(format!(
                     "no credentials were found: {why}\nGive a profile with --profile NAME or AWS_PROFILE, or log in \
                      as you do for the AWS CLI (aws sts get-caller-identity shows who you are)."
                 )),
                 None => Failed::User(format!(
-                    "{place}\nAnother table: --table NAME or REDRIVE_LEDGER; another region: --region NAME."
+                    "{place}\nThese credentials may not do that; dynamodb:GetItem is needed to read the ledger, and \
+                     dynamodb:PutItem to cancel. Other credentials: --profile NAME."
                 )),
             },
+            TroubleKind::Unreachable => Failed::User(format!(
+                "{place}\nAnother table: --table NAME or REDRIVE_LEDGER; another region: --region NAME."
+            )),
         }
     }
 
