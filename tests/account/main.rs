@@ -30,7 +30,7 @@ use redrive_aws::{http, table};
 use redrive_core::failure::{Identity, Subject};
 use redrive_core::ledger::{Entry, Judgement, Ledger, Owner, Pen, Swap, Terms};
 use redrive_core::time::Time;
-use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use self::engine::Engine;
 
@@ -196,12 +196,12 @@ fn judged(key: &str, identity: Identity, seconds: u64, delay_seconds: u32) -> Ju
             policy: Some("nightly".into()),
             rules: vec![Charge {
                 rule: "throttled".into(),
-                reason: Some("the service that was called had too much to do".into()),
+                description: Some("the service that was called had too much to do".into()),
                 used: 0,
                 limit: 3,
             }],
             delay_seconds,
-            retry_mode: RetryMode::FailedActions,
+            retry_mode: StageRetryMode::FailedActions,
         },
         slot: std::time::Duration::ZERO,
         observed: false,

@@ -99,14 +99,14 @@ fn a_fresh_failure_that_aws_still_shows_as_running_is_looked_at_and_retried() {
         ))
     };
     scene.retry_meets(still());
-    let record = scene.hear(&event);
+    let record = scene.handle_event(&event);
     assert_eq!(record.done, redrive_core::handle::Done::PutOff);
     assert!(scene.entry().verify_before_retry);
     scene.calm(&[]);
     assert_eq!((scene.effects(), scene.stands().0), (1, State::Recovered));
     // Long after the failure it is AWS's word: somebody else has redriven it, or does so now.
     let [scene, _] = Scene::both(&rule(2, 600));
-    scene.hear(&scene.failed());
+    scene.handle_event(&scene.failed());
     scene.retry_meets(still());
     scene.wind(600);
     scene.deliver();

@@ -20,7 +20,7 @@ fn by(name: &str) -> Cancelled {
 /// Scenes with a retry that is due in a minute.
 fn waiting() -> [Scene; 2] {
     Scene::both_for_ever(&rule(3, 60)).map(|scene| {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
         scene
     })
@@ -35,7 +35,7 @@ fn what_was_cancelled_is_not_retried_whoever_comes() {
     for policy in [rule(3, 60), rule(3, 3600)] {
         for scene in Scene::both_for_ever(&policy) {
             let event = scene.failed();
-            scene.hear(&event);
+            scene.handle_event(&event);
             let ticket = scene.entry().ticket();
             assert_eq!(cancels(&scene), Cancel::Cancelled(scene.entry()));
             let entry = scene.entry();
@@ -43,7 +43,7 @@ fn what_was_cancelled_is_not_retried_whoever_comes() {
             assert_eq!((entry.due, entry.wake, &entry.lease), (None, None, &None));
 
             // The event once more, its message, the sweep, and all that is on its way.
-            assert_eq!(scene.hear(&event).done, Done::Duplicate);
+            assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
             scene.wind(3600);
             let record = scene.take(&ticket);
             assert_eq!(
@@ -115,7 +115,7 @@ fn a_cancel_that_meets_its_own_write_is_won() {
 }
 
 #[test]
-fn who_heard_no_answer_cancels_again_and_hears_that_it_is_done() {
+fn a_cancel_without_an_answer_can_be_repeated() {
     for scene in waiting() {
         scene.next_breaks("swap", Break::After);
         assert!(run(scene.cancelling(&by("ada"))).unwrap().is_err());
@@ -145,7 +145,7 @@ fn of_two_who_cancel_one_is_written_down() {
 #[test]
 fn a_cancel_that_loses_to_the_sweep_is_judged_anew() {
     for scene in Scene::both_for_ever(&rule(3, 3600)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.wind(2700);
         scene.next_breaks("swap", Break::SlowBefore);
         let ada = by("ada");
@@ -162,7 +162,7 @@ fn a_failure_after_a_cancelled_one_is_judged_anew() {
     for scene in waiting() {
         cancels(&scene);
         scene.person_retries();
-        assert_eq!(scene.hear(&scene.failed()).done, Done::Queued);
+        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Queued);
         assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
         let entry = scene.entry();
         assert_eq!(entry.cancelled, None);
@@ -189,7 +189,7 @@ fn what_is_not_queued_is_not_cancelled() {
         assert_eq!(scene.found(), None);
         let event = scene.failed();
         scene.next_breaks("act", Break::DeadBefore);
-        assert!(run(scene.hearing(&event)).is_none(), "it was killed");
+        assert!(run(scene.handling_event(&event)).is_none(), "it was killed");
         refused(&scene, State::Acting);
         scene.wind(LEASE);
         scene.retry_meets(Fault::LoseRequest);
@@ -205,7 +205,7 @@ fn what_is_not_queued_is_not_cancelled() {
     ] {
         for scene in Scene::both(&policy) {
             scene.mode.set(mode);
-            scene.hear(&scene.failed());
+            scene.handle_event(&scene.failed());
             refused(&scene, state);
         }
     }

@@ -13,7 +13,7 @@ fn queued(delay: u32) -> Vec<(Scene, Ticket)> {
     Scene::both(&rule(3, delay))
         .into_iter()
         .map(|scene| {
-            assert_eq!(scene.hear(&scene.failed()).done, Done::Queued);
+            assert_eq!(scene.handle_event(&scene.failed()).done, Done::Queued);
             let ticket = scene.entry().ticket();
             (scene, ticket)
         })
@@ -99,11 +99,11 @@ fn a_ticket_that_was_thought_lost_is_as_good_as_the_one_that_replaced_it() {
 #[test]
 fn a_ticket_of_an_earlier_failure_takes_nothing() {
     for scene in Scene::both_for_ever(&rule(5, 60)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         let old = scene.entry().ticket();
         scene.wind(60);
         scene.deliver();
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.wind(60);
         assert_eq!(scene.take(&old).done, Done::Duplicate);
         assert_eq!(scene.effects(), 1);
@@ -151,8 +151,8 @@ fn a_failed_send_loses_nothing() {
         for scene in Scene::both(&rule(2, 60)) {
             let event = scene.failed();
             scene.next_breaks("send", kind);
-            assert!(run(scene.hearing(&event)).unwrap().is_err());
-            assert_eq!(scene.hear(&event).done, Done::Duplicate);
+            assert!(run(scene.handling_event(&event)).unwrap().is_err());
+            assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
             assert_eq!(scene.stands().0, State::Queued);
             scene.calm(&[]);
             assert_eq!(
@@ -197,7 +197,7 @@ fn the_delay_of_a_failure_is_the_same_at_every_hearing() {
     let delays: Vec<u32> = (0..3)
         .map(|_| {
             let [scene, _] = Scene::both(full);
-            scene.hear(&scene.failed());
+            scene.handle_event(&scene.failed());
             scene.verdict().delay_seconds
         })
         .collect();

@@ -10,7 +10,7 @@ use crate::world::{Break, race, run};
 #[test]
 fn one_failure_is_retried_once() {
     for scene in Scene::both(&rule(2, 0)) {
-        let record = scene.hear(&scene.failed());
+        let record = scene.handle_event(&scene.failed());
         assert_eq!(
             (record.done, record.state),
             (Done::Retried, Some(State::Retried))
@@ -35,12 +35,12 @@ fn a_duplicate_changes_nothing_whenever_it_comes() {
             let event = scene.failed();
             let mut copy = event.clone();
             copy["id"] = "another".into();
-            let first = scene.hear(&event);
+            let first = scene.handle_event(&event);
             // At once, while it waits, after it ran, after it succeeded, after the redrivable period.
             for seconds in [0, delay / 2, delay, 1, 100_000, 2_000_000] {
                 scene.wind(u64::from(seconds));
                 let entry = scene.entry();
-                let record = scene.hear(&copy);
+                let record = scene.handle_event(&copy);
                 assert!(
                     matches!(record.done, Done::Duplicate | Done::Stale | Done::Ignored),
                     "{record:?} after {seconds} s of {delay}"
@@ -57,14 +57,14 @@ fn a_duplicate_changes_nothing_whenever_it_comes() {
 }
 
 #[test]
-fn a_duplicate_heard_beside_the_first_loses() {
+fn a_duplicate_handled_beside_the_first_loses() {
     for delay in [0, 60] {
         for kind in [Break::SlowBefore, Break::SlowAfter] {
             for call in ["know", "swap", "act"] {
                 for scene in Scene::both(&rule(2, delay)) {
                     let event = scene.failed();
                     scene.next_breaks(call, kind);
-                    let (one, other) = race(scene.hearing(&event), scene.hearing(&event));
+                    let (one, other) = race(scene.handling_event(&event), scene.handling_event(&event));
                     let won = |done| matches!(done, Done::Retried | Done::Queued);
                     let (one, other) = (one.unwrap().done, other.unwrap().done);
                     assert!(
@@ -87,19 +87,19 @@ fn a_duplicate_heard_beside_the_first_loses() {
 fn a_late_duplicate_after_the_subject_failed_anew_is_history() {
     let [scene, _] = Scene::both_for_ever(&rule(5, 60));
     let first = scene.failed();
-    scene.hear(&first);
+    scene.handle_event(&first);
     scene.wind(60);
     scene.deliver();
     let second = scene.failed();
-    scene.hear(&second);
+    scene.handle_event(&second);
     let entry = scene.entry();
-    let record = scene.hear(&first);
+    let record = scene.handle_event(&first);
     assert_eq!(
         (record.done, record.because),
         (Done::Stale, Reason::MovedOn)
     );
     assert_eq!(scene.entry(), entry);
-    assert_eq!(scene.hear(&second).done, Done::Duplicate);
+    assert_eq!(scene.handle_event(&second).done, Done::Duplicate);
     assert_eq!(
         (scene.effects(), scene.stands()),
         (1, (State::Queued, Reason::Matched, 2, 2))
@@ -110,13 +110,13 @@ fn a_late_duplicate_after_the_subject_failed_anew_is_history() {
 fn the_copy_of_an_older_stage_event_speaks_of_the_failure_of_now() {
     let [_, scene] = Scene::both_for_ever(&rule(5, 0));
     let first = scene.failed();
-    scene.hear(&first);
+    scene.handle_event(&first);
     let second = scene.failed();
     // Events of stages do not number failures: the copy brings the second one, and the second one is its copy.
-    assert_eq!(scene.hear(&first).done, Done::Retried);
+    assert_eq!(scene.handle_event(&first).done, Done::Retried);
     assert_eq!(scene.effects(), 2);
     assert!(matches!(
-        scene.hear(&second).done,
+        scene.handle_event(&second).done,
         Done::Ignored | Done::Duplicate
     ));
     assert_eq!((scene.effects(), scene.stands().2), (2, 2));
@@ -129,9 +129,9 @@ fn events_in_the_wrong_order_lead_to_the_latest() {
     let first = scene.failed();
     scene.person_retries();
     let second = scene.failed();
-    assert_eq!(scene.hear(&second).done, Done::Queued);
+    assert_eq!(scene.handle_event(&second).done, Done::Queued);
     let entry = scene.entry();
-    assert_eq!(scene.hear(&first).done, Done::Stale);
+    assert_eq!(scene.handle_event(&first).done, Done::Stale);
     assert_eq!(scene.entry(), entry);
     scene.wind(60);
     scene.deliver();
@@ -142,9 +142,9 @@ fn events_in_the_wrong_order_lead_to_the_latest() {
 fn an_event_without_a_redrive_count_is_the_failure_of_now() {
     let [scene, _] = Scene::both(&rule(2, 0));
     let bare = with(&scene.failed(), "redriveCount", serde_json::Value::Null);
-    let record = scene.hear(&bare);
+    let record = scene.handle_event(&bare);
     assert_eq!(record.done, Done::Retried);
-    let again = scene.hear(&bare);
+    let again = scene.handle_event(&bare);
     assert_eq!(
         (again.done, again.because),
         (Done::Ignored, Reason::Running)
@@ -157,14 +157,14 @@ fn an_event_without_a_redrive_count_is_the_failure_of_now() {
 fn a_write_that_meets_itself_is_won() {
     for scene in Scene::both(&rule(2, 0)) {
         scene.next_breaks("swap", Break::Twice);
-        assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 1, 1))
         );
     }
     for scene in Scene::both(&rule(2, 60)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.wind(60);
         scene.next_breaks("take", Break::Twice);
         assert_eq!(scene.deliver()[0].done, Done::Retried);
@@ -180,9 +180,9 @@ fn an_event_that_met_trouble_after_its_claim_is_left_to_the_sweep() {
     for scene in Scene::both(&rule(2, 0)) {
         let event = scene.failed();
         scene.next_breaks("swap", Break::After);
-        assert!(run(scene.hearing(&event)).unwrap().is_err());
+        assert!(run(scene.handling_event(&event)).unwrap().is_err());
         // Another invocation: whether the first one acted, it cannot know.
-        assert_eq!(scene.hear(&event).done, Done::Duplicate);
+        assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
         assert_eq!(scene.effects(), 0);
         scene.wind(LEASE - 1);
         assert!(scene.sweep().records.is_empty(), "the lease lasts");

@@ -1,7 +1,7 @@
 //! Which state failed and what it had called, read from histories as the desk writes them.
 
 use redrive_core::decide::{Answer, Spent, decide};
-use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Fact, FailedExecution, Failure, Field, Need, Subject, What};
 use redrive_core::handle::Target;
 use redrive_core::reads::Executions;
@@ -66,10 +66,10 @@ fn parcel(definition: &Value, outcomes: &Value) -> Scene {
     scene
 }
 
-fn heard(event: &Value) -> Failure {
+fn parsed(event: &Value) -> Failure {
     let bytes = serde_json::to_vec(event).unwrap();
-    match hear(&bytes, &Bounds::default()) {
-        Heard::Failure(failure) => failure,
+    match event::parse(&bytes, &AllowedSources::default()) {
+        ParsedEvent::Failure(failure) => failure,
         other => panic!("{other:?}"),
     }
 }
@@ -98,7 +98,7 @@ fn told(definition: &Value, outcomes: &Value, redrives: usize) -> (bool, String,
         scene.person_retries();
         event = scene.failed();
     }
-    let mut failure = heard(&event);
+    let mut failure = parsed(&event);
     let fact = know(&scene, &failure, Need::FailedState);
     failure.learn(fact);
     let failed = failed_execution(&failure);
@@ -206,12 +206,12 @@ fn a_state_that_was_entered_long_ago_is_read_for_page_after_page() {
 fn a_history_that_does_not_show_the_end_yet_names_no_state() {
     let scene = parcel(&parcels(), &json!([fails("Load", "Own.Busy")]));
     scene.region(|region| region.stepfunctions.options_mut().history_lag_ms = 2000);
-    let failure = heard(&scene.failed());
+    let failure = parsed(&scene.failed());
     assert_eq!(know(&scene, &failure, Need::FailedState), Fact::NotYet);
     // The run before this one has a state, which is not the one that was asked for.
     scene.wind(2);
     scene.person_retries();
-    let failure = heard(&scene.failed());
+    let failure = parsed(&scene.failed());
     assert_eq!(know(&scene, &failure, Need::FailedState), Fact::NotYet);
     scene.wind(2);
     assert!(matches!(
@@ -235,7 +235,7 @@ fn a_machine_without_fail_states_answers_of_them_alone_and_the_history_of_both_a
     let outcomes = json!([fails("Load", "Own.Busy")]);
 
     let scene = parcel(&definition, &outcomes);
-    let mut failure = heard(&scene.failed());
+    let mut failure = parsed(&scene.failed());
     let fact = know(&scene, &failure, Need::History);
     failure.learn(fact);
     assert_eq!((retries(&failure), histories(&scene)), (true, 0));
@@ -249,7 +249,7 @@ fn a_machine_without_fail_states_answers_of_them_alone_and_the_history_of_both_a
 
     // Asked first, the history spares the definition too.
     let scene = parcel(&definition, &outcomes);
-    let mut failure = heard(&scene.failed());
+    let mut failure = parsed(&scene.failed());
     let fact = know(&scene, &failure, Need::FailedState);
     failure.learn(fact);
     assert!(retries(&failure));
@@ -268,7 +268,7 @@ fn a_machine_without_fail_states_answers_of_them_alone_and_the_history_of_both_a
 #[test]
 fn an_execution_that_timed_out_has_no_failed_state_and_asks_for_none() {
     let scene = Scene::execution(&rule(2, 0), [Ends::time_out(), Ends::succeed()]);
-    let failure = heard(&scene.ended("TIMED_OUT"));
+    let failure = parsed(&scene.ended("TIMED_OUT"));
     let failed = failed_execution(&failure);
     assert_eq!(
         (&failed.fail_state, &failed.state, &failed.resource),

@@ -209,10 +209,10 @@ fn a_found_failure_with_a_delay_waits_like_any_other() {
 }
 
 #[test]
-fn what_was_heard_is_not_handled_again_and_what_was_found_is_not_heard_again() {
+fn a_failure_is_handled_once_whether_announced_or_found() {
     for scene in Scene::both(&rule(2, 60)) {
         let event = scene.failed();
-        scene.hear(&event);
+        scene.handle_event(&event);
         let found = scene.find(&since(NOW));
         assert_eq!((found.seen, found.known, found.records.len()), (1, 1, 0));
         assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
@@ -220,7 +220,7 @@ fn what_was_heard_is_not_handled_again_and_what_was_found_is_not_heard_again() {
     for scene in Scene::both(&rule(2, 0)) {
         let event = scene.failed();
         assert_eq!(dones(&scene.find(&since(NOW))), [Done::Retried]);
-        let late = scene.hear(&event);
+        let late = scene.handle_event(&event);
         assert!(matches!(late.done, Done::Duplicate | Done::Ignored));
         scene.calm(&[event]);
         assert_eq!(
@@ -240,9 +240,9 @@ fn a_failure_found_while_its_event_is_handled_is_retried_once() {
                 let desk = &scene.world.desk;
                 scene.next_breaks(slow, Break::SlowBefore);
                 if event_first {
-                    let _ = race(scene.hearing(&event), scene.finding(desk, &search));
+                    let _ = race(scene.handling_event(&event), scene.finding(desk, &search));
                 } else {
-                    let _ = race(scene.finding(desk, &search), scene.hearing(&event));
+                    let _ = race(scene.finding(desk, &search), scene.handling_event(&event));
                 }
                 assert_eq!(scene.effects(), 1, "{slow} {event_first}");
                 scene.calm(&[event]);
@@ -448,7 +448,7 @@ fn a_page_that_was_not_finished_is_finished_by_the_next_tick() {
         // Some started in the same moment.
         failed(&scene, arn, 60 + number as u64 / 3);
     }
-    // Some were heard of, and stay in the list.
+    // Some were handled, and stay in the list.
     scene
         .document
         .replace(crate::scene::document(&rule(1, 600)));

@@ -143,7 +143,7 @@ fn unmatched_and_never_are_given_up_with_their_reason() {
         ("{version: 1, retry: {automatic: false}}", Reason::Unmatched),
     ] {
         for scene in Scene::both(policy) {
-            let record = scene.hear(&scene.failed());
+            let record = scene.handle_event(&scene.failed());
             assert_eq!((record.done, record.because), (Done::GaveUp, reason));
             assert_eq!(
                 (scene.entry().state, scene.entry().retries, scene.effects()),
@@ -157,7 +157,7 @@ fn unmatched_and_never_are_given_up_with_their_reason() {
 fn what_no_policy_names_is_left_alone() {
     let policy = "{version: 1, policies: [{name: other, match: {state_machine: other, pipeline: other}, retry: {automatic: true}}]}";
     for scene in Scene::both(policy) {
-        let record = scene.hear(&scene.failed());
+        let record = scene.handle_event(&scene.failed());
         assert_eq!(
             (record.done, record.because),
             (Done::Ignored, Reason::Unmanaged)

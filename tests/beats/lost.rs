@@ -13,7 +13,7 @@ use crate::world::{Break, run};
 /// A scene whose retry was sent and whose answer was lost.
 fn doubtful(scene: Scene, fault: Fault) -> Scene {
     scene.retry_meets(fault);
-    let record = scene.hear(&scene.failed());
+    let record = scene.handle_event(&scene.failed());
     assert_eq!(
         (record.done, record.call_result),
         (Done::Unknown, Some(CallResult::InDoubt))
@@ -106,7 +106,7 @@ fn doubt_after_doubt_ends_with_one_retry() {
             faults
                 .iter()
                 .for_each(|fault| scene.retry_meets(fault.clone()));
-            assert_eq!(scene.hear(&event).done, Done::Unknown);
+            assert_eq!(scene.handle_event(&event).done, Done::Unknown);
             assert_eq!(scene.effects(), effects_before);
             scene.calm(&[event]);
             assert_eq!(
@@ -121,7 +121,7 @@ fn doubt_after_doubt_ends_with_one_retry() {
 fn the_next_failure_proves_that_a_doubtful_retry_happened() {
     for scene in Scene::both_for_ever(&rule(2, 0)) {
         let scene = doubtful(scene, Fault::LoseAnswer);
-        assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (2, (State::Retried, Reason::Matched, 2, 2))
@@ -138,7 +138,7 @@ fn the_next_failure_proves_that_a_doubtful_retry_happened() {
 fn a_success_proves_that_a_doubtful_retry_happened() {
     for scene in Scene::both(&rule(2, 0)) {
         let scene = doubtful(scene, Fault::LoseAnswer);
-        assert_eq!(scene.hear(&scene.ended("SUCCEEDED")).done, Done::Recovered);
+        assert_eq!(scene.handle_event(&scene.ended("SUCCEEDED")).done, Done::Recovered);
         assert_eq!(scene.stands(), (State::Recovered, Reason::Matched, 1, 1));
         assert!(scene.sweep().records.is_empty());
     }
@@ -163,7 +163,7 @@ fn a_refusal_without_doubt_returns_the_charge() {
     for delay in [0, 60] {
         for scene in Scene::both(&rule(2, delay)) {
             scene.retry_meets(refusal("ValidationException"));
-            scene.hear(&scene.failed());
+            scene.handle_event(&scene.failed());
             scene.wind(60);
             scene.deliver();
             assert_eq!(
@@ -204,7 +204,7 @@ fn a_doubt_put_off_keeps_its_charge_when_the_next_failure_comes() {
         assert_eq!(scene.entry().state, State::Queued);
         // Whose retry it was that failed anew, nobody can tell.
         scene.person_retries();
-        assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 2, 2))
@@ -234,13 +234,13 @@ fn what_could_not_be_settled_is_found_out() {
         scene
             .world
             .plan(crate::world::Which::Number(3), Break::Before);
-        let record = scene.hear(&event);
+        let record = scene.handle_event(&event);
         assert_eq!(
             (record.done, record.unsettled.is_some()),
             (Done::Retried, true)
         );
         assert_eq!(scene.entry().state, State::Acting);
-        assert_eq!(scene.hear(&event).done, Done::Duplicate);
+        assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
         scene.wind(LEASE);
         assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
         assert_eq!(
@@ -254,14 +254,14 @@ fn what_could_not_be_settled_is_found_out() {
 fn a_settle_that_comes_late_loses_to_a_later_failure() {
     for scene in Scene::both_for_ever(&rule(5, 60)) {
         let event = scene.failed();
-        scene.hear(&event);
+        scene.handle_event(&event);
         scene.wind(60);
         let ticket = scene.world.desk.receive().unwrap();
         scene.next_breaks("act", Break::SlowAfter);
-        // While the answer is under way, the retried run fails, and that is heard.
+        // While the answer is under way, the retried run fails, and that is handled.
         let (settled, later) = crate::world::race(scene.taking(&ticket), async {
             let event = scene.failed();
-            scene.hearing(&event).await
+            scene.handling_event(&event).await
         });
         assert_eq!(later.unwrap().done, Done::Queued);
         let settled = settled.unwrap();

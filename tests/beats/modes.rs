@@ -26,7 +26,7 @@ fn observe_changes_no_target() {
         for scene in Scene::both(&rule(2, delay)) {
             scene.mode.set(Mode::Observe);
             let event = scene.failed();
-            let record = scene.hear(&event);
+            let record = scene.handle_event(&event);
             assert_eq!(
                 (record.done, record.state),
                 (Done::Observed, Some(State::Observed))
@@ -44,14 +44,14 @@ fn what_was_observed_is_never_retried_but_the_next_failure_is() {
     for scene in Scene::both_for_ever(&rule(2, 0)) {
         scene.mode.set(Mode::Observe);
         let event = scene.failed();
-        scene.hear(&event);
+        scene.handle_event(&event);
         scene.mode.set(Mode::Act);
-        assert_eq!(scene.hear(&event).done, Done::Duplicate);
+        assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
         scene.wind(100_000);
         scene.calm(&[event]);
         assert_eq!((scene.effects(), scene.stands().0), (0, State::Observed));
         scene.person_retries();
-        assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
         assert_eq!(scene.effects(), 1);
     }
 }
@@ -60,7 +60,7 @@ fn what_was_observed_is_never_retried_but_the_next_failure_is() {
 fn off_reads_and_writes_nothing() {
     for scene in Scene::both_for_ever(&rule(2, 60)) {
         let first = scene.failed();
-        scene.hear(&first);
+        scene.handle_event(&first);
         let ticket = scene.entry().ticket();
         let (entry, calls) = (scene.entry(), scene.world.desk.calls());
         scene.mode.set(Mode::Off);
@@ -69,7 +69,7 @@ fn off_reads_and_writes_nothing() {
         let second = scene.failed();
         let calls_of_people = scene.world.desk.calls();
         for event in [&first, &second] {
-            let record = scene.hear(event);
+            let record = scene.handle_event(event);
             assert_eq!((record.done, record.because), (Done::Ignored, Reason::Off));
         }
         scene.wind(10_000);
@@ -87,7 +87,7 @@ fn off_reads_and_writes_nothing() {
 #[test]
 fn what_waited_while_it_was_off_goes_on() {
     for scene in Scene::both(&rule(2, 60)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.mode.set(Mode::Off);
         scene.wind(60);
         assert_eq!(scene.deliver()[0].because, Reason::Off);
@@ -118,7 +118,7 @@ fn a_change_between_claim_and_act_takes_away() {
         (rule(2, 60).as_str(), Mode::Observe),
     ] {
         for scene in Scene::both(&rule(2, 60)) {
-            scene.hear(&scene.failed());
+            scene.handle_event(&scene.failed());
             assert_eq!(scene.stands().2, 1);
             *scene.document.borrow_mut() = document(policy);
             scene.mode.set(mode);
@@ -142,7 +142,7 @@ fn a_change_between_claim_and_act_takes_away() {
 #[test]
 fn a_change_that_still_allows_changes_nothing_of_the_verdict() {
     for scene in Scene::both(&rule(2, 60)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         *scene.document.borrow_mut() = document(&rule(1, 7200));
         scene.wind(60);
         assert_eq!(scene.deliver()[0].done, Done::Retried);
@@ -163,12 +163,12 @@ fn a_doubt_that_meets_a_change_is_looked_at_and_not_repeated() {
             for scene in Scene::both(&rule(2, 0)) {
                 let effects = usize::from(fault == Fault::LoseAnswer);
                 scene.retry_meets(fault.clone());
-                scene.hear(&scene.failed());
+                scene.handle_event(&scene.failed());
                 if mode == Mode::Act {
                     *scene.document.borrow_mut() = document(&rule(0, 0));
                 }
                 scene.mode.set(mode);
-                // The retried run goes on while its events are not heard yet.
+                // The retried run goes on while its events are not handled yet.
                 scene.wind(LEASE);
                 let hidden = scene.effects() == 1;
                 let record = scene.sweep().records.remove(0);

@@ -52,7 +52,7 @@ fn an_execution_that_ended_in_a_fail_state_is_given_up() {
         } else {
             event_of(&scene)
         };
-        let record = scene.hear(&event);
+        let record = scene.handle_event(&event);
         assert_eq!(
             (record.done, record.because),
             (Done::GaveUp, Reason::FailState)
@@ -74,7 +74,7 @@ fn a_child_of_a_map_run_is_left_to_its_parent() {
             ..seed()
         },
     );
-    let record = scene.hear(&scene.failed());
+    let record = scene.handle_event(&scene.failed());
     assert_eq!(
         (record.done, record.because),
         (Done::Ignored, Reason::MapRunChild)
@@ -97,7 +97,7 @@ fn a_nested_child_is_left_to_its_parent_unless_the_policy_owns_it() {
                 ..seed()
             },
         );
-        let record = scene.hear(&scene.failed());
+        let record = scene.handle_event(&scene.failed());
         assert_eq!(
             (record.done, record.because, scene.effects()),
             (done, reason, effects)
@@ -109,7 +109,7 @@ fn a_nested_child_is_left_to_its_parent_unless_the_policy_owns_it() {
 fn an_express_execution_is_none_of_ours() {
     let [scene, _] = Scene::both(&rule(2, 0));
     let arn = "arn:aws:states:eu-west-1:111122223333:express:etl:run-1:5f0c2f0e-0000-4000-8000-000000000001";
-    let record = scene.hear(&with(&scene.failed(), "executionArn", arn));
+    let record = scene.handle_event(&with(&scene.failed(), "executionArn", arn));
     assert_eq!(
         (record.done, record.because),
         (Done::Ignored, Reason::Express)
@@ -128,7 +128,7 @@ fn an_abort_is_never_retried() {
     scene.wind(1);
     scene.person_stops();
     let aborted = scene.ended("ABORTED");
-    let record = scene.hear(&aborted);
+    let record = scene.handle_event(&aborted);
     assert_eq!(
         (record.done, record.because),
         (Done::Ignored, Reason::Aborted)
@@ -145,7 +145,7 @@ fn what_withholds_its_cause_is_given_up_where_the_answer_hangs_on_it() {
         "cause",
         Value::Null,
     );
-    let record = scene.hear(&bare);
+    let record = scene.handle_event(&bare);
     assert_eq!(
         (record.done, record.because, scene.effects()),
         (Done::GaveUp, Reason::CauseWithheld, 0)
@@ -156,7 +156,7 @@ fn what_withholds_its_cause_is_given_up_where_the_answer_hangs_on_it() {
 fn what_aws_no_longer_knows_is_gone() {
     let [scene, _] = Scene::both(&rule(2, 0));
     let arn = "arn:aws:states:eu-west-1:111122223333:execution:etl:unknown";
-    let record = scene.hear(&with(
+    let record = scene.handle_event(&with(
         &with(&scene.failed(), "executionArn", arn),
         "redriveCount",
         Value::Null,

@@ -47,7 +47,7 @@ fn a_retry_waits_in_the_queue_for_its_slot() {
     for scene in storms(0) {
         let failed = scene.failed();
         others_are_first(&scene);
-        let record = scene.hear(&failed);
+        let record = scene.handle_event(&failed);
         assert_eq!(record.done, Done::Queued);
         assert_eq!(record.slot.map(|wait| wait.as_secs()), Some(120));
         let entry = scene.entry();
@@ -69,7 +69,7 @@ fn the_delay_of_a_rule_begins_with_the_slot() {
     for scene in storms(60) {
         let failed = scene.failed();
         others_are_first(&scene);
-        assert_eq!(scene.hear(&failed).done, Done::Queued);
+        assert_eq!(scene.handle_event(&failed).done, Done::Queued);
         let entry = scene.entry();
         assert_eq!(entry.due.unwrap().since(scene.now()).as_secs(), 180);
         assert_eq!(entry.verdict.delay_seconds, 60);
@@ -83,7 +83,7 @@ fn a_slot_further_off_than_the_queue_keeps_messages_waits_in_the_ledger() {
         for _ in 0..10 {
             others_are_first(&scene);
         }
-        assert_eq!(scene.hear(&failed).done, Done::Queued);
+        assert_eq!(scene.handle_event(&failed).done, Done::Queued);
         assert!(!scene.world.calls().contains(&"send"));
         scene.calm(&[]);
         assert_eq!(
@@ -99,7 +99,7 @@ fn what_is_not_retried_takes_no_slot() {
         let failed = scene.failed();
         others_are_first(&scene);
         scene.mode.set(Mode::Observe);
-        assert_eq!(scene.hear(&failed).done, Done::Observed);
+        assert_eq!(scene.handle_event(&failed).done, Done::Observed);
         assert!(!scene.world.calls().contains(&"reserve"));
     }
     for scene in Scene::both(&rule(0, 0)) {
@@ -107,7 +107,7 @@ fn what_is_not_retried_takes_no_slot() {
         scene
             .pace
             .throttled(Call::of(scene.subject.service()), scene.now());
-        assert_eq!(scene.hear(&failed).done, Done::GaveUp);
+        assert_eq!(scene.handle_event(&failed).done, Done::GaveUp);
         assert!(!scene.world.calls().contains(&"reserve"));
     }
 }
@@ -119,15 +119,15 @@ fn without_a_slot_nothing_is_claimed_and_the_event_comes_again() {
             let failed = scene.failed();
             others_are_first(&scene);
             scene.next_breaks("reserve", kind);
-            let trouble = run(scene.hearing(&failed)).unwrap().unwrap_err();
+            let trouble = run(scene.handling_event(&failed)).unwrap().unwrap_err();
             assert_eq!(trouble.kind, TroubleKind::Unreachable);
             assert!(scene.world.desk.ledger.entries().is_empty());
-            assert_eq!(scene.hear(&failed).done, Done::Queued);
+            assert_eq!(scene.handle_event(&failed).done, Done::Queued);
         }
     }
 }
 
-/// A person was quicker: our retry, meant for the first failure, restarts the second, of which the scene then hears.
+/// A person was quicker: our retry, meant for the first failure, restarts the second, which the scene then handles.
 /// `answer` is what keeps AWS's answer from us, if anything does.
 fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
     let failure = || Ends::fail("Glue.Throttled", "busy");
@@ -136,7 +136,7 @@ fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
         [failure(), failure(), Ends::succeed().after(60_000)],
     );
     let first = scene.failed();
-    assert_eq!(scene.hear(&first).done, Done::Queued);
+    assert_eq!(scene.handle_event(&first).done, Done::Queued);
     let ticket = scene.entry().ticket();
     scene.person_retries();
     let second = scene.failed();
@@ -158,7 +158,7 @@ fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
 #[test]
 fn a_failure_that_our_retry_has_reached_is_not_retried() {
     let (scene, second) = overtaken(None);
-    assert_eq!(scene.hear(&second).done, Done::Stale);
+    assert_eq!(scene.handle_event(&second).done, Done::Stale);
     assert_eq!(scene.entry().state, State::Retried);
     scene.calm(&[second]);
     assert_eq!(scene.effects(), 1);
@@ -168,7 +168,7 @@ fn a_failure_that_our_retry_has_reached_is_not_retried() {
 #[test]
 fn a_failure_that_our_retry_may_have_reached_is_not_retried_though_it_is_shown_still() {
     let (scene, second) = overtaken(Some(Fault::LoseAnswer));
-    let trouble = run(scene.hearing(&second)).unwrap().unwrap_err();
+    let trouble = run(scene.handling_event(&second)).unwrap().unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Unreachable);
     assert_eq!(scene.entry().state, State::Unknown);
     scene.wind(60);

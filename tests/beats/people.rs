@@ -23,7 +23,7 @@ fn a_person_who_was_quicker_than_the_event_is_left_alone() {
             let event = scene.failed();
             scene.person_retries();
             scene.wind(late);
-            let record = scene.hear_at_last(&event);
+            let record = scene.handle_redelivered(&event);
             assert!(
                 matches!(record.done, Done::GaveUp | Done::Ignored),
                 "{record:?}"
@@ -42,7 +42,7 @@ fn a_person_who_was_quicker_than_the_event_is_left_alone() {
 #[test]
 fn a_person_who_retries_during_the_delay_is_left_alone() {
     for scene in hanging(&rule(2, 60)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.wind(30);
         scene.person_retries();
         scene.wind(30);
@@ -58,11 +58,11 @@ fn a_person_who_retries_during_the_delay_is_left_alone() {
 fn a_retry_that_a_person_made_first_is_not_charged() {
     let policy = rule(1, 600).replace("retry:", "budget: { per_execution: 1 }\nretry:");
     for scene in Scene::both_for_ever(&policy) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.person_retries();
         // It failed anew, and the one use that there is, is still there.
         let second = scene.failed();
-        assert_eq!(scene.hear(&second).done, Done::Queued);
+        assert_eq!(scene.handle_event(&second).done, Done::Queued);
         assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
         scene.calm(&[]);
         assert_eq!(
@@ -75,9 +75,9 @@ fn a_retry_that_a_person_made_first_is_not_charged() {
 #[test]
 fn a_person_who_succeeds_during_the_delay_ends_it() {
     for scene in Scene::both(&rule(2, 60)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.person_retries();
-        assert_eq!(scene.hear(&scene.ended("SUCCEEDED")).done, Done::Recovered);
+        assert_eq!(scene.handle_event(&scene.ended("SUCCEEDED")).done, Done::Recovered);
         assert_eq!(scene.stands(), (State::Recovered, Reason::Matched, 0, 0));
         scene.calm(&[]);
         assert_eq!(scene.effects(), 0);
@@ -87,7 +87,7 @@ fn a_person_who_succeeds_during_the_delay_ends_it() {
 #[test]
 fn a_success_nobody_told_of_is_found_by_the_last_look() {
     for scene in Scene::both(&rule(2, 60)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.person_retries();
         scene.ended("SUCCEEDED");
         scene.wind(60);
@@ -108,7 +108,7 @@ fn a_person_who_ends_the_retried_run_is_not_undone() {
     for delay in [0, 60] {
         for scene in hanging(&rule(5, delay)) {
             let failed = scene.failed();
-            scene.hear(&failed);
+            scene.handle_event(&failed);
             scene.wind(60);
             scene.deliver();
             scene.person_stops();
@@ -117,13 +117,13 @@ fn a_person_who_ends_the_retried_run_is_not_undone() {
             } else {
                 "ABORTED"
             });
-            assert_eq!(scene.hear(&stopped).done, Done::Ended);
+            assert_eq!(scene.handle_event(&stopped).done, Done::Ended);
             assert_eq!(scene.stands(), (State::Ended, Reason::Matched, 1, 1));
             let status = scene.status();
             // Copies of either change nothing.
             for event in [&failed, &stopped, &failed] {
                 assert!(matches!(
-                    scene.hear(event).done,
+                    scene.handle_event(event).done,
                     Done::Stale | Done::Duplicate | Done::Ignored
                 ));
             }
@@ -139,9 +139,9 @@ fn a_person_who_ends_the_retried_run_is_not_undone() {
 
 #[test]
 fn a_person_who_ends_it_during_the_delay_is_not_undone() {
-    for heard in [true, false] {
+    for handled in [true, false] {
         for scene in hanging(&rule(2, 60)) {
-            scene.hear(&scene.failed());
+            scene.handle_event(&scene.failed());
             scene.person_retries();
             scene.wind(10);
             scene.person_stops();
@@ -150,8 +150,8 @@ fn a_person_who_ends_it_during_the_delay_is_not_undone() {
             } else {
                 "ABORTED"
             });
-            if heard {
-                assert_eq!(scene.hear(&stopped).done, Done::Ended);
+            if handled {
+                assert_eq!(scene.handle_event(&stopped).done, Done::Ended);
                 assert_eq!(scene.stands(), (State::Ended, Reason::Matched, 0, 0));
             } else if !scene.is_stage() {
                 // The take is the look: an event that never came is seen by nobody.
@@ -168,30 +168,30 @@ fn a_person_who_ends_it_during_the_delay_is_not_undone() {
 }
 
 #[test]
-fn an_abort_heard_before_its_failure_is_not_undone() {
+fn an_abort_handled_before_its_failure_is_not_undone() {
     let [scene, _] = hanging(&rule(2, 0));
     let failed = scene.failed();
     scene.person_retries();
     scene.wind(10);
     scene.person_stops();
     let aborted = scene.ended("ABORTED");
-    assert_eq!(scene.hear(&aborted).done, Done::Ended);
-    assert_eq!(scene.hear(&failed).done, Done::Stale);
-    assert_eq!(scene.hear(&aborted).done, Done::Duplicate);
+    assert_eq!(scene.handle_event(&aborted).done, Done::Ended);
+    assert_eq!(scene.handle_event(&failed).done, Done::Stale);
+    assert_eq!(scene.handle_event(&aborted).done, Done::Duplicate);
     scene.calm(&[failed]);
     assert_eq!((scene.effects(), scene.status()), (0, "ABORTED"));
 }
 
 #[test]
-fn a_stop_heard_before_its_failure_is_not_undone() {
+fn a_stop_handled_before_its_failure_is_not_undone() {
     let [_, scene] = hanging(&rule(2, 0));
     let failed = scene.failed();
     scene.person_retries();
     scene.wind(10);
     scene.person_stops();
     let stopped = scene.ended("STOPPED");
-    assert_eq!(scene.hear(&stopped).done, Done::Ignored);
-    let record = scene.hear(&failed);
+    assert_eq!(scene.handle_event(&stopped).done, Done::Ignored);
+    let record = scene.handle_event(&failed);
     assert_eq!(
         (record.done, record.because),
         (Done::Ignored, Reason::Stopped)
@@ -202,7 +202,7 @@ fn a_stop_heard_before_its_failure_is_not_undone() {
 #[test]
 fn what_a_person_takes_up_again_after_an_end_is_judged_again() {
     let [scene, _] = Scene::both_for_ever(&rule(2, 0));
-    scene.hear(&scene.failed());
+    scene.handle_event(&scene.failed());
     scene
         .region(|region| {
             region.stepfunctions.person_stops(
@@ -213,10 +213,10 @@ fn what_a_person_takes_up_again_after_an_end_is_judged_again() {
             )
         })
         .unwrap();
-    scene.hear(&scene.ended("ABORTED"));
+    scene.handle_event(&scene.ended("ABORTED"));
     scene.wind(10);
     scene.person_retries();
-    assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+    assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
     assert_eq!((scene.effects(), scene.stands().2), (2, 2));
 }
 
@@ -230,7 +230,7 @@ fn an_old_success_does_not_end_a_later_failure() {
         "status",
         "SUCCEEDED",
     );
-    assert_eq!(scene.hear(&failed).done, Done::Stale);
+    assert_eq!(scene.handle_event(&failed).done, Done::Stale);
     assert_eq!(scene.entry(), entry);
 }
 
@@ -239,7 +239,7 @@ fn a_success_of_what_nobody_knows_is_no_news() {
     for scene in Scene::both(&rule(2, 0)) {
         scene.failed();
         scene.person_retries();
-        let record = scene.hear(&scene.ended("SUCCEEDED"));
+        let record = scene.handle_event(&scene.ended("SUCCEEDED"));
         assert_eq!(
             (record.done, record.because),
             (Done::Ignored, Reason::Succeeded)
@@ -267,7 +267,7 @@ fn a_late_failure_is_looked_at_before_it_is_retried() {
         scene.wind(601);
         scene.emitted();
         let status = scene.status();
-        let record = scene.hear(&event);
+        let record = scene.handle_event(&event);
         assert_eq!(
             (record.because, scene.effects(), scene.status()),
             (because, 0, status)

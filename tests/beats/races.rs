@@ -15,7 +15,7 @@ fn orphaned(call: &'static str, kind: Break) -> Vec<Scene> {
         .inspect(|scene| {
             let event = scene.failed();
             scene.next_breaks(call, kind);
-            assert!(run(scene.hearing(&event)).is_none(), "it was killed");
+            assert!(run(scene.handling_event(&event)).is_none(), "it was killed");
         })
         .collect()
 }
@@ -73,7 +73,7 @@ fn an_owner_that_was_only_slow_does_not_act_a_second_time() {
     for scene in Scene::both(&rule(2, 0)) {
         let event = scene.failed();
         scene.next_breaks("act", Break::SlowBefore);
-        let (slow, swept) = race(scene.hearing(&event), async {
+        let (slow, swept) = race(scene.handling_event(&event), async {
             scene.wind(LEASE);
             scene.sweeping().await
         });
@@ -116,7 +116,7 @@ fn trouble_with_one_entry_stops_none_of_the_others() {
         let mut copy = event.clone();
         copy["detail"]["executionArn"] = format!("{}{number}", crate::scene::ARN).into();
         copy["detail"]["status"] = "TIMED_OUT".into();
-        scene.hear(&copy);
+        scene.handle_event(&copy);
     }
     scene.wind(3600);
     scene.next_breaks("swap", Break::Before);
@@ -134,21 +134,21 @@ fn a_due_index_that_cannot_be_read_is_trouble() {
 
 #[test]
 fn a_failure_and_a_ticket_at_once_leave_one_retry_each() {
-    // A person retried, it failed anew, and that is heard while the old ticket is being taken.
+    // A person retried, it failed anew, and that is handled while the old ticket is being taken.
     for kind in [Break::SlowBefore, Break::SlowAfter] {
         for call in ["take", "swap", "read"] {
             let [scene, _] = Scene::both_for_ever(&rule(5, 60));
-            scene.hear(&scene.failed());
+            scene.handle_event(&scene.failed());
             let ticket = scene.entry().ticket();
             scene.wind(58);
             scene.person_retries();
             let second = scene.failed();
             scene.wind(1);
             scene.next_breaks(call, kind);
-            let (taken, heard) = race(scene.taking(&ticket), scene.hearing(&second));
+            let (taken, handled) = race(scene.taking(&ticket), scene.handling_event(&second));
             // The old ticket's retry may have reached the new failure, which is told only once reads have settled.
             assert!(taken.is_ok());
-            assert!(heard.is_ok() || heard.is_err_and(|it| it.kind == TroubleKind::Unreachable));
+            assert!(handled.is_ok() || handled.is_err_and(|it| it.kind == TroubleKind::Unreachable));
             scene.watch();
             let (_, _, uses, retries) = scene.stands();
             assert!(

@@ -27,7 +27,7 @@ fn a_busy_target_is_put_off_with_backoff_and_then_retried_once() {
             for _ in 0..6 {
                 scene.retry_meets(refusal(code));
             }
-            let record = scene.hear(&scene.failed());
+            let record = scene.handle_event(&scene.failed());
             assert_eq!(
                 (record.done, record.call_result),
                 (Done::PutOff, Some(CallResult::Throttled))
@@ -82,7 +82,7 @@ fn what_we_may_not_do_is_kept_and_tried_again() {
             for _ in 0..3 {
                 scene.retry_meets(refusal("AccessDeniedException"));
             }
-            scene.hear(&scene.failed());
+            scene.handle_event(&scene.failed());
             scene.wind(u64::from(delay));
             scene.deliver();
             assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
@@ -103,7 +103,7 @@ fn what_we_may_not_do_is_kept_and_tried_again() {
 fn denied_is_told_apart_from_busy() {
     for scene in Scene::both(&rule(2, 0)) {
         scene.retry_meets(refusal("AccessDeniedException"));
-        let record = scene.hear(&scene.failed());
+        let record = scene.handle_event(&scene.failed());
         assert_eq!(
             (record.done, record.call_result),
             (Done::PutOff, Some(CallResult::AccessDenied))
@@ -119,7 +119,7 @@ fn an_open_execution_limit_that_falls_lets_the_retry_through() {
     );
     let event = scene.failed();
     scene.region(|region| region.stepfunctions.options_mut().open_execution_limit = 0);
-    assert_eq!(scene.hear(&event).done, Done::PutOff);
+    assert_eq!(scene.handle_event(&event).done, Done::PutOff);
     scene.region(|region| region.stepfunctions.options_mut().open_execution_limit = 1);
     scene.calm(&[]);
     assert_eq!((scene.effects(), scene.stands().0), (1, State::Recovered));
@@ -134,7 +134,7 @@ fn what_aws_refuses_for_good_is_given_up_with_its_reason() {
     ] {
         let [scene, _] = Scene::both(&rule(2, 0));
         scene.retry_meets(refusal(code));
-        assert_eq!(scene.hear(&scene.failed()).done, Done::GaveUp);
+        assert_eq!(scene.handle_event(&scene.failed()).done, Done::GaveUp);
         assert_eq!(scene.stands(), (State::GivenUp, reason, 0, 0), "{code}");
     }
     for (code, reason) in [
@@ -145,7 +145,7 @@ fn what_aws_refuses_for_good_is_given_up_with_its_reason() {
     ] {
         let [_, scene] = Scene::both(&rule(2, 0));
         scene.retry_meets(refusal(code));
-        assert_eq!(scene.hear(&scene.failed()).done, Done::GaveUp);
+        assert_eq!(scene.handle_event(&scene.failed()).done, Done::GaveUp);
         assert_eq!(scene.stands(), (State::GivenUp, reason, 0, 0), "{code}");
     }
 }
@@ -157,7 +157,7 @@ fn the_redrivable_period_that_ends_in_between_is_given_up() {
             "version: 1\nretry:\n  automatic:\n    - id: any\n      backoff: {{ interval_seconds: {delay}, max_delay_seconds: 1209600, jitter_strategy: NONE }}\n"
         );
         let [scene, _] = Scene::both(&policy);
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         scene.wind(late);
         scene.calm(&[]);
         assert_eq!(

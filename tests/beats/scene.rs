@@ -1,10 +1,10 @@
-//! A scene: a policy, a mode, a world in which things fail, and hands to hear, deliver, sweep and wind.
+//! A scene: a policy, a mode, a world in which things fail, and hands to handle, deliver, sweep and wind.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use redrive_core::cancel::{Cancel, cancel};
-use redrive_core::event::Bounds;
+use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
 use redrive_core::find::{Found, Search};
 use redrive_core::handle::{Mode, Queue, Record, Redrive};
@@ -215,10 +215,10 @@ impl Scene {
         f(&redrive).await
     }
 
-    /// Hears an event, to be run.
-    pub(crate) async fn hearing(&self, event: &Value) -> Result<Record, Trouble> {
+    /// Handles an event, to be run.
+    pub(crate) async fn handling_event(&self, event: &Value) -> Result<Record, Trouble> {
         let bytes = serde_json::to_vec(event).unwrap();
-        self.with(async |redrive| redrive.event(&bytes, &Bounds::default()).await)
+        self.with(async |redrive| redrive.event(&bytes, &AllowedSources::default()).await)
             .await
     }
 
@@ -259,21 +259,21 @@ impl Scene {
         cancel(&self.world, &self.subject, cancelled, pen).await
     }
 
-    pub(crate) fn hear(&self, event: &Value) -> Record {
-        run(self.hearing(event))
+    pub(crate) fn handle_event(&self, event: &Value) -> Record {
+        run(self.handling_event(event))
             .expect("it ends")
             .expect("no trouble")
     }
 
-    /// Hears an event as often as Lambda delivers it: with trouble it comes again, three times in all.
-    pub(crate) fn hear_at_last(&self, event: &Value) -> Record {
+    /// Handles an event as often as Lambda delivers it: with trouble it comes again, three times in all.
+    pub(crate) fn handle_redelivered(&self, event: &Value) -> Record {
         for _ in 0..2 {
-            match run(self.hearing(event)).expect("it ends") {
+            match run(self.handling_event(event)).expect("it ends") {
                 Ok(record) => return record,
                 Err(_) => self.wind(60),
             }
         }
-        self.hear(event)
+        self.handle_event(event)
     }
 
     pub(crate) fn take(&self, ticket: &Ticket) -> Record {
@@ -396,7 +396,7 @@ impl Scene {
         self.region(|region| match &self.subject {
             Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),
             Subject::Stage { execution_id, .. } => {
-                let mode = redrive_emulator::codepipeline::RetryMode::FailedActions;
+                let mode = redrive_emulator::codepipeline::StageRetryMode::FailedActions;
                 region
                     .codepipeline
                     .person_retries(now, "web", "Build", execution_id, mode)
@@ -419,23 +419,23 @@ impl Scene {
         .unwrap();
     }
 
-    /// Life goes on until nothing is pending: events are heard, tickets are taken, the sweep ticks whenever
+    /// Life goes on until nothing is pending: events are handled, tickets are taken, the sweep ticks whenever
     /// something wakes. What meets trouble, or is killed, comes again a little later. Events in hand are
-    /// heard first.
+    /// handled first.
     pub(crate) fn calm(&self, events: &[Value]) {
-        let mut heard: Vec<(Time, Value)> = events
+        let mut handled: Vec<(Time, Value)> = events
             .iter()
             .map(|event| (self.now(), event.clone()))
             .collect();
         let later = Duration::from_secs(60);
         for _ in 0..10_000 {
-            heard.extend(self.emitted().into_iter().map(|event| (self.now(), event)));
-            let (due, rest) = heard.into_iter().partition(|(at, _)| *at <= self.now());
-            heard = rest;
+            handled.extend(self.emitted().into_iter().map(|event| (self.now(), event)));
+            let (due, rest) = handled.into_iter().partition(|(at, _)| *at <= self.now());
+            handled = rest;
             let due: Vec<(Time, Value)> = due;
             for (_, event) in due {
-                if !matches!(run(self.hearing(&event)), Some(Ok(_))) {
-                    heard.push((self.now().plus(later), event));
+                if !matches!(run(self.handling_event(&event)), Some(Ok(_))) {
+                    handled.push((self.now().plus(later), event));
                 }
                 self.watch();
             }
@@ -463,7 +463,7 @@ impl Scene {
             match next
                 .into_iter()
                 .flatten()
-                .chain(heard.iter().map(|(at, _)| *at))
+                .chain(handled.iter().map(|(at, _)| *at))
                 .min()
             {
                 Some(at) => self.world.desk.wind(at),

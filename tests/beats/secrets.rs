@@ -75,11 +75,11 @@ impl Told {
         self.text += &format!("{trouble} {trouble:?}\n");
     }
 
-    fn hear(&mut self, scene: &Scene, event: &Value) {
+    fn handle_event(&mut self, scene: &Scene, event: &Value) {
         let event = ["input", "output", "name", "stop-execution-comments"]
             .iter()
             .fold(event.clone(), |event, key| with(&event, key, WORDS));
-        self.result(run(scene.hearing(&event)).unwrap());
+        self.result(run(scene.handling_event(&event)).unwrap());
     }
 
     /// What the queue and the due index bring from now on, for an hour.
@@ -129,31 +129,31 @@ type Way = (&'static str, u32, u32, fn(&mut Told, &Scene, &Value));
 
 const WAYS: &[Way] = &[
     ("at once", 1, 0, |told, scene, event| {
-        told.hear(scene, event);
-        told.hear(scene, event);
-        told.hear(scene, &scene.failed());
-        told.hear(scene, event);
+        told.handle_event(scene, event);
+        told.handle_event(scene, event);
+        told.handle_event(scene, &scene.failed());
+        told.handle_event(scene, event);
     }),
     ("later, and to a good end", 2, 60, |told, scene, event| {
-        told.hear(scene, event);
+        told.handle_event(scene, event);
         told.calm(scene);
         let again = scene.failed();
-        told.hear(scene, &again);
+        told.handle_event(scene, &again);
         told.calm(scene);
-        told.hear(scene, &scene.ended("SUCCEEDED"));
+        told.handle_event(scene, &scene.ended("SUCCEEDED"));
     }),
     ("spent before it began", 0, 0, |told, scene, event| {
-        told.hear(scene, event);
+        told.handle_event(scene, event);
     }),
     ("no rule", 1, 0, |told, scene, event| {
         scene
             .document
             .replace(crate::scene::document(&policy(1, 0, "other pl4nted")));
-        told.hear(scene, event);
+        told.handle_event(scene, event);
     }),
     ("observed", 1, 0, |told, scene, event| {
         scene.mode.set(Mode::Observe);
-        told.hear(scene, event);
+        told.handle_event(scene, event);
     }),
     ("malformed", 1, 0, |told, scene, event| {
         for key in [
@@ -164,8 +164,8 @@ const WAYS: &[Way] = &[
             "execution-id",
             "state",
         ] {
-            told.hear(scene, &with(event, key, WORDS));
-            told.hear(scene, &with(event, key, vec![WORDS]));
+            told.handle_event(scene, &with(event, key, WORDS));
+            told.handle_event(scene, &with(event, key, vec![WORDS]));
         }
     }),
     ("found", 1, 0, |told, scene, _| told.find(scene)),
@@ -184,17 +184,17 @@ const WAYS: &[Way] = &[
         }
     }),
     ("a person ends it", 2, 60, |told, scene, event| {
-        told.hear(scene, event);
+        told.handle_event(scene, event);
         scene.person_retries();
         scene.person_stops();
         for event in scene.emitted() {
-            told.hear(scene, &event);
+            told.handle_event(scene, &event);
         }
         told.calm(scene);
     }),
     ("no answer", 1, 0, |told, scene, event| {
         scene.retry_meets(Fault::LoseAnswer);
-        told.hear(scene, event);
+        told.handle_event(scene, event);
         told.calm(scene);
     }),
     ("refused in words", 1, 60, |told, scene, event| {
@@ -206,7 +206,7 @@ const WAYS: &[Way] = &[
         ] {
             scene.retry_meets(refused(code));
         }
-        told.hear(scene, event);
+        told.handle_event(scene, event);
         told.calm(scene);
     }),
     ("refused for good", 1, 0, |told, scene, event| {
@@ -216,7 +216,7 @@ const WAYS: &[Way] = &[
             "ExecutionNotRedrivable"
         };
         scene.retry_meets(refused(code));
-        told.hear(scene, event);
+        told.handle_event(scene, event);
     }),
     ("every wire breaks once", 1, 60, |told, scene, event| {
         for name in [
@@ -225,7 +225,7 @@ const WAYS: &[Way] = &[
             scene.next_breaks(name, Break::Before);
         }
         for _ in 0..4 {
-            told.hear(scene, event);
+            told.handle_event(scene, event);
         }
         told.calm(scene);
     }),
@@ -239,7 +239,7 @@ const WAYS: &[Way] = &[
             scene.fault(operation, refused("AccessDeniedException"));
         }
         for _ in 0..5 {
-            told.hear(scene, event);
+            told.handle_event(scene, event);
         }
     }),
 ];

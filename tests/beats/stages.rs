@@ -7,7 +7,7 @@ use redrive_core::verdict::Reason;
 use redrive_emulator::api::{Place, Service};
 use redrive_emulator::codepipeline::{
     By, CodePipeline, ExecutionMode, OnFailure, Options, Outcome as Brings, ParallelState,
-    RetryMode, Seed, StageFails,
+    StageRetryMode, Seed, StageFails,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn two(policy: &str) -> Scene {
     )
 }
 
-fn mode_of_the_retry(scene: &Scene) -> Option<RetryMode> {
+fn mode_of_the_retry(scene: &Scene) -> Option<StageRetryMode> {
     scene.region(|region| {
         region
             .codepipeline
@@ -61,7 +61,7 @@ fn every_failed_action_must_find_a_rule_and_each_rule_is_charged_once() {
     let unit = "    - { id: unit, action: Unit, limit: 2, backoff: { interval_seconds: 60, jitter_strategy: NONE } }\n";
     let lint = "    - { id: lint, action: Lint, limit: 2, backoff: { interval_seconds: 120, jitter_strategy: NONE } }\n";
     let scene = two(&policy(&format!("{unit}{lint}")));
-    assert_eq!(scene.hear(&scene.failed()).done, Done::Queued);
+    assert_eq!(scene.handle_event(&scene.failed()).done, Done::Queued);
     let entry = scene.entry();
     assert_eq!(
         (
@@ -76,7 +76,7 @@ fn every_failed_action_must_find_a_rule_and_each_rule_is_charged_once() {
     assert_eq!(scene.effects(), 1);
 
     let scene = two(&policy(unit));
-    let record = scene.hear(&scene.failed());
+    let record = scene.handle_event(&scene.failed());
     assert_eq!(
         (record.done, record.because, scene.effects()),
         (Done::GaveUp, Reason::Unmatched, 0)
@@ -91,16 +91,16 @@ fn all_actions_only_if_every_rule_says_so() {
         )
     };
     for (unit, lint, expected) in [
-        ("ALL_ACTIONS", "ALL_ACTIONS", RetryMode::AllActions),
-        ("ALL_ACTIONS", "FAILED_ACTIONS", RetryMode::FailedActions),
-        ("FAILED_ACTIONS", "FAILED_ACTIONS", RetryMode::FailedActions),
+        ("ALL_ACTIONS", "ALL_ACTIONS", StageRetryMode::AllActions),
+        ("ALL_ACTIONS", "FAILED_ACTIONS", StageRetryMode::FailedActions),
+        ("FAILED_ACTIONS", "FAILED_ACTIONS", StageRetryMode::FailedActions),
     ] {
         let scene = two(&policy(&format!(
             "{}{}",
             line("Unit", unit),
             line("Lint", lint)
         )));
-        assert_eq!(scene.hear(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
         assert_eq!(mode_of_the_retry(&scene), Some(expected));
         scene.calm(&[]);
         assert_eq!(
@@ -140,7 +140,7 @@ fn a_failed_stage_whose_actions_still_run_waits_for_them() {
         scene.wind(1);
         for event in scene.emitted() {
             // The stage's own event may come before its actions have ended: it comes again.
-            match run(scene.hearing(&event)).expect("it ends") {
+            match run(scene.handling_event(&event)).expect("it ends") {
                 Ok(record) => assert_eq!(record.done, Done::Ignored, "{event}"),
                 Err(_) => assert_eq!(stage_fails, StageFails::AtFirstFailedAction, "{event}"),
             }
@@ -160,7 +160,7 @@ fn a_later_execution_that_took_the_stage_during_the_delay_keeps_it() {
         &rule(2, 60),
         [Brings::fail("JobFailed", "busy"), Brings::succeed()],
     );
-    scene.hear(&scene.failed());
+    scene.handle_event(&scene.failed());
     let next = Seed {
         at: scene.now().as_millis(),
         execution: NEXT_RUN.into(),
@@ -228,10 +228,10 @@ fn an_edited_pipeline_is_given_up() {
         );
         let event = scene.failed();
         if delay > 0 {
-            scene.hear(&event);
+            scene.handle_event(&event);
         }
         edit(&scene);
-        scene.hear(&event);
+        scene.handle_event(&event);
         scene.wind(60);
         scene.deliver();
         assert_eq!(
@@ -250,7 +250,7 @@ fn the_stages_own_retry_comes_first() {
     let seed = |fails| {
         on_failure(
             build([action("Unit", ends(fails))]),
-            OnFailure::Retry(RetryMode::FailedActions),
+            OnFailure::Retry(StageRetryMode::FailedActions),
         )
     };
     let own = Options {
@@ -258,7 +258,7 @@ fn the_stages_own_retry_comes_first() {
         ..Options::default()
     };
     let scene = with_options(&rule(3, 0), own.clone(), seed(1));
-    let record = scene.hear(&scene.failed());
+    let record = scene.handle_event(&scene.failed());
     assert_eq!(
         (record.done, record.because),
         (Done::Ignored, Reason::RetriesItself)
@@ -288,7 +288,7 @@ fn in_parallel_mode_each_execution_owns_its_stage() {
             let mut seed = build([action("Unit", [Brings::fail("JobFailed", "busy")])]);
             seed.mode = ExecutionMode::Parallel;
             if own_retry {
-                seed = on_failure(seed, OnFailure::Retry(RetryMode::FailedActions));
+                seed = on_failure(seed, OnFailure::Retry(StageRetryMode::FailedActions));
             }
             let scene = with_options(
                 &rule(2, 0),
@@ -333,7 +333,7 @@ fn a_rejected_approval_is_a_persons_decision() {
     seed.stages[0].actions[0].category = "Approval".into();
     seed.stages[0].actions[0].provider = "Manual".into();
     let scene = Scene::staged(&rule(2, 0), seed);
-    let record = scene.hear(&scene.failed());
+    let record = scene.handle_event(&scene.failed());
     assert_eq!(
         (record.done, record.because, scene.effects()),
         (Done::GaveUp, Reason::Approval, 0)
@@ -381,12 +381,12 @@ fn a_stage_that_failed_by_a_condition_has_nothing_to_retry() {
         "resources": ["arn:aws:codepipeline:eu-west-1:111122223333:web"],
         "detail": { "pipeline": "web", "execution-id": RUN, "state": "FAILED", "version": 1.0, "stage": "Build" },
     });
-    let record = scene.hear(&event);
+    let record = scene.handle_event(&event);
     assert_eq!(
         (record.done, record.because),
         (Done::GaveUp, Reason::NoFailedAction)
     );
-    assert_eq!(scene.hear(&event).done, Done::Duplicate);
+    assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
 }
 
 #[test]
@@ -437,7 +437,7 @@ fn a_failure_whose_runs_are_not_listed_yet_is_not_taken_for_the_one_before() {
         for level in ["Stage", "Action"] {
             let seed = on_failure(
                 build([action("Unit", [busy(), busy(), Brings::succeed()])]),
-                OnFailure::Retry(RetryMode::FailedActions),
+                OnFailure::Retry(StageRetryMode::FailedActions),
             );
             let options = Options {
                 automatic_retry_delay_ms: own_retry_after,
@@ -452,7 +452,7 @@ fn a_failure_whose_runs_are_not_listed_yet_is_not_taken_for_the_one_before() {
             let second = scene.emitted();
             let told = [of(level, &first), of(level, &second)];
             for event in &told {
-                let trouble = run(scene.hearing(event)).unwrap().unwrap_err();
+                let trouble = run(scene.handling_event(event)).unwrap().unwrap_err();
                 assert_eq!(trouble.kind, TroubleKind::Unreachable);
             }
             assert_eq!((scene.effects(), scene.found()), (0, None));

@@ -11,7 +11,7 @@ use crate::world::Break;
 #[test]
 fn a_ticket_that_stands_twice_in_one_batch_is_acted_on_once() {
     for scene in Scene::both_for_ever(&rule(2, 60)) {
-        scene.hear(&scene.failed());
+        scene.handle_event(&scene.failed());
         let ticket = scene.entry().ticket();
         scene.wind(60);
         scene.next_breaks("swap", Break::Before);

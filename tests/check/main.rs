@@ -219,7 +219,7 @@ fn the_underline_counts_characters() {
     }
     // Of a document on one line only the part around the place.
     let long = format!(
-        "{{version: 1, retry: {{automatic: {{error: '{}', limt: 1, reason: '{}'}}}}}}",
+        "{{version: 1, retry: {{automatic: {{error: '{}', limt: 1, description: '{}'}}}}}}",
         "x".repeat(500),
         "y".repeat(500)
     );

@@ -29,7 +29,7 @@ use redrive_core::ledger::{
 };
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
-use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use self::engine::Engine;
 
@@ -104,7 +104,7 @@ fn execution(name: &str) -> Subject {
 fn judgement(subject: Subject, count: u32, delay_seconds: u32) -> Judgement {
     let charge = |rule: &str| Charge {
         rule: rule.into(),
-        reason: Some("the service that was called had too much to do".into()),
+        description: Some("the service that was called had too much to do".into()),
         used: count.min(9),
         limit: 10,
     };
@@ -119,7 +119,7 @@ fn judgement(subject: Subject, count: u32, delay_seconds: u32) -> Judgement {
             policy: Some("step-functions".into()),
             rules: vec![charge("throttled"), charge("rule-0f1e2d3c4b")],
             delay_seconds,
-            retry_mode: RetryMode::FailedActions,
+            retry_mode: StageRetryMode::FailedActions,
         },
         slot: std::time::Duration::ZERO,
         observed: false,

@@ -18,7 +18,7 @@ use redrive_core::pace::Micros;
 use redrive_core::reads::Shelf;
 use redrive_core::time::Time;
 use redrive_core::trouble::Trouble;
-use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 const NOW: Time = Time::from_millis(1_795_000_000_000);
 
@@ -49,19 +49,19 @@ fn retry(delay_seconds: u32) -> Verdict {
         rules: vec![
             Charge {
                 rule: "throttled".into(),
-                reason: Some("too busy: \"ja\"".into()),
+                description: Some("too busy: \"ja\"".into()),
                 used: 0,
                 limit: 2,
             },
             Charge {
                 rule: "rule-0f1e2d3c4b".into(),
-                reason: None,
+                description: None,
                 used: 0,
                 limit: 10,
             },
         ],
         delay_seconds,
-        retry_mode: RetryMode::AllActions,
+        retry_mode: StageRetryMode::AllActions,
     }
 }
 
@@ -716,7 +716,7 @@ async fn old_slots_are_not_given<L: Ledger>(ledger: &L) {
     );
 }
 
-/// A ledger whose client sends every write twice and hears the second answer.
+/// A ledger whose client sends every write twice and gets the second answer.
 struct Twice<'l, L>(&'l L);
 
 impl<L: Ledger> Ledger for Twice<'_, L> {

@@ -29,7 +29,7 @@ RedriveExecution with its client token; it begins again with the first state
 redriveCount, redriveDate, redriveStatus and its reason: in DescribeExecution, ListExecutions and status events
 previousEventId in histories, revisionId of state machines
 PutEvents takes events of aws.* sources, so that one can be sent twice
-events of executions whose name begins with unheard- are dropped
+events of executions whose name begins with unhandled- are dropped
 EventBridge invokes a function asynchronously: three tries, and then its OnFailure destination
 CodePipeline: `redrive serve`, behind the same signatures and role statements as all else
 layers of compiled functions: unpacked, and REDRIVE_POLICY says where, for /opt is the machine's own
@@ -126,7 +126,7 @@ def put_events(data, allow_aws_source=False, inner=eventbridge._put_events):
     for entry in data["Entries"]:
         detail = json.loads(entry["Detail"])
         execution = states._executions.get(detail.get("executionArn"))
-        if execution and execution["name"].startswith("unheard-"):
+        if execution and execution["name"].startswith("unhandled-"):
             continue
         if execution:
             # As AWS has it in its events: milliseconds.

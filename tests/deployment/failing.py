@@ -236,7 +236,7 @@ class Stage:
         kind = "CodePipeline Stage Execution State Change"
         told = (
             event
-            for event in list(self.deployment.heard[self.execution])
+            for event in list(self.deployment.handled[self.execution])
             if event["detail-type"] == kind and event["detail"]["state"] == "FAILED"
         )
         return next(told)

@@ -33,28 +33,28 @@ class Permissions:
 
     # --- What makes a function call
 
-    def execution(self, failures=1, error="Throttled", machine="orders", heard=True):
-        return self.machines.start(machine, failures, error, "" if heard else "unheard")
+    def execution(self, failures=1, error="Throttled", machine="orders", handled=True):
+        return self.machines.start(machine, failures, error, "" if handled else "unhandled")
 
-    def stage(self, failures=1, error="Throttled", heard=True):
-        return self.pipelines.start(failures, error, "pipeline" if heard else "unheard")
+    def stage(self, failures=1, error="Throttled", handled=True):
+        return self.pipelines.start(failures, error, "pipeline" if handled else "unhandled")
 
     def event_of_before_redrives(self):
-        subject = self.execution(heard=False)
+        subject = self.execution(handled=False)
         subject.until("FAILED")
         event = subject.failed()
         old = {name: value for name, value in event["detail"].items() if not name.startswith("redrive")}
         self.deployment.put({**event, "detail": old})
 
-    def new_machine(self, heard=True):
+    def new_machine(self, handled=True):
         name = f"new-{uuid.uuid4().hex[:8]}"
         self.machines.arns[name] = self.machines.create(name, MACHINES["orders"])
-        self.execution(machine=name, heard=heard)
+        self.execution(machine=name, handled=handled)
 
-    def known_machine(self, name, heard=True):
+    def known_machine(self, name, handled=True):
         time.sleep(max(0, SETTLES - (time.monotonic() - self.began)))
         for _ in range(3):
-            self.execution(machine=name, heard=heard).until("RUNNING" if heard else "FAILED")
+            self.execution(machine=name, handled=handled).until("RUNNING" if handled else "FAILED")
             time.sleep(1)
 
     def state_without_a_type(self, *arguments, **options):
@@ -86,7 +86,7 @@ class Permissions:
     def what_calls(self):
         """By function and action: what to do that the function makes the call."""
         reads = ("GetPipeline", "GetPipelineState", "ListActionExecutions", "RetryStageExecution")
-        quiet = {"heard": False}
+        quiet = {"handled": False}
         nothing = lambda: None  # noqa: E731
         return {
             "stepfunctions": {

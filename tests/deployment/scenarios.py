@@ -117,11 +117,11 @@ class Scenarios:
         for _ in range(3):
             self.deployment.put(event)
 
-        def heard():
+        def handled():
             lines = self.told(subject, subject.function)
             return lines if len([line for line in lines if line["done"] != "recovered"]) >= 7 else None
 
-        lines = wait_for("7 handlings of one failure", heard)
+        lines = wait_for("7 handlings of one failure", handled)
         done = [line["done"] for line in lines]
         check(done.count("queued") == 1 and not {"retried", "gave_up"} & set(done), f"they came to {done}")
         check(subject.retries() == 1, f"it was retried {subject.retries()} times")
@@ -130,7 +130,7 @@ class Scenarios:
 
     def is_found(self, failing):
         """its event is lost, and the next tick of the sweep's own schedule finds it"""
-        subject = failing(1, name="unheard")
+        subject = failing(1, name="unhandled")
         entry = self.settled(subject, "retried", seconds=90)
         check((entry["retries"], subject.retries()) == (1, 1), f"it was retried {subject.retries()} times")
         wait_for("success", lambda: subject.status().upper() == "SUCCEEDED")

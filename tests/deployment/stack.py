@@ -74,7 +74,7 @@ class Deployment:
 
     def __init__(self, home, exits):
         self.home, self.exits = home, exits
-        self.heard, self.sent, self.lock = defaultdict(list), [], threading.Lock()
+        self.handled, self.sent, self.lock = defaultdict(list), [], threading.Lock()
         if LIBC:
             LIBC.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come to us, and are counted
         self.port = free_port()
@@ -140,8 +140,8 @@ class Deployment:
             event = json.loads(line)
             about = event["detail"].get("pipeline", "")
             with self.lock:
-                self.heard[event["detail"].get("execution-id")].append(event)
-            if not about.startswith("unheard-"):
+                self.handled[event["detail"].get("execution-id")].append(event)
+            if not about.startswith("unhandled-"):
                 self.put(event)
 
     def put(self, event):

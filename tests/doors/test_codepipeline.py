@@ -1,4 +1,4 @@
-"""Stages that fail, and the functions under the real runtime that hear of it."""
+"""Stages that fail, and the functions under the real runtime that receive it."""
 
 from datetime import UTC, datetime
 
@@ -164,7 +164,7 @@ def test_a_delayed_retry_costs_1_call_more_at_each_look_where_the_state_shows_no
     assert line["done"] == "retried"
 
 
-def test_a_stage_that_is_heard_again_costs_its_reads_and_1_call(account):
+def test_a_stage_that_is_announced_again_costs_its_reads_and_1_call(account):
     scene = Scene(account, HANG)
     function = account.function("codepipeline", LATER)
     failed = {**scene.events("FAILED")[0], "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}

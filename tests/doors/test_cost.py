@@ -29,7 +29,7 @@ version: 1
 retry:
   automatic:
     - id: throttled
-      reason: the service that was called had too much to do
+      description: the service that was called had too much to do
       limit: 3
       backoff: { interval_seconds: 0, jitter_strategy: NONE }
 """
@@ -89,7 +89,7 @@ class Meter:
     """The functions of one account, and what each invocation takes."""
 
     def __init__(self, account, engine):
-        self.account, self.functions, self.steps, self.heard = account, {}, [], 0
+        self.account, self.functions, self.steps, self.counted = account, {}, [], 0
         self.engine = account.server.session.client(
             "dynamodb", region_name=REGION, endpoint_url=engine, aws_access_key_id="cost", aws_secret_access_key="any"
         )
@@ -122,7 +122,7 @@ class Meter:
         """What Amazon's own engine counts for the requests that came since, made once more there."""
         requests = [one for one in self.account.moto.requests() if one[1].get("TableName") == self.account.table]
         units = {"written": 0, "written_in_index": 0, "read": 0}
-        for operation, body in requests[self.heard :]:
+        for operation, body in requests[self.counted :]:
             try:
                 counted = self.engine._make_api_call(operation, {**body, "ReturnConsumedCapacity": "INDEXES"})["ConsumedCapacity"]
             except ClientError as error:
@@ -132,7 +132,7 @@ class Meter:
             else:
                 units["written"] += counted["Table"]["CapacityUnits"]
                 units["written_in_index"] += sum(one["CapacityUnits"] for one in counted.get("GlobalSecondaryIndexes", {}).values())
-        self.heard = len(requests)
+        self.counted = len(requests)
         return units
 
     def entry_bytes(self):

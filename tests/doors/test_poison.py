@@ -1,4 +1,4 @@
-"""What nobody should send: whatever is heard, taken or found is told in one line each, stops nothing and is not
+"""What nobody should send: whatever is received, taken or found is told in one line each, stops nothing and is not
 tried again where that could not help."""
 
 import json

@@ -127,7 +127,7 @@ def executions(told, definition=DEFINITION):
     return orders, start
 
 
-def heard(told, status="FAILED"):
+def announced(told, status="FAILED"):
     """Events about executions or the stage Build, the latest last."""
     kinds = ("Step Functions Execution Status Change", "CodePipeline Stage Execution State Change")
     events = [one for one in told.account.server.events() if one["detail-type"] in kinds]
@@ -146,7 +146,7 @@ def test_an_execution_keeps_its_secrets_whatever_becomes_of_it(told):
     for _ in range(4):
         told.account.server.wind(RUN)
         for status in ("FAILED", "SUCCEEDED"):
-            for event in heard(told, status):
+            for event in announced(told, status):
                 told.invoke(function, event)
     malformed = {**event, "detail": {**event["detail"], "executionArn": secret("arn")}}
     told.invoke(function, malformed)
@@ -161,7 +161,7 @@ def test_a_stage_keeps_its_secrets_whatever_becomes_of_it(told):
     function = told.function("codepipeline")
     for _ in range(5):
         told.account.server.wind(RUN)
-        for event in heard(told)[-1:]:
+        for event in announced(told)[-1:]:
             told.invoke(function, event)
     malformed = {**event, "detail": {**event["detail"], "stage": secret("stage") + "\n"}}
     told.invoke(function, malformed)
@@ -178,7 +178,7 @@ def test_a_person_who_stops_says_why_to_nobody_else(told):
         pipelineName="shop", stageName="Build", transitionType="Inbound", reason=secret("transition")
     )
     function = told.function("codepipeline")
-    told.invoke(function, heard(told)[-1])
+    told.invoke(function, announced(told)[-1])
     shop.client.stop_pipeline_execution(
         pipelineName="shop", pipelineExecutionId=execution, abandon=True, reason=secret("reason")
     )
@@ -208,7 +208,7 @@ def test_a_refusal_keeps_its_message_to_itself(account, told, code):
     # Each time another call is the first that is refused, until none is.
     for _ in range(5):
         told.invoke(sweep, {})
-    for event in heard(told) * 2:
+    for event in announced(told) * 2:
         told.invoke(functions[event["source"]], event)
     assert set(CALLS) <= set(account.calls()), set(CALLS) - set(account.calls())
     told.holds_no_secret()
@@ -248,7 +248,7 @@ def test_a_ledger_or_a_queue_that_refuses_is_not_quoted(told):
     _, start = executions(told)
     start(FAIL)
     told.account.server.wind(RUN)
-    (event,) = heard(told)
+    (event,) = announced(told)
     later = POLICY.replace("interval_seconds: 0", "interval_seconds: 1")
     with Refusing() as url:
         ledger, queue = {"AWS_ENDPOINT_URL_DYNAMODB": url}, {"AWS_ENDPOINT_URL_SQS": url}

@@ -1,4 +1,4 @@
-"""Executions that fail, and the four functions under the real runtime that hear of it.
+"""Executions that fail, and the four functions under the real runtime that receive it.
 
 Every count of calls is what the servers recorded, not what the functions say; the wide line has to say the same.
 """

@@ -131,7 +131,7 @@ def test_observing_writes_down_what_it_finds_and_changes_nothing(account):
     assert (scene.redrives(), scene.entry()["state"]) == (0, "observed")
 
 
-def test_a_failure_that_was_found_is_judged_like_one_that_was_heard(account):
+def test_a_failure_that_was_found_is_judged_like_one_that_was_announced(account):
     account.server.wind(2 * RUN)
     orders = Orders(account.server, INTO_A_FAIL_STATE)
     ended = orders.start_and_end({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000})

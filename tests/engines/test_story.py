@@ -65,7 +65,7 @@ HEALED = {"at once": 1}
 STEP = 16 * 60
 # How many executions of a pipeline run side by side.
 SIDE_BY_SIDE = 40
-HEARD = {"FAILED", "TIMED_OUT", "SUCCEEDED"}
+HANDLED = {"FAILED", "TIMED_OUT", "SUCCEEDED"}
 ACTS = ("RedriveExecution", "RetryStageExecution")
 
 
@@ -167,13 +167,13 @@ class Story:
         """Four of five stages are of executions that run side by side in one pipeline."""
         return f"single-{number}" if number % 5 == 0 else f"parallel-{number // (SIDE_BY_SIDE * 5 // 4)}"
 
-    # What is heard of it
+    # What is announced of it
 
     def of_message(self, body, times):
         (what, _) = fate(self.seed, self.messages, "message", body, times)
         return what
 
-    def hear(self):
+    def deliver_events(self):
         """Passes on what the emulator announced, as the template's rules and EventBridge would."""
         events = self.server.events(after=self.told)
         self.told += len(events)
@@ -186,7 +186,7 @@ class Story:
                 if "Stage" not in event["detail-type"] or detail["stage"] != "Build":
                     continue
             retried = detail.get("redriveCount") or "stage-last-retry-attempt-time" in detail
-            if state not in HEARD or (state == "SUCCEEDED" and not retried):
+            if state not in HANDLED or (state == "SUCCEEDED" and not retried):
                 continue
             about = (event["resources"][0], detail.get("execution-id"), state)
             self.seen[about] += 1
@@ -207,7 +207,7 @@ class Story:
         began = time.monotonic()
         self.fleet.run()
         while (lasted := time.monotonic() - began) < seconds or (self.fleet.has_work() and lasted < 4 * seconds):
-            self.hear()
+            self.deliver_events()
             time.sleep(0.1)
         self.fleet.pause()
 
@@ -224,14 +224,14 @@ class Story:
         self.weather.rate, self.events, self.messages = 0, HEALED, HEALED
         self.fleet.skew, self.fleet.hurry = 0, True
         for step in range(1, 21):
-            heard = self.told
+            told = self.told
             self.time_passes()
             until = time.monotonic() + 60
             self.fleet.run()
             while not self.fleet.idle() and time.monotonic() < until:
-                self.hear()
+                self.deliver_events()
                 time.sleep(0.1)
-            done = self.fleet.idle() and self.told == heard
+            done = self.fleet.idle() and self.told == told
             self.fleet.pause()
             if done and not any("waiting" in entry for entry in self.entries().values()):
                 return step

@@ -3,10 +3,10 @@
 //! same failure in normalised words.
 
 use redrive_core::decide::{Answer, Spent, decide};
-use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Fact, Failure, Field, Need};
 use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms};
-use redrive_core::policy::{Document, Saw, Word};
+use redrive_core::policy::{Document, ActualValue, ConditionKey};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Verdict};
 use serde_json::{Value, json};
@@ -104,8 +104,8 @@ impl End {
     }
 }
 
-/// The failure that is heard of an execution that was redriven `redrives` times.
-fn heard(cause: &str, redrives: u32) -> Failure {
+/// The failure of an execution that was redriven `redrives` times.
+fn parsed(cause: &str, redrives: u32) -> Failure {
     let event = json!({
         "source": "aws.states",
         "detail-type": "Step Functions Execution Status Change",
@@ -122,8 +122,8 @@ fn heard(cause: &str, redrives: u32) -> Failure {
             "redriveStatus": "REDRIVABLE",
         },
     });
-    match hear(event.to_string().as_bytes(), &Bounds::default()) {
-        Heard::Failure(failure) => failure,
+    match event::parse(event.to_string().as_bytes(), &AllowedSources::default()) {
+        ParsedEvent::Failure(failure) => failure,
         other => panic!("{other:?}"),
     }
 }
@@ -142,7 +142,7 @@ pub(crate) fn judged_by_cause(policy: &str, causes: &[String], expected: &[bool]
     let mut redrives = 0;
     let mut verdicts = Vec::new();
     for (cause, expected) in causes.iter().zip(expected) {
-        let mut failure = heard(cause, redrives);
+        let mut failure = parsed(cause, redrives);
         let spent = entry.as_ref().map_or(Spent::Nothing, Spent::Entry);
         let verdict = loop {
             match decide(&document, &failure, spent) {
@@ -201,9 +201,9 @@ pub(crate) fn judged_both_ways(
 ) -> Vec<Verdict> {
     let causes: Vec<String> = ends.iter().map(|end| end.cause(told, earlier)).collect();
     for (end, cause) in ends.iter().zip(&causes) {
-        let failure = heard(cause, 0);
-        let read = failure.views()[0].get(Word::ExitStatus);
-        let expected = Field::from_option(end.exit_status().map(Saw::Number));
+        let failure = parsed(cause, 0);
+        let read = failure.views()[0].get(ConditionKey::ExitStatus);
+        let expected = Field::from_option(end.exit_status().map(ActualValue::Number));
         assert_eq!(read, Some(expected), "{end:?} of {cause}");
     }
     let in_words: Vec<Value> = ends

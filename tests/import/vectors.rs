@@ -143,7 +143,7 @@ fn cannot_hold(case: &Value) -> Option<&'static str> {
         Some("terminated") => {
             Some("the cause of a terminated job holds the words of who terminated it, and no mark")
         }
-        Some(_) => Some("a failure here has no such word"),
+        Some(_) => Some("a failure here has no such key"),
         None => None,
     }
 }

@@ -24,18 +24,25 @@ fn explain(event: &str) -> Value {
 #[test]
 fn an_event_is_explained_in_the_words_of_a_policy() {
     let line = explain("sfn-05-lambda-too-many-requests");
-    assert_eq!(line["heard"], "failure");
+    assert_eq!(line["event"], "failure");
     assert_eq!(line["failure"]["state_machine"], "billing-mailer");
     assert_eq!(line["failure"]["status"], "FAILED");
     assert_eq!(line["failure"]["error"], "Lambda.TooManyRequestsException");
     assert_eq!(line["failure"]["redrive_count"], 0);
+    assert_eq!(line["failure"]["http_status"], 429);
+    assert_eq!(line["failure"]["exit_status"], Value::Null);
+    assert_eq!(
+        line["failure"]["error_codes"],
+        json!(["TooManyRequestsException"])
+    );
+    assert_eq!(line["malformed"], Value::Null);
     let verdict = &line["verdict"];
     assert_eq!(
         (
             &verdict["decision"],
-            &verdict["because"],
+            &verdict["reason"],
             &verdict["policy"],
-            &verdict["rule"]
+            &verdict["rules"][0]["rule"]
         ),
         (
             &json!("retry"),
@@ -56,7 +63,7 @@ fn an_event_is_explained_in_the_words_of_a_policy() {
 
 #[test]
 fn each_kind_of_event_gets_the_answer_that_fits_it() {
-    for (event, heard, decision, because, needs) in [
+    for (event, kind, decision, because, needs) in [
         (
             "sfn-01-throttled",
             "failure",
@@ -66,7 +73,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         ),
         (
             "sfn-03-recovered",
-            "sequel",
+            "completion",
             "ignore",
             "succeeded",
             json!([]),
@@ -87,7 +94,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         ),
         (
             "sfn-11-aborted-by-operator",
-            "irrelevant",
+            "ignored",
             "ignore",
             "aborted",
             json!([]),
@@ -122,7 +129,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         ),
         (
             "sfn-18-succeeded",
-            "irrelevant",
+            "ignored",
             "ignore",
             "succeeded",
             json!([]),
@@ -172,14 +179,14 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         ),
         (
             "cp-04-image-pull-pipeline-failed",
-            "irrelevant",
+            "ignored",
             "ignore",
             "stage_speaks",
             json!([]),
         ),
         (
             "cp-07-image-pull-stage-succeeded",
-            "sequel",
+            "completion",
             "ignore",
             "succeeded",
             json!([]),
@@ -193,7 +200,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         ),
         (
             "cp-17-unit-test-notification-rule",
-            "irrelevant",
+            "ignored",
             "ignore",
             "notification_rule",
             json!([]),
@@ -207,7 +214,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         ),
         (
             "cp-28-stopped-stage-stopped",
-            "irrelevant",
+            "ignored",
             "ignore",
             "stopped",
             json!([]),
@@ -221,7 +228,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         ),
         (
             "malformed-05-other-source",
-            "irrelevant",
+            "ignored",
             "ignore",
             "other_source",
             json!([]),
@@ -231,16 +238,16 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
         let verdict = &line["verdict"];
         assert_eq!(
             (
-                &line["heard"],
+                &line["event"],
                 &verdict["decision"],
-                &verdict["because"],
+                &verdict["reason"],
                 &line["needs"]
             ),
-            (&json!(heard), &json!(decision), &json!(because), &needs),
+            (&json!(kind), &json!(decision), &json!(because), &needs),
             "{event}: {line}",
         );
-        assert_eq!(line["failure"].is_null(), heard != "failure", "{event}");
-        assert!(!verdict["why"].as_str().unwrap().is_empty(), "{event}");
+        assert_eq!(line["failure"].is_null(), kind != "failure", "{event}");
+        assert!(!verdict["message"].as_str().unwrap().is_empty(), "{event}");
     }
 }
 
@@ -249,9 +256,9 @@ fn every_sample_is_explained_for_people_too() {
     for name in samples() {
         let out = redrive(&["explain", "--policy", POLICY, &format!("events/{name}")]).well();
         assert!(
-            out.starts_with("heard    ")
+            out.starts_with("event    ")
                 && out.contains("\nverdict  ")
-                && out.contains("\nbecause  "),
+                && out.contains("\nreason   "),
             "{out}"
         );
     }
@@ -292,10 +299,12 @@ fn what_is_not_known_is_not_shown_as_absent() {
     let old = explain("sfn-20-shape-before-redrive");
     assert_eq!(
         old["failure"]["unknown"],
-        json!(["error", "cause", "redrive_count", "redrive_status"])
+        json!(["error", "cause", "redrive_count", "redrive_status", "exit_status", "signal", "signal_reason", "http_status", "error_codes"])
     );
-    let withheld = explain("sfn-22-cause-withheld");
-    assert_eq!(withheld["failure"]["withheld"], json!(["error", "cause"]));
+    assert_eq!(old["failure"]["redacted"], json!([]));
+    assert_eq!(old["failure"]["redrive_count"], Value::Null);
+    let redacted = explain("sfn-22-cause-withheld");
+    assert_eq!(redacted["failure"]["redacted"], json!(["error", "cause", "exit_status", "signal", "signal_reason", "http_status", "error_codes"]));
     let timeout = explain("sfn-10-task-timeout");
     assert_eq!(timeout["failure"]["cause"], Value::Null);
     assert!(

@@ -112,7 +112,7 @@ fn standard_input_is_read_for_one_file() {
 fn help(input: &str) -> Option<String> {
     let arguments = ["explain", "--policy", "infra/policy.yaml"];
     let told = redrive_with(&[&arguments[..], &["-"]].concat(), input.as_bytes()).well();
-    assert!(told.contains("\nbecause  malformed\n"), "{told}");
+    assert!(told.contains("\nreason   malformed\n"), "{told}");
     let json = redrive_with(
         &[&arguments[..], &["--json", "-"]].concat(),
         input.as_bytes(),

@@ -26,7 +26,7 @@ tests:
     expect: [retry, {decision: retry, rule: throttled}]
   - name: out of memory
     failure: {state_machine: etl-a, error: States.TaskFailed, exit_status: 137, signal: SIGKILL}
-    expect: {decision: give_up, policy: etl, because: unmatched}
+    expect: {decision: give_up, policy: etl, reason: unmatched}
   - name: nobody's
     failure: {state_machine: web, error: X}
     expect: give_up
@@ -75,7 +75,7 @@ fn each_rule_of_the_shipped_policy_has_a_test() {
         let shown = lines
             .iter()
             .flat_map(|line| line["actual"].as_array().unwrap())
-            .any(|actual| actual["because"] == because);
+            .any(|actual| actual["reason"] == because);
         assert!(shown, "no test ends with {because}");
     }
 }
@@ -93,7 +93,7 @@ fn a_failed_test_shows_what_was_expected_what_came_and_how() {
     attempt 2 of 2
     expected retry, rule throttled
     actual   give_up: throttled of policy etl has spent its 1 retry on this
-    because  limit_spent
+    reason   limit_spent
     policy   etl
       never[0]: does not match
         cause *denied*: does not match; saw nothing: it is absent
@@ -101,9 +101,9 @@ fn a_failed_test_shows_what_was_expected_what_came_and_how() {
         mode standard: matches; saw error ThrottlingException
       not consulted, since rule throttled decides: memory, lost
   FAILED  out of memory (line 20)
-    expected give_up, policy etl, because unmatched
+    expected give_up, policy etl, reason unmatched
     actual   retry: memory of policy etl allows retry 1 of 2, in DELAY s
-    because  matched
+    reason   matched
     policy   etl
       never[0]: does not match
         cause *denied*: does not match; saw nothing: it is absent
@@ -116,7 +116,7 @@ fn a_failed_test_shows_what_was_expected_what_came_and_how() {
   FAILED  nobody's (line 23)
     expected give_up
     actual   ignore: no policy matches the target
-    because  unmanaged
+    reason   unmanaged
     policy   none of 1 matches web
 1 passed, 3 failed.
 "
@@ -148,8 +148,8 @@ fn a_line_a_test_tells_programs_the_same() {
             "pass": false,
             "expected": [{"decision": "retry"}, {"decision": "retry", "rule": "throttled"}],
             "actual": [
-                {"decision": "retry", "policy": "etl", "rule": "throttled", "because": "matched"},
-                {"decision": "give_up", "policy": "etl", "rule": "throttled", "because": "limit_spent"},
+                {"decision": "retry", "policy": "etl", "rule": "throttled", "reason": "matched"},
+                {"decision": "give_up", "policy": "etl", "rule": "throttled", "reason": "limit_spent"},
             ],
         })
     );

@@ -22,16 +22,16 @@ fn the_table_of_the_sample_events_is_the_one_that_was_looked_at() {
 }
 
 #[test]
-fn every_sample_is_heard_once_and_described() {
+fn every_sample_is_handled_once_and_described() {
     let lines = redrive(&["replay", "events", "--json"]).lines();
-    let mut heard: Vec<&str> = lines
+    let mut handled: Vec<&str> = lines
         .iter()
         .filter_map(|line| line["file"].as_str())
         .collect();
-    heard.sort_unstable();
+    handled.sort_unstable();
     let samples = samples();
     assert!(samples.len() >= 24);
-    assert_eq!(heard, samples);
+    assert_eq!(handled, samples);
     let described = std::fs::read_to_string(top().join("events/README.md")).unwrap();
     for name in &samples {
         assert!(
@@ -90,7 +90,7 @@ fn the_counts_below_the_table_add_up() {
     let mut counted = 0;
     for line in out.lines() {
         let Some((total, parts)) = line.split_once(": ").filter(|(head, _)| {
-            head.ends_with(" events heard") || head.ends_with(" retries came due")
+            head.ends_with(" events handled") || head.ends_with(" retries came due")
         }) else {
             continue;
         };

@@ -48,22 +48,22 @@ policies:
                         "matches": "no",
                         "conditions": [
                             {
-                                "word": "exit_status",
+                                "key": "exit_status",
                                 "not": false,
                                 "values": ["137", "139"],
                                 "matches": "no",
                                 "by": null,
                                 "needs": null,
-                                "saw": [{"what": "exit_status", "is": "absent", "value": null}],
+                                "actual": [{"what": "exit_status", "is": "absent", "value": null}],
                             },
                             {
-                                "word": "summary",
+                                "key": "summary",
                                 "not": false,
                                 "values": ["*"],
                                 "matches": "no",
                                 "by": null,
                                 "needs": null,
-                                "saw": [{"what": "summary", "is": "other_service", "value": null}],
+                                "actual": [{"what": "summary", "is": "other_service", "value": null}],
                             },
                         ],
                         "must_name": null,
@@ -73,32 +73,32 @@ policies:
                         "matches": "yes",
                         "conditions": [
                             {
-                                "word": "mode",
+                                "key": "mode",
                                 "not": false,
                                 "values": ["legacy", "standard"],
                                 "matches": "yes",
                                 "by": "legacy",
                                 "needs": null,
-                                "saw": [
+                                "actual": [
                                     {"what": "error", "is": "known", "value": "TooManyRequestsException"},
                                     {"what": "Error Code", "is": "known", "value": "TooManyRequestsException"},
                                     {"what": "http_status", "is": "known", "value": 429},
                                 ],
                             },
                             {
-                                "word": "http_status",
+                                "key": "http_status",
                                 "not": true,
                                 "values": ["500"],
                                 "matches": "no",
                                 "by": null,
                                 "needs": null,
-                                "saw": [{"what": "http_status", "is": "known", "value": 429}],
+                                "actual": [{"what": "http_status", "is": "known", "value": 429}],
                             },
                         ],
                         "must_name": null,
                     },
                 ],
-                "not_consulted": {"because": "decided", "by": "throttled", "rules": ["rest", "more"]},
+                "not_consulted": {"reason": "decided", "by": "throttled", "rules": ["rest", "more"]},
             }],
         })
     );
@@ -124,31 +124,31 @@ retry: {automatic: [{id: r}, {id: s}]}
                         "entry": 0,
                         "matches": "no",
                         "conditions": [{
-                            "word": "http_status",
+                            "key": "http_status",
                             "not": false,
                             "values": ["404"],
                             "matches": "no",
                             "by": null,
                             "needs": null,
-                            "saw": [{"what": "http_status", "is": "known", "value": 403}],
+                            "actual": [{"what": "http_status", "is": "known", "value": 403}],
                         }],
                     },
                     {
                         "entry": 1,
                         "matches": "yes",
                         "conditions": [{
-                            "word": "error",
+                            "key": "error",
                             "not": false,
                             "values": ["S3.*"],
                             "matches": "yes",
                             "by": "S3.*",
                             "needs": null,
-                            "saw": [{"what": "error", "is": "known", "value": "S3.S3Exception"}],
+                            "actual": [{"what": "error", "is": "known", "value": "S3.S3Exception"}],
                         }],
                     },
                 ],
                 "rules": [],
-                "not_consulted": {"because": "never", "by": "never[1]", "rules": ["r", "s"]},
+                "not_consulted": {"reason": "never", "by": "never[1]", "rules": ["r", "s"]},
             }],
         })
     );
@@ -173,17 +173,17 @@ fn a_fact_that_is_to_be_looked_up_is_told_with_what_brings_it() {
                     "rule": "load",
                     "matches": "unknown",
                     "conditions": [{
-                        "word": "state",
+                        "key": "state",
                         "not": false,
                         "values": ["Load*"],
                         "matches": "unknown",
                         "by": null,
                         "needs": "failed_state",
-                        "saw": [{"what": "state", "is": "unknown", "value": null}],
+                        "actual": [{"what": "state", "is": "unknown", "value": null}],
                     }],
                     "must_name": null,
                 }],
-                "not_consulted": {"because": "decided_if_it_matches", "by": "load", "rules": ["rest"]},
+                "not_consulted": {"reason": "decided_if_it_matches", "by": "load", "rules": ["rest"]},
             }],
         })
     );
@@ -200,7 +200,7 @@ policies:
   - {name: web, match: {pipeline: '*'}, retry: {automatic: true}}
 ";
     let line = explain(policy, "sfn-05-lambda-too-many-requests");
-    assert_eq!(line["verdict"]["because"], "unmanaged");
+    assert_eq!(line["verdict"]["reason"], "unmanaged");
     assert_eq!(
         line["trace"],
         json!({
@@ -213,24 +213,24 @@ policies:
 }
 
 #[test]
-fn what_is_withheld_is_told_as_withheld_and_no_rule_is_taken_to_decide() {
+fn what_is_redacted_is_told_as_redacted_and_no_rule_is_taken_to_decide() {
     let line = explain(
         "version: 1\nretry: {automatic: [{id: named, error: X}, {id: lost, exit_status: -1}]}",
         "sfn-22-cause-withheld",
     );
-    assert_eq!(line["verdict"]["because"], "cause_withheld");
-    let withheld = |rule: &str, word: &str, value: &str| {
+    assert_eq!(line["verdict"]["reason"], "cause_withheld");
+    let redacted = |rule: &str, word: &str, value: &str| {
         json!({
             "rule": rule,
-            "matches": "withheld",
+            "matches": "redacted",
             "conditions": [{
-                "word": word,
+                "key": word,
                 "not": false,
                 "values": [value],
-                "matches": "withheld",
+                "matches": "redacted",
                 "by": null,
                 "needs": null,
-                "saw": [{"what": word, "is": "withheld", "value": null}],
+                "actual": [{"what": word, "is": "redacted", "value": null}],
             }],
             "must_name": null,
         })
@@ -245,8 +245,8 @@ fn what_is_withheld_is_told_as_withheld_and_no_rule_is_taken_to_decide() {
                 "action": null,
                 "never": [],
                 "rules": [
-                    withheld("named", "error", "X"),
-                    withheld("lost", "exit_status", "-1"),
+                    redacted("named", "error", "X"),
+                    redacted("lost", "exit_status", "-1"),
                 ],
                 "not_consulted": null,
             }],
@@ -262,7 +262,7 @@ fn a_verdict_that_comes_before_the_rules_tells_why_none_was_asked() {
         json!({
             "policy": "default",
             "passed_over": [],
-            "not_consulted": {"because": "left_to_parent", "by": null, "rules": ["r", "s"]},
+            "not_consulted": {"reason": "left_to_parent", "by": null, "rules": ["r", "s"]},
             "consulted": [],
         })
     );
@@ -302,7 +302,7 @@ fn an_error_that_a_rule_must_name_is_told_beside_the_rule_that_does_not() {
 fn a_value_is_whole_in_json() {
     let policy = "version: 1\nretry: {automatic: [{id: r, cause: '*'}]}";
     let line = explain(policy, "sfn-05-lambda-too-many-requests");
-    let seen = &line["trace"]["consulted"][0]["rules"][0]["conditions"][0]["saw"][0]["value"];
+    let seen = &line["trace"]["consulted"][0]["rules"][0]["conditions"][0]["actual"][0]["value"];
     assert_eq!(seen, &line["failure"]["cause"]);
     assert!(seen.as_str().unwrap().len() > 100, "{seen}");
 }

@@ -84,7 +84,7 @@ async fn a_redrive_answered_in_unknown_words_is_in_doubt() {
                 scene.fault("states", "RedriveExecution", fault);
             }
             let row = format!("{status} {content_type} {body:.60}, {takes_effect}");
-            let record = scene.hear(&scene.events("FAILED")[0]).await;
+            let record = scene.handle_event(&scene.events("FAILED")[0]).await;
             // Of several tries in doubt nothing is known but that.
             let tried = scene.calls("RedriveExecution");
             let expected = if tried > 1 {
@@ -112,7 +112,7 @@ async fn a_stage_retry_answered_in_unknown_words_is_in_doubt_and_sent_once() {
             let fault = fault(status, content_type, &body, takes_effect);
             scene.fault("codepipeline", "RetryStageExecution", fault);
             let row = format!("{status} {content_type} {body:.60}, {takes_effect}");
-            let record = scene.hear(&scene.events("FAILED")[0]).await;
+            let record = scene.handle_event(&scene.events("FAILED")[0]).await;
             assert_eq!(record.call_result, Some(expected), "{row}");
             assert_in_doubt(&scene.ledger.entries()[0], &row);
             assert_eq!(scene.calls("RetryStageExecution"), 1, "{row}");
@@ -137,7 +137,7 @@ async fn a_documented_refusal_is_certain() {
             let refuse = json!({ "refuse": { "code": code, "message": "x", "status": 400 } });
             scene.fault("states", "RedriveExecution", refuse);
         }
-        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         let entry = scene.ledger.entries().remove(0);
         assert_eq!(
             (record.done, entry.retries, entry.uncertain),
@@ -168,7 +168,7 @@ async fn missing_credentials_deny_access_everywhere() {
     let mut event = scene.events("FAILED")[0].clone();
     let unsigned = Scene::with(scene.address, SharedCredentialsProvider::new(Nobody));
 
-    let trouble = unsigned.try_hear(&event).await.unwrap_err();
+    let trouble = unsigned.try_handle_event(&event).await.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Denied, "{trouble}");
 
     let client = aws_sdk_dynamodb::Client::from_conf(
@@ -191,7 +191,7 @@ async fn missing_credentials_deny_access_everywhere() {
     event["detail"]["status"] = json!("TIMED_OUT");
     event["detail"]["error"] = Value::Null;
     event["detail"]["cause"] = Value::Null;
-    let record = unsigned.hear(&event).await;
+    let record = unsigned.handle_event(&event).await;
     assert_eq!(record.call_result, Some(CallResult::AccessDenied));
     let entry = unsigned.ledger.entries().remove(0);
     assert_eq!((entry.state, entry.uncertain), (State::Queued, false));

@@ -1,6 +1,6 @@
 //! Which state failed and what it had called, as the SDK reads it out of a history.
 
-use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Fact, Failure, Field, Need};
 use redrive_core::handle::Target;
 use redrive_core::reads::Executions;
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::Scene;
 
-fn heard(event: &Value) -> Failure {
-    match hear(event.to_string().as_bytes(), &Bounds::default()) {
-        Heard::Failure(failure) => failure,
+fn parsed(event: &Value) -> Failure {
+    match event::parse(event.to_string().as_bytes(), &AllowedSources::default()) {
+        ParsedEvent::Failure(failure) => failure,
         other => panic!("{other:?}"),
     }
 }
@@ -82,7 +82,7 @@ async fn the_state_that_failed_is_read_with_what_it_called_before_and_after_a_re
                 redrive.send().await.unwrap();
                 scene.wind(2);
             }
-            let failure = heard(scene.events("FAILED").last().unwrap());
+            let failure = parsed(scene.events("FAILED").last().unwrap());
             let known = scene.services.know(&failure, Need::FailedState).await;
             assert_eq!(known.unwrap(), expected, "{state} {error} {redrives}");
         }
@@ -99,7 +99,7 @@ async fn a_history_is_read_on_to_where_the_state_was_entered_and_only_for_names(
         redrive.send().await.unwrap();
         scene.wind(2);
     }
-    let failure = heard(scene.events("FAILED").last().unwrap());
+    let failure = parsed(scene.events("FAILED").last().unwrap());
     let known = scene.services.know(&failure, Need::FailedState).await;
     assert_eq!(known.unwrap(), ended(false, "Load", Some("lambda:invoke")));
     assert_eq!(scene.calls("GetExecutionHistory"), 2);

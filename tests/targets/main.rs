@@ -23,7 +23,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use redrive_aws::codepipeline::CodePipeline;
 use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
-use redrive_core::event::Bounds;
+use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
 use redrive_core::handle::{CallResult, Clock, Done, Mode, Queue, Record, Redrive};
 use redrive_core::ledger::{Entry, Ledger, Owner, State, Terms, Ticket, Written, write};
@@ -181,11 +181,11 @@ impl Scene {
         self.own("POST /_redrive/faults", &body);
     }
 
-    async fn hear(&self, event: &Value) -> Record {
-        self.try_hear(event).await.unwrap()
+    async fn handle_event(&self, event: &Value) -> Record {
+        self.try_handle_event(event).await.unwrap()
     }
 
-    async fn try_hear(&self, event: &Value) -> Result<Record, Trouble> {
+    async fn try_handle_event(&self, event: &Value) -> Result<Record, Trouble> {
         self.handled.set(self.handled.get() + 1);
         let redrive = Redrive {
             ledger: &self.ledger,
@@ -199,7 +199,7 @@ impl Scene {
             owner: &Owner(format!("handling-{}", self.handled.get())),
         };
         redrive
-            .event(event.to_string().as_bytes(), &Bounds::default())
+            .event(event.to_string().as_bytes(), &AllowedSources::default())
             .await
     }
 
@@ -271,13 +271,13 @@ async fn a_failure_is_redriven_once_and_recovers() {
     let scene = Scene::new();
     let arn = scene.execution(task(), json!([busy(), passes()])).await;
     let event = &scene.events("FAILED")[0];
-    let record = scene.hear(event).await;
+    let record = scene.handle_event(event).await;
     assert_eq!(
         (record.done, record.call_result),
         (Done::Retried, Some(CallResult::Accepted)),
         "{record:?}"
     );
-    assert_eq!(scene.hear(event).await.done, Done::Duplicate);
+    assert_eq!(scene.handle_event(event).await.done, Done::Duplicate);
     assert_eq!(scene.calls("RedriveExecution"), 1);
     scene.wind(61);
     let described = scene
@@ -291,7 +291,7 @@ async fn a_failure_is_redriven_once_and_recovers() {
         (described.status.as_str(), described.redrive_count),
         ("SUCCEEDED", Some(1))
     );
-    let record = scene.hear(&scene.events("SUCCEEDED")[0]).await;
+    let record = scene.handle_event(&scene.events("SUCCEEDED")[0]).await;
     assert_eq!(
         (record.done, record.state),
         (Done::Recovered, Some(State::Recovered))
@@ -304,10 +304,10 @@ async fn a_definition_without_fail_states_spares_the_history_and_one_with_them_a
     scene
         .execution(task(), json!([busy(), busy(), passes()]))
         .await;
-    scene.hear(&scene.events("FAILED")[0]).await;
+    scene.handle_event(&scene.events("FAILED")[0]).await;
     scene.wind(2);
     assert_eq!(
-        scene.hear(&scene.events("FAILED")[1]).await.done,
+        scene.handle_event(&scene.events("FAILED")[1]).await.done,
         Done::Retried
     );
     assert_eq!(
@@ -323,7 +323,7 @@ async fn a_definition_without_fail_states_spares_the_history_and_one_with_them_a
     scene
         .execution(ends, json!([{ "fail": { "state": "GiveUp" } }]))
         .await;
-    let record = scene.hear(&scene.events("FAILED")[0]).await;
+    let record = scene.handle_event(&scene.events("FAILED")[0]).await;
     assert_eq!(
         (record.done, record.because),
         (Done::GaveUp, Reason::FailState)
@@ -343,7 +343,7 @@ async fn a_redrive_that_the_sdk_repeats_restarts_the_execution_once() {
     let scene = Scene::new();
     let arn = scene.execution(task(), json!([busy(), passes()])).await;
     scene.fault("states", "RedriveExecution", json!("lose_answer"));
-    let record = scene.hear(&scene.events("FAILED")[0]).await;
+    let record = scene.handle_event(&scene.events("FAILED")[0]).await;
     assert_eq!(
         (record.done, record.call_result),
         (Done::Retried, Some(CallResult::Accepted))
@@ -364,7 +364,7 @@ async fn a_redrive_that_the_sdk_repeats_restarts_the_execution_once() {
 async fn a_redrive_bears_the_token_of_its_failure() {
     let scene = Scene::new();
     let arn = scene.execution(task(), json!([busy(), passes()])).await;
-    scene.hear(&scene.events("FAILED")[0]).await;
+    scene.handle_event(&scene.events("FAILED")[0]).await;
     let subject = Subject::Execution { arn: arn.clone() };
     let settled = scene.ledger.read(&subject).await.unwrap().unwrap();
     let acting = Entry {
@@ -409,7 +409,7 @@ async fn a_machine_whose_key_may_not_be_used_loses_no_failure() {
         for operation in refused {
             scene.fault("states", operation, withheld.clone());
         }
-        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         assert_eq!((record.done, record.because), (done, because));
     }
 }
@@ -426,7 +426,7 @@ async fn an_execution_whose_key_may_not_be_used_is_described_without_its_data() 
     let withheld =
         json!({ "refuse": { "code": "KmsAccessDeniedException", "message": "x", "status": 400 } });
     scene.fault("states", "DescribeExecution", withheld);
-    assert_eq!(scene.hear(&event).await.done, Done::Retried);
+    assert_eq!(scene.handle_event(&event).await.done, Done::Retried);
     assert_eq!(scene.calls("DescribeExecution"), 2);
 }
 
@@ -478,7 +478,7 @@ async fn each_refusal_of_a_redrive_means_what_the_table_says() {
         for _ in 0..times {
             scene.fault("states", "RedriveExecution", fault.clone());
         }
-        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         assert_eq!(
             (record.done, record.call_result),
             (done, Some(outcome)),
@@ -495,7 +495,7 @@ async fn a_stage_is_retried_once_and_its_pipeline_read_once() {
         json!({ "fail": { "code": "JobFailed", "message": "toomanyrequests" }, "after_ms": 1000 });
     scene.stage(json!([fails, fails, { "succeed": {} }])).await;
     let first = scene.events("FAILED")[0].clone();
-    let record = scene.hear(&first).await;
+    let record = scene.handle_event(&first).await;
     assert_eq!(
         (record.done, record.call_result),
         (Done::Retried, Some(CallResult::Accepted)),
@@ -504,7 +504,7 @@ async fn a_stage_is_retried_once_and_its_pipeline_read_once() {
     assert_eq!(scene.calls("RetryStageExecution"), 1);
     scene.wind(5);
     let second = scene.events("FAILED")[1].clone();
-    assert_eq!(scene.hear(&second).await.done, Done::Retried);
+    assert_eq!(scene.handle_event(&second).await.done, Done::Retried);
     assert_eq!(
         (
             scene.calls("RetryStageExecution"),
@@ -515,7 +515,7 @@ async fn a_stage_is_retried_once_and_its_pipeline_read_once() {
     scene.wind(5);
     assert_eq!(
         scene
-            .hear(scene.events("SUCCEEDED").last().unwrap())
+            .handle_event(scene.events("SUCCEEDED").last().unwrap())
             .await
             .done,
         Done::Recovered
@@ -578,7 +578,7 @@ async fn a_stage_retry_is_never_repeated_by_the_sdk() {
         let fails = json!({ "fail": { "code": "JobFailed", "message": "toomanyrequests" }, "after_ms": 1000 });
         scene.stage(json!([fails, { "succeed": {} }])).await;
         scene.fault("codepipeline", "RetryStageExecution", fault.clone());
-        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         assert_eq!(
             (record.done, record.call_result),
             (done, Some(outcome)),
@@ -601,11 +601,11 @@ async fn a_service_that_is_out_of_reach_loses_no_event() {
             json!("lose_request"),
         );
     }
-    let trouble = scene.try_hear(&event).await.unwrap_err();
+    let trouble = scene.try_handle_event(&event).await.unwrap_err();
     assert_eq!(
         trouble.to_string(),
         "DescribeStateMachineForExecution: not reachable"
     );
     assert_eq!(scene.ledger.entries(), []);
-    assert_eq!(scene.hear(&event).await.done, Done::Retried);
+    assert_eq!(scene.handle_event(&event).await.done, Done::Retried);
 }

@@ -56,7 +56,7 @@ async fn a_refusal_after_a_try_that_may_have_taken_effect_is_unknown() {
         for fault in &faults {
             scene.fault("states", "RedriveExecution", fault.clone());
         }
-        let record = scene.hear(&scene.events("FAILED")[0]).await;
+        let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         assert_eq!(record.call_result, Some(outcome), "{faults:?}");
         let described = scene.sfn.describe_execution().execution_arn(arn).send();
         let count = described.await.unwrap().redrive_count;
@@ -78,10 +78,10 @@ async fn a_redrive_that_was_made_by_a_try_in_doubt_is_charged() {
     ] {
         scene.fault("states", "RedriveExecution", fault);
     }
-    let first = scene.hear(&scene.events("FAILED")[0]).await;
+    let first = scene.handle_event(&scene.events("FAILED")[0]).await;
     assert_eq!(first.done, Done::Unknown);
     scene.wind(2);
-    let second = scene.hear(&scene.events("FAILED")[1]).await;
+    let second = scene.handle_event(&scene.events("FAILED")[1]).await;
     assert_eq!(second.done, Done::Retried);
     let entry = scene.ledger.read(&Subject::Execution { arn }).await;
     assert_eq!(entry.unwrap().unwrap().retries, 2, "two took effect");

@@ -26,7 +26,7 @@ RIGHT = [
     "{version: 1, retry: {automatic: {mode: [legacy, standard], max_attempts: 5, backoff: {backoff_rate: 1.5}}}}",
     "{version: 1, policies: [{name: a, match: {account: ['111122223333']}, retry: {}}]}",
     "{version: 1, retry: {}, never: [{http_status: 403, not: {state: 'Load*'}}], budget: {per_execution: 0}}",
-    "{version: 1, retry: {}, tests: [{name: a, failure: {pipeline: p, summary: null}, expect: {because: unmatched}}]}",
+    "{version: 1, retry: {}, tests: [{name: a, failure: {pipeline: p, summary: null}, expect: {reason: unmatched}}]}",
 ]
 WRONG = [
     "[]",

@@ -5,7 +5,7 @@
     REDRIVE_BIN=target/debug/redrive pytest tests/template
 
 What the template says is compared with what the code says: the table, the lease, the calls, the events that are
-heard. The rules' patterns are put to Event Ruler, which is the engine of EventBridge; it needs Java and Maven and is
+handled. The rules' patterns are put to Event Ruler, which is the engine of EventBridge; it needs Java and Maven and is
 fetched once, into ~/.cache/redrive-ci. UPDATE_EXPECTED=1 writes permissions.txt anew.
 """
 
@@ -307,7 +307,7 @@ def let_through(matches, events, **parameters):
     return through
 
 
-def test_the_rules_let_through_what_the_functions_hear(matches, explain, capsys):
+def test_the_rules_let_through_what_the_functions_handle(matches, explain, capsys):
     events = samples()
     through = dict(zip(events, let_through(matches, list(events.values()))))
     stages = {
@@ -315,17 +315,17 @@ def test_the_rules_let_through_what_the_functions_hear(matches, explain, capsys)
         for name, event in events.items()
         if through[name] == ["CodePipelineRule"] and event["detail"]["state"] == "FAILED"
     }
-    count = dict.fromkeys(["heard", "kept out", "malformed, let through", "malformed, kept out"], 0)
+    count = dict.fromkeys(["handled", "kept out", "malformed, let through", "malformed, kept out"], 0)
     for name, event in events.items():
         explained = explain(event)
         rule = ["StepFunctionsRule" if event["source"] == "aws.states" else "CodePipelineRule"]
-        if explained["heard"] == "malformed":
+        if explained["event"] == "malformed":
             count["malformed, let through" if through[name] else "malformed, kept out"] += 1
             continue
-        count["heard" if through[name] else "kept out"] += 1
-        if explained["heard"] == "irrelevant":
+        count["handled" if through[name] else "kept out"] += 1
+        if explained["event"] == "ignored":
             assert through[name] == [], f"{name} would wake a function for nothing"
-        elif explained["verdict"]["because"] == "map_run_child":
+        elif explained["verdict"]["reason"] == "map_run_child":
             assert through[name] == [], f"{name}: Map Runs have ten thousand children"
         elif event["detail-type"] == "CodePipeline Action Execution State Change":
             detail = event["detail"]
@@ -333,7 +333,7 @@ def test_the_rules_let_through_what_the_functions_hear(matches, explain, capsys)
             assert (detail["pipeline"], detail["execution-id"], detail["stage"]) in stages, f"{name}: nobody does"
         else:
             assert through[name] == rule, f"{name} would be missed"
-    assert count["heard"] > 20 and count["kept out"] > 20
+    assert count["handled"] > 20 and count["kept out"] > 20
     with capsys.disabled():
         print(f"\nof {len(events)} sample events: " + ", ".join(f"{n} {what}" for what, n in count.items()))
 
@@ -371,8 +371,8 @@ def test_the_rules_and_the_code_agree_beyond_the_samples(matches, explain):
         *variants(samples()["sfn-01-throttled"], stateMachineArn=[ABSENT, None]),
     ]
     for event, through in zip(events, let_through(matches, events)):
-        heard = explain(event)["heard"]
-        assert bool(through) == (heard in ("failure", "sequel")), (heard, event["detail"])
+        kind = explain(event)["event"]
+        assert bool(through) == (kind in ("failure", "completion")), (kind, event["detail"])
 
 
 def test_express_executions_are_kept_out_and_an_event_without_an_arn_is_not(matches):

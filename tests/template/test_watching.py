@@ -119,7 +119,7 @@ def test_a_claim_rings_when_lease_and_tick_are_over_and_not_much_later(resources
     assert 0 < alarm["Threshold"] - seconds("lease") - 60 <= 60
 
 
-def test_the_silence_of_the_sweep_is_heard(resources):
+def test_the_silence_of_the_sweep_is_noticed(resources):
     alarm = resources["SweepAlarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ("OldestClaim", "SampleCount", 1)
     assert alarm["ComparisonOperator"] == "LessThanThreshold"

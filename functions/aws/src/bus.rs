@@ -164,7 +164,7 @@ fn detail(
     serde_json::to_string(&detail).ok()
 }
 
-/// Whether something was done about a failure, or decided not to be. What was never ours, and what was heard
+/// Whether something was done about a failure, or decided not to be. What was never ours, and what was handled
 /// before, is no news.
 const fn is_decision(done: Done) -> bool {
     match done {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_ours_and_what_was_heard_before_is_no_decision() {
+    fn what_was_never_ours_and_what_was_handled_before_is_no_decision() {
         let is_put = |done| {
             bus()
                 .entry("codepipeline", Mode::Act, &record(done))

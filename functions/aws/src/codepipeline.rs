@@ -11,7 +11,7 @@ use aws_sdk_codepipeline::operation::list_action_executions::{
 use aws_sdk_codepipeline::types::{
     ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, ExecutionMode,
     ExecutionType, PipelineDeclaration, PipelineExecutionStatus, PipelineExecutionSummary,
-    Result as OnFailure, StageDeclaration, StageExecutionStatus, StageRetryMode,
+    Result as OnFailure, StageDeclaration, StageExecutionStatus, StageRetryMode as AwsRetryMode,
     StageState as Stage,
 };
 use redrive_core::calls::{Acted, Call, CallResult};
@@ -21,7 +21,7 @@ use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{Page, Pipelines, Read};
 use redrive_core::time::Time;
-use redrive_core::verdict::{Reason, RetryMode};
+use redrive_core::verdict::{Reason, StageRetryMode};
 
 use crate::answer::{acted, look, read};
 use crate::stepfunctions::time;
@@ -47,8 +47,8 @@ impl CodePipeline {
         };
         let once = Builder::new().retry_config(RetryConfig::disabled());
         let mode = match entry.verdict.retry_mode {
-            RetryMode::FailedActions => StageRetryMode::FailedActions,
-            RetryMode::AllActions => StageRetryMode::AllActions,
+            StageRetryMode::FailedActions => AwsRetryMode::FailedActions,
+            StageRetryMode::AllActions => AwsRetryMode::AllActions,
         };
         let sent = self
             .client

@@ -201,7 +201,7 @@ fn description(shown: &DescribeExecutionOutput) -> Description {
         cause: Field::from_option(shown.cause.clone()),
         parent: match &shown.input {
             Some(input) => Field::from_option(parent_in(input)),
-            None => Field::Withheld,
+            None => Field::Redacted,
         },
     }
 }

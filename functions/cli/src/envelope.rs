@@ -7,7 +7,7 @@ use serde_json::{Deserializer, Value};
 
 use crate::input;
 
-/// Of what [`hear`](redrive_core::event::hear) could not read. None where nothing is known to help.
+/// Of what [`event::parse`](redrive_core::event::parse) could not read. None where nothing is known to help.
 pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
     // UTF-16 of plain letters is UTF-8 too, with a NUL beside each.
     if std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use redrive_core::arn::ExecutionArn;
 use redrive_core::decide::foresee;
-use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{FailedAction, Failure, Field, Need, Redrivable, Subject, What};
 use redrive_core::policy::Document;
 use redrive_core::verdict::{Reason, Verdict};
@@ -31,9 +31,9 @@ pub(crate) fn run(
         )));
     }
     let bytes = input::bytes(event)?;
-    let heard = hear(&bytes, &Bounds::default());
-    let mut explained = Explained::new(&document, &heard);
-    if matches!(heard, Heard::Malformed(_)) {
+    let parsed = event::parse(&bytes, &AllowedSources::default());
+    let mut explained = Explained::new(&document, &parsed);
+    if matches!(parsed, ParsedEvent::Malformed(_)) {
         explained.help = envelope::help(event, &bytes);
     }
     if as_json {
@@ -45,7 +45,7 @@ pub(crate) fn run(
 }
 
 struct Explained<'a> {
-    heard: &'a Heard,
+    parsed: &'a ParsedEvent,
     verdict: Verdict,
     needs: Vec<Need>,
     /// Of a failure.
@@ -55,16 +55,16 @@ struct Explained<'a> {
 }
 
 impl<'a> Explained<'a> {
-    fn new(document: &'a Document, heard: &'a Heard) -> Self {
-        let ignored = |because| (Verdict::ignore(because), Vec::new());
-        let (verdict, needs) = match heard {
-            Heard::Failure(failure) => foresee(document, failure),
-            Heard::Sequel(sequel) => ignored(sequel.what.reason()),
-            Heard::Irrelevant(irrelevant) => ignored(irrelevant.reason),
-            Heard::Malformed(_) => ignored(Reason::Malformed),
+    fn new(document: &'a Document, parsed: &'a ParsedEvent) -> Self {
+        let ignore = |reason| (Verdict::ignore(reason), Vec::new());
+        let (verdict, needs) = match parsed {
+            ParsedEvent::Failure(failure) => foresee(document, failure),
+            ParsedEvent::Completion(completion) => ignore(completion.kind.reason()),
+            ParsedEvent::Ignored(ignored) => ignore(ignored.reason),
+            ParsedEvent::Malformed(_) => ignore(Reason::Malformed),
         };
-        let trace = match heard {
-            Heard::Failure(failure) => Some(Trace::of(
+        let trace = match parsed {
+            ParsedEvent::Failure(failure) => Some(Trace::of(
                 document,
                 &failure.subject,
                 &failure.views(),
@@ -73,7 +73,7 @@ impl<'a> Explained<'a> {
             _ => None,
         };
         Self {
-            heard,
+            parsed,
             verdict,
             needs,
             trace,
@@ -81,65 +81,68 @@ impl<'a> Explained<'a> {
         }
     }
 
+    /// One object on one line. Every key is always there; null is what an event or a verdict does not have.
     fn json(&self) -> Result<Value, Failed> {
         let verdict = &self.verdict;
-        let charge = verdict.rules.first();
-        let mut line = json!({
-            "heard": kind(self.heard),
-            "failure": match self.heard {
-                Heard::Failure(failure) => failure_words(failure)
-                    .into_iter()
-                    .map(|(word, value)| (word.to_owned(), value))
-                    .collect::<Map<String, Value>>()
-                    .into(),
+        let rules: Vec<Value> = verdict
+            .rules
+            .iter()
+            .map(|charge| {
+                json!({
+                    "rule": charge.rule,
+                    "description": charge.description,
+                    "used": charge.used,
+                    "limit": charge.limit,
+                })
+            })
+            .collect();
+        Ok(json!({
+            "event": kind(self.parsed),
+            "subject": subject(self.parsed).map(Subject::key),
+            "malformed": match self.parsed {
+                ParsedEvent::Malformed(malformed) => json!({
+                    "place": malformed.place,
+                    "problem": malformed.problem,
+                    "help": self.help,
+                }),
+                _ => Value::Null,
+            },
+            "failure": match self.parsed {
+                ParsedEvent::Failure(failure) => failure_words(failure).into_json(failure),
                 _ => Value::Null,
             },
             "verdict": {
                 "decision": verdict.decision.as_str(),
-                "because": verdict.because.code(),
-                "why": self.why(),
+                "reason": verdict.because.code(),
+                "message": self.message(),
                 "policy": verdict.policy,
-                "rule": verdict.rule(),
-                "used": charge.map(|charge| charge.used),
-                "limit": charge.map(|charge| charge.limit),
+                "rules": rules,
                 "delay_seconds": verdict.delay_seconds,
-                "retry_mode": matches!(subject(self.heard), Some(Subject::Stage { .. })).then(|| verdict.retry_mode.as_str()),
+                "retry_mode": matches!(subject(self.parsed), Some(Subject::Stage { .. })).then(|| verdict.retry_mode.as_str()),
             },
             "trace": serde_json::to_value(&self.trace)
                 .map_err(|error| Failed::Bug(format!("the trace cannot be written: {error}")))?,
             "needs": self.needs.iter().map(|need| need.as_str()).collect::<Vec<_>>(),
-        });
-        if let Some(line) = line.as_object_mut() {
-            if let Some(subject) = subject(self.heard) {
-                line.insert("subject".into(), subject.key().into());
-            }
-            if let Heard::Malformed(malformed) = self.heard {
-                line.insert(
-                    "malformed".into(),
-                    json!({ "place": malformed.place, "problem": malformed.problem, "help": self.help }),
-                );
-            }
-        }
-        Ok(line)
+        }))
     }
 
-    fn why(&self) -> String {
-        match self.heard {
-            Heard::Malformed(malformed) => format!("the event cannot be read: {malformed}"),
+    fn message(&self) -> String {
+        match self.parsed {
+            ParsedEvent::Malformed(malformed) => format!("the event cannot be read: {malformed}"),
             _ => self.verdict.sentence(),
         }
     }
 
     fn tell(&self, out: &mut impl Write) -> Result<(), Failed> {
-        let heard = match self.heard {
-            Heard::Failure(failure) => format!("a failure of {}, {}", failure.subject, failure.at),
-            Heard::Sequel(sequel) => format!("a later word on {}, {}", sequel.subject, sequel.at),
-            Heard::Irrelevant(_) => "nothing to judge".to_owned(),
-            Heard::Malformed(_) => "an event that cannot be read".to_owned(),
+        let event = match self.parsed {
+            ParsedEvent::Failure(failure) => format!("a failure of {}, {}", failure.subject, failure.at),
+            ParsedEvent::Completion(completion) => format!("the completion of {}, {}", completion.subject, completion.at),
+            ParsedEvent::Ignored(_) => "nothing to judge".to_owned(),
+            ParsedEvent::Malformed(_) => "an event that cannot be read".to_owned(),
         };
-        writeln!(out, "heard    {}", visible(&heard))?;
-        if let Heard::Failure(failure) = self.heard {
-            for (word, value) in failure_words(failure) {
+        writeln!(out, "event    {}", visible(&event))?;
+        if let ParsedEvent::Failure(failure) = self.parsed {
+            for (word, value) in failure_words(failure).into_pairs() {
                 let value = match value {
                     Value::String(text) => text,
                     Value::Null => "(absent)".into(),
@@ -156,9 +159,9 @@ impl<'a> Explained<'a> {
             out,
             "verdict  {}: {}",
             verdict.decision.as_str(),
-            self.why()
+            self.message()
         )?;
-        writeln!(out, "because  {}", verdict.because)?;
+        writeln!(out, "reason   {}", verdict.because)?;
         if let Some(help) = &self.help {
             writeln!(out, "help     {help}")?;
         }
@@ -169,27 +172,26 @@ impl<'a> Explained<'a> {
     }
 }
 
-const fn kind(heard: &Heard) -> &'static str {
-    match heard {
-        Heard::Failure(_) => "failure",
-        Heard::Sequel(_) => "sequel",
-        Heard::Irrelevant(_) => "irrelevant",
-        Heard::Malformed(_) => "malformed",
+const fn kind(parsed: &ParsedEvent) -> &'static str {
+    match parsed {
+        ParsedEvent::Failure(_) => "failure",
+        ParsedEvent::Completion(_) => "completion",
+        ParsedEvent::Ignored(_) => "ignored",
+        ParsedEvent::Malformed(_) => "malformed",
     }
 }
 
-const fn subject(heard: &Heard) -> Option<&Subject> {
-    match heard {
-        Heard::Failure(failure) => Some(&failure.subject),
-        Heard::Sequel(sequel) => Some(&sequel.subject),
-        Heard::Irrelevant(irrelevant) => irrelevant.subject.as_ref(),
-        Heard::Malformed(_) => None,
+const fn subject(parsed: &ParsedEvent) -> Option<&Subject> {
+    match parsed {
+        ParsedEvent::Failure(failure) => Some(&failure.subject),
+        ParsedEvent::Completion(completion) => Some(&completion.subject),
+        ParsedEvent::Ignored(ignored) => ignored.subject.as_ref(),
+        ParsedEvent::Malformed(_) => None,
     }
 }
 
-/// The failure in the words of a policy. Null is absent; what is not known yet, or is withheld, is left out
-/// and named in `unknown` and `withheld`.
-fn failure_words(failure: &Failure) -> Vec<(&'static str, Value)> {
+/// Returns the failure in the words of a policy.
+fn failure_words(failure: &Failure) -> Words {
     let mut words = Words::default();
     words.text("service", failure.subject.service().as_str());
     words.text("account", failure.subject.account());
@@ -211,7 +213,7 @@ fn failure_words(failure: &Failure) -> Vec<(&'static str, Value)> {
                     Field::Known(Redrivable::No) => Field::Known("NOT_REDRIVABLE"),
                     Field::Known(Redrivable::ByMapRun) => Field::Known("REDRIVABLE_BY_MAP_RUN"),
                     Field::Absent => Field::Absent,
-                    Field::Withheld => Field::Withheld,
+                    Field::Redacted => Field::Redacted,
                     Field::Unknown => Field::Unknown,
                 },
             );
@@ -236,14 +238,14 @@ fn failure_words(failure: &Failure) -> Vec<(&'static str, Value)> {
             }
         }
     }
-    words.into_pairs()
+    words
 }
 
 #[derive(Default)]
 struct Words {
     pairs: Vec<(&'static str, Value)>,
     unknown: Vec<&'static str>,
-    withheld: Vec<&'static str>,
+    redacted: Vec<&'static str>,
 }
 
 impl Words {
@@ -256,7 +258,7 @@ impl Words {
             Field::Known(value) => self.pairs.push((word, value.clone().into())),
             Field::Absent => self.pairs.push((word, Value::Null)),
             Field::Unknown => self.unknown.push(word),
-            Field::Withheld => self.withheld.push(word),
+            Field::Redacted => self.redacted.push(word),
         }
     }
 
@@ -268,12 +270,37 @@ impl Words {
         self.field("summary", &action.summary);
     }
 
+    /// Returns the words for people: what is unknown or redacted is named, and has no line of its own.
     fn into_pairs(mut self) -> Vec<(&'static str, Value)> {
-        for (key, names) in [("unknown", self.unknown), ("withheld", self.withheld)] {
+        for (key, names) in [("unknown", self.unknown), ("redacted", self.redacted)] {
             if !names.is_empty() {
                 self.pairs.push((key, names.into()));
             }
         }
         self.pairs
+    }
+
+    /// Returns the words for programs, with how the work ended as conditions see it. What is absent, unknown or
+    /// redacted is null; `unknown` and `redacted` name the latter two.
+    fn into_json(mut self, failure: &Failure) -> Value {
+        if let Some(view) = failure.views().first() {
+            self.field("exit_status", &view.exit_status);
+            self.field("signal", &view.signal);
+            self.field(
+                "signal_reason",
+                &view.signal_reason.map(|reason| reason.as_str()),
+            );
+            self.field("http_status", &view.http_status);
+            self.field("error_codes", &view.error_codes());
+        }
+        let mut words = Map::new();
+        for name in self.unknown.iter().chain(&self.redacted) {
+            words.insert((*name).to_owned(), Value::Null);
+        }
+        let pairs = self.pairs.into_iter();
+        words.extend(pairs.map(|(word, value)| (word.to_owned(), value)));
+        words.insert("unknown".to_owned(), self.unknown.into());
+        words.insert("redacted".to_owned(), self.redacted.into());
+        words.into()
     }
 }

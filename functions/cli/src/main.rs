@@ -373,7 +373,7 @@ fn main() -> ExitCode {
         ),
         Err(Failed::Output(error)) => (format!("redrive: cannot write the output: {error}"), 1),
         Err(Failed::User(message)) => (format!("redrive: {message}"), 1),
-        Err(Failed::Bug(message)) => (format!("redrive: {message}"), 70),
+        Err(Failed::Bug(message)) => (format!("redrive: {message}"), 1),
     };
     // Nobody is left to be told if this fails.
     let _ = writeln!(io::stderr(), "{message}");

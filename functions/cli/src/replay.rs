@@ -150,7 +150,7 @@ fn outcome(row: &Row) -> String {
             || record.because.sentence().into(),
             |malformed| malformed.to_string(),
         ),
-        (Done::Duplicate, _) => "heard before: nothing more is done".into(),
+        (Done::Duplicate, _) => "handled before: nothing more is done".into(),
         (Done::Stale, _) => "out of date: it has moved on".into(),
         (Done::Recovered, _) => "recovered".into(),
         (Done::Ended, _) => "ended by a person".into(),
@@ -178,10 +178,10 @@ fn counts<'r>(rows: impl IntoIterator<Item = &'r Row>) -> BTreeMap<&'static str,
 }
 
 fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Failed> {
-    let heard = |row: &&Row| matches!(row.from, From::File | From::Emulator);
-    let (events, later): (Vec<&Row>, Vec<&Row>) = replayed.rows.iter().partition(heard);
+    let handled = |row: &&Row| matches!(row.from, From::File | From::Emulator);
+    let (events, later): (Vec<&Row>, Vec<&Row>) = replayed.rows.iter().partition(handled);
     writeln!(out)?;
-    writeln!(out, "{} events heard: {}.", events.len(), counted(&events))?;
+    writeln!(out, "{} events handled: {}.", events.len(), counted(&events))?;
     if !later.is_empty() {
         writeln!(
             out,

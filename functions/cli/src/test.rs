@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use redrive_core::policy::{Case, Document, Expect, Test};
-use redrive_core::verdict::{Decision, Verdict};
+use redrive_core::verdict::{Decision, Reason, Verdict};
 use redrive_policy_tools::runner;
 use redrive_policy_tools::visible::visible;
 use serde_json::{Map, Value, json};
@@ -96,7 +96,7 @@ impl<'a> Tried<'a> {
                 expect.decision,
                 expect.policy.clone(),
                 expect.rule.clone(),
-                expect.because.map(|because| because.code()),
+                expect.reason.map(Reason::code),
             )
         });
         let actual = self.attempts().map(|(_, _, verdict)| {
@@ -134,7 +134,7 @@ impl<'a> Tried<'a> {
             writeln!(out, "    expected {}", visible(&wanted(expect)))?;
             let why = visible(&verdict.sentence());
             writeln!(out, "    actual   {}: {why}", verdict.decision.as_str())?;
-            writeln!(out, "    because  {}", verdict.because)?;
+            writeln!(out, "    reason   {}", verdict.because)?;
             let failure = runner::failure(case);
             let views = runner::views(case, &failure);
             Trace::of(self.document, &failure.subject, &views, verdict).tell("    ", out)?;
@@ -147,14 +147,14 @@ fn words(
     decision: Option<Decision>,
     policy: Option<String>,
     rule: Option<String>,
-    because: Option<&str>,
+    reason: Option<&str>,
 ) -> Value {
     let decision = decision.map(|decision| decision.as_str().to_owned());
     let words = [
         ("decision", decision),
         ("policy", policy),
         ("rule", rule),
-        ("because", because.map(str::to_owned)),
+        ("reason", reason.map(str::to_owned)),
     ];
     words
         .into_iter()
@@ -163,13 +163,13 @@ fn words(
         .into()
 }
 
-/// `retry, policy nightly, rule throttled, because matched`: as much of it as is written.
+/// `retry, policy nightly, rule throttled, reason matched`: as much of it as is written.
 fn wanted(expect: &Expect) -> String {
     let decision = expect.decision.map(|decision| decision.as_str().to_owned());
     let policy = expect.policy.as_ref().map(|name| format!("policy {name}"));
     let rule = expect.rule.as_ref().map(|id| format!("rule {id}"));
-    let because = expect.because.map(|reason| format!("because {reason}"));
-    let parts: Vec<String> = [decision, policy, rule, because]
+    let reason = expect.reason.map(|reason| format!("reason {reason}"));
+    let parts: Vec<String> = [decision, policy, rule, reason]
         .into_iter()
         .flatten()
         .collect();

@@ -12,29 +12,29 @@
 //!     "action": "UnitTests",       // the action's name; null for an execution, or while it is not known
 //!     "never": [{                  // the never list, up to the entry that forbids
 //!       "entry": 0,
-//!       "matches": "no",           // yes, no; unknown: to be looked up; withheld: AWS does not say
+//!       "matches": "no",           // yes, no; unknown: to be looked up; redacted: AWS does not say
 //!       "conditions": []           // as below; none: everything matches
 //!     }],
 //!     "rules": [{                  // the policy's rules, up to the one that decides
 //!       "rule": "image-pull",
 //!       "matches": "yes",
 //!       "conditions": [{
-//!         "word": "category",
+//!         "key": "category",
 //!         "not": false,            // it stands under not; if it matches, it excludes the failure
 //!         "values": ["Build", "Test"],  // as written; any of them satisfies it
 //!         "matches": "yes",
 //!         "by": "Test",            // the first of the values that matched; else null
 //!         "needs": null,           // what must be looked up where matches is unknown, in the words of needs
-//!         "saw": [{                // one value, whole; a mode saw several
+//!         "actual": [{             // one value, whole; a mode saw several
 //!           "what": "category",
-//!           "is": "known",         // or absent, unknown, withheld, other_service
+//!           "is": "known",         // or absent, unknown, redacted, other_service
 //!           "value": "Test"        // text or a number; null unless known
 //!         }]
 //!       }],
 //!       "must_name": null          // the error for which only a rule matches that names it without a glob
 //!     }],
 //!     "not_consulted": {           // null: no rule was left out
-//!       "because": "decided",      // decided_if_it_matches, never, or the verdict's own because
+//!       "reason": "decided",       // decided_if_it_matches, never, or the verdict's own reason
 //!       "by": "image-pull",        // the rule, or the entry as never[0]; null where neither was asked
 //!       "rules": ["queue-full"]
 //!     }
@@ -42,18 +42,18 @@
 //! }
 //! ```
 
-mod hit;
+mod matching;
 
 use std::io::Write;
 
 use redrive_core::failure::{Field, Subject};
-use redrive_core::policy::{Conditions, Document, Hit, Policy, Rule, Saw, Seen, View, Word};
+use redrive_core::policy::{Conditions, Document, Match, Policy, Rule, ActualValue, ConditionMatch, FailureView, ConditionKey};
 use redrive_core::verdict::{Reason, Verdict};
 use redrive_core::view::need;
 use redrive_policy_tools::visible::visible;
 use serde::Serialize;
 
-use self::hit::{answer, in_a_word};
+use self::matching::{answer, in_a_word};
 use crate::Failed;
 
 /// The way to a verdict.
@@ -71,46 +71,46 @@ pub(crate) struct Trace<'a> {
 #[derive(Debug, Serialize)]
 struct Consulted<'a> {
     action: Option<&'a str>,
-    never: Vec<Never<'a>>,
-    rules: Vec<Asked<'a>>,
+    never: Vec<NeverTrace<'a>>,
+    rules: Vec<RuleTrace<'a>>,
     not_consulted: Option<NotConsulted<'a>>,
 }
 
 /// An entry of the never list.
 #[derive(Debug, Serialize)]
-struct Never<'a> {
+struct NeverTrace<'a> {
     entry: usize,
     #[serde(serialize_with = "in_a_word")]
-    matches: Hit,
-    conditions: Vec<Met<'a>>,
+    matches: Match,
+    conditions: Vec<ConditionTrace<'a>>,
 }
 
 /// A rule.
 #[derive(Debug, Serialize)]
-struct Asked<'a> {
+struct RuleTrace<'a> {
     rule: &'a str,
     #[serde(serialize_with = "in_a_word")]
-    matches: Hit,
-    conditions: Vec<Met<'a>>,
+    matches: Match,
+    conditions: Vec<ConditionTrace<'a>>,
     must_name: Option<&'a str>,
 }
 
 /// A condition.
 #[derive(Debug, Serialize)]
-struct Met<'a> {
-    word: &'static str,
+struct ConditionTrace<'a> {
+    key: &'static str,
     not: bool,
     values: Vec<&'a str>,
     #[serde(serialize_with = "in_a_word")]
-    matches: Hit,
+    matches: Match,
     by: Option<&'a str>,
     needs: Option<&'static str>,
-    saw: Vec<Sight<'a>>,
+    actual: Vec<ValueTrace<'a>>,
 }
 
 /// A value that a condition saw.
 #[derive(Debug, Serialize)]
-struct Sight<'a> {
+struct ValueTrace<'a> {
     what: &'static str,
     is: Is,
     value: Option<Shown<'a>>,
@@ -123,7 +123,7 @@ enum Is {
     Known,
     Absent,
     Unknown,
-    Withheld,
+    Redacted,
     OtherService,
 }
 
@@ -138,7 +138,7 @@ enum Shown<'a> {
 /// Rules that were not asked, and why.
 #[derive(Debug, Serialize)]
 struct NotConsulted<'a> {
-    because: &'static str,
+    reason: &'static str,
     by: Option<String>,
     rules: Vec<&'a str>,
     #[serde(skip)]
@@ -150,7 +150,7 @@ impl<'a> Trace<'a> {
     pub(crate) fn of(
         document: &'a Document,
         subject: &'a Subject,
-        views: &[View<'a>],
+        views: &[FailureView<'a>],
         verdict: &Verdict,
     ) -> Self {
         let applies = document.policy_index(subject);
@@ -175,7 +175,7 @@ impl<'a> Trace<'a> {
             }
             Some(policy) => {
                 trace.not_consulted = Some(NotConsulted {
-                    because: verdict.because.code(),
+                    reason: verdict.because.code(),
                     by: None,
                     rules: ids(&policy.automatic),
                     why: verdict.because.sentence().to_owned(),
@@ -233,9 +233,9 @@ impl<'a> Trace<'a> {
 }
 
 /// Whether such a verdict came of the never list and the rules, and not of what goes before them.
-const fn asks_rules(because: Reason) -> bool {
+const fn asks_rules(reason: Reason) -> bool {
     matches!(
-        because,
+        reason,
         Reason::Matched
             | Reason::Never
             | Reason::Unmatched
@@ -255,7 +255,7 @@ fn ids(rules: &[Rule]) -> Vec<&str> {
 fn consulted<'a>(
     document: &'a Document,
     policy: &'a Policy,
-    views: &[View<'a>],
+    views: &[FailureView<'a>],
     verdict: &Verdict,
 ) -> Vec<Consulted<'a>> {
     let mut all: Vec<Consulted<'a>> = Vec::new();
@@ -266,19 +266,19 @@ fn consulted<'a>(
             if forbids.is_some() {
                 break;
             }
-            let hit = conditions.meet(view);
-            if hit == Hit::Yes {
+            let matched = conditions.matches(view);
+            if matched == Match::Yes {
                 forbids = Some(entry);
             }
-            never.push(Never {
+            never.push(NeverTrace {
                 entry,
-                matches: hit,
-                conditions: met(conditions, view),
+                matches: matched,
+                conditions: condition_traces(conditions, view),
             });
         }
         all.push(Consulted {
-            action: match view.get(Word::Action) {
-                Some(Field::Known(Saw::Text(name))) => Some(name),
+            action: match view.get(ConditionKey::Action) {
+                Some(Field::Known(ActualValue::Text(name))) => Some(name),
                 _ => None,
             },
             never,
@@ -303,21 +303,21 @@ fn consulted<'a>(
 /// Asks the rules, up to the one that decides; those behind it are not consulted.
 fn rules<'a>(
     policy: &'a Policy,
-    view: &View<'a>,
+    view: &FailureView<'a>,
     verdict: &Verdict,
-    asked: &mut Vec<Asked<'a>>,
+    asked: &mut Vec<RuleTrace<'a>>,
 ) -> Option<NotConsulted<'a>> {
     let mut rest = policy.automatic.as_slice();
     while let [rule, later @ ..] = rest {
         rest = later;
-        let hit = rule.conditions.meet_by_name(view);
-        asked.push(Asked {
+        let matched = rule.conditions.matches_by_name(view);
+        asked.push(RuleTrace {
             rule: &rule.id,
-            matches: hit,
-            conditions: met(&rule.conditions, view),
-            must_name: match view.get(Word::Error) {
-                Some(Field::Known(Saw::Text(error)))
-                    if hit == Hit::No && rule.conditions.meet(view) != Hit::No =>
+            matches: matched,
+            conditions: condition_traces(&rule.conditions, view),
+            must_name: match view.get(ConditionKey::Error) {
+                Some(Field::Known(ActualValue::Text(error)))
+                    if matched == Match::No && rule.conditions.matches(view) != Match::No =>
                 {
                     Some(error)
                 }
@@ -326,24 +326,24 @@ fn rules<'a>(
         });
         // A verdict that waits for facts rests on a rule that may match.
         let hoped = verdict.rules.iter().any(|charge| charge.rule == rule.id);
-        let (because, condition) = match hit {
-            Hit::Yes => ("decided", ""),
-            Hit::Unknown(_) | Hit::Withheld if hoped => {
+        let (reason, condition) = match matched {
+            Match::Yes => ("decided", ""),
+            Match::Unknown(_) | Match::Redacted if hoped => {
                 ("decided_if_it_matches", ", if it matches")
             }
             _ => continue,
         };
         let why = format!("rule {} decides{condition}", rule.id);
-        return NotConsulted::some(because, rule.id.clone(), why, later);
+        return NotConsulted::some(reason, rule.id.clone(), why, later);
     }
     None
 }
 
 impl<'a> NotConsulted<'a> {
     /// None where there are no such rules.
-    fn some(because: &'static str, by: String, why: String, rules: &'a [Rule]) -> Option<Self> {
+    fn some(reason: &'static str, by: String, why: String, rules: &'a [Rule]) -> Option<Self> {
         (!rules.is_empty()).then(|| Self {
-            because,
+            reason,
             by: Some(by),
             rules: ids(rules),
             why,
@@ -351,55 +351,55 @@ impl<'a> NotConsulted<'a> {
     }
 }
 
-fn met<'a>(conditions: &'a Conditions, view: &View<'a>) -> Vec<Met<'a>> {
-    let seen = conditions.seen(view).into_iter();
-    seen.map(|seen| Met::new(&seen, view)).collect()
+fn condition_traces<'a>(conditions: &'a Conditions, view: &FailureView<'a>) -> Vec<ConditionTrace<'a>> {
+    let condition_match = conditions.condition_matches(view).into_iter();
+    condition_match.map(|condition_match| ConditionTrace::new(&condition_match, view)).collect()
 }
 
-impl<'a> Met<'a> {
-    fn new(seen: &Seen<'a>, view: &View<'a>) -> Self {
-        let word = seen.condition.word;
-        let values = seen.condition.values.iter();
+impl<'a> ConditionTrace<'a> {
+    fn new(condition_match: &ConditionMatch<'a>, view: &FailureView<'a>) -> Self {
+        let key = condition_match.condition.key;
+        let values = condition_match.condition.values.iter();
         // A mode asks several things, and one is enough.
-        let saw = if word == Word::Mode {
+        let actual = if key == ConditionKey::Mode {
             view.of_mode()
                 .into_iter()
-                .map(|(what, field)| Sight::new(what, Some(field)))
+                .map(|(what, field)| ValueTrace::new(what, Some(field)))
                 .collect()
         } else {
-            [Sight::new(word.as_str(), seen.field)].into()
+            [ValueTrace::new(key.as_str(), condition_match.field)].into()
         };
         Self {
-            word: word.as_str(),
-            not: seen.negated,
+            key: key.as_str(),
+            not: condition_match.negated,
             values: values.map(|value| value.written.as_str()).collect(),
-            matches: seen.hit,
-            by: seen.by.map(|value| value.written.as_str()),
-            needs: match seen.hit {
-                Hit::Unknown(word) => Some(need(word, view.service).as_str()),
+            matches: condition_match.matched,
+            by: condition_match.by.map(|value| value.written.as_str()),
+            needs: match condition_match.matched {
+                Match::Unknown(key) => Some(need(key, view.service).as_str()),
                 _ => None,
             },
-            saw,
+            actual,
         }
     }
 }
 
-impl<'a> Sight<'a> {
-    const fn new(what: &'static str, field: Option<Field<Saw<'a>>>) -> Self {
+impl<'a> ValueTrace<'a> {
+    const fn new(what: &'static str, field: Option<Field<ActualValue<'a>>>) -> Self {
         let (is, value) = match field {
             None => (Is::OtherService, None),
             Some(Field::Unknown) => (Is::Unknown, None),
-            Some(Field::Withheld) => (Is::Withheld, None),
+            Some(Field::Redacted) => (Is::Redacted, None),
             Some(Field::Absent) => (Is::Absent, None),
-            Some(Field::Known(Saw::Text(text))) => (Is::Known, Some(Shown::Text(text))),
-            Some(Field::Known(Saw::Number(number))) => (Is::Known, Some(Shown::Number(number))),
+            Some(Field::Known(ActualValue::Text(text))) => (Is::Known, Some(Shown::Text(text))),
+            Some(Field::Known(ActualValue::Number(number))) => (Is::Known, Some(Shown::Number(number))),
         };
         Self { what, is, value }
     }
 }
 
 fn tell_conditions(
-    conditions: &[Met<'_>],
+    conditions: &[ConditionTrace<'_>],
     indent: &str,
     out: &mut impl Write,
 ) -> Result<(), Failed> {
@@ -409,37 +409,37 @@ fn tell_conditions(
             "{indent}    it has no conditions, so that everything matches"
         )?;
     }
-    for met in conditions {
-        let not = if met.not { "not " } else { "" };
+    for condition in conditions {
+        let not = if condition.not { "not " } else { "" };
         writeln!(
             out,
             "{indent}    {not}{} {}: {}; saw {}",
-            met.word,
-            wanted(met),
-            came(met),
-            saw(met)
+            condition.key,
+            wanted(condition),
+            came(condition),
+            actual(condition)
         )?;
     }
     Ok(())
 }
 
-fn wanted(met: &Met<'_>) -> String {
-    match met.values.join(" | ") {
+fn wanted(condition: &ConditionTrace<'_>) -> String {
+    match condition.values.join(" | ") {
         all if all.chars().count() <= 80 => visible(&all),
-        _ => format!("(any of {} values)", met.values.len()),
+        _ => format!("(any of {} values)", condition.values.len()),
     }
 }
 
 /// Whether it matched, and of several values by which.
-fn came(met: &Met<'_>) -> String {
-    let excludes = if met.not && met.matches == Hit::Yes {
+fn came(condition: &ConditionTrace<'_>) -> String {
+    let excludes = if condition.not && condition.matches == Match::Yes {
         ", which excludes the failure"
     } else {
         ""
     };
-    let answer = answer(met.matches);
-    match met.by {
-        Some(value) if met.values.len() > 1 => {
+    let answer = answer(condition.matches);
+    match condition.by {
+        Some(value) if condition.values.len() > 1 => {
             format!("{answer} by {}{excludes}", visible(value))
         }
         _ => format!("{answer}{excludes}"),
@@ -448,15 +448,15 @@ fn came(met: &Met<'_>) -> String {
 
 const ABSENT: &str = "nothing: it is absent";
 
-fn saw(met: &Met<'_>) -> String {
-    if met.word != Word::Mode.as_str() {
-        return met.saw.first().map(value).unwrap_or_default();
+fn actual(condition: &ConditionTrace<'_>) -> String {
+    if condition.key != ConditionKey::Mode.as_str() {
+        return condition.actual.first().map(actual_value).unwrap_or_default();
     }
-    let parts: Vec<String> = met
-        .saw
+    let parts: Vec<String> = condition
+        .actual
         .iter()
-        .filter(|sight| sight.is != Is::Absent)
-        .map(|sight| format!("{} {}", sight.what, value(sight)))
+        .filter(|value| value.is != Is::Absent)
+        .map(|value| format!("{} {}", value.what, actual_value(value)))
         .collect();
     if parts.is_empty() {
         return ABSENT.to_owned();
@@ -464,13 +464,13 @@ fn saw(met: &Met<'_>) -> String {
     parts.join(", ")
 }
 
-fn value(sight: &Sight<'_>) -> String {
-    let nothing = match (sight.is, &sight.value) {
+fn actual_value(value: &ValueTrace<'_>) -> String {
+    let nothing = match (value.is, &value.value) {
         (_, Some(Shown::Text(text))) => return visible(&shortened(text)),
         (_, Some(Shown::Number(number))) => return number.to_string(),
         (Is::OtherService, None) => "nothing: the other service has it",
         (Is::Unknown, None) => "nothing yet: it is to be looked up",
-        (Is::Withheld, None) => "nothing: AWS withholds it",
+        (Is::Redacted, None) => "nothing: AWS withholds it",
         (Is::Absent | Is::Known, None) => ABSENT,
     };
     nothing.to_owned()

@@ -6,7 +6,7 @@ mod teams;
 
 use divan::Bencher;
 use redrive_core::decide::Answer;
-use redrive_core::event::{Bounds, hear};
+use redrive_core::event::{AllowedSources, self};
 use redrive_core::policy::Document;
 
 use self::teams::{event, text, verdict};
@@ -26,7 +26,7 @@ fn load(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench]
 fn parse_the_event_alone(bencher: Bencher<'_, '_>) {
     let event = event(10);
-    bencher.bench_local(|| hear(&event, &Bounds::default()));
+    bencher.bench_local(|| event::parse(&event, &AllowedSources::default()));
 }
 
 #[divan::bench(args = COUNTS)]

@@ -27,7 +27,7 @@ use self::told::Told;
 use crate::failure::{ExecutionStatus, FailedAction, Field};
 
 /// How the work under a failure ended, as far as its platform says. What it does not say is absent; what
-/// hangs on an error or cause that nobody has looked up, or that is withheld, is that.
+/// hangs on an error or cause that nobody has looked up, or that is redacted, is that.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ended {
     /// The exit status of the process; -1 where the worker was lost.
@@ -124,14 +124,14 @@ impl Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
     Unknown,
-    Withheld,
+    Redacted,
 }
 
 impl Open {
     const fn of(field: &Field<&str>) -> Option<Self> {
         match field {
             Field::Unknown => Some(Self::Unknown),
-            Field::Withheld => Some(Self::Withheld),
+            Field::Redacted => Some(Self::Redacted),
             Field::Absent | Field::Known(_) => None,
         }
     }
@@ -140,7 +140,7 @@ impl Open {
     const fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(Self::Unknown), _) | (_, Some(Self::Unknown)) => Some(Self::Unknown),
-            (Some(Self::Withheld), _) | (_, Some(Self::Withheld)) => Some(Self::Withheld),
+            (Some(Self::Redacted), _) | (_, Some(Self::Redacted)) => Some(Self::Redacted),
             (None, None) => None,
         }
     }
@@ -148,7 +148,7 @@ impl Open {
     const fn field<T>(self) -> Field<T> {
         match self {
             Self::Unknown => Field::Unknown,
-            Self::Withheld => Field::Withheld,
+            Self::Redacted => Field::Redacted,
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::failure::{
     FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service, What,
 };
 use crate::ledger::{Entry, Relation};
-use crate::policy::{Document, Hit, Nested, Policy, Rule, View};
-use crate::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+use crate::policy::{Document, Match, Nested, Policy, Rule, FailureView};
+use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 use crate::view;
 
 /// What deciding came to.
@@ -97,7 +97,7 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
 pub fn verdict_on(
     document: &Document,
     failure: &Failure,
-    views: Vec<View<'_>>,
+    views: Vec<FailureView<'_>>,
     spent: Spent<'_>,
 ) -> Verdict {
     Judge {
@@ -117,11 +117,11 @@ struct Judged {
 struct Judge<'a> {
     document: &'a Document,
     failure: &'a Failure,
-    views: Vec<View<'a>>,
+    views: Vec<FailureView<'a>>,
     spent: Spent<'a>,
     needs: Vec<Need>,
     needs_entry: bool,
-    hangs_on_withheld: bool,
+    depends_on_redacted: bool,
 }
 
 impl<'a> Judge<'a> {
@@ -133,7 +133,7 @@ impl<'a> Judge<'a> {
             spent,
             needs: Vec::new(),
             needs_entry: false,
-            hangs_on_withheld: false,
+            depends_on_redacted: false,
         }
     }
 
@@ -170,13 +170,13 @@ impl<'a> Judge<'a> {
         let views = core::mem::take(&mut self.views);
         for view in &views {
             for conditions in &self.document.never {
-                if self.assume(conditions.meet(view), view.service, false) {
+                if self.assume(conditions.matches(view), view.service, false) {
                     return Verdict::give_up(Reason::Never, &policy.name);
                 }
             }
         }
         let verdict = self.by_rules(policy, &views);
-        if verdict.decision == Decision::Retry && self.hangs_on_withheld {
+        if verdict.decision == Decision::Retry && self.depends_on_redacted {
             return Verdict::give_up(Reason::CauseWithheld, &policy.name);
         }
         verdict
@@ -210,7 +210,7 @@ impl<'a> Judge<'a> {
                 Field::Known(_) => return Some(Reason::LeftToParent),
                 Field::Absent => {}
                 Field::Unknown => self.needs.push(Need::Description),
-                Field::Withheld => self.hangs_on_withheld = true,
+                Field::Redacted => self.depends_on_redacted = true,
             }
         }
         if let Some(reason) = self.stopped_inside() {
@@ -219,8 +219,8 @@ impl<'a> Judge<'a> {
         match execution.fail_state {
             Field::Known(true) => Some(Reason::FailState),
             Field::Known(false) => None,
-            Field::Withheld => {
-                self.hangs_on_withheld = true;
+            Field::Redacted => {
+                self.depends_on_redacted = true;
                 None
             }
             Field::Unknown | Field::Absent => {
@@ -239,7 +239,7 @@ impl<'a> Judge<'a> {
                 (Field::Unknown, Service::StepFunctions) => self.needs.push(Need::Description),
                 // A stage is read before any retry of it.
                 (Field::Unknown, Service::CodePipeline) => {}
-                (Field::Withheld, _) => self.hangs_on_withheld = true,
+                (Field::Redacted, _) => self.depends_on_redacted = true,
                 (Field::Known(false) | Field::Absent, _) => {}
             }
         }
@@ -257,22 +257,22 @@ impl<'a> Judge<'a> {
     }
 
     /// Takes an open answer for `hoped`, and remembers what it hangs on.
-    fn assume(&mut self, hit: Hit, service: Service, hoped: bool) -> bool {
-        match hit {
-            Hit::Yes => true,
-            Hit::No => false,
-            Hit::Unknown(word) => {
-                self.needs.push(view::need(word, service));
+    fn assume(&mut self, matched: Match, service: Service, hoped: bool) -> bool {
+        match matched {
+            Match::Yes => true,
+            Match::No => false,
+            Match::Unknown(key) => {
+                self.needs.push(view::need(key, service));
                 hoped
             }
-            Hit::Withheld => {
-                self.hangs_on_withheld = true;
+            Match::Redacted => {
+                self.depends_on_redacted = true;
                 hoped
             }
         }
     }
 
-    fn by_rules(&mut self, policy: &'a Policy, views: &[View<'_>]) -> Verdict {
+    fn by_rules(&mut self, policy: &'a Policy, views: &[FailureView<'_>]) -> Verdict {
         let mut found: Vec<(&'a Rule, u32)> = Vec::new();
         for view in views {
             let mut matching = None;
@@ -280,7 +280,7 @@ impl<'a> Judge<'a> {
                 let limit = rule.limit_for(view);
                 let has_room = self.used(policy, rule) < limit;
                 // A rule that may match is hoped to match if it has room, and hoped not to if it has none.
-                if self.assume(rule.conditions.meet_by_name(view), view.service, has_room) {
+                if self.assume(rule.conditions.matches_by_name(view), view.service, has_room) {
                     matching = Some((rule, limit));
                     break;
                 }
@@ -295,7 +295,7 @@ impl<'a> Judge<'a> {
         }
         let charge = |(rule, limit): &(&Rule, u32)| Charge {
             rule: rule.id.clone(),
-            reason: rule.reason.clone(),
+            description: rule.description.clone(),
             used: self.used(policy, rule),
             limit: *limit,
         };
@@ -321,7 +321,7 @@ impl<'a> Judge<'a> {
         let all_actions = !found.is_empty()
             && found
                 .iter()
-                .all(|(rule, _)| rule.retry_mode == RetryMode::AllActions);
+                .all(|(rule, _)| rule.retry_mode == StageRetryMode::AllActions);
         self.needs_entry = matches!(self.spent, Spent::Unread)
             && self.failure.retried_before().is_none_or(|times| times > 0);
         Verdict {
@@ -331,9 +331,9 @@ impl<'a> Judge<'a> {
             rules,
             delay_seconds,
             retry_mode: if all_actions {
-                RetryMode::AllActions
+                StageRetryMode::AllActions
             } else {
-                RetryMode::FailedActions
+                StageRetryMode::FailedActions
             },
         }
     }

@@ -1,12 +1,12 @@
-//! Hearing: the bytes of an event become a failure, a word about a failure heard earlier, something
-//! irrelevant with its reason, or something malformed with the place.
+//! Parses the bytes of an event: into a failure, the completion of a subject that failed earlier, something
+//! to ignore with its reason, or something malformed with the place.
 //!
 //! The events are read by our own types, because real ones break stricter readers: CodePipeline writes
 //! structure versions as `3.0`, Step Functions writes explicit nulls, keys come and go with the years. So a
 //! number may be an integer, a float or a string of digits, a key may be absent or null, and unknown keys are
 //! passed over. No text of an event appears in a message of this module, since any may hold secrets.
 
-pub(crate) mod heard;
+pub(crate) mod parsed;
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -15,8 +15,8 @@ use alloc::string::ToString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use self::heard::Envelope;
-pub use self::heard::{Bounds, Heard, Irrelevant, Sequel, SequelKind};
+use self::parsed::Envelope;
+pub use self::parsed::{AllowedSources, ParsedEvent, Ignored, Completion, CompletionKind};
 use crate::codepipeline::event as codepipeline;
 use crate::failure::Subject;
 use crate::step_functions::event as stepfunctions;
@@ -27,26 +27,26 @@ use crate::verdict::Reason;
 /// Of whom an event speaks, where that can be read.
 #[must_use]
 pub fn subject_of(bytes: &[u8]) -> Option<Subject> {
-    match hear(bytes, &Bounds::default()) {
-        Heard::Failure(failure) => Some(failure.subject),
-        Heard::Sequel(sequel) => Some(sequel.subject),
-        Heard::Irrelevant(irrelevant) => irrelevant.subject,
-        Heard::Malformed(_) => None,
+    match parse(bytes, &AllowedSources::default()) {
+        ParsedEvent::Failure(failure) => Some(failure.subject),
+        ParsedEvent::Completion(completion) => Some(completion.subject),
+        ParsedEvent::Ignored(ignored) => ignored.subject,
+        ParsedEvent::Malformed(_) => None,
     }
 }
 
 /// Reads one EventBridge event.
 #[must_use]
-pub fn hear(bytes: &[u8], bounds: &Bounds) -> Heard {
-    match read(bytes, bounds) {
-        Ok(heard) => heard,
-        Err(malformed) => Heard::Malformed(malformed),
+pub fn parse(bytes: &[u8], sources: &AllowedSources) -> ParsedEvent {
+    match read(bytes, sources) {
+        Ok(parsed) => parsed,
+        Err(malformed) => ParsedEvent::Malformed(malformed),
     }
 }
 
 /// Reads JSON, and names the place of what does not fit. The quick way is tried first: only an event that
 /// fails is read again by the reader that keeps track of where it is.
-fn parse<'a, T: Deserialize<'a>>(json: &'a [u8], under: &str) -> Result<T, Malformed> {
+fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8], under: &str) -> Result<T, Malformed> {
     // serde would read a list as an object's members in order.
     if !matches!(json.trim_ascii_start().first(), Some(b'{'))
         && serde_json::from_slice::<&RawValue>(json).is_ok()
@@ -114,15 +114,15 @@ fn place_of<'a, T: Deserialize<'a>>(
     }
 }
 
-fn read(bytes: &[u8], bounds: &Bounds) -> Result<Heard, Malformed> {
+fn read(bytes: &[u8], sources: &AllowedSources) -> Result<ParsedEvent, Malformed> {
     // Editors on Windows put a byte order mark in front.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Malformed::new("the event", "it is empty"));
     }
-    let envelope: Envelope<'_> = parse(bytes, "")?;
+    let envelope: Envelope<'_> = from_json(bytes, "")?;
     if envelope.notification_type.known().is_some() && envelope.detail_type.known().is_none() {
-        return Ok(irrelevant(Reason::NotificationRule));
+        return Ok(ignored(Reason::NotificationRule));
     }
     let source = envelope.source.require("source")?;
     let detail_type = envelope.detail_type.require("detail-type")?;
@@ -130,24 +130,24 @@ fn read(bytes: &[u8], bounds: &Bounds) -> Result<Heard, Malformed> {
         ("aws.states", "Step Functions Execution Status Change") => None,
         ("aws.codepipeline", detail_type) => match codepipeline::Level::of(detail_type) {
             Some(level) => Some(level),
-            None => return Ok(irrelevant(Reason::OtherDetailType)),
+            None => return Ok(ignored(Reason::OtherDetailType)),
         },
-        ("aws.states", _) => return Ok(irrelevant(Reason::OtherDetailType)),
-        _ => return Ok(irrelevant(Reason::OtherSource)),
+        ("aws.states", _) => return Ok(ignored(Reason::OtherDetailType)),
+        _ => return Ok(ignored(Reason::OtherSource)),
     };
     let Some(detail) = envelope.detail else {
         return Err(Malformed::new("detail", "it is missing"));
     };
     let detail = detail.get().as_bytes();
     match level {
-        None => stepfunctions::hear(&envelope, parse(detail, "detail")?, bounds),
-        Some(level) => codepipeline::hear(&envelope, &parse(detail, "detail")?, level, bounds),
+        None => stepfunctions::parse(&envelope, from_json(detail, "detail")?, sources),
+        Some(level) => codepipeline::parse(&envelope, &from_json(detail, "detail")?, level, sources),
     }
 }
 
-/// Nothing for us, whoever it speaks of.
-const fn irrelevant(reason: Reason) -> Heard {
-    Heard::Irrelevant(Irrelevant {
+/// An event to ignore, without a subject.
+const fn ignored(reason: Reason) -> ParsedEvent {
+    ParsedEvent::Ignored(Ignored {
         reason,
         subject: None,
         at: None,

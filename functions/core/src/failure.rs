@@ -94,7 +94,7 @@ impl Failure {
                 if execution.parent.is_unknown() {
                     execution.parent = description.parent;
                 }
-                execution.withhold_where_both_are_missing();
+                execution.redact_where_both_are_missing();
             }
             (
                 What::Execution(execution),
@@ -114,10 +114,10 @@ impl Failure {
                     }
                 }
             }
-            (What::Execution(execution), Fact::Withheld) => {
-                execution.fail_state = Field::Withheld;
-                execution.state = Field::Withheld;
-                execution.resource = Field::Withheld;
+            (What::Execution(execution), Fact::Redacted) => {
+                execution.fail_state = Field::Redacted;
+                execution.state = Field::Redacted;
+                execution.resource = Field::Redacted;
             }
             (What::Stage(stage), Fact::Stage(standing)) => {
                 // What is read may be another failure than the one that was announced, and has its own time.
@@ -192,7 +192,7 @@ pub enum Fact {
         resource: Field<String>,
     },
     /// The history is encrypted by a KMS key that this reader may not use.
-    Withheld,
+    Redacted,
     /// Answers [`Need::PipelineState`].
     Stage(StageStanding),
     /// The subject is gone: no such execution, pipeline or stage any more.

@@ -292,7 +292,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
         found: &mut Found,
     ) -> Dealt {
         let Item::Run(run) = item else {
-            return self.hear(part, item, turn, found).await;
+            return self.handle_listed(part, item, turn, found).await;
         };
         if !part.may_read(found) {
             return Dealt::NotNow;
@@ -300,7 +300,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
         match self.listings.stages_of(&turn.target, run).await {
             Ok(Listing::Shown(stages)) => {
                 for stage in stages.into_iter().map(Item::Stage) {
-                    if self.hear(part, &stage, turn, found).await == Dealt::NotNow {
+                    if self.handle_listed(part, &stage, turn, found).await == Dealt::NotNow {
                         return Dealt::NotNow;
                     }
                 }
@@ -318,8 +318,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
         Dealt::Done
     }
 
-    /// Hears of one failure by its list.
-    async fn hear(
+    /// Handles one failure that a list names.
+    async fn handle_listed(
         &self,
         part: &mut Part<'_>,
         item: &Item,

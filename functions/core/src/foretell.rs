@@ -5,7 +5,7 @@ use core::cell::RefCell;
 
 use crate::decide::foresee;
 use crate::diagnosis;
-use crate::event::{Bounds, Heard, hear};
+use crate::event::{AllowedSources, ParsedEvent, self};
 use crate::failure::Failure;
 use crate::handle::known;
 use crate::ledger::{Entries, Entry, Judgement, Pen};
@@ -13,7 +13,7 @@ use crate::policy::Document;
 use crate::record::{Done, Record};
 use crate::verdict::{Decision, Reason};
 
-/// The policy, and what was heard so far.
+/// The policy, and what was handled so far.
 #[derive(Debug)]
 pub struct Foretell<'p> {
     /// The policy in force.
@@ -23,7 +23,7 @@ pub struct Foretell<'p> {
 }
 
 impl<'p> Foretell<'p> {
-    /// Nothing was heard yet.
+    /// Nothing was handled yet.
     #[must_use]
     pub const fn new(document: &'p Document) -> Self {
         Self {
@@ -35,15 +35,15 @@ impl<'p> Foretell<'p> {
     /// Foretells what would be done about one event. [`Record::needs`] says what would have to be looked up:
     /// the verdict is the one that follows if that brings nothing against a retry.
     pub fn event(&self, bytes: &[u8], pen: Pen<'_>) -> Record {
-        match hear(bytes, &Bounds::default()) {
-            Heard::Failure(failure) => self.failure(&failure, pen),
-            Heard::Sequel(sequel) => Record {
-                happened_at: Some(sequel.at),
-                subject: Some(sequel.subject),
-                ..Record::new(pen.now, Done::Ignored, sequel.what.reason())
+        match event::parse(bytes, &AllowedSources::default()) {
+            ParsedEvent::Failure(failure) => self.failure(&failure, pen),
+            ParsedEvent::Completion(completion) => Record {
+                happened_at: Some(completion.at),
+                subject: Some(completion.subject),
+                ..Record::new(pen.now, Done::Ignored, completion.kind.reason())
             },
-            Heard::Irrelevant(irrelevant) => Record::irrelevant(pen.now, irrelevant),
-            Heard::Malformed(malformed) => Record::malformed(pen.now, malformed),
+            ParsedEvent::Ignored(ignored) => Record::ignored(pen.now, ignored),
+            ParsedEvent::Malformed(malformed) => Record::malformed(pen.now, malformed),
         }
     }
 

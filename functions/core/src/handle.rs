@@ -1,5 +1,5 @@
 //! The beats of one failure, over the traits [`Ledger`], [`Target`] and [`Queue`]:
-//! hear, know, decide, claim, act, settle.
+//! parse, know, decide, claim, act, settle.
 //!
 //! Each public method takes one thing that happened and answers with one [`Record`]. Trouble with the world
 //! is an error: the caller lets the event come again, which is safe, because whatever was claimed before is
@@ -13,7 +13,7 @@ use crate::calls::Call;
 pub use crate::calls::{Acted, CallResult};
 use crate::decide::{Answer, Spent, decide, still_allows};
 use crate::diagnosis;
-use crate::event::{Bounds, Heard, Sequel, SequelKind, hear};
+use crate::event::{AllowedSources, ParsedEvent, Completion, CompletionKind, self};
 pub use crate::failure::Standing;
 use crate::failure::{Fact, Failure, Field, Identity, Need, Service, What};
 use crate::ledger::{
@@ -99,23 +99,23 @@ pub struct Redrive<'w, L, T, Q, C> {
 pub(crate) const MOST_ROUNDS: usize = 5;
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
-    /// Hears one event and does what follows.
+    /// Handles one event.
     ///
     /// # Errors
     /// The world could not be reached; the event should come again.
-    pub async fn event(&self, bytes: &[u8], bounds: &Bounds) -> Result<Record, Trouble> {
-        match hear(bytes, bounds) {
-            Heard::Failure(failure) => self.failure(failure).await,
-            Heard::Sequel(sequel) => self.sequel(&sequel).await,
-            Heard::Irrelevant(irrelevant) => Ok(Record::irrelevant(self.clock.now(), irrelevant)),
-            Heard::Malformed(malformed) => Ok(Record::malformed(self.clock.now(), malformed)),
+    pub async fn event(&self, bytes: &[u8], sources: &AllowedSources) -> Result<Record, Trouble> {
+        match event::parse(bytes, sources) {
+            ParsedEvent::Failure(failure) => self.failure(failure).await,
+            ParsedEvent::Completion(completion) => self.completion(&completion).await,
+            ParsedEvent::Ignored(ignored) => Ok(Record::ignored(self.clock.now(), ignored)),
+            ParsedEvent::Malformed(malformed) => Ok(Record::malformed(self.clock.now(), malformed)),
         }
     }
 
     /// Judges one failure and does what follows.
     ///
     /// # Errors
-    /// The world could not be reached; the failure should be heard again.
+    /// The world could not be reached; the failure should be handled again.
     pub async fn failure(&self, mut failure: Failure) -> Result<Record, Trouble> {
         let mut record = Record {
             happened_at: Some(failure.at),
@@ -534,30 +534,30 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         Ok(record)
     }
 
-    /// Learns how a subject went on.
+    /// Records how a subject ended.
     ///
     /// # Errors
     /// The ledger could not be reached; the event should come again.
-    pub async fn sequel(&self, sequel: &Sequel) -> Result<Record, Trouble> {
+    pub async fn completion(&self, completion: &Completion) -> Result<Record, Trouble> {
         let mut record = Record {
-            happened_at: Some(sequel.at),
-            subject: Some(sequel.subject.clone()),
-            ..self.record(Done::Ignored, sequel.what.reason())
+            happened_at: Some(completion.at),
+            subject: Some(completion.subject.clone()),
+            ..self.record(Done::Ignored, completion.kind.reason())
         };
         if self.mode == Mode::Off {
             record.because = Reason::Off;
             return Ok(record);
         }
-        let identity = sequel.redrive_count.map(Identity::RedriveCount);
-        let mut stored = self.ledger.read(&sequel.subject).await?;
+        let identity = completion.redrive_count.map(Identity::RedriveCount);
+        let mut stored = self.ledger.read(&completion.subject).await?;
         for _ in 0..MOST_ROUNDS {
-            let entry = match (&stored, sequel.what, &identity) {
-                // A person ended what nobody here has heard of. A failure of before may come late, and a
+            let entry = match (&stored, completion.kind, &identity) {
+                // A person ended what is not in the ledger. A failure of before may come late, and a
                 // redrive of it would undo that.
-                (None, SequelKind::Ended, Some(identity)) => Entry::ended(
-                    sequel.subject.clone(),
+                (None, CompletionKind::Terminated, Some(identity)) => Entry::ended(
+                    completion.subject.clone(),
                     identity.clone(),
-                    sequel.at,
+                    completion.at,
                     self.pen(),
                 ),
                 (None, _, _) => return Ok(record),
@@ -567,13 +567,13 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                         .is_some_and(|identity| entry.relation(identity) == Relation::Earlier);
                     // A stage's events do not say which failure they follow; its time does.
                     // An event's time is in whole seconds.
-                    let at = sequel.at.plus(Duration::from_millis(999));
+                    let at = completion.at.plus(Duration::from_millis(999));
                     if older || (identity.is_none() && at < entry.failed_at) {
                         return Ok(record.seen_before(entry, Done::Stale));
                     }
                     let finished = match what {
-                        SequelKind::Succeeded => entry.recover(identity.clone(), self.pen()),
-                        SequelKind::Ended => entry.end(identity.clone(), self.pen()),
+                        CompletionKind::Succeeded => entry.recover(identity.clone(), self.pen()),
+                        CompletionKind::Terminated => entry.end(identity.clone(), self.pen()),
                     };
                     match finished {
                         Ok(entry) => entry,
@@ -593,7 +593,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     record.state = Some(entry.state);
                     return Ok(record);
                 }
-                Written::Claimed(_) => return Err(bug("a sequel claims nothing")),
+                Written::Claimed(_) => return Err(bug("a completion claims nothing")),
             }
         }
         Err(Trouble::new(

@@ -8,8 +8,8 @@
 //!
 //! # The beats of one failure
 //!
-//! 1. **Hear.** [`event::hear`] turns the bytes of an event into a [`failure::Failure`], a later word on a
-//!    subject, something irrelevant and why, or something malformed and where.
+//! 1. **Parse.** [`event::parse`] turns the bytes of an event into a [`failure::Failure`], the completion of a
+//!    subject, something to ignore and why, or something malformed and where.
 //! 2. **Know.** What the event does not say is a [`failure::Field::Unknown`]. Nothing is looked up unless the
 //!    verdict hangs on it; [`reads`] then makes the few calls that tell.
 //! 3. **Decide.** [`decide::decide`] is a pure function of the [policy document](policy::Document), the
@@ -23,14 +23,14 @@
 //!    [transition table](ledger::next). An answer that never came is *unknown*: neither success nor failure.
 //!
 //! [`handle::Redrive`] plays these beats; [`sweep`] looks after what was left in the middle of them, [`find`]
-//! hears of failures that were never announced, and [`cancel`](mod@cancel) is how a person takes a retry back
+//! finds failures that were never announced, and [`cancel`](mod@cancel) is how a person takes a retry back
 //! that waits between claim and act.
 //!
 //! # Deciding
 //!
 //! ```
 //! use redrive_core::decide::{Answer, Spent, decide};
-//! use redrive_core::event::{Bounds, Heard, hear};
+//! use redrive_core::event::{AllowedSources, ParsedEvent, self};
 //! use redrive_core::failure::{Fact, Field, Need};
 //! use redrive_core::policy::Document;
 //!
@@ -51,7 +51,7 @@
 //!     "redriveCount": 0, "redriveStatus": "REDRIVABLE"
 //!   }
 //! }"#;
-//! let Heard::Failure(mut failure) = hear(event, &Bounds::default()) else { panic!("not a failure") };
+//! let ParsedEvent::Failure(mut failure) = event::parse(event, &AllowedSources::default()) else { panic!("not a failure") };
 //!
 //! // The rule matches, so it matters whether the execution ended in a Fail state: the history knows.
 //! assert_eq!(decide(&policy, &failure, Spent::Unread), Answer::Need(Need::History));

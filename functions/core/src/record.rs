@@ -1,4 +1,4 @@
-//! What became of one thing that was heard: the log line, the metric and the report.
+//! What became of one thing that was handled: the log line, the metric and the report.
 //!
 //! A record holds nothing of an error, a cause, a message, an input or an output.
 
@@ -11,17 +11,17 @@ use serde::Serialize;
 
 use crate::calls::CallResult;
 use crate::diagnosis::Diagnosis;
-use crate::event::{Irrelevant, Malformed};
+use crate::event::{Ignored, Malformed};
 use crate::failure::{Identity, Need, Subject};
 use crate::ledger::{Entry, State};
 use crate::time::Time;
 use crate::trouble::Trouble;
 use crate::verdict::{Reason, Verdict};
 
-/// What became of one thing that was heard: the log line, the metric and the report.
+/// What became of one thing that was handled: the log line, the metric and the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
-    /// When it was heard.
+    /// When it was received.
     #[serde(serialize_with = "text")]
     pub at: Time,
     /// When it happened, by the service's own clock.
@@ -102,7 +102,7 @@ fn text_if_any<S: serde::Serializer>(
     }
 }
 
-/// What was done about something heard.
+/// What was done about something that was handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Done {
@@ -120,7 +120,7 @@ pub enum Done {
     Observed,
     /// Nothing, since it was never ours.
     Ignored,
-    /// Nothing, since this very failure was heard before.
+    /// Nothing, since this very failure was handled before.
     Duplicate,
     /// Nothing, since the subject has moved on since.
     Stale,
@@ -189,11 +189,11 @@ impl Record {
     }
 
     /// A record of an event that is none of our business.
-    pub(crate) fn irrelevant(at: Time, irrelevant: Irrelevant) -> Self {
+    pub(crate) fn ignored(at: Time, ignored: Ignored) -> Self {
         Self {
-            happened_at: irrelevant.at,
-            subject: irrelevant.subject,
-            ..Self::new(at, Done::Ignored, irrelevant.reason)
+            happened_at: ignored.at,
+            subject: ignored.subject,
+            ..Self::new(at, Done::Ignored, ignored.reason)
         }
     }
 

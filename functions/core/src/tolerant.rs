@@ -98,7 +98,7 @@ impl Slot<Number> {
     }
 }
 
-/// A value on which nothing hangs: whatever is wrong with it, it reads as missing, and the event is heard.
+/// A value on which nothing hangs: whatever is wrong with it, it reads as missing, and the event is handled.
 #[derive(Debug)]
 pub(crate) struct Lenient<T>(pub(crate) Option<T>);
 

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-pub use redrive_policy::{Decision, Reason, RetryMode};
+pub use redrive_policy::{Decision, Reason, StageRetryMode};
 use serde::{Deserialize, Serialize};
 
 /// One rule that a verdict rests on.
@@ -14,7 +14,7 @@ pub struct Charge {
     pub rule: String,
     /// The rule's own words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub description: Option<String>,
     /// How often the subject had used the rule before this failure.
     pub used: u32,
     /// How often it may.
@@ -39,7 +39,7 @@ pub struct Verdict {
     pub delay_seconds: u32,
     /// How a stage is retried.
     #[serde(default)]
-    pub retry_mode: RetryMode,
+    pub retry_mode: StageRetryMode,
 }
 
 impl Verdict {
@@ -52,7 +52,7 @@ impl Verdict {
             policy: None,
             rules: Vec::new(),
             delay_seconds: 0,
-            retry_mode: RetryMode::FailedActions,
+            retry_mode: StageRetryMode::FailedActions,
         }
     }
 
@@ -117,7 +117,7 @@ impl Verdict {
             }
             other => other.sentence().to_string(),
         };
-        if let Some(words) = spent.and_then(|charge| charge.reason.as_deref()) {
+        if let Some(words) = spent.and_then(|charge| charge.description.as_deref()) {
             text.push_str(": ");
             text.push_str(words);
         }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use redrive_policy::{Field, Service, View, Word};
+use redrive_policy::{Field, Service, FailureView, ConditionKey};
 
 use crate::cause::Ended;
 use crate::failure::{FailedAction, FailedExecution, Failure, Need, What};
@@ -11,7 +11,7 @@ impl Failure {
     /// Everything of a failure that rules look at: one view for an execution, one for each failed action of
     /// a stage, and one without an action while nobody has looked.
     #[must_use]
-    pub fn views(&self) -> Vec<View<'_>> {
+    pub fn views(&self) -> Vec<FailureView<'_>> {
         match &self.what {
             What::Execution(execution) => [execution.view()].into(),
             What::Stage(failed) => {
@@ -29,9 +29,9 @@ impl Failure {
 impl FailedExecution {
     /// What conditions see of it.
     #[must_use]
-    pub fn view(&self) -> View<'_> {
+    pub fn view(&self) -> FailureView<'_> {
         let (error, cause) = (self.error.as_text(), self.cause.as_text());
-        View {
+        FailureView {
             status: Field::Known(self.status.as_str()),
             error,
             cause,
@@ -47,15 +47,15 @@ impl FailedExecution {
 
 /// What conditions see of a failed action of a stage; none while it is not known which action failed.
 #[must_use]
-pub fn of_action<'a>(stage: &'a str, action: Option<&'a FailedAction>) -> View<'a> {
+pub fn of_action<'a>(stage: &'a str, action: Option<&'a FailedAction>) -> FailureView<'a> {
     let stage = Field::Known(stage);
     let Some(action) = action else {
-        return View {
+        return FailureView {
             stage,
-            ..View::unknown(Service::CodePipeline)
+            ..FailureView::unknown(Service::CodePipeline)
         };
     };
-    View {
+    FailureView {
         stage,
         action: Field::Known(action.action.as_str()),
         category: action.category.as_text(),
@@ -67,22 +67,22 @@ pub fn of_action<'a>(stage: &'a str, action: Option<&'a FailedAction>) -> View<'
 }
 
 /// How the work ended, as its platform says, and nothing else.
-fn of_end<'a>(service: Service, ended: Ended) -> View<'a> {
-    View {
+fn of_end<'a>(service: Service, ended: Ended) -> FailureView<'a> {
+    FailureView {
         exit_status: ended.exit_status,
         signal: ended.signal,
         signal_reason: ended.signal_reason,
         http_status: ended.http_status,
         by_person: ended.by_person,
-        ..View::unknown(service)
+        ..FailureView::unknown(service)
     }
 }
 
-/// The fact that brings the value of a word, of a failure of this service.
+/// The fact that brings the value of a key, of a failure of this service.
 #[must_use]
-pub const fn need(word: Word, service: Service) -> Need {
-    match (word, service) {
-        (Word::State | Word::Resource, _) => Need::FailedState,
+pub const fn need(key: ConditionKey, service: Service) -> Need {
+    match (key, service) {
+        (ConditionKey::State | ConditionKey::Resource, _) => Need::FailedState,
         (_, Service::StepFunctions) => Need::Description,
         (_, Service::CodePipeline) => Need::PipelineState,
     }

@@ -181,7 +181,7 @@ mod tests {
                 "retried"
             );
             tracing::warn!(number = 7, yes = true, "two\nlines and \"quotes\"");
-            tracing::debug!("not heard");
+            tracing::debug!("not handled");
             tracing::info!(wide = "{\"key\":\"\u{9b}31m\u{7f}\"}", "{ODD}");
         });
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

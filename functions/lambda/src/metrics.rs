@@ -35,7 +35,7 @@ pub(crate) enum Metric {
     Ignored,
     /// Events that could not be read.
     Malformed,
-    /// From hearing of a failure to the end of what followed at once, in milliseconds.
+    /// From receiving a failure to the end of what followed at once, in milliseconds.
     DecisionLatency,
     /// The age of the oldest claim that nobody has settled, as a tick of the sweep began, in seconds.
     OldestClaim,
@@ -115,7 +115,7 @@ impl Serialize for Metrics<'_> {
     }
 }
 
-/// What a record counts as. A function that hears events has decided within `took_ms`.
+/// What a record counts as. A function that handles events has decided within `took_ms`.
 pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u64)> {
     let counted = match record.done {
         Done::Retried | Done::Confirmed => Some(Metric::Redriven),

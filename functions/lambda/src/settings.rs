@@ -6,7 +6,7 @@
 //! | `REDRIVE_LEDGER` | the DynamoDB table; or `memory`, to try a function without an account: it tells what it would do, and calls nothing |
 //! | `REDRIVE_QUEUE_URL` | the SQS queue of retries that wait |
 //! | `REDRIVE_POLICY` | the policy's file; `/opt/policy.yaml` by default, where the layer puts it |
-//! | `REDRIVE_ACCOUNT` | the account whose events are heard; those of others are ignored |
+//! | `REDRIVE_ACCOUNT` | the account whose events are handled; those of others are ignored |
 //! | `REDRIVE_SINCE` | of `sweep`: nothing that failed before is looked for, as in `2026-11-20T00:00:00Z`; by default the moment of its first tick |
 //! | `REDRIVE_STATE_MACHINES` | of `sweep`: the names of the state machines that its role may list, in which `*` stands for anything; `*` by default |
 //! | `REDRIVE_PIPELINES` | of `sweep`: the same of pipelines |
@@ -14,7 +14,7 @@
 //! | `REDRIVE_STAGE_QUOTA` | the same of RetryStageExecution, of which AWS publishes none; nothing is paced by default |
 //! | `REDRIVE_STACK` | the dimension by which the metrics of this deployment are told from those of another; `redrive` by default |
 //! | `REDRIVE_BUS` | the event bus on which each decision is put; by default on none |
-//! | `AWS_REGION` | the region whose events are heard; Lambda sets it |
+//! | `AWS_REGION` | the region whose events are handled; Lambda sets it |
 //!
 //! Everything that is wrong is said at once.
 
@@ -22,7 +22,7 @@ use std::io;
 use std::path::Path;
 
 use redrive_aws::environment::{Misconfigured, variable};
-use redrive_core::event::Bounds;
+use redrive_core::event::AllowedSources;
 use redrive_core::find::Search;
 use redrive_core::handle::Mode;
 use redrive_core::pace::{NoQuota, Quota, Quotas};
@@ -50,8 +50,8 @@ pub struct InAccount {
     pub table: String,
     /// The queue of retries that wait.
     pub queue_url: String,
-    /// Whose events are heard.
-    pub bounds: Bounds,
+    /// The accounts and regions whose events are handled.
+    pub sources: AllowedSources,
     /// Whose targets are listed.
     pub place: Place,
     /// How many retries AWS takes.
@@ -104,10 +104,10 @@ impl Settings {
                 "REDRIVE_QUEUE_URL",
                 "name the SQS queue of retries that wait by its URL",
             ),
-            bounds: Bounds::default(),
+            sources: AllowedSources::default(),
             place: Place {
-                account: required("REDRIVE_ACCOUNT", "name the account whose events are heard"),
-                region: required("AWS_REGION", "name the region whose events are heard"),
+                account: required("REDRIVE_ACCOUNT", "name the account whose events are handled"),
+                region: required("AWS_REGION", "name the region whose events are handled"),
             },
             quotas: Quotas::default(),
             search: Search::default(),
@@ -141,7 +141,7 @@ impl Settings {
                     document,
                     account: account.map(|account| InAccount {
                         mode,
-                        bounds: Bounds {
+                        sources: AllowedSources {
                             accounts: vec![account.place.account.clone()],
                             regions: vec![account.place.region.clone()],
                         },
@@ -249,8 +249,8 @@ mod tests {
             let account = read(&set, Some(GOOD)).unwrap().account.unwrap();
             assert_eq!(account.mode, mode);
             assert_eq!(account.table, "redrive");
-            assert_eq!(account.bounds.accounts, ["111122223333"]);
-            assert_eq!(account.bounds.regions, ["eu-west-1"]);
+            assert_eq!(account.sources.accounts, ["111122223333"]);
+            assert_eq!(account.sources.regions, ["eu-west-1"]);
         }
     }
 

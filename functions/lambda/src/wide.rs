@@ -1,4 +1,4 @@
-//! The one wide line of a handling: what was heard, decided and done, why, and what it cost.
+//! The one wide line of a handling: what was received, decided and done, why, and what it cost.
 
 use redrive_aws::bus::Told;
 use redrive_aws::calls::Counted;
@@ -113,7 +113,7 @@ impl Wide<'_> {
             why: record.sentence(),
             record,
         };
-        // These two hear events and decide; the others carry out what was decided, or do much in one go.
+        // These two handle events and decide; the others carry out what was decided, or do much in one go.
         let decides = matches!(self.function, "stepfunctions" | "codepipeline");
         let values = metrics::of_record(record, decides.then_some(self.took_ms));
         self.with(came, values)

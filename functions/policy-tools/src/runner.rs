@@ -10,7 +10,7 @@ use redrive_core::failure::{
 use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
-use redrive_policy::{Case, Document, Expect, Service, Test, View, Word};
+use redrive_policy::{Case, Document, Expect, Service, Test, FailureView, ConditionKey};
 
 /// The verdict on each attempt of a test.
 #[must_use]
@@ -37,7 +37,7 @@ pub fn holds(expect: &Expect, verdict: &Verdict) -> bool {
         .decision
         .is_none_or(|decision| decision == verdict.decision)
         && expect
-            .because
+            .reason
             .is_none_or(|reason| reason == verdict.because)
         && (expect.policy.is_none() || expect.policy == verdict.policy)
         && expect.rule.as_ref().is_none_or(rule)
@@ -46,9 +46,9 @@ pub fn holds(expect: &Expect, verdict: &Verdict) -> bool {
 /// What conditions see of a case: what an error or a cause that is given says of exit status, signal and HTTP status,
 /// unless the case says it otherwise; what follows from neither is absent. `failure` is the case's own.
 #[must_use]
-pub fn views<'a>(case: &'a Case, failure: &'a Failure) -> Vec<View<'a>> {
-    let signal = case.texts.get(&Word::Signal).map(Field::as_text);
-    let seen = failure.views().into_iter().map(|view| View {
+pub fn views<'a>(case: &'a Case, failure: &'a Failure) -> Vec<FailureView<'a>> {
+    let signal = case.texts.get(&ConditionKey::Signal).map(Field::as_text);
+    let seen = failure.views().into_iter().map(|view| FailureView {
         exit_status: given(case.exit_status, view.exit_status),
         signal: given(signal, view.signal),
         signal_reason: given(case.signal_reason, view.signal_reason),
@@ -142,15 +142,15 @@ pub fn failure(case: &Case) -> Failure {
         what = What::Stage(FailedStage {
             announced: None,
             standing: Field::Known(stage_with(FailedAction {
-                action: text(case, Word::Action)
+                action: text(case, ConditionKey::Action)
                     .known()
                     .cloned()
                     .unwrap_or_default(),
                 id: None,
-                category: text(case, Word::Category),
-                provider: text(case, Word::Provider),
-                error_code: text(case, Word::ErrorCode),
-                summary: text(case, Word::Summary),
+                category: text(case, ConditionKey::Category),
+                provider: text(case, ConditionKey::Provider),
+                error_code: text(case, ConditionKey::ErrorCode),
+                summary: text(case, ConditionKey::Summary),
             })),
         });
     } else {
@@ -170,7 +170,7 @@ fn execution(case: &Case) -> FailedExecution {
     let status = case.status.as_deref();
     let timed_out = status == Some("TIMED_OUT");
     // Only an execution's own time-out has an error that nobody gives.
-    let error = case.texts.get(&Word::Error).cloned();
+    let error = case.texts.get(&ConditionKey::Error).cloned();
     let error = match error {
         None if timed_out => Field::Known("States.Timeout".into()),
         error => error.unwrap_or(Field::Absent),
@@ -187,11 +187,11 @@ fn execution(case: &Case) -> FailedExecution {
         state_machine_arn: None,
         version_arn: None,
         error,
-        cause: text(case, Word::Cause),
+        cause: text(case, ConditionKey::Cause),
         parent: Field::Absent,
         fail_state: Field::Known(false),
-        state: text(case, Word::State),
-        resource: text(case, Word::Resource),
+        state: text(case, ConditionKey::State),
+        resource: text(case, ConditionKey::Resource),
         moved_on: (status == Some("ABORTED")).then_some(Reason::Aborted),
     }
 }
@@ -214,6 +214,6 @@ fn stage_with(action: FailedAction) -> StageStanding {
     }
 }
 
-fn text(case: &Case, word: Word) -> Field<String> {
+fn text(case: &Case, word: ConditionKey) -> Field<String> {
     case.texts.get(&word).cloned().unwrap_or(Field::Absent)
 }

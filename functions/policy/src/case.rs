@@ -9,7 +9,7 @@ use crate::field::Field;
 use crate::problem::At;
 use crate::service::Service;
 use crate::signal_reason::SignalReason;
-use crate::word::Word;
+use crate::condition_key::ConditionKey;
 
 /// One of a document's tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub struct Expect {
     pub policy: Option<String>,
     /// The rule's id; of several rules any one.
     pub rule: Option<String>,
-    /// Why.
-    pub because: Option<Reason>,
+    /// The verdict's reason.
+    pub reason: Option<Reason>,
 }
 
 /// A failure in normalised words: what a test says of it, and nothing else.
@@ -57,7 +57,7 @@ pub struct Case {
     /// The HTTP status.
     pub http_status: Option<Field<u16>>,
     /// The words that are texts.
-    pub texts: BTreeMap<Word, Field<String>>,
+    pub texts: BTreeMap<ConditionKey, Field<String>>,
     /// Where it stands.
     pub at: At,
 }
@@ -79,13 +79,13 @@ impl Case {
         }
     }
 
-    pub(crate) fn set_absent(&mut self, word: Word) {
-        match word {
-            Word::ExitStatus => self.exit_status = Some(Field::Absent),
-            Word::SignalReason => self.signal_reason = Some(Field::Absent),
-            Word::HttpStatus => self.http_status = Some(Field::Absent),
-            word => {
-                self.texts.insert(word, Field::Absent);
+    pub(crate) fn set_absent(&mut self, key: ConditionKey) {
+        match key {
+            ConditionKey::ExitStatus => self.exit_status = Some(Field::Absent),
+            ConditionKey::SignalReason => self.signal_reason = Some(Field::Absent),
+            ConditionKey::HttpStatus => self.http_status = Some(Field::Absent),
+            key => {
+                self.texts.insert(key, Field::Absent);
             }
         }
     }
@@ -105,7 +105,7 @@ impl Case {
     /// The stage of a pipeline.
     #[must_use]
     pub fn stage(&self) -> &str {
-        match (self.service, self.texts.get(&Word::Stage)) {
+        match (self.service, self.texts.get(&ConditionKey::Stage)) {
             (Service::CodePipeline, Some(Field::Known(stage))) => stage,
             _ => "",
         }

@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 use crate::error_name::first_32_kib;
 use crate::field::Field;
 use crate::glob::Glob;
-use crate::hit::Hit;
-use crate::mode::Mode;
+use crate::matching::Match;
+use crate::sdk_retry_mode::SdkRetryMode;
 use crate::problem::{At, Place};
-use crate::view::{Saw, View};
-use crate::word::Word;
+use crate::failure_view::{ActualValue, FailureView};
+use crate::condition_key::ConditionKey;
 
 /// What one value of a condition asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,40 +30,40 @@ pub enum Pattern {
     /// This number.
     Number(i32),
     /// What this mode retries.
-    Mode(Mode),
+    Mode(SdkRetryMode),
     /// The whole value. A signal may be written with and without SIG.
     Glob(Glob),
 }
 
 impl Pattern {
-    /// How it meets the value of a word; `negated` under `not`.
+    /// Returns whether it matches the value of a key; `negated` under `not`.
     #[must_use]
-    pub fn meets(&self, word: Word, field: Field<Saw<'_>>, negated: bool) -> Hit {
+    pub fn matches(&self, key: ConditionKey, field: Field<ActualValue<'_>>, negated: bool) -> Match {
         match (self, field) {
             // `not` excludes nothing by what is absent, unless it says none.
-            (Self::Any | Self::AnyFailure, Field::Absent) => Hit::from(!negated),
-            (Self::Any, Field::Unknown | Field::Withheld) if !negated => Hit::Yes,
-            (_, Field::Unknown) => Hit::Unknown(word),
-            (_, Field::Withheld) => Hit::Withheld,
-            (Self::None, Field::Absent) => Hit::Yes,
-            (Self::None, Field::Known(_)) | (_, Field::Absent) => Hit::No,
-            (Self::Any | Self::AnyError, Field::Known(_)) => Hit::Yes,
-            (Self::AnyFailure, Field::Known(saw)) => Hit::from(matches!(saw, Saw::Number(1..=255))),
-            (Self::Number(number), Field::Known(saw)) => Hit::from(saw == Saw::Number(*number)),
-            (Self::TaskFailed, Field::Known(saw)) => Hit::from(saw != Saw::Text("States.Timeout")),
-            (Self::Glob(glob), Field::Known(Saw::Text(value))) => Hit::from(match word {
-                Word::Signal => is_signal(glob, value),
+            (Self::Any | Self::AnyFailure, Field::Absent) => Match::from(!negated),
+            (Self::Any, Field::Unknown | Field::Redacted) if !negated => Match::Yes,
+            (_, Field::Unknown) => Match::Unknown(key),
+            (_, Field::Redacted) => Match::Redacted,
+            (Self::None, Field::Absent) => Match::Yes,
+            (Self::None, Field::Known(_)) | (_, Field::Absent) => Match::No,
+            (Self::Any | Self::AnyError, Field::Known(_)) => Match::Yes,
+            (Self::AnyFailure, Field::Known(actual)) => Match::from(matches!(actual, ActualValue::Number(1..=255))),
+            (Self::Number(number), Field::Known(actual)) => Match::from(actual == ActualValue::Number(*number)),
+            (Self::TaskFailed, Field::Known(actual)) => Match::from(actual != ActualValue::Text("States.Timeout")),
+            (Self::Glob(glob), Field::Known(ActualValue::Text(value))) => Match::from(match key {
+                ConditionKey::Signal => is_signal(glob, value),
                 _ => glob.matches(first_32_kib(value)),
             }),
             // A mode is asked elsewhere; a glob is never set on a number.
-            (Self::Mode(_) | Self::Glob(_), Field::Known(_)) => Hit::No,
+            (Self::Mode(_) | Self::Glob(_), Field::Known(_)) => Match::No,
         }
     }
 }
 
 /// One value of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value {
+pub struct ConditionValue {
     /// As written, for messages and the trace.
     pub written: String,
     /// What it asks for.
@@ -72,15 +72,15 @@ pub struct Value {
     pub at: At,
 }
 
-impl Value {
+impl ConditionValue {
     /// A value of a condition on text.
-    pub(crate) fn text(word: Word, written: String, place: Place) -> Self {
-        let pattern = match (word, written.as_str()) {
+    pub(crate) fn text(key: ConditionKey, written: String, place: Place) -> Self {
+        let pattern = match (key, written.as_str()) {
             (_, "*") => Pattern::Any,
             (_, "none") => Pattern::None,
-            (Word::Error, "States.ALL") => Pattern::AnyError,
-            (Word::Error, "States.TaskFailed") => Pattern::TaskFailed,
-            (_, text) => Pattern::Glob(Glob::new(text, word.folds_case())),
+            (ConditionKey::Error, "States.ALL") => Pattern::AnyError,
+            (ConditionKey::Error, "States.TaskFailed") => Pattern::TaskFailed,
+            (_, text) => Pattern::Glob(Glob::new(text, key.folds_case())),
         };
         Self {
             written,
@@ -108,46 +108,46 @@ impl Value {
     }
 
     /// The same text for values that mean the same.
-    fn canonical(&self, word: Word) -> String {
-        if !word.folds_case() {
+    fn canonical(&self, key: ConditionKey) -> String {
+        if !key.folds_case() {
             return self.written.clone();
         }
         let folded = self.written.to_lowercase();
         match folded.strip_prefix("sig") {
-            Some(bare) if word == Word::Signal && !self.is_glob() => bare.to_string(),
+            Some(bare) if key == ConditionKey::Signal && !self.is_glob() => bare.to_string(),
             _ => folded,
         }
     }
 }
 
-/// One condition: a word and the values any of which satisfies it.
+/// One condition: a key, and the values any of which satisfies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// What it asks for.
-    pub word: Word,
+    pub key: ConditionKey,
     /// Any of them satisfies it.
-    pub values: Vec<Value>,
+    pub values: Vec<ConditionValue>,
     /// Where it stands.
     pub at: At,
 }
 
 impl Condition {
-    /// How it meets what is known of a failure; `negated` under `not`.
-    fn meets(&self, view: &View<'_>, negated: bool) -> Hit {
+    /// Returns whether it matches what is known of a failure; `negated` under `not`.
+    fn matches(&self, view: &FailureView<'_>, negated: bool) -> Match {
         self.answers(view, negated)
-            .map(|(_, hit)| hit)
-            .fold(Hit::No, Hit::or)
+            .map(|(_, matched)| matched)
+            .fold(Match::No, Match::or)
     }
 
-    /// How each of its values does; none of them where only the other service has the word.
-    fn answers(&self, view: &View<'_>, negated: bool) -> impl Iterator<Item = (&Value, Hit)> {
-        let field = view.get(self.word);
+    /// Yields whether each of its values does; none of them where only the other service has the key.
+    fn answers(&self, view: &FailureView<'_>, negated: bool) -> impl Iterator<Item = (&ConditionValue, Match)> {
+        let field = view.get(self.key);
         self.values.iter().filter_map(move |value| {
-            let hit = match &value.pattern {
-                Pattern::Mode(mode) => mode.meets(view),
-                pattern => pattern.meets(self.word, field?, negated),
+            let matched = match &value.pattern {
+                Pattern::Mode(mode) => mode.matches(view),
+                pattern => pattern.matches(self.key, field?, negated),
             };
-            Some((value, hit))
+            Some((value, matched))
         })
     }
 
@@ -157,20 +157,20 @@ impl Condition {
         let values: BTreeSet<String> = self
             .values
             .iter()
-            .map(|value| value.canonical(self.word))
+            .map(|value| value.canonical(self.key))
             .collect();
         // Lengths keep one value apart from two.
         let values: Vec<String> = values
             .into_iter()
             .map(|value| format!("{}:{value}", value.len()))
             .collect();
-        format!("{}={}\n", self.word.as_str(), values.join(","))
+        format!("{}={}\n", self.key.as_str(), values.join(","))
     }
 
     /// Whether it names exactly `error`, without a glob.
     #[must_use]
     pub fn names(&self, error: &str) -> bool {
-        self.word == Word::Error
+        self.key == ConditionKey::Error
             && self.values.iter().any(|value| match &value.pattern {
                 Pattern::Glob(glob) => glob.literal() == Some(error),
                 _ => false,
@@ -208,49 +208,49 @@ impl Conditions {
         self.all.is_empty() && self.not.is_empty()
     }
 
-    /// Whether a failure matches, as far as it is known.
+    /// Returns whether a failure matches, as far as it is known.
     #[must_use]
-    pub fn meet(&self, view: &View<'_>) -> Hit {
+    pub fn matches(&self, view: &FailureView<'_>) -> Match {
         let all = self
             .all
             .iter()
-            .map(|condition| condition.meets(view, false))
-            .fold(Hit::Yes, Hit::and);
+            .map(|condition| condition.matches(view, false))
+            .fold(Match::Yes, Match::and);
         let excluded = self
             .not
             .iter()
-            .map(|condition| condition.meets(view, true))
-            .fold(Hit::No, Hit::or);
+            .map(|condition| condition.matches(view, true))
+            .fold(Match::No, Match::or);
         all.and(excluded.not())
     }
 
     /// The same for a rule that would retry: some errors it must name.
     #[must_use]
-    pub fn meet_by_name(&self, view: &View<'_>) -> Hit {
-        let may_retry = match view.get(Word::Error) {
-            Some(Field::Known(Saw::Text(error))) if BY_NAME_ONLY.contains(&error) => {
-                Hit::from(self.all.iter().any(|condition| condition.names(error)))
+    pub fn matches_by_name(&self, view: &FailureView<'_>) -> Match {
+        let may_retry = match view.get(ConditionKey::Error) {
+            Some(Field::Known(ActualValue::Text(error))) if BY_NAME_ONLY.contains(&error) => {
+                Match::from(self.all.iter().any(|condition| condition.names(error)))
             }
             // It may be one of them. Where AWS withholds it, what rules do not ask for is not held against
             // a retry.
-            Some(Field::Unknown) => Hit::Unknown(Word::Error),
-            _ => Hit::Yes,
+            Some(Field::Unknown) => Match::Unknown(ConditionKey::Error),
+            _ => Match::Yes,
         };
-        may_retry.and(self.meet(view))
+        may_retry.and(self.matches(view))
     }
 
-    /// What each condition saw, for people.
+    /// Returns how each condition matched, for people.
     #[must_use]
-    pub fn seen<'a>(&'a self, view: &View<'a>) -> Vec<Seen<'a>> {
+    pub fn condition_matches<'a>(&'a self, view: &FailureView<'a>) -> Vec<ConditionMatch<'a>> {
         let see = |negated| {
-            move |condition: &'a Condition| Seen {
+            move |condition: &'a Condition| ConditionMatch {
                 condition,
                 negated,
-                field: view.get(condition.word),
-                hit: condition.meets(view, negated),
+                field: view.get(condition.key),
+                matched: condition.matches(view, negated),
                 by: condition
                     .answers(view, negated)
-                    .find_map(|(value, hit)| (hit == Hit::Yes).then_some(value)),
+                    .find_map(|(value, matched)| (matched == Match::Yes).then_some(value)),
             }
         };
         self.all
@@ -277,17 +277,17 @@ impl Conditions {
     }
 }
 
-/// What one condition saw.
+/// How one condition matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen<'a> {
+pub struct ConditionMatch<'a> {
     /// The condition.
     pub condition: &'a Condition,
     /// It stands under `not`.
     pub negated: bool,
     /// The value; none where the other service has it.
-    pub field: Option<Field<Saw<'a>>>,
+    pub field: Option<Field<ActualValue<'a>>>,
     /// Whether it matched.
-    pub hit: Hit,
+    pub matched: Match,
     /// The first of its values that did.
-    pub by: Option<&'a Value>,
+    pub by: Option<&'a ConditionValue>,
 }

@@ -7,7 +7,7 @@ pub(crate) fn is_dynamodbs(error: Field<&str>) -> bool {
     match error {
         // Hoped for: nothing is retried before it is known.
         Field::Unknown => true,
-        Field::Withheld | Field::Absent => false,
+        Field::Redacted | Field::Absent => false,
         Field::Known(error) => error
             .split_once('.')
             .is_some_and(|(service, _)| service.eq_ignore_ascii_case("dynamodb")),

@@ -13,7 +13,7 @@ pub enum Field<T> {
     Unknown,
     /// Looked up, and whoever has it would not say: Step Functions leaves `error` and `cause` out for a
     /// reader that may not use the execution's KMS key.
-    Withheld,
+    Redacted,
     /// The service supplied none.
     Absent,
     /// The service's value.
@@ -38,7 +38,7 @@ impl<T> Field<T> {
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
         match self {
             Self::Unknown => Field::Unknown,
-            Self::Withheld => Field::Withheld,
+            Self::Redacted => Field::Redacted,
             Self::Absent => Field::Absent,
             Self::Known(value) => Field::Known(change(value)),
         }
@@ -56,7 +56,7 @@ impl Field<String> {
     pub fn as_text(&self) -> Field<&str> {
         match self {
             Self::Unknown => Field::Unknown,
-            Self::Withheld => Field::Withheld,
+            Self::Redacted => Field::Redacted,
             Self::Absent => Field::Absent,
             Self::Known(text) => Field::Known(text.as_str()),
         }

@@ -1,14 +1,13 @@
-//! The policy language: from text to a [`Document`], and which policy and rule a failure meets.
+//! The policy language: from text to a [`Document`], and which policy and rule a failure matches.
 //!
 //! [`Document::parse`] reads YAML 1.2 or JSON and reports every problem at once. Exactly one policy applies
 //! to a target, the first whose `match` matches; in it the first rule whose conditions match is *the* rule.
 //! Policies are never merged, and when the rule's limit is spent no later rule is consulted.
 //!
-//! This crate imports nothing of the rest. What a rule is held against is a [`View`], which whoever has a failure
-//! fills in:
+//! This crate imports nothing of the rest. A rule is compared with a [`FailureView`], which the caller fills in:
 //!
 //! ```
-//! use redrive_policy::{Document, Field, Hit, Service, TargetName, View};
+//! use redrive_policy::{Document, FailureView, Field, Match, Service, TargetName};
 //!
 //! let document = Document::parse("
 //! version: 1
@@ -23,11 +22,11 @@
 //!     name: "etl-orders",
 //! };
 //! let rule = &document.policy_for(target).expect("retry is for every target").automatic[0];
-//! let view = View {
+//! let view = FailureView {
 //!     error: Field::Known("DynamoDB.ThrottlingException"),
-//!     ..View::unknown(Service::StepFunctions)
+//!     ..FailureView::unknown(Service::StepFunctions)
 //! };
-//! assert_eq!(rule.conditions.meet_by_name(&view), Hit::Yes);
+//! assert_eq!(rule.conditions.matches_by_name(&view), Match::Yes);
 //! # Ok::<(), redrive_policy::Problems>(())
 //! ```
 
@@ -54,39 +53,39 @@ mod document;
 mod error_name;
 mod field;
 mod glob;
-mod hit;
+mod matching;
 mod index;
-mod mode;
+mod sdk_retry_mode;
 pub mod node;
 mod policy;
 mod problem;
 mod read;
 mod reading;
-mod retry_mode;
+mod stage_retry_mode;
 mod service;
 mod signal_reason;
 #[cfg(test)]
 mod tests;
-mod view;
-mod word;
+mod failure_view;
+mod condition_key;
 
 pub use self::backoff::{Backoff, JitterStrategy};
 pub use self::case::{Case, Expect, Test};
-pub use self::condition::{BY_NAME_ONLY, Condition, Conditions, Pattern, Seen, Value};
+pub use self::condition::{BY_NAME_ONLY, Condition, Conditions, Pattern, ConditionMatch, ConditionValue};
 pub use self::decision::{Decision, Reason};
 pub use self::document::Document;
 pub use self::error_name::last_component;
 pub use self::field::Field;
 pub use self::glob::Glob;
-pub use self::hit::Hit;
-pub use self::mode::Mode;
+pub use self::matching::Match;
+pub use self::sdk_retry_mode::SdkRetryMode;
 pub use self::policy::{Manual, Nested, Policy, Rule, Scope, TargetName};
 pub use self::problem::{
     At, Place, Problem, Problems, Severity, did_you_mean, distance, one_of, simplified, within,
 };
 pub use self::reading::{Checked, Reading};
-pub use self::retry_mode::RetryMode;
+pub use self::stage_retry_mode::StageRetryMode;
 pub use self::service::Service;
 pub use self::signal_reason::SignalReason;
-pub use self::view::{Saw, View};
-pub use self::word::Word;
+pub use self::failure_view::{ActualValue, FailureView};
+pub use self::condition_key::ConditionKey;

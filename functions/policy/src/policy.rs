@@ -7,11 +7,11 @@ use crate::backoff::Backoff;
 use crate::condition::Conditions;
 use crate::error_name;
 use crate::glob::Glob;
-use crate::mode::Mode;
+use crate::sdk_retry_mode::SdkRetryMode;
 use crate::problem::At;
-use crate::retry_mode::RetryMode;
+use crate::stage_retry_mode::StageRetryMode;
 use crate::service::Service;
-use crate::view::View;
+use crate::failure_view::FailureView;
 
 /// One policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,13 +132,13 @@ pub struct Rule {
     /// `max_attempts` written.
     pub dynamodb_limit: Option<u32>,
     /// The mode that its defaults come from.
-    pub mode: Option<Mode>,
+    pub mode: Option<SdkRetryMode>,
     /// How long to wait.
     pub backoff: Backoff,
     /// How a stage is retried.
-    pub retry_mode: RetryMode,
+    pub retry_mode: StageRetryMode,
     /// Words for people.
-    pub reason: Option<String>,
+    pub description: Option<String>,
     /// Where it stands.
     pub at: At,
 }
@@ -146,7 +146,7 @@ pub struct Rule {
 impl Rule {
     /// Retries that it may spend on a subject with this failure.
     #[must_use]
-    pub fn limit_for(&self, view: &View<'_>) -> u32 {
+    pub fn limit_for(&self, view: &FailureView<'_>) -> u32 {
         match self.dynamodb_limit {
             Some(limit) if error_name::is_dynamodbs(view.error()) => limit,
             _ => self.limit,

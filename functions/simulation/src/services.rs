@@ -12,7 +12,7 @@ use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageSta
 use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, Shelf};
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
-use redrive_core::verdict::RetryMode;
+use redrive_core::verdict::StageRetryMode;
 use redrive_emulator::api::{CallError, Place};
 use redrive_emulator::region::ServiceKind as Which;
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ pub async fn act(wire: &impl Wire, claim: &Claim) -> Acted {
             json!({ "executionArn": arn, "clientToken": claim.client_token() }),
         ),
         Subject::Stage { arn, execution_id } => {
-            let mode: RetryMode = claim.entry().verdict.retry_mode;
+            let mode: StageRetryMode = claim.entry().verdict.retry_mode;
             let body = json!({
                 "pipelineName": subject.target(),
                 "stageName": arn.rsplit('/').next(),
@@ -140,7 +140,7 @@ impl<W: Wire> Executions for Typed<'_, W> {
             cause: Field::from_option(text(&answer, "cause")),
             parent: match answer.get("input").and_then(Value::as_str) {
                 Some(input) => Field::from_option(parent_in(input)),
-                None => Field::Withheld,
+                None => Field::Redacted,
             },
         }))
     }

@@ -1,18 +1,18 @@
 //! Short texts for people at a desk. The functions never print these: they may hold what an author of a
 //! state machine or a pipeline wrote.
 
-use redrive_core::event::Heard;
+use redrive_core::event::ParsedEvent;
 use redrive_core::failure::{FailedAction, Field, What};
 
 /// What failed, in a few words: the error's name, or the failed action and its code.
-pub fn failed(heard: &Heard) -> Option<String> {
-    let Heard::Failure(failure) = heard else {
+pub fn failed(parsed: &ParsedEvent) -> Option<String> {
+    let ParsedEvent::Failure(failure) = parsed else {
         return None;
     };
     match &failure.what {
         What::Execution(execution) => Some(match &execution.error {
             Field::Known(error) => error.clone(),
-            Field::Withheld => "(withheld)".into(),
+            Field::Redacted => "(redacted)".into(),
             Field::Unknown => "(not in the event)".into(),
             Field::Absent => "(no error)".into(),
         }),

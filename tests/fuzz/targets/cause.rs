@@ -74,7 +74,7 @@ fuzz_target!(|data: &[u8]| {
     let field = |which: u8, text: &str| match which & 3 {
         0 => Field::Known(text.to_owned()),
         1 => Field::Absent,
-        2 => Field::Withheld,
+        2 => Field::Redacted,
         _ => Field::Unknown,
     };
     let error_field = field(known, error);
@@ -130,9 +130,9 @@ fn is_as_open_as(read: &Read, ended: &Ended) {
     for field in told {
         match field {
             Field::Unknown => assert!(open(Field::is_unknown), "{read:?} {ended:?}"),
-            Field::Withheld => {
+            Field::Redacted => {
                 assert!(
-                    open(|field| *field == Field::Withheld),
+                    open(|field| *field == Field::Redacted),
                     "{read:?} {ended:?}"
                 );
             }
@@ -148,7 +148,7 @@ fn nothing_known_is_taken_back(read: &Read, ended: &Ended) {
             assert_eq!(before, after, "told before the cause was known, and after");
         }
     }
-    for open in [Field::Unknown, Field::Withheld] {
+    for open in [Field::Unknown, Field::Redacted] {
         let before = read.with(open).ended();
         is_in_range(&before);
         held(before.exit_status, ended.exit_status);
@@ -197,7 +197,7 @@ fn only_the_beginning_counts(read: &Read, cause: &str, stretch: usize) {
     assert_eq!(told, whole, "what is read of a cause is its first 32 KiB");
 }
 
-/// Whoever waits for an execution hears of it what it would say itself.
+/// A parent that waits for an execution tells of it what it would tell itself.
 fn a_childs_cause_tells_what_it_tells_by_itself(error: &Field<String>, cause: &str, ended: &Ended) {
     let Field::Known(name) = error else {
         return;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use redrive_core::cause::Ended;
 use redrive_core::decide::{Answer, Spent, decide, foresee};
-use redrive_core::event::{Bounds, Heard, Malformed, hear, subject_of};
+use redrive_core::event::{self, AllowedSources, Malformed, ParsedEvent, subject_of};
 use redrive_core::failure::{Fact, FailedAction, Failure, Field, Need, Subject, What};
 use redrive_core::foretell::Foretell;
 use redrive_core::ledger::{Owner, Pen, Terms};
@@ -268,17 +268,17 @@ fuzz_target!(|data: &[u8]| {
     };
     let bytes = event.bytes.as_slice();
     show(bytes);
-    let heard = within(most_time(bytes), "hearing", || {
-        hear(bytes, &Bounds::default())
+    let parsed = within(most_time(bytes), "parsing", || {
+        event::parse(bytes, &AllowedSources::default())
     });
-    assert_eq!(heard, hear(bytes, &Bounds::default()), "heard twice");
-    the_layout_changes_nothing(bytes, &heard);
-    elsewhere_is_nothing_of_ours(bytes, &heard);
-    let subject = match &heard {
-        Heard::Failure(failure) => Some(&failure.subject),
-        Heard::Sequel(sequel) => Some(&sequel.subject),
-        Heard::Irrelevant(irrelevant) => irrelevant.subject.as_ref(),
-        Heard::Malformed(_) => None,
+    assert_eq!(parsed, event::parse(bytes, &AllowedSources::default()), "parsed twice");
+    the_layout_changes_nothing(bytes, &parsed);
+    elsewhere_is_nothing_of_ours(bytes, &parsed);
+    let subject = match &parsed {
+        ParsedEvent::Failure(failure) => Some(&failure.subject),
+        ParsedEvent::Completion(completion) => Some(&completion.subject),
+        ParsedEvent::Ignored(ignored) => ignored.subject.as_ref(),
+        ParsedEvent::Malformed(_) => None,
     };
     assert_eq!(subject_of(bytes).as_ref(), subject);
     if let Some(subject) = subject {
@@ -289,9 +289,9 @@ fuzz_target!(|data: &[u8]| {
         );
         assert!(!subject.target().is_empty() && subject.account().len() == 12);
     }
-    match &heard {
-        Heard::Malformed(malformed) => says_nothing_of_the_event(malformed),
-        Heard::Failure(failure) => is_judged(failure, most_time(bytes), &mut choices),
+    match &parsed {
+        ParsedEvent::Malformed(malformed) => says_nothing_of_the_event(malformed),
+        ParsedEvent::Failure(failure) => is_judged(failure, most_time(bytes), &mut choices),
         _ => {}
     }
     is_foretold(&event);
@@ -299,25 +299,25 @@ fuzz_target!(|data: &[u8]| {
 
 /// White space between the parts of an event is nobody's business, and what is wrong in it is on the line on
 /// which it is.
-fn the_layout_changes_nothing(bytes: &[u8], heard: &Heard) {
+fn the_layout_changes_nothing(bytes: &[u8], parsed: &ParsedEvent) {
     if bytes.starts_with(b"\xEF\xBB\xBF") {
         return;
     }
     let lower = [b"\n\n", bytes].concat();
-    let heard_lower = hear(&lower, &Bounds::default());
+    let parsed_lower = event::parse(&lower, &AllowedSources::default());
     let line = |malformed: &Malformed| {
         let rest = malformed.place.strip_prefix("line ")?;
         let (line, column) = rest.split_once(" column ")?;
         Some((line.parse::<usize>().ok()?, column.to_owned()))
     };
-    match (heard, &heard_lower) {
-        (Heard::Malformed(high), Heard::Malformed(low)) if line(high).is_some() => {
+    match (parsed, &parsed_lower) {
+        (ParsedEvent::Malformed(high), ParsedEvent::Malformed(low)) if line(high).is_some() => {
             let moved = line(high).map(|(line, column)| (line + 2, column));
             assert_eq!(moved, line(low), "two lines further down: {high}, {low}");
             assert_eq!(high.problem, low.problem);
             return;
         }
-        _ => assert_eq!(*heard, heard_lower),
+        _ => assert_eq!(*parsed, parsed_lower),
     }
     let mut airy = Vec::with_capacity(bytes.len() * 2);
     let (mut is_text, mut is_escaped) = (false, false);
@@ -332,38 +332,38 @@ fn the_layout_changes_nothing(bytes: &[u8], heard: &Heard) {
         }
     }
     assert_eq!(
-        *heard,
-        hear(&airy, &Bounds::default()),
+        *parsed,
+        event::parse(&airy, &AllowedSources::default()),
         "with more white space"
     );
 }
 
-/// What is heard of everybody is heard of whoever is listened to, and of nobody else.
-fn elsewhere_is_nothing_of_ours(bytes: &[u8], heard: &Heard) {
-    let (Heard::Failure(Failure { subject, .. })
-    | Heard::Sequel(redrive_core::event::Sequel { subject, .. })) = heard
+/// An event is ignored exactly when its account or its region is not allowed.
+fn elsewhere_is_nothing_of_ours(bytes: &[u8], parsed: &ParsedEvent) {
+    let (ParsedEvent::Failure(Failure { subject, .. })
+    | ParsedEvent::Completion(redrive_core::event::Completion { subject, .. })) = parsed
     else {
         return;
     };
-    let own = Bounds {
+    let own = AllowedSources {
         accounts: vec![subject.account().to_owned()],
         regions: vec![subject.region().to_owned()],
     };
-    assert_eq!(*heard, hear(bytes, &own));
-    let other_account = Bounds {
+    assert_eq!(*parsed, event::parse(bytes, &own));
+    let other_account = AllowedSources {
         accounts: vec!["000000000000".into()],
         ..own.clone()
     };
-    let other_region = Bounds {
+    let other_region = AllowedSources {
         regions: vec!["nowhere-1".into()],
         ..own.clone()
     };
-    for (bounds, own) in [
+    for (sources, own) in [
         (other_account, subject.account() == "000000000000"),
         (other_region, subject.region() == "nowhere-1"),
     ] {
-        let is_irrelevant = matches!(hear(bytes, &bounds), Heard::Irrelevant(_));
-        assert!(own || is_irrelevant, "heard from elsewhere");
+        let is_ignored = matches!(event::parse(bytes, &sources), ParsedEvent::Ignored(_));
+        assert!(own || is_ignored, "handled from elsewhere");
     }
 }
 
@@ -487,7 +487,7 @@ fn answer(failure: &Failure, need: Need, choices: &mut Choices<'_>) -> Fact {
             });
             Fact::Stage(standing(vec![announced]))
         }
-        _ if choices.byte() == 1 => Fact::Withheld,
+        _ if choices.byte() == 1 => Fact::Redacted,
         _ => ending(),
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use redrive_core::decide::{Spent, decide, foresee};
-use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::event::{self, AllowedSources, ParsedEvent};
 use redrive_core::failure::{ExecutionStatus, FailedAction, Failure, Field, What};
-use redrive_core::policy::{Checked, Document, Hit, Policy, Problem, Severity};
+use redrive_core::policy::{Checked, Document, Match, Policy, Problem, Severity};
 use redrive_core::verdict::{Decision, Reason};
 use redrive_fuzz::{Choices, ending, execution, failed_execution, failed_stage, show, within};
 use redrive_policy_tools::runner::verdicts;
@@ -128,7 +128,7 @@ static FAILURES: LazyLock<Vec<Failure>> = LazyLock::new(|| {
             }
         }
     }
-    // As they are heard, with what is known of them then.
+    // As they are parsed, with what is known of them then.
     for event in [
         include_str!("../../../events/sfn-01-throttled.json"),
         include_str!("../../../events/sfn-06-ecs-host-lost.json"),
@@ -138,7 +138,7 @@ static FAILURES: LazyLock<Vec<Failure>> = LazyLock::new(|| {
         include_str!("../../../events/cp-01-image-pull-action-failed.json"),
         include_str!("../../../events/cp-16-unit-test-stage-failed.json"),
     ] {
-        if let Heard::Failure(failure) = hear(event.as_bytes(), &Bounds::default()) {
+        if let ParsedEvent::Failure(failure) = event::parse(event.as_bytes(), &AllowedSources::default()) {
             failures.push(failure);
         }
     }
@@ -232,7 +232,7 @@ const EFFECTS: &[&str] = &[
     "retry_mode: ALL_ACTIONS",
     "id: one",
     "id: two",
-    "reason: because",
+    "description: because",
     "<<: *r",
     "limt: 3",
 ];
@@ -537,17 +537,17 @@ fn what_is_called_unreachable_is(document: &Document, warnings: &[Problem]) {
             continue;
         };
         for view in failure.views() {
-            let is_met = |hit: Hit| hit == Hit::Yes;
-            if document.never.iter().any(|never| is_met(never.meet(&view))) {
+            let is_met = |matched: Match| matched == Match::Yes;
+            if document.never.iter().any(|never| is_met(never.matches(&view))) {
                 continue;
             }
             let rules = &policy.automatic;
             // Whoever might match before hides it just as well.
             let first = rules
                 .iter()
-                .position(|rule| rule.conditions.meet_by_name(&view) != Hit::No);
+                .position(|rule| rule.conditions.matches_by_name(&view) != Match::No);
             if let Some(first) =
-                first.filter(|first| is_met(rules[*first].conditions.meet_by_name(&view)))
+                first.filter(|first| is_met(rules[*first].conditions.matches_by_name(&view)))
             {
                 assert!(
                     !called(policy, first),

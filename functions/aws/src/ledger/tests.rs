@@ -1,6 +1,6 @@
 use redrive_core::failure::{ExecutionStatus, Identity};
 use redrive_core::ledger::{Judgement, List, Owner, Round, Targets, Terms, Turn};
-use redrive_core::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use super::*;
 
@@ -50,13 +50,13 @@ fn failed(rules: &[&str], identity: Identity) -> Judgement {
                 .iter()
                 .map(|rule| Charge {
                     rule: (*rule).to_owned(),
-                    reason: Some("the service that was called had too much to do".into()),
+                    description: Some("the service that was called had too much to do".into()),
                     used: 10,
                     limit: 10,
                 })
                 .collect(),
             delay_seconds: 900,
-            retry_mode: RetryMode::FailedActions,
+            retry_mode: StageRetryMode::FailedActions,
         },
         slot: std::time::Duration::ZERO,
         observed: false,

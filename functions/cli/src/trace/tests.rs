@@ -59,13 +59,13 @@ fn traced(policy: &str, failure: &Failure) -> (Value, String) {
 
 fn summary(glob: &str, matches: &str, saw: &str) -> Value {
     json!({
-        "word": "summary",
+        "key": "summary",
         "not": false,
         "values": [glob],
         "matches": matches,
         "by": (matches == "yes").then_some(glob),
         "needs": null,
-        "saw": [{"what": "summary", "is": "known", "value": saw}],
+        "actual": [{"what": "summary", "is": "known", "value": saw}],
     })
 }
 
@@ -99,7 +99,7 @@ retry: {automatic: [{id: pull, summary: '*pull*'}, {id: queue, summary: '*queue*
                         "conditions": [summary("*pull*", "yes", "cannot pull")],
                         "must_name": null,
                     }],
-                    "not_consulted": {"because": "decided", "by": "pull", "rules": ["queue", "rest"]},
+                    "not_consulted": {"reason": "decided", "by": "pull", "rules": ["queue", "rest"]},
                 },
                 {
                     "action": "Docs",
@@ -122,7 +122,7 @@ retry: {automatic: [{id: pull, summary: '*pull*'}, {id: queue, summary: '*queue*
                             "must_name": null,
                         },
                     ],
-                    "not_consulted": {"because": "decided", "by": "queue", "rules": ["rest"]},
+                    "not_consulted": {"reason": "decided", "by": "queue", "rules": ["rest"]},
                 },
             ],
         })
@@ -156,7 +156,7 @@ fn what_never_forbids_of_one_action_leaves_the_rules_of_all_unasked() {
         "version: 1\nnever: [{summary: '*denied*'}]\nretry: {automatic: [{id: r}]}",
         &stage([("Site", "cannot pull"), ("Docs", "denied")]),
     );
-    let forbidden = json!({"because": "never", "by": "never[0]", "rules": ["r"]});
+    let forbidden = json!({"reason": "never", "by": "never[0]", "rules": ["r"]});
     for (action, name, matches) in [(0, "Site", "no"), (1, "Docs", "yes")] {
         let told = &json["consulted"][action];
         assert_eq!(told["action"], name);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use redrive_core::decide::{Answer, Spent, decide};
-use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Fact, Field};
 use redrive_core::policy::Document;
 
@@ -48,7 +48,7 @@ pub(crate) fn event(count: usize) -> Vec<u8> {
 
 /// What is decided of an event, once nothing more has to be looked up.
 pub(crate) fn verdict(document: &Document, event: &[u8]) -> Answer {
-    let Heard::Failure(mut failure) = hear(event, &Bounds::default()) else {
+    let ParsedEvent::Failure(mut failure) = event::parse(event, &AllowedSources::default()) else {
         return Answer::Entry;
     };
     failure.learn(Fact::Ending {

@@ -24,7 +24,7 @@ struct Attempt {
 }
 
 impl Job {
-    pub(super) fn hear(&mut self, path: &[Key], value: Value<'_>) {
+    pub(super) fn visit(&mut self, path: &[Key], value: Value<'_>) {
         use Key::{
             Attempts, Container, Containers, EksAttempts, ExitCode, IsCancelled, IsTerminated,
             Item, Reason, StatusReason, TaskProperties,
@@ -41,7 +41,7 @@ impl Job {
                 Item,
                 ExitCode,
             ]
-            | [EksAttempts, Item, Containers, Item, ExitCode] => self.last.exits.hear(value),
+            | [EksAttempts, Item, Containers, Item, ExitCode] => self.last.exits.visit(value),
             [Attempts, Item, Container, Reason]
             | [
                 Attempts,
@@ -54,12 +54,12 @@ impl Job {
             ]
             | [EksAttempts, Item, Containers, Item, Reason]
             | [Attempts | EksAttempts, Item, StatusReason] => {
-                hear(&mut self.last.reasons, value);
+                visit(&mut self.last.reasons, value);
             }
-            [Container, ExitCode] => self.container.exits.hear(value),
-            [Container, Reason] => hear(&mut self.container.reasons, value),
+            [Container, ExitCode] => self.container.exits.visit(value),
+            [Container, Reason] => visit(&mut self.container.reasons, value),
             [StatusReason] => {
-                hear(&mut self.reasons, value);
+                visit(&mut self.reasons, value);
                 // CancelJob and TerminateJob leave a person's own words here; these are the service's.
                 self.by_queue |= value.text().is_some_and(|reason| {
                     reason.contains("JobStateTimeLimit") || reason.starts_with("Dependent Job")
@@ -94,8 +94,8 @@ impl Job {
     }
 }
 
-fn hear(reasons: &mut Reasons, value: Value<'_>) {
+fn visit(reasons: &mut Reasons, value: Value<'_>) {
     if let Some(reason) = value.text() {
-        reasons.hear(&reason);
+        reasons.add(&reason);
     }
 }

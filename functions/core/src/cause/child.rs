@@ -25,7 +25,7 @@ enum Status {
 }
 
 impl<'a> Child<'a> {
-    pub(super) fn hear(&mut self, path: &[Key], value: Value<'a>) {
+    pub(super) fn visit(&mut self, path: &[Key], value: Value<'a>) {
         match path {
             [Key::ExecutionArn] => self.is_execution = true,
             [Key::Status] if value.is("ABORTED") => self.status = Status::Aborted,

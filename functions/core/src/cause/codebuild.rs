@@ -29,7 +29,7 @@ struct Phase<'a> {
 }
 
 impl<'a> Build<'a> {
-    pub(super) fn hear(&mut self, path: &[Key], value: Value<'a>) {
+    pub(super) fn visit(&mut self, path: &[Key], value: Value<'a>) {
         use Key::{
             BuildBatchStatus, BuildStatus, Contexts, Item, Message, PhaseStatus, PhaseType, Phases,
             StatusCode,

@@ -11,7 +11,7 @@ pub(super) struct Exits {
 }
 
 impl Exits {
-    pub(super) fn hear(&mut self, value: Value<'_>) {
+    pub(super) fn visit(&mut self, value: Value<'_>) {
         if let Some(code) = value.whole()
             && self.first.is_none_or(|first| first == 0)
         {
@@ -34,20 +34,20 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn hear(&mut self, path: &[Key], value: Value<'_>) {
+    pub(super) fn visit(&mut self, path: &[Key], value: Value<'_>) {
         match path {
             // A container that never started has no exit code.
-            [Key::Containers, Key::Item, Key::ExitCode] => self.exits.hear(value),
+            [Key::Containers, Key::Item, Key::ExitCode] => self.exits.visit(value),
             [Key::Containers, Key::Item, Key::Reason] | [Key::StoppedReason] => {
                 if let Some(reason) = value.text() {
-                    self.reasons.hear(&reason);
+                    self.reasons.add(&reason);
                 }
             }
             [Key::StopCode] => self.stop(value),
             // Answered with 200 and yet not placed: the error is AmazonECS.Unknown then.
             [Key::Failures, Key::Item, Key::Reason] => {
                 if let Some(reason) = value.text() {
-                    self.reasons.hear_placement(&reason);
+                    self.reasons.add_placement(&reason);
                 }
             }
             _ => return,

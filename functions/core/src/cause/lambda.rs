@@ -30,7 +30,7 @@ pub(super) struct Function<'a> {
 }
 
 impl<'a> Function<'a> {
-    pub(super) fn hear(&mut self, path: &[Key], value: Value<'a>) {
+    pub(super) fn visit(&mut self, path: &[Key], value: Value<'a>) {
         match path {
             [Key::ErrorType] => self.error_type = value.text(),
             [Key::ErrorMessage] => self.message = value.text(),

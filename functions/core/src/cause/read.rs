@@ -69,7 +69,7 @@ fn objects(text: &str, levels: u8) -> Option<Told> {
     for _ in 0..TRIES {
         let begin = rest.get(rest.find('{')?..)?;
         let mut known = Known::default();
-        let end = json::walk(begin, &mut |path, value| known.hear(path, value));
+        let end = json::walk(begin, &mut |path, value| known.visit(path, value));
         if let Some(told) = known.told(levels) {
             return Some(told);
         }
@@ -78,7 +78,7 @@ fn objects(text: &str, levels: u8) -> Option<Told> {
     None
 }
 
-/// Everybody who knows a shape. Each hears all, and those who recognise something speak.
+/// Everybody who knows a shape. Each visits every value, and those that recognise something speak.
 #[derive(Default)]
 struct Known<'a> {
     child: Child<'a>,
@@ -90,7 +90,7 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn hear(&mut self, path: &[Key], value: Value<'a>) {
+    fn visit(&mut self, path: &[Key], value: Value<'a>) {
         // Some integrations hand on the answer of the call, which has the thing as its one member.
         let path = match path {
             [
@@ -104,12 +104,12 @@ impl<'a> Known<'a> {
             ] if !inner.is_empty() => inner,
             path => path,
         };
-        self.child.hear(path, value);
-        self.task.hear(path, value);
-        self.job.hear(path, value);
-        self.build.hear(path, value);
-        self.run.hear(path, value);
-        self.function.hear(path, value);
+        self.child.visit(path, value);
+        self.task.visit(path, value);
+        self.job.visit(path, value);
+        self.build.visit(path, value);
+        self.run.visit(path, value);
+        self.function.visit(path, value);
     }
 
     fn told(&self, levels: u8) -> Option<Told> {
@@ -150,7 +150,7 @@ fn build_or_sentence(text: &str) -> Told {
 /// Of a text in which no JSON is left to read.
 fn sentence(text: &str) -> Told {
     let mut reasons = Reasons::default();
-    reasons.hear_text(text);
+    reasons.add_text(text);
     let told = reasons.told().or(lambda::text(text));
     Told {
         exit_status: told.exit_status.or(reasons.is_lost().then_some(-1)),

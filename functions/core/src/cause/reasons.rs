@@ -45,13 +45,13 @@ const NO_PLACE: [&str; 14] = [
 
 impl Reasons {
     /// Of a member that holds a reason.
-    pub(super) fn hear(&mut self, reason: &str) {
+    pub(super) fn add(&mut self, reason: &str) {
         self.out_of_memory |= OUT_OF_MEMORY.iter().any(|word| reason.contains(word));
-        self.hear_text(reason);
+        self.add_text(reason);
     }
 
     /// Of a text that may hold one.
-    pub(super) fn hear_text(&mut self, text: &str) {
+    pub(super) fn add_text(&mut self, text: &str) {
         self.out_of_memory |= text.contains(OUT_OF_MEMORY_IN_TEXT);
         // CannotPullContainerError, CannotPullECRContainerError, CannotPullImageManifestError.
         self.cannot_pull |= text.contains("CannotPull");
@@ -67,11 +67,11 @@ impl Reasons {
     }
 
     /// Of a failure that the ECS API names in one word, such as RESOURCE:MEMORY or AGENT.
-    pub(super) fn hear_placement(&mut self, reason: &str) {
+    pub(super) fn add_placement(&mut self, reason: &str) {
         self.no_place |= ["RESOURCE", "AGENT", "ATTRIBUTE", "LOCATION"]
             .iter()
             .any(|word| reason.starts_with(word));
-        self.hear(reason);
+        self.add(reason);
     }
 
     /// A stop code or the like says that the task never started.

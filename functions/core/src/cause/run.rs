@@ -9,7 +9,7 @@ use super::name;
 use super::reasons::Reasons;
 use super::told::Told;
 
-/// A run, as its service describes it. Their members do not collide, so one reader hears them all.
+/// A run, as its service describes it. Their members do not collide, so one reader visits them all.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Run<'a> {
     seen: bool,
@@ -25,7 +25,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn hear(&mut self, path: &[Key], value: Value<'a>) {
+    pub(super) fn visit(&mut self, path: &[Key], value: Value<'a>) {
         use Key::{
             ApplicationId, ErrorMessage, FailureDetails, FailureReason, JobRun, JobRunState,
             Message, Reason, ResponseBody, State, StateChangeReason, StateDetails, Status,
@@ -50,7 +50,7 @@ impl<'a> Run<'a> {
             | [Status, StateChangeReason, Message]
             | [Status, FailureDetails, Reason | Message] => {
                 let Some(text) = value.text() else { return };
-                self.reasons.hear_text(&text);
+                self.reasons.add_text(&text);
             }
             // A job run of EMR Serverless or EMR on EKS, which only these members tell from a stranger.
             [State] => {
@@ -83,7 +83,7 @@ impl<'a> Run<'a> {
         }
         let mut reasons = self.reasons;
         if let Some(message) = self.message.as_deref().filter(|_| self.is_glue) {
-            reasons.hear_text(message);
+            reasons.add_text(message);
         }
         let mut told = reasons.told();
         if self.timed_out {

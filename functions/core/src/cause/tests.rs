@@ -13,14 +13,14 @@ fn said(ended: &Ended) -> String {
             Field::Known(value) => Some(format!("{name} {}", value.to_string())),
             Field::Absent => None,
             Field::Unknown => Some(format!("{name} unknown")),
-            Field::Withheld => Some(format!("{name} withheld")),
+            Field::Redacted => Some(format!("{name} redacted")),
         }
     }
     let reason = match ended.signal_reason {
         Field::Known(reason) => Field::Known(reason.as_str()),
         Field::Absent => Field::Absent,
         Field::Unknown => Field::Unknown,
-        Field::Withheld => Field::Withheld,
+        Field::Redacted => Field::Redacted,
     };
     let person = match ended.by_person {
         Field::Known(false) => Field::Absent,
@@ -797,22 +797,22 @@ fn what_the_interpreter_quotes_of_an_input_is_no_ending() {
 }
 
 #[test]
-fn what_nobody_looked_up_is_unknown_and_what_is_withheld_is_withheld() {
+fn what_nobody_looked_up_is_unknown_and_what_is_redacted_is_redacted() {
     let ended = |error, cause| said(&Ended::execution(ExecutionStatus::Failed, error, cause));
-    let (unknown, withheld) = (Field::Unknown, Field::Withheld);
+    let (unknown, redacted) = (Field::Unknown, Field::Redacted);
     let all = |word: &str| {
         ["exit", "signal", "reason", "http", "person"]
             .map(|name| format!("{name} {word}"))
             .join(", ")
     };
     assert_eq!(ended(unknown, unknown), all("unknown"));
-    assert_eq!(ended(withheld, withheld), all("withheld"));
-    assert_eq!(ended(withheld, unknown), all("unknown"));
+    assert_eq!(ended(redacted, redacted), all("redacted"));
+    assert_eq!(ended(redacted, unknown), all("unknown"));
     assert_eq!(
-        ended(unknown, withheld),
-        "exit unknown, signal withheld, reason unknown, http unknown, person withheld"
+        ended(unknown, redacted),
+        "exit unknown, signal redacted, reason unknown, http unknown, person redacted"
     );
-    assert_eq!(ended(Field::Known(TASK), withheld), all("withheld"));
+    assert_eq!(ended(Field::Known(TASK), redacted), all("redacted"));
     // A name that decides alone.
     for (error, expected) in [
         ("States.Timeout", "reason cancel"),
@@ -821,7 +821,7 @@ fn what_nobody_looked_up_is_unknown_and_what_is_withheld_is_withheld() {
         ("ApiGateway.403", "http 403"),
         ("States.Runtime", ""),
     ] {
-        for cause in [unknown, withheld, Field::Absent] {
+        for cause in [unknown, redacted, Field::Absent] {
             assert_eq!(
                 ended(Field::Known(error), cause),
                 expected,
@@ -836,15 +836,15 @@ fn what_nobody_looked_up_is_unknown_and_what_is_withheld_is_withheld() {
         "S3.SlowDown",
     ] {
         assert_eq!(
-            ended(Field::Known(error), withheld),
-            "exit withheld, signal withheld, reason withheld, http withheld",
+            ended(Field::Known(error), redacted),
+            "exit redacted, signal redacted, reason redacted, http redacted",
             "{error}"
         );
     }
     for error in ["Batch.X", "Glue.X", "Mine"] {
         assert_eq!(
-            ended(Field::Known(error), withheld),
-            all("withheld"),
+            ended(Field::Known(error), redacted),
+            all("redacted"),
             "{error}"
         );
     }
@@ -858,7 +858,7 @@ fn what_nobody_looked_up_is_unknown_and_what_is_withheld_is_withheld() {
     );
     assert_eq!(ended(Field::Absent, Field::Absent), "");
     // A machine's own time-out needs neither.
-    for field in [unknown, withheld, Field::Absent] {
+    for field in [unknown, redacted, Field::Absent] {
         assert_eq!(
             said(&Ended::execution(ExecutionStatus::TimedOut, field, field)),
             "reason cancel"

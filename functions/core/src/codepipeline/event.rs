@@ -1,4 +1,4 @@
-//! Hearing CodePipeline: Pipeline, Stage and Action Execution State Change.
+//! Parses the events of CodePipeline: Pipeline, Stage and Action Execution State Change.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -7,7 +7,7 @@ use alloc::string::String;
 use serde::Deserialize;
 
 use crate::arn::{Arn, is_name, partition_of};
-use crate::event::heard::{Bounds, Envelope, Heard, Irrelevant, Sequel, SequelKind, agree};
+use crate::event::parsed::{AllowedSources, Envelope, ParsedEvent, Ignored, Completion, CompletionKind, agree};
 use crate::failure::{FailedAction, FailedStage, Failure, Field, Subject, What};
 use crate::time::Time;
 use crate::tolerant::{Malformed, Number, Object, Slot, Text};
@@ -73,12 +73,12 @@ impl Level {
     }
 }
 
-pub(crate) fn hear(
+pub(crate) fn parse(
     envelope: &Envelope<'_>,
     detail: &Detail<'_>,
     level: Level,
-    bounds: &Bounds,
-) -> Result<Heard, Malformed> {
+    sources: &AllowedSources,
+) -> Result<ParsedEvent, Malformed> {
     let name = |slot: &Slot<Text<'_>>, place: &str| -> Result<String, Malformed> {
         let text = slot.require(place)?;
         // What is no name must not find its way into an ARN.
@@ -120,8 +120,8 @@ pub(crate) fn hear(
         agree("region", Some(region), arn.region, "resources[0]")?;
     }
     let at = envelope.time.known().and_then(Time::parse);
-    if let Some(reason) = bounds.refuse(account, region) {
-        return Ok(Heard::Irrelevant(Irrelevant {
+    if let Some(reason) = sources.reason_to_ignore(account, region) {
+        return Ok(ParsedEvent::Ignored(Ignored {
             reason,
             subject: None,
             at,
@@ -134,12 +134,12 @@ pub(crate) fn hear(
             .pipeline_execution_attempt
             .get()
             .is_some_and(|attempt| attempt.as_f64() > 1.0);
-    let sequel = match (level, state) {
-        (Level::Stage, "SUCCEEDED") if retried => Some(SequelKind::Succeeded),
-        (Level::Stage, "STOPPED" | "CANCELED") if retried => Some(SequelKind::Ended),
+    let completion = match (level, state) {
+        (Level::Stage, "SUCCEEDED") if retried => Some(CompletionKind::Succeeded),
+        (Level::Stage, "STOPPED" | "CANCELED") if retried => Some(CompletionKind::Terminated),
         _ => None,
     };
-    if let (None, Some(reason)) = (sequel, no_failure(level, state)) {
+    if let (None, Some(reason)) = (completion, no_failure(level, state)) {
         // Nothing follows from it, so it need not be whole.
         let names = (name(&detail.stage, ""), name(&detail.execution_id, ""));
         let subject = match names {
@@ -153,7 +153,7 @@ pub(crate) fn hear(
             )),
             _ => None,
         };
-        return Ok(Heard::Irrelevant(Irrelevant {
+        return Ok(ParsedEvent::Ignored(Ignored {
             reason,
             subject,
             at,
@@ -165,11 +165,11 @@ pub(crate) fn hear(
     let Some(at) = at else {
         return Err(Malformed::new("time", "it is missing, or no time"));
     };
-    if let Some(what) = sequel {
-        return Ok(Heard::Sequel(Sequel {
+    if let Some(kind) = completion {
+        return Ok(ParsedEvent::Completion(Completion {
             subject,
             at,
-            what,
+            kind,
             redrive_count: None,
         }));
     }
@@ -195,7 +195,7 @@ pub(crate) fn hear(
         announced,
         standing: Field::Unknown,
     };
-    Ok(Heard::Failure(Failure {
+    Ok(ParsedEvent::Failure(Failure {
         subject,
         at,
         what: What::Stage(failed),

@@ -153,13 +153,13 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
                 .iter()
                 .map(|rule| Charge {
                     rule: (*rule).into(),
-                    reason: None,
+                    description: None,
                     used: n,
                     limit: 10,
                 })
                 .collect(),
             delay_seconds: 0,
-            retry_mode: RetryMode::FailedActions,
+            retry_mode: StageRetryMode::FailedActions,
         },
         slot: core::time::Duration::ZERO,
         observed: false,
@@ -400,7 +400,7 @@ fn the_first_rule_that_matches_is_the_rule_even_when_it_is_spent() {
 #[test]
 fn a_retry_carries_its_policy_rule_count_and_limit() {
     let document = policy(
-        "version: 1\npolicies: [{name: etl, match: {state_machine: 'etl*'}, retry: {automatic: {id: r, limit: 3, reason: it passes, backoff: {interval_seconds: 7, jitter_strategy: NONE}}}}]",
+        "version: 1\npolicies: [{name: etl, match: {state_machine: 'etl*'}, retry: {automatic: {id: r, limit: 3, description: it passes, backoff: {interval_seconds: 7, jitter_strategy: NONE}}}}]",
     );
     let failure = execution(|e| e.redrive_count = Field::Known(1));
     let entry = retried(&document, &failure, &["r"], 1);
@@ -413,12 +413,12 @@ fn a_retry_carries_its_policy_rule_count_and_limit() {
             policy: Some("etl".into()),
             rules: vec![Charge {
                 rule: "r".into(),
-                reason: Some("it passes".into()),
+                description: Some("it passes".into()),
                 used: 1,
                 limit: 3,
             }],
             delay_seconds: 14,
-            retry_mode: RetryMode::FailedActions,
+            retry_mode: StageRetryMode::FailedActions,
         }
     );
     assert_eq!(
@@ -503,11 +503,11 @@ fn all_actions_are_retried_only_if_every_rule_says_so() {
         "[{action: 'A*', retry_mode: ALL_ACTIONS}, {action: 'L*', retry_mode: ALL_ACTIONS, limit: 1}, {}]",
     );
     for (actions, expected) in [
-        (&["A"][..], RetryMode::AllActions),
-        (&["A", "A2"], RetryMode::AllActions),
-        (&["A", "L"], RetryMode::AllActions),
-        (&["A", "X"], RetryMode::FailedActions),
-        (&["X"], RetryMode::FailedActions),
+        (&["A"][..], StageRetryMode::AllActions),
+        (&["A", "A2"], StageRetryMode::AllActions),
+        (&["A", "L"], StageRetryMode::AllActions),
+        (&["A", "X"], StageRetryMode::FailedActions),
+        (&["X"], StageRetryMode::FailedActions),
     ] {
         let verdict = verdict(&document, &failing(actions), Spent::Unread);
         assert_eq!(verdict.retry_mode, expected, "{actions:?}");
@@ -911,16 +911,16 @@ fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
 }
 
 #[test]
-fn a_parent_that_is_not_known_is_asked_for_and_one_that_is_withheld_refuses() {
+fn a_parent_that_is_not_known_is_asked_for_and_one_that_is_redacted_refuses() {
     let retries = rules("{id: r}");
     let with = |parent: Field<String>| execution(|e| e.parent = parent.clone());
     assert_eq!(asked(&retries, &with(Field::Unknown)), "need description");
     assert_eq!(
-        asked(&retries, &with(Field::Withheld)),
+        asked(&retries, &with(Field::Redacted)),
         "give_up cause_withheld"
     );
     let own = policy("version: 1\nretry: {automatic: {id: r}, nested: own}");
-    for parent in [Field::Unknown, Field::Withheld] {
+    for parent in [Field::Unknown, Field::Redacted] {
         assert_eq!(asked(&own, &with(parent)), "retry matched by r");
     }
 }
@@ -1019,10 +1019,10 @@ fn a_persons_stop_is_asked_for_where_the_event_left_the_cause_out() {
 }
 
 #[test]
-fn what_is_withheld_refuses_where_the_answer_hangs_on_it() {
+fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
     let kept = |e: &mut FailedExecution| {
-        e.error = Field::Withheld;
-        e.cause = Field::Withheld;
+        e.error = Field::Redacted;
+        e.cause = Field::Redacted;
     };
     for (document, expected) in [
         (rules("{id: r, error: S3.*}"), "give_up cause_withheld"),
@@ -1074,7 +1074,7 @@ fn what_is_withheld_refuses_where_the_answer_hangs_on_it() {
     ] {
         let half = execution(|e| {
             e.error = known(error);
-            e.cause = Field::Withheld;
+            e.cause = Field::Redacted;
         });
         assert_eq!(asked(&rules("{id: r}"), &half), expected, "{error}");
     }

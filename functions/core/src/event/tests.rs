@@ -53,13 +53,13 @@ fn with(sample: &str, path: &str, value: Value) -> String {
     changed(sample, &[(path, To(value))])
 }
 
-fn heard(json: &str) -> Heard {
-    hear(json.as_bytes(), &Bounds::default())
+fn parsed(json: &str) -> ParsedEvent {
+    parse(json.as_bytes(), &AllowedSources::default())
 }
 
 fn failure(json: &str) -> Failure {
-    match heard(json) {
-        Heard::Failure(failure) => failure,
+    match parsed(json) {
+        ParsedEvent::Failure(failure) => failure,
         other => panic!("{other:?} from {json}"),
     }
 }
@@ -78,13 +78,13 @@ fn stage(json: &str) -> FailedStage {
     }
 }
 
-/// What was heard, in one short line.
-fn said(heard: &Heard) -> String {
-    match heard {
-        Heard::Failure(failure) => format!("failure of {}", failure.subject),
-        Heard::Sequel(sequel) => format!("{:?} {:?}", sequel.what, sequel.redrive_count),
-        Heard::Irrelevant(irrelevant) => irrelevant.reason.to_string(),
-        Heard::Malformed(malformed) => malformed.to_string(),
+/// What was parsed, in one short line.
+fn said(parsed: &ParsedEvent) -> String {
+    match parsed {
+        ParsedEvent::Failure(failure) => format!("failure of {}", failure.subject),
+        ParsedEvent::Completion(completion) => format!("{:?} {:?}", completion.kind, completion.redrive_count),
+        ParsedEvent::Ignored(ignored) => ignored.reason.to_string(),
+        ParsedEvent::Malformed(malformed) => malformed.to_string(),
     }
 }
 
@@ -97,7 +97,7 @@ fn redriven(count: Value) -> String {
 }
 
 #[test]
-fn every_sample_event_is_heard_as_what_it_shows() {
+fn every_sample_event_is_parsed_as_what_it_shows() {
     for (name, bytes, expected) in samples! {
         "cp-01-image-pull-action-failed" "failure of web-delivery Build 56dd4e8f";
         "cp-02-image-pull-stage-failed" "failure of web-delivery Build 56dd4e8f";
@@ -168,16 +168,16 @@ fn every_sample_event_is_heard_as_what_it_shows() {
         "sfn-24-version-and-alias" "failure of billing-rates rates-2026-11-20";
         "sfn-25-redrivable-period-exceeded" "failure of order-archive archive-2026-10";
         "sfn-26-history-limit" "failure of device-poller poll-fleet-3";
-        "sfn-27-aborted-after-redrive" "Ended Some(1)";
+        "sfn-27-aborted-after-redrive" "Terminated Some(1)";
     } {
-        assert_eq!(said(&hear(bytes, &Bounds::default())), expected, "{name}");
+        assert_eq!(said(&parse(bytes, &AllowedSources::default())), expected, "{name}");
     }
 }
 
 #[test]
 fn a_failed_execution_is_read_whole() {
     let version = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-orders:3";
-    let heard = failure(&changed(
+    let parsed = failure(&changed(
         EXECUTION,
         &[
             ("detail.cause", To(json!("a cause"))),
@@ -186,7 +186,7 @@ fn a_failed_execution_is_read_whole() {
         ],
     ));
     assert_eq!(
-        heard,
+        parsed,
         Failure {
             subject: Subject::Execution { arn: RUN.into() },
             at: Time::from_millis(1_795_140_257_906),
@@ -213,13 +213,13 @@ fn a_failed_execution_is_read_whole() {
 
 #[test]
 fn a_failed_action_is_read_whole() {
-    let heard = failure(&with(
+    let parsed = failure(&with(
         ACTION,
         "detail.execution-result.external-execution-summary",
         json!("words"),
     ));
     assert_eq!(
-        heard,
+        parsed,
         Failure {
             subject: Subject::Stage {
                 arn: "arn:aws:codepipeline:eu-west-1:111122223333:web-delivery/Build".into(),
@@ -245,14 +245,14 @@ fn a_failed_action_is_read_whole() {
 #[test]
 fn a_number_may_be_an_integer_a_float_or_text() {
     for two in [json!(2), json!(2.0), json!("2"), json!("2.0"), json!(" 2 ")] {
-        let heard = execution(&redriven(two.clone()));
-        assert_eq!(heard.redrive_count, Field::Known(2), "{two}");
+        let parsed = execution(&redriven(two.clone()));
+        assert_eq!(parsed.redrive_count, Field::Known(2), "{two}");
         let stopped = failure(&with(EXECUTION, "detail.stopDate", two.clone()));
         assert_eq!(stopped.at, Time::from_millis(2), "{two}");
     }
     let most = u32::MAX;
-    let heard = execution(&redriven(json!(most)));
-    assert_eq!(heard.redrive_count, Field::Known(most));
+    let parsed = execution(&redriven(json!(most)));
+    assert_eq!(parsed.redrive_count, Field::Known(most));
 }
 
 #[test]
@@ -270,9 +270,9 @@ fn a_number_that_is_none_is_refused_in_words() {
         (json!([2]), "expected a number, read a list"),
         (json!({"n": 2}), "expected a number, read an object"),
     ] {
-        let heard = heard(&redriven(number.clone()));
+        let parsed = parsed(&redriven(number.clone()));
         assert_eq!(
-            said(&heard),
+            said(&parsed),
             alloc::format!("detail.redriveCount: {problem}"),
             "{number}"
         );
@@ -305,29 +305,29 @@ fn an_absent_key_tells_nothing_and_null_tells_that_there_is_none() {
         (
             To(json!(null)),
             To(json!(null)),
-            (Field::Withheld, Field::Withheld),
+            (Field::Redacted, Field::Redacted),
         ),
     ] {
         let json = changed(
             EXECUTION,
             &[("detail.error", error), ("detail.cause", cause)],
         );
-        let heard = execution(&json);
-        assert_eq!((heard.error, heard.cause), expected, "{json}");
+        let parsed = execution(&json);
+        assert_eq!((parsed.error, parsed.cause), expected, "{json}");
     }
     for set in [Gone, To(json!(null))] {
         let json = changed(
             EXECUTION,
             &[("detail.redriveCount", set), ("detail.startDate", Gone)],
         );
-        let heard = execution(&json);
-        assert_eq!(heard.redrive_count, Field::Unknown);
+        let parsed = execution(&json);
+        assert_eq!(parsed.redrive_count, Field::Unknown);
     }
 }
 
 #[test]
 fn an_action_without_a_result_has_no_words_to_match() {
-    let heard = stage(&changed(
+    let parsed = stage(&changed(
         ACTION,
         &[
             ("detail.execution-result", Gone),
@@ -336,7 +336,7 @@ fn an_action_without_a_result_has_no_words_to_match() {
         ],
     ));
     assert_eq!(
-        heard.announced,
+        parsed.announced,
         Some(FailedAction {
             action: "BuildSite".into(),
             id: None,
@@ -359,18 +359,18 @@ fn unknown_keys_are_passed_over() {
                 ("detail.novelty", To(strange.clone())),
             ],
         );
-        assert_eq!(heard(&more), heard(sample));
+        assert_eq!(parsed(&more), parsed(sample));
     }
 }
 
 #[test]
 fn the_shape_of_before_redrives_leaves_facts_to_be_asked_for() {
     let json = include_str!("../../../../events/sfn-20-shape-before-redrive.json");
-    let heard = execution(json);
-    assert_eq!(heard.redrive_count, Field::Unknown);
-    assert_eq!(heard.redrivable, Field::Unknown);
-    assert_eq!(heard.error, Field::Unknown);
-    assert_eq!(heard.cause, Field::Unknown);
+    let parsed = execution(json);
+    assert_eq!(parsed.redrive_count, Field::Unknown);
+    assert_eq!(parsed.redrivable, Field::Unknown);
+    assert_eq!(parsed.error, Field::Unknown);
+    assert_eq!(parsed.cause, Field::Unknown);
     assert_eq!(failure(json).identity(), None);
 }
 
@@ -421,7 +421,7 @@ fn what_aws_would_redrive_is_told_apart() {
 }
 
 #[test]
-fn every_partition_is_heard() {
+fn every_partition_is_parsed() {
     for (partition, region) in [
         ("aws", "eu-west-1"),
         ("aws-cn", "cn-north-1"),
@@ -478,7 +478,7 @@ fn express_executions_are_never_judged() {
     let arn =
         "arn:aws:states:eu-west-1:111122223333:express:hook:r:8b1a4c7d-1111-4222-8333-444455556666";
     assert_eq!(
-        said(&heard(&with(EXECUTION, "detail.executionArn", json!(arn)))),
+        said(&parsed(&with(EXECUTION, "detail.executionArn", json!(arn)))),
         "express"
     );
 }
@@ -494,10 +494,10 @@ fn the_message_of_a_notification_rule_is_no_event() {
             .unwrap();
         with(&event.to_string(), "detailType", kind)
     };
-    assert_eq!(said(&heard(&renamed(STAGE))), "notification_rule");
-    assert_eq!(said(&heard(&renamed(EXECUTION))), "notification_rule");
+    assert_eq!(said(&parsed(&renamed(STAGE))), "notification_rule");
+    assert_eq!(said(&parsed(&renamed(EXECUTION))), "notification_rule");
     let both = with(STAGE, "detailType", json!("anything"));
-    assert_eq!(heard(&both), heard(STAGE));
+    assert_eq!(parsed(&both), parsed(STAGE));
 }
 
 #[test]
@@ -536,7 +536,7 @@ fn an_event_speaks_for_its_own_account_and_region_alone() {
             alloc::format!("resources[0]: {account}"),
         ),
     ] {
-        assert_eq!(said(&heard(&with(sample, path, json!(value)))), expected);
+        assert_eq!(said(&parsed(&with(sample, path, json!(value)))), expected);
     }
     // An execution's ARN says both by itself.
     let json = changed(EXECUTION, &[("account", Gone), ("region", To(json!(null)))]);
@@ -545,26 +545,26 @@ fn an_event_speaks_for_its_own_account_and_region_alone() {
 
 #[test]
 fn what_happens_elsewhere_is_not_acted_on() {
-    let bounds = |accounts: &[&str], regions: &[&str]| Bounds {
+    let sources = |accounts: &[&str], regions: &[&str]| AllowedSources {
         accounts: accounts.iter().map(ToString::to_string).collect(),
         regions: regions.iter().map(ToString::to_string).collect(),
     };
     for sample in [EXECUTION, STAGE, ACTION, PIPELINE] {
-        let own = said(&heard(sample));
-        for (bounds, expected) in [
-            (bounds(&[], &[]), own.as_str()),
-            (bounds(&["111122223333"], &["eu-west-1"]), &own),
-            (bounds(&["000000000000", "111122223333"], &[]), &own),
-            (bounds(&["000000000000"], &[]), "other_account"),
-            (bounds(&["1111222233334"], &[]), "other_account"),
-            (bounds(&[], &["eu-west"]), "other_region"),
-            (bounds(&["111122223333"], &["eu-west-2"]), "other_region"),
-            (bounds(&["000000000000"], &["eu-west-2"]), "other_account"),
+        let own = said(&parsed(sample));
+        for (sources, expected) in [
+            (sources(&[], &[]), own.as_str()),
+            (sources(&["111122223333"], &["eu-west-1"]), &own),
+            (sources(&["000000000000", "111122223333"], &[]), &own),
+            (sources(&["000000000000"], &[]), "other_account"),
+            (sources(&["1111222233334"], &[]), "other_account"),
+            (sources(&[], &["eu-west"]), "other_region"),
+            (sources(&["111122223333"], &["eu-west-2"]), "other_region"),
+            (sources(&["000000000000"], &["eu-west-2"]), "other_account"),
         ] {
             assert_eq!(
-                said(&hear(sample.as_bytes(), &bounds)),
+                said(&parse(sample.as_bytes(), &sources)),
                 expected,
-                "{bounds:?}"
+                "{sources:?}"
             );
         }
     }
@@ -577,7 +577,7 @@ fn each_status_of_an_execution_means_one_thing() {
         ("FAILED", fails, fails, fails),
         ("TIMED_OUT", fails, fails, fails),
         ("SUCCEEDED", "succeeded", "Succeeded Some(1)", "succeeded"),
-        ("ABORTED", "aborted", "Ended Some(1)", "aborted"),
+        ("ABORTED", "aborted", "Terminated Some(1)", "aborted"),
         ("RUNNING", "running", "running", "running"),
         ("PENDING_REDRIVE", "running", "running", "running"),
         (
@@ -596,7 +596,7 @@ fn each_status_of_an_execution_means_one_thing() {
                     ("detail.redriveCount", count),
                 ],
             );
-            said(&heard(&json))
+            said(&parsed(&json))
         };
         assert_eq!(count(To(json!(0))), never_redriven, "{status}");
         assert_eq!(count(To(json!(1.0))), redriven, "{status}");
@@ -619,9 +619,9 @@ fn each_state_of_a_stage_an_action_and_a_pipeline_means_one_thing() {
         ("STARTED", "running", "running", "running", "running"),
         ("RESUMED", "running", "running", "running", "running"),
         ("STOPPING", "stopping", "stopping", "stopping", "stopping"),
-        ("STOPPED", "stopped", "Ended None", "stopped", "stopped"),
+        ("STOPPED", "stopped", "Terminated None", "stopped", "stopped"),
         ("ABANDONED", "stopped", "stopped", "stopped", "stopped"),
-        ("CANCELED", "canceled", "Ended None", "canceled", "canceled"),
+        ("CANCELED", "canceled", "Terminated None", "canceled", "canceled"),
         (
             "SUPERSEDED",
             "superseded",
@@ -639,7 +639,7 @@ fn each_state_of_a_stage_an_action_and_a_pipeline_means_one_thing() {
     ] {
         let at = |sample, more| {
             let json = changed(sample, &[("detail.state", To(json!(state))), more]);
-            said(&heard(&json))
+            said(&parsed(&json))
         };
         let no_more = || ("detail.novelty", Gone);
         let retried_at = || {
@@ -659,16 +659,16 @@ fn each_state_of_a_stage_an_action_and_a_pipeline_means_one_thing() {
 
 #[test]
 fn a_sequel_says_whose_and_when() {
-    let of = |json: &str| match heard(json) {
-        Heard::Sequel(sequel) => sequel,
+    let of = |json: &str| match parsed(json) {
+        ParsedEvent::Completion(completion) => completion,
         other => panic!("{other:?}"),
     };
     assert_eq!(
         of(include_str!("../../../../events/sfn-03-recovered.json")),
-        Sequel {
+        Completion {
             subject: Subject::Execution { arn: RUN.into() },
             at: Time::from_millis(1_795_140_578_655),
-            what: SequelKind::Succeeded,
+            kind: CompletionKind::Succeeded,
             redrive_count: Some(2),
         }
     );
@@ -676,28 +676,28 @@ fn a_sequel_says_whose_and_when() {
         of(include_str!(
             "../../../../events/cp-07-image-pull-stage-succeeded.json"
         )),
-        Sequel {
+        Completion {
             subject: failure(STAGE).subject,
             at: Time::parse("2026-11-20T02:19:02Z").unwrap(),
-            what: SequelKind::Succeeded,
+            kind: CompletionKind::Succeeded,
             redrive_count: None,
         }
     );
-    assert_eq!(SequelKind::Succeeded.reason(), Reason::Succeeded);
-    assert_eq!(SequelKind::Ended.reason(), Reason::Aborted);
+    assert_eq!(CompletionKind::Succeeded.reason(), Reason::Succeeded);
+    assert_eq!(CompletionKind::Terminated.reason(), Reason::Aborted);
 }
 
 #[test]
 fn what_is_irrelevant_still_says_of_whom_it_speaks() {
     let json = with(EXECUTION, "detail.status", json!("RUNNING"));
-    let Heard::Irrelevant(irrelevant) = heard(&json) else {
+    let ParsedEvent::Ignored(ignored) = parsed(&json) else {
         panic!()
     };
     assert_eq!(
-        irrelevant.subject,
+        ignored.subject,
         Some(Subject::Execution { arn: RUN.into() })
     );
-    assert_eq!(irrelevant.at, Time::parse("2026-11-20T02:04:17Z"));
+    assert_eq!(ignored.at, Time::parse("2026-11-20T02:04:17Z"));
 }
 
 #[test]
@@ -959,7 +959,7 @@ fn a_malformed_event_names_the_place_and_the_problem() {
         ),
     ] {
         let json = changed(sample, &[(path, set)]);
-        assert_eq!(said(&heard(&json)), expected, "{json}");
+        assert_eq!(said(&parsed(&json)), expected, "{json}");
     }
     for (set, expected) in [
         (
@@ -971,11 +971,11 @@ fn a_malformed_event_names_the_place_and_the_problem() {
             "region: it is missing",
         ),
     ] {
-        assert_eq!(said(&heard(&changed(STAGE, set))), expected);
+        assert_eq!(said(&parsed(&changed(STAGE, set))), expected);
     }
     let timeless = [("time", Gone), ("detail.stopDate", Gone)];
     assert_eq!(
-        said(&heard(&changed(EXECUTION, &timeless))),
+        said(&parsed(&changed(EXECUTION, &timeless))),
         "time: it is missing, or no time, and so is detail.stopDate"
     );
 }
@@ -988,12 +988,12 @@ fn a_list_is_never_read_as_an_object() {
         ("detail.type", "detail.type"),
         ("detail.execution-result", "detail.execution-result"),
     ] {
-        let heard = heard(&with(ACTION, path, list.clone()));
-        assert_eq!(said(&heard), alloc::format!("{place}: expected an object"));
+        let parsed = parsed(&with(ACTION, path, list.clone()));
+        assert_eq!(said(&parsed), alloc::format!("{place}: expected an object"));
     }
     for event in ["[]", "3", "null", "true", "\"text\"", " [{}] "] {
         assert_eq!(
-            said(&heard(event)),
+            said(&parsed(event)),
             "the event: expected an object",
             "{event}"
         );
@@ -1020,11 +1020,11 @@ fn what_is_no_json_is_located() {
         ),
         ("{'source':1}", "line 1 column 2: this is not JSON"),
     ] {
-        assert_eq!(said(&heard(text)), expected, "{text}");
+        assert_eq!(said(&parsed(text)), expected, "{text}");
     }
     let latin1 = b"{\"source\":\"caf\xE9\"}";
     assert_eq!(
-        said(&hear(latin1, &Bounds::default())),
+        said(&parse(latin1, &AllowedSources::default())),
         "line 1 column 15: this is not JSON"
     );
 }
@@ -1062,24 +1062,24 @@ fn a_key_that_is_there_twice_is_refused() {
             "detail.type: duplicate field `category`",
         ),
     ] {
-        assert_eq!(said(&heard(&twice(sample, key))), expected);
+        assert_eq!(said(&parsed(&twice(sample, key))), expected);
     }
     // What is not read may be there as often as it likes.
-    assert_eq!(heard(&twice(EXECUTION, "id")), heard(EXECUTION));
+    assert_eq!(parsed(&twice(EXECUTION, "id")), parsed(EXECUTION));
 }
 
 #[test]
 fn a_byte_order_mark_is_passed_over() {
     assert_eq!(
-        heard(&alloc::format!("\u{feff}{EXECUTION}")),
-        heard(EXECUTION)
+        parsed(&alloc::format!("\u{feff}{EXECUTION}")),
+        parsed(EXECUTION)
     );
     let minimal = EXECUTION.replace('\n', "\r\n");
-    assert_eq!(heard(&alloc::format!("  \n{minimal}\n ")), heard(EXECUTION));
+    assert_eq!(parsed(&alloc::format!("  \n{minimal}\n ")), parsed(EXECUTION));
 }
 
 #[test]
-fn a_huge_event_is_heard_like_any_other() {
+fn a_huge_event_is_parsed_like_any_other() {
     let big = "x".repeat(1 << 20);
     let json = changed(
         EXECUTION,
@@ -1100,23 +1100,23 @@ fn deep_nesting_costs_nothing_where_nobody_looks() {
     };
     let aside = alloc::format!("\"novelty\": {deep}");
     assert_eq!(
-        heard(&insert(EXECUTION, "\"detail\"", &aside)),
-        heard(EXECUTION)
+        parsed(&insert(EXECUTION, "\"detail\"", &aside)),
+        parsed(EXECUTION)
     );
     assert_eq!(
-        heard(&insert(EXECUTION, "\"executionArn\"", &aside)),
-        heard(EXECUTION)
+        parsed(&insert(EXECUTION, "\"executionArn\"", &aside)),
+        parsed(EXECUTION)
     );
     assert_eq!(
-        said(&heard(&EXECUTION.replacen("\"FAILED\"", &deep, 1))),
+        said(&parsed(&EXECUTION.replacen("\"FAILED\"", &deep, 1))),
         "detail.status: expected text, read a list"
     );
     let objects = alloc::format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     assert_eq!(
-        said(&heard(&EXECUTION.replacen("\"FAILED\"", &objects, 1))),
+        said(&parsed(&EXECUTION.replacen("\"FAILED\"", &objects, 1))),
         "detail.status: expected text, read an object"
     );
-    assert_eq!(said(&heard(&deep)), "the event: expected an object");
+    assert_eq!(said(&parsed(&deep)), "the event: expected an object");
     // An input that nests too deeply names no parent.
     let key = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
     let input = alloc::format!("{{\"a\": {deep}, \"b\": \"{key}\"}}");
@@ -1158,9 +1158,9 @@ fn a_nested_execution_names_its_parent() {
         (json!(alloc::format!(r#"["{parent}{key}"]"#)), None),
         (json!(alloc::format!("{key} {parent}")), None),
     ] {
-        let heard = execution(&with(EXECUTION, "detail.input", input.clone()));
+        let parsed = execution(&with(EXECUTION, "detail.input", input.clone()));
         assert_eq!(
-            heard.parent.known().map(String::as_str),
+            parsed.parent.known().map(String::as_str),
             expected,
             "{input}"
         );
@@ -1174,7 +1174,7 @@ fn a_timed_out_execution_has_the_error_states_timeout() {
         (Gone, Gone),
         (To(json!("Other")), To(json!(null))),
     ] {
-        let heard = execution(&changed(
+        let parsed = execution(&changed(
             EXECUTION,
             &[
                 ("detail.status", To(json!("TIMED_OUT"))),
@@ -1182,13 +1182,13 @@ fn a_timed_out_execution_has_the_error_states_timeout() {
                 ("detail.cause", cause),
             ],
         ));
-        assert_eq!(heard.status, ExecutionStatus::TimedOut);
-        assert_eq!(heard.error, known("States.Timeout"));
-        assert_eq!(heard.cause, Field::Absent);
-        assert_eq!(heard.fail_state, Field::Known(false));
+        assert_eq!(parsed.status, ExecutionStatus::TimedOut);
+        assert_eq!(parsed.error, known("States.Timeout"));
+        assert_eq!(parsed.cause, Field::Absent);
+        assert_eq!(parsed.fail_state, Field::Known(false));
         // No state failed, and nothing is ever asked for one.
         assert_eq!(
-            (heard.state, heard.resource),
+            (parsed.state, parsed.resource),
             (Field::Absent, Field::Absent)
         );
     }
@@ -1212,21 +1212,21 @@ fn no_name_with_control_characters_gets_anywhere() {
             "detail.executionArn",
             json!(RUN.replace("orders-", bad)),
         );
-        assert_eq!(said(&heard(&json)), arn, "{bad:?}");
+        assert_eq!(said(&parsed(&json)), arn, "{bad:?}");
     }
     for bad in ["a\nb", "a\0b", "a b", "a/b", "a:b", "a\u{202e}b", "ä", "a*"] {
         for key in ["pipeline", "stage", "execution-id"] {
             let path = alloc::format!("detail.{key}");
             let json = with(STAGE, &path, json!(bad));
             assert_eq!(
-                said(&heard(&json)),
+                said(&parsed(&json)),
                 alloc::format!("{path}: {name}"),
                 "{bad:?}"
             );
         }
         let json = with(ACTION, "detail.action", json!(bad));
         assert_eq!(
-            said(&heard(&json)),
+            said(&parsed(&json)),
             alloc::format!("detail.action: {name}"),
             "{bad:?}"
         );
@@ -1237,7 +1237,7 @@ fn no_name_with_control_characters_gets_anywhere() {
         json!(RUN.replace("0200", &"0".repeat(256))),
     );
     assert_eq!(
-        said(&heard(&long)),
+        said(&parsed(&long)),
         "detail.executionArn: it is longer than 256 characters"
     );
 }
@@ -1317,7 +1317,7 @@ fn what_json_allows_and_nobody_can_read_has_its_key_as_its_place() {
     ] {
         assert!(sample.contains(from), "{from}");
         let event = sample.replace(from, to);
-        let Heard::Malformed(malformed) = hear(event.as_bytes(), &Bounds::default()) else {
+        let ParsedEvent::Malformed(malformed) = parse(event.as_bytes(), &AllowedSources::default()) else {
             panic!("{to} was read");
         };
         assert_eq!(malformed, Malformed::new(place, problem), "{to}");
@@ -1328,7 +1328,7 @@ fn what_json_allows_and_nobody_can_read_has_its_key_as_its_place() {
 fn no_text_of_an_event_gets_into_what_is_said_of_a_malformed_one() {
     let mut malformed = 0;
     let mut look = |text: &[u8]| {
-        if let Heard::Malformed(what) = hear(text, &Bounds::default()) {
+        if let ParsedEvent::Malformed(what) = parse(text, &AllowedSources::default()) {
             malformed += 1;
             assert!(
                 !alloc::format!("{what:?} {what}").contains(SECRET),
@@ -1381,7 +1381,7 @@ impl Dice {
 }
 
 #[test]
-fn twenty_thousand_mutated_events_are_heard_without_a_panic() {
+fn twenty_thousand_mutated_events_are_parsed_without_a_panic() {
     let samples = [
         EXECUTION,
         STAGE,
@@ -1433,13 +1433,13 @@ fn twenty_thousand_mutated_events_are_heard_without_a_panic() {
                 }
             }
         }
-        let heard = hear(&event, &Bounds::default());
-        assert_eq!(hear(&event, &Bounds::default()), heard);
-        kinds[match heard {
-            Heard::Failure(_) => 0,
-            Heard::Sequel(_) => 1,
-            Heard::Irrelevant(_) => 2,
-            Heard::Malformed(_) => 3,
+        let parsed = parse(&event, &AllowedSources::default());
+        assert_eq!(parse(&event, &AllowedSources::default()), parsed);
+        kinds[match parsed {
+            ParsedEvent::Failure(_) => 0,
+            ParsedEvent::Completion(_) => 1,
+            ParsedEvent::Ignored(_) => 2,
+            ParsedEvent::Malformed(_) => 3,
         }] += 1;
     }
     // The mutations are neither all harmless nor all fatal.
@@ -1462,7 +1462,7 @@ fn what_announces_no_failure_need_not_be_whole() {
         };
         let broken = To(json!("<masked>"));
         let json = changed(sample, &[(status, To(json!(state))), (place, broken)]);
-        assert_eq!(said(&heard(&json)), reason, "{state} without {place}");
+        assert_eq!(said(&parsed(&json)), reason, "{state} without {place}");
     }
 }
 
@@ -1546,8 +1546,8 @@ fn what_nothing_hangs_on_loses_no_failure() {
         ] {
             let json = with(sample, place, strange.clone());
             assert_eq!(
-                said(&heard(&json)),
-                said(&heard(sample)),
+                said(&parsed(&json)),
+                said(&parsed(sample)),
                 "{place}: {strange}"
             );
         }
@@ -1557,7 +1557,7 @@ fn what_nothing_hangs_on_loses_no_failure() {
         "detail.inputDetails",
         json!({ "included": "false" }),
     );
-    assert_eq!(said(&heard(&strange)), said(&heard(EXECUTION)));
+    assert_eq!(said(&parsed(&strange)), said(&parsed(EXECUTION)));
 }
 
 #[test]

@@ -88,10 +88,10 @@ fn description(status: &str, redrive_count: u32, redrivable: Redrivable) -> Desc
 
 #[test]
 fn a_stage_that_was_read_failed_when_its_last_failed_action_did() {
-    let (heard, failed) = (Time::from_millis(5_000), Time::from_millis(7_250));
-    for (shown, at) in [(Some(failed), failed), (None, heard)] {
+    let (received, failed) = (Time::from_millis(5_000), Time::from_millis(7_250));
+    for (shown, at) in [(Some(failed), failed), (None, received)] {
         let mut failure = stage(None, Field::Unknown);
-        failure.at = heard;
+        failure.at = received;
         failure.learn(Fact::Stage(StageStanding {
             failed_at: shown,
             ..standing()
@@ -182,11 +182,11 @@ fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
         ),
         (
             execution(|_| ()),
-            Fact::Withheld,
+            Fact::Redacted,
             execution(|e| {
-                e.fail_state = Field::Withheld;
-                e.state = Field::Withheld;
-                e.resource = Field::Withheld;
+                e.fail_state = Field::Redacted;
+                e.state = Field::Redacted;
+                e.resource = Field::Redacted;
             }),
         ),
         (
@@ -229,7 +229,7 @@ fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
         ),
         (
             stage(None, Field::Unknown),
-            Fact::Withheld,
+            Fact::Redacted,
             stage(None, Field::Unknown),
         ),
     ] {

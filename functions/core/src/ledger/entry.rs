@@ -83,7 +83,7 @@ pub struct Entry {
     pub failed_at: Time,
     /// Where its retry stands.
     pub state: State,
-    /// What was decided when it was first heard. A duplicate gets the same.
+    /// What was decided when it was first handled. A duplicate gets the same.
     pub verdict: Verdict,
     /// Why it ended so, where that is not the verdict's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,7 +232,7 @@ impl Entry {
         entry
     }
 
-    /// An entry for a subject that a person ended before any failure of it was heard: a failure that comes
+    /// An entry for a subject that a person ended before any failure of it was handled: a failure that comes
     /// late must find it.
     #[must_use]
     pub fn ended(subject: Subject, identity: Identity, at: Time, pen: Pen<'_>) -> Self {
@@ -608,7 +608,7 @@ impl Entry {
     }
 
     /// The same, of a failure that happened at `at`: what a stage's failures are called tells no order, so that one
-    /// which nobody here has heard of may be of before, read by a handling that was long about it. And where a
+    /// which is not in the ledger may be of before, read by a handling that was long about it. And where a
     /// person had redriven an execution, our redrive was of a later failure than it was meant for: whatever had
     /// ended before AWS took it is what it redrove.
     #[must_use]

@@ -122,7 +122,7 @@ impl Opening {
 pub const fn next(state: State, step: Step) -> Option<State> {
     use State::{Acting, Ended, GivenUp, Observed, Queued, Recovered, Retried, Unknown};
     Some(match (state, step) {
-        // What succeeded stays so: a failure heard after that is an old one.
+        // What succeeded stays so: a failure handled after that is an old one.
         (
             Queued | Acting | Retried | Unknown | GivenUp | Observed | Ended,
             Step::Judge(opening),

@@ -14,7 +14,7 @@ use crate::failure::{Identity, Subject};
 use crate::pace::Micros;
 use crate::time::Time;
 use crate::trouble::Trouble;
-use crate::verdict::{Charge, Decision, Reason, RetryMode, Verdict};
+use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
 const START: u64 = 1_000_000;
@@ -59,13 +59,13 @@ fn verdict(decision: Decision, rules: &[&str], delay_seconds: u32) -> Verdict {
             .iter()
             .map(|rule| Charge {
                 rule: (*rule).into(),
-                reason: None,
+                description: None,
                 used: 0,
                 limit: 5,
             })
             .collect(),
         delay_seconds,
-        retry_mode: RetryMode::FailedActions,
+        retry_mode: StageRetryMode::FailedActions,
     }
 }
 
@@ -468,7 +468,7 @@ fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_be
             failed_at.plus(Duration::from_secs(9)),
             Relation::Later,
         ),
-        // The same is the same whenever it was heard.
+        // The same is the same whenever it was handled.
         (&["a3", "b3"], before, Relation::Same),
     ] {
         assert_eq!(entry.relation_at(&actions(ids), at), expected, "{ids:?}");

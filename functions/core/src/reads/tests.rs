@@ -248,7 +248,7 @@ fn ended(fail_state: bool, state: Field<&str>, resource: Field<&str>) -> Fact {
     let own = |field: Field<&str>| match field {
         Field::Known(text) => Field::Known(text.into()),
         Field::Unknown => Field::Unknown,
-        Field::Withheld => Field::Withheld,
+        Field::Redacted => Field::Redacted,
         Field::Absent => Field::Absent,
     };
     Fact::Ending {

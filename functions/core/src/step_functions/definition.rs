@@ -145,7 +145,7 @@ impl FailStates {
                     found.errors.insert(named(&error));
                 }
                 Field::Absent => found.none = true,
-                Field::Unknown | Field::Withheld => found.any = true,
+                Field::Unknown | Field::Redacted => found.any = true,
             }
         }
         Some(found)
@@ -158,7 +158,7 @@ impl FailStates {
             || match error {
                 Field::Known(error) => self.errors.contains(&named(error)),
                 Field::Absent => self.none,
-                Field::Unknown | Field::Withheld => self.none || !self.errors.is_empty(),
+                Field::Unknown | Field::Redacted => self.none || !self.errors.is_empty(),
             }
     }
 }

@@ -1,4 +1,4 @@
-//! Hearing Step Functions: Execution Status Change.
+//! Parses the events of Step Functions: Execution Status Change.
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::arn::{ExecutionArn, ExecutionKind};
-use crate::event::heard::{Bounds, Envelope, Heard, Irrelevant, Sequel, SequelKind, agree};
+use crate::event::parsed::{AllowedSources, Envelope, ParsedEvent, Ignored, Completion, CompletionKind, agree};
 use crate::failure::{ExecutionStatus, FailedExecution, Failure, Field, Redrivable, Subject, What};
 use crate::time::Time;
 use crate::tolerant::{Lenient, Malformed, Moment, Number, Object, Slot, Text};
@@ -58,11 +58,11 @@ fn no_failure(status: &str) -> Option<Reason> {
     })
 }
 
-pub(crate) fn hear(
+pub(crate) fn parse(
     envelope: &Envelope<'_>,
     detail: Detail<'_>,
-    bounds: &Bounds,
-) -> Result<Heard, Malformed> {
+    sources: &AllowedSources,
+) -> Result<ParsedEvent, Malformed> {
     let place = "detail.executionArn";
     let at = envelope.time.known().and_then(Time::parse);
     let stopped = detail.stop_date.0.map(|moment| moment.0);
@@ -85,7 +85,7 @@ pub(crate) fn hear(
         (Ok(read), _) => read,
         // Nothing follows from it, so it need not be whole.
         (Err(_), Some(reason)) if !redriven => {
-            return Ok(Heard::Irrelevant(Irrelevant {
+            return Ok(ParsedEvent::Ignored(Ignored {
                 reason,
                 subject: None,
                 at: at.or(stopped),
@@ -99,37 +99,37 @@ pub(crate) fn hear(
     let subject = Subject::Execution {
         arn: arn.to_owned(),
     };
-    let irrelevant = |reason| {
-        Ok(Heard::Irrelevant(Irrelevant {
+    let ignored = |reason| {
+        Ok(ParsedEvent::Ignored(Ignored {
             reason,
             subject: Some(subject.clone()),
             at: at.or(stopped),
         }))
     };
-    if let Some(reason) = bounds.refuse(read.arn.account, read.arn.region) {
-        return irrelevant(reason);
+    if let Some(reason) = sources.reason_to_ignore(read.arn.account, read.arn.region) {
+        return ignored(reason);
     }
     if read.kind == ExecutionKind::Express {
-        return irrelevant(Reason::Express);
+        return ignored(Reason::Express);
     }
-    let sequel = |what| {
+    let completion = |kind| {
         let Some(at) = stopped.or(at) else {
             return Err(Malformed::new("time", "it is missing, or no time"));
         };
         let redrive_count = redrive_count.known().copied();
-        Ok(Heard::Sequel(Sequel {
+        Ok(ParsedEvent::Completion(Completion {
             subject: subject.clone(),
             at,
-            what,
+            kind,
             redrive_count,
         }))
     };
     let status = detail.status.require("detail.status")?;
     match no_failure {
         None => {}
-        Some(Reason::Succeeded) if redriven => return sequel(SequelKind::Succeeded),
-        Some(Reason::Aborted) if redriven => return sequel(SequelKind::Ended),
-        Some(reason) => return irrelevant(reason),
+        Some(Reason::Succeeded) if redriven => return completion(CompletionKind::Succeeded),
+        Some(Reason::Aborted) if redriven => return completion(CompletionKind::Terminated),
+        Some(reason) => return ignored(reason),
     }
     let Some(at) = stopped.or(at) else {
         return Err(Malformed::new(
@@ -192,10 +192,10 @@ pub(crate) fn hear(
             } else if failed.cause.known().is_some() && failed.error.is_unknown() {
                 failed.error = Field::Absent;
             }
-            failed.withhold_where_both_are_missing();
+            failed.redact_where_both_are_missing();
         }
     }
-    Ok(Heard::Failure(Failure {
+    Ok(ParsedEvent::Failure(Failure {
         subject,
         at,
         what: What::Execution(failed),

@@ -147,13 +147,13 @@ impl FailedExecution {
 
     /// FAILED with neither error nor cause is not a failure without an error: every FAILED execution has
     /// one, and a reader without the KMS key is not shown it.
-    pub(crate) fn withhold_where_both_are_missing(&mut self) {
+    pub(crate) fn redact_where_both_are_missing(&mut self) {
         if self.status == ExecutionStatus::Failed
             && self.error == Field::Absent
             && self.cause == Field::Absent
         {
-            self.error = Field::Withheld;
-            self.cause = Field::Withheld;
+            self.error = Field::Redacted;
+            self.cause = Field::Redacted;
         }
     }
 }

@@ -95,7 +95,7 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
                     Ok(Some(page)) => page,
                     Ok(None) => return Ok(Fact::Gone),
                     Err(trouble) if trouble.kind == TroubleKind::Withheld => {
-                        return Ok(Fact::Withheld);
+                        return Ok(Fact::Redacted);
                     }
                     Err(trouble) => return Err(trouble),
                 };

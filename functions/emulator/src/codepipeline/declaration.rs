@@ -37,14 +37,14 @@ impl ExecutionMode {
 
 /// `retryMode` (model).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RetryMode {
+pub enum StageRetryMode {
     /// Failed actions run again, others work on.
     FailedActions,
     /// The stage runs again from its first action.
     AllActions,
 }
 
-impl RetryMode {
+impl StageRetryMode {
     /// As the API writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl RetryMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
     /// One automatic retry, without a delay that could be configured.
-    Retry(RetryMode),
+    Retry(StageRetryMode),
     /// A rollback to the last execution that succeeded in the stage.
     Rollback,
 }
@@ -287,7 +287,7 @@ impl StageDeclaration {
                 let mode = it
                     .pointer("/retryConfiguration/retryMode")
                     .and_then(Value::as_str);
-                match mode.map_or(Some(RetryMode::FailedActions), RetryMode::parse) {
+                match mode.map_or(Some(StageRetryMode::FailedActions), StageRetryMode::parse) {
                     Some(mode) => Ok(Some(OnFailure::Retry(mode))),
                     None => Err(wrong(format!("Stage {name}: unknown retryMode."))),
                 }

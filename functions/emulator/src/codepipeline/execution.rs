@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::declaration::{Declaration, RetryMode};
+use super::declaration::{Declaration, StageRetryMode};
 use super::lagged::Lagged;
 use super::script::{ErrorDetails, ExternalResult, Script};
 
@@ -143,7 +143,7 @@ pub struct Retry {
     /// When, in milliseconds since the epoch.
     pub at: u64,
     /// What was asked for.
-    pub mode: RetryMode,
+    pub mode: StageRetryMode,
     /// By whom.
     pub by: By,
     /// `pipeline-execution-attempt` from now on.

@@ -85,7 +85,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-pub use declaration::{ExecutionMode, OnFailure, RetryMode};
+pub use declaration::{ExecutionMode, OnFailure, StageRetryMode};
 pub use execution::{
     ActionStatus, By, ExecutionStatus, ExecutionType, Retry, RetryMetadata, RetryTrigger,
     StageStatus,
@@ -286,7 +286,7 @@ impl CodePipeline {
         pipeline: &str,
         stage: &str,
         execution: &str,
-        mode: RetryMode,
+        mode: StageRetryMode,
     ) -> Result<(), ApiError> {
         let body = json!({
             "pipelineName": pipeline,

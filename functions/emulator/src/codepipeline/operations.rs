@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::CodePipeline;
-use super::declaration::{Declaration, RetryMode, invalid};
+use super::declaration::{Declaration, StageRetryMode, invalid};
 use super::execution::{ActionStatus, By, Execution, Stop};
 use super::params::Params;
 use super::pipeline::{Pipeline, Transition};
@@ -199,7 +199,7 @@ impl CodePipeline {
         let id = params.uuid("pipelineExecutionId")?;
         let mode = params.choice(
             "retryMode",
-            RetryMode::parse,
+            StageRetryMode::parse,
             "one of [FAILED_ACTIONS, ALL_ACTIONS]",
         )?;
         let (world, pipeline) = self.opened(name)?;

@@ -1,6 +1,6 @@
 //! Retries of a stage, by a caller or by the stage itself, and rollbacks.
 
-use super::declaration::{ExecutionMode, OnFailure, RetryMode};
+use super::declaration::{ExecutionMode, OnFailure, StageRetryMode};
 use super::execution::{
     ActionStatus, By, Execution, ExecutionStatus, ExecutionType, Pending, Retry, RetryTrigger,
     StageStatus,
@@ -54,7 +54,7 @@ impl Pipeline {
         world: &mut World,
         stage: &str,
         id: &str,
-        mode: RetryMode,
+        mode: StageRetryMode,
         by: By,
     ) -> Result<(), ApiError> {
         let options = &world.options;
@@ -124,7 +124,7 @@ impl Pipeline {
         }
     }
 
-    fn run_again(&mut self, world: &mut World, number: u64, stage: usize, mode: RetryMode, by: By) {
+    fn run_again(&mut self, world: &mut World, number: u64, stage: usize, mode: StageRetryMode, by: By) {
         let automatic = by == By::Automatic;
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
@@ -159,7 +159,7 @@ impl Pipeline {
         };
         run.retries.push(retry);
         run.pending = None;
-        if mode == RetryMode::AllActions {
+        if mode == StageRetryMode::AllActions {
             run.current.fill(None);
         }
         run.state
@@ -188,8 +188,8 @@ impl Pipeline {
             self.tell_stage(world, number, stage, "RESUMED");
         }
         match mode {
-            RetryMode::AllActions => self.go_on(world, number, stage, None),
-            RetryMode::FailedActions => {
+            StageRetryMode::AllActions => self.go_on(world, number, stage, None),
+            StageRetryMode::FailedActions => {
                 for (action, _) in hit {
                     self.start_action(world, number, stage, action);
                 }
@@ -301,7 +301,7 @@ fn may_run_again(
     world: &World,
     execution: &Execution,
     stage: usize,
-    mode: RetryMode,
+    mode: StageRetryMode,
 ) -> Result<(), ApiError> {
     let options = &world.options;
     let status = execution
@@ -315,8 +315,8 @@ fn may_run_again(
     match status {
         Some(StageStatus::Stopped) => {
             let allowed = match options.retry_of_stopped_stage {
-                StoppedRetry::EitherMode => mode == RetryMode::AllActions || hit,
-                StoppedRetry::AllActionsOnly => mode == RetryMode::AllActions,
+                StoppedRetry::EitherMode => mode == StageRetryMode::AllActions || hit,
+                StoppedRetry::AllActionsOnly => mode == StageRetryMode::AllActions,
                 StoppedRetry::Never => false,
             };
             if allowed { Ok(()) } else { not_retryable }
@@ -331,7 +331,7 @@ fn may_run_again(
                 Err(refusal(options.duplicate_retry_answer))
             } else if !hit {
                 not_retryable
-            } else if mode == RetryMode::AllActions && working().next().is_some() {
+            } else if mode == StageRetryMode::AllActions && working().next().is_some() {
                 Err(refusal(options.all_actions_in_progress_answer))
             } else {
                 Ok(())

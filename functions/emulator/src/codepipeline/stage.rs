@@ -1,6 +1,6 @@
 //! How executions go through stages: waiting, entering, succeeding, failing.
 
-use super::declaration::{Condition, ConditionResult, ExecutionMode, OnFailure, RetryMode};
+use super::declaration::{Condition, ConditionResult, ExecutionMode, OnFailure, StageRetryMode};
 use super::events;
 use super::execution::{ActionStatus, ExecutionStatus, Pending, StageRun, StageStatus};
 use super::options::{FailureOrder, StageFails};
@@ -243,7 +243,7 @@ impl Pipeline {
             .get(stage)
             .and_then(|it| it.on_failure);
         let at_first = world.options.stage_fails == StageFails::AtFirstFailedAction
-            && declared != Some(OnFailure::Retry(RetryMode::AllActions));
+            && declared != Some(OnFailure::Retry(StageRetryMode::AllActions));
         if running && !stopping && failed && (!in_progress || (at_first && ended.is_some())) {
             return self.fail_stage(world, number, stage, ended);
         }

@@ -1,4 +1,4 @@
-//! Hears that a stage of a pipeline failed, or how a retried one ended.
+//! Handles the events of stages that failed, and of retried ones that ended.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Hears that a Step Functions execution failed, or how a retried one ended.
+//! Handles the events of executions that failed, and of retried ones that ended.
 
 use std::process::ExitCode;
 

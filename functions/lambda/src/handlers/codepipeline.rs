@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Hears the events of CodePipeline.
+/// Handles the events of CodePipeline.
 pub async fn run() -> ExitCode {
     super::events::run("codepipeline").await
 }

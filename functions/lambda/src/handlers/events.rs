@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::payload::Payload;
 use crate::settings::Settings;
 
-/// Hears the events of one service; `function` names the handler in the wide line.
+/// Handles the events of one service; `function` names the handler in the wide line.
 pub(super) async fn run(function: &'static str) -> ExitCode {
     open(async |settings: Settings| match settings.account {
         Some(account) => {
@@ -46,7 +46,7 @@ impl World<'_> {
         };
         let owner = self.owners.next(request_id);
         // Boxed: the futures of the beats and of the SDK are deep, and the compiler's patience with one type ends.
-        let done = Box::pin(self.redrive(&owner).event(bytes, &self.bounds)).await;
+        let done = Box::pin(self.redrive(&owner).event(bytes, &self.sources)).await;
         let took = since(began);
         let told = self.tell(done.iter()).await;
         let wide = self.wide(request_id, None, took, told);

@@ -11,7 +11,7 @@ use redrive_aws::ledger::DynamoDb;
 use redrive_aws::queue::Sqs;
 use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
-use redrive_core::event::Bounds;
+use redrive_core::event::AllowedSources;
 use redrive_core::find::Search;
 use redrive_core::handle::{Clock, Mode, Record, Redrive};
 use redrive_core::ledger::{Owner, Terms};
@@ -59,7 +59,7 @@ pub(super) struct World<'s> {
     function: &'static str,
     document: &'s Document,
     mode: Mode,
-    pub(super) bounds: Bounds,
+    pub(super) sources: AllowedSources,
     pub(super) place: Place,
     pub(super) search: Search,
     ledger: DynamoDb,
@@ -86,7 +86,7 @@ impl<'s> World<'s> {
             function,
             document,
             mode: account.mode,
-            bounds: account.bounds,
+            sources: account.sources,
             place: account.place,
             search: account.search,
             ledger: ledger.clone(),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Hears the events of Step Functions.
+/// Handles the events of Step Functions.
 pub async fn run() -> ExitCode {
     super::events::run("stepfunctions").await
 }

@@ -1,5 +1,5 @@
 use redrive_core::calls::CallResult;
-use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::Identity;
 use redrive_core::handle::Done;
 use serde_json::Value;
@@ -128,7 +128,7 @@ fn without_an_account_nothing_is_measured_and_a_line_with_nothing_to_count_says_
 fn every_member_of_a_wide_line_stands_in_the_readme() {
     let readme = include_str!("../../../../README.md");
     let stage = include_str!("../../../../events/cp-33-source-denied-action-failed.json");
-    let Heard::Failure(_) = hear(stage.as_bytes(), &Bounds::default()) else {
+    let ParsedEvent::Failure(_) = event::parse(stage.as_bytes(), &AllowedSources::default()) else {
         panic!("no failure")
     };
     let full = Record {

@@ -3,7 +3,7 @@
 use redrive_policy::node::{Kind, Node, Scalar};
 use redrive_policy::{did_you_mean, one_of};
 
-use super::desk::{Desk, Entries, get, inside};
+use super::context::{ImportContext, Entries, get, inside};
 use super::draft::{Automatic, Draft, Plan, Policy, Rule};
 use super::yaml;
 
@@ -31,7 +31,7 @@ const HIGHEST_RATE: f64 = 100.0;
 
 /// What is read, on the way through the states.
 struct Walk<'d, 'f> {
-    desk: &'d mut Desk<'f>,
+    context: &'d mut ImportContext<'f>,
     rules: Vec<Rule>,
     /// What is said above the policy.
     remarks: Vec<String>,
@@ -39,17 +39,17 @@ struct Walk<'d, 'f> {
     found: bool,
 }
 
-pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
-    let file = desk.file;
+pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draft> {
+    let file = context.file;
     let mut walk = Walk {
-        desk,
+        context,
         rules: Vec::new(),
         remarks: Vec::new(),
         found: false,
     };
     walk.root(root);
-    if !walk.found && walk.desk.problems.is_empty() {
-        walk.desk.wrong(
+    if !walk.found && walk.context.problems.is_empty() {
+        walk.context.wrong(
             root.place,
             "there is no Retry; expected a state machine with States, a state with Retry, or a list of retriers with \
              ErrorEquals",
@@ -113,7 +113,7 @@ impl Walk<'_, '_> {
                         self.machine(root, true);
                     }
                     (None, Some(node)) if matches!(node.kind, Kind::Map(_)) => self.root(node),
-                    (None, Some(node)) => self.desk.wrong(
+                    (None, Some(node)) => self.context.wrong(
                         node.place,
                         "this definition is text within JSON; take it out, as --query definition --output text of the AWS \
                          CLI does, and import that",
@@ -137,7 +137,7 @@ impl Walk<'_, '_> {
             return Vec::new();
         };
         let Kind::Map(states) = &states.kind else {
-            self.desk
+            self.context
                 .expected(states, "States", "a mapping of names to states");
             return Vec::new();
         };
@@ -154,7 +154,7 @@ impl Walk<'_, '_> {
     /// A state; gives the names of those within it. What is within comes first: its Retry has the first word.
     fn state(&mut self, name: &str, node: &Node, reachable: bool) -> Vec<String> {
         let Kind::Map(entries) = &node.kind else {
-            self.desk.expected(node, "a state", "a mapping with Type");
+            self.context.expected(node, "a state", "a mapping with Type");
             return Vec::new();
         };
         let mut within = Vec::new();
@@ -187,7 +187,7 @@ impl Walk<'_, '_> {
             _ => "",
         };
         if !RETRIED.contains(&kind) {
-            self.desk.wrong(
+            self.context.wrong(
                 retry.place,
                 format!(
                     "Retry: only states of the types {} have one, and {name:?} is {kind:?}; take it out",
@@ -196,7 +196,7 @@ impl Walk<'_, '_> {
             );
         }
         if !reachable {
-            let lost = self.desk.lose(
+            let lost = self.context.lose(
                 retry.place,
                 format!(
                     "the Retry of {name} is left out: it is in a distributed Map, whose child executions are redriven \
@@ -234,7 +234,7 @@ impl Walk<'_, '_> {
 
     fn retry(&mut self, node: &Node, states: &[String], around: Option<&str>) {
         self.found = true;
-        let retriers = self.desk.list(node, "Retry");
+        let retriers = self.context.list(node, "Retry");
         let last = retriers.len().saturating_sub(1);
         for (at, retrier) in retriers.iter().enumerate() {
             let around = around.filter(|_| at == 0);
@@ -243,7 +243,7 @@ impl Walk<'_, '_> {
     }
 
     fn retrier(&mut self, node: &Node, states: &[String], around: Option<&str>, last: bool) {
-        let Some(entries) = self.desk.map(node, "a retrier", &RETRIER) else {
+        let Some(entries) = self.context.map(node, "a retrier", &RETRIER) else {
             return;
         };
         let mut rule = Rule::default();
@@ -271,7 +271,7 @@ impl Walk<'_, '_> {
         }
         if attempts > limit {
             let place = get(entries, "MaxAttempts").map_or(node.place, |node| node.place);
-            rule.remarks.push(self.desk.lose(
+            rule.remarks.push(self.context.lose(
                 place,
                 format!("MaxAttempts {attempts} becomes limit {limit}: a rule retries {HIGHEST_LIMIT} times at the most"),
             ));
@@ -292,7 +292,7 @@ impl Walk<'_, '_> {
         if let Some(Scalar::Text(comment)) = get(entries, "Comment").and_then(Node::scalar)
             && !comment.is_empty()
         {
-            rule.say("reason", yaml::text(comment));
+            rule.say("description", yaml::text(comment));
         }
         self.rules.push(rule);
     }
@@ -303,7 +303,7 @@ impl Walk<'_, '_> {
         for state in states {
             match yaml::literal(state) {
                 Some(state) => named.push(state),
-                None => rule.remarks.push(self.desk.lose(
+                None => rule.remarks.push(self.context.lose(
                     retrier.place,
                     format!(
                         "the state {state} is left out: {state} means that there is no state here"
@@ -323,36 +323,36 @@ impl Walk<'_, '_> {
         rule: &mut Rule,
     ) -> Vec<String> {
         let Some(node) = get(entries, "ErrorEquals") else {
-            self.desk.wrong(
+            self.context.wrong(
                 retrier.place,
                 "a retrier needs ErrorEquals, a list of error names; write [\"States.ALL\"] to match any",
             );
             return Vec::new();
         };
-        let items = self.desk.list(node, "ErrorEquals");
+        let items = self.context.list(node, "ErrorEquals");
         if items.is_empty() && matches!(node.kind, Kind::List(_)) {
-            self.desk.wrong(
+            self.context.wrong(
                 node.place,
                 "ErrorEquals: the list is empty; name an error, or States.ALL for any",
             );
         }
         let mut names = Vec::new();
         for item in items {
-            let Some(name) = self.desk.text(item, "ErrorEquals") else {
+            let Some(name) = self.context.text(item, "ErrorEquals") else {
                 continue;
             };
             names.push(name);
             if name == "States.ALL" && items.len() > 1 {
-                self.desk.wrong(item.place, "ErrorEquals: States.ALL stands alone in its list; give it a retrier of its own, the last one");
+                self.context.wrong(item.place, "ErrorEquals: States.ALL stands alone in its list; give it a retrier of its own, the last one");
             } else if name == "States.ALL" && !last {
-                self.desk.wrong(item.place, "ErrorEquals: States.ALL stands in the last retrier, since none after it would be asked; move this one to the end");
+                self.context.wrong(item.place, "ErrorEquals: States.ALL stands in the last retrier, since none after it would be asked; move this one to the end");
             }
         }
         let mut errors = Vec::new();
         for (name, item) in names.iter().zip(items) {
             match yaml::literal(name) {
                 Some(error) => errors.push(error),
-                None => rule.remarks.push(self.desk.lose(
+                None => rule.remarks.push(self.context.lose(
                     item.place,
                     format!(
                         "the error {name} is left out: {name} means that there is no error here"
@@ -389,13 +389,13 @@ impl Walk<'_, '_> {
         }
         let longest = longest(interval, rate, cap, limit);
         if longest > as_float(LONGEST_WAIT) {
-            rule.remarks.push(self.desk.lose(
+            rule.remarks.push(self.context.lose(
                 retrier.place,
                 format!("the longest wait, {longest:.0} s, becomes {LONGEST_WAIT} s: AWS lets an execution be redriven for 14 days"),
             ));
         }
         if rate > HIGHEST_RATE {
-            rule.remarks.push(self.desk.lose(
+            rule.remarks.push(self.context.lose(
                 retrier.place,
                 format!("BackoffRate {rate:?} becomes {HIGHEST_RATE:?}, the highest there is here"),
             ));
@@ -419,7 +419,7 @@ impl Walk<'_, '_> {
         if rate.is_finite() && rate >= 1.0 {
             return Some(rate);
         }
-        self.desk
+        self.context
             .expected(node, "BackoffRate", "a number of at least 1.0");
         None
     }
@@ -431,18 +431,18 @@ impl Walk<'_, '_> {
             Some(Scalar::Text("NONE")) => return Some("NONE"),
             Some(Scalar::Text(text)) => {
                 let near = did_you_mean(text, &["FULL", "NONE"]);
-                self.desk.wrong(
+                self.context.wrong(
                     node.place,
                     format!("JitterStrategy: expected FULL or NONE, read the text {text:?}{near}"),
                 );
             }
-            _ => self.desk.expected(node, "JitterStrategy", "FULL or NONE"),
+            _ => self.context.expected(node, "JitterStrategy", "FULL or NONE"),
         }
         None
     }
 
     fn number(&mut self, entries: Entries<'_>, key: &str, least: i64, most: i64) -> Option<i64> {
-        self.desk.whole(get(entries, key)?, key, least, most)
+        self.context.whole(get(entries, key)?, key, least, most)
     }
 }
 

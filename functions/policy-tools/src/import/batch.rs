@@ -2,7 +2,7 @@
 
 use redrive_policy::node::{Kind, Node, Scalar};
 
-use super::desk::{Desk, Entries, get};
+use super::context::{ImportContext, Entries, get};
 use super::draft::{Automatic, Draft, Plan, Policy, Rule};
 use super::yaml;
 
@@ -17,15 +17,15 @@ const LONGEST_PATTERN: usize = 512;
 /// What Batch says of a job that ran out of its timeout.
 const TIMED_OUT: &str = "Job attempt duration exceeded timeout*";
 
-pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
-    let strategy = strategy(root, desk)?;
-    let entries = map(strategy, "retryStrategy", &STRATEGY, desk)?;
+pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draft> {
+    let strategy = strategy(root, context)?;
+    let entries = map(strategy, "retryStrategy", &STRATEGY, context)?;
     let exits = either(entries, "evaluateOnExit");
     let attempts = match (either(entries, "attempts"), exits) {
-        (Some(node), _) => desk.whole(node, "attempts", 1, MOST_ATTEMPTS).unwrap_or(1),
+        (Some(node), _) => context.whole(node, "attempts", 1, MOST_ATTEMPTS).unwrap_or(1),
         (None, None) => 1,
         (None, Some(exits)) => {
-            desk.wrong(
+            context.wrong(
                 exits.place,
                 format!(
                     "evaluateOnExit needs attempts beside it, a whole number from 1 to {MOST_ATTEMPTS}"
@@ -57,7 +57,7 @@ pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
         rules.push(timed_out);
     }
     let all_matched =
-        exits.is_some_and(|exits| evaluate(exits, limit, &mut rules, &mut policy.remarks, desk));
+        exits.is_some_and(|exits| evaluate(exits, limit, &mut rules, &mut policy.remarks, context));
     if !all_matched {
         let remark = match exits {
             Some(_) => "Batch retries what no entry matches; redrive would not.",
@@ -72,7 +72,7 @@ pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
     }
     policy.automatic = Automatic::Rules(rules);
     let plan = Plan {
-        head: head(desk.file, attempts, limit),
+        head: head(context.file, attempts, limit),
         budget: Some((
             limit,
             "attempts counts all attempts of a job together, whichever entry let it be tried again. A budget is that of \
@@ -102,7 +102,7 @@ fn head(file: &str, attempts: i64, limit: u32) -> Vec<String> {
 }
 
 /// The strategy within what the file holds.
-fn strategy<'n>(root: &'n Node, desk: &mut Desk<'_>) -> Option<&'n Node> {
+fn strategy<'n>(root: &'n Node, context: &mut ImportContext<'_>) -> Option<&'n Node> {
     if let Kind::Map(entries) = &root.kind {
         if let Some(strategy) = either(entries, "retryStrategy") {
             return Some(strategy);
@@ -113,15 +113,15 @@ fn strategy<'n>(root: &'n Node, desk: &mut Desk<'_>) -> Option<&'n Node> {
         // A resource of CloudFormation, a Task state, and what describe-job-definitions answers.
         for key in ["properties", "parameters", "arguments"] {
             if let Some(inner) = either(entries, key) {
-                return strategy(inner, desk);
+                return strategy(inner, context);
             }
         }
         if let Some(definitions) = get(entries, "jobDefinitions") {
-            return match desk.list(definitions, "jobDefinitions") {
-                [only] => strategy(only, desk),
+            return match context.list(definitions, "jobDefinitions") {
+                [only] => strategy(only, context),
                 several => {
                     let count = several.len();
-                    desk.wrong(
+                    context.wrong(
                         definitions.place,
                         format!("jobDefinitions: expected one job definition, read {count}; import them one by one"),
                     );
@@ -130,7 +130,7 @@ fn strategy<'n>(root: &'n Node, desk: &mut Desk<'_>) -> Option<&'n Node> {
             };
         }
     }
-    desk.wrong(
+    context.wrong(
         root.place,
         "there is no retryStrategy; expected a job definition with one, or attempts and evaluateOnExit",
     );
@@ -143,11 +143,11 @@ fn evaluate(
     limit: u32,
     rules: &mut Vec<Rule>,
     remarks: &mut Vec<String>,
-    desk: &mut Desk<'_>,
+    context: &mut ImportContext<'_>,
 ) -> bool {
-    let items = desk.list(exits, "evaluateOnExit");
+    let items = context.list(exits, "evaluateOnExit");
     if items.len() > MOST_ENTRIES {
-        desk.wrong(
+        context.wrong(
             exits.place,
             format!(
                 "evaluateOnExit: expected {MOST_ENTRIES} entries at the most, read {}",
@@ -157,16 +157,16 @@ fn evaluate(
     }
     let mut all_matched = false;
     for item in items {
-        let Some(entries) = map(item, "an entry", &ENTRY, desk) else {
+        let Some(entries) = map(item, "an entry", &ENTRY, context) else {
             continue;
         };
-        let retries = action(item, entries, desk).unwrap_or_default();
+        let retries = action(item, entries, context).unwrap_or_default();
         let mut rule = Rule::default();
         if all_matched {
             rule.remarks
                 .push("Never reached, as in Batch: an entry above matches everything.".into());
         }
-        let matched = conditions(entries, &mut rule, desk);
+        let matched = conditions(entries, &mut rule, context);
         match matched {
             Matched::Everything => {
                 rule.remarks.push("This matches every failure.".into());
@@ -185,16 +185,16 @@ fn evaluate(
     all_matched
 }
 
-fn action(item: &Node, entries: Entries<'_>, desk: &mut Desk<'_>) -> Option<bool> {
+fn action(item: &Node, entries: Entries<'_>, context: &mut ImportContext<'_>) -> Option<bool> {
     let Some(node) = either(entries, "action") else {
-        desk.wrong(item.place, "an entry needs action: RETRY or EXIT");
+        context.wrong(item.place, "an entry needs action: RETRY or EXIT");
         return None;
     };
     match node.scalar() {
         Some(Scalar::Text(text)) if text.eq_ignore_ascii_case("RETRY") => Some(true),
         Some(Scalar::Text(text)) if text.eq_ignore_ascii_case("EXIT") => Some(false),
         _ => {
-            desk.expected(node, "action", "RETRY or EXIT");
+            context.expected(node, "action", "RETRY or EXIT");
             None
         }
     }
@@ -208,7 +208,7 @@ enum Matched {
     Nothing(String),
 }
 
-fn conditions(entries: Entries<'_>, rule: &mut Rule, desk: &mut Desk<'_>) -> Matched {
+fn conditions(entries: Entries<'_>, rule: &mut Rule, context: &mut ImportContext<'_>) -> Matched {
     let mut reasons = Vec::new();
     for (key, field) in [("onReason", "Reason"), ("onStatusReason", "StatusReason")] {
         let is_allowed =
@@ -216,7 +216,7 @@ fn conditions(entries: Entries<'_>, rule: &mut Rule, desk: &mut Desk<'_>) -> Mat
         let allowed = "letters, digits, periods, colons and white space";
         // Any reason, and none as well.
         if let Some(text) =
-            pattern(entries, key, allowed, is_allowed, desk).filter(|text| text != "*")
+            pattern(entries, key, allowed, is_allowed, context).filter(|text| text != "*")
         {
             reasons.push((field, text));
         }
@@ -226,7 +226,7 @@ fn conditions(entries: Entries<'_>, rule: &mut Rule, desk: &mut Desk<'_>) -> Mat
         "onExitCode",
         "digits",
         |c| c.is_ascii_digit(),
-        desk,
+        context,
     );
     match exit_code.as_deref() {
         None => {}
@@ -240,7 +240,7 @@ fn conditions(entries: Entries<'_>, rule: &mut Rule, desk: &mut Desk<'_>) -> Mat
             let statuses = exit_statuses(text);
             if statuses.is_empty() {
                 let place = either(entries, "onExitCode").map(|node| node.place);
-                return Matched::Nothing(desk.lose(
+                return Matched::Nothing(context.lose(
                     place.unwrap_or_default(),
                     format!("the entry with onExitCode {text} is left out: no exit status from 0 to 255 reads so"),
                 ));
@@ -268,7 +268,7 @@ fn pattern(
     key: &str,
     allowed: &str,
     is_allowed: impl Fn(char) -> bool,
-    desk: &mut Desk<'_>,
+    context: &mut ImportContext<'_>,
 ) -> Option<String> {
     let node = either(entries, key)?;
     let text = match (node.scalar(), &node.kind) {
@@ -276,14 +276,14 @@ fn pattern(
         // YAML without quotes; CloudFormation takes it for text.
         (Some(Scalar::Int(_)), Kind::Scalar { text, .. }) => text,
         _ => {
-            desk.expected(node, key, "text");
+            context.expected(node, key, "text");
             return None;
         }
     };
     let start = text.strip_suffix('*').unwrap_or(text);
     let length = text.chars().count();
     if !start.chars().all(is_allowed) || text.is_empty() || length > LONGEST_PATTERN {
-        desk.expected(
+        context.expected(
             node,
             key,
             &format!(
@@ -357,7 +357,7 @@ fn capitalised(key: &str) -> String {
 }
 
 /// The entries of a mapping with these keys, written as it writes its own.
-fn map<'n>(node: &'n Node, what: &str, keys: &[&str], desk: &mut Desk<'_>) -> Option<Entries<'n>> {
+fn map<'n>(node: &'n Node, what: &str, keys: &[&str], context: &mut ImportContext<'_>) -> Option<Entries<'n>> {
     let is_capital = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase());
     let by_cloudformation = match &node.kind {
         Kind::Map(entries) => entries.iter().any(|(key, _)| is_capital(&key.text)),
@@ -374,5 +374,5 @@ fn map<'n>(node: &'n Node, what: &str, keys: &[&str], desk: &mut Desk<'_>) -> Op
         })
         .collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    desk.map(node, what, &keys)
+    context.map(node, what, &keys)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redrive_policy::node::{Key, Kind, Node, Scalar};
 use redrive_policy::{Document, Place, Severity};
 
-use super::desk::{Desk, Entries, get, inside};
+use super::context::{ImportContext, Entries, get, inside};
 use super::draft::{Automatic, Draft, Plan, Policy, Rule};
 use super::yaml;
 
@@ -23,10 +23,10 @@ struct Step<'n> {
     retry: &'n Node,
 }
 
-pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
+pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draft> {
     let mut plan = Plan {
         head: [
-            format!("From the retry blocks of {} (Buildkite).", desk.file),
+            format!("From the retry blocks of {} (Buildkite).", context.file),
             "- Buildkite retries at once. A rule without backoff waits up to 30 s here, then up to 60 s, and so on to \
              900 s; backoff: { interval_seconds: 0 } waits no more than Buildkite does."
                 .into(),
@@ -37,12 +37,12 @@ pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
         ..Plan::default()
     };
     if let Some(block) = bare(root) {
-        plan.policies.push(policy(block, desk));
+        plan.policies.push(policy(block, context));
     } else {
         let mut steps = Vec::new();
-        find(root, &mut steps, desk);
-        if steps.is_empty() && desk.problems.is_empty() {
-            desk.wrong(
+        find(root, &mut steps, context);
+        if steps.is_empty() && context.problems.is_empty() {
+            context.wrong(
                 root.place,
                 "there is no retry block; expected a pipeline with steps, a step with retry, or a block with \
                  automatic or manual",
@@ -52,7 +52,7 @@ pub(super) fn draft(root: &Node, desk: &mut Desk<'_>) -> Option<Draft> {
         let mut names = BTreeSet::new();
         for step in steps {
             let name = unique(step.name, &mut names);
-            let mut policy = policy(step.retry, desk);
+            let mut policy = policy(step.retry, context);
             policy.remarks.insert(
                 0,
                 if only {
@@ -102,11 +102,11 @@ fn bare(root: &Node) -> Option<&Node> {
 }
 
 /// The steps of a pipeline, those of its groups among them, that have a `retry` block.
-fn find<'n>(node: &'n Node, steps: &mut Vec<Step<'n>>, desk: &mut Desk<'_>) {
+fn find<'n>(node: &'n Node, steps: &mut Vec<Step<'n>>, context: &mut ImportContext<'_>) {
     let entries = match &node.kind {
         Kind::List(items) => {
             for item in items {
-                find(item, steps, desk);
+                find(item, steps, context);
             }
             return;
         }
@@ -117,18 +117,18 @@ fn find<'n>(node: &'n Node, steps: &mut Vec<Step<'n>>, desk: &mut Desk<'_>) {
     // An old way to write a step: { command: { label: …, retry: … } }.
     for key in ["command", "commands", "script"] {
         if let Some(inner) = get(entries, key).filter(|inner| matches!(inner.kind, Kind::Map(_))) {
-            find(inner, steps, desk);
+            find(inner, steps, context);
         }
     }
     let retry = get(entries, "retry");
     match (get(entries, "steps"), retry) {
-        (Some(inner), None) => find(inner, steps, desk),
+        (Some(inner), None) => find(inner, steps, context),
         (Some(inner), Some(retry)) => {
-            desk.wrong(
+            context.wrong(
                 retry.place,
                 "retry: stands beside steps, where Buildkite has none; move it into the steps that it is for",
             );
-            find(inner, steps, desk);
+            find(inner, steps, context);
         }
         (None, Some(retry)) => {
             let name = name(entries).unwrap_or_else(|| {
@@ -174,8 +174,8 @@ fn target(name: &str) -> String {
     words.join("-")
 }
 
-fn policy(retry: &Node, desk: &mut Desk<'_>) -> Policy {
-    check(retry, desk);
+fn policy(retry: &Node, context: &mut ImportContext<'_>) -> Policy {
+    check(retry, context);
     let mut policy = Policy::default();
     let Kind::Map(entries) = &retry.kind else {
         return policy;
@@ -183,25 +183,25 @@ fn policy(retry: &Node, desk: &mut Desk<'_>) -> Policy {
     for warning in warnings(retry) {
         // Said in other words below.
         if !warning.1.starts_with("permit_on_passed") {
-            policy.remarks.push(desk.lose(warning.0, warning.1));
+            policy.remarks.push(context.lose(warning.0, warning.1));
         }
     }
     if let Some(node) = get(entries, "automatic") {
-        policy.automatic = automatic(node, desk);
+        policy.automatic = automatic(node, context);
     }
     if let Some(node) = get(entries, "manual") {
-        policy.manual = manual(node, &mut policy.remarks, desk);
+        policy.manual = manual(node, &mut policy.remarks, context);
     }
     policy
 }
 
 /// Notes what Buildkite would refuse: its keys are fewer than the policy's, and the values are those of the
 /// policy, whose own reader looks at them.
-fn check(retry: &Node, desk: &mut Desk<'_>) {
-    let before = desk.problems.len();
-    if let Some(entries) = desk.map(retry, "retry", &RETRY) {
+fn check(retry: &Node, context: &mut ImportContext<'_>) {
+    let before = context.problems.len();
+    if let Some(entries) = context.map(retry, "retry", &RETRY) {
         if let Some(manual) = get(entries, "manual").filter(|node| is_map(node)) {
-            desk.map(manual, "manual", &MANUAL);
+            context.map(manual, "manual", &MANUAL);
         }
         let rules = match get(entries, "automatic") {
             Some(node) => match &node.kind {
@@ -212,10 +212,10 @@ fn check(retry: &Node, desk: &mut Desk<'_>) {
             None => &[],
         };
         for rule in rules {
-            desk.map(rule, "a rule", &RULE);
+            context.map(rule, "a rule", &RULE);
         }
     }
-    let noticed: Vec<Place> = desk
+    let noticed: Vec<Place> = context
         .problems
         .iter()
         .skip(before)
@@ -224,7 +224,7 @@ fn check(retry: &Node, desk: &mut Desk<'_>) {
     if let Err(problems) = Document::read_node(&document(retry)).document {
         // The same in the policy's words.
         let others = problems.0.into_iter();
-        desk.problems
+        context.problems
             .extend(others.filter(|problem| !noticed.contains(&problem.place)));
     }
 }
@@ -271,18 +271,18 @@ fn truth(node: &Node) -> Option<bool> {
     }
 }
 
-fn automatic(node: &Node, desk: &mut Desk<'_>) -> Automatic {
+fn automatic(node: &Node, context: &mut ImportContext<'_>) -> Automatic {
     match (&node.kind, truth(node)) {
         (_, Some(truth)) => Automatic::Truth(truth),
         (Kind::List(rules), _) => {
-            Automatic::Rules(rules.iter().map(|node| rule(node, desk)).collect())
+            Automatic::Rules(rules.iter().map(|node| rule(node, context)).collect())
         }
-        (Kind::Map(_), _) => Automatic::Rules([rule(node, desk)].into()),
+        (Kind::Map(_), _) => Automatic::Rules([rule(node, context)].into()),
         (Kind::Scalar { .. }, _) => Automatic::Unwritten,
     }
 }
 
-fn rule(node: &Node, desk: &mut Desk<'_>) -> Rule {
+fn rule(node: &Node, context: &mut ImportContext<'_>) -> Rule {
     let mut rule = Rule {
         limit: 2,
         ..Rule::default()
@@ -300,7 +300,7 @@ fn rule(node: &Node, desk: &mut Desk<'_>) -> Rule {
                 rule.limit = u32::try_from(limit).unwrap_or_default();
             }
         } else if key == "signal_reason" {
-            never_met(values, &mut rule, desk);
+            never_met(values, &mut rule, context);
         }
         let words: Vec<String> = values.iter().map(|value| word(key, value)).collect();
         rule.say(key, yaml::any_of(&words));
@@ -311,14 +311,14 @@ fn rule(node: &Node, desk: &mut Desk<'_>) -> Rule {
     rule
 }
 
-fn never_met(reasons: &[Node], rule: &mut Rule, desk: &mut Desk<'_>) {
+fn never_met(reasons: &[Node], rule: &mut Rule, context: &mut ImportContext<'_>) {
     for reason in reasons {
         let Some(Scalar::Text(text)) = reason.scalar() else {
             continue;
         };
         let text = text.to_ascii_lowercase();
         if REASONS_OF_ITS_AGENTS.contains(&text.as_str()) {
-            rule.remarks.push(desk.lose(
+            rule.remarks.push(context.lose(
                 reason.place,
                 format!("signal_reason: {text} is said of Buildkite's agents, and never met here"),
             ));
@@ -343,7 +343,7 @@ fn word(key: &str, value: &Node) -> String {
     }
 }
 
-fn manual(node: &Node, remarks: &mut Vec<String>, desk: &mut Desk<'_>) -> Option<String> {
+fn manual(node: &Node, remarks: &mut Vec<String>, context: &mut ImportContext<'_>) -> Option<String> {
     if let Some(truth) = truth(node) {
         return Some(truth.to_string());
     }
@@ -360,7 +360,7 @@ fn manual(node: &Node, remarks: &mut Vec<String>, desk: &mut Desk<'_>) -> Option
     if let Some(node) = get(entries, "permit_on_passed") {
         let permit = truth(node).unwrap_or_default();
         remarks.push(if permit {
-            desk.lose(node.place, "permit_on_passed: true is left out: neither Step Functions nor CodePipeline can retry what passed")
+            context.lose(node.place, "permit_on_passed: true is left out: neither Step Functions nor CodePipeline can retry what passed")
         } else {
             "permit_on_passed: false is left out: what passed is never retried here".into()
         });

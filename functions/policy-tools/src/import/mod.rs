@@ -3,7 +3,7 @@
 mod asl;
 mod batch;
 mod buildkite;
-mod desk;
+mod context;
 mod draft;
 mod surrogates;
 mod yaml;
@@ -11,7 +11,7 @@ mod yaml;
 use redrive_policy::node::{self, Node};
 use redrive_policy::{Document, Place, Problem};
 
-use self::desk::Desk;
+use self::context::ImportContext;
 use self::draft::Draft;
 
 /// Whose retry configuration a file has.
@@ -63,25 +63,25 @@ pub enum Refused {
 /// There is nothing in the text, or something is wrong with it.
 pub fn import(platform: Platform, name: &str, text: &str) -> Result<Imported, Refused> {
     let root = read(text)?;
-    let mut desk = Desk::new(name);
+    let mut context = ImportContext::new(name);
     let draft = match platform {
-        Platform::Buildkite => buildkite::draft(&root, &mut desk),
-        Platform::Asl => asl::draft(&root, &mut desk),
-        Platform::Batch => batch::draft(&root, &mut desk),
+        Platform::Buildkite => buildkite::draft(&root, &mut context),
+        Platform::Asl => asl::draft(&root, &mut context),
+        Platform::Batch => batch::draft(&root, &mut context),
     };
-    let Some(Draft { text }) = draft.filter(|_| desk.problems.is_empty()) else {
-        return Err(refused(desk.problems));
+    let Some(Draft { text }) = draft.filter(|_| context.problems.is_empty()) else {
+        return Err(refused(context.problems));
     };
     // What is printed is a policy, or nothing is.
     if let Err(problems) = Document::parse(&text) {
         return Err(Refused::Unreadable(format!("{problems}\n{text}")));
     }
     // What an anchor repeats is told once.
-    desk.lost.sort_by_key(|lost| lost.place);
-    desk.lost.dedup();
+    context.lost.sort_by_key(|lost| lost.place);
+    context.lost.dedup();
     Ok(Imported {
         text,
-        lost: desk.lost,
+        lost: context.lost,
     })
 }
 

@@ -1,8 +1,8 @@
 //! Whether one set of conditions matches whatever another matches: claimed only where it is certain.
 
 use redrive_policy::{
-    BY_NAME_ONLY, Condition, Conditions, Field, Glob, Hit, Mode, Pattern, Saw, Service,
-    SignalReason, Value, Word, last_component,
+    BY_NAME_ONLY, Condition, Conditions, Field, Glob, Match, SdkRetryMode, Pattern, ActualValue, Service,
+    SignalReason, ConditionValue, ConditionKey, last_component,
 };
 
 /// Whether `former` meets every failure that `rule` does; `service`, where all failures are of one.
@@ -36,29 +36,29 @@ pub(super) fn own_service(conditions: &Conditions) -> Option<Service> {
     conditions
         .all
         .iter()
-        .find_map(|condition| condition.word.service())
+        .find_map(|condition| condition.key.service())
 }
 
-fn of(conditions: &[Condition], word: Word) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.word == word)
+fn of(conditions: &[Condition], key: ConditionKey) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.key == key)
 }
 
 fn is_implied(condition: &Condition, rule: &Conditions, service: Option<Service>) -> bool {
-    let word = condition.word;
-    if word.service().is_some_and(|own| service != Some(own)) {
+    let key = condition.key;
+    if key.service().is_some_and(|own| service != Some(own)) {
         return false;
     }
-    if word == Word::Mode {
+    if key == ConditionKey::Mode {
         return is_mode_implied(condition, rule);
     }
-    let own = of(&rule.all, word);
-    if let Some(domain) = domain(word) {
+    let own = of(&rule.all, key);
+    if let Some(domain) = domain(key) {
         let asked: Vec<_> = domain
             .into_iter()
-            .filter(|value| own.is_none_or(|own| meets(own, *value, false)))
+            .filter(|value| own.is_none_or(|own| matches(own, *value, false)))
             .collect();
         // What matches nothing is told elsewhere.
-        return !asked.is_empty() && asked.iter().all(|value| meets(condition, *value, false));
+        return !asked.is_empty() && asked.iter().all(|value| matches(condition, *value, false));
     }
     match own {
         Some(own) => own.values.iter().all(|value| has(condition, value, false)),
@@ -68,51 +68,51 @@ fn is_implied(condition: &Condition, rule: &Conditions, service: Option<Service>
 
 /// Whether a `not` excludes nothing of what a rule matches.
 fn is_harmless(not: &Condition, rule: &Conditions, service: Option<Service>) -> bool {
-    let word = not.word;
-    if let (Some(its), Some(service)) = (word.service(), service)
+    let key = not.key;
+    if let (Some(its), Some(service)) = (key.service(), service)
         && its != service
     {
         return true;
     }
-    let excluded_too = of(&rule.not, word).is_some_and(|own| match domain(word) {
+    let excluded_too = of(&rule.not, key).is_some_and(|own| match domain(key) {
         Some(domain) => domain
             .into_iter()
-            .all(|value| !meets(not, value, true) || meets(own, value, true)),
+            .all(|value| !matches(not, value, true) || matches(own, value, true)),
         None => not.values.iter().all(|value| has(own, value, true)),
     });
-    let apart = of(&rule.all, word).is_some_and(|own| match domain(word) {
+    let apart = of(&rule.all, key).is_some_and(|own| match domain(key) {
         Some(domain) => domain
             .into_iter()
-            .all(|value| !meets(own, value, false) || !meets(not, value, true)),
+            .all(|value| !matches(own, value, false) || !matches(not, value, true)),
         None => own.values.iter().all(|value| is_apart(value, not)),
     });
     excluded_too || apart
 }
 
 /// Whether what one value asks for is nothing that a `not` excludes.
-fn is_apart(value: &Value, not: &Condition) -> bool {
+fn is_apart(value: &ConditionValue, not: &Condition) -> bool {
     match &value.pattern {
-        Pattern::None => !meets(not, Field::Absent, true),
+        Pattern::None => !matches(not, Field::Absent, true),
         Pattern::Glob(glob) => glob
             .literal()
-            .is_some_and(|text| !meets(not, Field::Known(Saw::Text(text)), true)),
+            .is_some_and(|text| !matches(not, Field::Known(ActualValue::Text(text)), true)),
         _ => false,
     }
 }
 
-/// Every value that a word can have, where they are few.
-fn domain(word: Word) -> Option<Vec<Field<Saw<'static>>>> {
-    let known = |saw| Field::Known(saw);
-    let mut values: Vec<_> = match word {
-        Word::Status => {
-            let all = ["FAILED", "TIMED_OUT"].map(Saw::Text);
+/// Every value that a key can have, where they are few.
+fn domain(key: ConditionKey) -> Option<Vec<Field<ActualValue<'static>>>> {
+    let known = |actual| Field::Known(actual);
+    let mut values: Vec<_> = match key {
+        ConditionKey::Status => {
+            let all = ["FAILED", "TIMED_OUT"].map(ActualValue::Text);
             return Some(all.into_iter().map(known).collect());
         }
-        Word::ExitStatus => (-1..=255).map(Saw::Number).map(known).collect(),
-        Word::HttpStatus => (100..=599).map(Saw::Number).map(known).collect(),
-        Word::SignalReason => {
+        ConditionKey::ExitStatus => (-1..=255).map(ActualValue::Number).map(known).collect(),
+        ConditionKey::HttpStatus => (100..=599).map(ActualValue::Number).map(known).collect(),
+        ConditionKey::SignalReason => {
             let texts = SignalReason::ALL.iter().map(|reason| reason.as_str());
-            texts.map(Saw::Text).map(known).collect()
+            texts.map(ActualValue::Text).map(known).collect()
         }
         _ => return None,
     };
@@ -121,26 +121,26 @@ fn domain(word: Word) -> Option<Vec<Field<Saw<'static>>>> {
 }
 
 /// Whether a condition matches a value that is known, or absent.
-pub(super) fn meets(condition: &Condition, value: Field<Saw<'_>>, negated: bool) -> bool {
+pub(super) fn matches(condition: &Condition, value: Field<ActualValue<'_>>, negated: bool) -> bool {
     condition
         .values
         .iter()
-        .any(|own| value_meets(condition.word, own, value, negated))
+        .any(|own| value_matches(condition.key, own, value, negated))
 }
 
 /// The same for one value of a condition.
-pub(super) fn value_meets(word: Word, own: &Value, value: Field<Saw<'_>>, negated: bool) -> bool {
+pub(super) fn value_matches(key: ConditionKey, own: &ConditionValue, value: Field<ActualValue<'_>>, negated: bool) -> bool {
     // Nothing that is known or absent needs a fact.
-    own.pattern.meets(word, value, negated) == Hit::Yes
+    own.pattern.matches(key, value, negated) == Match::Yes
 }
 
 /// Whether one of a condition's values matches whatever `value` matches.
-fn has(condition: &Condition, value: &Value, negated: bool) -> bool {
+fn has(condition: &Condition, value: &ConditionValue, negated: bool) -> bool {
     has_pattern(condition, &value.pattern, negated)
 }
 
 fn has_pattern(condition: &Condition, asked: &Pattern, negated: bool) -> bool {
-    let word = condition.word;
+    let key = condition.key;
     let any =
         |test: &dyn Fn(&Pattern) -> bool| condition.values.iter().any(|value| test(&value.pattern));
     match asked {
@@ -149,11 +149,11 @@ fn has_pattern(condition: &Condition, asked: &Pattern, negated: bool) -> bool {
             any(&|own| matches!(own, Pattern::Any))
                 || ((absent || negated) && any(&|own| is_any_text(own)))
         }
-        asked => any(&|own| pattern_covers(word, own, asked, negated)),
+        asked => any(&|own| pattern_covers(key, own, asked, negated)),
     }
 }
 
-fn pattern_covers(word: Word, own: &Pattern, asked: &Pattern, negated: bool) -> bool {
+fn pattern_covers(key: ConditionKey, own: &Pattern, asked: &Pattern, negated: bool) -> bool {
     match (own, asked) {
         // `not` excludes nothing by what is absent, unless it says none.
         (Pattern::Any, Pattern::None) => !negated,
@@ -166,11 +166,11 @@ fn pattern_covers(word: Word, own: &Pattern, asked: &Pattern, negated: bool) -> 
         (Pattern::TaskFailed, Pattern::Glob(asked)) => !asked.matches("States.Timeout"),
         (Pattern::Glob(own), Pattern::Glob(asked)) => {
             own.covers(asked)
-                || (word == Word::Signal
+                || (key == ConditionKey::Signal
                     && asked.literal().is_some_and(|text| {
-                        let value = Field::Known(Saw::Text(text));
+                        let value = Field::Known(ActualValue::Text(text));
                         let own = Pattern::Glob(own.clone());
-                        own.meets(word, value, false) == Hit::Yes
+                        own.matches(key, value, false) == Match::Yes
                     }))
         }
         _ => false,
@@ -186,7 +186,7 @@ fn is_any_text(pattern: &Pattern) -> bool {
     }
 }
 
-fn is_same(one: Mode, other: Mode) -> bool {
+fn is_same(one: SdkRetryMode, other: SdkRetryMode) -> bool {
     (one.errors(), one.statuses()) == (other.errors(), other.statuses())
 }
 
@@ -201,7 +201,7 @@ fn is_mode_implied(condition: &Condition, rule: &Conditions) -> bool {
                 _ => None,
             })
     };
-    let is_retried = |value: &Value| match &value.pattern {
+    let is_retried = |value: &ConditionValue| match &value.pattern {
         Pattern::Mode(asked) => modes().any(|mode| is_same(mode, *asked)),
         Pattern::Glob(glob) => {
             last_of(glob).is_some_and(|name| modes().any(|mode| mode.errors().contains(&name)))
@@ -210,9 +210,9 @@ fn is_mode_implied(condition: &Condition, rule: &Conditions) -> bool {
             .is_ok_and(|status| modes().any(|mode| mode.statuses().contains(&status))),
         _ => false,
     };
-    [Word::Mode, Word::Error, Word::ErrorCode, Word::HttpStatus]
+    [ConditionKey::Mode, ConditionKey::Error, ConditionKey::ErrorCode, ConditionKey::HttpStatus]
         .into_iter()
-        .filter_map(|word| of(&rule.all, word))
+        .filter_map(|key| of(&rule.all, key))
         .any(|own| own.values.iter().all(is_retried))
 }
 

@@ -15,8 +15,8 @@ pub(super) fn budget(document: &Document, policy: &Policy, problems: &mut Vec<Pr
         }
         let rules = || {
             policy.automatic.iter().filter(move |rule| {
-                let mut words = rule.conditions.all.iter().map(|condition| condition.word);
-                words.all(|word| word.service().is_none_or(|own| own == service))
+                let mut words = rule.conditions.all.iter().map(|condition| condition.key);
+                words.all(|key| key.service().is_none_or(|own| own == service))
             })
         };
         let sum = sum_of_limits(rules());

@@ -2,7 +2,7 @@
 
 use redrive_core::definition::{Fail, Machine};
 use redrive_core::failure::{ExecutionStatus, FailedExecution, Field};
-use redrive_policy::{Document, Hit, Place, Policy, Problem, Rule, Service, TargetName};
+use redrive_policy::{Document, Match, Place, Policy, Problem, Rule, Service, TargetName};
 
 use super::limits::sum_of_limits;
 use super::sample::execution;
@@ -90,7 +90,7 @@ fn is_reached(rule: &Rule, fail: &Fail) -> bool {
             fail.cause.clone(),
         )
     };
-    rule.conditions.meet_by_name(&failed.view()) != Hit::No
+    rule.conditions.matches_by_name(&failed.view()) != Match::No
 }
 
 /// The policies that may apply: which of them does may hang on account and region, which no definition tells.
@@ -137,7 +137,7 @@ fn redrives(document: &Document, policy: &Policy, states: &[String]) -> u32 {
     let rules = policy.automatic.iter().filter(|rule| {
         failures
             .iter()
-            .any(|failure| rule.conditions.meet(&failure.view()) != Hit::No)
+            .any(|failure| rule.conditions.matches(&failure.view()) != Match::No)
     });
     sum_of_limits(rules).min(document.per_execution)
 }

@@ -12,8 +12,8 @@ mod timeouts;
 use std::cell::OnceCell;
 
 use redrive_policy::{
-    Checked, Condition, Conditions, Document, Field, Pattern, Policy, Problem, Reading, Rule, Saw,
-    Service, Word,
+    Checked, Condition, Conditions, Document, Field, Pattern, Policy, Problem, Reading, Rule, ActualValue,
+    Service, ConditionKey,
 };
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ fn lint_words(document: &Document) -> Vec<Problem> {
 /// What conditions show by themselves.
 fn words(conditions: &Conditions, known: &OnceCell<Known>, problems: &mut Vec<Problem>) {
     let all = conditions.all.iter().chain(&conditions.not);
-    for condition in all.filter(|condition| condition.word == Word::Error) {
+    for condition in all.filter(|condition| condition.key == ConditionKey::Error) {
         known.get_or_init(Known::read).doubt(condition, problems);
     }
     if let Some((one, other)) = both_services(conditions) {
@@ -122,10 +122,10 @@ fn words(conditions: &Conditions, known: &OnceCell<Known>, problems: &mut Vec<Pr
             later.at.0,
             format!(
                 "{} is of {} and {} is of {}: no failure has both, so this never matches",
-                later.word.as_str(),
-                name(later.word.service()),
-                former.word.as_str(),
-                name(former.word.service())
+                later.key.as_str(),
+                name(later.key.service()),
+                former.key.as_str(),
+                name(former.key.service())
             ),
             "make two of it, one for each service",
         ));
@@ -202,8 +202,8 @@ fn lost_workers(policy: &Policy, problems: &mut Vec<Problem>) {
     let named = |rule: &Rule| {
         let exits = rule.conditions.all.iter();
         exits
-            .filter(|condition| condition.word == Word::ExitStatus)
-            .any(|condition| cover::meets(condition, Field::Known(Saw::Number(-1)), false))
+            .filter(|condition| condition.key == ConditionKey::ExitStatus)
+            .any(|condition| cover::matches(condition, Field::Known(ActualValue::Number(-1)), false))
     };
     if policy.automatic.iter().any(named) {
         return;
@@ -227,26 +227,26 @@ fn lost_workers(policy: &Policy, problems: &mut Vec<Problem>) {
 /// Deployments that are run again whatever their error was.
 fn deploy(rule: &Rule, problems: &mut Vec<Problem>) {
     let telling = [
-        Word::ExitStatus,
-        Word::Signal,
-        Word::SignalReason,
-        Word::ErrorCode,
-        Word::Summary,
-        Word::HttpStatus,
-        Word::Mode,
+        ConditionKey::ExitStatus,
+        ConditionKey::Signal,
+        ConditionKey::SignalReason,
+        ConditionKey::ErrorCode,
+        ConditionKey::Summary,
+        ConditionKey::HttpStatus,
+        ConditionKey::Mode,
     ];
     let names_an_error = |condition: &Condition| {
         let is_wild = |pattern: &Pattern| matches!(pattern, Pattern::Any | Pattern::AnyFailure);
-        telling.contains(&condition.word)
+        telling.contains(&condition.key)
             && !condition.values.iter().any(|value| is_wild(&value.pattern))
     };
     let conditions = &rule.conditions;
     if conditions.all.iter().any(names_an_error) || both_services(conditions).is_some() {
         return;
     }
-    let is_deploy = Field::Known(Saw::Text("Deploy"));
+    let is_deploy = Field::Known(ActualValue::Text("Deploy"));
     let excluded = |condition: &Condition| {
-        condition.word == Word::Category && cover::meets(condition, is_deploy, true)
+        condition.key == ConditionKey::Category && cover::matches(condition, is_deploy, true)
     };
     if conditions.not.iter().any(excluded) {
         return;
@@ -254,10 +254,10 @@ fn deploy(rule: &Rule, problems: &mut Vec<Problem>) {
     let categories = conditions
         .all
         .iter()
-        .filter(|condition| condition.word == Word::Category);
+        .filter(|condition| condition.key == ConditionKey::Category);
     let value = categories
         .flat_map(|condition| &condition.values)
-        .find(|value| cover::value_meets(Word::Category, value, is_deploy, false));
+        .find(|value| cover::value_matches(ConditionKey::Category, value, is_deploy, false));
     if let Some(value) = value {
         problems.push(Problem::lint(
             value.at.0,

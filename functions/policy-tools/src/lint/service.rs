@@ -14,7 +14,7 @@ pub(super) const fn name(service: Option<Service>) -> &'static str {
 pub(super) fn both_services(conditions: &Conditions) -> Option<(&Condition, &Condition)> {
     let of = |service| {
         let mut all = conditions.all.iter();
-        all.find(|condition| condition.word.service() == Some(service))
+        all.find(|condition| condition.key.service() == Some(service))
     };
     of(Service::StepFunctions).zip(of(Service::CodePipeline))
 }

@@ -112,7 +112,7 @@ pub(super) fn foreign(policy: &Policy, rule: &Rule) -> Option<Problem> {
         .conditions
         .all
         .iter()
-        .find(|condition| condition.word.service().is_some_and(|own| own != only))?;
+        .find(|condition| condition.key.service().is_some_and(|own| own != only))?;
     let (matched, remedy) = match only {
         Service::StepFunctions => (
             "state machines",
@@ -127,8 +127,8 @@ pub(super) fn foreign(policy: &Policy, rule: &Rule) -> Option<Problem> {
         condition.at.0,
         format!(
             "{} is of {}, and policy {:?} matches {matched} alone: this rule never matches",
-            condition.word.as_str(),
-            name(condition.word.service()),
+            condition.key.as_str(),
+            name(condition.key.service()),
             policy.name
         ),
         remedy,

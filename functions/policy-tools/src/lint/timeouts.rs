@@ -1,17 +1,17 @@
 //! Wildcards that let time-outs in.
 
 use redrive_core::failure::ExecutionStatus;
-use redrive_policy::{Conditions, Field, Hit, Pattern, Problem, Rule, Value, View, Word};
+use redrive_policy::{Conditions, Field, Match, Pattern, Problem, Rule, ConditionValue, FailureView, ConditionKey};
 
 use super::cover;
 use super::sample::execution;
 
 /// The words by which time-outs come in.
-const WORDS: [Word; 4] = [
-    Word::Error,
-    Word::Status,
-    Word::ExitStatus,
-    Word::SignalReason,
+const WORDS: [ConditionKey; 4] = [
+    ConditionKey::Error,
+    ConditionKey::Status,
+    ConditionKey::ExitStatus,
+    ConditionKey::SignalReason,
 ];
 
 /// A warning where a rule retries time-outs for no other reason than a wildcard, and no former rule has them.
@@ -23,18 +23,18 @@ pub(super) fn let_in(rule: &Rule, former: &[Rule], problems: &mut Vec<Problem>) 
         let view = timed_out.view();
         let taken = former
             .iter()
-            .any(|former| former.conditions.meet_by_name(&view) == Hit::Yes);
-        if taken || rule.conditions.meet(&view) == Hit::No {
+            .any(|former| former.conditions.matches_by_name(&view) == Match::Yes);
+        if taken || rule.conditions.matches(&view) == Match::No {
             continue;
         }
-        let Some((word, value)) = wildcard(&rule.conditions, &view) else {
+        let Some((key, value)) = wildcard(&rule.conditions, &view) else {
             continue;
         };
         problems.push(Problem::lint(
             value.at.0,
             format!(
                 "{}: {:?} lets time-outs in: what took too long is run again, and may take as long again",
-                word.as_str(),
+                key.as_str(),
                 value.written
             ),
             "add not: { error: States.Timeout }, or put a rule before this one that names States.Timeout",
@@ -44,20 +44,20 @@ pub(super) fn let_in(rule: &Rule, former: &[Rule], problems: &mut Vec<Problem>) 
 }
 
 /// The first wildcard that matches, unless the rule names time-outs besides.
-fn wildcard<'r>(conditions: &'r Conditions, view: &View<'_>) -> Option<(Word, &'r Value)> {
+fn wildcard<'r>(conditions: &'r Conditions, view: &FailureView<'_>) -> Option<(ConditionKey, &'r ConditionValue)> {
     let mut found = None;
     for condition in &conditions.all {
-        let word = condition.word;
-        let (true, Some(field)) = (WORDS.contains(&word), view.get(word)) else {
+        let key = condition.key;
+        let (true, Some(field)) = (WORDS.contains(&key), view.get(key)) else {
             continue;
         };
         for value in &condition.values {
-            if !cover::value_meets(word, value, field, false) {
+            if !cover::value_matches(key, value, field, false) {
                 continue;
             }
             if value.is_glob() || value.pattern == Pattern::AnyError {
-                found = found.or(Some((word, value)));
-            } else if !is_failed(word, value) {
+                found = found.or(Some((key, value)));
+            } else if !is_failed(key, value) {
                 return None;
             }
         }
@@ -66,6 +66,6 @@ fn wildcard<'r>(conditions: &'r Conditions, view: &View<'_>) -> Option<(Word, &'
 }
 
 /// `status: FAILED` is not a word for a time-out, though a task's matches it.
-fn is_failed(word: Word, value: &Value) -> bool {
-    word == Word::Status && value.written.eq_ignore_ascii_case("FAILED")
+fn is_failed(key: ConditionKey, value: &ConditionValue) -> bool {
+    key == ConditionKey::Status && value.written.eq_ignore_ascii_case("FAILED")
 }

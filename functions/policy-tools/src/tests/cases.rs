@@ -98,14 +98,14 @@ fn a_test_holds_where_all_that_is_written_of_the_verdict_holds() {
         ("{policy: q}", false),
         ("{rule: r}", true),
         ("{rule: s}", false),
-        ("{because: matched}", true),
-        ("{because: never}", false),
+        ("{reason: matched}", true),
+        ("{reason: never}", false),
         (
-            "{decision: retry, policy: p, rule: r, because: matched}",
+            "{decision: retry, policy: p, rule: r, reason: matched}",
             true,
         ),
         (
-            "{decision: give_up, policy: p, rule: r, because: matched}",
+            "{decision: give_up, policy: p, rule: r, reason: matched}",
             false,
         ),
     ] {
@@ -215,7 +215,7 @@ fn what_a_test_does_not_give_is_absent_and_what_it_gives_wins() {
         ),
         ("pipeline: web, stage: Build", "{stage: Test}", false),
     ] {
-        assert_eq!(met(rule, words), Hit::from(matches), "{rule} on {words}");
+        assert_eq!(met(rule, words), Match::from(matches), "{rule} on {words}");
     }
     let of = |words: &str| runner::failure(&case(words)).subject;
     assert_eq!(of("state_machine: etl").account(), "000000000000");
@@ -239,7 +239,7 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
         let case = case(words);
         let verdict = |by_person| {
             let failure = runner::failure(&case);
-            let views = runner::views(&case, &failure).into_iter().map(|view| View {
+            let views = runner::views(&case, &failure).into_iter().map(|view| FailureView {
                 by_person: Field::Known(by_person),
                 ..view
             });
@@ -273,14 +273,14 @@ fn each_problem_of_a_test_has_its_place_and_its_words() {
         ("[{name: t, attempts: [{pipeline: w}, {pipeline: v}], expect: [retry, retry]}]", "3:45: attempts: these are failures of one subject, and this is another than on line 3".into()),
         ("[{name: t, failure: {pipeline: w}, expect: giveup}]", "3:51: expect: expected retry, give_up or ignore, read the text \"giveup\"; did you mean \"give_up\"?".into()),
         ("[{name: t, failure: {pipeline: w}, expect: {}}]", "3:51: expect: the mapping is empty, so everything would do; write decision: retry, give_up or ignore".into()),
-        ("[{name: t, failure: {pipeline: w}, expect: {decison: retry}}]", "3:52: expect: unknown key \"decison\"; the keys here are decision, policy, rule or because; did you mean \"decision\"?".into()),
-        ("[{name: t, failure: {pipeline: w}, expect: {because: limitspent}}]", "3:61: because: \"limitspent\" is no reason that a verdict has; did you mean \"limit_spent\"?; `redrive explain` names the reason of one".into()),
+        ("[{name: t, failure: {pipeline: w}, expect: {decison: retry}}]", "3:52: expect: unknown key \"decison\"; the keys here are decision, policy, rule or reason; did you mean \"decision\"?".into()),
+        ("[{name: t, failure: {pipeline: w}, expect: {reason: limitspent}}]", "3:60: reason: \"limitspent\" is no reason that a verdict has; did you mean \"limit_spent\"?; `redrive explain` names the reason of one".into()),
         ("[{name: t, failure: {}, expect: retry}]", "3:28: a failure needs state_machine or pipeline, by its name".into()),
         ("[{name: t, failure: {state_machine: e, pipeline: w}, expect: retry}]", "3:47: state_machine and pipeline exclude each other: a failure is of one of them".into()),
         ("[{name: t, failure: {pipeline: w, eror: E}, expect: retry}]", format!("3:42: a failure: unknown key \"eror\"; the keys here are state_machine, pipeline, account, region, {words}; did you mean \"error\"?")),
         ("[{name: t, failure: {pipeline: w, mode: legacy}, expect: retry}]", format!("3:42: a failure: unknown key \"mode\"; the keys here are state_machine, pipeline, account, region, {words}")),
-        ("[{name: t, failure: {pipeline: w, cause: x}, expect: retry}]", "3:42: cause: a failure of a pipeline has no such word".into()),
-        ("[{name: t, failure: {state_machine: w, summary: x}, expect: retry}]", "3:47: summary: a failure of a state machine has no such word".into()),
+        ("[{name: t, failure: {pipeline: w, cause: x}, expect: retry}]", "3:42: cause: a failure of a pipeline has no such key".into()),
+        ("[{name: t, failure: {state_machine: w, summary: x}, expect: retry}]", "3:47: summary: a failure of a state machine has no such key".into()),
         ("[{name: t, failure: {pipeline: w, exit_status: '*'}, expect: retry}]", "3:55: exit_status: expected a whole number from -1 to 255 or none, read the text \"*\"".into()),
         ("[{name: t, failure: {pipeline: w, http_status: 5}, expect: retry}]", "3:55: http_status: expected a whole number from 100 to 599 or none, read the number 5".into()),
         ("[{name: t, failure: {pipeline: w, signal_reason: agent_stopped}, expect: retry}]", "3:57: signal_reason: expected agent_stop, cancel, process_run_error, stack_error, agent_refused, agent_incompatible or signature_rejected, read \"agent_stopped\"; did you mean \"agent_stop\"?".into()),

@@ -2,22 +2,22 @@
 
 use super::*;
 
-const ASK: Hit = Hit::Unknown(Need::Description);
-const LOOK: Hit = Hit::Unknown(Need::PipelineState);
+const ASK: Match = Match::Unknown(Need::Description);
+const LOOK: Match = Match::Unknown(Need::PipelineState);
 
 #[test]
-fn a_condition_meets_what_is_known_absent_unknown_and_withheld() {
-    use Field::{Absent, Known, Unknown, Withheld};
-    use Hit::{No, Yes};
-    for (cause, on_text, on_absent, on_unknown, on_withheld) in [
-        ("a cause", Yes, No, ASK, Hit::Withheld),
-        ("a *", Yes, No, ASK, Hit::Withheld),
-        ("cause", No, No, ASK, Hit::Withheld),
-        ("none", No, Yes, ASK, Hit::Withheld),
+fn a_condition_matches_what_is_known_absent_unknown_and_redacted() {
+    use Field::{Absent, Known, Unknown, Redacted};
+    use Match::{No, Yes};
+    for (cause, on_text, on_absent, on_unknown, on_redacted) in [
+        ("a cause", Yes, No, ASK, Match::Redacted),
+        ("a *", Yes, No, ASK, Match::Redacted),
+        ("cause", No, No, ASK, Match::Redacted),
+        ("none", No, Yes, ASK, Match::Redacted),
         ("*", Yes, Yes, Yes, Yes),
         // Two stars ask for a value, one does not.
-        ("**", Yes, No, ASK, Hit::Withheld),
-        (r"\\*", No, No, ASK, Hit::Withheld),
+        ("**", Yes, No, ASK, Match::Redacted),
+        (r"\\*", No, No, ASK, Match::Redacted),
     ] {
         let conditions = format!("{{cause: \"{cause}\"}}");
         let conditions = if cause == r"\\*" {
@@ -29,10 +29,10 @@ fn a_condition_meets_what_is_known_absent_unknown_and_withheld() {
             (Known("a cause"), on_text),
             (Absent, on_absent),
             (Unknown, on_unknown),
-            (Withheld, on_withheld),
+            (Redacted, on_redacted),
         ] {
-            let hit = on(&conditions, &failed(Known("E"), field));
-            assert_eq!(hit, expected, "{conditions} on {field:?}");
+            let matched = on(&conditions, &failed(Known("E"), field));
+            assert_eq!(matched, expected, "{conditions} on {field:?}");
         }
     }
     assert_eq!(on(r#"{cause: '\*'}"#, &failed(Known("E"), Known("*"))), Yes);
@@ -42,7 +42,7 @@ fn a_condition_meets_what_is_known_absent_unknown_and_withheld() {
 
 #[test]
 fn conditions_are_and_and_values_are_or() {
-    use Hit::{No, Yes};
+    use Match::{No, Yes};
     let execution = failed(Field::Known("S3.SlowDown"), Field::Unknown);
     for (conditions, expected) in [
         ("{}", Yes),
@@ -63,11 +63,11 @@ fn conditions_are_and_and_values_are_or() {
 
 #[test]
 fn not_excludes_if_any_of_its_conditions_matches() {
-    use Hit::{No, Yes};
+    use Match::{No, Yes};
     let known = failed(Field::Known("S3.SlowDown"), Field::Known("busy"));
     let bare = failed(Field::Known("S3.SlowDown"), Field::Absent);
     let open = failed(Field::Known("S3.SlowDown"), Field::Unknown);
-    let withheld = failed(Field::Withheld, Field::Withheld);
+    let redacted = failed(Field::Redacted, Field::Redacted);
     for (not, on_known, on_bare, on_open) in [
         ("{}", Yes, Yes, Yes),
         ("{error: S3.SlowDown}", No, No, No),
@@ -85,8 +85,8 @@ fn not_excludes_if_any_of_its_conditions_matches() {
         assert_eq!(on(&conditions, &bare), on_bare, "{conditions}");
         assert_eq!(on(&conditions, &open), on_open, "{conditions}");
     }
-    assert_eq!(on("{not: {cause: busy}}", &withheld), Hit::Withheld);
-    assert_eq!(on("{status: TIMED_OUT, not: {cause: busy}}", &withheld), No);
+    assert_eq!(on("{not: {cause: busy}}", &redacted), Match::Redacted);
+    assert_eq!(on("{status: TIMED_OUT, not: {cause: busy}}", &redacted), No);
     assert_eq!(on("{error: S3.*, not: {error: S3.SlowDown}}", &known), No);
 }
 
@@ -103,7 +103,7 @@ fn a_condition_of_the_other_service_never_matches() {
     ] {
         for value in ["'*'", "none", "x", "[x, '*']"] {
             let conditions = format!("{{{conditions}: {value}}}");
-            assert_eq!(on(&conditions, &execution), Hit::No, "{conditions}");
+            assert_eq!(on(&conditions, &execution), Match::No, "{conditions}");
         }
     }
     let action = failed_action();
@@ -116,16 +116,16 @@ fn a_condition_of_the_other_service_never_matches() {
     ] {
         assert_eq!(
             on_action(conditions, Some(&action)),
-            Hit::No,
+            Match::No,
             "{conditions}"
         );
-        assert_eq!(on_action(conditions, None), Hit::No, "{conditions}");
+        assert_eq!(on_action(conditions, None), Match::No, "{conditions}");
     }
 }
 
 #[test]
 fn a_failed_action_is_matched_by_its_words_and_its_stage() {
-    use Hit::{No, Yes};
+    use Match::{No, Yes};
     let action = failed_action();
     let bare = FailedAction {
         category: Field::Absent,
@@ -177,7 +177,7 @@ fn case_matters_for_names_and_not_for_words() {
     ] {
         assert_eq!(
             on(conditions, &execution),
-            Hit::from(matches),
+            Match::from(matches),
             "{conditions}"
         );
     }
@@ -185,8 +185,8 @@ fn case_matters_for_names_and_not_for_words() {
 
 #[test]
 fn states_all_and_states_task_failed_are_read_as_step_functions_reads_them() {
-    use Field::{Absent, Known, Unknown, Withheld};
-    use Hit::{No, Yes};
+    use Field::{Absent, Known, Unknown, Redacted};
+    use Match::{No, Yes};
     for (error, all, task_failed) in [
         (Known("Lambda.Unknown"), Yes, Yes),
         (Known("States.TaskFailed"), Yes, Yes),
@@ -195,7 +195,7 @@ fn states_all_and_states_task_failed_are_read_as_step_functions_reads_them() {
         (Known("States.Runtime"), No, No),
         (Absent, No, No),
         (Unknown, ASK, ASK),
-        (Withheld, Hit::Withheld, Hit::Withheld),
+        (Redacted, Match::Redacted, Match::Redacted),
     ] {
         assert_eq!(on_error("{error: States.ALL}", error), all, "{error:?}");
         assert_eq!(
@@ -209,7 +209,7 @@ fn states_all_and_states_task_failed_are_read_as_step_functions_reads_them() {
         summary: Field::Known("x".into()),
         ..failed_action()
     };
-    assert_eq!(on_action("{summary: States.ALL}", Some(&summary)), Hit::No);
+    assert_eq!(on_action("{summary: States.ALL}", Some(&summary)), Match::No);
     assert_eq!(on_error("{error: 'States.*'}", Known("Lambda.Unknown")), No);
     assert_eq!(
         on_error("{not: {error: States.ALL}}", Known("Lambda.Unknown")),
@@ -239,7 +239,7 @@ fn two_errors_are_matched_only_by_their_names() {
         ] {
             assert_eq!(
                 on_error(&conditions, Field::Known(error)),
-                Hit::from(matches),
+                Match::from(matches),
                 "{conditions}"
             );
         }
@@ -249,31 +249,31 @@ fn two_errors_are_matched_only_by_their_names() {
             .remove(0);
         let execution = failed(Field::Known(error), Field::Absent);
         assert_eq!(
-            Hit::of(never.meet(&execution.view()), Service::StepFunctions),
-            Hit::Yes
+            Match::of(never.matches(&execution.view()), Service::StepFunctions),
+            Match::Yes
         );
     }
     // Lower case is another error's name.
-    assert_eq!(on_error("{}", Field::Known("states.runtime")), Hit::Yes);
+    assert_eq!(on_error("{}", Field::Known("states.runtime")), Match::Yes);
 }
 
 #[test]
 fn an_error_that_nobody_knows_may_be_one_that_must_be_named() {
     for conditions in ["{}", "{error: '*'}", "{status: FAILED}", "{cause: '*'}"] {
         assert_eq!(on_error(conditions, Field::Unknown), ASK, "{conditions}");
-        // What is withheld is held against a retry only where a condition asks for it.
+        // What is redacted is held against a retry only where a condition asks for it.
         assert_eq!(
-            on_error(conditions, Field::Withheld),
-            Hit::Yes,
+            on_error(conditions, Field::Redacted),
+            Match::Yes,
             "{conditions}"
         );
         assert_eq!(
             on_error(conditions, Field::Absent),
-            Hit::Yes,
+            Match::Yes,
             "{conditions}"
         );
     }
-    assert_eq!(on_error("{status: TIMED_OUT}", Field::Unknown), Hit::No);
+    assert_eq!(on_error("{status: TIMED_OUT}", Field::Unknown), Match::No);
 }
 
 #[test]
@@ -283,11 +283,11 @@ fn a_text_is_matched_in_its_first_32_kib() {
     let beyond = format!("{}end", "x".repeat(most - 2));
     let wide = format!("{}é", "x".repeat(most - 1));
     for (cause, value, expected) in [
-        ("*end", &fits, Hit::Yes),
-        ("*end", &beyond, Hit::No),
-        ("*en", &beyond, Hit::Yes),
-        ("*x", &wide, Hit::Yes),
-        ("*é", &wide, Hit::No),
+        ("*end", &fits, Match::Yes),
+        ("*end", &beyond, Match::No),
+        ("*en", &beyond, Match::Yes),
+        ("*x", &wide, Match::Yes),
+        ("*é", &wide, Match::No),
     ] {
         let execution = failed(Field::Known("E"), Field::Known(value));
         assert_eq!(
@@ -331,10 +331,10 @@ fn a_stage_is_seen_once_for_each_failed_action() {
             .iter()
             .map(|view| {
                 assert_eq!(
-                    view.get(Word::Stage),
-                    Some(Field::Known(Saw::Text("Build")))
+                    view.get(ConditionKey::Stage),
+                    Some(Field::Known(ActualValue::Text("Build")))
                 );
-                view.get(Word::Action)
+                view.get(ConditionKey::Action)
                     .map(|field| field.map(|saw| saw.to_string()))
             })
             .collect()
@@ -368,15 +368,15 @@ fn a_trace_says_what_each_condition_saw_and_by_which_value_it_matched() {
     );
     let execution = failed(Field::Known("S3.SlowDown"), Field::Known("my token"));
     let view = execution.view();
-    let seen = rule.conditions.seen(&view);
-    let told: Vec<(Word, bool, Hit, Option<&str>)> = seen
+    let seen = rule.conditions.condition_matches(&view);
+    let told: Vec<(ConditionKey, bool, Match, Option<&str>)> = seen
         .iter()
         .map(|s| {
             let by = s.by.map(|value| value.written.as_str());
             (
-                s.condition.word,
+                s.condition.key,
                 s.negated,
-                Hit::of(s.hit, view.service),
+                Match::of(s.matched, view.service),
                 by,
             )
         })
@@ -384,11 +384,11 @@ fn a_trace_says_what_each_condition_saw_and_by_which_value_it_matched() {
     assert_eq!(
         told,
         [
-            (Word::Status, false, Hit::No, None),
-            (Word::Error, false, Hit::Yes, Some("S3.*")),
-            (Word::Cause, false, Hit::Yes, Some("*token*")),
-            (Word::Error, true, Hit::Yes, Some("S3.SlowDown")),
-            (Word::Summary, true, Hit::No, None),
+            (ConditionKey::Status, false, Match::No, None),
+            (ConditionKey::Error, false, Match::Yes, Some("S3.*")),
+            (ConditionKey::Cause, false, Match::Yes, Some("*token*")),
+            (ConditionKey::Error, true, Match::Yes, Some("S3.SlowDown")),
+            (ConditionKey::Summary, true, Match::No, None),
         ]
     );
 }

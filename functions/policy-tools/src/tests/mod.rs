@@ -7,8 +7,8 @@ use redrive_core::failure::{
 use redrive_core::time::Time;
 use redrive_core::view;
 use redrive_policy::{
-    Backoff, Case, Document, Field, Glob, JitterStrategy, Manual, Mode, Rule, Saw, Service,
-    Severity, View, Word,
+    Backoff, Case, Document, Field, Glob, JitterStrategy, Manual, SdkRetryMode, Rule, ActualValue, Service,
+    Severity, FailureView, ConditionKey,
 };
 
 use crate::lint::{amplified, check, covers_by_name, execution, lint, lint_machine};
@@ -24,27 +24,27 @@ mod words;
 
 /// How a rule meets a failure, with the fact that an open answer hangs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hit {
+enum Match {
     Yes,
     No,
     Unknown(Need),
-    Withheld,
+    Redacted,
 }
 
-impl Hit {
-    fn of(hit: redrive_policy::Hit, service: Service) -> Self {
-        match hit {
-            redrive_policy::Hit::Yes => Self::Yes,
-            redrive_policy::Hit::No => Self::No,
-            redrive_policy::Hit::Unknown(word) => Self::Unknown(view::need(word, service)),
-            redrive_policy::Hit::Withheld => Self::Withheld,
+impl Match {
+    fn of(matched: redrive_policy::Match, service: Service) -> Self {
+        match matched {
+            redrive_policy::Match::Yes => Self::Yes,
+            redrive_policy::Match::No => Self::No,
+            redrive_policy::Match::Unknown(key) => Self::Unknown(view::need(key, service)),
+            redrive_policy::Match::Redacted => Self::Redacted,
         }
     }
 }
 
-impl From<bool> for Hit {
-    fn from(hit: bool) -> Self {
-        if hit { Self::Yes } else { Self::No }
+impl From<bool> for Match {
+    fn from(matched: bool) -> Self {
+        if matched { Self::Yes } else { Self::No }
     }
 }
 
@@ -71,7 +71,7 @@ fn text(field: Option<Field<&str>>) -> Field<String> {
     match field {
         None | Some(Field::Absent) => Field::Absent,
         Some(Field::Unknown) => Field::Unknown,
-        Some(Field::Withheld) => Field::Withheld,
+        Some(Field::Redacted) => Field::Redacted,
         Some(Field::Known(text)) => Field::Known(text.into()),
     }
 }
@@ -105,19 +105,19 @@ fn failed_action() -> FailedAction {
     }
 }
 
-fn by_name(conditions: &str, view: &View<'_>) -> Hit {
-    Hit::of(rule(conditions).conditions.meet_by_name(view), view.service)
+fn by_name(conditions: &str, view: &FailureView<'_>) -> Match {
+    Match::of(rule(conditions).conditions.matches_by_name(view), view.service)
 }
 
-fn on_error(conditions: &str, error: Field<&str>) -> Hit {
+fn on_error(conditions: &str, error: Field<&str>) -> Match {
     on(conditions, &failed(error, Field::Absent))
 }
 
-fn on(conditions: &str, execution: &FailedExecution) -> Hit {
+fn on(conditions: &str, execution: &FailedExecution) -> Match {
     by_name(conditions, &execution.view())
 }
 
-fn on_action(conditions: &str, action: Option<&FailedAction>) -> Hit {
+fn on_action(conditions: &str, action: Option<&FailedAction>) -> Match {
     by_name(conditions, &view::of_action("Verify", action))
 }
 
@@ -134,7 +134,7 @@ fn case(words: &str) -> Case {
 }
 
 /// How a rule with these conditions meets a failure in normalised words.
-fn met(conditions: &str, words: &str) -> Hit {
+fn met(conditions: &str, words: &str) -> Match {
     let case = case(words);
     let failure = runner::failure(&case);
     by_name(conditions, &runner::views(&case, &failure)[0])

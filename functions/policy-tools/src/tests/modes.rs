@@ -1,7 +1,7 @@
 //! The AWS CLI's retry modes.
 
 use super::*;
-use Hit::{No, Yes};
+use Match::{No, Yes};
 
 #[test]
 fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
@@ -39,8 +39,8 @@ fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
         "Unknown",
         "TaskFailed",
     ];
-    assert_eq!(both.len() + legacy.len(), Mode::Legacy.errors().len());
-    assert_eq!(both.len() + standard.len(), Mode::Standard.errors().len());
+    assert_eq!(both.len() + legacy.len(), SdkRetryMode::Legacy.errors().len());
+    assert_eq!(both.len() + standard.len(), SdkRetryMode::Standard.errors().len());
     let names = [
         (both.as_slice(), Yes, Yes),
         (&legacy, Yes, No),
@@ -65,7 +65,7 @@ fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
                 assert_eq!(met("{mode: adaptive}", &told), by_standard, "{told}");
                 assert_eq!(
                     met("{mode: [standard, legacy]}", &told),
-                    Hit::from(by_legacy == Yes || by_standard == Yes),
+                    Match::from(by_legacy == Yes || by_standard == Yes),
                     "{told}"
                 );
             }
@@ -120,10 +120,10 @@ fn a_mode_hangs_on_nothing_once_one_of_its_three_matches() {
     let other = failed(Field::Known("S3.Other"), Field::Unknown);
     assert_eq!(
         on("{mode: standard}", &other),
-        Hit::Unknown(Need::Description)
+        Match::Unknown(Need::Description)
     );
-    let withheld = failed(Field::Withheld, Field::Withheld);
-    assert_eq!(on("{mode: standard}", &withheld), Hit::Withheld);
+    let redacted = failed(Field::Redacted, Field::Redacted);
+    assert_eq!(on("{mode: standard}", &redacted), Match::Redacted);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn all_that_a_mode_looks_at_is_shown() {
         let shown: Vec<String> = shown
             .iter()
             .map(|(word, field)| match field {
-                Field::Known(saw) => format!("{word} {saw}"),
+                Field::Known(actual) => format!("{word} {actual}"),
                 field => format!("{word} {field:?}"),
             })
             .collect();

@@ -1,7 +1,7 @@
 //! How the work ended, where it ended: what each of these conditions matches.
 
 use super::*;
-use Hit::{No, Yes};
+use Match::{No, Yes};
 
 const EXECUTION: &str = "state_machine: etl, error: E";
 
@@ -31,8 +31,8 @@ fn exit_status_matches_numbers_and_its_star_never_matches_success_or_a_lost_work
         ] {
             for of in [EXECUTION, "pipeline: web"] {
                 let rule = format!("{{exit_status: {condition}}}");
-                let hit = met(&rule, &format!("{of}, exit_status: {status}"));
-                assert_eq!(hit, expected, "{rule} on {status}");
+                let matched = met(&rule, &format!("{of}, exit_status: {status}"));
+                assert_eq!(matched, expected, "{rule} on {status}");
             }
         }
     }
@@ -61,8 +61,8 @@ fn a_signal_is_one_with_and_without_sig_in_any_case() {
         ] {
             for signal in signals {
                 let rule = format!("{{signal: {condition}}}");
-                let hit = met(&rule, &format!("{EXECUTION}, signal: {signal}"));
-                assert_eq!(hit, expected, "{rule} on {signal}");
+                let matched = met(&rule, &format!("{EXECUTION}, signal: {signal}"));
+                assert_eq!(matched, expected, "{rule} on {signal}");
             }
         }
     }
@@ -82,11 +82,11 @@ fn a_signal_reason_is_buildkites_in_any_case() {
     for reason in reasons {
         for read in [reason.to_string(), reason.to_uppercase()] {
             for other in reasons {
-                let hit = met(
+                let matched = met(
                     &format!("{{signal_reason: {read}}}"),
                     &format!("{EXECUTION}, signal_reason: {other}"),
                 );
-                assert_eq!(hit, Hit::from(reason == other), "{read} on {other}");
+                assert_eq!(matched, Match::from(reason == other), "{read} on {other}");
             }
         }
         let given = format!("pipeline: web, signal_reason: {reason}");
@@ -113,8 +113,8 @@ fn an_http_status_is_a_number_of_both_services() {
         ] {
             for (status, expected) in [("none", on_none), ("429", on_429), ("503", on_503)] {
                 let rule = format!("{{http_status: {condition}}}");
-                let hit = met(&rule, &format!("{of}, http_status: {status}"));
-                assert_eq!(hit, expected, "{rule} on {status}");
+                let matched = met(&rule, &format!("{of}, http_status: {status}"));
+                assert_eq!(matched, expected, "{rule} on {status}");
             }
         }
     }
@@ -157,7 +157,7 @@ fn a_state_and_a_resource_are_globs_in_their_own_case_and_step_functions_alone()
     ] {
         assert_eq!(
             on(condition, &unseen),
-            Hit::Unknown(Need::FailedState),
+            Match::Unknown(Need::FailedState),
             "{condition}"
         );
     }
@@ -197,7 +197,7 @@ fn not_excludes_by_any_of_the_words_and_by_an_absent_one_only_if_it_says_none() 
 #[test]
 fn a_value_that_was_looked_up_in_vain_leaves_the_condition_open() {
     let unseen = view::of_action("Verify", None);
-    let met = |text| Hit::of(rule(text).conditions.meet(&unseen), unseen.service);
+    let met = |text| Match::of(rule(text).conditions.matches(&unseen), unseen.service);
     for condition in [
         "{exit_status: 1}",
         "{exit_status: '*'}",
@@ -205,13 +205,13 @@ fn a_value_that_was_looked_up_in_vain_leaves_the_condition_open() {
         "{http_status: 503}",
         "{mode: legacy}",
     ] {
-        let hit = met(condition);
-        assert_eq!(hit, Hit::Unknown(Need::PipelineState), "{condition}");
+        let matched = met(condition);
+        assert_eq!(matched, Match::Unknown(Need::PipelineState), "{condition}");
     }
     assert_eq!(met("{signal: '*'}"), Yes);
     assert_eq!(
         met("{not: {signal: '*'}}"),
-        Hit::Unknown(Need::PipelineState)
+        Match::Unknown(Need::PipelineState)
     );
 }
 
@@ -227,11 +227,11 @@ fn what_a_condition_saw_is_shown_as_a_number_or_a_word() {
     let view = runner::views(&case, &failure)[0];
     let shown: Vec<String> = rule
         .conditions
-        .seen(&view)
+        .condition_matches(&view)
         .iter()
         .map(|seen| match seen.field {
-            Some(Field::Known(saw)) => format!("{} {saw}", seen.condition.word.as_str()),
-            ref other => format!("{} {other:?}", seen.condition.word.as_str()),
+            Some(Field::Known(actual)) => format!("{} {actual}", seen.condition.key.as_str()),
+            ref other => format!("{} {other:?}", seen.condition.key.as_str()),
         })
         .collect();
     assert_eq!(

@@ -12,7 +12,7 @@ use crate::node::{Key, Kind, Node, Scalar};
 use crate::problem::{At, Place, did_you_mean, one_of};
 use crate::service::Service;
 use crate::signal_reason::SignalReason;
-use crate::word::Word;
+use crate::condition_key::ConditionKey;
 
 const DECISIONS: [Decision; 3] = [Decision::Retry, Decision::GiveUp, Decision::Ignore];
 
@@ -149,7 +149,7 @@ impl Reader {
             expect.decision = self.decision(node, "expect");
             return expect.decision.is_some().then_some(expect);
         };
-        let entries = self.map(node, "expect", &["decision", "policy", "rule", "because"])?;
+        let entries = self.map(node, "expect", &["decision", "policy", "rule", "reason"])?;
         if entries.is_empty() {
             self.wrong(node.place, "expect: the mapping is empty, so everything would do; write decision: retry, give_up or ignore");
         }
@@ -158,8 +158,8 @@ impl Reader {
         }
         expect.policy = get(entries, "policy").and_then(|(_, node)| self.text(node, "policy"));
         expect.rule = get(entries, "rule").and_then(|(_, node)| self.text(node, "rule"));
-        if let Some((_, node)) = get(entries, "because") {
-            expect.because = self.because(node);
+        if let Some((_, node)) = get(entries, "reason") {
+            expect.reason = self.reason(node);
         }
         Some(expect)
     }
@@ -175,13 +175,13 @@ impl Reader {
         found
     }
 
-    fn because(&mut self, node: &Node) -> Option<Reason> {
-        let text = self.text(node, "because")?;
+    fn reason(&mut self, node: &Node) -> Option<Reason> {
+        let text = self.text(node, "reason")?;
         let found = Reason::ALL.iter().find(|reason| reason.code() == text);
         if found.is_none() {
             let codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
             let near = did_you_mean(&text, &codes);
-            self.wrong(node.place, format!("because: {text:?} is no reason that a verdict has{near}; `redrive explain` names the reason of one"));
+            self.wrong(node.place, format!("reason: {text:?} is no reason that a verdict has{near}; `redrive explain` names the reason of one"));
         }
         found.copied()
     }
@@ -193,10 +193,10 @@ impl Reader {
         let keys: Vec<&str> = targets
             .into_iter()
             .chain(
-                Word::ALL
+                ConditionKey::ALL
                     .into_iter()
-                    .filter(|word| *word != Word::Mode)
-                    .map(Word::as_str),
+                    .filter(|condition_key| *condition_key != ConditionKey::Mode)
+                    .map(ConditionKey::as_str),
             )
             .collect();
         let entries = self.map(node, "a failure", &keys)?;
@@ -237,20 +237,20 @@ impl Reader {
             match key.text.as_str() {
                 "account" => case.account = self.text(node, "account"),
                 "region" => case.region = self.text(node, "region"),
-                _ => self.case_word(key, node, &mut case),
+                _ => self.case_property(key, node, &mut case),
             }
         }
         Some(case)
     }
 
-    fn case_word(&mut self, key: &Key, node: &Node, case: &mut Case) {
-        let word = Word::ALL
+    fn case_property(&mut self, key: &Key, node: &Node, case: &mut Case) {
+        let condition_key = ConditionKey::ALL
             .into_iter()
-            .find(|word| word.as_str() == key.text && *word != Word::Mode);
-        let Some(word) = word else {
+            .find(|condition_key| condition_key.as_str() == key.text && *condition_key != ConditionKey::Mode);
+        let Some(condition_key) = condition_key else {
             return;
         };
-        let foreign = word.service().is_some_and(|own| own != case.service);
+        let foreign = condition_key.service().is_some_and(|own| own != case.service);
         if foreign {
             let of = if case.service == Service::CodePipeline {
                 "a pipeline"
@@ -259,32 +259,32 @@ impl Reader {
             };
             self.wrong(
                 key.place,
-                format!("{}: a failure of {of} has no such word", key.text),
+                format!("{}: a failure of {of} has no such key", key.text),
             );
             return;
         }
         if matches!(node.scalar(), Some(Scalar::Null | Scalar::Text("none"))) {
-            case.set_absent(word);
+            case.set_absent(condition_key);
             return;
         }
-        match word {
-            Word::ExitStatus => {
+        match condition_key {
+            ConditionKey::ExitStatus => {
                 let number = self.number(node, "exit_status", -1, 255);
                 case.exit_status = number
                     .and_then(|number| i16::try_from(number).ok())
                     .map(Field::Known);
             }
-            Word::HttpStatus => {
+            ConditionKey::HttpStatus => {
                 let number = self.number(node, "http_status", 100, 599);
                 case.http_status = number
                     .and_then(|number| u16::try_from(number).ok())
                     .map(Field::Known);
             }
-            Word::SignalReason => case.signal_reason = self.signal_reason(node).map(Field::Known),
-            Word::Status => self.case_status(node, case),
-            word => {
-                if let Some((_, text)) = self.value(node, word.as_str()) {
-                    case.texts.insert(word, Field::Known(text));
+            ConditionKey::SignalReason => case.signal_reason = self.signal_reason(node).map(Field::Known),
+            ConditionKey::Status => self.case_status(node, case),
+            condition_key => {
+                if let Some((_, text)) = self.value(node, condition_key.as_str()) {
+                    case.texts.insert(condition_key, Field::Known(text));
                 }
             }
         }

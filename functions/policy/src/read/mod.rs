@@ -5,6 +5,6 @@ mod document;
 mod hints;
 mod reader;
 mod rules;
-mod words;
+mod conditions;
 
 pub(crate) use self::reader::Reader;

@@ -5,15 +5,15 @@ use alloc::format;
 use alloc::string::String;
 
 use super::reader::{Reader, get};
-use super::words::condition_keys;
+use super::conditions::condition_keys;
 use crate::backoff::{Backoff, JitterStrategy};
 use crate::condition::{Condition, Conditions, Pattern};
 use crate::digest::short_hex;
-use crate::mode::Mode;
+use crate::sdk_retry_mode::SdkRetryMode;
 use crate::node::{Key, Kind, Node, Scalar};
 use crate::policy::{Manual, Nested, Policy, Rule};
 use crate::problem::{At, Place};
-use crate::retry_mode::RetryMode;
+use crate::stage_retry_mode::StageRetryMode;
 
 /// 14 days: how long AWS lets an execution be redriven.
 const LONGEST_DELAY_SECONDS: i64 = 14 * 24 * 60 * 60;
@@ -26,7 +26,7 @@ const EFFECT_KEYS: [&str; 7] = [
     "backoff",
     "retry_mode",
     "id",
-    "reason",
+    "description",
 ];
 
 impl Reader {
@@ -115,8 +115,8 @@ impl Reader {
         }
         if let Some((_, node)) = get(entries, "retry_mode") {
             match node.scalar() {
-                Some(Scalar::Text("FAILED_ACTIONS")) => rule.retry_mode = RetryMode::FailedActions,
-                Some(Scalar::Text("ALL_ACTIONS")) => rule.retry_mode = RetryMode::AllActions,
+                Some(Scalar::Text("FAILED_ACTIONS")) => rule.retry_mode = StageRetryMode::FailedActions,
+                Some(Scalar::Text("ALL_ACTIONS")) => rule.retry_mode = StageRetryMode::AllActions,
                 _ => self.one_of(node, "retry_mode", &["FAILED_ACTIONS", "ALL_ACTIONS"]),
             }
         }
@@ -124,7 +124,7 @@ impl Reader {
             rule.id = self.text(node, "id").unwrap_or_default();
             rule.named = true;
         }
-        rule.reason = get(entries, "reason").and_then(|(_, node)| self.text(node, "reason"));
+        rule.description = get(entries, "description").and_then(|(_, node)| self.text(node, "description"));
         self.note_flaws(node.place, errors);
         Some(finished(rule))
     }
@@ -204,8 +204,8 @@ impl Reader {
         manual
     }
 
-    fn backoff(&mut self, node: &Node, mode: Option<Mode>) -> Backoff {
-        let mut backoff = mode.map_or_else(Backoff::default, Mode::backoff);
+    fn backoff(&mut self, node: &Node, mode: Option<SdkRetryMode>) -> Backoff {
+        let mut backoff = mode.map_or_else(Backoff::default, SdkRetryMode::backoff);
         let keys = [
             "interval_seconds",
             "backoff_rate",
@@ -272,7 +272,7 @@ impl Reader {
 }
 
 /// The first mode that a condition names: where a rule names several, its defaults come from that.
-fn first_mode(condition: &Condition) -> Option<Mode> {
+fn first_mode(condition: &Condition) -> Option<SdkRetryMode> {
     condition
         .values
         .iter()
@@ -296,8 +296,8 @@ impl Rule {
             mode: None,
             at: At(place),
             backoff: Backoff::default(),
-            retry_mode: RetryMode::FailedActions,
-            reason: None,
+            retry_mode: StageRetryMode::FailedActions,
+            description: None,
         }
     }
 }

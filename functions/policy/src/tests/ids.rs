@@ -13,7 +13,7 @@ fn a_rules_id_follows_from_its_conditions_alone() {
         "{error: [A, B, A], cause: ['*x*'], not: {error: [C], cause: y}}",
         "{error: [A, B], cause: '*X*', not: {error: C, cause: Y}}",
         "{error: [A, B], cause: '*x*', not: {error: C, cause: y}, limit: 9}",
-        "{error: [A, B], cause: '*x*', not: {error: C, cause: y}, backoff: {interval_seconds: 1}, reason: r, retry_mode: ALL_ACTIONS}",
+        "{error: [A, B], cause: '*x*', not: {error: C, cause: y}, backoff: {interval_seconds: 1}, description: r, retry_mode: ALL_ACTIONS}",
     ] {
         assert_eq!(id(same), base, "{same}");
     }

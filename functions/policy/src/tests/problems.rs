@@ -2,7 +2,7 @@
 
 use super::*;
 
-const RULE_KEYS: &str = "exit_status, signal, signal_reason, status, error, cause, state, resource, stage, action, category, provider, error_code, summary, http_status, mode, not, limit, max_attempts, backoff, retry_mode, id or reason";
+const RULE_KEYS: &str = "exit_status, signal, signal_reason, status, error, cause, state, resource, stage, action, category, provider, error_code, summary, http_status, mode, not, limit, max_attempts, backoff, retry_mode, id or description";
 const CONDITIONS: &str = "exit_status, signal, signal_reason, status, error, cause, state, resource, stage, action, category, provider, error_code, summary, http_status or mode";
 
 #[test]
@@ -90,7 +90,7 @@ fn each_problem_of_a_rule_has_its_place_and_its_words() {
         ("{retry_mode: 1}", "2:33: retry_mode: expected FAILED_ACTIONS or ALL_ACTIONS, read the number 1".into()),
         ("{id: 4}", "2:25: id: expected text, read the number 4; put it in quotes if it is meant".into()),
         ("{id: \"\"}", "2:25: id: expected text, read the text \"\"".into()),
-        ("{reason: [a]}", "2:29: reason: expected text, read a list".into()),
+        ("{description: [a]}", "2:34: description: expected text, read a list".into()),
         ("[{id: a}, {id: b}, {id: a}]", "2:44: id: \"a\" is taken by the rule on line 2; ids are unique in a policy".into()),
         // The id that follows from no conditions, before and after the rule that has it.
         ("[{}, {error: A, id: rule-af5570f5a1}]", "2:40: id: \"rule-af5570f5a1\" is taken by the rule on line 2; ids are unique in a policy".into()),
@@ -238,7 +238,7 @@ fn what_an_anchor_repeats_is_told_once() {
 #[test]
 fn what_is_wrong_only_where_an_alias_is_used_is_told_there() {
     assert_eq!(
-        wrong("version: 1\nretry: {automatic: {reason: &r slow,\n limit: *r}}"),
+        wrong("version: 1\nretry: {automatic: {description: &r slow,\n limit: *r}}"),
         "3:9: limit: expected a whole number from 0 to 10, read the text \"slow\""
     );
 }

@@ -31,8 +31,8 @@ fn the_shortest_documents_mean_what_they_say() {
 fn a_rule_has_defaults() {
     let rule = rule("{}");
     assert_eq!(
-        (rule.limit, rule.retry_mode, rule.reason),
-        (2, RetryMode::FailedActions, None)
+        (rule.limit, rule.retry_mode, rule.description),
+        (2, StageRetryMode::FailedActions, None)
     );
     assert_eq!(
         rule.backoff,
@@ -83,7 +83,7 @@ policies:
           limit: 3
           backoff: { interval_seconds: 0, backoff_rate: 1.5, max_delay_seconds: 1209600, jitter_strategy: NONE }
           id: lambda
-          reason: it passes
+          description: it passes
   - name: delivery
     match: { pipeline: web-* }
     retry:
@@ -104,7 +104,7 @@ fn every_word_is_read_and_json_says_the_same() {
     );
     let rule = &nightly.automatic[0];
     assert_eq!((rule.id.as_str(), rule.limit), ("lambda", 3));
-    assert_eq!(rule.reason.as_deref(), Some("it passes"));
+    assert_eq!(rule.description.as_deref(), Some("it passes"));
     assert_eq!(
         rule.backoff,
         Backoff {
@@ -117,9 +117,9 @@ fn every_word_is_read_and_json_says_the_same() {
     let delivery = &document.policies[1].automatic[0];
     assert_eq!(
         (delivery.limit, delivery.retry_mode),
-        (0, RetryMode::AllActions)
+        (0, StageRetryMode::AllActions)
     );
-    let words: BTreeSet<Word> = delivery.conditions.all.iter().map(|c| c.word).collect();
+    let words: BTreeSet<ConditionKey> = delivery.conditions.all.iter().map(|c| c.key).collect();
     assert_eq!(words.len(), 6);
 
     let json = r#"{
@@ -129,7 +129,7 @@ fn every_word_is_read_and_json_says_the_same() {
         {"name": "nightly", "match": {"state_machine": "etl-*", "account": "111122223333", "region": ["eu-*", "us-east-1"]},
          "retry": {"nested": "own", "automatic": [{"error": ["Lambda.*", "none"], "status": "failed", "limit": 3,
            "backoff": {"interval_seconds": 0, "backoff_rate": 1.5, "max_delay_seconds": 1209600, "jitter_strategy": "NONE"},
-           "id": "lambda", "reason": "it passes"}]}},
+           "id": "lambda", "description": "it passes"}]}},
         {"name": "delivery", "match": {"pipeline": "web-*"}, "retry": {"automatic": {"stage": "Build", "action": "*",
            "category": ["Build", "Test"], "provider": "CodeBuild", "error_code": "JobFailed", "summary": "*x*",
            "retry_mode": "ALL_ACTIONS", "limit": 0}}}],
@@ -242,16 +242,16 @@ fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
     // The empty text is a value: empty is not absent.
     let empty = read("version: 1\nretry: {automatic: {cause: ''}}");
     let conditions = &empty.policies[0].automatic[0].conditions;
-    for (cause, hit) in [
-        (Field::Known(""), Hit::Yes),
-        (Field::Known("x"), Hit::No),
-        (Field::Absent, Hit::No),
+    for (cause, matched) in [
+        (Field::Known(""), Match::Yes),
+        (Field::Known("x"), Match::No),
+        (Field::Absent, Match::No),
     ] {
-        let view = View {
+        let view = FailureView {
             cause,
-            ..View::unknown(Service::StepFunctions)
+            ..FailureView::unknown(Service::StepFunctions)
         };
-        assert_eq!(conditions.meet(&view), hit, "{cause:?}");
+        assert_eq!(conditions.matches(&view), matched, "{cause:?}");
     }
     for nothing in ["null", "~"] {
         let read = "nothing";

@@ -2,10 +2,10 @@
 
 use redrive_policy::Reason;
 use redrive_policy::Service;
-use redrive_policy::{Mode, Word};
+use redrive_policy::{SdkRetryMode, ConditionKey};
 use serde_json::{Map, Value, json};
 
-use crate::{ask, words};
+use crate::{ask, descriptions};
 
 pub(crate) fn schema() -> Value {
     let mut schema = mapping(
@@ -49,7 +49,7 @@ fn mapping(place: &str, document: &str, of: impl Fn(&str) -> Value) -> Value {
             if value.get("$ref").is_some() {
                 value = json!({ "allOf": [value] });
             }
-            value["description"] = json!(words::of(place, &key));
+            value["description"] = json!(descriptions::of(place, &key));
             (key, value)
         })
         .collect();
@@ -146,8 +146,8 @@ fn rule() -> Value {
         "max_attempts" => number(&in_rule("mode: legacy, max_attempts: ?")),
         "backoff" => backoff(),
         "retry_mode" => json!({ "enum": ask::words(&in_rule("retry_mode: ?")) }),
-        "id" | "reason" => text(),
-        word => condition(word),
+        "id" | "description" => text(),
+        condition_key => condition(condition_key),
     });
     rule["not"] = json!({ "required": ["limit", "max_attempts"] });
     rule["dependencies"] = json!({ "max_attempts": ["mode"] });
@@ -170,7 +170,7 @@ fn never() -> Value {
     let document = "version: 1\nretry: {}\nnever: [{'-': 1}]";
     let mut never = mapping("never", document, |key| match key {
         "not" => refer("not"),
-        word => condition(word),
+        condition_key => condition(condition_key),
     });
     never["minProperties"] = json!(1);
     never
@@ -180,28 +180,28 @@ fn conditions() -> Value {
     mapping("not", &in_rule("not: {'-': 1}"), condition)
 }
 
-fn word(key: &str) -> Word {
-    let word = Word::ALL.into_iter().find(|word| word.as_str() == key);
-    word.unwrap_or_else(|| panic!("{key} is neither a condition nor known to the schema"))
+fn condition_key(key: &str) -> ConditionKey {
+    let condition_key = ConditionKey::ALL.into_iter().find(|condition_key| condition_key.as_str() == key);
+    condition_key.unwrap_or_else(|| panic!("{key} is neither a condition nor known to the schema"))
 }
 
 fn condition(key: &str) -> Value {
-    some(&match word(key) {
-        Word::ExitStatus => json!({ "anyOf": [
+    some(&match condition_key(key) {
+        ConditionKey::ExitStatus => json!({ "anyOf": [
             number(&in_rule("exit_status: ?")),
             { "enum": ["*", "none"] },
             // Digits as text are read with a warning.
             { "type": "string", "pattern": "^-?[0-9]{1,3}$" },
         ] }),
-        Word::HttpStatus => {
+        ConditionKey::HttpStatus => {
             json!({ "anyOf": [number(&in_rule("http_status: ?")), { "const": "none" }] })
         }
-        Word::Mode => json!({ "enum": Mode::ALL.map(Mode::as_str) }),
-        Word::Status => json!({ "anyOf": [
+        ConditionKey::Mode => json!({ "enum": SdkRetryMode::ALL.map(SdkRetryMode::as_str) }),
+        ConditionKey::Status => json!({ "anyOf": [
             { "enum": ["FAILED", "TIMED_OUT", "*"] },
             { "type": "string" },
         ] }),
-        Word::SignalReason => {
+        ConditionKey::SignalReason => {
             let known: Vec<String> = ask::signal_reasons()
                 .into_iter()
                 .chain(["*".into(), "none".into()])
@@ -240,7 +240,7 @@ fn expect() -> Value {
     let document = in_test("name: a, failure: {pipeline: a}, expect: {'-': 1}");
     let mut map = mapping("expect", &document, |key| match key {
         "decision" => json!({ "enum": decisions }),
-        "because" => {
+        "reason" => {
             let codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
             json!({ "enum": codes })
         }
@@ -256,30 +256,30 @@ fn failure(target: &str, other: Service) -> Value {
     let mut failure = mapping("failure", &document, |key| match key {
         "state_machine" | "pipeline" | "region" => text(),
         "account" => account(),
-        word => said(word),
+        condition_key => said(condition_key),
     });
     let properties = failure["properties"].as_object_mut().unwrap();
     properties.retain(|key, _| match key.as_str() {
         "state_machine" | "pipeline" => key == target,
         "account" | "region" => true,
-        key => word(key).service() != Some(other),
+        key => condition_key(key).service() != Some(other),
     });
     failure["required"] = json!([target]);
     failure
 }
 
-/// What a test's failure says of a word; `none` and null are absent.
+/// What a test's failure says of a condition_key; `none` and null are absent.
 fn said(key: &str) -> Value {
-    let in_failure = |word: &str| {
+    let in_failure = |condition_key: &str| {
         in_test(&format!(
-            "name: a, failure: {{pipeline: a, {word}: ?}}, expect: retry"
+            "name: a, failure: {{pipeline: a, {condition_key}: ?}}, expect: retry"
         ))
     };
-    let value = match word(key) {
-        Word::ExitStatus => number(&in_failure("exit_status")),
-        Word::HttpStatus => number(&in_failure("http_status")),
-        Word::SignalReason => json!({ "enum": ask::signal_reasons() }),
-        Word::Status => {
+    let value = match condition_key(key) {
+        ConditionKey::ExitStatus => number(&in_failure("exit_status")),
+        ConditionKey::HttpStatus => number(&in_failure("http_status")),
+        ConditionKey::SignalReason => json!({ "enum": ask::signal_reasons() }),
+        ConditionKey::Status => {
             let document = "name: a, failure: {state_machine: a, status: ?}, expect: retry";
             json!({ "enum": ask::words(&in_test(document)) })
         }

@@ -14,7 +14,7 @@
 
 mod ask;
 mod build;
-mod words;
+mod descriptions;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use redrive_core::failure::Subject;
 use redrive_core::time::Time;
 use redrive_emulator::codepipeline::{
     ActionStatus, ExecutionMode, ExecutionStatus, ExecutionType, OnFailure, Outcome as Brings,
-    RetryMode, Seed as StageSeed, SeedAction, SeedStage, StageStatus,
+    StageRetryMode, Seed as StageSeed, SeedAction, SeedStage, StageStatus,
 };
 use redrive_emulator::stepfunctions::{Ending, Failing, Outcome as Ends, Script, Seed, Status};
 use serde_json::{Value, json};
@@ -343,7 +343,7 @@ fn stage(weather: &mut Weather, number: usize, start_ms: u64) -> Actor {
             kind = ExecutionType::Rollback;
             everything("it is a rollback");
         }
-        1 => on_failure = Some(OnFailure::Retry(RetryMode::FailedActions)),
+        1 => on_failure = Some(OnFailure::Retry(StageRetryMode::FailedActions)),
         2 => {
             category = "Approval";
         }

@@ -42,7 +42,7 @@ pub(super) struct Hand<'w> {
     /// Up to when it knows what had happened to a subject.
     read_at: RefCell<BTreeMap<String, Time>>,
     /// Up to when what it was called with knew.
-    heard_at: Cell<Option<Time>>,
+    received_at: Cell<Option<Time>>,
 }
 
 impl<'w> Hand<'w> {
@@ -50,7 +50,7 @@ impl<'w> Hand<'w> {
         world: &'w World,
         owner: String,
         process: Rc<Process>,
-        heard_at: Option<Time>,
+        received_at: Option<Time>,
     ) -> Self {
         let deployed = world.deployed.borrow().clone();
         Self {
@@ -59,7 +59,7 @@ impl<'w> Hand<'w> {
             process,
             deployed,
             read_at: RefCell::default(),
-            heard_at: Cell::new(heard_at),
+            received_at: Cell::new(received_at),
         }
     }
 
@@ -323,7 +323,7 @@ impl Wire for Retrying<'_, '_> {
             per_execution: hand.deployed.document.per_execution,
             mode: hand.deployed.mode,
             read_at: read_at
-                .or(hand.heard_at.get())
+                .or(hand.received_at.get())
                 .unwrap_or(entry.failed_at)
                 .min(world.now()),
             by: hand.owner.0.clone(),

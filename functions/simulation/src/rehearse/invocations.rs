@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use redrive_core::cancel::cancel;
-use redrive_core::event::Bounds;
+use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
 use redrive_core::find::{Found, Search};
 use redrive_core::handle::{Clock, Record};
@@ -123,22 +123,22 @@ impl<'w> Invocations<'w> {
         process
     }
 
-    fn hand(&mut self, what: &str, heard_at: Option<Time>) -> Hand<'w> {
+    fn hand(&mut self, what: &str, received_at: Option<Time>) -> Hand<'w> {
         self.counter += 1;
         let owner = format!("{what}-{}", self.counter);
-        Hand::new(self.world, owner, self.process(), heard_at)
+        Hand::new(self.world, owner, self.process(), received_at)
     }
 
-    pub(super) fn hear(&mut self, bytes: Rc<[u8]>, emitted: Time, tries: u32) {
+    pub(super) fn handle_event(&mut self, bytes: Rc<[u8]>, emitted: Time, tries: u32) {
         let hand = self.hand("event", Some(emitted));
         let name = hand.owner.0.clone();
         let event = Rc::clone(&bytes);
         let future = Box::pin(async move {
-            let bounds = Bounds {
+            let sources = AllowedSources {
                 accounts: vec![cast::ACCOUNT.into()],
                 regions: vec![cast::REGION.into()],
             };
-            Ended::Handled(hand.redrive().event(&event, &bounds).await.map(Box::new))
+            Ended::Handled(hand.redrive().event(&event, &sources).await.map(Box::new))
         });
         let work = Work::Event {
             bytes,

@@ -281,7 +281,7 @@ impl Run<'_> {
         let world = self.world;
         while let Some(at) = world.due() {
             self.services(at);
-            let heard = world.planned(|next| matches!(next, Next::Event { .. }));
+            let planned = world.planned(|next| matches!(next, Next::Event { .. }));
             if let Some((
                 _,
                 Next::Event {
@@ -289,10 +289,10 @@ impl Run<'_> {
                     emitted,
                     tries,
                 },
-            )) = heard
+            )) = planned
             {
                 for _ in 0..times {
-                    self.invocations.hear(Rc::clone(&bytes), emitted, tries);
+                    self.invocations.handle_event(Rc::clone(&bytes), emitted, tries);
                 }
                 return;
             }

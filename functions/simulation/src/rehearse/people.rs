@@ -9,7 +9,7 @@ use redrive_core::ledger::{Entry, State};
 use redrive_core::pace::Micros;
 use redrive_core::policy::Document;
 use redrive_core::verdict::Reason;
-use redrive_emulator::codepipeline::RetryMode;
+use redrive_emulator::codepipeline::StageRetryMode;
 use serde_json::{Value, json};
 
 use super::cast::{Actor, STAGE};
@@ -119,9 +119,9 @@ impl World {
             Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),
             Subject::Stage { execution_id, .. } => {
                 let mode = if self.weather.borrow_mut().coin() {
-                    RetryMode::FailedActions
+                    StageRetryMode::FailedActions
                 } else {
-                    RetryMode::AllActions
+                    StageRetryMode::AllActions
                 };
                 region
                     .codepipeline

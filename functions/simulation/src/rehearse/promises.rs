@@ -59,7 +59,7 @@ pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool)
         (None, Retried | Unknown | Recovered, _)
         | (Some(Recovered), _, _)
         | (Some(Ended), Ended, _) => false,
-        // Another failure of the subject, or how it went on after one that was never heard.
+        // Another failure of the subject, or how it went on after one that was never handled.
         (Some(_), Acting | Queued | GivenUp | Observed | Ended | Recovered, false) => true,
         (Some(_), Retried | Unknown, false) => false,
         (Some(Queued), to, true) => matches!(to, Acting | Queued | GivenUp | Recovered | Ended),

@@ -122,7 +122,7 @@ impl<'w> Run<'w> {
             });
     }
 
-    /// The services do what is due by themselves, and EventBridge hears of it.
+    /// The services do what is due by themselves, and EventBridge announces it.
     pub(super) fn services(&mut self, until: Time) {
         let world = self.world;
         world.wind(until);
@@ -148,7 +148,7 @@ impl<'w> Run<'w> {
                 tries,
             } => {
                 self.stirred = true;
-                self.invocations.hear(bytes, emitted, tries);
+                self.invocations.handle_event(bytes, emitted, tries);
             }
             Next::Message { ticket, tries } => {
                 self.stirred = true;
@@ -169,7 +169,7 @@ impl<'w> Run<'w> {
             }
             Next::Late(retry) => {
                 self.stirred = true;
-                // Its caller is gone, and what AWS says nobody hears.
+                // Its caller is gone, and AWS's answer is lost.
                 let _ = world.retry(&retry);
             }
             Next::Life => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use redrive_core::event::{Bounds, Heard, hear};
+use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Failure, Subject, What};
 use redrive_core::handle::{Clock, Done, Record, Redrive};
 use redrive_core::ledger::{Owner, State, Terms};
@@ -11,7 +11,7 @@ use redrive_core::pace::Pace;
 use redrive_core::time::Time;
 use redrive_core::trouble::{Trouble, TroubleKind};
 use redrive_emulator::api::Emitted;
-use redrive_emulator::codepipeline::RetryMode;
+use redrive_emulator::codepipeline::StageRetryMode;
 
 use super::file::{File, Key, key_of};
 use super::rows::{From, Replayed, Row};
@@ -84,11 +84,11 @@ impl<'s> Player<'s> {
             files,
         };
         for file in &player.files {
-            if let Heard::Failure(Failure {
+            if let ParsedEvent::Failure(Failure {
                 subject,
                 what: What::Stage(stage),
                 ..
-            }) = hear(&file.source.bytes, &Bounds::default())
+            }) = event::parse(&file.source.bytes, &AllowedSources::default())
                 && let Some(announced) = &stage.announced
             {
                 let actions = player.actions.entry(subject).or_default();
@@ -198,7 +198,7 @@ impl<'s> Player<'s> {
                 Ok(())
             }
             Some(Coming::File(index)) => self.file_at_its_time(index),
-            Some(Coming::Again(delivery)) => self.hear(delivery),
+            Some(Coming::Again(delivery)) => self.handle_event(delivery),
             None => Ok(()),
         }
     }
@@ -281,7 +281,7 @@ impl<'s> Player<'s> {
                 );
                 if !pending(&subject.key()) {
                     self.desk.in_region(&place_of(&subject), |region| {
-                        let mode = RetryMode::FailedActions;
+                        let mode = StageRetryMode::FailedActions;
                         let _ = region
                             .codepipeline
                             .person_retries(now, pipeline, stage, execution, mode);
@@ -297,7 +297,7 @@ impl<'s> Player<'s> {
         if let Some(index) = key_of(&emitted.event).and_then(|key| self.waiting.remove(&key)) {
             return self.deliver(index);
         }
-        self.hear(Delivery {
+        self.handle_event(Delivery {
             name: None,
             bytes: emitted.event.to_string().into_bytes(),
             times: 1,
@@ -310,7 +310,7 @@ impl<'s> Player<'s> {
             return Ok(());
         };
         let name = Some(file.source.name.clone());
-        self.hear(Delivery {
+        self.handle_event(Delivery {
             name,
             bytes: file.source.bytes.clone(),
             times: 1,
@@ -318,10 +318,10 @@ impl<'s> Player<'s> {
     }
 
     /// Hands an event to the core. With trouble it comes again, as Lambda would have it.
-    fn hear(&mut self, delivery: Delivery) -> Result<(), Trouble> {
-        let heard = self
-            .with(|redrive| pollster::block_on(redrive.event(&delivery.bytes, &Bounds::default())));
-        let record = match heard {
+    fn handle_event(&mut self, delivery: Delivery) -> Result<(), Trouble> {
+        let handled = self
+            .with(|redrive| pollster::block_on(redrive.event(&delivery.bytes, &AllowedSources::default())));
+        let record = match handled {
             Ok(record) => record,
             Err(trouble) if trouble.kind == TroubleKind::Bug || delivery.times >= MOST_TIMES => {
                 return Err(trouble);
@@ -353,10 +353,10 @@ impl<'s> Player<'s> {
 
     /// What failed; of a stage, the actions of which the files tell.
     fn failed_text(&self, bytes: &[u8]) -> Option<String> {
-        let heard = hear(bytes, &Bounds::default());
-        let text = failed(&heard)?;
-        match &heard {
-            Heard::Failure(Failure {
+        let parsed = event::parse(bytes, &AllowedSources::default());
+        let text = failed(&parsed)?;
+        match &parsed {
+            ParsedEvent::Failure(Failure {
                 subject,
                 what: What::Stage(stage),
                 ..

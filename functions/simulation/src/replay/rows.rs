@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use redrive_core::handle::Record;
 use serde::Serialize;
 
-/// One thing that was heard, and what came of it.
+/// One thing that was handled, and what came of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
     /// Where it came from: a file, an event that the emulator announced, the queue, or the sweep.
@@ -21,7 +21,7 @@ pub struct Row {
     pub failed: Option<String>,
 }
 
-/// Where something heard came from.
+/// Where it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum From {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use redrive_core::event::Bounds;
+use redrive_core::event::AllowedSources;
 use redrive_core::find::Search;
 use redrive_core::handle::Clock;
 use redrive_core::sweep::MOST_OF_A_TICK;
@@ -130,7 +130,7 @@ impl<'w> Run<'w> {
         }
     }
 
-    /// The services do what is due by themselves, and EventBridge hears of it.
+    /// The services do what is due by themselves, and EventBridge announces it.
     fn services(&mut self, until: u64) {
         let world = self.world;
         world.wind(until);
@@ -158,7 +158,7 @@ impl<'w> Run<'w> {
                     self.poll(id, task);
                 }
             }
-            Next::Event(event) => self.hear(event),
+            Next::Event(event) => self.handle_event(event),
             Next::Message(message) => {
                 world.delayed.set(world.delayed.get().saturating_sub(1));
                 world.ready.borrow_mut().push_back(message);
@@ -259,7 +259,7 @@ impl<'w> Run<'w> {
     }
 
     /// Lambda runs the function for an event, or puts it back, for ever longer.
-    fn hear(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         let world = self.world;
         let Some((process, cold)) = self.process(Door::StepFunctions) else {
             self.counted.no_room += 1;
@@ -278,11 +278,11 @@ impl<'w> Run<'w> {
         let future = Box::pin(async move {
             warm_up(hand.world, cold).await;
             let place = redrive_emulator::api::Place::default();
-            let bounds = Bounds {
+            let sources = AllowedSources {
                 accounts: vec![place.account],
                 regions: vec![place.region],
             };
-            let done = hand.redrive().event(&bytes, &bounds).await;
+            let done = hand.redrive().event(&bytes, &sources).await;
             Ended::Event {
                 again: done.is_err_and(|trouble| trouble.kind != TroubleKind::Bug),
             }

@@ -63,7 +63,7 @@ fn only_a_fail_state_that_can_have_this_error_may_have_ended_it() {
             (error("Own.Error"), of_own),
             (error("Lambda.TooManyRequestsException"), of_other),
             (Field::Absent, of_none),
-            (Field::Withheld, of_unknown),
+            (Field::Redacted, of_unknown),
             (Field::Unknown, of_unknown),
         ] {
             assert_eq!(found.may_end_with(&field), expected, "{states} {field:?}");

@@ -98,7 +98,7 @@ fn persons_meet_no_injected_faults() {
     let id = desk.failed(1);
     desk.service
         .inject("RetryStageExecution", Fault::LoseRequest);
-    let mode = RetryMode::FailedActions;
+    let mode = StageRetryMode::FailedActions;
     assert!(
         desk.service
             .person_retries(2_000, "shop", "Build", &id, mode)

@@ -91,7 +91,7 @@ fn retries_are_counted_and_recorded() {
     let retries = desk.service.retries("shop", &id, "Build");
     let first = Retry {
         at: 1_100,
-        mode: RetryMode::FailedActions,
+        mode: StageRetryMode::FailedActions,
         by: By::Api,
         attempt: 2,
         failed: vec![hit.clone()],
@@ -392,7 +392,7 @@ fn a_retried_approval_asks_anew() {
 fn a_person_may_be_faster() {
     let mut desk = Desk::new();
     let id = desk.failed(1);
-    let mode = RetryMode::AllActions;
+    let mode = StageRetryMode::AllActions;
     desk.service
         .person_retries(1_200, "shop", "Build", &id, mode)
         .unwrap();

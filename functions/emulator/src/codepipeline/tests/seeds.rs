@@ -91,7 +91,7 @@ fn a_seeded_failure_is_there_at_once_and_goes_on_when_retried() {
 fn a_seed_carries_its_retries() {
     let mut desk = empty(Options::default());
     let mut seed = seed(FIRST, 1);
-    seed.stages[1].on_failure = Some(OnFailure::Retry(RetryMode::AllActions));
+    seed.stages[1].on_failure = Some(OnFailure::Retry(StageRetryMode::AllActions));
     seed.stages[1].retry = RetryMetadata {
         auto_stage_retry_attempt: 1,
         manual_stage_retry_attempt: 2,

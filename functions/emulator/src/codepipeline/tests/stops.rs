@@ -79,7 +79,7 @@ fn stop_and_abandon_gives_actions_up() {
         desk.until(10_000);
         assert!(
             desk.told().is_empty(),
-            "what an abandoned action does is not heard"
+            "an abandoned action announces nothing"
         );
     }
 }

@@ -1,10 +1,10 @@
-//! What can be asked of a failure.
+//! The keys of conditions.
 
 use crate::service::Service;
 
-/// What can be asked of a failure.
+/// The key of a condition: what can be asked of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Word {
+pub enum ConditionKey {
     /// The exit status of the process, -1 where the worker was lost.
     ExitStatus,
     /// The signal that ended the process.
@@ -39,8 +39,8 @@ pub enum Word {
     Mode,
 }
 
-impl Word {
-    /// Every condition there is.
+impl ConditionKey {
+    /// Every key there is.
     pub const ALL: [Self; 16] = [
         Self::ExitStatus,
         Self::Signal,

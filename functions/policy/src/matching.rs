@@ -1,27 +1,27 @@
-//! How conditions answer.
+//! Whether conditions match.
 
 use crate::field::Field;
-use crate::word::Word;
+use crate::condition_key::ConditionKey;
 
 /// Whether something matches, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hit {
+pub enum Match {
     /// It does.
     Yes,
     /// It does not.
     No,
-    /// That hangs on the value of this word, which nobody has looked up.
-    Unknown(Word),
-    /// That hangs on what AWS withholds.
-    Withheld,
+    /// It depends on the value of this key, which is not looked up yet.
+    Unknown(ConditionKey),
+    /// It depends on a value that AWS withholds.
+    Redacted,
 }
 
-impl Hit {
+impl Match {
     /// What `matches` says of a value, once there is one; what is absent does not match.
-    pub(crate) fn of<T>(field: Field<T>, word: Word, matches: impl FnOnce(T) -> bool) -> Self {
+    pub(crate) fn of<T>(field: Field<T>, key: ConditionKey, matches: impl FnOnce(T) -> bool) -> Self {
         match field {
-            Field::Unknown => Self::Unknown(word),
-            Field::Withheld => Self::Withheld,
+            Field::Unknown => Self::Unknown(key),
+            Field::Redacted => Self::Redacted,
             Field::Absent => Self::No,
             Field::Known(value) => Self::from(matches(value)),
         }
@@ -31,9 +31,9 @@ impl Hit {
     pub(crate) const fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::No, _) | (_, Self::No) => Self::No,
-            // What is withheld stays so, whatever else is looked up.
-            (Self::Withheld, _) | (_, Self::Withheld) => Self::Withheld,
-            (Self::Unknown(word), _) | (_, Self::Unknown(word)) => Self::Unknown(word),
+            // What is redacted stays so, whatever else is looked up.
+            (Self::Redacted, _) | (_, Self::Redacted) => Self::Redacted,
+            (Self::Unknown(key), _) | (_, Self::Unknown(key)) => Self::Unknown(key),
             (Self::Yes, Self::Yes) => Self::Yes,
         }
     }
@@ -53,8 +53,8 @@ impl Hit {
     }
 }
 
-impl From<bool> for Hit {
-    fn from(hit: bool) -> Self {
-        if hit { Self::Yes } else { Self::No }
+impl From<bool> for Match {
+    fn from(matched: bool) -> Self {
+        if matched { Self::Yes } else { Self::No }
     }
 }

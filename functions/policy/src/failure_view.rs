@@ -1,4 +1,4 @@
-//! What conditions see of a failure.
+//! A failure as conditions see it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,18 +7,18 @@ use crate::error_name::{error_codes, last_component};
 use crate::field::Field;
 use crate::service::Service;
 use crate::signal_reason::SignalReason;
-use crate::word::Word;
+use crate::condition_key::ConditionKey;
 
-/// A value that a condition saw.
+/// The actual value that a condition is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Saw<'a> {
+pub enum ActualValue<'a> {
     /// A name, a message, a word.
     Text(&'a str),
     /// An exit status or an HTTP status.
     Number(i32),
 }
 
-impl fmt::Display for Saw<'_> {
+impl fmt::Display for ActualValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
@@ -30,7 +30,7 @@ impl fmt::Display for Saw<'_> {
 /// An execution, or one failed action of a stage, as conditions see it. Whoever has a failure fills it in; nothing here
 /// reads a cause or a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View<'a> {
+pub struct FailureView<'a> {
     /// The service of the failure.
     pub service: Service,
     /// FAILED or TIMED_OUT.
@@ -67,7 +67,7 @@ pub struct View<'a> {
     pub by_person: Field<bool>,
 }
 
-impl<'a> View<'a> {
+impl<'a> FailureView<'a> {
     /// A failure of which nothing is known.
     #[must_use]
     pub const fn unknown(service: Service) -> Self {
@@ -92,35 +92,35 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The value behind a word; none where only the other service has it.
+    /// The value behind a key; none where only the other service has it.
     #[must_use]
-    pub fn get(&self, word: Word) -> Option<Field<Saw<'a>>> {
-        if word.service().is_some_and(|own| own != self.service) {
+    pub fn get(&self, key: ConditionKey) -> Option<Field<ActualValue<'a>>> {
+        if key.service().is_some_and(|own| own != self.service) {
             return None;
         }
-        let text = |field: Field<&'a str>| field.map(Saw::Text);
-        let number = |number| Saw::Number(i32::from(number));
-        Some(match word {
-            Word::ExitStatus => self.exit_status.map(number),
-            Word::Signal => text(self.signal),
-            Word::SignalReason => self.signal_reason.map(|reason| Saw::Text(reason.as_str())),
-            Word::Status => text(self.status),
-            Word::Error => text(self.error),
-            Word::Cause => text(self.cause),
-            Word::State => text(self.state),
-            Word::Resource => text(self.resource),
-            Word::Stage => text(self.stage),
-            Word::Action => text(self.action),
-            Word::Category => text(self.category),
-            Word::Provider => text(self.provider),
-            Word::ErrorCode => text(self.error_code),
-            Word::Summary => text(self.summary),
-            Word::HttpStatus => self
+        let text = |field: Field<&'a str>| field.map(ActualValue::Text);
+        let number = |number| ActualValue::Number(i32::from(number));
+        Some(match key {
+            ConditionKey::ExitStatus => self.exit_status.map(number),
+            ConditionKey::Signal => text(self.signal),
+            ConditionKey::SignalReason => self.signal_reason.map(|reason| ActualValue::Text(reason.as_str())),
+            ConditionKey::Status => text(self.status),
+            ConditionKey::Error => text(self.error),
+            ConditionKey::Cause => text(self.cause),
+            ConditionKey::State => text(self.state),
+            ConditionKey::Resource => text(self.resource),
+            ConditionKey::Stage => text(self.stage),
+            ConditionKey::Action => text(self.action),
+            ConditionKey::Category => text(self.category),
+            ConditionKey::Provider => text(self.provider),
+            ConditionKey::ErrorCode => text(self.error_code),
+            ConditionKey::Summary => text(self.summary),
+            ConditionKey::HttpStatus => self
                 .http_status
-                .map(|status| Saw::Number(i32::from(status))),
-            Word::Mode => match self.error() {
-                Field::Known(error) => Field::Known(Saw::Text(last_component(error))),
-                error => error.map(Saw::Text),
+                .map(|status| ActualValue::Number(i32::from(status))),
+            ConditionKey::Mode => match self.error() {
+                Field::Known(error) => Field::Known(ActualValue::Text(last_component(error))),
+                error => error.map(ActualValue::Text),
             },
         })
     }
@@ -128,25 +128,31 @@ impl<'a> View<'a> {
     /// All that a mode looks at, for people: the error's last component, the error codes that the message
     /// carries, and the HTTP status.
     #[must_use]
-    pub fn of_mode(&self) -> Vec<(&'static str, Field<Saw<'a>>)> {
-        let named = |field: Field<Saw<'a>>| ("error", field);
+    pub fn of_mode(&self) -> Vec<(&'static str, Field<ActualValue<'a>>)> {
+        let named = |field: Field<ActualValue<'a>>| ("error", field);
         let codes = match self.message() {
             Field::Known(text) => error_codes(text).collect(),
             _ => Vec::new(),
         };
-        self.get(Word::Mode)
+        self.get(ConditionKey::Mode)
             .map(named)
             .into_iter()
             .chain(
                 codes
                     .into_iter()
-                    .map(|code| ("Error Code", Field::Known(Saw::Text(code)))),
+                    .map(|code| ("Error Code", Field::Known(ActualValue::Text(code)))),
             )
             .chain(
-                self.get(Word::HttpStatus)
+                self.get(ConditionKey::HttpStatus)
                     .map(|status| ("http_status", status)),
             )
             .collect()
+    }
+
+    /// Returns the error codes that the message carries.
+    #[must_use]
+    pub fn error_codes(&self) -> Field<Vec<&'a str>> {
+        self.message().map(|text| error_codes(text).collect())
     }
 
     /// The name that the error has, whichever service says it.

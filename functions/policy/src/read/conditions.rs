@@ -1,22 +1,22 @@
-//! Conditions: which values each word takes.
+//! Conditions: which values each key takes.
 
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::reader::{Reader, get};
-use crate::condition::{Condition, Conditions, Pattern, Value};
+use crate::condition::{Condition, Conditions, Pattern, ConditionValue};
 use crate::glob::Glob;
-use crate::mode::Mode;
+use crate::sdk_retry_mode::SdkRetryMode;
 use crate::node::{Key, Node, Scalar};
 use crate::problem::{At, Place, did_you_mean, one_of};
 use crate::signal_reason::SignalReason;
-use crate::word::Word;
+use crate::condition_key::ConditionKey;
 
 /// The conditions there are, and what else may stand beside them.
 pub(super) fn condition_keys(more: &[&'static str]) -> Vec<&'static str> {
-    Word::ALL
+    ConditionKey::ALL
         .iter()
-        .map(|word| word.as_str())
+        .map(|condition_key| condition_key.as_str())
         .chain(more.iter().copied())
         .collect()
 }
@@ -34,11 +34,11 @@ impl Reader {
     }
 
     pub(super) fn conditions(&mut self, place: Place, entries: &[(Key, Node)]) -> Conditions {
-        let all = self.words(entries);
+        let all = self.condition_list(entries);
         let not = match get(entries, "not") {
             Some((_, node)) => self
                 .map(node, "not", &condition_keys(&[]))
-                .map(|entries| self.words(entries))
+                .map(|entries| self.condition_list(entries))
                 .unwrap_or_default(),
             None => Vec::new(),
         };
@@ -49,18 +49,18 @@ impl Reader {
         }
     }
 
-    fn words(&mut self, entries: &[(Key, Node)]) -> Vec<Condition> {
+    fn condition_list(&mut self, entries: &[(Key, Node)]) -> Vec<Condition> {
         let mut conditions = Vec::new();
-        for word in Word::ALL {
-            let Some((key, node)) = get(entries, word.as_str()) else {
+        for condition_key in ConditionKey::ALL {
+            let Some((key, node)) = get(entries, condition_key.as_str()) else {
                 continue;
             };
-            let items = self.items(node, word.as_str());
+            let items = self.items(node, condition_key.as_str());
             conditions.push(Condition {
-                word,
+                key: condition_key,
                 values: items
                     .iter()
-                    .filter_map(|item| self.pattern(word, item))
+                    .filter_map(|item| self.pattern(condition_key, item))
                     .collect(),
                 at: At(key.place),
             });
@@ -69,34 +69,34 @@ impl Reader {
     }
 
     /// One value of a condition.
-    fn pattern(&mut self, word: Word, node: &Node) -> Option<Value> {
-        match word {
-            Word::ExitStatus => return self.exit_status(node),
-            Word::HttpStatus => return self.http_status(node),
-            Word::Mode => return self.mode(node),
+    fn pattern(&mut self, condition_key: ConditionKey, node: &Node) -> Option<ConditionValue> {
+        match condition_key {
+            ConditionKey::ExitStatus => return self.exit_status(node),
+            ConditionKey::HttpStatus => return self.http_status(node),
+            ConditionKey::Mode => return self.mode(node),
             _ => {}
         }
-        if let (Word::Signal, Some(Scalar::Int(number))) = (word, node.scalar()) {
+        if let (ConditionKey::Signal, Some(Scalar::Int(number))) = (condition_key, node.scalar()) {
             self.wrong(
                 node.place,
                 format!("signal: expected a name, read the number {number}; write SIGKILL for 9"),
             );
             return None;
         }
-        let (place, text) = self.value(node, word.as_str())?;
-        match word {
-            Word::Status => self.check_status(place, &text),
-            Word::SignalReason => self.check_signal_reason(place, &text),
+        let (place, text) = self.value(node, condition_key.as_str())?;
+        match condition_key {
+            ConditionKey::Status => self.check_status(place, &text),
+            ConditionKey::SignalReason => self.check_signal_reason(place, &text),
             _ => {}
         }
-        Some(Value::text(word, text, place))
+        Some(ConditionValue::text(condition_key, text, place))
     }
 
-    fn exit_status(&mut self, node: &Node) -> Option<Value> {
+    fn exit_status(&mut self, node: &Node) -> Option<ConditionValue> {
         let place = node.place;
         let number = match node.scalar() {
-            Some(Scalar::Text("*")) => return Some(Value::new("*", Pattern::AnyFailure, place)),
-            Some(Scalar::Text("none")) => return Some(Value::new("none", Pattern::None, place)),
+            Some(Scalar::Text("*")) => return Some(ConditionValue::new("*", Pattern::AnyFailure, place)),
+            Some(Scalar::Text("none")) => return Some(ConditionValue::new("none", Pattern::None, place)),
             Some(Scalar::Int(number)) => Some(number),
             Some(Scalar::Text(text)) => digits(text),
             _ => None,
@@ -116,15 +116,15 @@ impl Reader {
             self.warn(place, format!("exit_status: the text {text:?} is read as the number {number}; write it without quotes"));
         }
         let number = i32::try_from(number).ok()?;
-        Some(Value::new(number, Pattern::Number(number), place))
+        Some(ConditionValue::new(number, Pattern::Number(number), place))
     }
 
-    fn http_status(&mut self, node: &Node) -> Option<Value> {
+    fn http_status(&mut self, node: &Node) -> Option<ConditionValue> {
         match node.scalar() {
-            Some(Scalar::Text("none")) => Some(Value::new("none", Pattern::None, node.place)),
+            Some(Scalar::Text("none")) => Some(ConditionValue::new("none", Pattern::None, node.place)),
             Some(Scalar::Int(number)) if (100..=599).contains(&number) => {
                 let number = i32::try_from(number).ok()?;
-                Some(Value::new(number, Pattern::Number(number), node.place))
+                Some(ConditionValue::new(number, Pattern::Number(number), node.place))
             }
             scalar => {
                 let hint = match scalar {
@@ -142,23 +142,23 @@ impl Reader {
         }
     }
 
-    fn mode(&mut self, node: &Node) -> Option<Value> {
-        let known = Mode::ALL.map(Mode::as_str);
+    fn mode(&mut self, node: &Node) -> Option<ConditionValue> {
+        let known = SdkRetryMode::ALL.map(SdkRetryMode::as_str);
         let read = node.scalar();
-        let mode = Mode::ALL
+        let mode = SdkRetryMode::ALL
             .into_iter()
             .find(|mode| read == Some(Scalar::Text(mode.as_str())));
         let Some(mode) = mode else {
             self.one_of(node, "mode", &known);
             return None;
         };
-        if mode == Mode::Adaptive {
+        if mode == SdkRetryMode::Adaptive {
             self.warn(
                 node.place,
                 "mode: adaptive behaves as standard: redrive does not pace retries yet",
             );
         }
-        Some(Value::new(mode.as_str(), Pattern::Mode(mode), node.place))
+        Some(ConditionValue::new(mode.as_str(), Pattern::Mode(mode), node.place))
     }
 
     fn check_status(&mut self, place: Place, value: &str) {

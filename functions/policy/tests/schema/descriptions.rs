@@ -56,7 +56,7 @@ pub(crate) fn of(place: &str, key: &str) -> &'static str {
             "How a stage is retried: only its failed actions, or all of them."
         }
         ("rule", "id") => "A stable name for the rule, unique in its policy; counts hang on it.",
-        ("rule", "reason") => "Words for people: why such a failure is retried, or is not.",
+        ("rule", "description") => "Words for people: why such a failure is retried, or is not.",
         ("backoff", "interval_seconds") => "Seconds before the first retry; 30 if left out.",
         ("backoff", "backoff_rate") => "By how much each further wait grows; 2 if left out.",
         ("backoff", "max_delay_seconds") => {
@@ -76,7 +76,7 @@ pub(crate) fn of(place: &str, key: &str) -> &'static str {
         ("expect", "decision") => "retry, give_up or ignore.",
         ("expect", "policy") => "The policy's name.",
         ("expect", "rule") => "The rule's id.",
-        ("expect", "because") => "Why, as `redrive explain` names it.",
+        ("expect", "reason") => "The reason's code, as `redrive explain` names it.",
         ("failure", "state_machine") => "The name of the state machine that failed.",
         ("failure", "pipeline") => "The name of the pipeline of which a stage failed.",
         (_, "exit_status") => "The exit status of the process; -1 where its machine was lost.",

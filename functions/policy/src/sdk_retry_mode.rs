@@ -2,13 +2,13 @@
 
 use crate::backoff::Backoff;
 use crate::error_name::{error_codes, last_component};
-use crate::hit::Hit;
-use crate::view::View;
-use crate::word::Word;
+use crate::matching::Match;
+use crate::failure_view::FailureView;
+use crate::condition_key::ConditionKey;
 
 /// A retry mode of the AWS CLI, as a condition with defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mode {
+pub enum SdkRetryMode {
     /// The CLI's oldest.
     Legacy,
     /// What all SDKs share.
@@ -50,7 +50,7 @@ const STANDARD: [&str; 18] = [
     "EC2ThrottledException",
 ];
 
-impl Mode {
+impl SdkRetryMode {
     /// Every mode.
     pub const ALL: [Self; 3] = [Self::Legacy, Self::Standard, Self::Adaptive];
 
@@ -114,15 +114,15 @@ impl Mode {
     }
 
     /// Whether it retries such a failure. One of the three that it looks at is enough.
-    pub(crate) fn meets(self, view: &View<'_>) -> Hit {
+    pub(crate) fn matches(self, view: &FailureView<'_>) -> Match {
         let retried = |name: &str| self.errors().contains(&name);
-        let name = Hit::of(view.error(), Word::Mode, |error| {
+        let name = Match::of(view.error(), ConditionKey::Mode, |error| {
             retried(last_component(error))
         });
-        let code = Hit::of(view.message(), Word::Mode, |text| {
+        let code = Match::of(view.message(), ConditionKey::Mode, |text| {
             error_codes(text).any(retried)
         });
-        let status = Hit::of(view.http_status, Word::Mode, |status| {
+        let status = Match::of(view.http_status, ConditionKey::Mode, |status| {
             self.statuses().contains(&status)
         });
         name.or(code).or(status)

@@ -1,4 +1,4 @@
-//! What an event can turn out to be.
+//! The parsed forms of an event.
 
 use alloc::format;
 use alloc::string::String;
@@ -12,80 +12,81 @@ use crate::time::Time;
 use crate::tolerant::{Lenient, Malformed, Slot, Text};
 use crate::verdict::Reason;
 
-/// What an event turned out to be.
+/// A parsed event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "most of what is heard is the large one"
+    reason = "most events are the large one"
 )]
-pub enum Heard {
+pub enum ParsedEvent {
     /// A failure to judge.
     Failure(Failure),
-    /// How a subject went on after an earlier failure.
-    Sequel(Sequel),
-    /// Nothing for us, and why.
-    Irrelevant(Irrelevant),
+    /// The completion of a subject after an earlier failure.
+    Completion(Completion),
+    /// An event to ignore, and why.
+    Ignored(Ignored),
     /// Not an event that can be read.
     Malformed(Malformed),
 }
 
-/// A later word on a subject that may have failed before: what tells the ledger how a retry ended.
+/// The completion of a subject that may have failed before. It tells the ledger how a retry ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sequel {
+pub struct Completion {
     /// Whose.
     pub subject: Subject,
     /// When, by the service's own clock.
     pub at: Time,
-    /// How it went on.
-    pub what: SequelKind,
+    /// How it ended.
+    pub kind: CompletionKind,
     /// How often an execution had been redriven by then. Stages do not say.
     pub redrive_count: Option<u32>,
 }
 
-/// How a subject went on.
+/// How a subject ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SequelKind {
+pub enum CompletionKind {
     /// It succeeded, after so many redrives where that is counted.
     Succeeded,
     /// A person ended it.
-    Ended,
+    Terminated,
 }
 
-impl SequelKind {
+impl CompletionKind {
     /// Why an event that says so is not judged as a failure.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
             Self::Succeeded => Reason::Succeeded,
-            Self::Ended => Reason::Aborted,
+            Self::Terminated => Reason::Aborted,
         }
     }
 }
 
-/// An event that is none of our business.
+/// An event to ignore.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Irrelevant {
+pub struct Ignored {
     /// Why.
     pub reason: Reason,
-    /// Of whom it speaks, where that could be read.
+    /// Its subject, where that could be read.
     pub subject: Option<Subject>,
     /// When, where that could be read.
     pub at: Option<Time>,
 }
 
-/// Whose events are heard. Empty lists hear everybody's, as on a desk; a deployed function names its own
-/// account and region, so that an event sent to it by mistake or malice cannot make it act elsewhere.
+/// The accounts and regions whose events are handled. An empty list allows all of them, for local use. A
+/// deployed function names its own account and region: an event sent to it by mistake or malice cannot make
+/// it act elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bounds {
+pub struct AllowedSources {
     /// Account ids.
     pub accounts: Vec<String>,
     /// Regions.
     pub regions: Vec<String>,
 }
 
-impl Bounds {
-    /// Why an event from there is none of ours, if it is not.
-    pub(crate) fn refuse(&self, account: &str, region: &str) -> Option<Reason> {
+impl AllowedSources {
+    /// Returns why an event from there is ignored, if it is.
+    pub(crate) fn reason_to_ignore(&self, account: &str, region: &str) -> Option<Reason> {
         let outside = |allowed: &[String], one: &str| {
             !allowed.is_empty() && !allowed.iter().any(|a| a == one)
         };

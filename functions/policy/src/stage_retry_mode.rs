@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How CodePipeline retries a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RetryMode {
+pub enum StageRetryMode {
     /// Only the actions that failed.
     #[default]
     FailedActions,
@@ -13,7 +13,7 @@ pub enum RetryMode {
     AllActions,
 }
 
-impl RetryMode {
+impl StageRetryMode {
     /// As the API and policies write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -3,8 +3,8 @@
 use redrive_policy::node::{Key, Kind, Node, Scalar};
 use redrive_policy::{Place, Problem, did_you_mean, one_of};
 
-/// A reader's notes on one file.
-pub(super) struct Desk<'a> {
+/// The context of importing one file: its name, and what was noticed.
+pub(super) struct ImportContext<'a> {
     /// The file, as the user named it.
     pub(super) file: &'a str,
     /// What is illegal: nothing is written then.
@@ -16,7 +16,7 @@ pub(super) struct Desk<'a> {
 /// The entries of a mapping.
 pub(super) type Entries<'n> = &'n [(Key, Node)];
 
-impl<'a> Desk<'a> {
+impl<'a> ImportContext<'a> {
     pub(super) const fn new(file: &'a str) -> Self {
         Self {
             file,
