@@ -11,7 +11,7 @@ fn told(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
     let cancelled = entry
         .cancelled
         .as_ref()
-        .map(|Cancelled { by, why }| (by.as_str(), why.as_str()));
+        .map(|Cancelled { by, note }| (by.as_str(), note.as_str()));
     (entry.state, entry.reason(), entry.retries, cancelled)
 }
 

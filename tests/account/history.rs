@@ -11,7 +11,7 @@ use crate::{ARN, Desk, STAGE, at, count, first, judged, opened};
 fn ada() -> Cancelled {
     Cancelled {
         by: "ada".into(),
-        why: "the lake is read-only tonight".into(),
+        note: "the lake is read-only tonight".into(),
     }
 }
 
@@ -158,7 +158,7 @@ fn nobodys_words_take_over_the_terminal() {
     let waiting = at(0, |pen| Entry::open(judged, pen));
     let cancelled = Cancelled {
         by: evil.into(),
-        why: evil.into(),
+        note: evil.into(),
     };
     let mut entry = at(10, |pen| waiting.cancel(cancelled, pen)).unwrap();
     entry.by.0 = evil.into();

@@ -192,7 +192,7 @@ fn judged(key: &str, identity: Identity, seconds: u64, delay_seconds: u32) -> Ju
         retried_before: 0,
         verdict: Verdict {
             decision: Decision::Retry,
-            because: Reason::Matched,
+            reason: Reason::Matched,
             policy: Some("nightly".into()),
             rules: vec![Charge {
                 rule: "throttled".into(),

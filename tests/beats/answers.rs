@@ -100,7 +100,7 @@ fn a_fresh_failure_that_aws_still_shows_as_running_is_looked_at_and_retried() {
     };
     scene.retry_meets(still());
     let record = scene.handle_event(&event);
-    assert_eq!(record.done, redrive_core::handle::Done::PutOff);
+    assert_eq!(record.outcome, redrive_core::controller::Outcome::BackedOff);
     assert!(scene.entry().verify_before_retry);
     scene.calm(&[]);
     assert_eq!((scene.effects(), scene.stands().0), (1, State::Recovered));
@@ -110,5 +110,5 @@ fn a_fresh_failure_that_aws_still_shows_as_running_is_looked_at_and_retried() {
     scene.retry_meets(still());
     scene.wind(600);
     scene.deliver();
-    assert_eq!(scene.stands(), (State::GivenUp, Reason::MovedOn, 0, 0));
+    assert_eq!(scene.stands(), (State::GivenUp, Reason::TargetChanged, 0, 0));
 }

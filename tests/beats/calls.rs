@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_emulator::codepipeline::Outcome as Brings;
 use redrive_emulator::stepfunctions::{Outcome as Ends, Script, Seed, Status};
 
@@ -23,7 +23,7 @@ fn counted(calls: &[(&str, usize)]) -> BTreeMap<String, usize> {
 fn a_time_out_retried_at_once_costs_three_calls() {
     let scene = Scene::execution(&rule(2, 0), [Ends::time_out(), Ends::succeed()]);
     let event = scene.ended("TIMED_OUT");
-    assert_eq!(scene.handle_event(&event).done, Done::Retried);
+    assert_eq!(scene.handle_event(&event).outcome, Outcome::Retried);
     assert_eq!(scene.world.calls(), ["swap", "act", "swap"]);
     assert_eq!(of_aws(&scene), counted(&[("RedriveExecution", 1)]));
 }
@@ -31,7 +31,7 @@ fn a_time_out_retried_at_once_costs_three_calls() {
 #[test]
 fn the_first_failure_of_a_machine_costs_a_look_at_its_definition() {
     let [scene, _] = Scene::both(&rule(2, 0));
-    assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
+    assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
     assert_eq!(scene.world.calls(), ["know", "swap", "act", "swap"]);
     assert_eq!(
         of_aws(&scene),
@@ -76,8 +76,8 @@ fn a_thousand_failures_of_one_machine_need_its_definition_once() {
                 "redriveStatus": "REDRIVABLE",
             },
         });
-        let done = scene.handle_event(&event).done;
-        assert!(matches!(done, Done::Retried | Done::Queued), "{number}");
+        let outcome = scene.handle_event(&event).outcome;
+        assert!(matches!(outcome, Outcome::Retried | Outcome::Queued), "{number}");
     }
     // Those at the end wait for their slots.
     scene.wind(10);
@@ -115,9 +115,9 @@ fn a_machine_with_a_fail_state_is_asked_for_its_history() {
 #[test]
 fn a_delayed_retry_costs_five_calls() {
     let scene = Scene::execution(&rule(2, 60), [Ends::time_out(), Ends::succeed()]);
-    assert_eq!(scene.handle_event(&scene.ended("TIMED_OUT")).done, Done::Queued);
+    assert_eq!(scene.handle_event(&scene.ended("TIMED_OUT")).outcome, Outcome::Queued);
     scene.wind(60);
-    assert_eq!(scene.deliver()[0].done, Done::Retried);
+    assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
     assert_eq!(scene.world.calls(), ["swap", "send", "take", "act", "swap"]);
     assert_eq!(of_aws(&scene), counted(&[("RedriveExecution", 1)]));
 }
@@ -126,7 +126,7 @@ fn a_delayed_retry_costs_five_calls() {
 fn a_failure_that_is_not_retried_costs_one_call() {
     let policy = "{version: 1, retry: {automatic: [{error: Nothing.Like.It}]}}";
     let scene = Scene::execution(policy, [Ends::fail("Glue.Throttled", "busy")]);
-    assert_eq!(scene.handle_event(&scene.failed()).done, Done::GaveUp);
+    assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::GaveUp);
     assert_eq!(scene.world.calls(), ["swap"]);
     assert!(of_aws(&scene).is_empty());
 }
@@ -136,7 +136,7 @@ fn a_retried_failure_reads_the_entry_first() {
     let scene = Scene::execution(&rule(2, 0), [Ends::time_out()]);
     scene.handle_event(&scene.ended("TIMED_OUT"));
     scene.world.reset();
-    assert_eq!(scene.handle_event(&scene.ended("TIMED_OUT")).done, Done::Retried);
+    assert_eq!(scene.handle_event(&scene.ended("TIMED_OUT")).outcome, Outcome::Retried);
     assert_eq!(scene.world.calls(), ["read", "swap", "act", "swap"]);
 }
 
@@ -145,7 +145,7 @@ fn a_spent_limit_asks_for_no_history() {
     let scene = Scene::execution(&rule(1, 0), [Ends::fail("Glue.Throttled", "busy")]);
     scene.handle_event(&scene.failed());
     scene.world.reset();
-    assert_eq!(scene.handle_event(&scene.failed()).done, Done::GaveUp);
+    assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::GaveUp);
     assert_eq!(scene.world.calls(), ["read", "swap"]);
 }
 
@@ -173,7 +173,7 @@ fn what_is_irrelevant_costs_nothing() {
         (with(&failed, "executionArn", "nonsense"), "malformed"),
     ] {
         let record = scene.handle_event(&event);
-        assert_eq!((record.done, record.because.code()), (Done::Ignored, why));
+        assert_eq!((record.outcome, record.reason.code()), (Outcome::Ignored, why));
     }
     assert!(scene.world.calls().is_empty());
     assert_eq!(scene.found(), None);

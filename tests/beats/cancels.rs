@@ -2,7 +2,7 @@
 //! what was cancelled.
 
 use redrive_core::cancel::Cancel;
-use redrive_core::handle::{Done, Mode};
+use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::ledger::{Cancelled, State};
 use redrive_core::verdict::Reason;
 use redrive_emulator::api::Fault;
@@ -13,7 +13,7 @@ use crate::world::{Break, race, run};
 fn by(name: &str) -> Cancelled {
     Cancelled {
         by: name.into(),
-        why: "the lake is read-only tonight".into(),
+        note: "the lake is read-only tonight".into(),
     }
 }
 
@@ -43,12 +43,12 @@ fn what_was_cancelled_is_not_retried_whoever_comes() {
             assert_eq!((entry.due, entry.wake, &entry.lease), (None, None, &None));
 
             // The event once more, its message, the sweep, and all that is on its way.
-            assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
+            assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);
             scene.wind(3600);
             let record = scene.take(&ticket);
             assert_eq!(
-                (record.done, record.because),
-                (Done::Duplicate, Reason::Cancelled)
+                (record.outcome, record.reason),
+                (Outcome::Duplicate, Reason::Cancelled)
             );
             assert!(scene.sweep().records.is_empty());
             scene.calm(&[event]);
@@ -75,7 +75,7 @@ fn a_take_that_wins_against_a_cancel_is_not_called_back() {
                 panic!("{cancelled:?}")
             };
             assert_eq!(entry.state, found);
-            assert_eq!(taken.unwrap().done, Done::Retried);
+            assert_eq!(taken.unwrap().outcome, Outcome::Retried);
             assert_eq!(scene.effects(), 1);
             assert_eq!(scene.stands(), (State::Retried, Reason::Matched, 1, 1));
             assert_eq!(scene.entry().cancelled, None);
@@ -94,8 +94,8 @@ fn a_cancel_that_wins_against_a_take_voids_it() {
         assert_eq!(cancelled, Ok(Cancel::Cancelled(scene.entry())));
         let taken = taken.unwrap();
         assert_eq!(
-            (taken.done, taken.because),
-            (Done::Duplicate, Reason::Cancelled)
+            (taken.outcome, taken.reason),
+            (Outcome::Duplicate, Reason::Cancelled)
         );
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -162,13 +162,13 @@ fn a_failure_after_a_cancelled_one_is_judged_anew() {
     for scene in waiting() {
         cancels(&scene);
         scene.person_retries();
-        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Queued);
+        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Queued);
         assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
         let entry = scene.entry();
         assert_eq!(entry.cancelled, None);
         let before = &entry.attempts[0];
         assert_eq!(
-            (before.state, before.because, &before.cancelled),
+            (before.state, before.reason, &before.cancelled),
             (State::GivenUp, Some(Reason::Cancelled), &Some(by("ada")))
         );
         scene.calm(&[]);
@@ -200,8 +200,8 @@ fn what_is_not_queued_is_not_cancelled() {
         refused(&scene, State::Retried);
     }
     for (policy, mode, state) in [
-        (rule(2, 60), Mode::Observe, State::Observed),
-        (rule(0, 60), Mode::Act, State::GivenUp),
+        (rule(2, 60), RunMode::Observe, State::Observed),
+        (rule(0, 60), RunMode::Act, State::GivenUp),
     ] {
         for scene in Scene::both(&policy) {
             scene.mode.set(mode);

@@ -1,6 +1,6 @@
 //! A delayed retry acts once, whatever becomes of its ticket.
 
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::{State, Ticket};
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
@@ -13,7 +13,7 @@ fn queued(delay: u32) -> Vec<(Scene, Ticket)> {
     Scene::both(&rule(3, delay))
         .into_iter()
         .map(|scene| {
-            assert_eq!(scene.handle_event(&scene.failed()).done, Done::Queued);
+            assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Queued);
             let ticket = scene.entry().ticket();
             (scene, ticket)
         })
@@ -24,9 +24,9 @@ fn queued(delay: u32) -> Vec<(Scene, Ticket)> {
 fn a_ticket_that_comes_twice_is_good_once() {
     for (scene, ticket) in queued(60) {
         scene.wind(60);
-        assert_eq!(scene.take(&ticket).done, Done::Retried);
+        assert_eq!(scene.take(&ticket).outcome, Outcome::Retried);
         let entry = scene.entry();
-        assert_eq!(scene.take(&ticket).done, Done::Duplicate);
+        assert_eq!(scene.take(&ticket).outcome, Outcome::Duplicate);
         assert_eq!((scene.entry(), scene.effects()), (entry, 1));
     }
 }
@@ -39,9 +39,9 @@ fn of_two_takers_one_acts() {
                 scene.wind(60);
                 scene.next_breaks(call, kind);
                 let (one, other) = race(scene.taking(&ticket), scene.taking(&ticket));
-                let mut done = [one.unwrap().done, other.unwrap().done];
-                done.sort_unstable();
-                assert_eq!(done, [Done::Retried, Done::Duplicate], "{call} {kind:?}");
+                let mut outcome = [one.unwrap().outcome, other.unwrap().outcome];
+                outcome.sort_unstable();
+                assert_eq!(outcome, [Outcome::Retried, Outcome::Duplicate], "{call} {kind:?}");
                 assert_eq!((scene.effects(), scene.stands().2), (1, 1));
             }
         }
@@ -86,12 +86,12 @@ fn a_ticket_that_was_thought_lost_is_as_good_as_the_one_that_replaced_it() {
         scene.wind(300);
         assert_eq!(scene.sweep().requeued, 1);
         // A queue that is only slow must not make every one of its messages void.
-        let done = if lost_first {
-            [scene.take(&lost).done, scene.deliver()[0].done]
+        let outcome = if lost_first {
+            [scene.take(&lost).outcome, scene.deliver()[0].outcome]
         } else {
-            [scene.deliver()[0].done, scene.take(&lost).done]
+            [scene.deliver()[0].outcome, scene.take(&lost).outcome]
         };
-        assert_eq!(done, [Done::Retried, Done::Duplicate]);
+        assert_eq!(outcome, [Outcome::Retried, Outcome::Duplicate]);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
     }
 }
@@ -105,9 +105,9 @@ fn a_ticket_of_an_earlier_failure_takes_nothing() {
         scene.deliver();
         scene.handle_event(&scene.failed());
         scene.wind(60);
-        assert_eq!(scene.take(&old).done, Done::Duplicate);
+        assert_eq!(scene.take(&old).outcome, Outcome::Duplicate);
         assert_eq!(scene.effects(), 1);
-        assert_eq!(scene.deliver()[0].done, Done::Retried);
+        assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
         assert_eq!((scene.effects(), scene.stands().2), (2, 2));
     }
 }
@@ -125,7 +125,7 @@ fn what_the_queue_cannot_keep_so_long_waits_in_the_due_index() {
         scene.wind(899);
         assert!(scene.deliver().is_empty(), "not before its time");
         scene.wind(1);
-        assert_eq!(scene.deliver()[0].done, Done::Retried);
+        assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
     }
 }
@@ -152,7 +152,7 @@ fn a_failed_send_loses_nothing() {
             let event = scene.failed();
             scene.next_breaks("send", kind);
             assert!(run(scene.handling_event(&event)).unwrap().is_err());
-            assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
+            assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);
             assert_eq!(scene.stands().0, State::Queued);
             scene.calm(&[]);
             assert_eq!(
@@ -169,7 +169,7 @@ fn a_failed_send_of_the_sweep_loses_nothing() {
         scene.wind(3600);
         scene.next_breaks("send", Break::Before);
         let swept = scene.sweep();
-        assert_eq!((swept.requeued, swept.troubled.len()), (0, 1));
+        assert_eq!((swept.requeued, swept.errors.len()), (0, 1));
         scene.calm(&[]);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
     }
@@ -183,7 +183,7 @@ fn of_two_sweeps_one_hands_over() {
         let (one, other) = race(scene.sweeping(), scene.sweeping());
         let (one, other) = (one.unwrap(), other.unwrap());
         assert_eq!(
-            (one.requeued + other.requeued, one.lost + other.lost),
+            (one.requeued + other.requeued, one.conflicts + other.conflicts),
             (1, 1)
         );
         scene.deliver();

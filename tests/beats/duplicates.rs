@@ -1,6 +1,6 @@
 //! One failure reaches us by its event, by copies of it, early, late and out of order.
 
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 
@@ -12,8 +12,8 @@ fn one_failure_is_retried_once() {
     for scene in Scene::both(&rule(2, 0)) {
         let record = scene.handle_event(&scene.failed());
         assert_eq!(
-            (record.done, record.state),
-            (Done::Retried, Some(State::Retried))
+            (record.outcome, record.state),
+            (Outcome::Retried, Some(State::Retried))
         );
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -42,10 +42,10 @@ fn a_duplicate_changes_nothing_whenever_it_comes() {
                 let entry = scene.entry();
                 let record = scene.handle_event(&copy);
                 assert!(
-                    matches!(record.done, Done::Duplicate | Done::Stale | Done::Ignored),
+                    matches!(record.outcome, Outcome::Duplicate | Outcome::Stale | Outcome::Ignored),
                     "{record:?} after {seconds} s of {delay}"
                 );
-                if record.done == Done::Duplicate {
+                if record.outcome == Outcome::Duplicate {
                     assert_eq!(record.verdict, first.verdict);
                 }
                 assert_eq!(scene.entry(), entry);
@@ -65,8 +65,8 @@ fn a_duplicate_handled_beside_the_first_loses() {
                     let event = scene.failed();
                     scene.next_breaks(call, kind);
                     let (one, other) = race(scene.handling_event(&event), scene.handling_event(&event));
-                    let won = |done| matches!(done, Done::Retried | Done::Queued);
-                    let (one, other) = (one.unwrap().done, other.unwrap().done);
+                    let won = |outcome| matches!(outcome, Outcome::Retried | Outcome::Queued);
+                    let (one, other) = (one.unwrap().outcome, other.unwrap().outcome);
                     assert!(
                         won(one) != won(other),
                         "{one:?} {other:?} with {call} {kind:?}"
@@ -95,11 +95,11 @@ fn a_late_duplicate_after_the_subject_failed_anew_is_history() {
     let entry = scene.entry();
     let record = scene.handle_event(&first);
     assert_eq!(
-        (record.done, record.because),
-        (Done::Stale, Reason::MovedOn)
+        (record.outcome, record.reason),
+        (Outcome::Stale, Reason::TargetChanged)
     );
     assert_eq!(scene.entry(), entry);
-    assert_eq!(scene.handle_event(&second).done, Done::Duplicate);
+    assert_eq!(scene.handle_event(&second).outcome, Outcome::Duplicate);
     assert_eq!(
         (scene.effects(), scene.stands()),
         (1, (State::Queued, Reason::Matched, 2, 2))
@@ -113,11 +113,11 @@ fn the_copy_of_an_older_stage_event_speaks_of_the_failure_of_now() {
     scene.handle_event(&first);
     let second = scene.failed();
     // Events of stages do not number failures: the copy brings the second one, and the second one is its copy.
-    assert_eq!(scene.handle_event(&first).done, Done::Retried);
+    assert_eq!(scene.handle_event(&first).outcome, Outcome::Retried);
     assert_eq!(scene.effects(), 2);
     assert!(matches!(
-        scene.handle_event(&second).done,
-        Done::Ignored | Done::Duplicate
+        scene.handle_event(&second).outcome,
+        Outcome::Ignored | Outcome::Duplicate
     ));
     assert_eq!((scene.effects(), scene.stands().2), (2, 2));
 }
@@ -129,9 +129,9 @@ fn events_in_the_wrong_order_lead_to_the_latest() {
     let first = scene.failed();
     scene.person_retries();
     let second = scene.failed();
-    assert_eq!(scene.handle_event(&second).done, Done::Queued);
+    assert_eq!(scene.handle_event(&second).outcome, Outcome::Queued);
     let entry = scene.entry();
-    assert_eq!(scene.handle_event(&first).done, Done::Stale);
+    assert_eq!(scene.handle_event(&first).outcome, Outcome::Stale);
     assert_eq!(scene.entry(), entry);
     scene.wind(60);
     scene.deliver();
@@ -143,11 +143,11 @@ fn an_event_without_a_redrive_count_is_the_failure_of_now() {
     let [scene, _] = Scene::both(&rule(2, 0));
     let bare = with(&scene.failed(), "redriveCount", serde_json::Value::Null);
     let record = scene.handle_event(&bare);
-    assert_eq!(record.done, Done::Retried);
+    assert_eq!(record.outcome, Outcome::Retried);
     let again = scene.handle_event(&bare);
     assert_eq!(
-        (again.done, again.because),
-        (Done::Ignored, Reason::Running)
+        (again.outcome, again.reason),
+        (Outcome::Ignored, Reason::Running)
     );
     scene.calm(&[]);
     assert_eq!((scene.effects(), scene.stands().2), (1, 1));
@@ -157,7 +157,7 @@ fn an_event_without_a_redrive_count_is_the_failure_of_now() {
 fn a_write_that_meets_itself_is_won() {
     for scene in Scene::both(&rule(2, 0)) {
         scene.next_breaks("swap", Break::Twice);
-        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 1, 1))
@@ -167,7 +167,7 @@ fn a_write_that_meets_itself_is_won() {
         scene.handle_event(&scene.failed());
         scene.wind(60);
         scene.next_breaks("take", Break::Twice);
-        assert_eq!(scene.deliver()[0].done, Done::Retried);
+        assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 1, 1))
@@ -176,19 +176,19 @@ fn a_write_that_meets_itself_is_won() {
 }
 
 #[test]
-fn an_event_that_met_trouble_after_its_claim_is_left_to_the_sweep() {
+fn an_event_that_met_error_after_its_claim_is_left_to_the_sweep() {
     for scene in Scene::both(&rule(2, 0)) {
         let event = scene.failed();
         scene.next_breaks("swap", Break::After);
         assert!(run(scene.handling_event(&event)).unwrap().is_err());
         // Another invocation: whether the first one acted, it cannot know.
-        assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
+        assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);
         assert_eq!(scene.effects(), 0);
         scene.wind(LEASE - 1);
         assert!(scene.sweep().records.is_empty(), "the lease lasts");
         scene.wind(1);
         let swept = scene.sweep();
-        assert_eq!(swept.records[0].done, Done::Retried);
+        assert_eq!(swept.records[0].outcome, Outcome::Retried);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
     }
 }

@@ -1,9 +1,9 @@
 //! Which state failed and what it had called, read from histories as the desk writes them.
 
-use redrive_core::decide::{Answer, Spent, decide};
+use redrive_core::decide::{Answer, LedgerView, decide};
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::{Fact, FailedExecution, Failure, Field, Need, Subject, What};
-use redrive_core::handle::Target;
+use redrive_core::failure::{Fact, FailedExecution, Failure, Field, Need, Subject, FailureDetail};
+use redrive_core::controller::Target;
 use redrive_core::reads::Executions;
 use redrive_emulator::region::Region;
 use redrive_emulator::stepfunctions::Outcome as Ends;
@@ -74,8 +74,8 @@ fn parsed(event: &Value) -> Failure {
     }
 }
 
-fn know(scene: &Scene, failure: &Failure, need: Need) -> Fact {
-    run(scene.world.desk.know(failure, need)).unwrap().unwrap()
+fn lookup(scene: &Scene, failure: &Failure, need: Need) -> Fact {
+    run(scene.world.desk.lookup(failure, need)).unwrap().unwrap()
 }
 
 fn histories(scene: &Scene) -> usize {
@@ -84,9 +84,9 @@ fn histories(scene: &Scene) -> usize {
 }
 
 fn failed_execution(failure: &Failure) -> &FailedExecution {
-    match &failure.what {
-        What::Execution(failed) => failed,
-        What::Stage(_) => panic!("an execution"),
+    match &failure.detail {
+        FailureDetail::Execution(failed) => failed,
+        FailureDetail::Stage(_) => panic!("an execution"),
     }
 }
 
@@ -99,7 +99,7 @@ fn told(definition: &Value, outcomes: &Value, redrives: usize) -> (bool, String,
         event = scene.failed();
     }
     let mut failure = parsed(&event);
-    let fact = know(&scene, &failure, Need::FailedState);
+    let fact = lookup(&scene, &failure, Need::FailedState);
     failure.learn(fact);
     let failed = failed_execution(&failure);
     let word = |field: &Field<String>| match field {
@@ -207,15 +207,15 @@ fn a_history_that_does_not_show_the_end_yet_names_no_state() {
     let scene = parcel(&parcels(), &json!([fails("Load", "Own.Busy")]));
     scene.region(|region| region.stepfunctions.options_mut().history_lag_ms = 2000);
     let failure = parsed(&scene.failed());
-    assert_eq!(know(&scene, &failure, Need::FailedState), Fact::NotYet);
+    assert_eq!(lookup(&scene, &failure, Need::FailedState), Fact::NotYet);
     // The run before this one has a state, which is not the one that was asked for.
     scene.wind(2);
     scene.person_retries();
     let failure = parsed(&scene.failed());
-    assert_eq!(know(&scene, &failure, Need::FailedState), Fact::NotYet);
+    assert_eq!(lookup(&scene, &failure, Need::FailedState), Fact::NotYet);
     scene.wind(2);
     assert!(matches!(
-        know(&scene, &failure, Need::FailedState),
+        lookup(&scene, &failure, Need::FailedState),
         Fact::Ending {
             state: Field::Known(_),
             ..
@@ -229,18 +229,18 @@ fn a_machine_without_fail_states_answers_of_them_alone_and_the_history_of_both_a
         "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:getObject", "End": true } } });
     let policy = document(&rule(2, 0));
     let retries = |failure: &Failure| {
-        matches!(decide(&policy, failure, Spent::Nothing), Answer::Verdict(verdict)
+        matches!(decide(&policy, failure, LedgerView::Empty), Answer::Verdict(verdict)
             if verdict.decision.as_str() == "retry")
     };
     let outcomes = json!([fails("Load", "Own.Busy")]);
 
     let scene = parcel(&definition, &outcomes);
     let mut failure = parsed(&scene.failed());
-    let fact = know(&scene, &failure, Need::History);
+    let fact = lookup(&scene, &failure, Need::History);
     failure.learn(fact);
     assert_eq!((retries(&failure), histories(&scene)), (true, 0));
     assert!(failed_execution(&failure).state.is_unknown());
-    let fact = know(&scene, &failure, Need::FailedState);
+    let fact = lookup(&scene, &failure, Need::FailedState);
     failure.learn(fact);
     assert_eq!(
         failed_execution(&failure).state.known().map(String::as_str),
@@ -250,7 +250,7 @@ fn a_machine_without_fail_states_answers_of_them_alone_and_the_history_of_both_a
     // Asked first, the history spares the definition too.
     let scene = parcel(&definition, &outcomes);
     let mut failure = parsed(&scene.failed());
-    let fact = know(&scene, &failure, Need::FailedState);
+    let fact = lookup(&scene, &failure, Need::FailedState);
     failure.learn(fact);
     assert!(retries(&failure));
     let calls = scene.world.desk.calls();

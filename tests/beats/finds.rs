@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use redrive_core::failure::Service as Which;
 use redrive_core::find::{Found, Search};
-use redrive_core::handle::{Done, Mode};
+use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::ledger::{Ledger, State};
 use redrive_core::policy::Glob;
 use redrive_core::time::Time;
-use redrive_core::trouble::TroubleKind;
+use redrive_core::error::ErrorKind;
 use redrive_core::verdict::Reason;
 use redrive_emulator::api::{CallError, Service};
 use redrive_emulator::codepipeline::{ExecutionMode, Outcome as Brings, Seed as StageSeed};
@@ -70,7 +70,7 @@ impl Wire for Paged<'_> {
             body["maxResults"] = self.page.into();
         }
         let answer = self.desk.call(arn, operation, &body).await;
-        let now = redrive_core::handle::Clock::now(self.desk);
+        let now = redrive_core::controller::Clock::now(self.desk);
         self.desk.wind(now.plus(self.takes));
         answer
     }
@@ -134,8 +134,8 @@ fn tick(scene: &Scene, wire: &impl Wire, search: &Search) -> Found {
     run(scene.finding(wire, search)).unwrap().unwrap()
 }
 
-fn dones(found: &Found) -> Vec<Done> {
-    found.records.iter().map(|record| record.done).collect()
+fn outcomes(found: &Found) -> Vec<Outcome> {
+    found.records.iter().map(|record| record.outcome).collect()
 }
 
 /// Both services, each with one failure that nobody was told of.
@@ -152,12 +152,12 @@ fn a_failure_that_was_never_announced_is_found_and_retried_once() {
     for scene in unheard() {
         let found = scene.find(&since(NOW));
         assert_eq!((found.seen, found.known), (1, 0));
-        assert_eq!(dones(&found), [Done::Retried]);
+        assert_eq!(outcomes(&found), [Outcome::Retried]);
         assert_eq!(found.records[0].happened_at, Some(scene.now()));
         assert_eq!((found.left, found.more, found.outrun), (0, false, false));
         assert_eq!(scene.effects(), 1);
         scene.world.reset();
-        assert_eq!(dones(&scene.find(&since(NOW))), []);
+        assert_eq!(outcomes(&scene.find(&since(NOW))), []);
         assert_eq!(scene.world.calls(), ["position", "keep"]);
         // It succeeds, of which nobody is told either.
         scene.wind(1);
@@ -170,12 +170,12 @@ fn a_failure_that_was_never_announced_is_found_and_retried_once() {
 #[test]
 fn each_failure_in_a_row_of_unannounced_ones_is_found_until_the_limit() {
     for scene in Scene::both_for_ever(&rule(2, 0)) {
-        let mut done = Vec::new();
+        let mut outcome = Vec::new();
         for _ in 0..5 {
             scene.wind(60);
-            done.extend(dones(&scene.find(&since(NOW))));
+            outcome.extend(outcomes(&scene.find(&since(NOW))));
         }
-        assert_eq!(done, [Done::Retried, Done::Retried, Done::GaveUp]);
+        assert_eq!(outcome, [Outcome::Retried, Outcome::Retried, Outcome::GaveUp]);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (2, (State::GivenUp, Reason::LimitSpent, 2, 2))
@@ -192,7 +192,7 @@ fn one_that_timed_out_is_found_too() {
         Seed::new(ARN, Status::TimedOut, started, NOW.as_millis()),
     );
     let found = scene.find(&since(ago(HOUR)));
-    assert_eq!(dones(&found), [Done::Retried]);
+    assert_eq!(outcomes(&found), [Outcome::Retried]);
     assert!(found.records[0].looked_up.len() == 1, "its description");
 }
 
@@ -200,10 +200,10 @@ fn one_that_timed_out_is_found_too() {
 fn a_found_failure_with_a_delay_waits_like_any_other() {
     for scene in Scene::both(&rule(2, 60)) {
         scene.failed();
-        assert_eq!(dones(&scene.find(&since(NOW))), [Done::Queued]);
+        assert_eq!(outcomes(&scene.find(&since(NOW))), [Outcome::Queued]);
         assert_eq!(scene.find(&since(NOW)).known, 1);
         scene.wind(60);
-        assert_eq!(scene.deliver()[0].done, Done::Retried);
+        assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
         assert_eq!(scene.effects(), 1);
     }
 }
@@ -219,9 +219,9 @@ fn a_failure_is_handled_once_whether_announced_or_found() {
     }
     for scene in Scene::both(&rule(2, 0)) {
         let event = scene.failed();
-        assert_eq!(dones(&scene.find(&since(NOW))), [Done::Retried]);
+        assert_eq!(outcomes(&scene.find(&since(NOW))), [Outcome::Retried]);
         let late = scene.handle_event(&event);
-        assert!(matches!(late.done, Done::Duplicate | Done::Ignored));
+        assert!(matches!(late.outcome, Outcome::Duplicate | Outcome::Ignored));
         scene.calm(&[event]);
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -339,7 +339,7 @@ fn the_first_run_on_an_old_account_begins_with_now() {
 fn switched_off_it_reads_and_writes_nothing_and_finds_it_later() {
     for scene in Scene::both(&rule(2, 0)) {
         assert_eq!(scene.find(&Search::default()).seen, 0);
-        scene.mode.set(Mode::Off);
+        scene.mode.set(RunMode::Off);
         scene.world.reset();
         scene.failed();
         let before = scene.world.desk.calls();
@@ -349,8 +349,8 @@ fn switched_off_it_reads_and_writes_nothing_and_finds_it_later() {
         }
         assert_eq!(scene.world.calls(), [""; 0]);
         assert_eq!(scene.world.desk.calls(), before);
-        scene.mode.set(Mode::Act);
-        assert_eq!(dones(&scene.find(&Search::default())), [Done::Retried]);
+        scene.mode.set(RunMode::Act);
+        assert_eq!(outcomes(&scene.find(&Search::default())), [Outcome::Retried]);
         assert_eq!(scene.effects(), 1);
     }
 }
@@ -358,9 +358,9 @@ fn switched_off_it_reads_and_writes_nothing_and_finds_it_later() {
 #[test]
 fn observing_records_what_it_finds_and_that_is_final() {
     for scene in unheard() {
-        scene.mode.set(Mode::Observe);
-        assert_eq!(dones(&scene.find(&since(NOW))), [Done::Observed]);
-        scene.mode.set(Mode::Act);
+        scene.mode.set(RunMode::Observe);
+        assert_eq!(outcomes(&scene.find(&since(NOW))), [Outcome::Observed]);
+        scene.mode.set(RunMode::Act);
         assert_eq!(scene.find(&since(NOW)).known, 1);
         assert_eq!((scene.effects(), scene.entry().state), (0, State::Observed));
     }
@@ -565,7 +565,7 @@ fn a_service_that_throttles_is_left_in_peace_and_the_other_is_not() {
         assert!(found.more && found.unread.is_empty(), "{operation}");
         assert_eq!(calls(&scene, "RedriveExecution"), 0, "{operation}");
         let next = scene.find(&since(ago(HOUR)));
-        assert_eq!(dones(&next), [Done::Retried; 2], "{operation}");
+        assert_eq!(outcomes(&next), [Outcome::Retried; 2], "{operation}");
         assert!(!next.more, "{operation}");
     }
 }
@@ -594,13 +594,13 @@ fn pages_are_counted_though_they_are_throttled_in_the_middle() {
 }
 
 #[test]
-fn a_failure_that_met_trouble_is_found_again_however_late() {
+fn a_failure_that_met_error_is_found_again_however_late() {
     for call in ["read", "know", "swap"] {
         for scene in unheard() {
             scene.next_breaks(call, Break::Before);
             let found = scene.find(&since(NOW));
             assert_eq!(
-                (found.records.len(), found.troubled.len()),
+                (found.records.len(), found.errors.len()),
                 (0, 1),
                 "{call}"
             );
@@ -609,13 +609,13 @@ fn a_failure_that_met_trouble_is_found_again_however_late() {
                 scene.wind(DAY);
                 scene.next_breaks(call, Break::Before);
                 let found = scene.find(&since(NOW));
-                assert_eq!(found.troubled.len(), 1, "{call}");
+                assert_eq!(found.errors.len(), 1, "{call}");
                 assert_eq!(found.through, Some(failed_at), "no further than that");
             }
             scene.wind(DAY);
             let again = scene.find(&since(NOW));
-            assert_eq!(dones(&again), [Done::Retried], "{call}");
-            assert!(again.troubled.is_empty());
+            assert_eq!(outcomes(&again), [Outcome::Retried], "{call}");
+            assert!(again.errors.is_empty());
             assert_eq!(again.through, Some(scene.now()));
             assert_eq!(scene.effects(), 1);
         }
@@ -625,8 +625,8 @@ fn a_failure_that_met_trouble_is_found_again_however_late() {
 #[test]
 fn a_target_that_cannot_be_read_is_read_from_there_again_and_holds_no_other_back() {
     for (code, kind) in [
-        ("AccessDeniedException", TroubleKind::Denied),
-        ("InternalFailure", TroubleKind::Unreachable),
+        ("AccessDeniedException", ErrorKind::AccessDenied),
+        ("InternalFailure", ErrorKind::Unavailable),
     ] {
         let scene = empty(&rule(1, 0));
         failed(&scene, &arn("a", "one"), 60);
@@ -637,7 +637,7 @@ fn a_target_that_cannot_be_read_is_read_from_there_again_and_holds_no_other_back
         refuse(&scene);
         let mut found = scene.find(&since(ago(HOUR)));
         // What does not answer is not asked about each of its targets in turn.
-        let asked = usize::from(kind == TroubleKind::Denied) + 1;
+        let asked = usize::from(kind == ErrorKind::AccessDenied) + 1;
         assert_eq!(found.targets, asked, "{code}");
         while found.more {
             assert_eq!(found.unread.len(), 1);
@@ -714,7 +714,7 @@ policies:
         ..since(ago(HOUR))
     };
     let found = tick(&scene, &wire, &search);
-    assert_eq!((found.targets, dones(&found)), (1, vec![Done::Retried]));
+    assert_eq!((found.targets, outcomes(&found)), (1, vec![Outcome::Retried]));
     assert_eq!(wire.asked("ListExecutions"), ["ours-1", "ours-1"]);
     assert_eq!(wire.asked("GetPipelineState"), [""; 0]);
     assert_eq!(redrives(&scene, &arn("ours-1", "one")), 1);
@@ -760,9 +760,9 @@ fn each_failed_execution_of_a_parallel_pipeline_is_found() {
             ..since(NOW)
         };
         let found = scene.find(&search);
-        assert_eq!((dones(&found), found.more), (vec![Done::Retried], true));
+        assert_eq!((outcomes(&found), found.more), (vec![Outcome::Retried], true));
         let next = scene.find(&search);
-        assert_eq!((dones(&next), next.more), (vec![Done::Retried], false));
+        assert_eq!((outcomes(&next), next.more), (vec![Outcome::Retried], false));
         for execution in [RUN, NEXT_RUN] {
             let retries =
                 scene.region(|region| region.codepipeline.retries("web", execution, "Build").len());
@@ -788,7 +788,7 @@ fn a_run_whose_actions_cannot_be_listed_is_looked_at_again() {
         assert_eq!((found.unread.len(), found.records.len()), (1, 0));
         scene.wind(DAY);
     }
-    assert_eq!(dones(&scene.find(&since(NOW))), [Done::Retried]);
+    assert_eq!(outcomes(&scene.find(&since(NOW))), [Outcome::Retried]);
     assert_eq!(scene.effects(), 1);
 }
 
@@ -801,9 +801,9 @@ fn two_ticks_at_once_find_each_failure_once_and_never_go_back() {
             scene.next_breaks(slow, Break::SlowBefore);
             let (one, other) = race(scene.finding(desk, &search), scene.finding(desk, &search));
             let (one, other) = (one.unwrap(), other.unwrap());
-            let retried: Vec<Done> = [dones(&one), dones(&other)].concat();
-            let count = |done| retried.iter().filter(|it| **it == done).count();
-            assert_eq!(count(Done::Retried), 1, "{slow}: {retried:?}");
+            let retried: Vec<Outcome> = [outcomes(&one), outcomes(&other)].concat();
+            let count = |outcome| retried.iter().filter(|it| **it == outcome).count();
+            assert_eq!(count(Outcome::Retried), 1, "{slow}: {retried:?}");
             assert_eq!(scene.effects(), 1, "{slow}");
             let outrun = usize::from(one.outrun) + usize::from(other.outrun);
             // The one that read the position late goes on from what the other kept.
@@ -835,7 +835,7 @@ fn a_position_that_cannot_be_kept_loses_nothing() {
         for scene in unheard() {
             scene.next_breaks("keep", kind);
             let found = scene.find(&since(NOW));
-            assert_eq!(dones(&found), [Done::Retried]);
+            assert_eq!(outcomes(&found), [Outcome::Retried]);
             assert_eq!(found.unread[0].0, "position");
             scene.wind(60);
             scene.find(&since(NOW));
@@ -849,7 +849,7 @@ fn a_position_that_cannot_be_kept_loses_nothing() {
                 .unwrap()
                 .is_err()
         );
-        assert_eq!(dones(&scene.find(&since(NOW))), [Done::Retried]);
+        assert_eq!(outcomes(&scene.find(&since(NOW))), [Outcome::Retried]);
     }
 }
 

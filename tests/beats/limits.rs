@@ -1,6 +1,6 @@
 //! How often is often enough.
 
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 use redrive_emulator::codepipeline::{Outcome as Brings, RetryMetadata, RetryTrigger};
@@ -138,13 +138,13 @@ fn unmatched_and_never_are_given_up_with_their_reason() {
         ),
         (
             "{version: 1, never: [{error: 'Glue.*'}, {summary: busy}], retry: {automatic: true}}",
-            Reason::Never,
+            Reason::DeniedByPolicy,
         ),
         ("{version: 1, retry: {automatic: false}}", Reason::Unmatched),
     ] {
         for scene in Scene::both(policy) {
             let record = scene.handle_event(&scene.failed());
-            assert_eq!((record.done, record.because), (Done::GaveUp, reason));
+            assert_eq!((record.outcome, record.reason), (Outcome::GaveUp, reason));
             assert_eq!(
                 (scene.entry().state, scene.entry().retries, scene.effects()),
                 (State::GivenUp, 0, 0)
@@ -159,8 +159,8 @@ fn what_no_policy_names_is_left_alone() {
     for scene in Scene::both(policy) {
         let record = scene.handle_event(&scene.failed());
         assert_eq!(
-            (record.done, record.because),
-            (Done::Ignored, Reason::Unmanaged)
+            (record.outcome, record.reason),
+            (Outcome::Ignored, Reason::Unmanaged)
         );
         assert_eq!((scene.found(), scene.effects()), (None, 0));
     }

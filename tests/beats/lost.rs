@@ -1,7 +1,7 @@
 //! An answer that never came is neither success nor failure: the sweep finds out which, once nobody can
 //! still be at it.
 
-use redrive_core::handle::{CallResult, Done};
+use redrive_core::controller::{CallResult, Outcome};
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 use redrive_emulator::api::Fault;
@@ -15,8 +15,8 @@ fn doubtful(scene: Scene, fault: Fault) -> Scene {
     scene.retry_meets(fault);
     let record = scene.handle_event(&scene.failed());
     assert_eq!(
-        (record.done, record.call_result),
-        (Done::Unknown, Some(CallResult::InDoubt))
+        (record.outcome, record.call_result),
+        (Outcome::InDoubt, Some(CallResult::InDoubt))
     );
     assert_eq!(scene.stands(), (State::Unknown, Reason::Matched, 1, 1));
     scene
@@ -46,7 +46,7 @@ fn a_retry_whose_answer_was_lost_is_confirmed_and_not_repeated() {
         scene.wind(LEASE - 1);
         assert!(scene.sweep().records.is_empty(), "the lease lasts");
         scene.wind(1);
-        assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
+        assert_eq!(scene.sweep().records[0].outcome, Outcome::Confirmed);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 1, 1))
@@ -62,7 +62,7 @@ fn a_retry_that_never_arrived_is_made_once() {
         let scene = doubtful(scene, Fault::LoseRequest);
         assert_eq!(scene.effects(), 0);
         scene.wind(LEASE);
-        assert_eq!(scene.sweep().records[0].done, Done::Retried);
+        assert_eq!(scene.sweep().records[0].outcome, Outcome::Retried);
         assert!(scene.sweep().records.is_empty());
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -78,7 +78,7 @@ fn a_fault_of_the_service_is_a_doubt() {
         error.status = 500;
         let scene = doubtful(scene, Fault::Refuse(error));
         scene.wind(LEASE);
-        assert_eq!(scene.sweep().records[0].done, Done::Retried);
+        assert_eq!(scene.sweep().records[0].outcome, Outcome::Retried);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
     }
 }
@@ -106,7 +106,7 @@ fn doubt_after_doubt_ends_with_one_retry() {
             faults
                 .iter()
                 .for_each(|fault| scene.retry_meets(fault.clone()));
-            assert_eq!(scene.handle_event(&event).done, Done::Unknown);
+            assert_eq!(scene.handle_event(&event).outcome, Outcome::InDoubt);
             assert_eq!(scene.effects(), effects_before);
             scene.calm(&[event]);
             assert_eq!(
@@ -121,7 +121,7 @@ fn doubt_after_doubt_ends_with_one_retry() {
 fn the_next_failure_proves_that_a_doubtful_retry_happened() {
     for scene in Scene::both_for_ever(&rule(2, 0)) {
         let scene = doubtful(scene, Fault::LoseAnswer);
-        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (2, (State::Retried, Reason::Matched, 2, 2))
@@ -138,7 +138,7 @@ fn the_next_failure_proves_that_a_doubtful_retry_happened() {
 fn a_success_proves_that_a_doubtful_retry_happened() {
     for scene in Scene::both(&rule(2, 0)) {
         let scene = doubtful(scene, Fault::LoseAnswer);
-        assert_eq!(scene.handle_event(&scene.ended("SUCCEEDED")).done, Done::Recovered);
+        assert_eq!(scene.handle_event(&scene.ended("SUCCEEDED")).outcome, Outcome::Recovered);
         assert_eq!(scene.stands(), (State::Recovered, Reason::Matched, 1, 1));
         assert!(scene.sweep().records.is_empty());
     }
@@ -150,7 +150,7 @@ fn a_refusal_in_doubt_returns_no_charge() {
         let scene = doubtful(scene, Fault::LoseRequest);
         scene.retry_meets(refusal("ValidationException"));
         scene.wind(LEASE);
-        assert_eq!(scene.sweep().records[0].done, Done::GaveUp);
+        assert_eq!(scene.sweep().records[0].outcome, Outcome::GaveUp);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (0, (State::GivenUp, Reason::Refused, 1, 1))
@@ -180,13 +180,13 @@ fn a_doubt_put_off_stays_a_doubt() {
         let scene = doubtful(scene, Fault::LoseRequest);
         scene.retry_meets(refusal("ThrottlingException"));
         scene.wind(LEASE);
-        assert_eq!(scene.sweep().records[0].done, Done::PutOff);
+        assert_eq!(scene.sweep().records[0].outcome, Outcome::BackedOff);
         // Its retry may have happened after all: here a person's looks the same.
         scene.person_retries();
         scene.wind(60);
         scene.sweep();
         let records = scene.deliver();
-        assert_eq!(records[0].done, Done::Confirmed, "{records:?}");
+        assert_eq!(records[0].outcome, Outcome::Confirmed, "{records:?}");
         assert_eq!(
             (scene.effects(), scene.stands()),
             (0, (State::Retried, Reason::Matched, 1, 1))
@@ -204,7 +204,7 @@ fn a_doubt_put_off_keeps_its_charge_when_the_next_failure_comes() {
         assert_eq!(scene.entry().state, State::Queued);
         // Whose retry it was that failed anew, nobody can tell.
         scene.person_retries();
-        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 2, 2))
@@ -213,15 +213,15 @@ fn a_doubt_put_off_keeps_its_charge_when_the_next_failure_comes() {
 }
 
 #[test]
-fn a_look_that_meets_trouble_is_taken_again() {
+fn a_look_that_meets_error_is_taken_again() {
     for scene in hanging() {
         let scene = doubtful(scene, Fault::LoseAnswer);
         scene.wind(LEASE);
         scene.next_breaks("look", Break::Before);
         let swept = scene.sweep();
-        assert_eq!((swept.records.len(), swept.troubled.len()), (0, 1));
+        assert_eq!((swept.records.len(), swept.errors.len()), (0, 1));
         scene.wind(LEASE);
-        assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
+        assert_eq!(scene.sweep().records[0].outcome, Outcome::Confirmed);
         assert_eq!(scene.effects(), 1);
     }
 }
@@ -236,13 +236,13 @@ fn what_could_not_be_settled_is_found_out() {
             .plan(crate::world::Which::Number(3), Break::Before);
         let record = scene.handle_event(&event);
         assert_eq!(
-            (record.done, record.unsettled.is_some()),
-            (Done::Retried, true)
+            (record.outcome, record.unsettled.is_some()),
+            (Outcome::Retried, true)
         );
         assert_eq!(scene.entry().state, State::Acting);
-        assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
+        assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);
         scene.wind(LEASE);
-        assert_eq!(scene.sweep().records[0].done, Done::Confirmed);
+        assert_eq!(scene.sweep().records[0].outcome, Outcome::Confirmed);
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 1, 1))
@@ -263,11 +263,11 @@ fn a_settle_that_comes_late_loses_to_a_later_failure() {
             let event = scene.failed();
             scene.handling_event(&event).await
         });
-        assert_eq!(later.unwrap().done, Done::Queued);
+        assert_eq!(later.unwrap().outcome, Outcome::Queued);
         let settled = settled.unwrap();
         assert_eq!(
-            (settled.done, settled.state),
-            (Done::Retried, Some(State::Queued))
+            (settled.outcome, settled.state),
+            (Outcome::Retried, Some(State::Queued))
         );
         assert_eq!(
             (scene.effects(), scene.stands()),

@@ -1,4 +1,4 @@
-//! The beats of a failure, played on the desk: what is lost, doubled, reordered, late, throttled or killed
+//! The steps of a failure, played on the desk: what is lost, doubled, reordered, late, throttled or killed
 //! changes neither how often a target is retried nor whether the ledger says why.
 
 #![allow(

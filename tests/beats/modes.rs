@@ -1,6 +1,6 @@
 //! Observe, act, off; and a policy or a mode that changes between claim and act.
 
-use redrive_core::handle::{Done, Mode};
+use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::ledger::State;
 use redrive_core::sweep::Swept;
 use redrive_core::verdict::Reason;
@@ -24,12 +24,12 @@ fn changes(scene: &Scene) -> Vec<String> {
 fn observe_changes_no_target() {
     for delay in [0, 60, 3600] {
         for scene in Scene::both(&rule(2, delay)) {
-            scene.mode.set(Mode::Observe);
+            scene.mode.set(RunMode::Observe);
             let event = scene.failed();
             let record = scene.handle_event(&event);
             assert_eq!(
-                (record.done, record.state),
-                (Done::Observed, Some(State::Observed))
+                (record.outcome, record.state),
+                (Outcome::Observed, Some(State::Observed))
             );
             assert_eq!(record.verdict.unwrap().delay_seconds, delay);
             scene.calm(&[event]);
@@ -42,16 +42,16 @@ fn observe_changes_no_target() {
 #[test]
 fn what_was_observed_is_never_retried_but_the_next_failure_is() {
     for scene in Scene::both_for_ever(&rule(2, 0)) {
-        scene.mode.set(Mode::Observe);
+        scene.mode.set(RunMode::Observe);
         let event = scene.failed();
         scene.handle_event(&event);
-        scene.mode.set(Mode::Act);
-        assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
+        scene.mode.set(RunMode::Act);
+        assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);
         scene.wind(100_000);
         scene.calm(&[event]);
         assert_eq!((scene.effects(), scene.stands().0), (0, State::Observed));
         scene.person_retries();
-        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
         assert_eq!(scene.effects(), 1);
     }
 }
@@ -63,17 +63,17 @@ fn off_reads_and_writes_nothing() {
         scene.handle_event(&first);
         let ticket = scene.entry().ticket();
         let (entry, calls) = (scene.entry(), scene.world.desk.calls());
-        scene.mode.set(Mode::Off);
+        scene.mode.set(RunMode::Off);
         scene.world.reset();
         scene.person_retries();
         let second = scene.failed();
         let calls_of_people = scene.world.desk.calls();
         for event in [&first, &second] {
             let record = scene.handle_event(event);
-            assert_eq!((record.done, record.because), (Done::Ignored, Reason::Off));
+            assert_eq!((record.outcome, record.reason), (Outcome::Ignored, Reason::Off));
         }
         scene.wind(10_000);
-        assert_eq!(scene.take(&ticket).because, Reason::Off);
+        assert_eq!(scene.take(&ticket).reason, Reason::Off);
         assert_eq!(scene.sweep(), Swept::default());
         assert!(scene.world.calls().is_empty());
         assert_eq!(
@@ -88,11 +88,11 @@ fn off_reads_and_writes_nothing() {
 fn what_waited_while_it_was_off_goes_on() {
     for scene in Scene::both(&rule(2, 60)) {
         scene.handle_event(&scene.failed());
-        scene.mode.set(Mode::Off);
+        scene.mode.set(RunMode::Off);
         scene.wind(60);
-        assert_eq!(scene.deliver()[0].because, Reason::Off);
+        assert_eq!(scene.deliver()[0].reason, Reason::Off);
         scene.wind(10_000);
-        scene.mode.set(Mode::Act);
+        scene.mode.set(RunMode::Act);
         scene.calm(&[]);
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -110,12 +110,12 @@ fn a_change_between_claim_and_act_takes_away() {
     let spent = "{version: 1, budget: {per_execution: 0}, retry: {automatic: [{id: any}]}}";
     let forbids = rule(0, 60);
     for (policy, mode) in [
-        (gone, Mode::Act),
-        (renamed, Mode::Act),
-        (elsewhere, Mode::Act),
-        (spent, Mode::Act),
-        (forbids.as_str(), Mode::Act),
-        (rule(2, 60).as_str(), Mode::Observe),
+        (gone, RunMode::Act),
+        (renamed, RunMode::Act),
+        (elsewhere, RunMode::Act),
+        (spent, RunMode::Act),
+        (forbids.as_str(), RunMode::Act),
+        (rule(2, 60).as_str(), RunMode::Observe),
     ] {
         for scene in Scene::both(&rule(2, 60)) {
             scene.handle_event(&scene.failed());
@@ -123,7 +123,7 @@ fn a_change_between_claim_and_act_takes_away() {
             *scene.document.borrow_mut() = document(policy);
             scene.mode.set(mode);
             scene.wind(60);
-            assert_eq!(scene.deliver()[0].done, Done::GaveUp);
+            assert_eq!(scene.deliver()[0].outcome, Outcome::GaveUp);
             assert_eq!(
                 scene.stands(),
                 (State::GivenUp, Reason::PolicyChanged, 0, 0),
@@ -132,7 +132,7 @@ fn a_change_between_claim_and_act_takes_away() {
             assert_eq!(scene.effects(), 0);
             // And never gives: the policy of before comes back too late.
             *scene.document.borrow_mut() = document(&rule(2, 60));
-            scene.mode.set(Mode::Act);
+            scene.mode.set(RunMode::Act);
             scene.calm(&[]);
             assert_eq!(scene.effects(), 0);
         }
@@ -145,7 +145,7 @@ fn a_change_that_still_allows_changes_nothing_of_the_verdict() {
         scene.handle_event(&scene.failed());
         *scene.document.borrow_mut() = document(&rule(1, 7200));
         scene.wind(60);
-        assert_eq!(scene.deliver()[0].done, Done::Retried);
+        assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
     }
 }
@@ -159,12 +159,12 @@ fn a_doubt_that_meets_a_change_is_looked_at_and_not_repeated() {
         ),
         (Fault::LoseAnswer, (State::Retried, Reason::Matched, 1, 1)),
     ] {
-        for mode in [Mode::Act, Mode::Observe] {
+        for mode in [RunMode::Act, RunMode::Observe] {
             for scene in Scene::both(&rule(2, 0)) {
                 let effects = usize::from(fault == Fault::LoseAnswer);
                 scene.retry_meets(fault.clone());
                 scene.handle_event(&scene.failed());
-                if mode == Mode::Act {
+                if mode == RunMode::Act {
                     *scene.document.borrow_mut() = document(&rule(0, 0));
                 }
                 scene.mode.set(mode);
@@ -175,7 +175,7 @@ fn a_doubt_that_meets_a_change_is_looked_at_and_not_repeated() {
                 assert_eq!(scene.effects(), effects);
                 if hidden {
                     assert!(
-                        matches!(record.done, Done::Confirmed | Done::Recovered),
+                        matches!(record.outcome, Outcome::Confirmed | Outcome::Recovered),
                         "{record:?}"
                     );
                     assert_eq!((scene.stands().2, scene.stands().3), (1, 1));

@@ -1,6 +1,6 @@
 //! What is never retried, whatever the rules say.
 
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 use redrive_emulator::stepfunctions::{Outcome as Ends, Script, Seed, Status};
@@ -54,8 +54,8 @@ fn an_execution_that_ended_in_a_fail_state_is_given_up() {
         };
         let record = scene.handle_event(&event);
         assert_eq!(
-            (record.done, record.because),
-            (Done::GaveUp, Reason::FailState)
+            (record.outcome, record.reason),
+            (Outcome::GaveUp, Reason::FailState)
         );
         assert_eq!(
             (scene.effects(), scene.entry().state, scene.entry().retries),
@@ -76,8 +76,8 @@ fn a_child_of_a_map_run_is_left_to_its_parent() {
     );
     let record = scene.handle_event(&scene.failed());
     assert_eq!(
-        (record.done, record.because),
-        (Done::Ignored, Reason::MapRunChild)
+        (record.outcome, record.reason),
+        (Outcome::Ignored, Reason::MapRunChild)
     );
     assert_eq!((scene.found(), scene.effects()), (None, 0));
 }
@@ -86,9 +86,9 @@ fn a_child_of_a_map_run_is_left_to_its_parent() {
 fn a_nested_child_is_left_to_its_parent_unless_the_policy_owns_it() {
     let input = json!({ "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:eu-west-1:111122223333:execution:parent:run-1" });
     let own = "{version: 1, retry: {nested: own, automatic: [{id: any, backoff: {interval_seconds: 0}}]}}";
-    for (policy, done, reason, effects) in [
-        (rule(2, 0).as_str(), Done::GaveUp, Reason::LeftToParent, 0),
-        (own, Done::Retried, Reason::Matched, 1),
+    for (policy, outcome, reason, effects) in [
+        (rule(2, 0).as_str(), Outcome::GaveUp, Reason::ParentRetries, 0),
+        (own, Outcome::Retried, Reason::Matched, 1),
     ] {
         let scene = Scene::seeded(
             policy,
@@ -99,8 +99,8 @@ fn a_nested_child_is_left_to_its_parent_unless_the_policy_owns_it() {
         );
         let record = scene.handle_event(&scene.failed());
         assert_eq!(
-            (record.done, record.because, scene.effects()),
-            (done, reason, effects)
+            (record.outcome, record.reason, scene.effects()),
+            (outcome, reason, effects)
         );
     }
 }
@@ -111,8 +111,8 @@ fn an_express_execution_is_none_of_ours() {
     let arn = "arn:aws:states:eu-west-1:111122223333:express:etl:run-1:5f0c2f0e-0000-4000-8000-000000000001";
     let record = scene.handle_event(&with(&scene.failed(), "executionArn", arn));
     assert_eq!(
-        (record.done, record.because),
-        (Done::Ignored, Reason::Express)
+        (record.outcome, record.reason),
+        (Outcome::Ignored, Reason::Express)
     );
 }
 
@@ -130,8 +130,8 @@ fn an_abort_is_never_retried() {
     let aborted = scene.ended("ABORTED");
     let record = scene.handle_event(&aborted);
     assert_eq!(
-        (record.done, record.because),
-        (Done::Ignored, Reason::Aborted)
+        (record.outcome, record.reason),
+        (Outcome::Ignored, Reason::Aborted)
     );
     scene.calm(&[aborted]);
     assert_eq!((scene.effects(), scene.status()), (0, "ABORTED"));
@@ -147,8 +147,8 @@ fn what_withholds_its_cause_is_given_up_where_the_answer_hangs_on_it() {
     );
     let record = scene.handle_event(&bare);
     assert_eq!(
-        (record.done, record.because, scene.effects()),
-        (Done::GaveUp, Reason::CauseWithheld, 0)
+        (record.outcome, record.reason, scene.effects()),
+        (Outcome::GaveUp, Reason::CauseWithheld, 0)
     );
 }
 
@@ -161,7 +161,7 @@ fn what_aws_no_longer_knows_is_gone() {
         "redriveCount",
         Value::Null,
     ));
-    assert_eq!((record.done, record.because), (Done::Ignored, Reason::Gone));
+    assert_eq!((record.outcome, record.reason), (Outcome::Ignored, Reason::Gone));
 }
 
 #[test]

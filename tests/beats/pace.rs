@@ -1,10 +1,10 @@
 //! A retry that has to wait for its slot is queued for it; and what may be of before our own retry is not retried.
 
 use redrive_core::calls::Call;
-use redrive_core::handle::{Done, Mode};
+use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::ledger::{Ledger, State};
 use redrive_core::pace::{Micros, Quota, Quotas};
-use redrive_core::trouble::TroubleKind;
+use redrive_core::error::ErrorKind;
 use redrive_emulator::api::Fault;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 use serde_json::Value;
@@ -38,7 +38,7 @@ fn others_are_first(scene: &Scene) {
         .ledger
         .reserve(call, Micros::from(scene.now()), two_minutes))
     .expect("it ends")
-    .expect("no trouble");
+    .expect("no error");
     scene.pace.throttled(call, scene.now());
 }
 
@@ -48,7 +48,7 @@ fn a_retry_waits_in_the_queue_for_its_slot() {
         let failed = scene.failed();
         others_are_first(&scene);
         let record = scene.handle_event(&failed);
-        assert_eq!(record.done, Done::Queued);
+        assert_eq!(record.outcome, Outcome::Queued);
         assert_eq!(record.slot.map(|wait| wait.as_secs()), Some(120));
         let entry = scene.entry();
         assert_eq!(entry.due.unwrap().since(scene.now()).as_secs(), 120);
@@ -58,8 +58,8 @@ fn a_retry_waits_in_the_queue_for_its_slot() {
         scene.wind(119);
         assert!(scene.deliver().is_empty());
         scene.wind(1);
-        let done: Vec<Done> = scene.deliver().iter().map(|record| record.done).collect();
-        assert_eq!((done, scene.effects()), (vec![Done::Retried], 1));
+        let outcome: Vec<Outcome> = scene.deliver().iter().map(|record| record.outcome).collect();
+        assert_eq!((outcome, scene.effects()), (vec![Outcome::Retried], 1));
     }
 }
 
@@ -69,7 +69,7 @@ fn the_delay_of_a_rule_begins_with_the_slot() {
     for scene in storms(60) {
         let failed = scene.failed();
         others_are_first(&scene);
-        assert_eq!(scene.handle_event(&failed).done, Done::Queued);
+        assert_eq!(scene.handle_event(&failed).outcome, Outcome::Queued);
         let entry = scene.entry();
         assert_eq!(entry.due.unwrap().since(scene.now()).as_secs(), 180);
         assert_eq!(entry.verdict.delay_seconds, 60);
@@ -83,7 +83,7 @@ fn a_slot_further_off_than_the_queue_keeps_messages_waits_in_the_ledger() {
         for _ in 0..10 {
             others_are_first(&scene);
         }
-        assert_eq!(scene.handle_event(&failed).done, Done::Queued);
+        assert_eq!(scene.handle_event(&failed).outcome, Outcome::Queued);
         assert!(!scene.world.calls().contains(&"send"));
         scene.calm(&[]);
         assert_eq!(
@@ -98,8 +98,8 @@ fn what_is_not_retried_takes_no_slot() {
     for scene in storms(0) {
         let failed = scene.failed();
         others_are_first(&scene);
-        scene.mode.set(Mode::Observe);
-        assert_eq!(scene.handle_event(&failed).done, Done::Observed);
+        scene.mode.set(RunMode::Observe);
+        assert_eq!(scene.handle_event(&failed).outcome, Outcome::Observed);
         assert!(!scene.world.calls().contains(&"reserve"));
     }
     for scene in Scene::both(&rule(0, 0)) {
@@ -107,7 +107,7 @@ fn what_is_not_retried_takes_no_slot() {
         scene
             .pace
             .throttled(Call::of(scene.subject.service()), scene.now());
-        assert_eq!(scene.handle_event(&failed).done, Done::GaveUp);
+        assert_eq!(scene.handle_event(&failed).outcome, Outcome::GaveUp);
         assert!(!scene.world.calls().contains(&"reserve"));
     }
 }
@@ -119,10 +119,10 @@ fn without_a_slot_nothing_is_claimed_and_the_event_comes_again() {
             let failed = scene.failed();
             others_are_first(&scene);
             scene.next_breaks("reserve", kind);
-            let trouble = run(scene.handling_event(&failed)).unwrap().unwrap_err();
-            assert_eq!(trouble.kind, TroubleKind::Unreachable);
+            let error = run(scene.handling_event(&failed)).unwrap().unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unavailable);
             assert!(scene.world.desk.ledger.entries().is_empty());
-            assert_eq!(scene.handle_event(&failed).done, Done::Queued);
+            assert_eq!(scene.handle_event(&failed).outcome, Outcome::Queued);
         }
     }
 }
@@ -136,20 +136,20 @@ fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
         [failure(), failure(), Ends::succeed().after(60_000)],
     );
     let first = scene.failed();
-    assert_eq!(scene.handle_event(&first).done, Done::Queued);
+    assert_eq!(scene.handle_event(&first).outcome, Outcome::Queued);
     let ticket = scene.entry().ticket();
     scene.person_retries();
     let second = scene.failed();
     scene.wind(60);
     scene.region(|region| region.stepfunctions.options_mut().describe_lag_ms = 30_000);
-    let done = match answer {
+    let outcome = match answer {
         Some(fault) => {
             scene.retry_meets(fault);
-            Done::Unknown
+            Outcome::InDoubt
         }
-        None => Done::Retried,
+        None => Outcome::Retried,
     };
-    assert_eq!(scene.take(&ticket).done, done);
+    assert_eq!(scene.take(&ticket).outcome, outcome);
     scene.wind(1);
     (scene, second)
 }
@@ -158,7 +158,7 @@ fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
 #[test]
 fn a_failure_that_our_retry_has_reached_is_not_retried() {
     let (scene, second) = overtaken(None);
-    assert_eq!(scene.handle_event(&second).done, Done::Stale);
+    assert_eq!(scene.handle_event(&second).outcome, Outcome::Stale);
     assert_eq!(scene.entry().state, State::Retried);
     scene.calm(&[second]);
     assert_eq!(scene.effects(), 1);
@@ -168,8 +168,8 @@ fn a_failure_that_our_retry_has_reached_is_not_retried() {
 #[test]
 fn a_failure_that_our_retry_may_have_reached_is_not_retried_though_it_is_shown_still() {
     let (scene, second) = overtaken(Some(Fault::LoseAnswer));
-    let trouble = run(scene.handling_event(&second)).unwrap().unwrap_err();
-    assert_eq!(trouble.kind, TroubleKind::Unreachable);
+    let error = run(scene.handling_event(&second)).unwrap().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
     assert_eq!(scene.entry().state, State::Unknown);
     scene.wind(60);
     scene.calm(&[second]);

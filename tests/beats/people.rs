@@ -1,6 +1,6 @@
 //! A person retries, aborts or stops in between. What they did is never undone.
 
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 use redrive_emulator::codepipeline::Outcome as Brings;
@@ -25,14 +25,14 @@ fn a_person_who_was_quicker_than_the_event_is_left_alone() {
             scene.wind(late);
             let record = scene.handle_redelivered(&event);
             assert!(
-                matches!(record.done, Done::GaveUp | Done::Ignored),
+                matches!(record.outcome, Outcome::GaveUp | Outcome::Ignored),
                 "{record:?}"
             );
             assert_eq!(scene.effects(), 0);
             if let Some(entry) = scene.found() {
                 assert_eq!(
                     (entry.reason(), entry.retries, entry.uses("default", "any")),
-                    (Reason::MovedOn, 0, 0)
+                    (Reason::TargetChanged, 0, 0)
                 );
             }
         }
@@ -46,10 +46,10 @@ fn a_person_who_retries_during_the_delay_is_left_alone() {
         scene.wind(30);
         scene.person_retries();
         scene.wind(30);
-        assert_eq!(scene.deliver()[0].done, Done::GaveUp);
+        assert_eq!(scene.deliver()[0].outcome, Outcome::GaveUp);
         assert_eq!(
             (scene.effects(), scene.stands()),
-            (0, (State::GivenUp, Reason::MovedOn, 0, 0))
+            (0, (State::GivenUp, Reason::TargetChanged, 0, 0))
         );
     }
 }
@@ -62,7 +62,7 @@ fn a_retry_that_a_person_made_first_is_not_charged() {
         scene.person_retries();
         // It failed anew, and the one use that there is, is still there.
         let second = scene.failed();
-        assert_eq!(scene.handle_event(&second).done, Done::Queued);
+        assert_eq!(scene.handle_event(&second).outcome, Outcome::Queued);
         assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
         scene.calm(&[]);
         assert_eq!(
@@ -77,7 +77,7 @@ fn a_person_who_succeeds_during_the_delay_ends_it() {
     for scene in Scene::both(&rule(2, 60)) {
         scene.handle_event(&scene.failed());
         scene.person_retries();
-        assert_eq!(scene.handle_event(&scene.ended("SUCCEEDED")).done, Done::Recovered);
+        assert_eq!(scene.handle_event(&scene.ended("SUCCEEDED")).outcome, Outcome::Recovered);
         assert_eq!(scene.stands(), (State::Recovered, Reason::Matched, 0, 0));
         scene.calm(&[]);
         assert_eq!(scene.effects(), 0);
@@ -117,14 +117,14 @@ fn a_person_who_ends_the_retried_run_is_not_undone() {
             } else {
                 "ABORTED"
             });
-            assert_eq!(scene.handle_event(&stopped).done, Done::Ended);
+            assert_eq!(scene.handle_event(&stopped).outcome, Outcome::Terminated);
             assert_eq!(scene.stands(), (State::Ended, Reason::Matched, 1, 1));
             let status = scene.status();
             // Copies of either change nothing.
             for event in [&failed, &stopped, &failed] {
                 assert!(matches!(
-                    scene.handle_event(event).done,
-                    Done::Stale | Done::Duplicate | Done::Ignored
+                    scene.handle_event(event).outcome,
+                    Outcome::Stale | Outcome::Duplicate | Outcome::Ignored
                 ));
             }
             scene.wind(100_000);
@@ -151,7 +151,7 @@ fn a_person_who_ends_it_during_the_delay_is_not_undone() {
                 "ABORTED"
             });
             if handled {
-                assert_eq!(scene.handle_event(&stopped).done, Done::Ended);
+                assert_eq!(scene.handle_event(&stopped).outcome, Outcome::Terminated);
                 assert_eq!(scene.stands(), (State::Ended, Reason::Matched, 0, 0));
             } else if !scene.is_stage() {
                 // The take is the look: an event that never came is seen by nobody.
@@ -175,9 +175,9 @@ fn an_abort_handled_before_its_failure_is_not_undone() {
     scene.wind(10);
     scene.person_stops();
     let aborted = scene.ended("ABORTED");
-    assert_eq!(scene.handle_event(&aborted).done, Done::Ended);
-    assert_eq!(scene.handle_event(&failed).done, Done::Stale);
-    assert_eq!(scene.handle_event(&aborted).done, Done::Duplicate);
+    assert_eq!(scene.handle_event(&aborted).outcome, Outcome::Terminated);
+    assert_eq!(scene.handle_event(&failed).outcome, Outcome::Stale);
+    assert_eq!(scene.handle_event(&aborted).outcome, Outcome::Duplicate);
     scene.calm(&[failed]);
     assert_eq!((scene.effects(), scene.status()), (0, "ABORTED"));
 }
@@ -190,11 +190,11 @@ fn a_stop_handled_before_its_failure_is_not_undone() {
     scene.wind(10);
     scene.person_stops();
     let stopped = scene.ended("STOPPED");
-    assert_eq!(scene.handle_event(&stopped).done, Done::Ignored);
+    assert_eq!(scene.handle_event(&stopped).outcome, Outcome::Ignored);
     let record = scene.handle_event(&failed);
     assert_eq!(
-        (record.done, record.because),
-        (Done::Ignored, Reason::Stopped)
+        (record.outcome, record.reason),
+        (Outcome::Ignored, Reason::Stopped)
     );
     assert_eq!((scene.effects(), scene.found()), (0, None));
 }
@@ -216,7 +216,7 @@ fn what_a_person_takes_up_again_after_an_end_is_judged_again() {
     scene.handle_event(&scene.ended("ABORTED"));
     scene.wind(10);
     scene.person_retries();
-    assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
+    assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
     assert_eq!((scene.effects(), scene.stands().2), (2, 2));
 }
 
@@ -230,7 +230,7 @@ fn an_old_success_does_not_end_a_later_failure() {
         "status",
         "SUCCEEDED",
     );
-    assert_eq!(scene.handle_event(&failed).done, Done::Stale);
+    assert_eq!(scene.handle_event(&failed).outcome, Outcome::Stale);
     assert_eq!(scene.entry(), entry);
 }
 
@@ -241,8 +241,8 @@ fn a_success_of_what_nobody_knows_is_no_news() {
         scene.person_retries();
         let record = scene.handle_event(&scene.ended("SUCCEEDED"));
         assert_eq!(
-            (record.done, record.because),
-            (Done::Ignored, Reason::Succeeded)
+            (record.outcome, record.reason),
+            (Outcome::Ignored, Reason::Succeeded)
         );
         assert_eq!(scene.found(), None);
     }
@@ -251,10 +251,10 @@ fn a_success_of_what_nobody_knows_is_no_news() {
 #[test]
 fn a_late_failure_is_looked_at_before_it_is_retried() {
     // It succeeded, was aborted, failed anew and runs: an old event undoes none of it.
-    for (after, because) in [
+    for (after, reason) in [
         (vec![Ends::succeed()], Reason::Succeeded),
         (vec![Ends::hang()], Reason::Running),
-        (vec![Ends::fail("Other", "")], Reason::MovedOn),
+        (vec![Ends::fail("Other", "")], Reason::TargetChanged),
     ] {
         let scene = Scene::execution(
             &rule(2, 0),
@@ -269,8 +269,8 @@ fn a_late_failure_is_looked_at_before_it_is_retried() {
         let status = scene.status();
         let record = scene.handle_event(&event);
         assert_eq!(
-            (record.because, scene.effects(), scene.status()),
-            (because, 0, status)
+            (record.reason, scene.effects(), scene.status()),
+            (reason, 0, status)
         );
         assert!(scene.world.calls().contains(&"know"));
     }

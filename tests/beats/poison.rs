@@ -1,9 +1,9 @@
 //! What nobody should send: messages that are no tickets, and lists of what cannot be.
 
 use redrive_core::find::Search;
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::Ticket;
-use redrive_core::trouble::TroubleKind;
+use redrive_core::error::ErrorKind;
 use redrive_emulator::api::CallError;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 use redrive_simulation::services::Wire;
@@ -114,12 +114,12 @@ fn an_execution_that_is_listed_by_no_name_is_told_and_stops_no_other() {
     let find = || run(scene.finding(&wire, &search)).unwrap().unwrap();
     let found = find();
     assert_eq!(found.seen, names.len() + 1);
-    let done: Vec<Done> = found.records.iter().map(|record| record.done).collect();
-    assert_eq!((done, scene.effects()), (vec![Done::Retried], 1));
+    let outcome: Vec<Outcome> = found.records.iter().map(|record| record.outcome).collect();
+    assert_eq!((outcome, scene.effects()), (vec![Outcome::Retried], 1));
     assert_eq!(found.unread.len(), names.len());
-    for (listing, trouble) in &found.unread {
-        assert_eq!((listing, trouble.kind), (&machine, TroubleKind::Bug));
-        assert_eq!(trouble.call, "what a list names cannot be read");
+    for (listing, error) in &found.unread {
+        assert_eq!((listing, error.kind), (&machine, ErrorKind::Internal));
+        assert_eq!(error.call, "what a list names cannot be read");
     }
     // The search goes on behind them, and they are news no longer than others.
     assert!(!found.more);

@@ -1,8 +1,8 @@
 //! Several at once, and one after another whose lease ran out.
 
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
-use redrive_core::trouble::TroubleKind;
+use redrive_core::error::ErrorKind;
 use redrive_core::verdict::Reason;
 
 use crate::scene::{LEASE, Scene, rule};
@@ -34,10 +34,10 @@ fn an_owner_killed_after_its_claim_is_taken_over() {
             );
             // No claim in act is older than its lease and one sweep.
             scene.wind(LEASE);
-            let done = scene.sweep().records.remove(0).done;
+            let outcome = scene.sweep().records.remove(0).outcome;
             assert!(
-                matches!(done, Done::Retried | Done::Confirmed | Done::Recovered),
-                "{done:?}"
+                matches!(outcome, Outcome::Retried | Outcome::Confirmed | Outcome::Recovered),
+                "{outcome:?}"
             );
             assert_eq!(
                 (scene.effects(), scene.stands().2, scene.stands().3),
@@ -59,7 +59,7 @@ fn of_two_sweeps_one_takes_over() {
         assert_eq!(
             (
                 one.records.len() + other.records.len(),
-                one.lost + other.lost
+                one.conflicts + other.conflicts
             ),
             (1, 1)
         );
@@ -77,10 +77,10 @@ fn an_owner_that_was_only_slow_does_not_act_a_second_time() {
             scene.wind(LEASE);
             scene.sweeping().await
         });
-        assert_eq!(swept.unwrap().records[0].done, Done::Retried);
+        assert_eq!(swept.unwrap().records[0].outcome, Outcome::Retried);
         let slow = slow.unwrap();
         assert!(
-            matches!(slow.done, Done::Retried | Done::GaveUp | Done::PutOff),
+            matches!(slow.outcome, Outcome::Retried | Outcome::GaveUp | Outcome::BackedOff),
             "{slow:?}"
         );
         assert_eq!(scene.effects(), 1);
@@ -109,7 +109,7 @@ fn a_sweep_that_dies_is_followed_by_the_next() {
 }
 
 #[test]
-fn trouble_with_one_entry_stops_none_of_the_others() {
+fn error_with_one_entry_stops_none_of_the_others() {
     let [scene, _] = Scene::both(&rule(2, 3600));
     let event = scene.failed();
     for number in 0..4 {
@@ -121,12 +121,12 @@ fn trouble_with_one_entry_stops_none_of_the_others() {
     scene.wind(3600);
     scene.next_breaks("swap", Break::Before);
     let swept = scene.sweep();
-    assert_eq!((swept.requeued, swept.troubled.len()), (3, 1));
+    assert_eq!((swept.requeued, swept.errors.len()), (3, 1));
     assert_eq!(scene.sweep().requeued, 1);
 }
 
 #[test]
-fn a_due_index_that_cannot_be_read_is_trouble() {
+fn a_due_index_that_cannot_be_read_is_error() {
     let [scene, _] = Scene::both(&rule(2, 60));
     scene.next_breaks("waking", Break::Before);
     assert!(run(scene.sweeping()).unwrap().is_err());
@@ -148,7 +148,7 @@ fn a_failure_and_a_ticket_at_once_leave_one_retry_each() {
             let (taken, handled) = race(scene.taking(&ticket), scene.handling_event(&second));
             // The old ticket's retry may have reached the new failure, which is told only once reads have settled.
             assert!(taken.is_ok());
-            assert!(handled.is_ok() || handled.is_err_and(|it| it.kind == TroubleKind::Unreachable));
+            assert!(handled.is_ok() || handled.is_err_and(|it| it.kind == ErrorKind::Unavailable));
             scene.watch();
             let (_, _, uses, retries) = scene.stands();
             assert!(

@@ -1,6 +1,6 @@
 //! AWS refuses the call that retries: for a while, for good, or because our own deployment is wrong.
 
-use redrive_core::handle::{CallResult, Done};
+use redrive_core::controller::{CallResult, Outcome};
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 use redrive_emulator::stepfunctions::Outcome as Ends;
@@ -29,8 +29,8 @@ fn a_busy_target_is_put_off_with_backoff_and_then_retried_once() {
             }
             let record = scene.handle_event(&scene.failed());
             assert_eq!(
-                (record.done, record.call_result),
-                (Done::PutOff, Some(CallResult::Throttled))
+                (record.outcome, record.call_result),
+                (Outcome::BackedOff, Some(CallResult::Throttled))
             );
             let mut waits = Vec::new();
             while scene.entry().state == State::Queued && waits.len() < 9 {
@@ -105,8 +105,8 @@ fn denied_is_told_apart_from_busy() {
         scene.retry_meets(refusal("AccessDeniedException"));
         let record = scene.handle_event(&scene.failed());
         assert_eq!(
-            (record.done, record.call_result),
-            (Done::PutOff, Some(CallResult::AccessDenied))
+            (record.outcome, record.call_result),
+            (Outcome::BackedOff, Some(CallResult::AccessDenied))
         );
     }
 }
@@ -119,7 +119,7 @@ fn an_open_execution_limit_that_falls_lets_the_retry_through() {
     );
     let event = scene.failed();
     scene.region(|region| region.stepfunctions.options_mut().open_execution_limit = 0);
-    assert_eq!(scene.handle_event(&event).done, Done::PutOff);
+    assert_eq!(scene.handle_event(&event).outcome, Outcome::BackedOff);
     scene.region(|region| region.stepfunctions.options_mut().open_execution_limit = 1);
     scene.calm(&[]);
     assert_eq!((scene.effects(), scene.stands().0), (1, State::Recovered));
@@ -134,7 +134,7 @@ fn what_aws_refuses_for_good_is_given_up_with_its_reason() {
     ] {
         let [scene, _] = Scene::both(&rule(2, 0));
         scene.retry_meets(refusal(code));
-        assert_eq!(scene.handle_event(&scene.failed()).done, Done::GaveUp);
+        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::GaveUp);
         assert_eq!(scene.stands(), (State::GivenUp, reason, 0, 0), "{code}");
     }
     for (code, reason) in [
@@ -145,7 +145,7 @@ fn what_aws_refuses_for_good_is_given_up_with_its_reason() {
     ] {
         let [_, scene] = Scene::both(&rule(2, 0));
         scene.retry_meets(refusal(code));
-        assert_eq!(scene.handle_event(&scene.failed()).done, Done::GaveUp);
+        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::GaveUp);
         assert_eq!(scene.stands(), (State::GivenUp, reason, 0, 0), "{code}");
     }
 }

@@ -7,13 +7,13 @@ use redrive_core::cancel::{Cancel, cancel};
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
 use redrive_core::find::{Found, Search};
-use redrive_core::handle::{Mode, Queue, Record, Redrive};
+use redrive_core::controller::{RunMode, Queue, Record, Controller};
 use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, Pen, State, Terms, Ticket};
 use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
-use redrive_core::trouble::Trouble;
+use redrive_core::error::Error;
 use redrive_core::verdict::{Reason, Verdict};
 use redrive_emulator::api::{ApiError, Fault, Place, Service};
 use redrive_emulator::codepipeline::{
@@ -49,7 +49,7 @@ pub(crate) fn document(text: &str) -> Document {
 pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) document: RefCell<Document>,
-    pub(crate) mode: Cell<Mode>,
+    pub(crate) mode: Cell<RunMode>,
     pub(crate) terms: Terms,
     pub(crate) subject: Subject,
     /// When a tick of the sweep runs out of time.
@@ -67,7 +67,7 @@ impl Scene {
         Self {
             world: World::new(NOW),
             document: RefCell::new(document(policy)),
-            mode: Cell::new(Mode::Act),
+            mode: Cell::new(RunMode::Act),
             terms: Terms::default(),
             subject,
             sweep_until: Cell::new(Time::END),
@@ -142,7 +142,7 @@ impl Scene {
     }
 
     pub(crate) fn now(&self) -> Time {
-        redrive_core::handle::Clock::now(&self.world.desk)
+        redrive_core::controller::Clock::now(&self.world.desk)
     }
 
     pub(crate) fn wind(&self, seconds: u64) {
@@ -191,17 +191,17 @@ impl Scene {
     /// Handles several things under one name, which nobody should.
     pub(crate) fn as_one_owner(
         &self,
-        f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_simulation::desk::Desk>),
+        f: impl AsyncFnOnce(&Controller<'_, World, World, World, redrive_simulation::desk::Desk>),
     ) {
         run(self.with(f)).expect("it ends");
     }
 
     async fn with<R>(
         &self,
-        f: impl AsyncFnOnce(&Redrive<'_, World, World, World, redrive_simulation::desk::Desk>) -> R,
+        f: impl AsyncFnOnce(&Controller<'_, World, World, World, redrive_simulation::desk::Desk>) -> R,
     ) -> R {
         let (document, owner, terms) = (self.document.borrow().clone(), self.owner(), self.terms);
-        let redrive = Redrive {
+        let controller = Controller {
             ledger: &self.world,
             target: &self.world,
             queue: &self.world,
@@ -212,24 +212,24 @@ impl Scene {
             pace: &self.pace,
             owner: &owner,
         };
-        f(&redrive).await
+        f(&controller).await
     }
 
     /// Handles an event, to be run.
-    pub(crate) async fn handling_event(&self, event: &Value) -> Result<Record, Trouble> {
+    pub(crate) async fn handling_event(&self, event: &Value) -> Result<Record, Error> {
         let bytes = serde_json::to_vec(event).unwrap();
-        self.with(async |redrive| redrive.event(&bytes, &AllowedSources::default()).await)
+        self.with(async |controller| controller.event(&bytes, &AllowedSources::default()).await)
             .await
     }
 
     /// Takes a ticket, to be run.
-    pub(crate) async fn taking(&self, ticket: &Ticket) -> Result<Record, Trouble> {
-        self.with(async |redrive| redrive.due(ticket).await).await
+    pub(crate) async fn taking(&self, ticket: &Ticket) -> Result<Record, Error> {
+        self.with(async |controller| controller.due(ticket).await).await
     }
 
     /// A tick of the sweep, to be run.
-    pub(crate) async fn sweeping(&self) -> Result<Swept, Trouble> {
-        self.with(async |redrive| redrive.sweep(100, self.sweep_until.get()).await)
+    pub(crate) async fn sweeping(&self) -> Result<Swept, Error> {
+        self.with(async |controller| controller.sweep(100, self.sweep_until.get()).await)
             .await
     }
 
@@ -238,10 +238,10 @@ impl Scene {
         &self,
         wire: &impl Wire,
         search: &Search,
-    ) -> Result<Found, Trouble> {
+    ) -> Result<Found, Error> {
         let listings = Typed(wire);
-        self.with(async |redrive| {
-            redrive
+        self.with(async |controller| {
+            controller
                 .find(&listings, search, self.sweep_until.get())
                 .await
         })
@@ -249,7 +249,7 @@ impl Scene {
     }
 
     /// A person cancels, to be run.
-    pub(crate) async fn cancelling(&self, cancelled: &Cancelled) -> Result<Cancel, Trouble> {
+    pub(crate) async fn cancelling(&self, cancelled: &Cancelled) -> Result<Cancel, Error> {
         let owner = self.owner();
         let pen = Pen {
             owner: &owner,
@@ -262,10 +262,10 @@ impl Scene {
     pub(crate) fn handle_event(&self, event: &Value) -> Record {
         run(self.handling_event(event))
             .expect("it ends")
-            .expect("no trouble")
+            .expect("no error")
     }
 
-    /// Handles an event as often as Lambda delivers it: with trouble it comes again, three times in all.
+    /// Handles an event as often as Lambda delivers it: with an error it comes again, three times in all.
     pub(crate) fn handle_redelivered(&self, event: &Value) -> Record {
         for _ in 0..2 {
             match run(self.handling_event(event)).expect("it ends") {
@@ -279,17 +279,17 @@ impl Scene {
     pub(crate) fn take(&self, ticket: &Ticket) -> Record {
         run(self.taking(ticket))
             .expect("it ends")
-            .expect("no trouble")
+            .expect("no error")
     }
 
     pub(crate) fn sweep(&self) -> Swept {
-        run(self.sweeping()).expect("it ends").expect("no trouble")
+        run(self.sweeping()).expect("it ends").expect("no error")
     }
 
     pub(crate) fn find(&self, search: &Search) -> Found {
         run(self.finding(&self.world.desk, search))
             .expect("it ends")
-            .expect("no trouble")
+            .expect("no error")
     }
 
     /// Delivers what the queue has by now.
@@ -420,7 +420,7 @@ impl Scene {
     }
 
     /// Life goes on until nothing is pending: events are handled, tickets are taken, the sweep ticks whenever
-    /// something wakes. What meets trouble, or is killed, comes again a little later. Events in hand are
+    /// something wakes. What meets an error, or is killed, comes again a little later. Events in hand are
     /// handled first.
     pub(crate) fn calm(&self, events: &[Value]) {
         let mut handled: Vec<(Time, Value)> = events

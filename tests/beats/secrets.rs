@@ -1,10 +1,10 @@
-//! What a failure says is matched and forgotten: no record, entry, ticket or trouble holds any of it.
+//! What a failure says is matched and forgotten: no record, entry, ticket or error holds any of it.
 
 use std::collections::BTreeSet;
 
 use redrive_core::find::Search;
-use redrive_core::handle::{Done, Mode, Record};
-use redrive_core::trouble::Trouble;
+use redrive_core::controller::{Outcome, RunMode, Record};
+use redrive_core::error::Error;
 use redrive_emulator::api::{ApiError, Fault};
 use redrive_emulator::codepipeline::Outcome as Brings;
 use redrive_emulator::stepfunctions::Outcome as Ends;
@@ -52,27 +52,27 @@ fn both(policy: &str) -> [Scene; 2] {
 #[derive(Default)]
 struct Told {
     text: String,
-    done: BTreeSet<Done>,
-    troubles: usize,
+    outcome: BTreeSet<Outcome>,
+    errors: usize,
 }
 
 impl Told {
     fn record(&mut self, record: &Record) {
-        self.done.insert(record.done);
+        self.outcome.insert(record.outcome);
         let json = serde_json::to_string(record).unwrap();
         self.text += &format!("{json} {record:?} {}\n", record.sentence());
     }
 
-    fn result(&mut self, result: Result<Record, Trouble>) {
+    fn result(&mut self, result: Result<Record, Error>) {
         match result {
             Ok(record) => self.record(&record),
-            Err(trouble) => self.trouble(&trouble),
+            Err(error) => self.error(&error),
         }
     }
 
-    fn trouble(&mut self, trouble: &Trouble) {
-        self.troubles += 1;
-        self.text += &format!("{trouble} {trouble:?}\n");
+    fn error(&mut self, error: &Error) {
+        self.errors += 1;
+        self.text += &format!("{error} {error:?}\n");
     }
 
     fn handle_event(&mut self, scene: &Scene, event: &Value) {
@@ -89,9 +89,9 @@ impl Told {
             match run(scene.sweeping()).unwrap() {
                 Ok(swept) => {
                     swept.records.iter().for_each(|record| self.record(record));
-                    swept.troubled.iter().for_each(|(_, it)| self.trouble(it));
+                    swept.errors.iter().for_each(|(_, it)| self.error(it));
                 }
-                Err(trouble) => self.trouble(&trouble),
+                Err(error) => self.error(&error),
             }
             while let Some(ticket) = scene.world.desk.receive() {
                 self.text += &format!("{ticket:?} {}\n", serde_json::to_string(&ticket).unwrap());
@@ -109,11 +109,11 @@ impl Told {
         match run(scene.finding(wire, &since)).unwrap() {
             Ok(found) => {
                 found.records.iter().for_each(|record| self.record(record));
-                let troubled = found.troubled.iter().map(|(_, trouble)| trouble);
-                let unread = found.unread.iter().map(|(_, trouble)| trouble);
-                troubled.chain(unread).for_each(|it| self.trouble(it));
+                let errors = found.errors.iter().map(|(_, error)| error);
+                let unread = found.unread.iter().map(|(_, error)| error);
+                errors.chain(unread).for_each(|it| self.error(it));
             }
-            Err(trouble) => self.trouble(&trouble),
+            Err(error) => self.error(&error),
         }
     }
 
@@ -152,7 +152,7 @@ const WAYS: &[Way] = &[
         told.handle_event(scene, event);
     }),
     ("observed", 1, 0, |told, scene, event| {
-        scene.mode.set(Mode::Observe);
+        scene.mode.set(RunMode::Observe);
         told.handle_event(scene, event);
     }),
     ("malformed", 1, 0, |told, scene, event| {
@@ -169,7 +169,7 @@ const WAYS: &[Way] = &[
         }
     }),
     ("found", 1, 0, |told, scene, _| told.find(scene)),
-    ("found behind trouble", 1, 0, |told, scene, _| {
+    ("found behind an error", 1, 0, |told, scene, _| {
         for operation in [
             "ListExecutions",
             "GetPipelineState",
@@ -245,9 +245,9 @@ const WAYS: &[Way] = &[
 ];
 
 #[test]
-fn no_record_entry_ticket_or_trouble_holds_a_word_of_what_failed() {
+fn no_record_entry_ticket_or_error_holds_a_word_of_what_failed() {
     let mut reached = BTreeSet::new();
-    let mut troubles = 0;
+    let mut errors = 0;
     for (name, limit, interval_seconds, way) in WAYS {
         for scene in both(&policy(*limit, *interval_seconds, SECRET)) {
             let mut told = Told::default();
@@ -257,26 +257,26 @@ fn no_record_entry_ticket_or_trouble_holds_a_word_of_what_failed() {
                 assert!(!line.contains(SECRET), "{name}: {line}");
             }
             assert!(!told.text.is_empty(), "{name}");
-            reached.extend(told.done);
-            troubles += told.troubles;
+            reached.extend(told.outcome);
+            errors += told.errors;
         }
     }
     // What is not here says less of a failure than these.
-    for done in [
-        Done::Retried,
-        Done::Queued,
-        Done::PutOff,
-        Done::Unknown,
-        Done::GaveUp,
-        Done::Observed,
-        Done::Ignored,
-        Done::Duplicate,
-        Done::Stale,
-        Done::Recovered,
-        Done::Ended,
-        Done::Confirmed,
+    for outcome in [
+        Outcome::Retried,
+        Outcome::Queued,
+        Outcome::BackedOff,
+        Outcome::InDoubt,
+        Outcome::GaveUp,
+        Outcome::Observed,
+        Outcome::Ignored,
+        Outcome::Duplicate,
+        Outcome::Stale,
+        Outcome::Recovered,
+        Outcome::Terminated,
+        Outcome::Confirmed,
     ] {
-        assert!(reached.contains(&done), "{done:?} is not among {reached:?}");
+        assert!(reached.contains(&outcome), "{outcome:?} is not among {reached:?}");
     }
-    assert!(troubles > 10, "{troubles}");
+    assert!(errors > 10, "{errors}");
 }

@@ -1,8 +1,8 @@
 //! What only stages do: several failed actions, later executions, edits, retries of their own, modes.
 
-use redrive_core::handle::{Done, Mode};
+use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::ledger::State;
-use redrive_core::trouble::TroubleKind;
+use redrive_core::error::ErrorKind;
 use redrive_core::verdict::Reason;
 use redrive_emulator::api::{Place, Service};
 use redrive_emulator::codepipeline::{
@@ -61,7 +61,7 @@ fn every_failed_action_must_find_a_rule_and_each_rule_is_charged_once() {
     let unit = "    - { id: unit, action: Unit, limit: 2, backoff: { interval_seconds: 60, jitter_strategy: NONE } }\n";
     let lint = "    - { id: lint, action: Lint, limit: 2, backoff: { interval_seconds: 120, jitter_strategy: NONE } }\n";
     let scene = two(&policy(&format!("{unit}{lint}")));
-    assert_eq!(scene.handle_event(&scene.failed()).done, Done::Queued);
+    assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Queued);
     let entry = scene.entry();
     assert_eq!(
         (
@@ -78,8 +78,8 @@ fn every_failed_action_must_find_a_rule_and_each_rule_is_charged_once() {
     let scene = two(&policy(unit));
     let record = scene.handle_event(&scene.failed());
     assert_eq!(
-        (record.done, record.because, scene.effects()),
-        (Done::GaveUp, Reason::Unmatched, 0)
+        (record.outcome, record.reason, scene.effects()),
+        (Outcome::GaveUp, Reason::Unmatched, 0)
     );
 }
 
@@ -100,7 +100,7 @@ fn all_actions_only_if_every_rule_says_so() {
             line("Unit", unit),
             line("Lint", lint)
         )));
-        assert_eq!(scene.handle_event(&scene.failed()).done, Done::Retried);
+        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
         assert_eq!(mode_of_the_retry(&scene), Some(expected));
         scene.calm(&[]);
         assert_eq!(
@@ -141,7 +141,7 @@ fn a_failed_stage_whose_actions_still_run_waits_for_them() {
         for event in scene.emitted() {
             // The stage's own event may come before its actions have ended: it comes again.
             match run(scene.handling_event(&event)).expect("it ends") {
-                Ok(record) => assert_eq!(record.done, Done::Ignored, "{event}"),
+                Ok(record) => assert_eq!(record.outcome, Outcome::Ignored, "{event}"),
                 Err(_) => assert_eq!(stage_fails, StageFails::AtFirstFailedAction, "{event}"),
             }
         }
@@ -170,7 +170,7 @@ fn a_later_execution_that_took_the_stage_during_the_delay_keeps_it() {
         .region(|region| region.codepipeline.seed(next))
         .unwrap();
     scene.wind(60);
-    assert_eq!(scene.deliver()[0].done, Done::GaveUp);
+    assert_eq!(scene.deliver()[0].outcome, Outcome::GaveUp);
     assert_eq!(
         (scene.effects(), scene.stands()),
         (0, (State::GivenUp, Reason::Superseded, 0, 0))
@@ -260,8 +260,8 @@ fn the_stages_own_retry_comes_first() {
     let scene = with_options(&rule(3, 0), own.clone(), seed(1));
     let record = scene.handle_event(&scene.failed());
     assert_eq!(
-        (record.done, record.because),
-        (Done::Ignored, Reason::RetriesItself)
+        (record.outcome, record.reason),
+        (Outcome::Ignored, Reason::RetriesItself)
     );
     scene.calm(&[]);
     assert_eq!((scene.effects(), scene.found()), (0, None));
@@ -335,8 +335,8 @@ fn a_rejected_approval_is_a_persons_decision() {
     let scene = Scene::staged(&rule(2, 0), seed);
     let record = scene.handle_event(&scene.failed());
     assert_eq!(
-        (record.done, record.because, scene.effects()),
-        (Done::GaveUp, Reason::Approval, 0)
+        (record.outcome, record.reason, scene.effects()),
+        (Outcome::GaveUp, Reason::ApprovalRejected, 0)
     );
 }
 
@@ -383,10 +383,10 @@ fn a_stage_that_failed_by_a_condition_has_nothing_to_retry() {
     });
     let record = scene.handle_event(&event);
     assert_eq!(
-        (record.done, record.because),
-        (Done::GaveUp, Reason::NoFailedAction)
+        (record.outcome, record.reason),
+        (Outcome::GaveUp, Reason::NoFailedAction)
     );
-    assert_eq!(scene.handle_event(&event).done, Done::Duplicate);
+    assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn a_rollback_is_not_retried() {
 #[test]
 fn observe_reads_a_stage_and_touches_nothing() {
     let scene = two(&rule(2, 0));
-    scene.mode.set(Mode::Observe);
+    scene.mode.set(RunMode::Observe);
     scene.calm(&[]);
     assert_eq!((scene.effects(), scene.entry().state), (0, State::Observed));
 }
@@ -452,8 +452,8 @@ fn a_failure_whose_runs_are_not_listed_yet_is_not_taken_for_the_one_before() {
             let second = scene.emitted();
             let told = [of(level, &first), of(level, &second)];
             for event in &told {
-                let trouble = run(scene.handling_event(event)).unwrap().unwrap_err();
-                assert_eq!(trouble.kind, TroubleKind::Unreachable);
+                let error = run(scene.handling_event(event)).unwrap().unwrap_err();
+                assert_eq!(error.kind, ErrorKind::Unavailable);
             }
             assert_eq!((scene.effects(), scene.found()), (0, None));
             scene.wind(30);

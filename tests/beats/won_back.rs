@@ -1,6 +1,6 @@
 //! A claim that is won back: the same owner comes again, and cannot know whether it acted.
 
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
 
 use crate::scene::{Scene, rule};
@@ -15,14 +15,14 @@ fn a_ticket_that_stands_twice_in_one_batch_is_acted_on_once() {
         let ticket = scene.entry().ticket();
         scene.wind(60);
         scene.next_breaks("swap", Break::Before);
-        scene.as_one_owner(async |redrive| {
-            let first = redrive.due(&ticket).await.unwrap();
+        scene.as_one_owner(async |controller| {
+            let first = controller.due(&ticket).await.unwrap();
             assert_eq!(
-                (first.done, first.unsettled.is_some()),
-                (Done::Retried, true)
+                (first.outcome, first.unsettled.is_some()),
+                (Outcome::Retried, true)
             );
-            let second = redrive.due(&ticket).await.unwrap();
-            assert_eq!(second.done, Done::Confirmed);
+            let second = controller.due(&ticket).await.unwrap();
+            assert_eq!(second.outcome, Outcome::Confirmed);
         });
         assert_eq!(
             (scene.effects(), scene.stands().2, scene.stands().3),

@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use redrive_core::calls::Call;
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
-use redrive_core::handle::{Acted, CallResult, Queue, Standing, Target};
+use redrive_core::controller::{RetryResponse, CallResult, Queue, TargetState, Target};
 use redrive_core::ledger::{
     Claim, Entry, Ledger, Opening, Pen, Position, State, Step, Swap, Take, Ticket, next,
 };
 use redrive_core::pace::Micros;
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_simulation::desk::Desk;
 
 /// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Break {
-    /// Trouble; nothing was done.
+    /// An error; nothing was done.
     Before,
-    /// It was done, and trouble is all that comes back.
+    /// It was done, and an error is all that comes back.
     After,
     /// It never arrives, and no answer ever comes: whoever waits can only be killed.
     DeadBefore,
@@ -93,13 +93,13 @@ impl World {
     async fn wire<R>(
         &self,
         name: &'static str,
-        mut call: impl AsyncFnMut() -> Result<R, Trouble>,
-    ) -> Result<R, Trouble> {
-        let trouble = || Err(Trouble::new(TroubleKind::Unreachable, name));
+        mut call: impl AsyncFnMut() -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let error = || Err(Error::new(ErrorKind::Unavailable, name));
         match self.called(name) {
             None => call().await,
-            Some(Break::Before) => trouble(),
-            Some(Break::After) => call().await.and_then(|_| trouble()),
+            Some(Break::Before) => error(),
+            Some(Break::After) => call().await.and_then(|_| error()),
             Some(Break::DeadBefore) => std::future::pending().await,
             Some(Break::DeadAfter) => {
                 let _ = call().await;
@@ -166,12 +166,12 @@ pub(crate) fn race<A, B>(one: impl Future<Output = A>, other: impl Future<Output
 }
 
 impl Ledger for World {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         self.wire("read", async || self.desk.ledger.read(subject).await)
             .await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
         let write = async || {
             let before = self.desk.ledger.read(&entry.subject).await?;
             let swap = self.desk.ledger.swap(entry).await?;
@@ -183,61 +183,61 @@ impl Ledger for World {
         self.wire("swap", write).await
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
         self.wire("take", async || self.desk.ledger.take(ticket, pen).await)
             .await
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
         self.wire("waking", async || self.desk.ledger.waking(now, most).await)
             .await
     }
 
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
+    async fn position(&self) -> Result<Option<Position>, Error> {
         self.wire("position", async || self.desk.ledger.position().await)
             .await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
         self.wire("keep", async || self.desk.ledger.keep(position).await)
             .await
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         let reserve = async || self.desk.ledger.reserve(call, from, span).await;
         self.wire("reserve", reserve).await
     }
 }
 
 impl Target for World {
-    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
-        self.wire("know", async || self.desk.know(failure, need).await)
+    async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
+        self.wire("know", async || self.desk.lookup(failure, need).await)
             .await
     }
 
-    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
-        self.wire("look", async || self.desk.look(claim).await)
+    async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
+        self.wire("look", async || self.desk.current_state(claim).await)
             .await
     }
 
-    async fn act(&self, claim: &Claim) -> Acted {
+    async fn retry(&self, claim: &Claim) -> RetryResponse {
         // Without a token it is sent once: no client of ours repeats it.
         let mut sent = None;
         let once = claim.entry().subject.service() == Service::CodePipeline;
-        let act = async || {
+        let retry = async || {
             Ok(match sent {
                 Some(outcome) if once => outcome,
-                _ => *sent.insert(self.desk.act(claim).await),
+                _ => *sent.insert(self.desk.retry(claim).await),
             })
         };
-        self.wire("act", act)
+        self.wire("act", retry)
             .await
             .unwrap_or(CallResult::InDoubt.into())
     }
 }
 
 impl Queue for World {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
         self.wire("send", async || self.desk.send(ticket, delay).await)
             .await
     }

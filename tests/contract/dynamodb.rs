@@ -28,7 +28,7 @@ use redrive_core::ledger::{
     Entry, Judgement, Ledger, Owner, Pen, Swap, Take, Terms, Ticket, Written, write,
 };
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use self::engine::Engine;
@@ -115,7 +115,7 @@ fn judgement(subject: Subject, count: u32, delay_seconds: u32) -> Judgement {
         retried_before: 0,
         verdict: Verdict {
             decision: Decision::Retry,
-            because: Reason::Matched,
+            reason: Reason::Matched,
             policy: Some("step-functions".into()),
             rules: vec![charge("throttled"), charge("rule-0f1e2d3c4b")],
             delay_seconds,
@@ -187,7 +187,7 @@ fn takes_as_the_core_says(engine: &Engine) {
     let undated = Entry {
         due: None,
         wake: None,
-        because: Some(Reason::TargetBusy),
+        reason: Some(Reason::TargetBusy),
         ..long.clone()
     };
     let (mut taken, mut refused) = (0, 0);
@@ -285,8 +285,8 @@ fn what_dynamodb_refuses_is_a_bug_of_which_only_the_code_is_told() {
     let answer = run(async { fresh(&client(&engine.url)).await.swap(&entry).await });
     assert_eq!(
         answer,
-        Err(Trouble::new(
-            TroubleKind::Bug,
+        Err(Error::new(
+            ErrorKind::Internal,
             "PutItem ValidationException"
         ))
     );
@@ -303,8 +303,8 @@ fn a_table_that_is_not_there_is_named() {
     });
     assert_eq!(
         ledger,
-        Err(Trouble::new(
-            TroubleKind::Unreachable,
+        Err(Error::new(
+            ErrorKind::Unavailable,
             "GetItem ResourceNotFoundException: there is no table nowhere, or no index"
         ))
     );
@@ -319,8 +319,8 @@ fn a_ledger_that_does_not_answer_is_not_reachable() {
     });
     assert_eq!(
         answer,
-        Err(Trouble::new(
-            TroubleKind::Unreachable,
+        Err(Error::new(
+            ErrorKind::Unavailable,
             "GetItem (no connection)"
         ))
     );

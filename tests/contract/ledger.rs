@@ -17,7 +17,7 @@ use redrive_core::ledger::{
 use redrive_core::pace::Micros;
 use redrive_core::reads::Shelf;
 use redrive_core::time::Time;
-use redrive_core::trouble::Trouble;
+use redrive_core::error::Error;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 const NOW: Time = Time::from_millis(1_795_000_000_000);
@@ -44,7 +44,7 @@ fn stage(id: u32) -> Subject {
 fn retry(delay_seconds: u32) -> Verdict {
     Verdict {
         decision: Decision::Retry,
-        because: Reason::Matched,
+        reason: Reason::Matched,
         policy: Some("etl".into()),
         rules: vec![
             Charge {
@@ -221,7 +221,7 @@ async fn fifty_racing_claims_give_one_winner<L: Ledger>(ledger: &L) {
     let claims = (0..50).map(|number| {
         let entry = acting(execution("race"), &owner(&format!("owner-{number}")));
         Box::pin(write(ledger, entry))
-            as Pin<Box<dyn Future<Output = Result<Written, Trouble>> + '_>>
+            as Pin<Box<dyn Future<Output = Result<Written, Error>> + '_>>
     });
     let mut winners = Vec::new();
     let mut losers = 0;
@@ -542,7 +542,7 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.swap(&waiting).await, Ok(Swap::Stored));
     let ada = Cancelled {
         by: "arn:aws:sts::111122223333:assumed-role/OnCall/ada".into(),
-        why: "the \"lake\" is read-only\tböse".into(),
+        note: "the \"lake\" is read-only\tböse".into(),
     };
     let cancelled = waiting.cancel(ada.clone(), pen(&b, 30)).unwrap();
     assert_eq!(
@@ -598,7 +598,7 @@ fn position(revision: u64, by: &str) -> Position {
             Turn {
                 token: Some("page ü".into()),
                 after: Some(NOW),
-                troubled: Some(NOW),
+                first_error_at: Some(NOW),
                 ..turn.clone()
             },
             turn,
@@ -720,34 +720,34 @@ async fn old_slots_are_not_given<L: Ledger>(ledger: &L) {
 struct Twice<'l, L>(&'l L);
 
 impl<L: Ledger> Ledger for Twice<'_, L> {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         self.0.read(subject).await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
         let _ = self.0.swap(entry).await?;
         self.0.swap(entry).await
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
         let _ = self.0.take(ticket, pen).await?;
         self.0.take(ticket, pen).await
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
         self.0.waking(now, most).await
     }
 
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
+    async fn position(&self) -> Result<Option<Position>, Error> {
         self.0.position().await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
         let _ = self.0.keep(position).await?;
         self.0.keep(position).await
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         let _ = self.0.reserve(call, from, span).await?;
         self.0.reserve(call, from, span).await
     }

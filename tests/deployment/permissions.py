@@ -17,7 +17,7 @@ BY_LAMBDA = {
 }
 # What is known of a state machine holds for executions that began a minute after its last change.
 SETTLES = 62
-ALARMS = ("Denied", "DecisionsLost")
+ALARMS = ("AccessDenied", "DecisionsLost")
 
 
 class Permissions:
@@ -194,10 +194,10 @@ def what_it_says(line, call):
         return None
     if metric == "DecisionsLost":
         return f"{metric}" if call == "PutEvents" else None
-    if line.get("trouble", "").startswith(f"{call} "):
-        return f"{metric}: {line['trouble']}"
+    if line.get("error", "").startswith(f"{call} "):
+        return f"{metric}: {line['error']}"
     if line.get("unsettled", "").startswith(f"{call} "):
-        return f"{metric}: {line['done']}, unsettled, {line['unsettled'].split(':')[0]}"
+        return f"{metric}: {line['outcome']}, unsettled, {line['unsettled'].split(':')[0]}"
     if line.get("call_result") == "access_denied" and call in ("RedriveExecution", "RetryStageExecution"):
-        return f"{metric}: {call}, {line['done']}, to be tried again"
+        return f"{metric}: {call}, {line['outcome']}, to be tried again"
     return None

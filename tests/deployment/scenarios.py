@@ -87,8 +87,8 @@ class Scenarios:
         """always fails, is retried to its limit, and is given up with a reason"""
         subject = failing(99)
         entry = self.settled(subject, "given_up")
-        because = entry["verdict"]["because"]
-        check(because == "limit_spent", f"it was given up because {because}")
+        reason = entry["verdict"]["reason"]
+        check(reason == "limit_spent", f"it was given up because {reason}")
         check((entry["retries"], subject.retries()) == (2, 2), f"{entry['retries']} retries, {subject.retries()} done")
 
     def waits(self, failing):
@@ -103,7 +103,7 @@ class Scenarios:
         # The clocks of a queue and of a function differ by a little; a busy machine takes a while.
         check(-1 < late < 30, f"it was retried {late:.1f} s after it was due")
         # A line is in the log once its invocation has ended.
-        due = wait_for("line of due", lambda: self.told(subject, "due", done="retried"))
+        due = wait_for("line of due", lambda: self.told(subject, "due", outcome="retried"))
         check(len(due) == 1, f"due did it {len(due)} times")
 
     def is_told_again(self, failing):
@@ -119,11 +119,11 @@ class Scenarios:
 
         def handled():
             lines = self.told(subject, subject.function)
-            return lines if len([line for line in lines if line["done"] != "recovered"]) >= 7 else None
+            return lines if len([line for line in lines if line["outcome"] != "recovered"]) >= 7 else None
 
         lines = wait_for("7 handlings of one failure", handled)
-        done = [line["done"] for line in lines]
-        check(done.count("queued") == 1 and not {"retried", "gave_up"} & set(done), f"they came to {done}")
+        outcomes = [line["outcome"] for line in lines]
+        check(outcomes.count("queued") == 1 and not {"retried", "gave_up"} & set(outcomes), f"they came to {outcomes}")
         check(subject.retries() == 1, f"it was retried {subject.retries()} times")
         after = self.deployment.entry(subject.key)
         check(after == entry, f"the entry was changed: {after}")
@@ -134,7 +134,7 @@ class Scenarios:
         entry = self.settled(subject, "retried", seconds=90)
         check((entry["retries"], subject.retries()) == (1, 1), f"it was retried {subject.retries()} times")
         wait_for("success", lambda: subject.status().upper() == "SUCCEEDED")
-        found = wait_for("line of the sweep", lambda: self.told(subject, "sweep", done="retried"))
+        found = wait_for("line of the sweep", lambda: self.told(subject, "sweep", outcome="retried"))
         check(len(found) == 1, f"the sweep did it {len(found)} times")
         check(not self.told(subject, subject.function), "an event told of it after all")
 
@@ -157,7 +157,7 @@ class Scenarios:
         """an execution that ended in a Fail state is given up"""
         subject = self.machines.start("intake", 99)
         entry = self.settled(subject, "given_up")
-        check(entry["verdict"]["because"] == "fail_state", f"it was given up because {entry['verdict']['because']}")
+        check(entry["verdict"]["reason"] == "fail_state", f"it was given up because {entry['verdict']['reason']}")
         check(subject.retries() == 0, "it was redriven")
 
     def is_rejected(self):
@@ -165,7 +165,7 @@ class Scenarios:
         subject = self.pipelines.start(0, approval=True)
         subject.reject()
         entry = self.settled(subject, "given_up")
-        check(entry["verdict"]["because"] == "approval", f"it was given up because {entry['verdict']['because']}")
+        check(entry["verdict"]["reason"] == "approval_rejected", f"it was given up because {entry['verdict']['reason']}")
         check(subject.retries() == 0, "it was retried")
 
     def is_observed(self, failing):
@@ -184,7 +184,7 @@ class Scenarios:
         """an error that the policy does not know is given up"""
         subject = failing(1, "Novel")
         entry = self.settled(subject, "given_up")
-        check(entry["verdict"]["because"] == "unmatched", f"it was given up because {entry['verdict']['because']}")
+        check(entry["verdict"]["reason"] == "unmatched", f"it was given up because {entry['verdict']['reason']}")
         return subject
 
     def is_matched(self, failing):

@@ -41,13 +41,13 @@ def test_what_is_decided_is_put_on_the_bus_once(account, bus):
     scene = Execution(account, FAIL, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE, **bus.on)
     failed = scene.events("FAILED")[0]
-    assert function.invoke(failed)["done"] == "retried"
-    assert function.invoke(failed)["done"] == "duplicate"
+    assert function.invoke(failed)["outcome"] == "retried"
+    assert function.invoke(failed)["outcome"] == "duplicate"
     scene.end()
-    assert function.invoke(scene.events("SUCCEEDED")[0])["done"] == "recovered"
+    assert function.invoke(scene.events("SUCCEEDED")[0])["outcome"] == "recovered"
     retried, recovered = bus.put()
-    assert (retried["done"], retried["mode"], retried["arn"]) == ("retried", "act", [scene.execution])
-    assert (recovered["done"], recovered["subject"]) == ("recovered", {"execution": {"arn": scene.execution}})
+    assert (retried["outcome"], retried["mode"], retried["arn"]) == ("retried", "act", [scene.execution])
+    assert (recovered["outcome"], recovered["subject"]) == ("recovered", {"execution": {"arn": scene.execution}})
     lines = function.wide(3)
     assert [line.get("decisions_put") for line in lines] == [1, None, 1]
     assert [line["calls"].get("PutEvents") for line in lines] == [1, None, 1]
@@ -56,7 +56,7 @@ def test_what_is_decided_is_put_on_the_bus_once(account, bus):
 def test_a_stage_given_up_is_told_with_what_it_looks_like(account, bus):
     scene = Stage(account, BREAK)
     function = account.function("codepipeline", NEVER, **bus.on)
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "gave_up"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "gave_up"
     (told,) = bus.put()
     assert set(told) - {"arn"} == set(SAMPLE["detail"])
     (diagnosis,) = told["diagnosis"]
@@ -88,7 +88,7 @@ def test_more_than_one_call_takes_are_put_in_several(account, bus):
     assert len(bus.put()) == 23
     tick = sweep.wide(24)[-1]
     assert (tick["decisions_put"], tick["calls"]["PutEvents"]) == (23, 3)
-    assert (tick["FoundExecutions"], tick["FoundStages"]) == (23, 0)
+    assert (tick["DiscoveredExecutions"], tick["DiscoveredStages"]) == (23, 0)
 
 
 @pytest.mark.parametrize("broken", ["no bus of that name", "no connection"])
@@ -96,10 +96,10 @@ def test_a_bus_that_takes_nothing_changes_nothing_and_is_counted(account, bus, b
     scene = Execution(account, FAIL, SUCCEED)
     away = {"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://127.0.0.1:9"} if broken == "no connection" else {"REDRIVE_BUS": "nowhere"}
     function = account.function("stepfunctions", AT_ONCE, **{**bus.on, **away})
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "retried"
     assert (scene.standing(), scene.entry()["state"]) == (("RUNNING", 1), "retried")
     (line,) = function.wide(1)
-    assert (line["decisions_lost"], line["DecisionsLost"], line["Redriven"]) == (1, 1, 1)
+    assert (line["decisions_lost"], line["DecisionsLost"], line["Retried"]) == (1, 1, 1)
     assert "decisions_put" not in line and bus.put() == []
 
 
@@ -109,7 +109,7 @@ def test_a_bus_that_does_not_answer_is_not_waited_for(account, bus):
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         function = account.function("stepfunctions", AT_ONCE, **bus.on, AWS_ENDPOINT_URL_EVENTBRIDGE=url)
         began = time.monotonic()
-        assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
+        assert function.invoke(scene.events("FAILED")[0])["outcome"] == "retried"
         assert time.monotonic() - began < 6
     assert function.wide(1)[0]["decisions_lost"] == 1
 
@@ -118,7 +118,7 @@ def test_nothing_is_told_that_an_execution_said(account, bus):
     secret = {"fail": {"state": "Load", "error": "Secret.Error", "cause": "password hunter2"}, "after_ms": RUN * 1000}
     scene = Execution(account, secret, SUCCEED)
     function = account.function("stepfunctions", NEVER, **bus.on)
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "gave_up"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "gave_up"
     written = json.dumps(bus.put()) + "".join(function.output)
     assert "hunter2" not in written and "Secret.Error" not in written and scene.execution in written
 
@@ -145,7 +145,7 @@ def test_each_line_bears_its_metrics_by_the_stack(account):
     function.invoke(scene.events("FAILED")[0])
     function.invoke([])
     redriven, malformed = function.wide(2)
-    assert metrics(redriven) == {"Redriven": 1, "DecisionLatency": redriven["took_ms"]}
+    assert metrics(redriven) == {"Retried": 1, "DecisionLatency": redriven["took_ms"]}
     assert metrics(malformed) == {"Malformed": 1}
     assert {line["Stack"] for line in (redriven, malformed)} == {"nightly"}
     said = datetime.fromisoformat(redriven["timestamp"]).timestamp() * 1000
@@ -157,19 +157,19 @@ def test_a_redrive_that_we_may_not_make_counts_as_denied(account):
     account.server.play("states", "RedriveExecution", DENIED)
     function = account.function("stepfunctions", AT_ONCE)
     function.invoke(scene.events("FAILED")[0])
-    assert metrics(function.wide(1)[0])["Denied"] == 1
+    assert metrics(function.wide(1)[0])["AccessDenied"] == 1
 
 
 def test_a_claim_that_was_left_behind_shows_its_age_until_it_is_settled(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", "lose_answer")
     function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
     account.set(scene.execution, wake=0, updated=int(time.time() * 1000) - 500_000)
     sweep = account.function("sweep", AT_ONCE)
     sweep.invoke({})
     sweep.invoke({})
-    ages = [line["OldestClaim"] for line in sweep.wide(3) if line.get("message") == "swept"]
+    ages = [line["OldestClaimAge"] for line in sweep.wide(3) if line.get("message") == "swept"]
     assert 500 <= ages[0] < 510 and ages[1] == 0
 
 

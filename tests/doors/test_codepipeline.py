@@ -47,12 +47,12 @@ def test_a_stage_is_retried_once_and_its_recovery_recorded(account):
     scene = Scene(account, PASS)
     function = account.function("codepipeline", AT_ONCE)
     failed = scene.events("FAILED")[0]
-    assert function.invoke(failed)["done"] == "retried"
+    assert function.invoke(failed)["outcome"] == "retried"
     assert scene.shop.status() == "InProgress"
     scene.end()
     assert scene.shop.status() == "Succeeded"
-    assert function.invoke(scene.events("SUCCEEDED")[0])["done"] == "recovered"
-    assert function.invoke(failed)["done"] in ("duplicate", "ignored")
+    assert function.invoke(scene.events("SUCCEEDED")[0])["outcome"] == "recovered"
+    assert function.invoke(failed)["outcome"] in ("duplicate", "ignored")
     assert scene.retries() == 1
     assert scene.entry()["state"] == "recovered"
 
@@ -62,9 +62,9 @@ def test_a_repeated_event_retries_nothing(account):
     function = account.function("codepipeline", AT_ONCE)
     # The emulator's clock was wound on; the function's was not.
     failed = {**scene.events("FAILED")[0], "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-    assert function.invoke(failed)["done"] == "retried"
+    assert function.invoke(failed)["outcome"] == "retried"
     for _ in range(3):
-        assert function.invoke(failed)["done"] == "duplicate"
+        assert function.invoke(failed)["outcome"] == "duplicate"
     assert scene.retries() == 1
 
 
@@ -73,9 +73,9 @@ def test_a_stage_over_the_limit_is_a_recorded_give_up(account):
     function = account.function("codepipeline", AT_ONCE)
     for retry, expected in enumerate(["retried", "retried", "gave_up"]):
         answer = function.invoke(scene.events("FAILED")[retry])
-        assert answer["done"] == expected
+        assert answer["outcome"] == expected
         scene.end()
-    assert answer["because"] == "limit_spent"
+    assert answer["reason"] == "limit_spent"
     assert scene.retries() == 2
     entry = scene.entry()
     assert (entry["state"], entry["retries"], len(entry["attempts"])) == ("given_up", 2, 2)
@@ -84,10 +84,10 @@ def test_a_stage_over_the_limit_is_a_recorded_give_up(account):
 def test_a_delayed_retry_is_one_message_and_due_completes_it_once(account):
     scene = Scene(account, PASS)
     function, due = account.function("codepipeline", LATER), account.function("due", LATER)
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "queued"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "queued"
     (message,) = account.messages()
     assert due.invoke({"Records": [message, {**message, "messageId": "again"}]}) == {"batchItemFailures": []}
-    assert [line["done"] for line in due.wide(2)] == ["retried", "duplicate"]
+    assert [line["outcome"] for line in due.wide(2)] == ["retried", "duplicate"]
     assert scene.retries() == 1
     scene.end()
     assert scene.shop.status() == "Succeeded"
@@ -98,7 +98,7 @@ def test_a_retry_at_once_costs_its_reads_and_3_calls(account):
     function = account.function("codepipeline", AT_ONCE)
     scene.teach(function)
     answer, calls = account.costs(function, scene.events("FAILED")[0])
-    assert answer["done"] == "retried"
+    assert answer["outcome"] == "retried"
     assert calls == {**READS, "PutItem": 2, "RetryStageExecution": 1}
     assert function.wide(2)[1]["calls"] == calls
 
@@ -126,7 +126,7 @@ def test_a_stage_that_is_not_retried_costs_its_reads_and_1_call(account):
     function = account.function("codepipeline", AT_ONCE.replace("limit: 2", "limit: 2, summary: other"))
     scene.teach(function)
     answer, calls = account.costs(function, scene.events("FAILED")[0])
-    assert (answer["done"], answer["because"]) == ("gave_up", "unmatched")
+    assert (answer["outcome"], answer["reason"]) == ("gave_up", "unmatched")
     assert calls == {**READS, "PutItem": 1}
 
 
@@ -136,7 +136,7 @@ def test_a_rollback_is_given_up_whether_or_not_the_state_shows_its_type(account,
     function = account.function("codepipeline", AT_ONCE)
     scene.teach(function)
     answer, calls = account.costs(function, scene.events("FAILED")[0])
-    assert (answer["done"], answer["because"]) == ("gave_up", "rollback")
+    assert (answer["outcome"], answer["reason"]) == ("gave_up", "rollback")
     assert calls == {**READS, **({} if shows_type else TYPE), "PutItem": 1}
     assert (scene.retries(), scene.entry()["state"]) == (0, "given_up")
 
@@ -146,7 +146,7 @@ def test_a_retry_at_once_costs_1_call_more_where_the_state_shows_no_type(account
     function = account.function("codepipeline", AT_ONCE)
     scene.teach(function)
     answer, calls = account.costs(function, scene.events("FAILED")[0])
-    assert answer["done"] == "retried"
+    assert answer["outcome"] == "retried"
     assert calls == {**READS, **TYPE, "PutItem": 2, "RetryStageExecution": 1}
     assert function.wide(2)[1]["calls"] == calls
 
@@ -161,7 +161,7 @@ def test_a_delayed_retry_costs_1_call_more_at_each_look_where_the_state_shows_no
     assert calls.pop("GetPipeline") == 1
     assert calls == {**READS, **TYPE, "UpdateItem": 1, "RetryStageExecution": 1, "PutItem": 1}
     (line,) = due.wide(1)
-    assert line["done"] == "retried"
+    assert line["outcome"] == "retried"
 
 
 def test_a_stage_that_is_announced_again_costs_its_reads_and_1_call(account):
@@ -170,10 +170,10 @@ def test_a_stage_that_is_announced_again_costs_its_reads_and_1_call(account):
     failed = {**scene.events("FAILED")[0], "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
     function.invoke(failed)
     answer, calls = account.costs(function, failed)
-    assert (answer["done"], calls) == ("duplicate", {**READS, "PutItem": 1})
+    assert (answer["outcome"], calls) == ("duplicate", {**READS, "PutItem": 1})
     account.function("due", LATER).invoke({"Records": account.messages()})
     answer, calls = account.costs(function, failed)
-    assert (answer["done"], calls) == ("duplicate", {**READS, "GetItem": 1})
+    assert (answer["outcome"], calls) == ("duplicate", {**READS, "GetItem": 1})
 
 
 @pytest.mark.parametrize(("fault", "call_result"), [(THROTTLED, "throttled"), (DENIED, "access_denied")])
@@ -182,7 +182,7 @@ def test_a_retry_is_sent_once_whatever_the_answer(account, fault, call_result):
     account.server.play("codepipeline", "RetryStageExecution", fault)
     function = account.function("codepipeline", AT_ONCE, AWS_MAX_ATTEMPTS="5")
     answer = function.invoke(scene.events("FAILED")[0])
-    assert (answer["done"], answer["call_result"]) == ("put_off", call_result)
+    assert (answer["outcome"], answer["call_result"]) == ("backed_off", call_result)
     assert scene.retries() == 1
 
 
@@ -190,22 +190,22 @@ def test_a_retry_whose_answer_was_lost_is_not_sent_again(account):
     scene = Scene(account, PASS)
     account.server.play("codepipeline", "RetryStageExecution", "lose_answer")
     function = account.function("codepipeline", AT_ONCE, AWS_MAX_ATTEMPTS="5")
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
     account.set(scene.entry()["pk"], wake=0)
     sweep = account.function("sweep", AT_ONCE)
     assert sweep.invoke({})["taken_over"] == 1
-    assert sweep.wide(2)[0]["done"] == "confirmed"
+    assert sweep.wide(2)[0]["outcome"] == "confirmed"
     assert (scene.retries(), scene.entry()["state"]) == (1, "retried")
 
 
 def test_a_retry_that_never_arrived_is_made_by_the_sweep(account):
     scene = Scene(account, PASS)
     account.server.play("codepipeline", "RetryStageExecution", "lose_request")
-    assert account.function("codepipeline", AT_ONCE).invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    assert account.function("codepipeline", AT_ONCE).invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
     account.set(scene.entry()["pk"], wake=0)
     sweep = account.function("sweep", AT_ONCE)
     assert sweep.invoke({})["taken_over"] == 1
-    assert sweep.wide(2)[0]["done"] == "retried"
+    assert sweep.wide(2)[0]["outcome"] == "retried"
     scene.end()
     assert scene.shop.status() == "Succeeded"
 
@@ -217,7 +217,7 @@ def test_the_sweep_asks_once_for_a_type_that_the_state_does_not_show_when_it_tak
     account.set(scene.entry()["pk"], wake=0)
     sweep = account.function("sweep", AT_ONCE)
     answer, calls = account.costs(sweep, {})
-    assert (answer["taken_over"], sweep.wide(2)[0]["done"]) == (1, "retried")
+    assert (answer["taken_over"], sweep.wide(2)[0]["outcome"]) == (1, "retried")
     assert calls["GetPipelineExecution"] == 1
 
 
@@ -228,5 +228,5 @@ def test_a_person_who_retried_first_is_not_followed(account):
     scene.shop.retry(scene.execution)
     due.invoke({"Records": account.messages()})
     (line,) = due.wide(1)
-    assert (line["done"], line["because"]) == ("gave_up", "moved_on")
+    assert (line["outcome"], line["reason"]) == ("gave_up", "target_changed")
     assert scene.retries() == 1, "the person's own"

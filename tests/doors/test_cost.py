@@ -161,10 +161,10 @@ def written(function, lines):
     return [line for line in function.output if line.startswith("{")][lines:]
 
 
-def failing(policy, done, mode="act"):
+def failing(policy, outcome, mode="act"):
     def play(subjects, meter):
         answer, _ = meter.invoke(subjects.function, subjects.fail(), policy or subjects.unmatched, mode)
-        assert answer["done"] == done, answer
+        assert answer["outcome"] == outcome, answer
 
     return play
 
@@ -172,14 +172,14 @@ def failing(policy, done, mode="act"):
 def later(subjects, meter):
     failing(LATER, "queued")(subjects, meter)
     _, line = meter.invoke("due", {"Records": meter.account.messages()}, LATER)
-    assert line["done"] == "retried", line
+    assert line["outcome"] == "retried", line
 
 
 def recovering(subjects, meter):
     failing(POLICY, "retried")(subjects, meter)
     meter.round()
     answer, _ = meter.invoke(subjects.function, subjects.recover())
-    assert answer["done"] == "recovered", answer
+    assert answer["outcome"] == "recovered", answer
 
 
 def a_tick(_, meter):

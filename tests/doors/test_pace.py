@@ -24,15 +24,15 @@ def test_what_has_no_slot_waits_for_it_and_is_then_retried_once(account):
     function, due = (account.function(name, AT_ONCE, **LEAST) for name in ("stepfunctions", "due"))
     first, second, third = failures(scene, 3)
     answer, calls = account.costs(function, first)
-    assert (answer["done"], "UpdateItem" in calls) == ("retried", False), "a calm day costs no call more"
+    assert (answer["outcome"], "UpdateItem" in calls) == ("retried", False), "a calm day costs no call more"
     # The first reservation of all finds no end of one before it.
     answer, calls = account.costs(function, second)
-    assert (answer["done"], calls) == ("queued", {"UpdateItem": 2, "PutItem": 1, "SendMessage": 1})
+    assert (answer["outcome"], calls) == ("queued", {"UpdateItem": 2, "PutItem": 1, "SendMessage": 1})
     assert 1000 <= answer["slot_wait_ms"] < 2200
     # That was for two where both came within a second.
     answer, calls = account.costs(function, third)
     assert calls.pop("UpdateItem", 0) < 2
-    assert (answer["done"], calls) == ("queued", {"PutItem": 1, "SendMessage": 1})
+    assert (answer["outcome"], calls) == ("queued", {"PutItem": 1, "SendMessage": 1})
     assert 1000 <= answer["slot_wait_ms"] < 3300
     assert scene.redrives() == 1
     until = time.monotonic() + 15
@@ -48,16 +48,16 @@ def test_three_failures_are_no_storm(account, quota):
     function = account.function("stepfunctions", AT_ONCE, REDRIVE_EXECUTION_QUOTA=quota)
     for event in failures(scene, 3):
         answer, calls = account.costs(function, event)
-        assert (answer["done"], calls) == ("retried", {"PutItem": 2, "RedriveExecution": 1})
+        assert (answer["outcome"], calls) == ("retried", {"PutItem": 2, "RedriveExecution": 1})
 
 
 def test_stages_have_slots_of_their_own(account):
     scene = Stage(account, BREAK, HANG)
     function = account.function("codepipeline", AT_ONCE, **LEAST)
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "retried"
     scene.end()
     answer, calls = account.costs(function, scene.events("FAILED")[1])
-    assert (answer["done"], calls["UpdateItem"], calls["SendMessage"]) == ("queued", 2, 1)
+    assert (answer["outcome"], calls["UpdateItem"], calls["SendMessage"]) == ("queued", 2, 1)
     keys = {item["pk"]["S"] for item in account.dynamodb.scan(TableName=account.table)["Items"]}
     assert {key for key in keys if key.startswith("slots#")} == {"slots#RetryStageExecution"}
 

@@ -17,7 +17,7 @@ from test_sweep import sweeping
 # Whatever a hostile text says it says with this, so that a log that holds it has passed the text on.
 MARK = "f0rged"
 ESC, CSI, BIDI = "\x1b[2J\x1b[31m", "\x9b2J", "‮⁦"
-FORGED = json.dumps({"level": "INFO", "function": "stepfunctions", "done": "retried", "message": MARK})
+FORGED = json.dumps({"level": "INFO", "function": "stepfunctions", "outcome": "retried", "message": MARK})
 HOSTILE = f"{MARK}{ESC}{CSI}{BIDI}\x00\x7f\x85  \r\n{FORGED}\n{FORGED}\r"
 DEEP = "[" * 100_000 + "]" * 100_000
 MEGABYTE = MARK + "x" * 1_000_000
@@ -122,17 +122,17 @@ def test_what_is_no_event_is_one_line_each_and_never_comes_again(account, name):
         answer = function.invoke(poison)
         # An answer and no error: Lambda would bring an error three times.
         assert "errorType" not in answer, (poison[:200], answer)
-        assert answer["done"] == "ignored", (poison[:200], answer)
-        said = answer.get("malformed", answer["because"])
+        assert answer["outcome"] == "ignored", (poison[:200], answer)
+        said = answer.get("malformed", answer["reason"])
         assert told in said, (poison[:200], answer)
     assert account.calls() == before, "nothing was asked or written for it"
     lines = function.wide(len(table))
-    malformed = [line for line in lines if line["because"] == "malformed"]
+    malformed = [line for line in lines if line["reason"] == "malformed"]
     assert [line["level"] for line in lines] == ["WARN" if line in malformed else "INFO" for line in lines]
     assert len(malformed) == len([told for _, told in table if told not in ("other_source", "unknown_status")])
-    assert all(line["why"] == f"the event cannot be read: {line['malformed']}" for line in malformed)
+    assert all(line["message"] == f"the event cannot be read: {line['malformed']}" for line in malformed)
     # And the process that met all of it goes on.
-    assert function.invoke(event)["done"] == "retried"
+    assert function.invoke(event)["outcome"] == "retried"
     is_clean(function)
 
 
@@ -164,7 +164,7 @@ def test_no_words_of_a_failure_lose_it(account, name):
     function = account.function(name, AT_ONCE)
     for number, (members, raw) in enumerate(STRANGE[name]):
         answer = function.invoke(with_detail(event, raw, **members))
-        assert answer["done"] == ("retried" if number == 0 else "duplicate"), (list(members), raw and raw[:80], answer)
+        assert answer["outcome"] == ("retried" if number == 0 else "duplicate"), (list(members), raw and raw[:80], answer)
     function.wide(len(STRANGE[name]))
     is_clean(function)
     assert sum(account.calls()[one] for one in ("RedriveExecution", "RetryStageExecution")) == 1
@@ -229,8 +229,8 @@ def test_a_batch_of_poison_has_its_one_ticket_taken(account):
     *lines, last = due.wide(len(bad) + 1)
     for line, message in zip(lines, bad, strict=True):
         assert (line["level"], line["message_id"]) == ("ERROR", message["messageId"])
-        assert line["trouble"] == "the message is no ticket of ours"
-    assert last["done"] == "retried"
+        assert line["error"] == "the message is no ticket of ours"
+    assert last["outcome"] == "retried"
     is_clean(due)
 
 
@@ -242,7 +242,7 @@ def test_a_ticket_of_another_account_or_of_nothing_is_told_and_gone(account):
     records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
     answer, calls = account.costs(due, {"Records": records})
     assert (answer, calls) == ({"batchItemFailures": []}, {"UpdateItem": len(bodies)})
-    assert {(line["done"], line["because"]) for line in due.wide(len(bodies))} == {("ignored", "gone")}
+    assert {(line["outcome"], line["reason"]) for line in due.wide(len(bodies))} == {("ignored", "gone")}
     is_clean(due)
 
 
@@ -252,8 +252,8 @@ def test_what_is_no_batch_is_an_error_in_our_words(account):
     payloads += [json.dumps({"Records": [{"messageId": number}]}).encode() for number in ([MARK], {MARK: MARK})]
     for payload in payloads:
         answer = due.invoke(payload)
-        assert (answer["errorType"], MARK in json.dumps(answer)) == ("Bug", False), answer
-    assert {line["trouble"] for line in due.wide(len(payloads))} == {"this is no batch of SQS"}
+        assert (answer["errorType"], MARK in json.dumps(answer)) == ("Internal", False), answer
+    assert {line["error"] for line in due.wide(len(payloads))} == {"this is no batch of SQS"}
     assert due.invoke({"Records": []}) == {"batchItemFailures": []}
     is_clean(due)
 
@@ -311,15 +311,15 @@ def test_no_number_of_entries_that_cannot_be_read_stops_another(account):
         assert line[:-1].isascii() and line[:-1].isprintable(), ascii(line)
 
 
-def test_an_entry_that_cannot_be_read_is_trouble_for_its_own_subject_alone(account):
+def test_an_entry_that_cannot_be_read_is_an_error_for_its_own_subject_alone(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": scene.execution}, "state": {"S": HOSTILE}})
     function = account.function("stepfunctions", AT_ONCE)
     # It may be one of a later version: nothing is retried, and the event is kept by coming again.
     answer = function.invoke(scene.events("FAILED")[0])
-    assert (answer["errorType"], scene.redrives()) == ("Bug", 0)
+    assert (answer["errorType"], scene.redrives()) == ("Internal", 0)
     other = scene.orders.start_and_end(FAIL, SUCCEED)
-    assert function.invoke(scene.events("FAILED", other)[0])["done"] == "retried"
+    assert function.invoke(scene.events("FAILED", other)[0])["outcome"] == "retried"
     is_clean(function)
 
 
@@ -329,9 +329,9 @@ def test_a_position_that_cannot_be_read_is_told_each_tick_and_stops_no_retry(acc
     account.set(scene.execution, wake=0)
     account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": "position"}, "since": {"S": HOSTILE}})
     sweep = sweeping(account, LATER)
-    assert sweep.invoke({})["errorType"] == "Bug"
-    tick, trouble = sweep.wide(2)
-    assert (tick["requeued"], trouble["trouble"]) == (1, "GetItem (the item cannot be read)")
+    assert sweep.invoke({})["errorType"] == "Internal"
+    tick, error = sweep.wide(2)
+    assert (tick["requeued"], error["error"]) == (1, "GetItem (the item cannot be read)")
     is_clean(sweep)
 
 

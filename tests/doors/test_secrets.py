@@ -84,7 +84,7 @@ class Told:
     def invoke(self, function, payload):
         answer = function.invoke(payload)
         self.answers.append(answer)
-        self.done[answer.get("done") or answer.get("errorType")] += 1
+        self.done[answer.get("outcome") or answer.get("errorType")] += 1
         return answer
 
     def everything(self):
@@ -260,7 +260,7 @@ def test_a_ledger_or_a_queue_that_refuses_is_not_quoted(told):
         told.invoke(told.function("sweep", later, **queue), {})
         message = {"messageId": "m", "body": json.dumps({"subject": {"execution": {"arn": arn}}, "failure": 1})}
         told.invoke(told.function("due", later, **ledger), {"Records": [message]})
-    assert told.done["Denied"] == 3, told.done
+    assert told.done["AccessDenied"] == 3, told.done
     told.holds_no_secret()
 
 
@@ -285,5 +285,5 @@ def test_what_is_found_and_what_is_due_keep_their_secrets(told):
     assert answer == {"batchItemFailures": [{"itemIdentifier": "poison"}]}
     told.invoke(due, {"Records": secret("batch")})
     told.invoke(sweep, {"detail": secret("tick")})
-    assert [line.get("done") for line in due.wide(4)] == ["retried", "retried", None, None]
+    assert [line.get("outcome") for line in due.wide(4)] == ["retried", "retried", None, None]
     told.holds_no_secret()

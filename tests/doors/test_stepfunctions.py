@@ -59,17 +59,17 @@ def test_a_failure_is_redriven_once_and_its_recovery_recorded(account):
     scene = Scene(account, FAIL, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE)
     failed = scene.events("FAILED")[0]
-    assert function.invoke(failed)["done"] == "retried"
+    assert function.invoke(failed)["outcome"] == "retried"
     assert scene.standing() == ("RUNNING", 1)
     for _ in range(3):
-        assert function.invoke(failed)["done"] == "duplicate"
+        assert function.invoke(failed)["outcome"] == "duplicate"
     scene.end()
-    assert function.invoke(failed)["done"] == "duplicate"
+    assert function.invoke(failed)["outcome"] == "duplicate"
     assert scene.redrives() == 1
     assert scene.entry()["state"] == "retried"
-    assert function.invoke(scene.events("SUCCEEDED")[0])["done"] == "recovered"
+    assert function.invoke(scene.events("SUCCEEDED")[0])["outcome"] == "recovered"
     assert (scene.entry()["state"], scene.entry()["retries"]) == ("recovered", 1)
-    assert [line["done"] for line in function.wide(6)] == ["retried", *["duplicate"] * 4, "recovered"]
+    assert [line["outcome"] for line in function.wide(6)] == ["retried", *["duplicate"] * 4, "recovered"]
 
 
 def test_a_failure_over_the_limit_is_a_recorded_give_up(account):
@@ -77,12 +77,12 @@ def test_a_failure_over_the_limit_is_a_recorded_give_up(account):
     function = account.function("stepfunctions", AT_ONCE)
     for redrive, expected in enumerate(["retried", "retried", "gave_up"]):
         answer = function.invoke(scene.events("FAILED")[redrive])
-        assert (answer["done"], answer["identity"]) == (expected, {"redrive_count": redrive})
+        assert (answer["outcome"], answer["identity"]) == (expected, {"redrive_count": redrive})
         scene.end()
-    assert answer["because"] == "limit_spent"
+    assert answer["reason"] == "limit_spent"
     assert scene.redrives() == 2
     entry = scene.entry()
-    assert (entry["state"], entry["verdict"]["because"], entry["retries"]) == ("given_up", "limit_spent", 2)
+    assert (entry["state"], entry["verdict"]["reason"], entry["retries"]) == ("given_up", "limit_spent", 2)
     assert [attempt["state"] for attempt in entry["attempts"]] == ["retried", "retried"]
 
 
@@ -90,8 +90,8 @@ def test_a_delayed_redrive_is_one_message_and_due_completes_it_once(account):
     scene = Scene(account, FAIL, SUCCEED)
     function, due = account.function("stepfunctions", LATER), account.function("due", LATER)
     failed = scene.events("FAILED")[0]
-    assert function.invoke(failed)["done"] == "queued"
-    assert function.invoke(failed)["done"] == "duplicate"
+    assert function.invoke(failed)["outcome"] == "queued"
+    assert function.invoke(failed)["outcome"] == "duplicate"
     assert scene.redrives() == 0
     (message,) = account.messages()
     assert json.loads(message["body"]) == {"subject": {"execution": {"arn": scene.execution}}, "failure": 1}
@@ -102,7 +102,7 @@ def test_a_delayed_redrive_is_one_message_and_due_completes_it_once(account):
     assert scene.redrives() == 1
     assert scene.standing() == ("RUNNING", 1)
     lines = due.wide(3)
-    assert [line["done"] for line in lines] == ["retried", "duplicate", "duplicate"]
+    assert [line["outcome"] for line in lines] == ["retried", "duplicate", "duplicate"]
     assert [line["message_id"] for line in lines] == [message["messageId"], "again", "again"]
     assert account.messages(seconds=0) == []
 
@@ -117,7 +117,7 @@ def test_a_message_that_cannot_be_handled_comes_again_and_stops_no_other(account
     assert answer == {"batchItemFailures": [{"itemIdentifier": "strange"}]}
     assert scene.redrives() == 1
     line = due.wide(2)[0]
-    assert (line["level"], line["trouble"]) == ("ERROR", "the message is no ticket of ours")
+    assert (line["level"], line["error"]) == ("ERROR", "the message is no ticket of ours")
     assert "order" not in json.dumps(line), "what a stranger wrote is not logged"
 
 
@@ -141,7 +141,7 @@ def test_a_redrive_at_once_costs_3_calls(account):
     function = account.function("stepfunctions", AT_ONCE)
     scene.teach(function)
     answer, calls = account.costs(function, scene.events("FAILED")[0])
-    assert (answer["done"], answer.get("looked_up")) == ("retried", ["history"])
+    assert (answer["outcome"], answer.get("looked_up")) == ("retried", ["history"])
     assert calls == {"PutItem": 2, "RedriveExecution": 1}
     assert function.wide(3)[2]["calls"] == calls
 
@@ -169,7 +169,7 @@ def test_a_failure_that_is_not_retried_costs_1_call(account):
     scene = Scene(account, FAIL)
     function = account.function("stepfunctions", AT_ONCE.replace("limit: 2", "limit: 2, error: Other"))
     answer, calls = account.costs(function, scene.events("FAILED")[0])
-    assert (answer["done"], answer["because"]) == ("gave_up", "unmatched")
+    assert (answer["outcome"], answer["reason"]) == ("gave_up", "unmatched")
     assert calls == {"PutItem": 1}
 
 
@@ -189,7 +189,7 @@ def test_what_is_none_of_our_business_costs_nothing(account):
         ({}, "malformed"),
     ]:
         answer, calls = account.costs(function, event)
-        assert (answer["done"], answer["because"], calls) == ("ignored", reason, {})
+        assert (answer["outcome"], answer["reason"], calls) == ("ignored", reason, {})
     assert [line["level"] for line in function.wide(5)] == [*["INFO"] * 4, "WARN"], "what is malformed stands out"
 
 
@@ -200,7 +200,7 @@ def test_a_later_failure_costs_one_call_more(account):
     scene.teach(function)
     scene.end()
     answer, calls = account.costs(function, scene.events("FAILED")[1])
-    assert answer["done"] == "retried"
+    assert answer["outcome"] == "retried"
     assert calls == {"GetItem": 1, "PutItem": 2, "RedriveExecution": 1}
 
 
@@ -220,7 +220,7 @@ def test_what_one_process_learned_of_a_machine_another_does_not_ask_for(account)
     scene.teach(account.function("stepfunctions", AT_ONCE))
     execution = scene.orders.start_and_end(FAIL, SUCCEED)
     answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), scene.events("FAILED", execution)[0])
-    assert answer["done"] == "retried"
+    assert answer["outcome"] == "retried"
     assert calls == {"GetItem": 1, "PutItem": 2, "RedriveExecution": 1}
 
 
@@ -241,7 +241,7 @@ def test_what_was_noted_and_cannot_be_read_is_learned_again(account):
     key = "machine#" + scene.events("FAILED")[0]["detail"]["stateMachineArn"]
     account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": key}, "revision": {"S": "later"}})
     answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), scene.events("FAILED")[0])
-    assert answer["done"] == "retried"
+    assert answer["outcome"] == "retried"
     assert calls == {"DescribeStateMachineForExecution": 1, "GetItem": 1, "PutItem": 3, "RedriveExecution": 1}
     assert "revision" in account.entry(key), "and noted in its place"
 
@@ -265,7 +265,7 @@ def test_a_thousand_failures_of_one_machine_hardly_ask_step_functions(account):
     failed = [one for one in account.server.events() if one["detail"]["status"] == "FAILED"]
     function = account.function("stepfunctions", AT_ONCE)
     for event in failed:
-        assert function.invoke(event)["done"] == "retried"
+        assert function.invoke(event)["outcome"] == "retried"
     assert account.server.calls("RedriveExecution") == len(executions) == 1000
     scarce = ("DescribeExecution", "GetExecutionHistory", "DescribeStateMachine", "DescribeStateMachineForExecution")
     asked = {name: account.server.calls(name) for name in scarce}
@@ -277,7 +277,7 @@ def test_a_machine_with_a_fail_state_is_asked_for_its_history(account):
     ended = Orders(account.server, INTO_A_FAIL_STATE).start_and_end({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000})
     (failed,) = [one for one in account.server.events() if one["detail"]["status"] == "FAILED"]
     answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), failed)
-    assert (answer["done"], answer["because"]) == ("gave_up", "fail_state")
+    assert (answer["outcome"], answer["reason"]) == ("gave_up", "fail_state")
     assert calls == {"DescribeStateMachineForExecution": 1, "GetExecutionHistory": 1, "GetItem": 1, "PutItem": 2}
     assert account.entry(ended)["state"] == "given_up"
 
@@ -287,7 +287,7 @@ def test_an_event_of_before_redrives_costs_a_description(account):
     (event,) = scene.events("TIMED_OUT")
     old = {name: value for name, value in event["detail"].items() if not name.startswith("redrive")}
     answer, calls = account.costs(account.function("stepfunctions", AT_ONCE), {**event, "detail": old})
-    assert answer["done"] == "retried"
+    assert answer["outcome"] == "retried"
     assert calls == {"DescribeExecution": 1, "PutItem": 2, "RedriveExecution": 1}
 
 
@@ -309,8 +309,8 @@ def test_observing_records_and_changes_nothing_and_is_final(account):
     scene = Scene(account, FAIL)
     failed = scene.events("FAILED")[0]
     observing = account.function("stepfunctions", AT_ONCE, mode="observe")
-    assert observing.invoke(failed)["done"] == "observed"
-    assert account.function("stepfunctions", AT_ONCE, mode="act").invoke(failed)["done"] == "duplicate"
+    assert observing.invoke(failed)["outcome"] == "observed"
+    assert account.function("stepfunctions", AT_ONCE, mode="act").invoke(failed)["outcome"] == "duplicate"
     assert scene.entry()["state"] == "observed"
     assert (scene.redrives(), scene.standing()) == (0, ("FAILED", 0))
 
@@ -318,7 +318,7 @@ def test_observing_records_and_changes_nothing_and_is_final(account):
 def test_a_function_that_is_not_told_to_act_observes(account):
     scene = Scene(account, FAIL)
     function = account.function("stepfunctions", AT_ONCE, mode="")
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "observed"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "observed"
     assert function.wide(1)[0]["mode"] == "observe"
 
 
@@ -339,9 +339,9 @@ def test_a_ledger_in_memory_needs_no_account_and_calls_nothing(account):
     keys = dict.fromkeys(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "REDRIVE_QUEUE_URL", "REDRIVE_ACCOUNT"], "")
     function = account.function("stepfunctions", AT_ONCE, mode="", REDRIVE_LEDGER="memory", **keys)
     answer, calls = account.costs(function, scene.events("FAILED")[0])
-    assert (answer["done"], answer["verdict"]["decision"], answer["needs"]) == ("observed", "retry", ["history"])
+    assert (answer["outcome"], answer["verdict"]["decision"], answer["needs"]) == ("observed", "retry", ["history"])
     assert calls == {}
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "duplicate"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "duplicate"
 
 
 # What goes wrong
@@ -351,7 +351,7 @@ def test_a_call_that_the_sdk_repeats_is_told_in_the_wide_line(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", THROTTLED)
     function = account.function("stepfunctions", AT_ONCE)
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "retried"
     (line,) = function.wide(1)
     assert (line["calls"]["RedriveExecution"], line["calls_repeated"]) == (2, 1)
     assert scene.standing() == ("RUNNING", 1)
@@ -372,7 +372,7 @@ def test_the_settings_of_the_sdks_own_retries_are_honoured(account, settings, se
         account.server.play("states", "RedriveExecution", THROTTLED)
     function = account.function("stepfunctions", AT_ONCE, **settings)
     answer = function.invoke(scene.events("FAILED")[0])
-    assert (answer["done"], answer["call_result"]) == ("put_off", "throttled")
+    assert (answer["outcome"], answer["call_result"]) == ("backed_off", "throttled")
     assert scene.redrives() == sent
 
 
@@ -380,7 +380,7 @@ def test_a_redrive_that_we_may_not_make_is_kept_for_when_we_may(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", DENIED)
     answer = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
-    assert (answer["done"], answer["call_result"]) == ("put_off", "access_denied")
+    assert (answer["outcome"], answer["call_result"]) == ("backed_off", "access_denied")
     account.set(scene.execution, wake=0, due=0)
     assert account.function("sweep", AT_ONCE).invoke({})["requeued"] == 1
     account.function("due", AT_ONCE).invoke({"Records": account.messages()})
@@ -392,38 +392,38 @@ def test_a_function_that_cannot_reach_the_ledger_fails_and_the_event_may_come_ag
     failed = scene.events("FAILED")[0]
     lost = account.function("stepfunctions", AT_ONCE, AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9")
     answer = lost.invoke(failed)
-    assert (answer["errorType"], answer["errorMessage"]) == ("Unreachable", "PutItem (no connection): not reachable")
+    assert (answer["errorType"], answer["errorMessage"]) == ("Unavailable", "PutItem (no connection): not reachable")
     (line,) = lost.wide(1)
-    assert (line["level"], line["kind"]) == ("ERROR", "unreachable")
+    assert (line["level"], line["kind"]) == ("ERROR", "unavailable")
     assert line["subject"] == {"execution": {"arn": scene.execution}}
     assert scene.redrives() == 0
-    assert account.function("stepfunctions", AT_ONCE).invoke(failed)["done"] == "retried"
+    assert account.function("stepfunctions", AT_ONCE).invoke(failed)["outcome"] == "retried"
 
 
 def test_a_redrive_whose_answer_was_lost_is_cleared_up_by_the_sweep(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", "lose_answer")
     function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
     sweep = account.function("sweep", AT_ONCE)
     assert sweep.invoke({})["taken_over"] == 0, "its lease runs"
     account.set(scene.execution, wake=0)
     tick = sweep.invoke({})
     assert tick.pop("search")["found"] == {}
-    assert tick == {"requeued": 0, "taken_over": 1, "lost": 0, "troubled": 0, "more": False}
+    assert tick == {"requeued": 0, "taken_over": 1, "conflicts": 0, "errors": 0, "more": False}
     assert (scene.entry()["state"], scene.redrives()) == ("retried", 1)
-    assert [line.get("done") for line in sweep.wide(3)] == [None, "confirmed", None]
+    assert [line.get("outcome") for line in sweep.wide(3)] == [None, "confirmed", None]
 
 
 def test_a_redrive_that_never_arrived_is_made_by_the_sweep(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", "lose_request")
     function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "unknown"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
     account.set(scene.execution, wake=0)
     sweep = account.function("sweep", AT_ONCE)
     assert sweep.invoke({})["taken_over"] == 1
-    assert sweep.wide(2)[0]["done"] == "retried"
+    assert sweep.wide(2)[0]["outcome"] == "retried"
     assert (scene.entry()["retries"], scene.standing()) == (1, ("RUNNING", 1))
 
 
@@ -435,7 +435,7 @@ def test_a_retry_that_waited_long_is_looked_at_first(account):
     due = account.function("due", LATER)
     due.invoke({"Records": account.messages()})
     (line,) = due.wide(1)
-    assert (line["done"], line["because"], scene.redrives()) == ("gave_up", "moved_on", 1)
+    assert (line["outcome"], line["reason"], scene.redrives()) == ("gave_up", "target_changed", 1)
 
 
 def test_a_service_that_does_not_answer_is_not_waited_for_for_ever(account):
@@ -461,7 +461,7 @@ def test_a_message_that_was_lost_is_queued_again_by_the_sweep(account):
     due.invoke({"Records": account.messages()})
     # The first one turns up after all.
     due.invoke({"Records": [lost]})
-    assert [line["done"] for line in due.wide(2)] == ["retried", "duplicate"]
+    assert [line["outcome"] for line in due.wide(2)] == ["retried", "duplicate"]
     assert scene.redrives() == 1
 
 
@@ -478,7 +478,7 @@ def test_no_line_holds_what_an_execution_said(account, level):
     secret = {"fail": {"state": "Load", "error": "Secret.Error", "cause": "password hunter2"}, "after_ms": RUN * 1000}
     scene = Scene(account, secret, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE, AWS_LAMBDA_LOG_LEVEL=level)
-    assert function.invoke(scene.events("FAILED")[0])["done"] == "retried"
+    assert function.invoke(scene.events("FAILED")[0])["outcome"] == "retried"
     function.wide(1)
     written = "".join(function.output) + json.dumps(scene.entry())
     assert "hunter2" not in written and ACCOUNT in written
@@ -491,34 +491,34 @@ def test_a_message_whose_ledger_is_out_of_reach_comes_again(account):
     due = account.function("due", LATER, AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9")
     answer = due.invoke({"Records": [message]})
     assert answer == {"batchItemFailures": [{"itemIdentifier": message["messageId"]}]}
-    assert due.wide(1)[0]["kind"] == "unreachable"
+    assert due.wide(1)[0]["kind"] == "unavailable"
 
 
 def test_a_delay_is_waited_for_in_the_queue(account):
     scene = Scene(account, FAIL, SUCCEED)
     late = LATER.replace("interval_seconds: 1", "interval_seconds: 30")
-    assert account.function("stepfunctions", late).invoke(scene.events("FAILED")[0])["done"] == "queued"
+    assert account.function("stepfunctions", late).invoke(scene.events("FAILED")[0])["outcome"] == "queued"
     assert account.messages(seconds=1) == []
 
 
-def test_an_event_whose_retry_could_not_be_queued_is_told_as_trouble_and_kept(account):
+def test_an_event_whose_retry_could_not_be_queued_is_told_as_an_error_and_kept(account):
     scene = Scene(account, FAIL, SUCCEED)
     function = account.function("stepfunctions", LATER, AWS_ENDPOINT_URL_SQS="http://127.0.0.1:9")
-    assert function.invoke(scene.events("FAILED")[0])["errorType"] == "Unreachable"
+    assert function.invoke(scene.events("FAILED")[0])["errorType"] == "Unavailable"
     assert scene.entry()["state"] == "queued"
 
 
-def test_a_sweep_tells_of_each_trouble_and_of_a_ledger_out_of_reach(account):
+def test_a_sweep_tells_of_each_error_and_of_a_ledger_out_of_reach(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     account.set(scene.execution, wake=0)
     sweep = account.function("sweep", LATER, AWS_ENDPOINT_URL_SQS="http://127.0.0.1:9")
-    assert sweep.invoke({})["troubled"] == 1
+    assert sweep.invoke({})["errors"] == 1
     line, tick = sweep.wide(2)
     assert (line["level"], line["subject"]) == ("ERROR", {"execution": {"arn": scene.execution}})
-    assert tick["troubled"] == 1
+    assert tick["errors"] == 1
     blind = account.function("sweep", LATER, AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9")
-    assert blind.invoke({})["errorType"] == "Unreachable"
+    assert blind.invoke({})["errorType"] == "Unavailable"
 
 
 def test_an_entry_that_cannot_be_read_stops_no_other(account):

@@ -29,7 +29,7 @@ def test_a_failure_whose_event_was_lost_is_redriven_once_by_the_next_tick(accoun
         "seen": 1,
         "known": 0,
         "found": {"retried": 1},
-        "troubled": 0,
+        "errors": 0,
         "left": 0,
         "more": False,
     }
@@ -40,7 +40,7 @@ def test_a_failure_whose_event_was_lost_is_redriven_once_by_the_next_tick(accoun
     assert sweep.invoke({})["search"]["seen"] == 0
     assert (scene.redrives(), scene.standing()) == (1, ("SUCCEEDED", 1))
     record, first, *_ = sweep.wide(4)
-    assert (record["done"], record["subject"]) == ("retried", {"execution": {"arn": scene.execution}})
+    assert (record["outcome"], record["subject"]) == ("retried", {"execution": {"arn": scene.execution}})
     assert (first["message"], first["search"]["found"]) == ("swept", {"retried": 1})
 
 
@@ -64,14 +64,14 @@ def test_a_type_that_the_state_does_not_show_is_asked_for_once(account, rollback
     answer, calls = account.costs(sweep, {})
     assert (answer["search"]["found"], "GetPipelineExecution" in calls) == ({}, False)
     assert scene.retries() == (0 if rollback else 1)
-    assert scene.entry()["verdict"]["because"] == ("rollback" if rollback else "matched")
+    assert scene.entry()["verdict"]["reason"] == ("rollback" if rollback else "matched")
 
 
 def test_an_event_that_comes_late_finds_that_it_was_dealt_with(account):
     scene = Execution(account, FAIL, HANG)
     assert sweeping(account).invoke({})["search"]["found"] == {"retried": 1}
     late = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
-    assert (late["done"], scene.redrives()) == ("duplicate", 1)
+    assert (late["outcome"], scene.redrives()) == ("duplicate", 1)
 
 
 def test_what_an_event_told_of_is_known(account):
@@ -137,7 +137,7 @@ def test_a_failure_that_was_found_is_judged_like_one_that_was_announced(account)
     ended = orders.start_and_end({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000})
     answer, calls = account.costs(sweeping(account), {})
     assert answer["search"]["found"] == {"gave_up": 1}
-    assert account.entry(ended)["verdict"]["because"] == "fail_state"
+    assert account.entry(ended)["verdict"]["reason"] == "fail_state"
     asked = {"DescribeExecution": 1, "DescribeStateMachineForExecution": 1, "GetExecutionHistory": 1}
     # The position, the entry, and what is known of the machine.
     assert calls == {**LISTS, "ListExecutions": 2, **asked, "GetItem": 3, "PutItem": 3}
@@ -174,7 +174,7 @@ def test_a_service_that_throttles_is_left_until_the_next_tick(account):
         account.server.play("states", "ListExecutions", THROTTLED)
     sweep = sweeping(account)
     search = sweep.invoke({})["search"]
-    assert (search["throttled"], search["left"], search["more"], search["troubled"]) == (["step_functions"], 1, True, 0)
+    assert (search["throttled"], search["left"], search["more"], search["errors"]) == (["step_functions"], 1, True, 0)
     assert sweep.invoke({})["search"]["found"] == {"retried": 1}
     assert scene.redrives() == 1
 
@@ -184,7 +184,7 @@ def test_a_list_that_may_not_be_read_is_told_and_stops_nothing_else(account):
     account.server.play("states", "ListStateMachines", {"refuse": {"code": "AccessDeniedException", "message": "no"}})
     sweep = sweeping(account)
     search = sweep.invoke({})["search"]
-    assert (search["troubled"], search["found"]) == (1, {"retried": 1})
-    trouble = next(line for line in sweep.wide(3) if line["level"] == "ERROR")
-    assert (trouble["listing"], trouble["trouble"]) == ("step_functions", "ListStateMachines AccessDeniedException")
+    assert (search["errors"], search["found"]) == (1, {"retried": 1})
+    error = next(line for line in sweep.wide(3) if line["level"] == "ERROR")
+    assert (error["listing"], error["error"]) == ("step_functions", "ListStateMachines AccessDeniedException")
     assert stage.retries() == 1

@@ -29,9 +29,9 @@ def told(entry):
     for one in [*entry.get("attempts", []), entry] if entry else []:
         identity = one["identity"]
         names = [identity["redrive_count"]] if "redrive_count" in identity else identity["failed_actions"]
-        because = one.get("because") or one["verdict"]["because"]
+        reason = one.get("reason") or one["verdict"]["reason"]
         for name in names:
-            said.setdefault(name, (one["verdict"]["decision"], one["state"], because))
+            said.setdefault(name, (one["verdict"]["decision"], one["state"], reason))
     return said
 
 
@@ -50,7 +50,7 @@ def compared(truths, entries):
             if used is not None and used != token(key, number):
                 wrong.append(("double", key, f"retry {number} bears the token of another failure"))
         for number, failure in enumerate(truth.failures):
-            decision, state, because = said.get(failure, (None, None, None))
+            decision, state, reason = said.get(failure, (None, None, None))
             retried = number < len(truth.effects)
             if decision is None:
                 words = "no entry knows of failure"

@@ -199,8 +199,8 @@ class Fleet:
         answer = process.invoke({})
         if answer and "search" in answer:
             search = answer["search"]
-            done = [answer[name] for name in ("requeued", "taken_over", "lost", "troubled", "more")]
-            if any([*done, search["found"], search["troubled"]]):
+            done = [answer[name] for name in ("requeued", "taken_over", "conflicts", "errors", "more")]
+            if any([*done, search["found"], search["errors"]]):
                 self.quiet_rounds = 0
             elif not search["more"]:
                 self.quiet_rounds += 1
@@ -227,7 +227,7 @@ class Fleet:
                     # A process that was killed left half a line.
                     continue
                 if "function" in wide:
-                    lines[wide.get("done") or ("trouble" if "trouble" in wide else "tick")] += 1
+                    lines[wide.get("outcome") or ("error" if "error" in wide else "tick")] += 1
         return lines
 
 

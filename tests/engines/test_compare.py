@@ -7,9 +7,9 @@ ARN = "arn:aws:states:eu-west-1:111122223333:execution:orders:run-1"
 STAGE = "arn:aws:codepipeline:eu-west-1:111122223333:shop/Build/00000000-0000-4000-8000-000000000000"
 
 
-def row(name, state, decision="retry", because="matched"):
+def row(name, state, decision="retry", reason="matched"):
     kind = {"redrive_count": name} if isinstance(name, int) else {"failed_actions": [name]}
-    return {"identity": kind, "state": state, "verdict": {"decision": decision, "because": because}}
+    return {"identity": kind, "state": state, "verdict": {"decision": decision, "reason": reason}}
 
 
 def entry(retries, *rows):
@@ -38,7 +38,7 @@ DOUBLE = [
     (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 1), 1), entry(2, RETRIED, row(1, "retried"))),
     (STAGE, Truth(["a", "b"], "SUCCEEDED", [None, None], 2), entry(1, row("a", "retried"), row("b", "given_up"))),
     # What the ledger says was not retried was.
-    (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 1), 2), entry(2, RETRIED, row(1, "given_up", because="moved_on"))),
+    (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 1), 2), entry(2, RETRIED, row(1, "given_up", reason="target_changed"))),
 ]
 LOST = [
     (ARN, Truth([0], "FAILED", [], 2), None),

@@ -318,7 +318,7 @@ def test_nothing_is_redriven_twice_and_nothing_is_lost(engines):
     wrong = Counter(kind for kind, _, _ in found)
     effects = Counter(call["effect"] for name in ACTS for call in story.server.record(name))
     given_up = [entry for entry in entries.values() if entry["state"] == "given_up"]
-    reasons = Counter(entry.get("because") or entry["verdict"]["because"] for entry in given_up)
+    reasons = Counter(entry.get("reason") or entry["verdict"]["reason"] for entry in given_up)
     lambda_gave_up = fleet.counts["events given up by Lambda"]
     print(f"subjects    {len(truths):,}, which failed {sum(len(it.failures) for it in truths.values()):,} times")
     print(f"events      {listed(story.fates)}")

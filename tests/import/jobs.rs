@@ -2,7 +2,7 @@
 //! as the functions read it and judged by the policy that `import` prints. What comes of it is what comes of the
 //! same failure in normalised words.
 
-use redrive_core::decide::{Answer, Spent, decide};
+use redrive_core::decide::{Answer, LedgerView, decide};
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Fact, Failure, Field, Need};
 use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms};
@@ -143,7 +143,7 @@ pub(crate) fn judged_by_cause(policy: &str, causes: &[String], expected: &[bool]
     let mut verdicts = Vec::new();
     for (cause, expected) in causes.iter().zip(expected) {
         let mut failure = parsed(cause, redrives);
-        let spent = entry.as_ref().map_or(Spent::Nothing, Spent::Entry);
+        let spent = entry.as_ref().map_or(LedgerView::Empty, LedgerView::Entry);
         let verdict = loop {
             match decide(&document, &failure, spent) {
                 Answer::Verdict(verdict) => break verdict,
@@ -185,8 +185,8 @@ fn gist(verdicts: &[Verdict]) -> Vec<(Decision, String, Option<String>)> {
     verdicts
         .iter()
         .map(|verdict| {
-            let because = verdict.because.to_string();
-            (verdict.decision, because, verdict.rule())
+            let reason = verdict.reason.to_string();
+            (verdict.decision, reason, verdict.rule())
         })
         .collect()
 }

@@ -63,7 +63,7 @@ fn an_event_is_explained_in_the_words_of_a_policy() {
 
 #[test]
 fn each_kind_of_event_gets_the_answer_that_fits_it() {
-    for (event, kind, decision, because, needs) in [
+    for (event, kind, decision, reason, needs) in [
         (
             "sfn-01-throttled",
             "failure",
@@ -124,7 +124,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
             "sfn-16-nested-child",
             "failure",
             "give_up",
-            "left_to_parent",
+            "parent_retries",
             json!([]),
         ),
         (
@@ -181,7 +181,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
             "cp-04-image-pull-pipeline-failed",
             "ignored",
             "ignore",
-            "stage_speaks",
+            "superseded_by_stage_event",
             json!([]),
         ),
         (
@@ -243,7 +243,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
                 &verdict["reason"],
                 &line["needs"]
             ),
-            (&json!(kind), &json!(decision), &json!(because), &needs),
+            (&json!(kind), &json!(decision), &json!(reason), &needs),
             "{event}: {line}",
         );
         assert_eq!(line["failure"].is_null(), kind != "failure", "{event}");

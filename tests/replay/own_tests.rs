@@ -64,7 +64,7 @@ fn each_rule_of_the_shipped_policy_has_a_test() {
         assert!(retries, "no test retries by rule {id} of policy {policy}");
     }
     assert!(count >= 10, "{count}");
-    for because in [
+    for reason in [
         "never",
         "unmatched",
         "limit_spent",
@@ -75,8 +75,8 @@ fn each_rule_of_the_shipped_policy_has_a_test() {
         let shown = lines
             .iter()
             .flat_map(|line| line["actual"].as_array().unwrap())
-            .any(|actual| actual["reason"] == because);
-        assert!(shown, "no test ends with {because}");
+            .any(|actual| actual["reason"] == reason);
+        assert!(shown, "no test ends with {reason}");
     }
 }
 

@@ -53,7 +53,7 @@ fn every_retry_is_reported_and_none_is_made_twice() {
     let lines = redrive(&["replay", "events", "--json", "--then", "fail"]).lines();
     let (summary, rows) = lines.split_last().unwrap();
     let calls = |operation: &str| summary["calls"][operation].as_u64().unwrap();
-    let retried: Vec<&Value> = rows.iter().filter(|row| row["done"] == "retried").collect();
+    let retried: Vec<&Value> = rows.iter().filter(|row| row["outcome"] == "retried").collect();
     assert_eq!(
         calls("RedriveExecution") + calls("RetryStageExecution"),
         retried.len() as u64
@@ -75,7 +75,7 @@ fn every_retry_is_reported_and_none_is_made_twice() {
         );
     }
     assert!(
-        rows.iter().any(|row| row["because"] == "limit_spent"),
+        rows.iter().any(|row| row["reason"] == "limit_spent"),
         "what always fails is given up"
     );
 }
@@ -115,7 +115,7 @@ fn observe_and_off_change_nothing() {
             summary["calls"].get("RetryStageExecution").is_none(),
             "{summary}"
         );
-        assert!(rows.iter().any(|row| row["done"] == done), "{mode}");
+        assert!(rows.iter().any(|row| row["outcome"] == done), "{mode}");
         if mode == "off" {
             assert_eq!(
                 summary["calls"].as_object().unwrap().len(),
@@ -132,14 +132,14 @@ fn the_samples_show_every_kind_of_ending() {
     let lines = redrive(&["replay", "events", "--json"]).lines();
     let reasons: BTreeSet<&str> = lines
         .iter()
-        .filter_map(|line| line["because"].as_str())
+        .filter_map(|line| line["reason"].as_str())
         .collect();
     for reason in [
         "matched",
         "unmatched",
         "never",
         "fail_state",
-        "left_to_parent",
+        "parent_retries",
         "approval",
         "cause_withheld",
         "map_run_child",
@@ -151,7 +151,7 @@ fn the_samples_show_every_kind_of_ending() {
         "superseded",
         "running",
         "succeeded",
-        "stage_speaks",
+        "superseded_by_stage_event",
         "actions_in_progress",
         "notification_rule",
         "other_source",
@@ -165,7 +165,7 @@ fn the_samples_show_every_kind_of_ending() {
     }
     let done: BTreeSet<&str> = lines
         .iter()
-        .filter_map(|line| line["done"].as_str())
+        .filter_map(|line| line["outcome"].as_str())
         .collect();
     for what in [
         "retried",

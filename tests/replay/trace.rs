@@ -148,7 +148,7 @@ retry: {automatic: [{id: r}, {id: s}]}
                     },
                 ],
                 "rules": [],
-                "not_consulted": {"reason": "never", "by": "never[1]", "rules": ["r", "s"]},
+                "not_consulted": {"reason": "denied_by_policy", "by": "never[1]", "rules": ["r", "s"]},
             }],
         })
     );
@@ -262,7 +262,7 @@ fn a_verdict_that_comes_before_the_rules_tells_why_none_was_asked() {
         json!({
             "policy": "default",
             "passed_over": [],
-            "not_consulted": {"reason": "left_to_parent", "by": null, "rules": ["r", "s"]},
+            "not_consulted": {"reason": "parent_retries", "by": null, "rules": ["r", "s"]},
             "consulted": [],
         })
     );

@@ -7,9 +7,9 @@ use redrive_aws::aws_sdk_dynamodb;
 use redrive_aws::ledger::DynamoDb;
 use redrive_core::calls::CallResult;
 use redrive_core::failure::Subject;
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use redrive_core::ledger::{Entry, Ledger, State};
-use redrive_core::trouble::TroubleKind;
+use redrive_core::error::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::{Scene, busy, passes, task};
@@ -123,13 +123,13 @@ async fn a_stage_retry_answered_in_unknown_words_is_in_doubt_and_sent_once() {
 /// What the service documents for the call is its refusal, and a throttle by its code is certain.
 #[tokio::test]
 async fn a_documented_refusal_is_certain() {
-    for (code, done, retries) in [
-        ("ValidationException", Done::GaveUp, 0),
-        ("InvalidArn", Done::GaveUp, 0),
-        ("ExecutionDoesNotExist", Done::GaveUp, 0),
-        ("ThrottlingException", Done::PutOff, 1),
-        ("KmsThrottlingException", Done::PutOff, 1),
-        ("RequestExpired", Done::PutOff, 1),
+    for (code, outcome, retries) in [
+        ("ValidationException", Outcome::GaveUp, 0),
+        ("InvalidArn", Outcome::GaveUp, 0),
+        ("ExecutionDoesNotExist", Outcome::GaveUp, 0),
+        ("ThrottlingException", Outcome::BackedOff, 1),
+        ("KmsThrottlingException", Outcome::BackedOff, 1),
+        ("RequestExpired", Outcome::BackedOff, 1),
     ] {
         let scene = Scene::new();
         scene.execution(task(), json!([busy(), passes()])).await;
@@ -140,8 +140,8 @@ async fn a_documented_refusal_is_certain() {
         let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         let entry = scene.ledger.entries().remove(0);
         assert_eq!(
-            (record.done, entry.retries, entry.uncertain),
-            (done, retries, false),
+            (record.outcome, entry.retries, entry.uncertain),
+            (outcome, retries, false),
             "{code}"
         );
     }
@@ -168,8 +168,8 @@ async fn missing_credentials_deny_access_everywhere() {
     let mut event = scene.events("FAILED")[0].clone();
     let unsigned = Scene::with(scene.address, SharedCredentialsProvider::new(Nobody));
 
-    let trouble = unsigned.try_handle_event(&event).await.unwrap_err();
-    assert_eq!(trouble.kind, TroubleKind::Denied, "{trouble}");
+    let error = unsigned.try_handle_event(&event).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AccessDenied, "{error}");
 
     let client = aws_sdk_dynamodb::Client::from_conf(
         aws_sdk_dynamodb::Config::builder()
@@ -184,8 +184,8 @@ async fn missing_credentials_deny_access_everywhere() {
     let read = DynamoDb::new(client, "redrive")
         .read(&Subject::Execution { arn })
         .await;
-    let trouble = read.unwrap_err();
-    assert_eq!(trouble.kind, TroubleKind::Denied, "{trouble}");
+    let error = read.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AccessDenied, "{error}");
 
     // A time-out asks nothing before the retry.
     event["detail"]["status"] = json!("TIMED_OUT");

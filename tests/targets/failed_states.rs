@@ -2,7 +2,7 @@
 
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Fact, Failure, Field, Need};
-use redrive_core::handle::Target;
+use redrive_core::controller::Target;
 use redrive_core::reads::Executions;
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ async fn the_state_that_failed_is_read_with_what_it_called_before_and_after_a_re
                 scene.wind(2);
             }
             let failure = parsed(scene.events("FAILED").last().unwrap());
-            let known = scene.services.know(&failure, Need::FailedState).await;
+            let known = scene.services.lookup(&failure, Need::FailedState).await;
             assert_eq!(known.unwrap(), expected, "{state} {error} {redrives}");
         }
     }
@@ -100,7 +100,7 @@ async fn a_history_is_read_on_to_where_the_state_was_entered_and_only_for_names(
         scene.wind(2);
     }
     let failure = parsed(scene.events("FAILED").last().unwrap());
-    let known = scene.services.know(&failure, Need::FailedState).await;
+    let known = scene.services.lookup(&failure, Need::FailedState).await;
     assert_eq!(known.unwrap(), ended(false, "Load", Some("lambda:invoke")));
     assert_eq!(scene.calls("GetExecutionHistory"), 2);
     // The machine's definition was of no use to it.

@@ -11,7 +11,7 @@
 mod answers;
 mod execution_types;
 mod failed_states;
-mod tries;
+mod attempts;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -25,13 +25,13 @@ use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::handle::{CallResult, Clock, Done, Mode, Queue, Record, Redrive};
+use redrive_core::controller::{CallResult, Clock, Outcome, RunMode, Queue, Record, Controller};
 use redrive_core::ledger::{Entry, Ledger, Owner, State, Terms, Ticket, Written, write};
 use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
 use redrive_core::reads::Learned;
 use redrive_core::time::Time;
-use redrive_core::trouble::Trouble;
+use redrive_core::error::Error;
 use redrive_core::verdict::Reason;
 use redrive_simulation::memory::Memory;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ impl Clock for Now {
 struct NoQueue;
 
 impl Queue for NoQueue {
-    async fn send(&self, ticket: &Ticket, _: Duration) -> Result<(), Trouble> {
+    async fn send(&self, ticket: &Ticket, _: Duration) -> Result<(), Error> {
         panic!("nothing is delayed: {ticket:?}")
     }
 }
@@ -185,20 +185,20 @@ impl Scene {
         self.try_handle_event(event).await.unwrap()
     }
 
-    async fn try_handle_event(&self, event: &Value) -> Result<Record, Trouble> {
+    async fn try_handle_event(&self, event: &Value) -> Result<Record, Error> {
         self.handled.set(self.handled.get() + 1);
-        let redrive = Redrive {
+        let controller = Controller {
             ledger: &self.ledger,
             target: &self.services,
             queue: &NoQueue,
             clock: &Now,
             document: &self.document,
-            mode: Mode::Act,
+            mode: RunMode::Act,
             terms: &Terms::default(),
             pace: &Pace::default(),
             owner: &Owner(format!("handling-{}", self.handled.get())),
         };
-        redrive
+        controller
             .event(event.to_string().as_bytes(), &AllowedSources::default())
             .await
     }
@@ -273,11 +273,11 @@ async fn a_failure_is_redriven_once_and_recovers() {
     let event = &scene.events("FAILED")[0];
     let record = scene.handle_event(event).await;
     assert_eq!(
-        (record.done, record.call_result),
-        (Done::Retried, Some(CallResult::Accepted)),
+        (record.outcome, record.call_result),
+        (Outcome::Retried, Some(CallResult::Accepted)),
         "{record:?}"
     );
-    assert_eq!(scene.handle_event(event).await.done, Done::Duplicate);
+    assert_eq!(scene.handle_event(event).await.outcome, Outcome::Duplicate);
     assert_eq!(scene.calls("RedriveExecution"), 1);
     scene.wind(61);
     let described = scene
@@ -293,8 +293,8 @@ async fn a_failure_is_redriven_once_and_recovers() {
     );
     let record = scene.handle_event(&scene.events("SUCCEEDED")[0]).await;
     assert_eq!(
-        (record.done, record.state),
-        (Done::Recovered, Some(State::Recovered))
+        (record.outcome, record.state),
+        (Outcome::Recovered, Some(State::Recovered))
     );
 }
 
@@ -307,8 +307,8 @@ async fn a_definition_without_fail_states_spares_the_history_and_one_with_them_a
     scene.handle_event(&scene.events("FAILED")[0]).await;
     scene.wind(2);
     assert_eq!(
-        scene.handle_event(&scene.events("FAILED")[1]).await.done,
-        Done::Retried
+        scene.handle_event(&scene.events("FAILED")[1]).await.outcome,
+        Outcome::Retried
     );
     assert_eq!(
         (
@@ -325,8 +325,8 @@ async fn a_definition_without_fail_states_spares_the_history_and_one_with_them_a
         .await;
     let record = scene.handle_event(&scene.events("FAILED")[0]).await;
     assert_eq!(
-        (record.done, record.because),
-        (Done::GaveUp, Reason::FailState)
+        (record.outcome, record.reason),
+        (Outcome::GaveUp, Reason::FailState)
     );
     assert_eq!(
         (
@@ -345,8 +345,8 @@ async fn a_redrive_that_the_sdk_repeats_restarts_the_execution_once() {
     scene.fault("states", "RedriveExecution", json!("lose_answer"));
     let record = scene.handle_event(&scene.events("FAILED")[0]).await;
     assert_eq!(
-        (record.done, record.call_result),
-        (Done::Retried, Some(CallResult::Accepted))
+        (record.outcome, record.call_result),
+        (Outcome::Retried, Some(CallResult::Accepted))
     );
     assert_eq!(scene.calls("RedriveExecution"), 2);
     let described = scene
@@ -392,15 +392,15 @@ async fn a_redrive_bears_the_token_of_its_failure() {
 async fn a_machine_whose_key_may_not_be_used_loses_no_failure() {
     let withheld =
         json!({ "refuse": { "code": "KmsAccessDeniedException", "message": "x", "status": 400 } });
-    for (refused, done, because) in [
+    for (refused, outcome, reason) in [
         (
             vec!["DescribeStateMachineForExecution"],
-            Done::Retried,
+            Outcome::Retried,
             Reason::Matched,
         ),
         (
             vec!["DescribeStateMachineForExecution", "GetExecutionHistory"],
-            Done::GaveUp,
+            Outcome::GaveUp,
             Reason::CauseWithheld,
         ),
     ] {
@@ -410,7 +410,7 @@ async fn a_machine_whose_key_may_not_be_used_loses_no_failure() {
             scene.fault("states", operation, withheld.clone());
         }
         let record = scene.handle_event(&scene.events("FAILED")[0]).await;
-        assert_eq!((record.done, record.because), (done, because));
+        assert_eq!((record.outcome, record.reason), (outcome, reason));
     }
 }
 
@@ -426,51 +426,51 @@ async fn an_execution_whose_key_may_not_be_used_is_described_without_its_data() 
     let withheld =
         json!({ "refuse": { "code": "KmsAccessDeniedException", "message": "x", "status": 400 } });
     scene.fault("states", "DescribeExecution", withheld);
-    assert_eq!(scene.handle_event(&event).await.done, Done::Retried);
+    assert_eq!(scene.handle_event(&event).await.outcome, Outcome::Retried);
     assert_eq!(scene.calls("DescribeExecution"), 2);
 }
 
 #[tokio::test]
 async fn each_refusal_of_a_redrive_means_what_the_table_says() {
     let refuse = |code: &str, status: u16| json!({ "refuse": { "code": code, "message": "x", "status": status } });
-    for (fault, times, done, outcome) in [
+    for (fault, times, outcome, call_result) in [
         (
             refuse("ThrottlingException", 400),
             3,
-            Done::PutOff,
+            Outcome::BackedOff,
             CallResult::Throttled,
         ),
         (
             refuse("ExecutionLimitExceeded", 400),
             1,
-            Done::PutOff,
+            Outcome::BackedOff,
             CallResult::Throttled,
         ),
         (
             refuse("AccessDeniedException", 400),
             1,
-            Done::PutOff,
+            Outcome::BackedOff,
             CallResult::AccessDenied,
         ),
         (
             refuse("ExecutionDoesNotExist", 400),
             1,
-            Done::GaveUp,
+            Outcome::GaveUp,
             CallResult::Rejected(Reason::Gone),
         ),
         (
             refuse("ExecutionNotRedrivable", 400),
             1,
-            Done::GaveUp,
+            Outcome::GaveUp,
             CallResult::Rejected(Reason::NotRedrivable),
         ),
         (
             refuse("InternalFailure", 500),
             3,
-            Done::Unknown,
+            Outcome::InDoubt,
             CallResult::InDoubt,
         ),
-        (json!("lose_request"), 3, Done::Unknown, CallResult::InDoubt),
+        (json!("lose_request"), 3, Outcome::InDoubt, CallResult::InDoubt),
     ] {
         let scene = Scene::new();
         scene.execution(task(), json!([busy(), passes()])).await;
@@ -480,8 +480,8 @@ async fn each_refusal_of_a_redrive_means_what_the_table_says() {
         }
         let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         assert_eq!(
-            (record.done, record.call_result),
-            (done, Some(outcome)),
+            (record.outcome, record.call_result),
+            (outcome, Some(call_result)),
             "{fault}"
         );
         assert_eq!(scene.calls("RedriveExecution"), times, "{fault}");
@@ -497,14 +497,14 @@ async fn a_stage_is_retried_once_and_its_pipeline_read_once() {
     let first = scene.events("FAILED")[0].clone();
     let record = scene.handle_event(&first).await;
     assert_eq!(
-        (record.done, record.call_result),
-        (Done::Retried, Some(CallResult::Accepted)),
+        (record.outcome, record.call_result),
+        (Outcome::Retried, Some(CallResult::Accepted)),
         "{record:?}"
     );
     assert_eq!(scene.calls("RetryStageExecution"), 1);
     scene.wind(5);
     let second = scene.events("FAILED")[1].clone();
-    assert_eq!(scene.handle_event(&second).await.done, Done::Retried);
+    assert_eq!(scene.handle_event(&second).await.outcome, Outcome::Retried);
     assert_eq!(
         (
             scene.calls("RetryStageExecution"),
@@ -517,8 +517,8 @@ async fn a_stage_is_retried_once_and_its_pipeline_read_once() {
         scene
             .handle_event(scene.events("SUCCEEDED").last().unwrap())
             .await
-            .done,
-        Done::Recovered
+            .outcome,
+        Outcome::Recovered
     );
     let state = scene
         .pipelines
@@ -540,39 +540,39 @@ async fn a_stage_is_retried_once_and_its_pipeline_read_once() {
 #[tokio::test]
 async fn a_stage_retry_is_never_repeated_by_the_sdk() {
     let refuse = |code: &str, status: u16| json!({ "refuse": { "code": code, "message": "x", "status": status } });
-    for (fault, done, outcome) in [
+    for (fault, outcome, call_result) in [
         (
             refuse("ThrottlingException", 400),
-            Done::PutOff,
+            Outcome::BackedOff,
             CallResult::Throttled,
         ),
         (
             refuse("ConflictException", 400),
-            Done::PutOff,
+            Outcome::BackedOff,
             CallResult::Throttled,
         ),
         (
             refuse("AccessDeniedException", 400),
-            Done::PutOff,
+            Outcome::BackedOff,
             CallResult::AccessDenied,
         ),
         (
             refuse("StageNotRetryableException", 400),
-            Done::GaveUp,
+            Outcome::GaveUp,
             CallResult::Rejected(Reason::Refused),
         ),
         (
             refuse("NotLatestPipelineExecutionException", 400),
-            Done::GaveUp,
+            Outcome::GaveUp,
             CallResult::Rejected(Reason::Superseded),
         ),
         (
             refuse("InternalFailure", 500),
-            Done::Unknown,
+            Outcome::InDoubt,
             CallResult::InDoubt,
         ),
-        (json!("lose_request"), Done::Unknown, CallResult::InDoubt),
-        (json!("lose_answer"), Done::Unknown, CallResult::InDoubt),
+        (json!("lose_request"), Outcome::InDoubt, CallResult::InDoubt),
+        (json!("lose_answer"), Outcome::InDoubt, CallResult::InDoubt),
     ] {
         let scene = Scene::new();
         let fails = json!({ "fail": { "code": "JobFailed", "message": "toomanyrequests" }, "after_ms": 1000 });
@@ -580,15 +580,15 @@ async fn a_stage_retry_is_never_repeated_by_the_sdk() {
         scene.fault("codepipeline", "RetryStageExecution", fault.clone());
         let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         assert_eq!(
-            (record.done, record.call_result),
-            (done, Some(outcome)),
+            (record.outcome, record.call_result),
+            (outcome, Some(call_result)),
             "{fault}"
         );
         assert_eq!(scene.calls("RetryStageExecution"), 1, "{fault}");
     }
 }
 
-/// What cannot be read is trouble, and the event comes again; nothing is written about it.
+/// What cannot be read is an error, and the event comes again; nothing is written about it.
 #[tokio::test]
 async fn a_service_that_is_out_of_reach_loses_no_event() {
     let scene = Scene::new();
@@ -601,11 +601,11 @@ async fn a_service_that_is_out_of_reach_loses_no_event() {
             json!("lose_request"),
         );
     }
-    let trouble = scene.try_handle_event(&event).await.unwrap_err();
+    let error = scene.try_handle_event(&event).await.unwrap_err();
     assert_eq!(
-        trouble.to_string(),
+        error.to_string(),
         "DescribeStateMachineForExecution: not reachable"
     );
     assert_eq!(scene.ledger.entries(), []);
-    assert_eq!(scene.handle_event(&event).await.done, Done::Retried);
+    assert_eq!(scene.handle_event(&event).await.outcome, Outcome::Retried);
 }

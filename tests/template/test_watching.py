@@ -60,7 +60,7 @@ def dashboard(resources):
 
 def test_the_code_has_metrics_and_each_is_watched(resources):
     own = own_metrics()
-    assert {"Redriven", "Recovered", "GaveUp", "Ignored", "Malformed", "DecisionLatency", "OldestClaim"} <= own
+    assert {"Retried", "Recovered", "GaveUp", "Ignored", "Malformed", "DecisionLatency", "OldestClaimAge"} <= own
     seen = {name for alarm in alarms(resources).values() for _, name, _ in watched(alarm)}
     for widget in dashboard(resources):
         seen |= {metric[1] for metric in widget["properties"].get("metrics", []) if len(metric) > 1}
@@ -121,7 +121,7 @@ def test_a_claim_rings_when_lease_and_tick_are_over_and_not_much_later(resources
 
 def test_the_silence_of_the_sweep_is_noticed(resources):
     alarm = resources["SweepAlarm"]["Properties"]
-    assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ("OldestClaim", "SampleCount", 1)
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ("OldestClaimAge", "SampleCount", 1)
     assert alarm["ComparisonOperator"] == "LessThanThreshold"
     assert alarm["Period"] * alarm["EvaluationPeriods"] == 600
 

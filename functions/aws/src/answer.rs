@@ -4,15 +4,15 @@
 //! the one place in the core where it tells two refusals apart. An answer that the SDK cannot read comes as
 //! [`SdkError::ResponseError`] or as a [`SdkError::ServiceError`] without a code: both mean the same here.
 
-use std::error::Error;
+use std::error::Error as _;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use redrive_core::calls::{Acted, Call, CallResult, result_of};
+use redrive_core::calls::{RetryResponse, Call, CallResult, result_of};
 use redrive_core::error_codes::ErrorClass;
 use redrive_core::find::{Listing, Look};
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 
 /// Returns the code and HTTP status of an error; the code is empty and the status 0 where there is none.
 fn code_and_status<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (&str, u16) {
@@ -26,7 +26,7 @@ fn code_and_status<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
 }
 
 /// Whether the request certainly never left: it could not be built, or nobody gave credentials to sign it.
-pub(crate) fn is_unsent<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
+pub(crate) fn is_unsent<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => true,
         SdkError::DispatchFailure(failure) => {
@@ -48,7 +48,7 @@ pub(crate) fn is_unsent<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -
 /// Returns the class of an error of any call.
 pub(crate) fn class<E>(error: &SdkError<E, HttpResponse>) -> ErrorClass
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     if is_unsent(error) {
         return ErrorClass::AccessDenied;
@@ -61,9 +61,9 @@ where
 pub(crate) fn read<T, E>(
     call: &str,
     result: Result<T, SdkError<E, HttpResponse>>,
-) -> Result<Option<T>, Trouble>
+) -> Result<Option<T>, Error>
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let error = match result {
         Ok(answer) => return Ok(Some(answer)),
@@ -71,16 +71,16 @@ where
     };
     match class(&error) {
         ErrorClass::NotFound => Ok(None),
-        class => Err(trouble(call, class, &error)),
+        class => Err(call_error(call, class, &error)),
     }
 }
 
-/// Returns the trouble with a call. It names the call and the error's code.
-pub(crate) fn trouble<E>(
+/// Returns the error of a call. It names the call and the error's code.
+pub(crate) fn call_error<E>(
     call: &str,
     class: ErrorClass,
     error: &SdkError<E, HttpResponse>,
-) -> Trouble
+) -> Error
 where
     E: ProvideErrorMetadata,
 {
@@ -88,13 +88,13 @@ where
         "" => call.to_owned(),
         code => format!("{call} {code}"),
     };
-    Trouble::new(TroubleKind::from(class), what)
+    Error::new(ErrorKind::from(class), what)
 }
 
 /// Returns the answer of a call that lists.
 pub(crate) fn look<T, E>(call: &str, result: Result<T, SdkError<E, HttpResponse>>) -> Look<T>
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     if let Err(error) = &result
         && class(error) == ErrorClass::ExpiredPage
@@ -106,13 +106,13 @@ where
 
 /// Returns what a call that retries came to. `is_whole` says of a readable answer whether it holds what the service
 /// documents: an empty object is no answer of the service.
-pub(crate) fn acted<T, E>(
+pub(crate) fn retry_response<T, E>(
     call: Call,
     result: &Result<T, SdkError<E, HttpResponse>>,
     is_whole: impl FnOnce(&T) -> bool,
-) -> Acted
+) -> RetryResponse
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match result {
         Ok(answer) if is_whole(answer) => CallResult::Accepted.into(),
@@ -129,7 +129,7 @@ where
 }
 
 /// Returns what an error that the SDK could read means for a call that retries.
-pub(crate) fn answered(call: Call, error: &impl ProvideErrorMetadata, status: u16) -> Acted {
+pub(crate) fn answered(call: Call, error: &impl ProvideErrorMetadata, status: u16) -> RetryResponse {
     let code = error.code().unwrap_or_default();
     let message = error.message().unwrap_or_default();
     result_of(call, code, status, message)

@@ -12,7 +12,7 @@ use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use redrive_core::failure::{Service, Subject};
-use redrive_core::handle::{Done, Mode, Record};
+use redrive_core::controller::{Outcome, RunMode, Record};
 use serde::Serialize;
 use tracing::warn;
 
@@ -55,10 +55,10 @@ const fn is_none(count: &u64) -> bool {
 struct Detail<'a> {
     version: u32,
     function: &'static str,
-    mode: Mode,
+    mode: RunMode,
     service: Service,
     target: &'a str,
-    why: String,
+    message: String,
     #[serde(flatten)]
     record: &'a Record,
 }
@@ -92,7 +92,7 @@ impl Bus {
     pub async fn tell(
         &self,
         function: &'static str,
-        mode: Mode,
+        mode: RunMode,
         records: impl Iterator<Item = &Record>,
     ) -> Told {
         let entries: Vec<_> = records
@@ -126,13 +126,13 @@ impl Bus {
     fn entry(
         &self,
         function: &'static str,
-        mode: Mode,
+        mode: RunMode,
         record: &Record,
     ) -> Option<PutEventsRequestEntry> {
         let subject = record
             .subject
             .as_ref()
-            .filter(|_| is_decision(record.done))?;
+            .filter(|_| is_decision(record.outcome))?;
         let at = i64::try_from(record.at.as_millis()).ok()?;
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.name)
@@ -147,7 +147,7 @@ impl Bus {
 
 fn detail(
     function: &'static str,
-    mode: Mode,
+    mode: RunMode,
     subject: &Subject,
     record: &Record,
 ) -> Option<String> {
@@ -157,7 +157,7 @@ fn detail(
         mode,
         service: subject.service(),
         target: subject.target(),
-        why: record.sentence(),
+        message: record.sentence(),
         record,
     };
     // Keys are texts and nothing here refuses to be written.
@@ -166,18 +166,18 @@ fn detail(
 
 /// Whether something was done about a failure, or decided not to be. What was never ours, and what was handled
 /// before, is no news.
-const fn is_decision(done: Done) -> bool {
-    match done {
-        Done::Retried
-        | Done::Queued
-        | Done::PutOff
-        | Done::Unknown
-        | Done::GaveUp
-        | Done::Observed
-        | Done::Recovered
-        | Done::Ended
-        | Done::Confirmed => true,
-        Done::Ignored | Done::Duplicate | Done::Stale | Done::Lost => false,
+const fn is_decision(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Retried
+        | Outcome::Queued
+        | Outcome::BackedOff
+        | Outcome::InDoubt
+        | Outcome::GaveUp
+        | Outcome::Observed
+        | Outcome::Recovered
+        | Outcome::Terminated
+        | Outcome::Confirmed => true,
+        Outcome::Ignored | Outcome::Duplicate | Outcome::Stale | Outcome::Conflict => false,
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
 
     const SAMPLE: &str = include_str!("../../../events/redrive-01-gave-up.json");
 
-    fn record(done: Done) -> Record {
+    fn record(outcome: Outcome) -> Record {
         let looks_like = Kind::SourceAccess;
         Record {
             at: Time::parse("2026-11-20T04:16:04Z").unwrap(),
@@ -210,9 +210,9 @@ mod tests {
             identity: Some(Identity::FailedActions(
                 ["a6050335-3791-49c6-8006-0f922f93ca52".to_owned()].into(),
             )),
-            verdict: Some(Verdict::give_up(Reason::Never, "codepipeline")),
-            done,
-            because: Reason::Never,
+            verdict: Some(Verdict::give_up(Reason::DeniedByPolicy, "codepipeline")),
+            outcome,
+            reason: Reason::DeniedByPolicy,
             state: Some(State::GivenUp),
             diagnosis: vec![Diagnosis {
                 action: "FetchDrop".to_owned(),
@@ -238,8 +238,8 @@ mod tests {
     #[test]
     fn a_decision_has_the_shape_of_its_sample() {
         let sample: Value = serde_json::from_str(SAMPLE).unwrap();
-        let record = record(Done::GaveUp);
-        let entry = bus().entry("codepipeline", Mode::Act, &record).unwrap();
+        let record = record(Outcome::GaveUp);
+        let entry = bus().entry("codepipeline", RunMode::Act, &record).unwrap();
         let detail: Value = serde_json::from_str(entry.detail().unwrap()).unwrap();
         assert_eq!(detail, sample["detail"]);
         assert_eq!(entry.source().unwrap(), sample["source"]);
@@ -254,16 +254,16 @@ mod tests {
 
     #[test]
     fn what_was_never_ours_and_what_was_handled_before_is_no_decision() {
-        let is_put = |done| {
+        let is_put = |outcome| {
             bus()
-                .entry("codepipeline", Mode::Act, &record(done))
+                .entry("codepipeline", RunMode::Act, &record(outcome))
                 .is_some()
         };
-        for done in [Done::Retried, Done::Queued, Done::GaveUp, Done::Recovered] {
-            assert!(is_put(done), "{done:?}");
+        for outcome in [Outcome::Retried, Outcome::Queued, Outcome::GaveUp, Outcome::Recovered] {
+            assert!(is_put(outcome), "{outcome:?}");
         }
-        for done in [Done::Ignored, Done::Duplicate, Done::Stale, Done::Lost] {
-            assert!(!is_put(done), "{done:?}");
+        for outcome in [Outcome::Ignored, Outcome::Duplicate, Outcome::Stale, Outcome::Conflict] {
+            assert!(!is_put(outcome), "{outcome:?}");
         }
     }
 }

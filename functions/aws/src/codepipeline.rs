@@ -14,7 +14,7 @@ use aws_sdk_codepipeline::types::{
     Result as OnFailure, StageDeclaration, StageExecutionStatus, StageRetryMode as AwsRetryMode,
     StageState as Stage,
 };
-use redrive_core::calls::{Acted, Call, CallResult};
+use redrive_core::calls::{RetryResponse, Call, CallResult};
 use redrive_core::failure::{FailedAction, Field, Subject};
 use redrive_core::find::{ListedPipeline, ListedRun, ListedStage, Look, failed_stages};
 use redrive_core::ledger::Claim;
@@ -23,7 +23,7 @@ use redrive_core::reads::{Page, Pipelines, Read};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Reason, StageRetryMode};
 
-use crate::answer::{acted, look, read};
+use crate::answer::{look, read, retry_response};
 use crate::stepfunctions::time;
 
 /// The service.
@@ -40,7 +40,7 @@ impl CodePipeline {
     }
 
     /// RetryStageExecution, sent once: it has no token, so that a second try could be a second retry.
-    pub(crate) async fn retry(&self, claim: &Claim) -> Acted {
+    pub(crate) async fn retry(&self, claim: &Claim) -> RetryResponse {
         let entry = claim.entry();
         let Subject::Stage { arn, execution_id } = &entry.subject else {
             return CallResult::Rejected(Reason::Gone).into();
@@ -61,7 +61,7 @@ impl CodePipeline {
             .config_override(once)
             .send()
             .await;
-        acted(Call::RetryStageExecution, &sent, |answer| {
+        retry_response(Call::RetryStageExecution, &sent, |answer| {
             answer.pipeline_execution_id.is_some()
         })
     }

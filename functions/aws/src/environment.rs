@@ -25,10 +25,10 @@ use crate::http;
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long one try of a call may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// How long a call may take with all its tries. A handling makes a handful of calls, and a function has 30
+/// How long a call may take with all its attempts. A handling makes a handful of calls, and a function has 30
 /// seconds at the least; what it does not finish is taken over when its lease runs out.
 const OPERATION: Duration = Duration::from_secs(12);
-/// The longest wait between two tries.
+/// The longest wait between two attempts.
 const BACKOFF: Duration = Duration::from_secs(1);
 
 /// What is wrong with the environment: an error of whoever deploys.

@@ -33,11 +33,11 @@ use redrive_core::failure::Subject;
 use redrive_core::ledger::{EARLY, Entry, Lease, Ledger, Pen, Position, State, Swap, Take, Ticket};
 use redrive_core::pace::Micros;
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::table::{DUE, KEY, TTL, WAITING, WAKE};
-use crate::trouble;
+use crate::error;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -94,9 +94,9 @@ fn ttl(expires: Time) -> AttributeValue {
 }
 
 /// An entry as it is stored.
-fn item(entry: &Entry) -> Result<Item, Trouble> {
+fn item(entry: &Entry) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(entry)
-        .map_err(|_| Trouble::new(TroubleKind::Bug, "PutItem (the entry is no item)"))?;
+        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the entry is no item)"))?;
     item.insert(KEY.to_owned(), text(&entry.subject.key()));
     item.insert(TTL.to_owned(), ttl(entry.expires));
     if entry.wake.is_some() {
@@ -106,19 +106,19 @@ fn item(entry: &Entry) -> Result<Item, Trouble> {
 }
 
 /// A position as it is stored.
-fn position_item(position: &Position) -> Result<Item, Trouble> {
+fn position_item(position: &Position) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(position)
-        .map_err(|_| Trouble::new(TroubleKind::Bug, "PutItem (the position is no item)"))?;
+        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the position is no item)"))?;
     item.insert(KEY.to_owned(), text(POSITION));
     Ok(item)
 }
 
 /// A stored item as what it is.
-fn read<T: DeserializeOwned>(call: &str, item: Item) -> Result<T, Trouble> {
+fn read<T: DeserializeOwned>(call: &str, item: Item) -> Result<T, Error> {
     // The error is not passed on: it may quote the item.
     serde_dynamo::from_item(item).map_err(|_| {
-        Trouble::new(
-            TroubleKind::Bug,
+        Error::new(
+            ErrorKind::Internal,
             format!("{call} (the item cannot be read)"),
         )
     })
@@ -130,7 +130,7 @@ impl DynamoDb {
         &self,
         key: &str,
         consistently: bool,
-    ) -> Result<Option<T>, Trouble> {
+    ) -> Result<Option<T>, Error> {
         let answer = self
             .client
             .get_item()
@@ -139,7 +139,7 @@ impl DynamoDb {
             .consistent_read(consistently)
             .send()
             .await
-            .map_err(|error| trouble::of("GetItem", &self.table, &error))?;
+            .map_err(|error| error::of("GetItem", &self.table, &error))?;
         stored("GetItem", answer.item)
     }
 
@@ -148,7 +148,7 @@ impl DynamoDb {
         &self,
         item: Item,
         revision: u64,
-    ) -> Result<Swap<T>, Trouble> {
+    ) -> Result<Swap<T>, Error> {
         let put = self
             .client
             .put_item()
@@ -170,25 +170,25 @@ impl DynamoDb {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                     Ok(Swap::Stale(stored("PutItem", refused.item.clone())?))
                 }
-                _ => Err(trouble::of("PutItem", &self.table, &error)),
+                _ => Err(error::of("PutItem", &self.table, &error)),
             },
         }
     }
 }
 
 impl Ledger for DynamoDb {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         self.get(&subject.key(), true).await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
         match entry.revision {
             0 => Ok(Swap::Stale(self.read(&entry.subject).await?)),
             revision => self.put(item(entry)?, revision).await,
         }
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
         // What Entry::is_due asks and Entry::take does, so that no read comes before the write. The contract
         // and the tests on real engines compare.
         let until = pen.now.plus(pen.terms.lease);
@@ -197,7 +197,7 @@ impl Ledger for DynamoDb {
             owner: pen.owner.clone(),
             until,
         })
-        .map_err(|_| Trouble::new(TroubleKind::Bug, "UpdateItem (the lease is no attribute)"))?;
+        .map_err(|_| Error::new(ErrorKind::Internal, "UpdateItem (the lease is no attribute)"))?;
         let mut update = self
             .client
             .update_item()
@@ -249,7 +249,7 @@ impl Ledger for DynamoDb {
         match update.send().await {
             Ok(answer) => {
                 let taken = stored("UpdateItem", answer.attributes)?.ok_or_else(|| {
-                    Trouble::new(TroubleKind::Unreachable, "UpdateItem (no attributes)")
+                    Error::new(ErrorKind::Unavailable, "UpdateItem (no attributes)")
                 })?;
                 Ok(Take::Taken(taken))
             }
@@ -257,7 +257,7 @@ impl Ledger for DynamoDb {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     Ok(Take::Refused(stored("UpdateItem", refused.item.clone())?))
                 }
-                _ => Err(trouble::of("UpdateItem", &self.table, &error)),
+                _ => Err(error::of("UpdateItem", &self.table, &error)),
             },
         }
     }
@@ -265,7 +265,7 @@ impl Ledger for DynamoDb {
     /// A page of each shard, where all of it can be read, and more of a shard whose entries were all among the first.
     /// What cannot be read stays in front for ever, so that it is passed over, some pages of it: each has 1 MB or a
     /// quarter of `most` at the most.
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
         if most == 0 {
             return Ok(Vec::new());
         }
@@ -293,11 +293,11 @@ impl Ledger for DynamoDb {
         Ok(entries)
     }
 
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
+    async fn position(&self) -> Result<Option<Position>, Error> {
         self.get(POSITION, true).await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
         match position.revision {
             0 => Ok(Swap::Stale(self.position().await?)),
             revision => self.put(position_item(position)?, revision).await,
@@ -305,7 +305,7 @@ impl Ledger for DynamoDb {
     }
 
     /// In a storm slots lie ahead, and one write reserves more; only where nobody asked for long it takes two.
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         let on = ("#ends >= :from", "SET #ends = #ends + :by", span);
         let anew = (
             "attribute_not_exists(#ends) OR #ends < :from",
@@ -317,8 +317,8 @@ impl Ledger for DynamoDb {
                 return Ok(Micros(ends.0.saturating_sub(span.0)));
             }
         }
-        Err(Trouble::new(
-            TroubleKind::Unreachable,
+        Err(Error::new(
+            ErrorKind::Unavailable,
             "UpdateItem (the slots changed at every try)",
         ))
     }
@@ -361,7 +361,7 @@ impl DynamoDb {
         update: &str,
         from: Micros,
         by: Micros,
-    ) -> Result<Option<Micros>, Trouble> {
+    ) -> Result<Option<Micros>, Error> {
         let sent = self
             .client
             .update_item()
@@ -380,16 +380,16 @@ impl DynamoDb {
                 .attributes
                 .and_then(|item| item.get("ends")?.as_n().ok()?.parse().ok())
                 .map(|ends| Some(Micros(ends)))
-                .ok_or_else(|| Trouble::new(TroubleKind::Bug, "UpdateItem (no end of the slots)")),
+                .ok_or_else(|| Error::new(ErrorKind::Internal, "UpdateItem (no end of the slots)")),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-                _ => Err(trouble::of("UpdateItem", &self.table, &error)),
+                _ => Err(error::of("UpdateItem", &self.table, &error)),
             },
         }
     }
 
     /// Reads on in a shard until it shows what comes next, or that nothing does.
-    async fn read_on(&self, shard: &mut Shard, now: Time, a_page: usize) -> Result<(), Trouble> {
+    async fn read_on(&self, shard: &mut Shard, now: Time, a_page: usize) -> Result<(), Error> {
         while shard.is_open() {
             let answer = self
                 .client
@@ -406,12 +406,12 @@ impl DynamoDb {
                 .set_exclusive_start_key(shard.after.take())
                 .send()
                 .await
-                .map_err(|error| trouble::of("Query", &self.table, &error))?;
+                .map_err(|error| error::of("Query", &self.table, &error))?;
             // An item that this version cannot read, written by a later one perhaps, stops none of the others.
             let entry = |item: Item| {
                 let key = item.get(KEY).and_then(|key| key.as_s().ok()).cloned();
                 read("Query", item)
-                    .inspect_err(|trouble| tracing::error!(key, "{trouble}"))
+                    .inspect_err(|error| tracing::error!(key, "{error}"))
                     .ok()
             };
             let items = answer.items.unwrap_or_default();
@@ -424,7 +424,7 @@ impl DynamoDb {
 }
 
 /// What an answer says is stored.
-fn stored<T: DeserializeOwned>(call: &str, item: Option<Item>) -> Result<Option<T>, Trouble> {
+fn stored<T: DeserializeOwned>(call: &str, item: Option<Item>) -> Result<Option<T>, Error> {
     item.map(|item| read(call, item)).transpose()
 }
 

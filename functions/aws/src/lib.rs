@@ -7,7 +7,7 @@
 //! [`environment`] makes those clients from the variables of a process.
 //!
 //! Nothing here decides anything: an error of a service becomes a
-//! [`Trouble`](redrive_core::trouble::Trouble), which says what kind it is, which call met it and the error's
+//! [`Error`](redrive_core::error::Error), which says what kind it is, which call met it and the error's
 //! code, and never a message, since a service may quote what was sent.
 
 #![cfg_attr(
@@ -35,5 +35,5 @@ pub mod queue;
 pub mod stepfunctions;
 pub mod table;
 pub mod target;
-mod tries;
-mod trouble;
+mod attempt_tracker;
+mod error;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use redrive_core::handle::Queue;
+use redrive_core::controller::Queue;
 use redrive_core::ledger::Ticket;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 
 use crate::answer;
 
@@ -31,9 +31,9 @@ impl Sqs {
 }
 
 impl Queue for Sqs {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
         let body = serde_json::to_string(ticket)
-            .map_err(|_| Trouble::new(TroubleKind::Bug, "SendMessage (the ticket is no JSON)"))?;
+            .map_err(|_| Error::new(ErrorKind::Internal, "SendMessage (the ticket is no JSON)"))?;
         let sent = self
             .client
             .send_message()

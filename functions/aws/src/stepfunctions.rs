@@ -6,7 +6,7 @@ use aws_sdk_sfn::types::{
     ExecutionListItem, ExecutionRedriveStatus, ExecutionStatus as Status, HistoryEvent as Event,
     IncludedData, StateMachineType,
 };
-use redrive_core::calls::{Acted, Call};
+use redrive_core::calls::{RetryResponse, Call};
 use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{Description, ExecutionStatus, Field, Redrivable};
@@ -15,10 +15,10 @@ use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
 use redrive_core::time::Time;
-use redrive_core::trouble::TroubleKind;
+use redrive_core::error::ErrorKind;
 
-use crate::answer::{acted, look, read};
-use crate::tries::Tries;
+use crate::answer::{look, read, retry_response};
+use crate::attempt_tracker::AttemptTracker;
 
 /// The service.
 #[derive(Debug)]
@@ -33,25 +33,25 @@ impl StepFunctions {
         Self { client }
     }
 
-    /// RedriveExecution. The SDK may repeat it, since all of its tries carry one token.
-    pub(crate) async fn redrive(&self, claim: &Claim) -> Acted {
-        let tries = Tries::default();
+    /// RedriveExecution. The SDK may repeat it, since all of its attempts carry one token.
+    pub(crate) async fn redrive(&self, claim: &Claim) -> RetryResponse {
+        let attempts = AttemptTracker::default();
         let last = self
             .client
             .redrive_execution()
             .execution_arn(claim.entry().subject.arn())
             .client_token(claim.client_token())
             .customize()
-            .interceptor(tries.clone())
+            .interceptor(attempts.clone())
             .send()
             .await;
         // AWS: redriveDate is required in the response (RedriveExecution). The SDK reads 1970 where it is missing.
-        let acted = acted(Call::RedriveExecution, &last, |answer| {
+        let response = retry_response(Call::RedriveExecution, &last, |answer| {
             answer.redrive_date.secs() > 0
         });
-        Acted {
+        RetryResponse {
             redriven: last.ok().map(|answer| time(&answer.redrive_date)),
-            ..tries.weigh(acted)
+            ..attempts.final_result(response)
         }
     }
 }
@@ -114,7 +114,7 @@ impl Executions for StepFunctions {
                 .send()
         };
         let mut shown = read("DescribeExecution", ask(None).await);
-        if matches!(&shown, Err(trouble) if trouble.kind == TroubleKind::Withheld) {
+        if matches!(&shown, Err(error) if error.kind == ErrorKind::KmsAccessDenied) {
             // Without the key of the machine: status and redriveCount are not encrypted.
             shown = read(
                 "DescribeExecution",

@@ -1,10 +1,10 @@
 //! Both services as the one target that the core acts on.
 
-use redrive_core::failure::{Fact, Failure, Identity, Need, Standing};
-use redrive_core::handle::{Acted, Clock, Target};
+use redrive_core::failure::{Fact, Failure, Identity, Need, TargetState};
+use redrive_core::controller::{RetryResponse, Clock, Target};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Learned, Reads, Shelf};
-use redrive_core::trouble::Trouble;
+use redrive_core::error::Error;
 
 use crate::codepipeline::CodePipeline;
 use crate::stepfunctions::StepFunctions;
@@ -37,15 +37,15 @@ impl<C: Clock, S: Shelf> Services<C, S> {
 }
 
 impl<C: Clock, S: Shelf> Target for Services<C, S> {
-    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
-        self.reads().know(failure, need).await
+    async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
+        self.reads().lookup(failure, need).await
     }
 
-    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
-        self.reads().look(claim.entry()).await
+    async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
+        self.reads().current_state(claim.entry()).await
     }
 
-    async fn act(&self, claim: &Claim) -> Acted {
+    async fn retry(&self, claim: &Claim) -> RetryResponse {
         match &claim.entry().identity {
             Identity::RedriveCount(_) => self.stepfunctions.redrive(claim).await,
             Identity::FailedActions(_) => self.codepipeline.retry(claim).await.into(),

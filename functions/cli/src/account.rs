@@ -12,7 +12,7 @@ use redrive_aws::http;
 use redrive_aws::ledger::DynamoDb;
 use redrive_core::arn::{Arn, ExecutionArn};
 use redrive_core::failure::Subject;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_policy_tools::visible::visible;
 
 use crate::Failed;
@@ -114,19 +114,19 @@ impl Account {
         self.config.region().map_or("(none)", Region::as_ref)
     }
 
-    /// What the ledger's trouble means to who called.
-    pub(crate) async fn troubled(&self, trouble: Trouble) -> Failed {
+    /// Returns what an error of the ledger means to the caller.
+    pub(crate) async fn failed(&self, error: Error) -> Failed {
         let place = format!(
-            "{trouble} (table {}, region {})",
+            "{error} (table {}, region {})",
             visible(&self.table),
             visible(self.region())
         );
-        match trouble.kind {
-            TroubleKind::Bug => Failed::Bug(place),
-            TroubleKind::Throttled => Failed::User(format!(
+        match error.kind {
+            ErrorKind::Internal => Failed::Bug(place),
+            ErrorKind::Throttled => Failed::User(format!(
                 "{place}\nThe table has too much to do; try again in a minute."
             )),
-            TroubleKind::Denied | TroubleKind::Withheld => match self.no_credentials().await {
+            ErrorKind::AccessDenied | ErrorKind::KmsAccessDenied => match self.no_credentials().await {
                 Some(why) => Failed::User(format!(
                     "no credentials were found: {why}\nGive a profile with --profile NAME or AWS_PROFILE, or log in \
                      as you do for the AWS CLI (aws sts get-caller-identity shows who you are)."
@@ -136,7 +136,7 @@ impl Account {
                      dynamodb:PutItem to cancel. Other credentials: --profile NAME."
                 )),
             },
-            TroubleKind::Unreachable => Failed::User(format!(
+            ErrorKind::Unavailable => Failed::User(format!(
                 "{place}\nAnother table: --table NAME or REDRIVE_LEDGER; another region: --region NAME."
             )),
         }

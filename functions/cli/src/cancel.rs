@@ -21,9 +21,9 @@ pub(crate) async fn run(
     as_json: bool,
     out: &mut impl Write,
 ) -> Result<(), Failed> {
-    let why = bounded("--reason", reason, Cancelled::LONGEST_WHY)?;
+    let note = bounded("--reason", reason, Cancelled::MAX_NOTE)?;
     let by = by
-        .map(|by| bounded("--by", by, Cancelled::LONGEST_BY))
+        .map(|by| bounded("--by", by, Cancelled::MAX_BY))
         .transpose()?;
     let account = Account::open(place).await?;
     let by = match by {
@@ -36,7 +36,7 @@ pub(crate) async fn run(
         now: clock()?,
         terms: &terms,
     };
-    let cancelled = Cancelled { by, why };
+    let cancelled = Cancelled { by, note };
     match cancel(&account.ledger, &account.subject, &cancelled, pen).await {
         Ok(Cancel::Cancelled(entry) | Cancel::Already(entry)) if as_json => json(&entry, out),
         Ok(Cancel::Cancelled(entry)) => done(&entry, out),
@@ -51,7 +51,7 @@ pub(crate) async fn run(
         }
         Ok(Cancel::NotQueued(entry)) => Err(Failed::User(refusal(&entry))),
         Ok(Cancel::Unheard) => Err(account.unheard().await),
-        Err(trouble) => Err(account.troubled(trouble).await),
+        Err(error) => Err(account.failed(error).await),
     }
 }
 
@@ -78,7 +78,7 @@ async fn caller(account: &Account) -> Result<String, Failed> {
     let name = name.ok_or_else(|| {
         Failed::User("neither STS nor USER says who you are; say it with --by NAME".to_owned())
     })?;
-    Ok(name.chars().take(Cancelled::LONGEST_BY).collect())
+    Ok(name.chars().take(Cancelled::MAX_BY).collect())
 }
 
 /// A name that nobody else has, not even the same person a moment later: a write that meets its own name
@@ -125,7 +125,7 @@ fn whose(entry: &Entry) -> String {
     entry
         .cancelled
         .as_ref()
-        .map(|Cancelled { by, why }| format!(", by {}: {}", visible(by), visible(why)))
+        .map(|Cancelled { by, note }| format!(", by {}: {}", visible(by), visible(note)))
         .unwrap_or_default()
 }
 

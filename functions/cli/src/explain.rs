@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::Path;
 
 use redrive_core::arn::ExecutionArn;
-use redrive_core::decide::foresee;
+use redrive_core::decide::decide_optimistically;
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::{FailedAction, Failure, Field, Need, Redrivable, Subject, What};
+use redrive_core::failure::{FailedAction, Failure, Field, Need, Redrivable, Subject, FailureDetail};
 use redrive_core::policy::Document;
 use redrive_core::verdict::{Reason, Verdict};
 use redrive_policy_tools::visible::{visible, visible_json};
@@ -58,7 +58,7 @@ impl<'a> Explained<'a> {
     fn new(document: &'a Document, parsed: &'a ParsedEvent) -> Self {
         let ignore = |reason| (Verdict::ignore(reason), Vec::new());
         let (verdict, needs) = match parsed {
-            ParsedEvent::Failure(failure) => foresee(document, failure),
+            ParsedEvent::Failure(failure) => decide_optimistically(document, failure),
             ParsedEvent::Completion(completion) => ignore(completion.kind.reason()),
             ParsedEvent::Ignored(ignored) => ignore(ignored.reason),
             ParsedEvent::Malformed(_) => ignore(Reason::Malformed),
@@ -113,7 +113,7 @@ impl<'a> Explained<'a> {
             },
             "verdict": {
                 "decision": verdict.decision.as_str(),
-                "reason": verdict.because.code(),
+                "reason": verdict.reason.code(),
                 "message": self.message(),
                 "policy": verdict.policy,
                 "rules": rules,
@@ -161,7 +161,7 @@ impl<'a> Explained<'a> {
             verdict.decision.as_str(),
             self.message()
         )?;
-        writeln!(out, "reason   {}", verdict.because)?;
+        writeln!(out, "reason   {}", verdict.reason)?;
         if let Some(help) = &self.help {
             writeln!(out, "help     {help}")?;
         }
@@ -196,8 +196,8 @@ fn failure_words(failure: &Failure) -> Words {
     words.text("service", failure.subject.service().as_str());
     words.text("account", failure.subject.account());
     words.text("region", failure.subject.region());
-    match &failure.what {
-        What::Execution(execution) => {
+    match &failure.detail {
+        FailureDetail::Execution(execution) => {
             words.text("state_machine", failure.subject.target());
             if let Ok(arn) = ExecutionArn::parse(failure.subject.arn()) {
                 words.text("execution", arn.name);
@@ -219,7 +219,7 @@ fn failure_words(failure: &Failure) -> Words {
             );
             words.field("parent", &execution.parent);
         }
-        What::Stage(stage) => {
+        FailureDetail::Stage(stage) => {
             words.text("pipeline", failure.subject.target());
             words.text(
                 "stage",

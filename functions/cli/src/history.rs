@@ -16,7 +16,7 @@ pub(crate) async fn run(place: Where, as_json: bool, out: &mut impl Write) -> Re
         Ok(Some(entry)) if as_json => json(&entry, out),
         Ok(Some(entry)) => tell(&entry, out),
         Ok(None) => Err(account.unheard().await),
-        Err(trouble) => Err(account.troubled(trouble).await),
+        Err(error) => Err(account.failed(error).await),
     }
 }
 
@@ -31,7 +31,7 @@ fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
     writeln!(out, "{}", visible(&entry.subject.to_string()))?;
     writeln!(out, "{}\n", visible(&entry.subject.key()))?;
     for attempt in &entry.attempts {
-        let became = fate(attempt.state, &attempt.verdict, attempt.because);
+        let became = fate(attempt.state, &attempt.verdict, attempt.reason);
         let became = match attempt.state {
             State::Queued => "was still queued when the next failure came".to_owned(),
             State::Acting | State::Unknown => {
@@ -88,8 +88,8 @@ impl std::fmt::Display for Told<'_> {
             line.push_str(&format!(" ({})", rules.join(", ")));
         }
         line.push_str(&format!("  -> {}", self.became));
-        if let Some(Cancelled { by, why }) = self.cancelled {
-            line.push_str(&format!(": {by}: {why}"));
+        if let Some(Cancelled { by, note }) = self.cancelled {
+            line.push_str(&format!(": {by}: {note}"));
         }
         f.write_str(&visible(&line))
     }
@@ -116,20 +116,20 @@ pub(crate) fn now(entry: &Entry) -> String {
         ),
         state => format!(
             "{}, {}",
-            fate(state, &entry.verdict, entry.because),
+            fate(state, &entry.verdict, entry.reason),
             utc(entry.updated)
         ),
     }
 }
 
 /// What became of a retry, where nothing is pending any more.
-fn fate(state: State, verdict: &Verdict, because: Option<Reason>) -> String {
+fn fate(state: State, verdict: &Verdict, reason: Option<Reason>) -> String {
     match state {
         State::Retried => "retried: AWS took it".to_owned(),
-        State::GivenUp => match because {
+        State::GivenUp => match reason {
             Some(reason) => format!("given up ({reason}): {}", reason.sentence()),
             None if verdict.decision == Decision::Retry => "given up".to_owned(),
-            None => format!("not retried ({})", verdict.because),
+            None => format!("not retried ({})", verdict.reason),
         },
         State::Observed => {
             "observed: in observe mode this is written down, and never retried".to_owned()

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_simulation::replay::Then;
 use redrive_simulation::storm::{Class, Limits, Storm};
 
@@ -254,7 +254,7 @@ enum ModeName {
     Off,
 }
 
-impl From<ModeName> for Mode {
+impl From<ModeName> for RunMode {
     fn from(name: ModeName) -> Self {
         match name {
             ModeName::Act => Self::Act,

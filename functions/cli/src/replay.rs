@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use redrive_core::failure::Subject;
-use redrive_core::handle::{CallResult, Done, Mode};
+use redrive_core::controller::{CallResult, Outcome, RunMode};
 use redrive_core::verdict::{Decision, Verdict};
 use redrive_simulation::replay::{From, Replayed, Row, Settings, Then, replay};
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::{Failed, input, table};
 pub(crate) fn run(
     paths: &[PathBuf],
     policy: Option<&Path>,
-    mode: Mode,
+    mode: RunMode,
     then: Then,
     as_json: bool,
     out: &mut impl Write,
@@ -31,7 +31,7 @@ pub(crate) fn run(
         definitions: events.definitions,
     };
     let replayed =
-        replay(events.sources, &settings).map_err(|trouble| Failed::Bug(trouble.to_string()))?;
+        replay(events.sources, &settings).map_err(|error| Failed::Bug(error.to_string()))?;
     if as_json {
         for row in &replayed.rows {
             let line =
@@ -63,7 +63,7 @@ pub(crate) fn run(
         ("when", 19),
         ("target", 36),
         ("what failed", 33),
-        ("verdict", 28),
+        ("verdict", 33),
         ("rule", 24),
         ("attempt", 7),
         ("outcome", 52),
@@ -113,71 +113,71 @@ fn cells(row: &Row, one_day: bool) -> Vec<String> {
 
 fn verdict(row: &Row) -> String {
     let record = &row.record;
-    match (row.from, record.done, &record.verdict) {
+    match (row.from, record.outcome, &record.verdict) {
         (From::Queue, ..) => "(due)".into(),
         (From::Sweep, ..) => "(swept)".into(),
-        (_, Done::Recovered | Done::Ended, _) => "(news)".into(),
-        (_, Done::Duplicate, _) => "(duplicate)".into(),
-        (_, Done::Ignored, _) if record.malformed.is_some() => "(malformed)".into(),
-        (_, Done::Ignored, _) => format!("ignore: {}", record.because),
+        (_, Outcome::Recovered | Outcome::Terminated, _) => "(news)".into(),
+        (_, Outcome::Duplicate, _) => "(duplicate)".into(),
+        (_, Outcome::Ignored, _) if record.malformed.is_some() => "(malformed)".into(),
+        (_, Outcome::Ignored, _) => format!("ignore: {}", record.reason),
         (_, _, Some(verdict)) => match (verdict.decision, verdict.delay_seconds) {
             (Decision::Retry, 0) => "retry".into(),
             (Decision::Retry, seconds) => format!("retry in {seconds} s"),
-            (decision, _) => format!("{}: {}", decision.as_str(), verdict.because),
+            (decision, _) => format!("{}: {}", decision.as_str(), verdict.reason),
         },
-        _ => record.because.to_string(),
+        _ => record.reason.to_string(),
     }
 }
 
 /// What came of it, in words.
 fn outcome(row: &Row) -> String {
     let record = &row.record;
-    match (record.done, &record.verdict) {
-        (Done::Retried, _) => match record.subject {
+    match (record.outcome, &record.verdict) {
+        (Outcome::Retried, _) => match record.subject {
             Some(Subject::Stage { .. }) => "stage retried".into(),
             _ => "redriven".into(),
         },
-        (Done::Queued, _) => "queued".into(),
-        (Done::PutOff, _) if record.call_result == Some(CallResult::AccessDenied) => {
+        (Outcome::Queued, _) => "queued".into(),
+        (Outcome::BackedOff, _) if record.call_result == Some(CallResult::AccessDenied) => {
             "put off: access denied".into()
         }
-        (Done::PutOff, _) => "put off: AWS is busy".into(),
-        (Done::Unknown, _) => "sent, and no answer came".into(),
-        (Done::GaveUp, Some(verdict)) if verdict.decision == Decision::GiveUp => verdict.sentence(),
-        (Done::GaveUp, _) => format!("not made: {}", record.because.sentence()),
-        (Done::Observed, _) => "written down, not done (observe)".into(),
-        (Done::Ignored, _) => record.malformed.as_ref().map_or_else(
-            || record.because.sentence().into(),
+        (Outcome::BackedOff, _) => "put off: AWS is busy".into(),
+        (Outcome::InDoubt, _) => "sent, and no answer came".into(),
+        (Outcome::GaveUp, Some(verdict)) if verdict.decision == Decision::GiveUp => verdict.sentence(),
+        (Outcome::GaveUp, _) => format!("not made: {}", record.reason.sentence()),
+        (Outcome::Observed, _) => "written down, not done (observe)".into(),
+        (Outcome::Ignored, _) => record.malformed.as_ref().map_or_else(
+            || record.reason.sentence().into(),
             |malformed| malformed.to_string(),
         ),
-        (Done::Duplicate, _) => "handled before: nothing more is done".into(),
-        (Done::Stale, _) => "out of date: it has moved on".into(),
-        (Done::Recovered, _) => "recovered".into(),
-        (Done::Ended, _) => "ended by a person".into(),
-        (Done::Lost, _) => "somebody else is at it".into(),
-        (Done::Confirmed, _) => "found to have been redriven".into(),
+        (Outcome::Duplicate, _) => "handled before: nothing more is done".into(),
+        (Outcome::Stale, _) => "out of date: it has moved on".into(),
+        (Outcome::Recovered, _) => "recovered".into(),
+        (Outcome::Terminated, _) => "ended by a person".into(),
+        (Outcome::Conflict, _) => "somebody else is at it".into(),
+        (Outcome::Confirmed, _) => "found to have been redriven".into(),
     }
 }
 
-/// What was done, in one word; what cannot be read has its own.
-const fn done(row: &Row) -> &'static str {
+/// Returns the code of a row's outcome. An event that cannot be read has its own.
+const fn outcome_code(row: &Row) -> &'static str {
     if row.record.malformed.is_some() {
         "malformed"
     } else {
-        row.record.done.as_str()
+        row.record.outcome.as_str()
     }
 }
 
-/// How often each thing was done: the counts add up to the rows.
+/// Counts the rows of each outcome. The counts add up to the rows.
 fn counts<'r>(rows: impl IntoIterator<Item = &'r Row>) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for row in rows {
-        *counts.entry(done(row)).or_default() += 1;
+        *counts.entry(outcome_code(row)).or_default() += 1;
     }
     counts
 }
 
-fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Failed> {
+fn tell(replayed: &Replayed, mode: RunMode, out: &mut impl Write) -> Result<(), Failed> {
     let handled = |row: &&Row| matches!(row.from, From::File | From::Emulator);
     let (events, later): (Vec<&Row>, Vec<&Row>) = replayed.rows.iter().partition(handled);
     writeln!(out)?;
@@ -194,7 +194,7 @@ fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Fai
         let rows = replayed
             .rows
             .iter()
-            .filter(|row| row.record.done == Done::Retried);
+            .filter(|row| row.record.outcome == Outcome::Retried);
         rows.filter(|row| matches!(row.record.subject, Some(Subject::Stage { .. })) == stage)
             .count()
     };
@@ -208,7 +208,7 @@ fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Fai
             "The emulated services received {received} {operation}, and accepted {accepted}."
         )?;
     }
-    if mode == Mode::Observe {
+    if mode == RunMode::Observe {
         writeln!(out, "In observe mode nothing is retried.")?;
     }
     if !replayed.untold.is_empty() {
@@ -225,7 +225,7 @@ fn tell(replayed: &Replayed, mode: Mode, out: &mut impl Write) -> Result<(), Fai
 fn counted(rows: &[&Row]) -> String {
     let counts: Vec<String> = counts(rows.iter().copied())
         .iter()
-        .map(|(done, count)| format!("{count} {}", done.replace('_', " ")))
+        .map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " ")))
         .collect();
     counts.join(", ")
 }

@@ -104,7 +104,7 @@ impl<'a> Tried<'a> {
                 Some(verdict.decision),
                 verdict.policy.clone(),
                 verdict.rule(),
-                Some(verdict.because.code()),
+                Some(verdict.reason.code()),
             )
         });
         json!({
@@ -134,7 +134,7 @@ impl<'a> Tried<'a> {
             writeln!(out, "    expected {}", visible(&wanted(expect)))?;
             let why = visible(&verdict.sentence());
             writeln!(out, "    actual   {}: {why}", verdict.decision.as_str())?;
-            writeln!(out, "    reason   {}", verdict.because)?;
+            writeln!(out, "    reason   {}", verdict.reason)?;
             let failure = runner::failure(case);
             let views = runner::views(case, &failure);
             Trace::of(self.document, &failure.subject, &views, verdict).tell("    ", out)?;

@@ -170,15 +170,15 @@ impl<'a> Trace<'a> {
         };
         match policy {
             None => {}
-            Some(policy) if asks_rules(verdict.because) => {
+            Some(policy) if asks_rules(verdict.reason) => {
                 trace.consulted = consulted(document, policy, views, verdict);
             }
             Some(policy) => {
                 trace.not_consulted = Some(NotConsulted {
-                    reason: verdict.because.code(),
+                    reason: verdict.reason.code(),
                     by: None,
                     rules: ids(&policy.automatic),
-                    why: verdict.because.sentence().to_owned(),
+                    why: verdict.reason.sentence().to_owned(),
                 });
             }
         }
@@ -237,7 +237,7 @@ const fn asks_rules(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::Matched
-            | Reason::Never
+            | Reason::DeniedByPolicy
             | Reason::Unmatched
             | Reason::Forbidden
             | Reason::LimitSpent

@@ -27,7 +27,7 @@ pub enum CallResult {
 
 /// What a call that retries came to, and what AWS said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Acted {
+pub struct RetryResponse {
     /// What it came to.
     pub result: CallResult,
     /// The retry may have happened although the result does not say so: it rests on a bare HTTP status, or on a code
@@ -37,7 +37,7 @@ pub struct Acted {
     pub redriven: Option<Time>,
 }
 
-impl From<CallResult> for Acted {
+impl From<CallResult> for RetryResponse {
     fn from(result: CallResult) -> Self {
         Self {
             result,
@@ -66,7 +66,7 @@ fn documented(call: Call, code: &str, message: &str) -> Option<CallResult> {
         (Call::RedriveExecution, "ExecutionDoesNotExist") => Rejected(Reason::Gone),
         // AWS: "Execution … invalid for redrive as: Execution is RUNNING and cannot be redriven" (observed).
         (Call::RedriveExecution, "ExecutionNotRedrivable") if message.contains("is RUNNING") => {
-            Rejected(Reason::MovedOn)
+            Rejected(Reason::TargetChanged)
         }
         (Call::RedriveExecution, "ExecutionNotRedrivable") if message.contains("is SUCCEEDED") => {
             Rejected(Reason::Succeeded)
@@ -97,7 +97,7 @@ fn documented(call: Call, code: &str, message: &str) -> Option<CallResult> {
 /// INVARIANT: a rejection needs a code that the call documents, in a 4xx answer. Whatever else comes back says nothing
 /// about the effect, so the charge stays and the target is looked at.
 #[must_use]
-pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> Acted {
+pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> RetryResponse {
     let class = ErrorClass::of(code, status);
     let refused = !matches!(class, ErrorClass::Unavailable | ErrorClass::Throttled);
     if let Some(result) = documented(call, code, message).filter(|_| refused) {
@@ -113,7 +113,7 @@ pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> Acted {
         | ErrorClass::Unavailable => CallResult::InDoubt,
     };
     let by_code = matches!(class, ErrorClass::Throttled | ErrorClass::AccessDenied);
-    Acted {
+    RetryResponse {
         in_doubt: !(by_code && of_code(code) == Some(class)),
         ..result.into()
     }
@@ -137,7 +137,7 @@ mod tests {
         for (call, code, message, expected) in [
             (RedriveExecution, "ExecutionLimitExceeded", "", Throttled),
             (RedriveExecution, "ExecutionDoesNotExist", "", Rejected(Reason::Gone)),
-            (RedriveExecution, "ExecutionNotRedrivable", RUNNING, Rejected(Reason::MovedOn)),
+            (RedriveExecution, "ExecutionNotRedrivable", RUNNING, Rejected(Reason::TargetChanged)),
             (RedriveExecution, "ExecutionNotRedrivable", SUCCEEDED, Rejected(Reason::Succeeded)),
             (RedriveExecution, "ExecutionNotRedrivable", OLD, Rejected(Reason::NotRedrivable)),
             (RedriveExecution, "InvalidArn", "", Rejected(Reason::Refused)),
@@ -156,7 +156,7 @@ mod tests {
             for status in [200, 302, 408, 500, 503] {
                 assert_eq!(result_of(call, code, status, message), InDoubt.into(), "{call:?} {code} {status}");
             }
-            let busy = Acted { in_doubt: true, ..Throttled.into() };
+            let busy = RetryResponse { in_doubt: true, ..Throttled.into() };
             assert_eq!(result_of(call, code, 429, message), busy, "{call:?} {code} 429");
         }
     }
@@ -198,8 +198,8 @@ mod tests {
             ("InvalidName", 400, InDoubt, true),
         ] {
             for call in [RedriveExecution, RetryStageExecution] {
-                let acted = result_of(call, code, status, "is RUNNING");
-                assert_eq!((acted.result, acted.in_doubt), (expected, in_doubt), "{call:?} {code} {status}");
+                let response = result_of(call, code, status, "is RUNNING");
+                assert_eq!((response.result, response.in_doubt), (expected, in_doubt), "{call:?} {code} {status}");
             }
         }
         // A code of the one service means nothing on the other.

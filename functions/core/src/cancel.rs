@@ -5,9 +5,9 @@
 //! the entry given up, and is void.
 
 use crate::failure::Subject;
-use crate::handle::{MOST_ROUNDS, bug};
+use crate::controller::{MAX_ATTEMPTS, bug};
 use crate::ledger::{self, Cancelled, Entry, Ledger, Pen, State, Written};
-use crate::trouble::{Trouble, TroubleKind};
+use crate::error::{Error, ErrorKind};
 use crate::verdict::Reason;
 
 /// What cancelling came to.
@@ -33,9 +33,9 @@ pub async fn cancel<L: Ledger>(
     subject: &Subject,
     cancelled: &Cancelled,
     pen: Pen<'_>,
-) -> Result<Cancel, Trouble> {
+) -> Result<Cancel, Error> {
     let mut stored = ledger.read(subject).await?;
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ATTEMPTS {
         let Some(entry) = stored else {
             return Ok(Cancel::Unheard);
         };
@@ -51,8 +51,8 @@ pub async fn cancel<L: Ledger>(
             Written::Claimed(_) => return Err(bug("a cancelled entry claims nothing")),
         }
     }
-    Err(Trouble::new(
-        TroubleKind::Unreachable,
+    Err(Error::new(
+        ErrorKind::Unavailable,
         "the ledger entry changed at every try",
     ))
 }

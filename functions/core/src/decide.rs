@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::codepipeline::failure::stage_refused;
 use crate::digest;
 use crate::failure::{
-    FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service, What,
+    FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service, FailureDetail,
 };
 use crate::ledger::{Entry, Relation};
 use crate::policy::{Document, Match, Nested, Policy, Rule, FailureView};
@@ -27,22 +27,22 @@ pub enum Answer {
     Entry,
 }
 
-/// What the ledger says of the subject.
+/// What was read of a subject's entry.
 #[derive(Debug, Clone, Copy)]
-pub enum Spent<'a> {
-    /// Nobody has looked. Enough for a subject that AWS says was never retried.
-    Unread,
+pub enum LedgerView<'a> {
+    /// The ledger was not read. Enough for a subject that AWS says was never retried.
+    NotRead,
     /// It has no entry. If AWS says that the subject was retried all the same, every rule counts as used
     /// that often.
-    Nothing,
+    Empty,
     /// Its entry.
     Entry(&'a Entry),
 }
 
 /// Judges one failure.
 #[must_use]
-pub fn decide(document: &Document, failure: &Failure, spent: Spent<'_>) -> Answer {
-    let judged = Judge::new(document, failure, spent).judge();
+pub fn decide(document: &Document, failure: &Failure, ledger_view: LedgerView<'_>) -> Answer {
+    let judged = Judge::new(document, failure, ledger_view).judge();
     if judged.verdict.decision != Decision::Retry {
         return Answer::Verdict(judged.verdict);
     }
@@ -54,10 +54,10 @@ pub fn decide(document: &Document, failure: &Failure, spent: Spent<'_>) -> Answe
     }
 }
 
-/// What would be decided if no fact spoke against a retry, and the facts on which that hangs.
+/// Returns the verdict if no fact speaks against a retry, and the facts on which it depends.
 #[must_use]
-pub fn foresee(document: &Document, failure: &Failure) -> (Verdict, Vec<Need>) {
-    let judged = Judge::new(document, failure, Spent::Nothing).judge();
+pub fn decide_optimistically(document: &Document, failure: &Failure) -> (Verdict, Vec<Need>) {
+    let judged = Judge::new(document, failure, LedgerView::Empty).judge();
     let needs = if judged.verdict.decision == Decision::Retry {
         judged.needs
     } else {
@@ -98,11 +98,11 @@ pub fn verdict_on(
     document: &Document,
     failure: &Failure,
     views: Vec<FailureView<'_>>,
-    spent: Spent<'_>,
+    ledger_view: LedgerView<'_>,
 ) -> Verdict {
     Judge {
         views,
-        ..Judge::new(document, failure, spent)
+        ..Judge::new(document, failure, ledger_view)
     }
     .judge()
     .verdict
@@ -118,19 +118,19 @@ struct Judge<'a> {
     document: &'a Document,
     failure: &'a Failure,
     views: Vec<FailureView<'a>>,
-    spent: Spent<'a>,
+    ledger_view: LedgerView<'a>,
     needs: Vec<Need>,
     needs_entry: bool,
     depends_on_redacted: bool,
 }
 
 impl<'a> Judge<'a> {
-    fn new(document: &'a Document, failure: &'a Failure, spent: Spent<'a>) -> Self {
+    fn new(document: &'a Document, failure: &'a Failure, ledger_view: LedgerView<'a>) -> Self {
         Self {
             document,
             failure,
             views: failure.views(),
-            spent,
+            ledger_view,
             needs: Vec::new(),
             needs_entry: false,
             depends_on_redacted: false,
@@ -150,9 +150,9 @@ impl<'a> Judge<'a> {
     }
 
     fn verdict(&mut self) -> Verdict {
-        let not_ours = match &self.failure.what {
-            What::Execution(execution) => self.execution_not_ours(execution),
-            What::Stage(stage) => self.stage_not_ours(stage),
+        let not_ours = match &self.failure.detail {
+            FailureDetail::Execution(execution) => self.execution_not_ours(execution),
+            FailureDetail::Stage(stage) => self.stage_not_ours(stage),
         };
         if let Some(reason) = not_ours {
             return Verdict::ignore(reason);
@@ -160,9 +160,9 @@ impl<'a> Judge<'a> {
         let Some(policy) = self.document.policy_for(&self.failure.subject) else {
             return Verdict::ignore(Reason::Unmanaged);
         };
-        let refused = match &self.failure.what {
-            What::Execution(execution) => self.execution_refused(execution, policy),
-            What::Stage(stage) => stage_refused(stage).or_else(|| self.stopped_inside()),
+        let refused = match &self.failure.detail {
+            FailureDetail::Execution(execution) => self.execution_refused(execution, policy),
+            FailureDetail::Stage(stage) => stage_refused(stage).or_else(|| self.job_stopped_by_user()),
         };
         if let Some(reason) = refused {
             return Verdict::give_up(reason, &policy.name);
@@ -171,7 +171,7 @@ impl<'a> Judge<'a> {
         for view in &views {
             for conditions in &self.document.never {
                 if self.assume(conditions.matches(view), view.service, false) {
-                    return Verdict::give_up(Reason::Never, &policy.name);
+                    return Verdict::give_up(Reason::DeniedByPolicy, &policy.name);
                 }
             }
         }
@@ -183,7 +183,7 @@ impl<'a> Judge<'a> {
     }
 
     fn execution_not_ours(&mut self, execution: &FailedExecution) -> Option<Reason> {
-        if let Some(reason) = execution.moved_on {
+        if let Some(reason) = execution.changed_since {
             return Some(reason);
         }
         if execution.redrive_count.is_unknown() {
@@ -207,13 +207,13 @@ impl<'a> Judge<'a> {
     ) -> Option<Reason> {
         if policy.nested == Nested::Parent {
             match execution.parent {
-                Field::Known(_) => return Some(Reason::LeftToParent),
+                Field::Known(_) => return Some(Reason::ParentRetries),
                 Field::Absent => {}
                 Field::Unknown => self.needs.push(Need::Description),
                 Field::Redacted => self.depends_on_redacted = true,
             }
         }
-        if let Some(reason) = self.stopped_inside() {
+        if let Some(reason) = self.job_stopped_by_user() {
             return Some(reason);
         }
         match execution.fail_state {
@@ -232,10 +232,10 @@ impl<'a> Judge<'a> {
 
     /// Whether a person stopped the job inside. Nobody's stop is undone because an event left out who did it, or
     /// a key hides it.
-    fn stopped_inside(&mut self) -> Option<Reason> {
+    fn job_stopped_by_user(&mut self) -> Option<Reason> {
         for view in &self.views {
             match (view.by_person, view.service) {
-                (Field::Known(true), _) => return Some(Reason::StoppedInside),
+                (Field::Known(true), _) => return Some(Reason::JobStoppedByUser),
                 (Field::Unknown, Service::StepFunctions) => self.needs.push(Need::Description),
                 // A stage is read before any retry of it.
                 (Field::Unknown, Service::CodePipeline) => {}
@@ -247,8 +247,8 @@ impl<'a> Judge<'a> {
     }
 
     fn stage_not_ours(&mut self, stage: &FailedStage) -> Option<Reason> {
-        match &stage.standing {
-            Field::Known(standing) => standing.not_ours(),
+        match &stage.snapshot {
+            Field::Known(snapshot) => snapshot.not_ours(),
             _ => {
                 self.needs.push(Need::PipelineState);
                 None
@@ -300,9 +300,9 @@ impl<'a> Judge<'a> {
             limit: *limit,
         };
         let rules: Vec<Charge> = found.iter().map(charge).collect();
-        let refuse = |because, rules| Verdict {
+        let refuse = |reason, rules| Verdict {
             rules,
-            ..Verdict::give_up(because, &policy.name)
+            ..Verdict::give_up(reason, &policy.name)
         };
         if rules.iter().any(|charge| charge.limit == 0) {
             return refuse(Reason::Forbidden, rules);
@@ -322,11 +322,11 @@ impl<'a> Judge<'a> {
             && found
                 .iter()
                 .all(|(rule, _)| rule.retry_mode == StageRetryMode::AllActions);
-        self.needs_entry = matches!(self.spent, Spent::Unread)
+        self.needs_entry = matches!(self.ledger_view, LedgerView::NotRead)
             && self.failure.retried_before().is_none_or(|times| times > 0);
         Verdict {
             decision: Decision::Retry,
-            because: Reason::Matched,
+            reason: Reason::Matched,
             policy: Some(policy.name.clone()),
             rules,
             delay_seconds,
@@ -339,10 +339,10 @@ impl<'a> Judge<'a> {
     }
 
     fn used(&self, policy: &Policy, rule: &Rule) -> u32 {
-        match self.spent {
-            Spent::Unread => 0,
-            Spent::Nothing => self.failure.retried_before().unwrap_or_default(),
-            Spent::Entry(entry) => {
+        match self.ledger_view {
+            LedgerView::NotRead => 0,
+            LedgerView::Empty => self.failure.retried_before().unwrap_or_default(),
+            LedgerView::Entry(entry) => {
                 let pending = self.unmade(entry)
                     && entry.verdict.policy.as_deref() == Some(policy.name.as_str())
                     && entry
@@ -359,10 +359,10 @@ impl<'a> Judge<'a> {
     }
 
     fn retries(&self) -> u32 {
-        match self.spent {
-            Spent::Unread => 0,
-            Spent::Nothing => self.failure.retried_before().unwrap_or_default(),
-            Spent::Entry(entry) => entry
+        match self.ledger_view {
+            LedgerView::NotRead => 0,
+            LedgerView::Empty => self.failure.retried_before().unwrap_or_default(),
+            LedgerView::Entry(entry) => entry
                 .retries
                 .saturating_sub(u32::from(self.unmade(entry)))
                 .saturating_add(entry.before),
@@ -381,11 +381,11 @@ impl<'a> Judge<'a> {
     /// The same failure always draws the same number. An execution's failures are numbered by redriveCount; a
     /// stage's events do not number them, so the use of the rule does.
     fn draw(&self, rule: &str, n: u32) -> u64 {
-        let number = match &self.failure.what {
-            What::Execution(execution) => {
+        let number = match &self.failure.detail {
+            FailureDetail::Execution(execution) => {
                 execution.redrive_count.known().copied().unwrap_or_default()
             }
-            What::Stage(_) => n,
+            FailureDetail::Stage(_) => n,
         };
         digest::draw(&[
             b"delay",

@@ -1,4 +1,4 @@
-//! What kind of trouble a failed action looks like, and the usual remedy: for the people whom a decision is told.
+//! What kind of problem a failed action looks like, and the usual remedy: for the people who read a decision.
 //!
 //! A guess, and no part of any verdict: policies match what the services say. CodePipeline's error code is nearly
 //! always `JobFailed`, so that it is the message that classifies, in the wordings that CodePipeline, CodeBuild,
@@ -9,20 +9,20 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use crate::failure::{FailedAction, Failure, Field, What};
+use crate::failure::{FailedAction, Failure, Field, FailureDetail};
 
 /// What one failed action looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
     /// The action's name.
     pub action: String,
-    /// What kind of trouble it looks like.
+    /// What kind of problem it looks like.
     pub looks_like: Kind,
     /// What usually helps.
     pub remedy: &'static str,
 }
 
-/// Kinds of trouble that a pipeline's actions have.
+/// Kinds of problems that a pipeline's actions have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -219,7 +219,7 @@ const SIGNS: &[Sign] = &[
     sign(Kind::Build, &["Build", "Test", "Compute"], &[]),
 ];
 
-/// What a failed action looks like. None: a person rejected an approval, or let it lapse, and nothing is in trouble.
+/// What a failed action looks like. None: a person rejected an approval, or let it lapse, and nothing is wrong.
 #[must_use]
 pub fn looks_like(action: &FailedAction) -> Option<Kind> {
     let text = |field: &Field<String>| field.known().map(|text| text.to_lowercase());
@@ -248,11 +248,11 @@ pub fn looks_like(action: &FailedAction) -> Option<Kind> {
 /// What the failed actions of a stage look like; nothing for an execution.
 #[must_use]
 pub fn of(failure: &Failure) -> Vec<Diagnosis> {
-    let What::Stage(stage) = &failure.what else {
+    let FailureDetail::Stage(stage) = &failure.detail else {
         return Vec::new();
     };
-    let failed = match stage.standing.known() {
-        Some(standing) => standing.failed.as_slice(),
+    let failed = match stage.snapshot.known() {
+        Some(snapshot) => snapshot.failed.as_slice(),
         None => stage.announced.as_slice(),
     };
     let diagnosed = failed.iter().filter_map(|action| {

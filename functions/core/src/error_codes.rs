@@ -4,7 +4,7 @@
 //! in-process clients of the emulator classify by it. A code that no row names says nothing about the effect of a
 //! call: the class is [`ErrorClass::Unavailable`], unless the HTTP status tells more.
 
-use crate::trouble::TroubleKind;
+use crate::error::ErrorKind;
 
 /// What an error answer means, whatever was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,17 +136,17 @@ pub fn rows() -> impl Iterator<Item = (ErrorClass, &'static str, &'static [&'sta
     ROWS.iter().map(|row| (row.class, row.source, row.codes))
 }
 
-impl From<ErrorClass> for TroubleKind {
+impl From<ErrorClass> for ErrorKind {
     fn from(class: ErrorClass) -> Self {
         match class {
             ErrorClass::Throttled => Self::Throttled,
-            ErrorClass::AccessDenied => Self::Denied,
-            ErrorClass::KmsAccessDenied => Self::Withheld,
-            ErrorClass::Invalid => Self::Bug,
+            ErrorClass::AccessDenied => Self::AccessDenied,
+            ErrorClass::KmsAccessDenied => Self::KmsAccessDenied,
+            ErrorClass::Invalid => Self::Internal,
             ErrorClass::NotFound
             | ErrorClass::ExpiredPage
             | ErrorClass::Rejected
-            | ErrorClass::Unavailable => Self::Unreachable,
+            | ErrorClass::Unavailable => Self::Unavailable,
         }
     }
 }

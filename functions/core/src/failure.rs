@@ -5,12 +5,12 @@ use alloc::string::String;
 pub use redrive_policy::Field;
 use serde::Serialize;
 
-pub use crate::codepipeline::failure::{FailedAction, FailedStage, StageStanding, StageStatus};
+pub use crate::codepipeline::failure::{FailedAction, FailedStage, StageSnapshot, StageStatus};
 pub use crate::step_functions::failure::{
     Description, ExecutionStatus, FailedExecution, Redrivable,
 };
 pub use crate::subject::{Identity, Service, Subject};
-pub use crate::target_state::Standing;
+pub use crate::target_state::TargetState;
 use crate::time::Time;
 
 /// A failure that may be retried, as far as it is known.
@@ -21,12 +21,12 @@ pub struct Failure {
     /// When, by the service's own clock.
     pub at: Time,
     /// What the service says of it.
-    pub what: What,
+    pub detail: FailureDetail,
 }
 
 /// What each service says of a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum FailureDetail {
     /// A Step Functions execution ended badly.
     Execution(FailedExecution),
     /// A stage of a pipeline execution failed.
@@ -37,15 +37,15 @@ impl Failure {
     /// Which of its subject's failures this is, once that is known.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
-        match &self.what {
-            What::Execution(execution) => execution
+        match &self.detail {
+            FailureDetail::Execution(execution) => execution
                 .redrive_count
                 .known()
                 .copied()
                 .map(Identity::RedriveCount),
-            What::Stage(stage) => {
-                let failed = match stage.standing.known() {
-                    Some(standing) => standing.failed.as_slice(),
+            FailureDetail::Stage(stage) => {
+                let failed = match stage.snapshot.known() {
+                    Some(snapshot) => snapshot.failed.as_slice(),
                     None => core::slice::from_ref(stage.announced.as_ref()?),
                 };
                 Some(Identity::FailedActions(
@@ -61,26 +61,26 @@ impl Failure {
     /// Whether its identity is what the service says of it, and not only what an event of one action says.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        match &self.what {
-            What::Execution(execution) => execution.redrive_count.known().is_some(),
-            What::Stage(stage) => stage.standing.known().is_some(),
+        match &self.detail {
+            FailureDetail::Execution(execution) => execution.redrive_count.known().is_some(),
+            FailureDetail::Stage(stage) => stage.snapshot.known().is_some(),
         }
     }
 
     /// How often AWS says that the subject was retried before, by whomever.
     #[must_use]
     pub fn retried_before(&self) -> Option<u32> {
-        match &self.what {
-            What::Execution(execution) => execution.redrive_count.known().copied(),
-            What::Stage(stage) => stage.standing.known().map(|standing| standing.retried),
+        match &self.detail {
+            FailureDetail::Execution(execution) => execution.redrive_count.known().copied(),
+            FailureDetail::Stage(stage) => stage.snapshot.known().map(|snapshot| snapshot.retried),
         }
     }
 
     /// Takes in a fact that was looked up. A fact of the other service changes nothing.
     pub fn learn(&mut self, fact: Fact) {
-        match (&mut self.what, fact) {
-            (What::Execution(execution), Fact::Description(description)) => {
-                execution.moved_on = description.differs_from(execution);
+        match (&mut self.detail, fact) {
+            (FailureDetail::Execution(execution), Fact::Description(description)) => {
+                execution.changed_since = description.differs_from(execution);
                 execution.redrive_count = Field::Known(description.redrive_count);
                 execution.redrivable = Field::Known(description.redrivable);
                 for (ours, theirs) in [
@@ -97,7 +97,7 @@ impl Failure {
                 execution.redact_where_both_are_missing();
             }
             (
-                What::Execution(execution),
+                FailureDetail::Execution(execution),
                 Fact::Ending {
                     fail_state,
                     state,
@@ -114,15 +114,15 @@ impl Failure {
                     }
                 }
             }
-            (What::Execution(execution), Fact::Redacted) => {
+            (FailureDetail::Execution(execution), Fact::Redacted) => {
                 execution.fail_state = Field::Redacted;
                 execution.state = Field::Redacted;
                 execution.resource = Field::Redacted;
             }
-            (What::Stage(stage), Fact::Stage(standing)) => {
+            (FailureDetail::Stage(stage), Fact::Stage(snapshot)) => {
                 // What is read may be another failure than the one that was announced, and has its own time.
-                self.at = standing.failed_at.unwrap_or(self.at);
-                stage.standing = Field::Known(standing);
+                self.at = snapshot.failed_at.unwrap_or(self.at);
+                stage.snapshot = Field::Known(snapshot);
             }
             _ => {}
         }
@@ -194,7 +194,7 @@ pub enum Fact {
     /// The history is encrypted by a KMS key that this reader may not use.
     Redacted,
     /// Answers [`Need::PipelineState`].
-    Stage(StageStanding),
+    Stage(StageSnapshot),
     /// The subject is gone: no such execution, pipeline or stage any more.
     Gone,
     /// The answer does not show yet what the event announced: reads may lag behind events.

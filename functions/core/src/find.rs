@@ -2,7 +2,7 @@
 //!
 //! Events are delivered at best effort, so a failure may go unheard. A tick of the search lists the targets that
 //! some policy is about, and what of them has failed; whatever the ledger does not know goes through the same
-//! beats as if an event had told of it, and says no more than a list does, so that the facts are looked up.
+//! steps as if an event had told of it, and says no more than a list does, so that the facts are looked up.
 //!
 //! - A list of executions is ordered by their start, and what began long ago may have failed just now. So each
 //!   round lists all pages of every target, and judges what ended [since the last round
@@ -10,7 +10,7 @@
 //! - Targets take turns, a page each. A tick reads so many pages, hands over so many failures, and begins
 //!   nothing after its time; the [`Position`] says where the next one goes on.
 //! - Nothing is looked for that ended before [`Search::since`], or longer ago than AWS redrives.
-//! - A service that throttles is left in peace until the next tick. Trouble with one target, or with one failure,
+//! - A service that throttles is left in peace until the next tick. An error of one target, or of one failure,
 //!   has that target looked at again, and keeps no other waiting.
 
 mod listing;
@@ -27,25 +27,25 @@ use self::part::{Dealt, Item, Open, Part, failure};
 pub use self::report::{Found, Search};
 use crate::arn::Arn;
 use crate::failure::{ExecutionStatus, Failure, Identity, Service};
-use crate::handle::{Clock, Mode, Queue, Record, Redrive, Target};
+use crate::controller::{Clock, RunMode, Queue, Record, Controller, Target};
 use crate::ledger::{self, Ledger, List, Position, Relation, Targets, Turn};
 use crate::reads::Page;
 use crate::time::Time;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::error::{Error, ErrorKind};
 
-impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
+impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Looks for failures that were never announced, and begins no page and no failure after `until`.
     ///
     /// # Errors
-    /// The position could not be read. Trouble with a service, a target or a failure stops none of the others.
+    /// The position could not be read. An error of a service, a target or a failure stops none of the others.
     pub async fn find(
         &self,
         listings: &impl Listings,
         search: &Search,
         until: Time,
-    ) -> Result<Found, Trouble> {
+    ) -> Result<Found, Error> {
         let mut found = Found::default();
-        if self.mode == Mode::Off || self.clock.now() >= until {
+        if self.mode == RunMode::Off || self.clock.now() >= until {
             return Ok(found);
         }
         let stored = self.ledger.position().await?;
@@ -63,7 +63,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             Part::new(Service::CodePipeline, stages, search.most_pages_of_stages),
         ];
         let seek = Seek {
-            redrive: self,
+            controller: self,
             listings,
             search,
             since,
@@ -85,7 +85,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         match ledger::keep(self.ledger, &position).await {
             Ok(kept) => found.outrun = !kept,
             // What was found is written down; the next tick sees it once more.
-            Err(trouble) => found.unread.push(("position".into(), trouble)),
+            Err(error) => found.unread.push(("position".into(), error)),
         }
         Ok(found)
     }
@@ -93,7 +93,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 
 /// One tick.
 struct Seek<'s, 'w, L, T, Q, C, S> {
-    redrive: &'s Redrive<'w, L, T, Q, C>,
+    controller: &'s Controller<'w, L, T, Q, C>,
     listings: &'s S,
     search: &'s Search,
     since: Time,
@@ -103,7 +103,7 @@ struct Seek<'s, 'w, L, T, Q, C, S> {
 impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q, C, S> {
     /// Whether nothing more is begun.
     fn is_over(&self, found: &Found) -> bool {
-        self.redrive.clock.now() >= self.until || found.records.len() >= self.search.most_found
+        self.controller.clock.now() >= self.until || found.records.len() >= self.search.most_found
     }
 
     /// Lists more targets, or gives one of them its turn.
@@ -149,17 +149,17 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
                     return;
                 }
                 Ok(Listing::Expired) => {
-                    let trouble = Trouble::new(TroubleKind::Bug, "a first page has no token");
-                    part.could_not_read(turn, trouble, found);
+                    let error = Error::new(ErrorKind::Internal, "a first page has no token");
+                    part.could_not_read(turn, error, found);
                     return;
                 }
-                Err(trouble) if trouble.kind == TroubleKind::Throttled => {
+                Err(error) if error.kind == ErrorKind::Throttled => {
                     part.throttled(found);
                     part.round.turns.push_front(turn);
                     return;
                 }
-                Err(trouble) => {
-                    part.could_not_read(turn, trouble, found);
+                Err(error) => {
+                    part.could_not_read(turn, error, found);
                     return;
                 }
             },
@@ -202,11 +202,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
             Ok(Listing::Gone) => part.round.targets = Targets::Read,
             // Some have their turns twice in this round, which costs their pages and does no harm.
             Ok(Listing::Expired) => part.round.targets = Targets::Unread,
-            Err(trouble) if trouble.kind == TroubleKind::Throttled => part.throttled(found),
-            Err(trouble) => {
+            Err(error) if error.kind == ErrorKind::Throttled => part.throttled(found),
+            Err(error) => {
                 part.over = true;
                 let service = part.service.as_str().to_string();
-                found.unread.push((service, trouble));
+                found.unread.push((service, error));
             }
         }
     }
@@ -221,7 +221,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
             Service::StepFunctions => &self.search.machines,
             Service::CodePipeline => &self.search.pipelines,
         };
-        let document = self.redrive.document;
+        let document = self.controller.document;
         allowed.matches(name) && document.manages(service, arn.account, arn.region, name)
     }
 
@@ -258,8 +258,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
     /// Deals with a page for as long as the turn lasts. What is left of it waits for the next turn, which comes
     /// in this tick or, after the page is listed again, in another.
     async fn deal(&self, part: &mut Part<'_>, mut turn: Turn, mut page: Open, found: &mut Found) {
-        let redrive = self.redrive;
-        let from = part.round.from(&turn.target, self.since, redrive.pen());
+        let controller = self.controller;
+        let from = part.round.from(&turn.target, self.since, controller.pen());
         let mut dealt = 0;
         while let Some(item) = page.items.pop_front() {
             if item.ended() >= from {
@@ -306,16 +306,16 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
                 }
             }
             Ok(Listing::Gone | Listing::Expired) => {}
-            Err(trouble) if trouble.kind == TroubleKind::Throttled => {
+            Err(error) if error.kind == ErrorKind::Throttled => {
                 part.throttled(found);
                 return Dealt::NotNow;
             }
-            Err(trouble) => {
-                turn.trouble(run.updated);
-                found.unread.push((turn.target.clone(), trouble));
+            Err(error) => {
+                turn.record_error(run.updated);
+                found.unread.push((turn.target.clone(), error));
             }
         }
-        Dealt::Done
+        Dealt::Outcome
     }
 
     /// Handles one failure that a list names.
@@ -327,47 +327,47 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: Listings> Seek<'_, '_, L, T, Q
         found: &mut Found,
     ) -> Dealt {
         let Some((failure, identity)) = failure(item, turn) else {
-            return Dealt::Done;
+            return Dealt::Outcome;
         };
         found.seen = found.seen.saturating_add(1);
         if !failure.subject.is_sound() {
             // Whoever looks again reads the same: it is told for as long as it is listed as new, and holds nothing up.
-            let trouble = Trouble::new(TroubleKind::Bug, "what a list names cannot be read");
-            found.unread.push((turn.target.clone(), trouble));
-            return Dealt::Done;
+            let error = Error::new(ErrorKind::Internal, "what a list names cannot be read");
+            found.unread.push((turn.target.clone(), error));
+            return Dealt::Outcome;
         }
         let (subject, at) = (failure.subject.clone(), failure.at);
-        // Boxed: the beats are a deep future, in the midst of others.
+        // Boxed: the steps are a deep future, inside others.
         match Box::pin(self.hand_over(failure, identity)).await {
             Ok(None) => found.known = found.known.saturating_add(1),
             Ok(Some(record)) => found.records.push(record),
-            Err(trouble) if trouble.kind == TroubleKind::Throttled => {
-                found.troubled.push((subject, trouble));
+            Err(error) if error.kind == ErrorKind::Throttled => {
+                found.errors.push((subject, error));
                 part.throttled(found);
                 return Dealt::NotNow;
             }
-            Err(trouble) => {
-                found.troubled.push((subject, trouble));
-                turn.trouble(at);
+            Err(error) => {
+                found.errors.push((subject, error));
+                turn.record_error(at);
             }
         }
-        Dealt::Done
+        Dealt::Outcome
     }
 
-    /// Hands a failure to the beats, unless the ledger knows it, or a later one.
+    /// Handles a failure, unless the ledger knows it, or a later one.
     async fn hand_over(
         &self,
         failure: Failure,
         identity: Option<Identity>,
-    ) -> Result<Option<Record>, Trouble> {
-        let redrive = self.redrive;
+    ) -> Result<Option<Record>, Error> {
+        let controller = self.controller;
         if let Some(identity) = identity
-            && let Some(entry) = redrive.ledger.read(&failure.subject).await?
+            && let Some(entry) = controller.ledger.read(&failure.subject).await?
             && entry.relation_at(&identity, failure.at) != Relation::Later
         {
             return Ok(None);
         }
-        redrive.failure(failure).await.map(Some)
+        controller.failure(failure).await.map(Some)
     }
 }
 

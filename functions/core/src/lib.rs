@@ -6,30 +6,30 @@
 //! AWS SDK, no clock, no I/O and no randomness: what it needs of the world comes in through three traits,
 //! so that the same code runs in a function, on a desk, and under simulation.
 //!
-//! # The beats of one failure
+//! # The steps of one failure
 //!
 //! 1. **Parse.** [`event::parse`] turns the bytes of an event into a [`failure::Failure`], the completion of a
 //!    subject, something to ignore and why, or something malformed and where.
-//! 2. **Know.** What the event does not say is a [`failure::Field::Unknown`]. Nothing is looked up unless the
+//! 2. **Look up.** What the event does not say is a [`failure::Field::Unknown`]. Nothing is looked up unless the
 //!    verdict hangs on it; [`reads`] then makes the few calls that tell.
 //! 3. **Decide.** [`decide::decide`] is a pure function of the [policy document](policy::Document), the
 //!    failure and what the ledger says was spent. It answers with a [`verdict::Verdict`], or names the one
 //!    fact it needs.
 //! 4. **Claim.** [`ledger::write`] stores the verdict and charges the rule in one conditional write. Of all
 //!    who race one wins, and only the winner holds a [`ledger::Claim`].
-//! 5. **Act.** [`handle::Target::act`] takes a claim and nothing else. With a delay, the queue stands between
-//!    claim and act, and the act begins with [`ledger::take`].
-//! 6. **Settle.** What AWS answered ([`calls::outcome_of`]) moves the entry along the one
-//!    [transition table](ledger::next). An answer that never came is *unknown*: neither success nor failure.
+//! 5. **Retry.** [`controller::Target::retry`] takes a claim and nothing else. With a delay, the queue stands between
+//!    claim and retry, and the retry begins with [`ledger::take`].
+//! 6. **Settle.** What AWS answered ([`calls::result_of`]) moves the entry along the one
+//!    [transition table](ledger::next). An answer that never came is *in doubt*: neither success nor failure.
 //!
-//! [`handle::Redrive`] plays these beats; [`sweep`] looks after what was left in the middle of them, [`find`]
+//! [`controller::Controller`] takes these steps; [`sweep`] looks after what was left in the middle of them, [`find`]
 //! finds failures that were never announced, and [`cancel`](mod@cancel) is how a person takes a retry back
-//! that waits between claim and act.
+//! that waits between claim and retry.
 //!
 //! # Deciding
 //!
 //! ```
-//! use redrive_core::decide::{Answer, Spent, decide};
+//! use redrive_core::decide::{Answer, LedgerView, decide};
 //! use redrive_core::event::{AllowedSources, ParsedEvent, self};
 //! use redrive_core::failure::{Fact, Field, Need};
 //! use redrive_core::policy::Document;
@@ -54,9 +54,9 @@
 //! let ParsedEvent::Failure(mut failure) = event::parse(event, &AllowedSources::default()) else { panic!("not a failure") };
 //!
 //! // The rule matches, so it matters whether the execution ended in a Fail state: the history knows.
-//! assert_eq!(decide(&policy, &failure, Spent::Unread), Answer::Need(Need::History));
+//! assert_eq!(decide(&policy, &failure, LedgerView::NotRead), Answer::Need(Need::History));
 //! failure.learn(Fact::Ending { fail_state: false, state: Field::Unknown, resource: Field::Unknown });
-//! let Answer::Verdict(verdict) = decide(&policy, &failure, Spent::Unread) else { panic!("no verdict") };
+//! let Answer::Verdict(verdict) = decide(&policy, &failure, LedgerView::NotRead) else { panic!("no verdict") };
 //! assert_eq!(verdict.decision.as_str(), "retry");
 //! assert_eq!(verdict.delay_seconds, 60);
 //! # Ok::<(), redrive_core::policy::Problems>(())
@@ -87,8 +87,8 @@ pub mod error_codes;
 pub mod event;
 pub mod failure;
 pub mod find;
-pub mod foretell;
-pub mod handle;
+pub mod dry_run;
+pub mod controller;
 pub mod ledger;
 mod micros;
 pub mod pace;
@@ -102,7 +102,7 @@ pub mod sweep;
 mod target_state;
 pub mod time;
 mod tolerant;
-pub mod trouble;
+pub mod error;
 pub mod verdict;
 pub mod view;
 

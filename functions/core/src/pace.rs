@@ -19,7 +19,7 @@ use crate::ledger::Ledger;
 pub use crate::micros::Micros;
 pub use crate::quota::{NoQuota, PROCESSES, Quota, Quotas};
 use crate::time::Time;
-use crate::trouble::Trouble;
+use crate::error::Error;
 
 /// So many slots a process reserves at once at the most: with 20 retries a second and more, one write in twenty.
 const MOST_AT_ONCE: u32 = 20;
@@ -108,7 +108,7 @@ impl Pace {
         call: Call,
         quota: Quota,
         now: Time,
-    ) -> Result<Duration, Trouble> {
+    ) -> Result<Duration, Error> {
         let moment = Micros::from(now);
         let mut path = self.path(call);
         let busy = path.count(now);

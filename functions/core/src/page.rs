@@ -3,10 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::trouble::Trouble;
+use crate::error::Error;
 
 /// What a read brings. None: what was asked about does not exist.
-pub type Read<T> = Result<Option<T>, Trouble>;
+pub type Read<T> = Result<Option<T>, Error>;
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]

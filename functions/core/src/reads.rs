@@ -8,14 +8,14 @@ use core::cell::RefCell;
 use crate::codepipeline::pipeline::Declarations;
 pub use crate::codepipeline::reads::Pipelines;
 use crate::codepipeline::reads::StageReads;
-use crate::failure::{Fact, Failure, Identity, Need, Standing, What};
+use crate::failure::{Fact, Failure, Identity, Need, TargetState, FailureDetail};
 use crate::ledger::Entry;
 pub use crate::page::{Page, Read};
 use crate::step_functions::definition::Machines;
 use crate::step_functions::reads::ExecutionReads;
 pub use crate::step_functions::reads::{Executions, Shelf};
 use crate::time::Time;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::error::{Error, ErrorKind};
 use crate::verdict::Reason;
 
 /// What was learned of state machines and pipelines, so that it need not be read for each failure. One for
@@ -46,10 +46,10 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
     ///
     /// # Errors
     /// A service could not be reached, or does not answer in a way that can be judged.
-    pub async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
+    pub async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         let arn = failure.subject.arn();
-        match (&failure.what, need) {
-            (What::Execution(failed), Need::Description) => {
+        match (&failure.detail, need) {
+            (FailureDetail::Execution(failed), Need::Description) => {
                 Ok(match self.executions.describe(arn).await? {
                     None => Fact::Gone,
                     Some(shown) => match failed.redrive_count.known() {
@@ -58,12 +58,12 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
                     },
                 })
             }
-            (What::Execution(failed), _) => {
+            (FailureDetail::Execution(failed), _) => {
                 self.of_executions()
                     .ending(arn, failed, failure.at, need)
                     .await
             }
-            (What::Stage(_), _) => Ok(self.of_stages().stage(&failure.subject).await?.0),
+            (FailureDetail::Stage(_), _) => Ok(self.of_stages().stage(&failure.subject).await?.0),
         }
     }
 
@@ -71,33 +71,33 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
     ///
     /// # Errors
     /// A service could not be reached, or does not show the failure yet.
-    pub async fn look(&self, entry: &Entry) -> Result<Standing, Trouble> {
-        let gone = Standing::Over(Reason::Gone);
+    pub async fn current_state(&self, entry: &Entry) -> Result<TargetState, Error> {
+        let gone = TargetState::Terminated(Reason::Gone);
         let subject = &entry.subject;
-        let (standing, call) = match &entry.identity {
+        let (snapshot, call) = match &entry.identity {
             Identity::RedriveCount(count) => {
                 let Some(now) = self.executions.describe(subject.arn()).await? else {
                     return Ok(gone);
                 };
-                (now.standing(*count), "DescribeExecution")
+                (now.target_state(*count), "DescribeExecution")
             }
             Identity::FailedActions(ids) => {
-                let standing = match self.of_stages().stage(subject).await? {
+                let snapshot = match self.of_stages().stage(subject).await? {
                     // RACE: a look against CodePipeline's own lag. Where the newest run is older than the failure, the
                     // answers show the stage before it: by an earlier failure of which the ledger may know nothing.
                     (Fact::Stage(now), Some(last_run)) if last_run < entry.failed_at => now
                         .compared(ids, &entry.failed_earlier())
-                        .filter(|standing| !matches!(standing, Standing::Moved(_))),
+                        .filter(|snapshot| !matches!(snapshot, TargetState::Advanced(_))),
                     (Fact::Stage(now), _) => now.compared(ids, &entry.failed_earlier()),
                     (Fact::NotYet, _) => None,
                     _ => return Ok(gone),
                 };
-                (standing, "ListActionExecutions")
+                (snapshot, "ListActionExecutions")
             }
         };
-        standing.ok_or_else(|| {
-            Trouble::new(
-                TroubleKind::Unreachable,
+        snapshot.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unavailable,
                 alloc::format!("{call} does not show the failure yet"),
             )
         })

@@ -15,7 +15,7 @@ use crate::event::{Ignored, Malformed};
 use crate::failure::{Identity, Need, Subject};
 use crate::ledger::{Entry, State};
 use crate::time::Time;
-use crate::trouble::Trouble;
+use crate::error::Error;
 use crate::verdict::{Reason, Verdict};
 
 /// What became of one thing that was handled: the log line, the metric and the report.
@@ -39,10 +39,10 @@ pub struct Record {
     /// What was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// What was done.
-    pub done: Done,
-    /// Why, where the verdict does not say.
-    pub because: Reason,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The reason, where it is not the verdict's.
+    pub reason: Reason,
     /// Where the retry stands in the ledger now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
@@ -52,7 +52,7 @@ pub struct Record {
     /// What had to be looked up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub looked_up: Vec<Need>,
-    /// What was foretold without being looked up, and hangs on it.
+    /// What a dry run did not look up, and the verdict depends on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
     /// How long the retry waits for its slot, in milliseconds, if it waits for one.
@@ -76,7 +76,7 @@ pub struct Record {
         skip_serializing_if = "Option::is_none",
         serialize_with = "text_if_any"
     )]
-    pub unsettled: Option<Trouble>,
+    pub unsettled: Option<Error>,
 }
 
 fn text<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -102,18 +102,18 @@ fn text_if_any<S: serde::Serializer>(
     }
 }
 
-/// What was done about something that was handled.
+/// The outcome of handling an event, a message or an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Done {
+pub enum Outcome {
     /// AWS took the retry.
     Retried,
     /// The retry waits for its time.
     Queued,
     /// AWS was busy, or did not let us: the retry waits for another time.
-    PutOff,
+    BackedOff,
     /// The retry was sent, and its answer never came.
-    Unknown,
+    InDoubt,
     /// Judged and refused, or refused by AWS.
     GaveUp,
     /// What would have been done is written down, and nothing else.
@@ -126,31 +126,31 @@ pub enum Done {
     Stale,
     /// A retry ended well.
     Recovered,
-    /// A person ended what was retried.
-    Ended,
-    /// Nothing: another function is at it.
-    Lost,
+    /// A person terminated the retried execution or stage.
+    Terminated,
+    /// Nothing: another function wrote first.
+    Conflict,
     /// A retry in doubt turned out to have happened.
     Confirmed,
 }
 
-impl Done {
+impl Outcome {
     /// As records write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retried => "retried",
             Self::Queued => "queued",
-            Self::PutOff => "put_off",
-            Self::Unknown => "unknown",
+            Self::BackedOff => "backed_off",
+            Self::InDoubt => "in_doubt",
             Self::GaveUp => "gave_up",
             Self::Observed => "observed",
             Self::Ignored => "ignored",
             Self::Duplicate => "duplicate",
             Self::Stale => "stale",
             Self::Recovered => "recovered",
-            Self::Ended => "ended",
-            Self::Lost => "lost",
+            Self::Terminated => "terminated",
+            Self::Conflict => "conflict",
             Self::Confirmed => "confirmed",
         }
     }
@@ -158,15 +158,15 @@ impl Done {
 
 impl Record {
     /// A record of what was done about something, for a reason.
-    pub(crate) const fn new(at: Time, done: Done, because: Reason) -> Self {
+    pub(crate) const fn new(at: Time, outcome: Outcome, reason: Reason) -> Self {
         Self {
             at,
             happened_at: None,
             subject: None,
             identity: None,
             verdict: None,
-            done,
-            because,
+            outcome,
+            reason,
             state: None,
             diagnosis: Vec::new(),
             looked_up: Vec::new(),
@@ -183,8 +183,8 @@ impl Record {
     pub fn sentence(&self) -> String {
         match (&self.verdict, &self.malformed) {
             (_, Some(malformed)) => alloc::format!("the event cannot be read: {malformed}"),
-            (Some(verdict), None) if verdict.because == self.because => verdict.sentence(),
-            _ => self.because.sentence().to_string(),
+            (Some(verdict), None) if verdict.reason == self.reason => verdict.sentence(),
+            _ => self.reason.sentence().to_string(),
         }
     }
 
@@ -193,7 +193,7 @@ impl Record {
         Self {
             happened_at: ignored.at,
             subject: ignored.subject,
-            ..Self::new(at, Done::Ignored, ignored.reason)
+            ..Self::new(at, Outcome::Ignored, ignored.reason)
         }
     }
 
@@ -202,7 +202,7 @@ impl Record {
     pub fn malformed(at: Time, malformed: Malformed) -> Self {
         Self {
             malformed: Some(malformed),
-            ..Self::new(at, Done::Ignored, Reason::Malformed)
+            ..Self::new(at, Outcome::Ignored, Reason::Malformed)
         }
     }
 
@@ -213,24 +213,24 @@ impl Record {
             subject: Some(entry.subject.clone()),
             identity: Some(entry.identity.clone()),
             verdict: Some(entry.verdict.clone()),
-            because: entry.reason(),
+            reason: entry.reason(),
             ..self
         }
     }
 
     /// The same of something that the ledger knows already: the verdict is that of the first time.
-    pub(crate) fn seen_before(self, entry: &Entry, done: Done) -> Self {
-        let same = done == Done::Duplicate
+    pub(crate) fn seen_before(self, entry: &Entry, outcome: Outcome) -> Self {
+        let same = outcome == Outcome::Duplicate
             || self
                 .identity
                 .as_ref()
                 .is_none_or(|identity| *identity == entry.identity);
         Self {
-            done,
-            because: if same {
+            outcome,
+            reason: if same {
                 entry.reason()
             } else {
-                Reason::MovedOn
+                Reason::TargetChanged
             },
             verdict: same.then(|| entry.verdict.clone()),
             state: Some(entry.state),

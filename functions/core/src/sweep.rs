@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::failure::Subject;
-use crate::handle::{Clock, Done, Mode, Queue, Record, Redrive, Target, bug};
+use crate::controller::{Clock, Outcome, RunMode, Queue, Record, Controller, Target, bug};
 use crate::ledger::{self, Entry, Ledger, State, Written};
 use crate::time::Time;
-use crate::trouble::Trouble;
+use crate::error::Error;
 
 /// So many entries one tick looks after, if it has the time.
 pub const MOST_OF_A_TICK: usize = 2_000;
@@ -21,9 +21,9 @@ pub struct Swept {
     /// Entries that were taken over.
     pub records: Vec<Record>,
     /// Entries that somebody else had moved meanwhile.
-    pub lost: usize,
-    /// Entries that met trouble; they wake again.
-    pub troubled: Vec<(Subject, Trouble)>,
+    pub conflicts: usize,
+    /// Entries that met an error; they wake again.
+    pub errors: Vec<(Subject, Error)>,
     /// The age of the oldest claim that nobody had settled when the tick began: of those whose lease had run out.
     /// One that is older than a lease and the time between two ticks should not be.
     pub oldest_claim: Option<Duration>,
@@ -31,15 +31,15 @@ pub struct Swept {
     pub more: bool,
 }
 
-impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
+impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Looks after at most `most` entries whose time has come, and begins with none after `until`: what is left
     /// waits for the next tick.
     ///
     /// # Errors
-    /// The due index could not be read. Trouble with one entry stops none of the others.
-    pub async fn sweep(&self, most: usize, until: Time) -> Result<Swept, Trouble> {
+    /// The due index could not be read. An error of one entry stops none of the others.
+    pub async fn sweep(&self, most: usize, until: Time) -> Result<Swept, Error> {
         let mut swept = Swept::default();
-        if self.mode == Mode::Off {
+        if self.mode == RunMode::Off {
             return Ok(swept);
         }
         let now = self.clock.now();
@@ -52,11 +52,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 swept.more = true;
                 break;
             }
-            let done = match entry.state {
+            let result = match entry.state {
                 State::Queued => self.hand_over(&entry, &mut swept).await,
                 State::Acting | State::Unknown => self.take_over(&entry).await.map(|record| {
-                    if record.done == Done::Lost {
-                        swept.lost = swept.lost.saturating_add(1);
+                    if record.outcome == Outcome::Conflict {
+                        swept.conflicts = swept.conflicts.saturating_add(1);
                     } else {
                         swept.records.push(record);
                     }
@@ -64,8 +64,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 // Nothing is pending: the index was behind.
                 _ => Ok(()),
             };
-            if let Err(trouble) = done {
-                swept.troubled.push((entry.subject, trouble));
+            if let Err(error) = result {
+                swept.errors.push((entry.subject, error));
             }
         }
         Ok(swept)
@@ -73,7 +73,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 
     /// Writes first, so that the next tick does not send it again, and then sends. If the sending fails it is
     /// overdue once more.
-    async fn hand_over(&self, entry: &Entry, swept: &mut Swept) -> Result<(), Trouble> {
+    async fn hand_over(&self, entry: &Entry, swept: &mut Swept) -> Result<(), Error> {
         let (queued, delay) = entry.requeue(self.pen()).map_err(bug)?;
         match ledger::write(self.ledger, queued).await? {
             Written::Stored(entry) => {
@@ -84,7 +84,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 Ok(())
             }
             Written::Lost(_) => {
-                swept.lost = swept.lost.saturating_add(1);
+                swept.conflicts = swept.conflicts.saturating_add(1);
                 Ok(())
             }
             Written::Claimed(_) => Err(bug("a queued entry claims nothing")),

@@ -1,16 +1,16 @@
-//! How a subject stands now, compared with a failure.
+//! The current state of a target, compared with a failure.
 
 use crate::verdict::Reason;
 
-/// How a subject stands at a last look.
+/// The state that a read before a retry shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum TargetState {
     /// The failure of the claim, unchanged.
-    Same,
-    /// It was retried since, by whomever: it runs, or has failed anew. AWS counts so many retries by now.
-    Moved(u32),
+    Unchanged,
+    /// Somebody retried it since: it runs, or has failed again. Holds the number of retries that AWS counts.
+    Advanced(u32),
     /// It succeeded.
     Succeeded,
-    /// A person ended it, or AWS will never retry it; the reason says which.
-    Over(Reason),
+    /// A person ended it, or AWS no longer retries it; the reason says which.
+    Terminated(Reason),
 }

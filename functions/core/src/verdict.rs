@@ -27,7 +27,7 @@ pub struct Verdict {
     /// What is done.
     pub decision: Decision,
     /// Why, in a word that programs can match.
-    pub because: Reason,
+    pub reason: Reason,
     /// The policy that applies, where one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
@@ -45,10 +45,10 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict that rests on no rule.
     #[must_use]
-    pub const fn bare(decision: Decision, because: Reason) -> Self {
+    pub const fn bare(decision: Decision, reason: Reason) -> Self {
         Self {
             decision,
-            because,
+            reason,
             policy: None,
             rules: Vec::new(),
             delay_seconds: 0,
@@ -58,16 +58,16 @@ impl Verdict {
 
     /// What was never ours to judge.
     #[must_use]
-    pub const fn ignore(because: Reason) -> Self {
-        Self::bare(Decision::Ignore, because)
+    pub const fn ignore(reason: Reason) -> Self {
+        Self::bare(Decision::Ignore, reason)
     }
 
     /// What was judged under `policy` and refused.
     #[must_use]
-    pub fn give_up(because: Reason, policy: &str) -> Self {
+    pub fn give_up(reason: Reason, policy: &str) -> Self {
         Self {
             policy: Some(policy.to_string()),
-            ..Self::bare(Decision::GiveUp, because)
+            ..Self::bare(Decision::GiveUp, reason)
         }
     }
 
@@ -93,7 +93,7 @@ impl Verdict {
             .find(|charge| charge.used >= charge.limit)
             .or_else(|| self.rules.first());
         let (used, limit) = spent.map_or((0, 0), |charge| (charge.used, charge.limit));
-        let mut text = match self.because {
+        let mut text = match self.reason {
             Reason::Matched => {
                 let when = match self.delay_seconds {
                     0 => "at once".to_string(),
@@ -112,7 +112,7 @@ impl Verdict {
                 format!("{rules} of policy {policy} has limit 0: such a failure is not retried")
             }
             Reason::Unmatched => format!("no rule of policy {policy} matches"),
-            Reason::LeftToParent => {
+            Reason::ParentRetries => {
                 format!("a parent execution started it and policy {policy} leaves it to the parent")
             }
             other => other.sentence().to_string(),

@@ -5,20 +5,20 @@ use alloc::vec::Vec;
 use redrive_policy::{Field, Service, FailureView, ConditionKey};
 
 use crate::cause::Ended;
-use crate::failure::{FailedAction, FailedExecution, Failure, Need, What};
+use crate::failure::{FailedAction, FailedExecution, Failure, Need, FailureDetail};
 
 impl Failure {
     /// Everything of a failure that rules look at: one view for an execution, one for each failed action of
     /// a stage, and one without an action while nobody has looked.
     #[must_use]
     pub fn views(&self) -> Vec<FailureView<'_>> {
-        match &self.what {
-            What::Execution(execution) => [execution.view()].into(),
-            What::Stage(failed) => {
+        match &self.detail {
+            FailureDetail::Execution(execution) => [execution.view()].into(),
+            FailureDetail::Stage(failed) => {
                 let stage = self.subject.arn().rsplit('/').next().unwrap_or_default();
                 let see = |action| of_action(stage, action);
-                match &failed.standing {
-                    Field::Known(standing) => standing.failed.iter().map(Some).map(see).collect(),
+                match &failed.snapshot {
+                    Field::Known(snapshot) => snapshot.failed.iter().map(Some).map(see).collect(),
                     _ => [see(failed.announced.as_ref())].into(),
                 }
             }

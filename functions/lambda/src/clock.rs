@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redrive_core::handle::Clock;
+use redrive_core::controller::Clock;
 use redrive_core::time::Time;
 
 /// The clock of the machine, which AWS keeps right in a function.

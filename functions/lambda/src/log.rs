@@ -177,7 +177,7 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(
-                wide = r#"{"done":"retried","calls":{"PutItem":2}}"#,
+                wide = r#"{"outcome":"retried","calls":{"PutItem":2}}"#,
                 "retried"
             );
             tracing::warn!(number = 7, yes = true, "two\nlines and \"quotes\"");
@@ -198,7 +198,7 @@ mod tests {
         );
         assert_eq!(lines[0]["level"], "INFO");
         assert_eq!(lines[0]["message"], "retried");
-        assert_eq!(lines[0]["done"], "retried");
+        assert_eq!(lines[0]["outcome"], "retried");
         assert_eq!(lines[0]["calls"]["PutItem"], 2);
         assert!(lines[0]["timestamp"].as_str().unwrap().ends_with('Z'));
         assert_eq!(lines[1]["level"], "WARN");

@@ -6,9 +6,9 @@
 
 use redrive_core::calls::CallResult;
 use redrive_core::failure::Service;
-use redrive_core::handle::{Done, Record};
+use redrive_core::controller::{Outcome, Record};
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -24,7 +24,7 @@ const STACK: &str = "Stack";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Metric {
     /// Failures whose retry AWS took.
-    Redriven,
+    Retried,
     /// Subjects that succeeded after a failure that was judged.
     Recovered,
     /// Failures that were given up.
@@ -38,17 +38,17 @@ pub(crate) enum Metric {
     /// From receiving a failure to the end of what followed at once, in milliseconds.
     DecisionLatency,
     /// The age of the oldest claim that nobody has settled, as a tick of the sweep began, in seconds.
-    OldestClaim,
+    OldestClaimAge,
     /// Executions that no event told of.
-    FoundExecutions,
+    DiscoveredExecutions,
     /// Stages that no event told of.
-    FoundStages,
-    /// Calls that we may not make.
-    Denied,
-    /// Calls that were too many for AWS.
+    DiscoveredStages,
+    /// Calls that AWS denied.
+    AccessDenied,
+    /// Calls that AWS throttled.
     Throttled,
-    /// Events, messages, entries and lists that met trouble.
-    Troubled,
+    /// Errors of events, messages, entries and lists.
+    Errors,
     /// Decisions that could not be put on the bus.
     DecisionsLost,
 }
@@ -56,19 +56,19 @@ pub(crate) enum Metric {
 impl Metric {
     const fn name(self) -> &'static str {
         match self {
-            Self::Redriven => "Redriven",
+            Self::Retried => "Retried",
             Self::Recovered => "Recovered",
             Self::GaveUp => "GaveUp",
             Self::Observed => "Observed",
             Self::Ignored => "Ignored",
             Self::Malformed => "Malformed",
             Self::DecisionLatency => "DecisionLatency",
-            Self::OldestClaim => "OldestClaim",
-            Self::FoundExecutions => "FoundExecutions",
-            Self::FoundStages => "FoundStages",
-            Self::Denied => "Denied",
+            Self::OldestClaimAge => "OldestClaimAge",
+            Self::DiscoveredExecutions => "DiscoveredExecutions",
+            Self::DiscoveredStages => "DiscoveredStages",
+            Self::AccessDenied => "AccessDenied",
             Self::Throttled => "Throttled",
-            Self::Troubled => "Troubled",
+            Self::Errors => "Errors",
             Self::DecisionsLost => "DecisionsLost",
         }
     }
@@ -76,7 +76,7 @@ impl Metric {
     const fn unit(self) -> &'static str {
         match self {
             Self::DecisionLatency => "Milliseconds",
-            Self::OldestClaim => "Seconds",
+            Self::OldestClaimAge => "Seconds",
             _ => "Count",
         }
     }
@@ -117,29 +117,29 @@ impl Serialize for Metrics<'_> {
 
 /// What a record counts as. A function that handles events has decided within `took_ms`.
 pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u64)> {
-    let counted = match record.done {
-        Done::Retried | Done::Confirmed => Some(Metric::Redriven),
-        Done::Recovered => Some(Metric::Recovered),
-        Done::GaveUp => Some(Metric::GaveUp),
-        Done::Observed => Some(Metric::Observed),
-        Done::Ignored if record.malformed.is_some() => Some(Metric::Malformed),
-        Done::Ignored => Some(Metric::Ignored),
-        Done::Queued
-        | Done::PutOff
-        | Done::Unknown
-        | Done::Duplicate
-        | Done::Stale
-        | Done::Ended
-        | Done::Lost => None,
+    let counted = match record.outcome {
+        Outcome::Retried | Outcome::Confirmed => Some(Metric::Retried),
+        Outcome::Recovered => Some(Metric::Recovered),
+        Outcome::GaveUp => Some(Metric::GaveUp),
+        Outcome::Observed => Some(Metric::Observed),
+        Outcome::Ignored if record.malformed.is_some() => Some(Metric::Malformed),
+        Outcome::Ignored => Some(Metric::Ignored),
+        Outcome::Queued
+        | Outcome::BackedOff
+        | Outcome::InDoubt
+        | Outcome::Duplicate
+        | Outcome::Stale
+        | Outcome::Terminated
+        | Outcome::Conflict => None,
     };
     let refused = match record.call_result {
-        Some(CallResult::AccessDenied) => Some(Metric::Denied),
+        Some(CallResult::AccessDenied) => Some(Metric::AccessDenied),
         Some(CallResult::Throttled) => Some(Metric::Throttled),
         _ => None,
     };
     let decided = matches!(
-        record.done,
-        Done::Retried | Done::Queued | Done::PutOff | Done::Unknown | Done::GaveUp | Done::Observed
+        record.outcome,
+        Outcome::Retried | Outcome::Queued | Outcome::BackedOff | Outcome::InDoubt | Outcome::GaveUp | Outcome::Observed
     );
     let mut values: Vec<_> = counted
         .into_iter()
@@ -151,7 +151,7 @@ pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u
         record
             .unsettled
             .iter()
-            .flat_map(of_trouble)
+            .flat_map(of_error)
             .filter(|(metric, _)| Some(*metric) != refused),
     );
     values.extend(
@@ -162,26 +162,26 @@ pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u
     values
 }
 
-/// What trouble counts as.
-pub(crate) fn of_trouble(trouble: &Trouble) -> Vec<(Metric, u64)> {
-    let kind = match trouble.kind {
-        TroubleKind::Denied => Some(Metric::Denied),
-        TroubleKind::Throttled => Some(Metric::Throttled),
-        TroubleKind::Withheld | TroubleKind::Unreachable | TroubleKind::Bug => None,
+/// Returns the metrics of an error.
+pub(crate) fn of_error(error: &Error) -> Vec<(Metric, u64)> {
+    let kind = match error.kind {
+        ErrorKind::AccessDenied => Some(Metric::AccessDenied),
+        ErrorKind::Throttled => Some(Metric::Throttled),
+        ErrorKind::KmsAccessDenied | ErrorKind::Unavailable | ErrorKind::Internal => None,
     };
-    core::iter::once(Metric::Troubled)
+    core::iter::once(Metric::Errors)
         .chain(kind)
         .map(|metric| (metric, 1))
         .collect()
 }
 
-/// What a tick says. It says so always, for a tick that says nothing has not been.
+/// Returns the metrics of one sweep. They are emitted even when zero: a missing data point means that no sweep ran.
 pub(crate) fn of_tick(tick: &Tick) -> Vec<(Metric, u64)> {
     let found = |service| tick.unannounced.get(&service).copied().unwrap_or_default();
     vec![
-        (Metric::OldestClaim, tick.oldest_claim_seconds),
-        (Metric::FoundExecutions, found(Service::StepFunctions)),
-        (Metric::FoundStages, found(Service::CodePipeline)),
+        (Metric::OldestClaimAge, tick.oldest_claim_seconds),
+        (Metric::DiscoveredExecutions, found(Service::StepFunctions)),
+        (Metric::DiscoveredStages, found(Service::CodePipeline)),
     ]
 }
 
@@ -191,8 +191,8 @@ pub(crate) fn unannounced(records: &[Record]) -> std::collections::BTreeMap<Serv
     let mut counts = std::collections::BTreeMap::new();
     for record in records {
         let dealt_with = !matches!(
-            record.done,
-            Done::Ignored | Done::Duplicate | Done::Stale | Done::Lost
+            record.outcome,
+            Outcome::Ignored | Outcome::Duplicate | Outcome::Stale | Outcome::Conflict
         );
         if let (Some(subject), true) = (&record.subject, dealt_with) {
             let count: &mut u64 = counts.entry(subject.service()).or_default();
@@ -207,32 +207,32 @@ mod tests {
     use redrive_core::failure::Subject;
 
     use super::*;
-    use crate::samples::{foretold, observed};
+    use crate::samples::{dry_run, observed};
 
     #[test]
     fn each_ending_counts_as_what_it_is() {
-        let table: [(Done, &[&str]); 13] = [
-            (Done::Retried, &["Redriven", "DecisionLatency"]),
-            (Done::Confirmed, &["Redriven"]),
-            (Done::Queued, &["DecisionLatency"]),
-            (Done::PutOff, &["DecisionLatency"]),
-            (Done::Unknown, &["DecisionLatency"]),
-            (Done::GaveUp, &["GaveUp", "DecisionLatency"]),
-            (Done::Observed, &["Observed", "DecisionLatency"]),
-            (Done::Recovered, &["Recovered"]),
-            (Done::Ended, &[]),
-            (Done::Ignored, &["Ignored"]),
-            (Done::Duplicate, &[]),
-            (Done::Stale, &[]),
-            (Done::Lost, &[]),
+        let table: [(Outcome, &[&str]); 13] = [
+            (Outcome::Retried, &["Retried", "DecisionLatency"]),
+            (Outcome::Confirmed, &["Retried"]),
+            (Outcome::Queued, &["DecisionLatency"]),
+            (Outcome::BackedOff, &["DecisionLatency"]),
+            (Outcome::InDoubt, &["DecisionLatency"]),
+            (Outcome::GaveUp, &["GaveUp", "DecisionLatency"]),
+            (Outcome::Observed, &["Observed", "DecisionLatency"]),
+            (Outcome::Recovered, &["Recovered"]),
+            (Outcome::Terminated, &[]),
+            (Outcome::Ignored, &["Ignored"]),
+            (Outcome::Duplicate, &[]),
+            (Outcome::Stale, &[]),
+            (Outcome::Conflict, &[]),
         ];
-        for (done, names) in table {
-            let record = Record { done, ..observed() };
+        for (outcome, names) in table {
+            let record = Record { outcome, ..observed() };
             let counted = |took| {
                 let values = of_record(&record, took);
                 values.iter().map(|(one, _)| one.name()).collect::<Vec<_>>()
             };
-            assert_eq!(counted(Some(5)), names, "{done:?}");
+            assert_eq!(counted(Some(5)), names, "{outcome:?}");
             let without: Vec<_> = names
                 .iter()
                 .filter(|name| **name != "DecisionLatency")
@@ -243,16 +243,16 @@ mod tests {
                 "by the sweep"
             );
         }
-        let malformed = foretold("[");
+        let malformed = dry_run("[");
         assert_eq!(of_record(&malformed, Some(5)), [(Metric::Malformed, 1)]);
-        let ignored = foretold(include_str!("../../../events/sfn-19-running.json"));
+        let ignored = dry_run(include_str!("../../../events/sfn-19-running.json"));
         assert_eq!(of_record(&ignored, Some(5)), [(Metric::Ignored, 1)]);
         for (result, metric) in [
-            (CallResult::AccessDenied, Metric::Denied),
+            (CallResult::AccessDenied, Metric::AccessDenied),
             (CallResult::Throttled, Metric::Throttled),
         ] {
             let record = Record {
-                done: Done::PutOff,
+                outcome: Outcome::BackedOff,
                 call_result: Some(result),
                 ..observed()
             };
@@ -261,38 +261,38 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_that_could_not_be_written_down_counts_as_the_trouble_that_it_met() {
+    fn a_retry_that_could_not_be_written_down_counts_as_the_error_that_it_met() {
         let unsettled = |result| Record {
-            done: Done::Retried,
+            outcome: Outcome::Retried,
             call_result: Some(result),
-            unsettled: Some(Trouble::new(TroubleKind::Denied, "PutItem")),
+            unsettled: Some(Error::new(ErrorKind::AccessDenied, "PutItem")),
             ..observed()
         };
         let also = [
-            (Metric::Redriven, 1),
-            (Metric::Troubled, 1),
-            (Metric::Denied, 1),
+            (Metric::Retried, 1),
+            (Metric::Errors, 1),
+            (Metric::AccessDenied, 1),
         ];
         assert_eq!(of_record(&unsettled(CallResult::Accepted), None), also);
         let once = [
-            (Metric::Redriven, 1),
-            (Metric::Denied, 1),
-            (Metric::Troubled, 1),
+            (Metric::Retried, 1),
+            (Metric::AccessDenied, 1),
+            (Metric::Errors, 1),
         ];
         assert_eq!(of_record(&unsettled(CallResult::AccessDenied), None), once);
     }
 
     #[test]
-    fn trouble_is_counted_with_what_it_is() {
+    fn error_is_counted_with_what_it_is() {
         for (kind, also) in [
-            (TroubleKind::Denied, Some(Metric::Denied)),
-            (TroubleKind::Throttled, Some(Metric::Throttled)),
-            (TroubleKind::Unreachable, None),
-            (TroubleKind::Withheld, None),
-            (TroubleKind::Bug, None),
+            (ErrorKind::AccessDenied, Some(Metric::AccessDenied)),
+            (ErrorKind::Throttled, Some(Metric::Throttled)),
+            (ErrorKind::Unavailable, None),
+            (ErrorKind::KmsAccessDenied, None),
+            (ErrorKind::Internal, None),
         ] {
-            let counted = of_trouble(&Trouble::new(kind, "PutItem"));
-            let expected: Vec<_> = [Some(Metric::Troubled), also]
+            let counted = of_error(&Error::new(kind, "PutItem"));
+            let expected: Vec<_> = [Some(Metric::Errors), also]
                 .into_iter()
                 .flatten()
                 .map(|metric| (metric, 1))
@@ -312,14 +312,14 @@ mod tests {
             "5f0c2f0e-1",
         );
         let records: Vec<Record> = [
-            Done::Retried,
-            Done::Queued,
-            Done::Ignored,
-            Done::Duplicate,
-            Done::Stale,
+            Outcome::Retried,
+            Outcome::Queued,
+            Outcome::Ignored,
+            Outcome::Duplicate,
+            Outcome::Stale,
         ]
         .into_iter()
-        .map(|done| Record { done, ..observed() })
+        .map(|outcome| Record { outcome, ..observed() })
         .chain([Record {
             subject: Some(stage),
             ..observed()

@@ -1,7 +1,7 @@
 //! Records for the tests, as the core makes them of events.
 
-use redrive_core::foretell::Foretell;
-use redrive_core::handle::Record;
+use redrive_core::dry_run::DryRun;
+use redrive_core::controller::Record;
 use redrive_core::ledger::{Owner, Pen, Terms};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
@@ -9,7 +9,7 @@ use redrive_core::time::Time;
 pub(crate) const NOW: Time = Time::from_millis(1_795_140_844_000);
 
 /// What would be done about an event.
-pub(crate) fn foretold(event: &str) -> Record {
+pub(crate) fn dry_run(event: &str) -> Record {
     let policy = "{ version: 1, retry: { automatic: [{ error: 'Lambda.TooManyRequestsException', limit: 2 }] } }";
     let document = Document::parse(policy).unwrap();
     let (owner, terms) = (Owner("a".to_owned()), Terms::default());
@@ -18,12 +18,12 @@ pub(crate) fn foretold(event: &str) -> Record {
         now: NOW,
         terms: &terms,
     };
-    Foretell::new(&document).event(event.as_bytes(), pen)
+    DryRun::new(&document).event(event.as_bytes(), pen)
 }
 
 /// A failure whose retry would be made.
 pub(crate) fn observed() -> Record {
-    foretold(include_str!(
+    dry_run(include_str!(
         "../../../events/sfn-05-lambda-too-many-requests.json"
     ))
 }

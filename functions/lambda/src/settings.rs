@@ -24,7 +24,7 @@ use std::path::Path;
 use redrive_aws::environment::{Misconfigured, variable};
 use redrive_core::event::AllowedSources;
 use redrive_core::find::Search;
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_core::pace::{NoQuota, Quota, Quotas};
 use redrive_core::policy::{Document, Glob};
 use redrive_core::time::Time;
@@ -45,7 +45,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct InAccount {
     /// The mode in force.
-    pub mode: Mode,
+    pub mode: RunMode,
     /// The ledger's table.
     pub table: String,
     /// The queue of retries that wait.
@@ -98,7 +98,7 @@ impl Settings {
             "name the ledger's DynamoDB table, or say memory to try the function without an account",
         );
         let account = (table != "memory").then(|| InAccount {
-            mode: Mode::default(),
+            mode: RunMode::default(),
             table,
             queue_url: required(
                 "REDRIVE_QUEUE_URL",
@@ -115,7 +115,7 @@ impl Settings {
             bus: variable("REDRIVE_BUS"),
         });
         let mode = mode(variable("REDRIVE_MODE").as_deref()).map_err(|problem| wrong.push(problem));
-        if account.is_none() && mode == Ok(Mode::Act) {
+        if account.is_none() && mode == Ok(RunMode::Act) {
             wrong.push(
                 "REDRIVE_MODE is act, but REDRIVE_LEDGER is memory: without a table nothing is \
                  retried; name one, or leave the mode at observe"
@@ -164,12 +164,12 @@ impl Settings {
     }
 }
 
-fn mode(word: Option<&str>) -> Result<Mode, String> {
+fn mode(word: Option<&str>) -> Result<RunMode, String> {
     match word {
-        None => Ok(Mode::default()),
-        Some("observe") => Ok(Mode::Observe),
-        Some("act") => Ok(Mode::Act),
-        Some("off") => Ok(Mode::Off),
+        None => Ok(RunMode::default()),
+        Some("observe") => Ok(RunMode::Observe),
+        Some("act") => Ok(RunMode::Act),
+        Some("off") => Ok(RunMode::Off),
         Some(other) => Err(format!(
             "REDRIVE_MODE is {other:?}: it may be observe, act or off"
         )),
@@ -239,10 +239,10 @@ mod tests {
     #[test]
     fn a_function_observes_until_it_is_told_to_act() {
         for (word, mode) in [
-            (None, Mode::Observe),
-            (Some("observe"), Mode::Observe),
-            (Some("act"), Mode::Act),
-            (Some("off"), Mode::Off),
+            (None, RunMode::Observe),
+            (Some("observe"), RunMode::Observe),
+            (Some("act"), RunMode::Act),
+            (Some("off"), RunMode::Off),
         ] {
             let mut set = ACCOUNT.to_vec();
             set.extend(word.map(|word| ("REDRIVE_MODE", word)));

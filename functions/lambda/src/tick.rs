@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redrive_core::failure::Service;
 use redrive_core::find::Found;
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use serde::Serialize;
 
 /// What one tick of the sweep came to.
@@ -15,9 +15,9 @@ pub(crate) struct Tick {
     /// Retries that were taken over; each has a line of its own.
     pub taken_over: usize,
     /// Entries that somebody else had moved meanwhile.
-    pub lost: usize,
-    /// Entries that met trouble; each has a line of its own.
-    pub troubled: usize,
+    pub conflicts: usize,
+    /// Entries that met an error; each has a line of its own.
+    pub errors: usize,
     /// More was waiting than the tick was allowed to see.
     pub more: bool,
     /// What was looked for and found.
@@ -42,9 +42,9 @@ pub(crate) struct Searched {
     /// Those of them that the ledger knew.
     pub known: usize,
     /// What became of the others, each of which has a line of its own.
-    pub found: BTreeMap<Done, usize>,
-    /// Failures, targets and lists of them that met trouble; each has a line of its own.
-    pub troubled: usize,
+    pub found: BTreeMap<Outcome, usize>,
+    /// Failures, targets and lists of them that met an error; each has a line of its own.
+    pub errors: usize,
     /// Services that throttled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<Service>,
@@ -62,9 +62,9 @@ pub(crate) struct Searched {
 
 impl From<&Found> for Searched {
     fn from(found: &Found) -> Self {
-        let mut done = BTreeMap::new();
+        let mut outcome = BTreeMap::new();
         for record in &found.records {
-            let count: &mut usize = done.entry(record.done).or_default();
+            let count: &mut usize = outcome.entry(record.outcome).or_default();
             *count = count.saturating_add(1);
         }
         Self {
@@ -72,8 +72,8 @@ impl From<&Found> for Searched {
             pages: found.pages,
             seen: found.seen,
             known: found.known,
-            found: done,
-            troubled: found.troubled.len().saturating_add(found.unread.len()),
+            found: outcome,
+            errors: found.errors.len().saturating_add(found.unread.len()),
             throttled: found.throttled.clone(),
             left: found.left,
             more: found.more,

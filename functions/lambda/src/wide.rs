@@ -3,9 +3,9 @@
 use redrive_aws::bus::Told;
 use redrive_aws::calls::Counted;
 use redrive_core::failure::{Service, Subject};
-use redrive_core::handle::{Mode, Record};
+use redrive_core::controller::{RunMode, Record};
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
@@ -24,7 +24,7 @@ pub(crate) struct Wide<'a> {
     pub(crate) message_id: Option<&'a str>,
     /// The mode in force; none without an account.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) mode: Option<Mode>,
+    pub(crate) mode: Option<RunMode>,
     /// How long it took.
     pub(crate) took_ms: u64,
     /// What was asked of AWS.
@@ -50,17 +50,16 @@ enum Came<'a> {
         service: Option<Service>,
         #[serde(skip_serializing_if = "Option::is_none")]
         target: Option<&'a str>,
-        why: String,
         #[serde(flatten)]
         record: &'a Record,
     },
-    Trouble {
+    Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         subject: Option<&'a Subject>,
         #[serde(skip_serializing_if = "Option::is_none")]
         listing: Option<&'a str>,
-        trouble: &'a str,
-        kind: TroubleKind,
+        error: &'a str,
+        kind: ErrorKind,
     },
     Tick(&'a Tick),
 }
@@ -81,22 +80,22 @@ impl Wide<'_> {
         let wide = self.line_of_record(record);
         // What needs a person's eye stands out.
         if record.malformed.is_some() || record.unsettled.is_some() {
-            warn!(wide, "{}", record.done.as_str());
+            warn!(wide, "{}", record.sentence());
         } else {
-            info!(wide, "{}", record.done.as_str());
+            info!(wide, "{}", record.sentence());
         }
     }
 
     /// Writes what could not be done.
-    pub(crate) fn trouble(&self, subject: Option<&Subject>, trouble: &Trouble) {
-        let wide = self.line_of_trouble(subject, None, trouble);
-        error!(wide, "{trouble}");
+    pub(crate) fn error(&self, subject: Option<&Subject>, error: &Error) {
+        let wide = self.line_of_error(subject, None, error);
+        error!(wide, "{error}");
     }
 
     /// Writes what could not be listed.
-    pub(crate) fn unread(&self, listing: &str, trouble: &Trouble) {
-        let wide = self.line_of_trouble(None, Some(listing), trouble);
-        error!(wide, "{trouble}");
+    pub(crate) fn unread(&self, listing: &str, error: &Error) {
+        let wide = self.line_of_error(None, Some(listing), error);
+        error!(wide, "{error}");
     }
 
     /// Writes what a tick came to.
@@ -110,7 +109,6 @@ impl Wide<'_> {
         let came = Came::Record {
             service: subject.map(Subject::service),
             target: subject.map(Subject::target),
-            why: record.sentence(),
             record,
         };
         // These two handle events and decide; the others carry out what was decided, or do much in one go.
@@ -119,19 +117,19 @@ impl Wide<'_> {
         self.with(came, values)
     }
 
-    fn line_of_trouble(
+    fn line_of_error(
         &self,
         subject: Option<&Subject>,
         listing: Option<&str>,
-        trouble: &Trouble,
+        error: &Error,
     ) -> String {
-        let came = Came::Trouble {
+        let came = Came::Error {
             subject,
             listing,
-            trouble: &trouble.call,
-            kind: trouble.kind,
+            error: &error.call,
+            kind: error.kind,
         };
-        self.with(came, metrics::of_trouble(trouble))
+        self.with(came, metrics::of_error(error))
     }
 
     fn line_of_tick(&self, tick: &Tick) -> String {

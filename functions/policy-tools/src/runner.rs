@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use redrive_core::decide::{Spent, verdict_on};
+use redrive_core::decide::{LedgerView, verdict_on};
 use redrive_core::failure::{
     ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Field, Redrivable,
-    StageStanding, StageStatus, Subject, What,
+    StageSnapshot, StageStatus, Subject, FailureDetail,
 };
 use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms};
 use redrive_core::time::Time;
@@ -38,7 +38,7 @@ pub fn holds(expect: &Expect, verdict: &Verdict) -> bool {
         .is_none_or(|decision| decision == verdict.decision)
         && expect
             .reason
-            .is_none_or(|reason| reason == verdict.because)
+            .is_none_or(|reason| reason == verdict.reason)
         && (expect.policy.is_none() || expect.policy == verdict.policy)
         && expect.rule.as_ref().is_none_or(rule)
 }
@@ -73,7 +73,7 @@ pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec
     let mut verdicts = Vec::new();
     for (attempt, case) in attempts.iter().enumerate() {
         let failure = after(&failure(case), attempt, retried);
-        let spent = entry.as_ref().map_or(Spent::Nothing, Spent::Entry);
+        let spent = entry.as_ref().map_or(LedgerView::Empty, LedgerView::Entry);
         let verdict = verdict_on(document, &failure, views(case, &failure), spent);
         let expected = expected.get(attempt).and_then(|expect| expect.decision);
         let is_retried = verdict.decision == Decision::Retry
@@ -107,18 +107,18 @@ pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec
 /// A failure as the `attempt`-th of its subject, which was retried so often before.
 fn after(failure: &Failure, attempt: usize, retried: u32) -> Failure {
     let mut failure = failure.clone();
-    match &mut failure.what {
-        What::Execution(execution) => execution.redrive_count = Field::Known(retried),
-        What::Stage(FailedStage {
-            standing: Field::Known(standing),
+    match &mut failure.detail {
+        FailureDetail::Execution(execution) => execution.redrive_count = Field::Known(retried),
+        FailureDetail::Stage(FailedStage {
+            snapshot: Field::Known(snapshot),
             ..
         }) => {
-            standing.retried = retried;
-            for action in &mut standing.failed {
+            snapshot.retried = retried;
+            for action in &mut snapshot.failed {
                 action.id = Some(format!("attempt-{attempt}"));
             }
         }
-        What::Stage(_) => {}
+        FailureDetail::Stage(_) => {}
     }
     failure
 }
@@ -136,12 +136,12 @@ fn given<T>(given: Option<Field<T>>, follows: Field<T>) -> Field<T> {
 pub fn failure(case: &Case) -> Failure {
     let (account, region) = (case.account(), case.region());
     let target = case.target.as_str();
-    let (subject, what);
+    let (subject, detail);
     if case.service == Service::CodePipeline {
         subject = Subject::stage("aws", region, account, target, case.stage(), "test");
-        what = What::Stage(FailedStage {
+        detail = FailureDetail::Stage(FailedStage {
             announced: None,
-            standing: Field::Known(stage_with(FailedAction {
+            snapshot: Field::Known(stage_with(FailedAction {
                 action: text(case, ConditionKey::Action)
                     .known()
                     .cloned()
@@ -157,12 +157,12 @@ pub fn failure(case: &Case) -> Failure {
         subject = Subject::Execution {
             arn: format!("arn:aws:states:{region}:{account}:execution:{target}:test"),
         };
-        what = What::Execution(execution(case));
+        detail = FailureDetail::Execution(execution(case));
     }
     Failure {
         subject,
         at: Time::default(),
-        what,
+        detail,
     }
 }
 
@@ -192,12 +192,12 @@ fn execution(case: &Case) -> FailedExecution {
         fail_state: Field::Known(false),
         state: text(case, ConditionKey::State),
         resource: text(case, ConditionKey::Resource),
-        moved_on: (status == Some("ABORTED")).then_some(Reason::Aborted),
+        changed_since: (status == Some("ABORTED")).then_some(Reason::Aborted),
     }
 }
 
-fn stage_with(action: FailedAction) -> StageStanding {
-    StageStanding {
+fn stage_with(action: FailedAction) -> StageSnapshot {
+    StageSnapshot {
         status: StageStatus::Failed,
         rollback: false,
         stopped: false,

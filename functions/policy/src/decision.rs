@@ -66,7 +66,7 @@ reasons! {
     Stopped = "stopped", "a person stopped it, and that is not undone";
     Canceled = "canceled", "it was canceled because the pipeline was edited";
     Superseded = "superseded", "a later pipeline execution owns the stage";
-    StageSpeaks = "stage_speaks", "the event of the failed stage is the one that is judged";
+    SupersededByStageEvent = "superseded_by_stage_event", "the event of the failed stage is the one that is judged";
     ActionsInProgress = "actions_in_progress", "actions of the stage still run; its own event follows when they have ended";
     Skipped = "skipped", "a condition skipped the stage";
     RetriesItself = "retries_itself", "the stage is set to retry itself once (onFailure RETRY), which comes first";
@@ -86,21 +86,21 @@ reasons! {
 
     // Judged and refused.
     Unmatched = "unmatched", "no rule matches";
-    Never = "never", "the document's never list forbids it";
+    DeniedByPolicy = "denied_by_policy", "the document's never list forbids it";
     Forbidden = "forbidden", "the rule that matches has limit 0";
     LimitSpent = "limit_spent", "the rule that matches has spent its limit";
     BudgetSpent = "budget_spent", "per_execution allows no more retries of this";
     CauseWithheld = "cause_withheld", "the answer hangs on an error or cause that AWS withholds from this reader";
     FailState = "fail_state", "the execution ended in a Fail state, in which a redrive would end at once again";
-    StoppedInside = "stopped_inside", "a person stopped the job inside, and that is not undone";
-    LeftToParent = "left_to_parent", "a parent execution started it and is left to judge";
-    Approval = "approval", "a rejected approval is a person's decision";
+    JobStoppedByUser = "job_stopped_by_user", "a person stopped the job inside, and that is not undone";
+    ParentRetries = "parent_retries", "a parent execution started it and is left to judge";
+    ApprovalRejected = "approval_rejected", "a rejected approval is a person's decision";
     Rollback = "rollback", "the pipeline execution is a rollback";
     NoFailedAction = "no_failed_action", "the stage failed by a condition and has no failed action to retry";
     StructureChanged = "structure_changed", "the pipeline was edited since, so AWS retries this stage no more";
 
     // After the verdict.
-    MovedOn = "moved_on", "it had moved on before the retry was due";
+    TargetChanged = "target_changed", "it had moved on before the retry was due";
     Refused = "refused", "AWS refused the retry";
     PolicyChanged = "policy_changed", "the policy or the mode changed before the retry was due";
     Cancelled = "cancelled", "a person cancelled the retry";

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use redrive_core::arn::Arn;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::handle::{Acted, Clock, Queue, Standing, Target};
+use redrive_core::controller::{RetryResponse, Clock, Queue, TargetState, Target};
 use redrive_core::ledger::{Claim, Ticket};
 use redrive_core::reads::Learned;
 use redrive_core::time::Time;
-use redrive_core::trouble::Trouble;
+use redrive_core::error::Error;
 use redrive_emulator::api::{CallError, Emitted, Place};
 use redrive_emulator::codepipeline;
 use redrive_emulator::region::Region;
@@ -150,28 +150,28 @@ fn place_in(arn: &str) -> Place {
 }
 
 impl Target for Desk {
-    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
+    async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         Typed(self)
             .reads(&self.learned, &self.ledger, self.now.get())
-            .know(failure, need)
+            .lookup(failure, need)
             .await
     }
 
-    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
+    async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
         let entry = claim.entry();
         Typed(self)
             .reads(&self.learned, &self.ledger, self.now.get())
-            .look(entry)
+            .current_state(entry)
             .await
     }
 
-    async fn act(&self, claim: &Claim) -> Acted {
-        services::act(self, claim).await
+    async fn retry(&self, claim: &Claim) -> RetryResponse {
+        services::retry(self, claim).await
     }
 }
 
 impl Queue for Desk {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
         let number = self.sent.get();
         self.sent.set(number.saturating_add(1));
         self.queue

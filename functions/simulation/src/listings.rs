@@ -21,7 +21,7 @@ impl<W: Wire> Typed<'_, W> {
             Err(error) => match failed(operation, error) {
                 (ErrorClass::NotFound, _) => Ok(Listing::Gone),
                 (ErrorClass::ExpiredPage, _) => Ok(Listing::Expired),
-                (_, trouble) => Err(trouble),
+                (_, error) => Err(error),
             },
         }
     }

@@ -10,7 +10,7 @@ use redrive_core::ledger::{Entries, Entry, Ledger, Pen, Position, Swap, Take, Ti
 use redrive_core::pace::Micros;
 use redrive_core::reads::Shelf;
 use redrive_core::time::Time;
-use redrive_core::trouble::Trouble;
+use redrive_core::error::Error;
 
 /// Entries that may be shared by threads.
 #[derive(Debug, Default)]
@@ -41,31 +41,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Ledger for Memory {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         Ok(self.lock().read(subject).cloned())
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
         Ok(self.lock().swap(entry))
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
         Ok(self.lock().take(ticket, pen))
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
         Ok(self.lock().waking(now, most))
     }
 
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
+    async fn position(&self) -> Result<Option<Position>, Error> {
         Ok(self.lock().position().cloned())
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         Ok(self.lock().reserve(call, from, span))
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
         Ok(self.lock().keep(position))
     }
 }

@@ -1,7 +1,7 @@
 //! The calls of the two services as the core asks for them, over any wire: as JSON goes out, and comes back.
 
 use redrive_core::arn::Arn;
-use redrive_core::calls::{Acted, Call, CallResult, result_of};
+use redrive_core::calls::{RetryResponse, Call, CallResult, result_of};
 use redrive_core::definition::Revision;
 use redrive_core::error_codes::ErrorClass;
 use redrive_core::event::parent_in;
@@ -11,7 +11,7 @@ use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, Shelf};
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::StageRetryMode;
 use redrive_emulator::api::{CallError, Place};
 use redrive_emulator::region::ServiceKind as Which;
@@ -63,7 +63,7 @@ pub fn service_of(arn: &str) -> Which {
 }
 
 /// Retries what a claim is for: one call.
-pub async fn act(wire: &impl Wire, claim: &Claim) -> Acted {
+pub async fn retry(wire: &impl Wire, claim: &Claim) -> RetryResponse {
     let subject = &claim.entry().subject;
     let (call, operation, body) = match subject {
         Subject::Execution { arn } => (
@@ -83,7 +83,7 @@ pub async fn act(wire: &impl Wire, claim: &Claim) -> Acted {
         }
     };
     match wire.call(subject.arn(), operation, &body).await {
-        Ok(answer) => Acted {
+        Ok(answer) => RetryResponse {
             redriven: time(&answer, "redriveDate"),
             ..CallResult::Accepted.into()
         },
@@ -103,25 +103,25 @@ impl<W: Wire> Typed<'_, W> {
             Ok(answer) => Ok(Some(answer)),
             Err(error) => match failed(operation, error) {
                 (ErrorClass::NotFound, _) => Ok(None),
-                (_, trouble) => Err(trouble),
+                (_, error) => Err(error),
             },
         }
     }
 }
 
-/// Returns the class of a call that brought no answer, and the trouble that it is.
-pub(crate) fn failed(operation: &str, error: CallError) -> (ErrorClass, Trouble) {
+/// Returns the class of a call that brought no answer, and the error that it is.
+pub(crate) fn failed(operation: &str, error: CallError) -> (ErrorClass, Error) {
     let error = match error {
         CallError::Lost => {
-            let trouble = Trouble::new(TroubleKind::Unreachable, operation);
-            return (ErrorClass::Unavailable, trouble);
+            let error = Error::new(ErrorKind::Unavailable, operation);
+            return (ErrorClass::Unavailable, error);
         }
         CallError::Api(error) => error,
         CallError::Raw(raw) => raw.as_error(),
     };
     let class = ErrorClass::of(error.code(), error.status);
     let what = format!("{operation} {}", error.code());
-    (class, Trouble::new(class.into(), what.trim_end()))
+    (class, Error::new(class.into(), what.trim_end()))
 }
 
 impl<W: Wire> Executions for Typed<'_, W> {

@@ -2,21 +2,21 @@
 //! state machine or a pipeline wrote.
 
 use redrive_core::event::ParsedEvent;
-use redrive_core::failure::{FailedAction, Field, What};
+use redrive_core::failure::{FailedAction, Field, FailureDetail};
 
 /// What failed, in a few words: the error's name, or the failed action and its code.
 pub fn failed(parsed: &ParsedEvent) -> Option<String> {
     let ParsedEvent::Failure(failure) = parsed else {
         return None;
     };
-    match &failure.what {
-        What::Execution(execution) => Some(match &execution.error {
+    match &failure.detail {
+        FailureDetail::Execution(execution) => Some(match &execution.error {
             Field::Known(error) => error.clone(),
             Field::Redacted => "(redacted)".into(),
             Field::Unknown => "(not in the event)".into(),
             Field::Absent => "(no error)".into(),
         }),
-        What::Stage(stage) => Some(
+        FailureDetail::Stage(stage) => Some(
             stage
                 .announced
                 .as_ref()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redrive_core::cause::{Ended, SignalReason};
 use redrive_core::failure::{
     Description, ExecutionStatus, Fact, FailedAction, FailedExecution, Failure, Field, Redrivable,
-    StageStanding, StageStatus, Subject, What,
+    StageSnapshot, StageStatus, Subject, FailureDetail,
 };
 use redrive_core::time::Time;
 use rustix::time::{ClockId, clock_gettime};
@@ -92,7 +92,7 @@ pub fn execution(
         fail_state: Field::Known(false),
         state: Field::Known("Load".into()),
         resource: Field::Known("glue:startJobRun.sync".into()),
-        moved_on: None,
+        changed_since: None,
     }
 }
 
@@ -103,13 +103,13 @@ pub fn failed_execution(machine: &str, execution: FailedExecution) -> Failure {
             arn: format!("arn:aws:states:eu-west-1:111122223333:execution:{machine}:run-1"),
         },
         at: Time::default(),
-        what: What::Execution(execution),
+        detail: FailureDetail::Execution(execution),
     }
 }
 
 /// A stage that failed by these actions.
-pub const fn standing(failed: Vec<FailedAction>) -> StageStanding {
-    StageStanding {
+pub const fn snapshot(failed: Vec<FailedAction>) -> StageSnapshot {
+    StageSnapshot {
         status: StageStatus::Failed,
         rollback: false,
         stopped: false,
@@ -138,9 +138,9 @@ pub fn failed_stage(pipeline: &str, failed: Vec<FailedAction>) -> Failure {
             "5f0c2f0e-0000-4000-8000-000000000001",
         ),
         at: Time::default(),
-        what: What::Stage(redrive_core::failure::FailedStage {
+        detail: FailureDetail::Stage(redrive_core::failure::FailedStage {
             announced: None,
-            standing: Field::Known(standing(failed)),
+            snapshot: Field::Known(snapshot(failed)),
         }),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use redrive_core::cause::Ended;
-use redrive_core::decide::foresee;
+use redrive_core::decide::decide_optimistically;
 use redrive_core::failure::{ExecutionStatus, FailedAction, Field};
 use redrive_core::policy::Document;
 use redrive_core::verdict::Decision;
@@ -233,7 +233,7 @@ fn what_a_person_stopped_is_never_retried(read: Read, ended: &Ended) {
         Read::Action(action) => failed_stage("web-delivery", vec![action]),
     };
     for policy in POLICIES.iter() {
-        let (verdict, _) = foresee(policy, &failure);
+        let (verdict, _) = decide_optimistically(policy, &failure);
         assert_ne!(verdict.decision, Decision::Retry, "{verdict:?}");
     }
 }

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use redrive_core::cause::Ended;
-use redrive_core::decide::{Answer, Spent, decide, foresee};
+use redrive_core::decide::{Answer, LedgerView, decide, decide_optimistically};
 use redrive_core::event::{self, AllowedSources, Malformed, ParsedEvent, subject_of};
-use redrive_core::failure::{Fact, FailedAction, Failure, Field, Need, Subject, What};
-use redrive_core::foretell::Foretell;
+use redrive_core::failure::{Fact, FailedAction, Failure, Field, Need, Subject, FailureDetail};
+use redrive_core::dry_run::DryRun;
 use redrive_core::ledger::{Owner, Pen, Terms};
 use redrive_core::policy::Document;
-use redrive_core::record::Done;
+use redrive_core::record::Outcome;
 use redrive_core::time::Time;
 use redrive_core::verdict::Decision;
-use redrive_fuzz::{Choices, description, ending, is_in_range, show, standing, within};
+use redrive_fuzz::{Choices, description, ending, is_in_range, show, snapshot, within};
 
 /// For each 256 KiB, which is the longest event there is; what is made here may be longer.
 const MOST_TIME: Duration = Duration::from_millis(100);
@@ -407,7 +407,7 @@ fn says_nothing_of_the_event(malformed: &Malformed) {
 
 /// The verdict comes after so few facts as there are, and none of them makes a retry of what could be none.
 fn is_judged(failure: &Failure, most_time: Duration, choices: &mut Choices<'_>) {
-    let judge = |failure: &Failure| within(most_time, "judging", || foresee(&POLICY, failure));
+    let judge = |failure: &Failure| within(most_time, "judging", || decide_optimistically(&POLICY, failure));
     let foreseen = judge(failure);
     assert_eq!(
         foreseen,
@@ -420,7 +420,7 @@ fn is_judged(failure: &Failure, most_time: Duration, choices: &mut Choices<'_>) 
     let mut asked: Vec<Need> = Vec::new();
     let mut has_asked_entry = false;
     let verdict = loop {
-        if let What::Execution(execution) = &failure.what {
+        if let FailureDetail::Execution(execution) = &failure.detail {
             is_in_range(&Ended::execution(
                 execution.status,
                 execution.error.as_text(),
@@ -428,9 +428,9 @@ fn is_judged(failure: &Failure, most_time: Duration, choices: &mut Choices<'_>) 
             ));
         }
         let spent = if has_asked_entry {
-            Spent::Nothing
+            LedgerView::Empty
         } else {
-            Spent::Unread
+            LedgerView::NotRead
         };
         match decide(&POLICY, &failure, spent) {
             Answer::Verdict(verdict) => break verdict,
@@ -472,11 +472,11 @@ fn is_judged(failure: &Failure, most_time: Duration, choices: &mut Choices<'_>) 
 }
 
 fn answer(failure: &Failure, need: Need, choices: &mut Choices<'_>) -> Fact {
-    match (need, &failure.what) {
-        (Need::Description, What::Execution(execution)) => {
+    match (need, &failure.detail) {
+        (Need::Description, FailureDetail::Execution(execution)) => {
             Fact::Description(description(execution))
         }
-        (Need::PipelineState, What::Stage(stage)) => {
+        (Need::PipelineState, FailureDetail::Stage(stage)) => {
             let announced = stage.announced.clone().unwrap_or_else(|| FailedAction {
                 action: "Build".into(),
                 id: Some("a".into()),
@@ -485,7 +485,7 @@ fn answer(failure: &Failure, need: Need, choices: &mut Choices<'_>) -> Fact {
                 error_code: Field::Known("JobFailed".into()),
                 summary: Field::Known(String::from_utf8_lossy(choices.bytes()).into_owned()),
             });
-            Fact::Stage(standing(vec![announced]))
+            Fact::Stage(snapshot(vec![announced]))
         }
         _ if choices.byte() == 1 => Fact::Redacted,
         _ => ending(),
@@ -494,7 +494,7 @@ fn answer(failure: &Failure, need: Need, choices: &mut Choices<'_>) -> Fact {
 
 /// What a function would log, without an account. It repeats no error, cause, message or input.
 fn is_foretold(event: &Event) {
-    let foretell = Foretell::new(&POLICY);
+    let dry_run = DryRun::new(&POLICY);
     let (owner, terms) = (Owner("fuzz".into()), Terms::default());
     let pen = Pen {
         owner: &owner,
@@ -502,7 +502,7 @@ fn is_foretold(event: &Event) {
         terms: &terms,
     };
     let record = within(most_time(&event.bytes), "foretelling", || {
-        foretell.event(&event.bytes, pen)
+        dry_run.event(&event.bytes, pen)
     });
     let said = serde_json::to_string(&record).expect("a record is JSON");
     if event.is_discreet {
@@ -511,10 +511,10 @@ fn is_foretold(event: &Event) {
             "{said}"
         );
     }
-    let again = foretell.event(&event.bytes, pen);
+    let again = dry_run.event(&event.bytes, pen);
     assert_eq!(record.identity, again.identity);
     // What is not numbered yet is not written down, and cannot be known again.
     if record.identity.is_some() {
-        assert_ne!(again.done, Done::GaveUp, "given up twice: {said}");
+        assert_ne!(again.outcome, Outcome::GaveUp, "given up twice: {said}");
     }
 }

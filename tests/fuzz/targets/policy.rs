@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use redrive_core::decide::{Spent, decide, foresee};
+use redrive_core::decide::{LedgerView, decide, decide_optimistically};
 use redrive_core::event::{self, AllowedSources, ParsedEvent};
-use redrive_core::failure::{ExecutionStatus, FailedAction, Failure, Field, What};
+use redrive_core::failure::{ExecutionStatus, FailedAction, Failure, Field, FailureDetail};
 use redrive_core::policy::{Checked, Document, Match, Policy, Problem, Severity};
 use redrive_core::verdict::{Decision, Reason};
 use redrive_fuzz::{Choices, ending, execution, failed_execution, failed_stage, show, within};
@@ -477,8 +477,8 @@ const SHARE: usize = 7;
 fn is_judged(text: &str, document: &Document) {
     // Each document has its share of them, and always the same.
     for failure in FAILURES.iter().skip(text.len() % SHARE).step_by(SHARE) {
-        let (verdict, needs) = foresee(document, failure);
-        assert_eq!((verdict.clone(), needs.clone()), foresee(document, failure));
+        let (verdict, needs) = decide_optimistically(document, failure);
+        assert_eq!((verdict.clone(), needs.clone()), decide_optimistically(document, failure));
         let policy = document.policy_for(&failure.subject);
         let first = document
             .policies
@@ -503,11 +503,11 @@ fn is_judged(text: &str, document: &Document) {
                 assert!(verdict.delay_seconds <= rule.backoff.max_delay_seconds);
             }
         }
-        let settled = decide(document, failure, Spent::Nothing);
+        let settled = decide(document, failure, LedgerView::Empty);
         let is_retry = verdict.decision == Decision::Retry;
         let is_answered = matches!(settled, redrive_core::decide::Answer::Verdict(_));
         assert_eq!(is_answered, needs.is_empty() || !is_retry, "{settled:?}");
-        if verdict.because == Reason::Unmatched {
+        if verdict.reason == Reason::Unmatched {
             assert!(verdict.rules.is_empty());
         }
     }
@@ -530,7 +530,7 @@ fn what_is_called_unreachable_is(document: &Document, warnings: &[Problem]) {
     }
     for failure in FAILURES.iter() {
         let mut failure = failure.clone();
-        if let What::Execution(_) = failure.what {
+        if let FailureDetail::Execution(_) = failure.detail {
             failure.learn(ending());
         }
         let Some(policy) = document.policy_for(&failure.subject) else {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use redrive_core::definition::Known;
 use redrive_core::reads::Shelf;
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 
 use super::{DynamoDb, Item, text, ttl};
 use crate::table::{KEY, TTL};
-use crate::trouble;
+use crate::error;
 
 /// How long what was learned of a machine is kept.
 const NOTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,9 +20,9 @@ fn machine_key(machine: &str) -> String {
 }
 
 /// What was learned of a machine as it is stored.
-fn machine_item(machine: &str, known: &Known, now: Time) -> Result<Item, Trouble> {
+fn machine_item(machine: &str, known: &Known, now: Time) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(known)
-        .map_err(|_| Trouble::new(TroubleKind::Bug, "PutItem (what is known is no item)"))?;
+        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (what is known is no item)"))?;
     item.insert(KEY.to_owned(), text(&machine_key(machine)));
     item.insert(TTL.to_owned(), ttl(now.plus(NOTED_FOR)));
     Ok(item)
@@ -32,29 +32,29 @@ impl Shelf for DynamoDb {
     async fn recall(&self, machine: &str) -> Option<Known> {
         // What was noted a moment ago may be missed: that costs a call, and half the price is paid each time.
         let read = self.get(&machine_key(machine), false).await;
-        read.unwrap_or_else(|trouble| {
-            tracing::warn!(machine, "what is known of it is not read: {trouble}");
+        read.unwrap_or_else(|error| {
+            tracing::warn!(machine, "what is known of it is not read: {error}");
             None
         })
     }
 
     async fn note(&self, machine: &str, known: &Known, now: Time) {
-        if let Err(trouble) = self.shelve(machine, known, now).await {
-            tracing::warn!(machine, "what is known of it is not written: {trouble}");
+        if let Err(error) = self.shelve(machine, known, now).await {
+            tracing::warn!(machine, "what is known of it is not written: {error}");
         }
     }
 }
 
 impl DynamoDb {
     /// Stores what was learned of a machine, whatever is stored.
-    async fn shelve(&self, machine: &str, known: &Known, now: Time) -> Result<(), Trouble> {
+    async fn shelve(&self, machine: &str, known: &Known, now: Time) -> Result<(), Error> {
         self.client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(machine_item(machine, known, now)?))
             .send()
             .await
-            .map_err(|error| trouble::of("PutItem", &self.table, &error))?;
+            .map_err(|error| error::of("PutItem", &self.table, &error))?;
         Ok(())
     }
 }

@@ -44,7 +44,7 @@ fn failed(rules: &[&str], identity: Identity) -> Judgement {
         retried_before: 0,
         verdict: Verdict {
             decision: Decision::Retry,
-            because: Reason::Matched,
+            reason: Reason::Matched,
             policy: Some("step-functions".into()),
             rules: rules
                 .iter()
@@ -115,7 +115,7 @@ fn a_position_fits_into_an_item() {
     let turn = |number: usize| Turn {
         token: (number <= 100_000 / 3_096).then(|| "t".repeat(3_096)),
         after: Some(now),
-        troubled: Some(now),
+        first_error_at: Some(now),
         ..Turn::first(target(number), List::Executions(ExecutionStatus::TimedOut))
     };
     let round = Round {

@@ -1,5 +1,5 @@
-use redrive_core::decide::foresee;
-use redrive_core::failure::{FailedAction, FailedStage, Failure, StageStanding, StageStatus, What};
+use redrive_core::decide::decide_optimistically;
+use redrive_core::failure::{FailedAction, FailedStage, Failure, StageSnapshot, StageStatus, FailureDetail};
 use redrive_core::time::Time;
 use serde_json::{Value, json};
 
@@ -25,9 +25,9 @@ fn stage(summaries: [(&str, &str); 2]) -> Failure {
             "56dd4e8f",
         ),
         at: Time::default(),
-        what: What::Stage(FailedStage {
+        detail: FailureDetail::Stage(FailedStage {
             announced: None,
-            standing: Field::Known(StageStanding {
+            snapshot: Field::Known(StageSnapshot {
                 status: StageStatus::Failed,
                 rollback: false,
                 stopped: false,
@@ -49,7 +49,7 @@ fn stage(summaries: [(&str, &str); 2]) -> Failure {
 /// The trace as JSON and as text.
 fn traced(policy: &str, failure: &Failure) -> (Value, String) {
     let document = Document::parse(policy).unwrap();
-    let (verdict, _) = foresee(&document, failure);
+    let (verdict, _) = decide_optimistically(&document, failure);
     let trace = Trace::of(&document, &failure.subject, &failure.views(), &verdict);
     let mut text = Vec::new();
     trace.tell("", &mut text).unwrap();
@@ -156,7 +156,7 @@ fn what_never_forbids_of_one_action_leaves_the_rules_of_all_unasked() {
         "version: 1\nnever: [{summary: '*denied*'}]\nretry: {automatic: [{id: r}]}",
         &stage([("Site", "cannot pull"), ("Docs", "denied")]),
     );
-    let forbidden = json!({"reason": "never", "by": "never[0]", "rules": ["r"]});
+    let forbidden = json!({"reason": "denied_by_policy", "by": "never[0]", "rules": ["r"]});
     for (action, name, matches) in [(0, "Site", "no"), (1, "Docs", "yes")] {
         let told = &json["consulted"][action];
         assert_eq!(told["action"], name);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use redrive_core::decide::{Answer, Spent, decide};
+use redrive_core::decide::{Answer, LedgerView, decide};
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Fact, Field};
 use redrive_core::policy::Document;
@@ -56,5 +56,5 @@ pub(crate) fn verdict(document: &Document, event: &[u8]) -> Answer {
         state: Field::Unknown,
         resource: Field::Unknown,
     });
-    decide(document, &failure, Spent::Unread)
+    decide(document, &failure, LedgerView::NotRead)
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::arn::{Arn, is_name, partition_of};
 use crate::event::parsed::{AllowedSources, Envelope, ParsedEvent, Ignored, Completion, CompletionKind, agree};
-use crate::failure::{FailedAction, FailedStage, Failure, Field, Subject, What};
+use crate::failure::{FailedAction, FailedStage, Failure, Field, Subject, FailureDetail};
 use crate::time::Time;
 use crate::tolerant::{Malformed, Number, Object, Slot, Text};
 use crate::verdict::Reason;
@@ -193,12 +193,12 @@ pub(crate) fn parse(
     };
     let failed = FailedStage {
         announced,
-        standing: Field::Unknown,
+        snapshot: Field::Unknown,
     };
     Ok(ParsedEvent::Failure(Failure {
         subject,
         at,
-        what: What::Stage(failed),
+        detail: FailureDetail::Stage(failed),
     }))
 }
 
@@ -206,7 +206,7 @@ pub(crate) fn parse(
 fn no_failure(level: Level, state: &str) -> Option<Reason> {
     Some(match state {
         // A pipeline's own events announce nothing that a stage's do not.
-        "FAILED" if level == Level::Pipeline => Reason::StageSpeaks,
+        "FAILED" if level == Level::Pipeline => Reason::SupersededByStageEvent,
         "FAILED" => return None,
         "SUCCEEDED" => Reason::Succeeded,
         "STARTED" | "RESUMED" => Reason::Running,

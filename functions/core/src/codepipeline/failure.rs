@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::policy::Field;
-use crate::target_state::Standing;
+use crate::target_state::TargetState;
 use crate::time::Time;
 use crate::verdict::Reason;
 
@@ -15,12 +15,12 @@ pub struct FailedStage {
     /// The failed action that the event itself describes, when it was an action's event.
     pub announced: Option<FailedAction>,
     /// The stage as CodePipeline shows it now.
-    pub standing: Field<StageStanding>,
+    pub snapshot: Field<StageSnapshot>,
 }
 
 /// A stage as read from CodePipeline: the truth that an event only announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageStanding {
+pub struct StageSnapshot {
     /// The stage's status in this pipeline execution.
     pub status: StageStatus,
     /// The pipeline execution is a rollback, by a person or by the pipeline.
@@ -86,7 +86,7 @@ pub struct FailedAction {
     pub summary: Field<String>,
 }
 
-impl StageStanding {
+impl StageSnapshot {
     /// Why a stage is not one to judge, if it is not.
     #[must_use]
     pub fn not_ours(&self) -> Option<Reason> {
@@ -116,30 +116,30 @@ impl StageStanding {
     /// How the stage stands to a claim on the failure of the actions `ids`, before which those of `earlier`
     /// failed. None: it is shown as it was before that failure, since CodePipeline's answers may lag behind.
     #[must_use]
-    pub fn compared(&self, ids: &BTreeSet<String>, earlier: &BTreeSet<&str>) -> Option<Standing> {
+    pub fn compared(&self, ids: &BTreeSet<String>, earlier: &BTreeSet<&str>) -> Option<TargetState> {
         let failed = || self.failed.iter().filter_map(|action| action.id.as_ref());
         let failed_in = failed().any(|id| ids.contains(id));
         let was = |id: &String| earlier.contains(id.as_str());
         let before =
             || !self.running.is_disjoint(ids) || self.running.iter().any(was) || failed().any(was);
         Some(match self.not_ours() {
-            Some(Reason::Succeeded) => Standing::Succeeded,
+            Some(Reason::Succeeded) => TargetState::Succeeded,
             // What failed is not run again by itself, so that an action beside it has not ended yet.
             Some(Reason::Running | Reason::ActionsInProgress)
                 if failed_in || before() || !self.listed =>
             {
                 return None;
             }
-            Some(Reason::Running | Reason::ActionsInProgress) => Standing::Moved(self.retried),
-            Some(reason) => Standing::Over(reason),
-            None if self.structure_changed => Standing::Over(Reason::StructureChanged),
-            None if self.rollback => Standing::Over(Reason::Rollback),
+            Some(Reason::Running | Reason::ActionsInProgress) => TargetState::Advanced(self.retried),
+            Some(reason) => TargetState::Terminated(reason),
+            None if self.structure_changed => TargetState::Terminated(Reason::StructureChanged),
+            None if self.rollback => TargetState::Terminated(Reason::Rollback),
             // Who claimed has seen actions fail.
             None if !self.listed => return None,
-            None if failed_in => Standing::Same,
+            None if failed_in => TargetState::Unchanged,
             None if before() => return None,
             // Other actions failed: it was retried since.
-            None => Standing::Moved(self.retried),
+            None => TargetState::Advanced(self.retried),
         })
     }
 }
@@ -153,17 +153,17 @@ fn is_approval(action: &FailedAction) -> bool {
 
 /// Why a stage is judged and not retried, whatever the rules say.
 pub(crate) fn stage_refused(stage: &FailedStage) -> Option<Reason> {
-    let Some(standing) = stage.standing.known() else {
+    let Some(snapshot) = stage.snapshot.known() else {
         let approval = stage.announced.as_ref().is_some_and(is_approval);
-        return approval.then_some(Reason::Approval);
+        return approval.then_some(Reason::ApprovalRejected);
     };
-    if standing.failed.iter().any(is_approval) {
-        Some(Reason::Approval)
-    } else if standing.rollback {
+    if snapshot.failed.iter().any(is_approval) {
+        Some(Reason::ApprovalRejected)
+    } else if snapshot.rollback {
         Some(Reason::Rollback)
-    } else if standing.failed.is_empty() {
+    } else if snapshot.failed.is_empty() {
         Some(Reason::NoFailedAction)
-    } else if standing.structure_changed {
+    } else if snapshot.structure_changed {
         Some(Reason::StructureChanged)
     } else {
         None

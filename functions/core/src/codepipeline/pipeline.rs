@@ -1,4 +1,4 @@
-//! From what CodePipeline's read calls answer to the [`StageStanding`] that is judged.
+//! From what CodePipeline's read calls answer to the [`StageSnapshot`] that is judged.
 //!
 //! GetPipelineState shows the latest run of each action of *any* execution, so the actions are taken from
 //! ListActionExecutions, filtered by the execution. GetPipelineState shows which execution owns the stage
@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::failure::{FailedAction, Field, StageStanding, StageStatus};
+use crate::failure::{FailedAction, Field, StageSnapshot, StageStatus};
 use crate::time::Time;
 
 /// What GetPipelineState says of one stage.
@@ -42,11 +42,11 @@ pub struct PipelineExecution {
 impl PipelineExecution {
     /// Adds what it says to what the runs of a stage's actions tell: who stopped a pipeline execution meant the
     /// stage that it stood in.
-    pub(crate) fn tell(&self, standing: &mut StageStanding) {
-        standing.rollback = self.rollback;
+    pub(crate) fn tell(&self, snapshot: &mut StageSnapshot) {
+        snapshot.rollback = self.rollback;
         match self.status.as_deref() {
-            Some("Stopped" | "Stopping") => standing.stopped = true,
-            Some("Superseded") => standing.superseded = true,
+            Some("Stopped" | "Stopping") => snapshot.stopped = true,
+            Some("Superseded") => snapshot.superseded = true,
             _ => {}
         }
     }
@@ -101,13 +101,13 @@ pub struct ActionRun {
 
 /// Puts together how a stage stands in `execution_id`. `runs` are the stage's rows, newest first, as
 /// ListActionExecutions gives them. None: nothing in the answers is about that execution.
-pub(crate) fn standing(
+pub(crate) fn snapshot(
     state: &StageState,
     declaration: &Declaration,
     stage: &str,
     runs: &[ActionRun],
     execution_id: &str,
-) -> Option<StageStanding> {
+) -> Option<StageSnapshot> {
     let mut latest: Vec<&ActionRun> = Vec::new();
     for run in runs {
         if !latest
@@ -156,7 +156,7 @@ pub(crate) fn standing(
     let runs_behind =
         runs.len().saturating_sub(latest.len()) < usize::try_from(retried).unwrap_or(usize::MAX);
     let failed_at = failed().filter_map(|run| run.updated).max();
-    Some(StageStanding {
+    Some(StageSnapshot {
         status,
         rollback: owns && state.rollback == Some(true),
         stopped: owns && matches!(status, StageStatus::Stopped | StageStatus::Stopping),
@@ -222,7 +222,7 @@ fn read_status(status: &str) -> Option<StageStatus> {
 mod tests {
     use super::*;
 
-    fn stands(state: &StageState, runs: &[ActionRun]) -> StageStanding {
+    fn stands(state: &StageState, runs: &[ActionRun]) -> StageSnapshot {
         declared(&Declaration::default(), state, runs)
     }
 
@@ -230,8 +230,8 @@ mod tests {
         declaration: &Declaration,
         state: &StageState,
         runs: &[ActionRun],
-    ) -> StageStanding {
-        standing(state, declaration, "Build", runs, "e1").unwrap()
+    ) -> StageSnapshot {
+        snapshot(state, declaration, "Build", runs, "e1").unwrap()
     }
 
     fn run(action: &str, id: &str, status: &str) -> ActionRun {
@@ -318,10 +318,10 @@ mod tests {
             run("Lint", "l1", "Succeeded"),
             run("Unit", "u1", "Failed"),
         ];
-        let standing = stands(&state(), &runs);
-        assert_eq!(standing.status, StageStatus::Failed);
+        let snapshot = stands(&state(), &runs);
+        assert_eq!(snapshot.status, StageStatus::Failed);
         assert_eq!(
-            standing
+            snapshot
                 .failed
                 .iter()
                 .map(|action| action.id.as_deref())

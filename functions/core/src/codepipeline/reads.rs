@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use super::pipeline::{
-    ActionRun, Declaration, Declarations, PipelineExecution, StageState, standing,
+    ActionRun, Declaration, Declarations, PipelineExecution, StageState, snapshot,
 };
 use crate::failure::{Fact, Subject};
 use crate::page::{Page, Read};
 use crate::time::Time;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::error::{Error, ErrorKind};
 
 /// The calls of CodePipeline that tell of a failure, each of a pipeline by its ARN, whose resource is the
 /// pipeline's name.
@@ -51,14 +51,14 @@ impl<P: Pipelines> StageReads<'_, P> {
     /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version;
     /// GetPipelineExecution where the first does not show the execution, or its type. With it, when the newest of the
     /// runs that are listed changed last.
-    pub(crate) async fn stage(&self, subject: &Subject) -> Result<(Fact, Option<Time>), Trouble> {
+    pub(crate) async fn stage(&self, subject: &Subject) -> Result<(Fact, Option<Time>), Error> {
         if let Subject::Stage { arn, execution_id } = subject
             && let Some((pipeline, stage)) = arn.rsplit_once('/')
             && let Some(state) = self.pipelines.state(pipeline, stage).await?
             && let Some(declaration) = self.declaration(pipeline, state.pipeline_version).await?
         {
             let runs = self.runs(pipeline, stage, execution_id).await?;
-            let Some(mut standing) = standing(&state, &declaration, stage, &runs, execution_id)
+            let Some(mut snapshot) = snapshot(&state, &declaration, stage, &runs, execution_id)
             else {
                 return Ok((Fact::NotYet, None));
             };
@@ -66,14 +66,14 @@ impl<P: Pipelines> StageReads<'_, P> {
             // what is not retried anyway nobody asks.
             let shown = state.rollback.is_some()
                 && state.latest_execution_id.as_deref() == Some(execution_id.as_str());
-            if !shown && standing.not_ours().is_none() {
+            if !shown && snapshot.not_ours().is_none() {
                 match self.pipelines.execution(pipeline, execution_id).await? {
-                    Some(execution) => execution.tell(&mut standing),
+                    Some(execution) => execution.tell(&mut snapshot),
                     None => return Ok((Fact::Gone, None)),
                 }
             }
             let last_run = runs.iter().filter_map(|run| run.updated).max();
-            return Ok((Fact::Stage(standing), last_run));
+            return Ok((Fact::Stage(snapshot), last_run));
         }
         Ok((Fact::Gone, None))
     }
@@ -99,7 +99,7 @@ impl<P: Pipelines> StageReads<'_, P> {
         pipeline: &str,
         stage: &str,
         execution_id: &str,
-    ) -> Result<Vec<ActionRun>, Trouble> {
+    ) -> Result<Vec<ActionRun>, Error> {
         let mut runs = Vec::new();
         let mut token = None;
         for _ in 0..MOST_PAGES_OF_RUNS {
@@ -114,8 +114,8 @@ impl<P: Pipelines> StageReads<'_, P> {
             }
         }
         // What was read in part is not judged.
-        Err(Trouble::new(
-            TroubleKind::Unreachable,
+        Err(Error::new(
+            ErrorKind::Unavailable,
             "ListActionExecutions has more pages than are read",
         ))
     }

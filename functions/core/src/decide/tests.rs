@@ -3,7 +3,7 @@ use alloc::string::{String, ToString};
 use alloc::{format, vec};
 
 use super::*;
-use crate::failure::{ExecutionStatus, FailedAction, StageStanding, StageStatus, Subject};
+use crate::failure::{ExecutionStatus, FailedAction, StageSnapshot, StageStatus, Subject};
 use crate::ledger::{Judgement, Owner, Pen, Terms};
 use crate::policy::{Backoff, JitterStrategy};
 use crate::time::Time;
@@ -34,7 +34,7 @@ fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
         fail_state: Field::Known(false),
         state: Field::Unknown,
         resource: Field::Unknown,
-        moved_on: None,
+        changed_since: None,
     };
     change(&mut execution);
     Failure {
@@ -42,7 +42,7 @@ fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
             arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1".into(),
         },
         at: Time::from_millis(1000),
-        what: What::Execution(execution),
+        detail: FailureDetail::Execution(execution),
     }
 }
 
@@ -61,8 +61,8 @@ fn action(name: &str, category: &str) -> FailedAction {
     }
 }
 
-fn standing() -> StageStanding {
-    StageStanding {
+fn snapshot() -> StageSnapshot {
+    StageSnapshot {
         status: StageStatus::Failed,
         rollback: false,
         stopped: false,
@@ -79,22 +79,22 @@ fn standing() -> StageStanding {
     }
 }
 
-fn announced(action: Option<FailedAction>, standing: Field<StageStanding>) -> Failure {
+fn announced(action: Option<FailedAction>, snapshot: Field<StageSnapshot>) -> Failure {
     Failure {
         subject: Subject::stage("aws", "eu-west-1", "111122223333", "web", "Verify", "e-1"),
         at: Time::from_millis(1000),
-        what: What::Stage(FailedStage {
+        detail: FailureDetail::Stage(FailedStage {
             announced: action,
-            standing,
+            snapshot,
         }),
     }
 }
 
 /// A failed stage of which all is known, and changes to it.
-fn stage(change: impl FnOnce(&mut StageStanding)) -> Failure {
-    let mut standing = standing();
-    change(&mut standing);
-    announced(None, Field::Known(standing))
+fn stage(change: impl FnOnce(&mut StageSnapshot)) -> Failure {
+    let mut snapshot = snapshot();
+    change(&mut snapshot);
+    announced(None, Field::Known(snapshot))
 }
 
 fn failing(actions: &[&str]) -> Failure {
@@ -110,17 +110,17 @@ fn said(answer: &Answer) -> String {
             let rules = verdict
                 .rule()
                 .map_or_else(String::new, |rule| format!(" by {rule}"));
-            format!("{} {}{rules}", verdict.decision.as_str(), verdict.because)
+            format!("{} {}{rules}", verdict.decision.as_str(), verdict.reason)
         }
     }
 }
 
 fn asked(document: &Document, failure: &Failure) -> String {
-    said(&decide(document, failure, Spent::Unread))
+    said(&decide(document, failure, LedgerView::NotRead))
 }
 
-fn verdict(document: &Document, failure: &Failure, spent: Spent<'_>) -> Verdict {
-    match decide(document, failure, spent) {
+fn verdict(document: &Document, failure: &Failure, ledger_view: LedgerView<'_>) -> Verdict {
+    match decide(document, failure, ledger_view) {
         Answer::Verdict(verdict) => verdict,
         other => panic!("{other:?}"),
     }
@@ -137,9 +137,9 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
     };
     let judgement = |n: u32| Judgement {
         subject: failure.subject.clone(),
-        identity: match failure.what {
-            What::Execution(_) => crate::failure::Identity::RedriveCount(n),
-            What::Stage(_) => {
+        identity: match failure.detail {
+            FailureDetail::Execution(_) => crate::failure::Identity::RedriveCount(n),
+            FailureDetail::Stage(_) => {
                 crate::failure::Identity::FailedActions([format!("earlier-{n}")].into())
             }
         },
@@ -147,7 +147,7 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
         retried_before: 0,
         verdict: Verdict {
             decision: Decision::Retry,
-            because: Reason::Matched,
+            reason: Reason::Matched,
             policy: Some(document.policies[0].name.clone()),
             rules: by
                 .iter()
@@ -175,15 +175,15 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
 fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
     let all = policy(ALL);
     for (failure, expected) in [
-        (execution(|e| e.moved_on = Some(Reason::Running)), "running"),
+        (execution(|e| e.changed_since = Some(Reason::Running)), "running"),
         (
-            execution(|e| e.moved_on = Some(Reason::Succeeded)),
+            execution(|e| e.changed_since = Some(Reason::Succeeded)),
             "succeeded",
         ),
-        (execution(|e| e.moved_on = Some(Reason::Aborted)), "aborted"),
+        (execution(|e| e.changed_since = Some(Reason::Aborted)), "aborted"),
         (
-            execution(|e| e.moved_on = Some(Reason::MovedOn)),
-            "moved_on",
+            execution(|e| e.changed_since = Some(Reason::TargetChanged)),
+            "target_changed",
         ),
         (
             execution(|e| e.redrivable = Field::Known(Redrivable::No)),
@@ -260,7 +260,7 @@ fn what_is_judged_and_refused_says_why_and_by_which_policy() {
         (
             policy(ALL),
             execution(|e| e.parent = parent.clone()),
-            "left_to_parent",
+            "parent_retries",
         ),
         (
             policy(ALL),
@@ -268,8 +268,8 @@ fn what_is_judged_and_refused_says_why_and_by_which_policy() {
             "fail_state",
         ),
         (policy(ALL), execution(|e| e.error = runtime), "unmatched"),
-        (never.clone(), execution(|_| ()), "never"),
-        (never, stage(|_| ()), "never"),
+        (never.clone(), execution(|_| ()), "denied_by_policy"),
+        (never, stage(|_| ()), "denied_by_policy"),
         (
             policy("version: 1\nretry: {}"),
             execution(|_| ()),
@@ -295,12 +295,12 @@ fn what_is_judged_and_refused_says_why_and_by_which_policy() {
         (
             policy(ALL),
             stage(|s| s.failed = vec![action("Ask", "Approval")]),
-            "approval",
+            "approval_rejected",
         ),
         (
             policy(ALL),
             stage(|s| s.failed = vec![action("Unit", "Test"), action("Ask", "approval")]),
-            "approval",
+            "approval_rejected",
         ),
         (policy(ALL), stage(|s| s.rollback = true), "rollback"),
         (
@@ -328,7 +328,7 @@ fn what_is_judged_and_refused_says_why_and_by_which_policy() {
             "budget_spent by r",
         ),
     ] {
-        let verdict = verdict(&document, &failure, Spent::Unread);
+        let verdict = verdict(&document, &failure, LedgerView::NotRead);
         assert_eq!(
             said(&Answer::Verdict(verdict.clone())),
             format!("give_up {expected}"),
@@ -360,7 +360,7 @@ fn a_child_is_its_parents_business_unless_the_policy_says_otherwise() {
             &policy("version: 1\nretry: {automatic: {id: r}, nested: parent}"),
             &child
         ),
-        "give_up left_to_parent"
+        "give_up parent_retries"
     );
     assert_eq!(
         asked(
@@ -380,9 +380,9 @@ fn the_first_rule_that_matches_is_the_rule_even_when_it_is_spent() {
     assert_eq!(asked(&document, &first), "retry matched by slow");
     let again = execution(|e| e.redrive_count = Field::Known(1));
     let entry = retried(&document, &first, &["slow"], 1);
-    let spent = Spent::Entry(&entry);
+    let ledger_view = LedgerView::Entry(&entry);
     assert_eq!(
-        said(&decide(&document, &again, spent)),
+        said(&decide(&document, &again, ledger_view)),
         "give_up limit_spent by slow"
     );
     let another = execution(|e| {
@@ -390,7 +390,7 @@ fn the_first_rule_that_matches_is_the_rule_even_when_it_is_spent() {
         e.error = known("Sqs.Busy");
     });
     assert_eq!(
-        said(&decide(&document, &another, spent)),
+        said(&decide(&document, &another, ledger_view)),
         "retry matched by rest"
     );
     let forbidding = rules("[{id: no, error: 'S3.*', limit: 0}, {id: rest}]");
@@ -404,12 +404,12 @@ fn a_retry_carries_its_policy_rule_count_and_limit() {
     );
     let failure = execution(|e| e.redrive_count = Field::Known(1));
     let entry = retried(&document, &failure, &["r"], 1);
-    let verdict = verdict(&document, &failure, Spent::Entry(&entry));
+    let verdict = verdict(&document, &failure, LedgerView::Entry(&entry));
     assert_eq!(
         verdict,
         Verdict {
             decision: Decision::Retry,
-            because: Reason::Matched,
+            reason: Reason::Matched,
             policy: Some("etl".into()),
             rules: vec![Charge {
                 rule: "r".into(),
@@ -432,12 +432,12 @@ fn per_execution_counts_the_retries_of_all_rules() {
     let document = rules("[{id: a, error: A, limit: 10}, {id: b, limit: 10}]").with_budget(4);
     let failure = |count| execution(|e| e.redrive_count = Field::Known(count));
     let mut entry = retried(&document, &failure(0), &["a"], 3);
-    let spent =
-        |entry: &Entry, count| said(&decide(&document, &failure(count), Spent::Entry(entry)));
-    assert_eq!(spent(&entry, 3), "retry matched by b");
+    let ledger_view =
+        |entry: &Entry, count| said(&decide(&document, &failure(count), LedgerView::Entry(entry)));
+    assert_eq!(ledger_view(&entry, 3), "retry matched by b");
     entry.retries = 4;
-    assert_eq!(spent(&entry, 4), "give_up budget_spent by b");
-    let verdict = verdict(&document, &failure(4), Spent::Entry(&entry));
+    assert_eq!(ledger_view(&entry, 4), "give_up budget_spent by b");
+    let verdict = verdict(&document, &failure(4), LedgerView::Entry(&entry));
     assert_eq!(
         verdict.sentence(),
         "per_execution allows no more retries of this"
@@ -447,7 +447,7 @@ fn per_execution_counts_the_retries_of_all_rules() {
     let entry = retried(&two, &failing(&["A", "B"]), &["a", "b"], 2);
     assert_eq!(entry.retries, 2);
     assert_eq!(
-        said(&decide(&two, &failing(&["A", "B"]), Spent::Entry(&entry))),
+        said(&decide(&two, &failing(&["A", "B"]), LedgerView::Entry(&entry))),
         "retry matched by a + b"
     );
 }
@@ -472,11 +472,11 @@ fn every_failed_action_must_find_a_rule_with_room() {
     let failure = failing(&["A", "B"]);
     let entry = retried(&document, &failure, &["b"], 1);
     assert_eq!(
-        said(&decide(&document, &failure, Spent::Entry(&entry))),
+        said(&decide(&document, &failure, LedgerView::Entry(&entry))),
         "give_up limit_spent by a + b"
     );
     assert_eq!(
-        said(&decide(&document, &failing(&["A"]), Spent::Entry(&entry))),
+        said(&decide(&document, &failing(&["A"]), LedgerView::Entry(&entry))),
         "retry matched by a"
     );
 }
@@ -492,7 +492,7 @@ fn several_failed_actions_wait_as_long_as_the_slowest_rule() {
         (&["A", "B"], 50),
         (&["B", "A"], 50),
     ] {
-        let verdict = verdict(&document, &failing(actions), Spent::Unread);
+        let verdict = verdict(&document, &failing(actions), LedgerView::NotRead);
         assert_eq!(verdict.delay_seconds, expected);
     }
 }
@@ -509,7 +509,7 @@ fn all_actions_are_retried_only_if_every_rule_says_so() {
         (&["A", "X"], StageRetryMode::FailedActions),
         (&["X"], StageRetryMode::FailedActions),
     ] {
-        let verdict = verdict(&document, &failing(actions), Spent::Unread);
+        let verdict = verdict(&document, &failing(actions), LedgerView::NotRead);
         assert_eq!(verdict.retry_mode, expected, "{actions:?}");
     }
 }
@@ -519,7 +519,7 @@ fn never_on_one_action_refuses_the_whole_stage() {
     let document = policy("version: 1\nretry: {automatic: true}\nnever: [{action: Migrate}]");
     assert_eq!(
         asked(&document, &failing(&["Unit", "Migrate"])),
-        "give_up never"
+        "give_up denied_by_policy"
     );
     assert_eq!(
         asked(&document, &failing(&["Unit"])).split(' ').next(),
@@ -529,7 +529,7 @@ fn never_on_one_action_refuses_the_whole_stage() {
     let document = policy(
         "version: 1\nretry: {automatic: {limit: 0}}\nnever: [{action: Unit, category: Build}, {action: Unit, not: {category: Build}}]",
     );
-    assert_eq!(asked(&document, &failing(&["Unit"])), "give_up never");
+    assert_eq!(asked(&document, &failing(&["Unit"])), "give_up denied_by_policy");
 }
 
 #[test]
@@ -667,7 +667,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
         (
             policy("version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}]"),
             execution(open_end),
-            "give_up never",
+            "give_up denied_by_policy",
         ),
         (
             policy(ALL),
@@ -675,7 +675,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
                 e.fail_state = Field::Unknown;
                 e.parent = parent();
             }),
-            "give_up left_to_parent",
+            "give_up parent_retries",
         ),
         (
             policy(ALL),
@@ -762,7 +762,7 @@ fn a_stage_is_looked_at_before_it_is_retried() {
             "need pipeline_state",
         ),
         // What the event says may be enough to refuse.
-        (policy(ALL), seen("Approval"), "give_up approval"),
+        (policy(ALL), seen("Approval"), "give_up approval_rejected"),
         (
             rules("{category: Build}"),
             seen("Test"),
@@ -786,7 +786,7 @@ fn a_stage_is_looked_at_before_it_is_retried() {
         (
             policy("version: 1\nretry: {automatic: true}\nnever: [{stage: Verify}]"),
             announced(None, Field::Unknown),
-            "give_up never",
+            "give_up denied_by_policy",
         ),
         (
             policy("version: 1\npolicies: []"),
@@ -821,11 +821,11 @@ fn the_entry_is_asked_for_only_where_aws_says_it_was_retried_before() {
     // Once read it is not asked for again.
     let entry = retried(&document, &none, &["r"], 1);
     assert_eq!(
-        said(&decide(&document, &once, Spent::Entry(&entry))),
+        said(&decide(&document, &once, LedgerView::Entry(&entry))),
         "retry matched by r"
     );
     assert_eq!(
-        said(&decide(&document, &once, Spent::Nothing)),
+        said(&decide(&document, &once, LedgerView::Empty)),
         "retry matched by r"
     );
 }
@@ -846,18 +846,18 @@ fn without_an_entry_every_rule_counts_as_used_as_often_as_aws_says() {
             e.redrive_count = Field::Known(count);
         });
         assert_eq!(
-            said(&decide(&document, &failure, Spent::Nothing)),
+            said(&decide(&document, &failure, LedgerView::Empty)),
             expected,
             "{error} {count}"
         );
     }
     let failure = stage(|s| s.retried = 2);
-    let charge = &verdict(&rules("{limit: 3}"), &failure, Spent::Nothing).rules[0];
+    let charge = &verdict(&rules("{limit: 3}"), &failure, LedgerView::Empty).rules[0];
     assert_eq!((charge.used, charge.limit), (2, 3));
     // An entry knows better: redrives of people neither use nor reset counts.
     let entry = retried(&document, &execution(|_| ()), &["a"], 1);
     let failure = execution(|e| e.redrive_count = Field::Known(9));
-    let charge = &verdict(&document, &failure, Spent::Entry(&entry)).rules[0];
+    let charge = &verdict(&document, &failure, LedgerView::Entry(&entry)).rules[0];
     assert_eq!((charge.used, charge.limit), (1, 3));
 }
 
@@ -874,25 +874,25 @@ fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
         now: Time::from_millis(2000),
         terms: &terms,
     };
-    let judgement = |failure: &Failure, spent| Judgement {
+    let judgement = |failure: &Failure, ledger_view| Judgement {
         subject: failure.subject.clone(),
         identity: failure.identity().unwrap(),
         failed_at: failure.at,
         retried_before: 0,
-        verdict: verdict(&document, failure, spent),
+        verdict: verdict(&document, failure, ledger_view),
         slot: core::time::Duration::ZERO,
         observed: false,
     };
-    let queued = Entry::open(judgement(&first, Spent::Unread), pen);
+    let queued = Entry::open(judgement(&first, LedgerView::NotRead), pen);
     let next = execution(|e| e.redrive_count = Field::Known(1));
-    let judged = judgement(&next, Spent::Entry(&queued));
-    assert_eq!(judged.verdict.because, Reason::Matched);
+    let judged = judgement(&next, LedgerView::Entry(&queued));
+    assert_eq!(judged.verdict.reason, Reason::Matched);
     assert_eq!(judged.verdict.rules[0].used, 0);
     let entry = queued.judge(judged, pen).unwrap();
     assert_eq!((entry.uses("default", "r"), entry.retries), (1, 1));
     // A duplicate of the queued failure finds it charged, and so does whoever comes after a doubtful call.
     assert_eq!(
-        said(&decide(&document, &first, Spent::Entry(&queued))),
+        said(&decide(&document, &first, LedgerView::Entry(&queued))),
         "give_up limit_spent by r"
     );
     let doubtful = Entry {
@@ -900,12 +900,12 @@ fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
         ..queued.clone()
     };
     assert_eq!(
-        said(&decide(&document, &next, Spent::Entry(&doubtful))),
+        said(&decide(&document, &next, LedgerView::Entry(&doubtful))),
         "give_up limit_spent by r"
     );
     let taken = queued.take(pen).unwrap();
     assert_eq!(
-        said(&decide(&document, &next, Spent::Entry(&taken))),
+        said(&decide(&document, &next, LedgerView::Entry(&taken))),
         "give_up limit_spent by r"
     );
 }
@@ -936,7 +936,7 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
     };
     assert_eq!(
         asked(&retries, &execution(stopped)),
-        "give_up stopped_inside"
+        "give_up job_stopped_by_user"
     );
     // It needs no history to say so.
     let open = execution(|e| {
@@ -944,12 +944,12 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
         e.fail_state = Field::Unknown;
         e.redrive_count = Field::Unknown;
     });
-    assert_eq!(asked(&retries, &open), "give_up stopped_inside");
+    assert_eq!(asked(&retries, &open), "give_up job_stopped_by_user");
     // No rule and no policy of a child makes it anything else.
     let unmatched = policy("version: 1\nretry: {}");
     assert_eq!(
         asked(&unmatched, &execution(stopped)),
-        "give_up stopped_inside"
+        "give_up job_stopped_by_user"
     );
     let failed = execution(|e| {
         stopped(e);
@@ -965,12 +965,12 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
     let stops = "Build terminated with state: STOPPED";
     let fails = "Build terminated with state: FAILED";
     let two = stage(|s| s.failed = vec![build(fails), build(stops)]);
-    assert_eq!(asked(&retries, &two), "give_up stopped_inside");
+    assert_eq!(asked(&retries, &two), "give_up job_stopped_by_user");
     let one = stage(|s| s.failed = vec![build(fails)]);
     assert_eq!(asked(&retries, &one), "retry matched by r");
     assert_eq!(
         asked(&retries, &announced(Some(build(stops)), Field::Unknown)),
-        "give_up stopped_inside"
+        "give_up job_stopped_by_user"
     );
 }
 
@@ -1006,7 +1006,7 @@ fn a_persons_stop_is_asked_for_where_the_event_left_the_cause_out() {
             parent: Field::Absent,
         },
     ));
-    assert_eq!(asked(&retries, &asks), "give_up stopped_inside");
+    assert_eq!(asked(&retries, &asks), "give_up job_stopped_by_user");
     // A summary that an event left out is read with the stage.
     let silent = FailedAction {
         summary: Field::Unknown,
@@ -1046,7 +1046,7 @@ fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
         (policy("version: 1\nretry: {}"), "give_up unmatched"),
         (
             policy("version: 1\nretry: {automatic: true}\nnever: [{status: FAILED}]"),
-            "give_up never",
+            "give_up denied_by_policy",
         ),
         (
             policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"),
@@ -1090,7 +1090,7 @@ fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
 #[test]
 fn the_same_failure_always_gets_the_same_delay_and_others_get_others() {
     let document = rules("{limit: 10, backoff: {interval_seconds: 900}}");
-    let delay = |failure: &Failure| verdict(&document, failure, Spent::Nothing).delay_seconds;
+    let delay = |failure: &Failure| verdict(&document, failure, LedgerView::Empty).delay_seconds;
     let of = |count| execution(|e| e.redrive_count = Field::Known(count));
     let all: BTreeSet<u32> = (0..10).map(|count| delay(&of(count))).collect();
     assert!(all.len() >= 9, "{all:?}");
@@ -1119,9 +1119,9 @@ fn the_same_failure_always_gets_the_same_delay_and_others_get_others() {
 }
 
 #[test]
-fn what_may_happen_is_foreseen_with_the_facts_on_which_it_hangs() {
+fn optimistic_verdict_names_the_facts_it_depends_on() {
     let told = |document: &Document, failure: &Failure| {
-        let (verdict, needs) = foresee(document, failure);
+        let (verdict, needs) = decide_optimistically(document, failure);
         (said(&Answer::Verdict(verdict)), needs)
     };
     let open = execution(|e| {
@@ -1250,9 +1250,9 @@ fn counts_survive_another_order_and_other_limits() {
     let id = before.policies[0].automatic[1].id.as_str();
     let entry = retried(&before, &failure, &[id], 2);
     assert_eq!(
-        said(&decide(&before, &failure, Spent::Entry(&entry))),
+        said(&decide(&before, &failure, LedgerView::Entry(&entry))),
         format!("give_up limit_spent by {id}")
     );
-    let more = verdict(&after, &failure, Spent::Entry(&entry));
+    let more = verdict(&after, &failure, LedgerView::Entry(&entry));
     assert_eq!((more.rules[0].used, more.rules[0].limit), (2, 3));
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::failure::{
-    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Field, Redrivable, What,
+    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Field, Redrivable, FailureDetail,
 };
 use crate::time::Time;
 
@@ -65,16 +65,16 @@ fn failure(json: &str) -> Failure {
 }
 
 fn execution(json: &str) -> FailedExecution {
-    match failure(json).what {
-        What::Execution(execution) => execution,
-        What::Stage(stage) => panic!("{stage:?}"),
+    match failure(json).detail {
+        FailureDetail::Execution(execution) => execution,
+        FailureDetail::Stage(stage) => panic!("{stage:?}"),
     }
 }
 
 fn stage(json: &str) -> FailedStage {
-    match failure(json).what {
-        What::Stage(stage) => stage,
-        What::Execution(execution) => panic!("{execution:?}"),
+    match failure(json).detail {
+        FailureDetail::Stage(stage) => stage,
+        FailureDetail::Execution(execution) => panic!("{execution:?}"),
     }
 }
 
@@ -102,7 +102,7 @@ fn every_sample_event_is_parsed_as_what_it_shows() {
         "cp-01-image-pull-action-failed" "failure of web-delivery Build 56dd4e8f";
         "cp-02-image-pull-stage-failed" "failure of web-delivery Build 56dd4e8f";
         "cp-03-image-pull-stage-failed-duplicate" "failure of web-delivery Build 56dd4e8f";
-        "cp-04-image-pull-pipeline-failed" "stage_speaks";
+        "cp-04-image-pull-pipeline-failed" "superseded_by_stage_event";
         "cp-05-image-pull-stage-resumed" "running";
         "cp-06-image-pull-action-succeeded" "succeeded";
         "cp-07-image-pull-stage-succeeded" "Succeeded None";
@@ -121,7 +121,7 @@ fn every_sample_event_is_parsed_as_what_it_shows() {
         "cp-20-deploy-stage-failed" "failure of web-fleet Production 9a81d141";
         "cp-21-deploy-west-action-failed" "failure of web-fleet Production 9a81d141";
         "cp-22-deploy-central-action-failed" "failure of web-fleet Production 9a81d141";
-        "cp-23-deploy-pipeline-failed" "stage_speaks";
+        "cp-23-deploy-pipeline-failed" "superseded_by_stage_event";
         "cp-24-approval-rejected-action-failed" "failure of billing-release Approve 5da3a64b";
         "cp-25-approval-rejected-stage-failed" "failure of billing-release Approve 5da3a64b";
         "cp-26-stopped-pipeline-stopping" "stopping";
@@ -190,7 +190,7 @@ fn a_failed_execution_is_read_whole() {
         Failure {
             subject: Subject::Execution { arn: RUN.into() },
             at: Time::from_millis(1_795_140_257_906),
-            what: What::Execution(FailedExecution {
+            detail: FailureDetail::Execution(FailedExecution {
                 status: ExecutionStatus::Failed,
                 redrive_count: Field::Known(2),
                 redrivable: Field::Known(Redrivable::Yes),
@@ -205,7 +205,7 @@ fn a_failed_execution_is_read_whole() {
                 fail_state: Field::Unknown,
                 state: Field::Unknown,
                 resource: Field::Unknown,
-                moved_on: None,
+                changed_since: None,
             }),
         }
     );
@@ -226,7 +226,7 @@ fn a_failed_action_is_read_whole() {
                 execution_id: "56dd4e8f-31f2-41a8-87c3-bcde70546c12".into(),
             },
             at: Time::parse("2026-11-20T02:13:40Z").unwrap(),
-            what: What::Stage(FailedStage {
+            detail: FailureDetail::Stage(FailedStage {
                 announced: Some(FailedAction {
                     action: "BuildSite".into(),
                     id: Some("5e5de16d-f8db-471d-ad2a-847a87cb6085".into()),
@@ -235,7 +235,7 @@ fn a_failed_action_is_read_whole() {
                     error_code: known("JobFailed"),
                     summary: known("words"),
                 }),
-                standing: Field::Unknown,
+                snapshot: Field::Unknown,
             }),
         }
     );
@@ -608,7 +608,7 @@ fn each_status_of_an_execution_means_one_thing() {
 fn each_state_of_a_stage_an_action_and_a_pipeline_means_one_thing() {
     let fails = "failure of web-delivery Build 56dd4e8f";
     for (state, stage, after_a_retry, action, pipeline) in [
-        ("FAILED", fails, fails, fails, "stage_speaks"),
+        ("FAILED", fails, fails, fails, "superseded_by_stage_event"),
         (
             "SUCCEEDED",
             "succeeded",

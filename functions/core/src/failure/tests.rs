@@ -22,7 +22,7 @@ fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
         fail_state: Field::Unknown,
         state: Field::Unknown,
         resource: Field::Unknown,
-        moved_on: None,
+        changed_since: None,
     };
     change(&mut execution);
     Failure {
@@ -30,17 +30,17 @@ fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
             arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1".into(),
         },
         at: Time::from_millis(1000),
-        what: What::Execution(execution),
+        detail: FailureDetail::Execution(execution),
     }
 }
 
-fn stage(announced: Option<FailedAction>, standing: Field<StageStanding>) -> Failure {
+fn stage(announced: Option<FailedAction>, snapshot: Field<StageSnapshot>) -> Failure {
     Failure {
         subject: Subject::stage("aws", "eu-west-1", "111122223333", "web", "Verify", "e-1"),
         at: Time::from_millis(1000),
-        what: What::Stage(FailedStage {
+        detail: FailureDetail::Stage(FailedStage {
             announced,
-            standing,
+            snapshot,
         }),
     }
 }
@@ -57,8 +57,8 @@ fn action(id: Option<&str>) -> FailedAction {
     }
 }
 
-fn standing() -> StageStanding {
-    StageStanding {
+fn snapshot() -> StageSnapshot {
+    StageSnapshot {
         status: StageStatus::Failed,
         rollback: false,
         stopped: false,
@@ -92,9 +92,9 @@ fn a_stage_that_was_read_failed_when_its_last_failed_action_did() {
     for (shown, at) in [(Some(failed), failed), (None, received)] {
         let mut failure = stage(None, Field::Unknown);
         failure.at = received;
-        failure.learn(Fact::Stage(StageStanding {
+        failure.learn(Fact::Stage(StageSnapshot {
             failed_at: shown,
-            ..standing()
+            ..snapshot()
         }));
         assert_eq!(failure.at, at);
     }
@@ -109,8 +109,8 @@ fn a_failure_is_read_once_its_service_has_said_which_one_it_is() {
         (stage(None, Field::Unknown), false),
         // The event of one action has an identity, which is not yet that of all that failed.
         (stage(announced(), Field::Unknown), false),
-        (stage(announced(), Field::Known(standing())), true),
-        (stage(None, Field::Known(standing())), true),
+        (stage(announced(), Field::Known(snapshot())), true),
+        (stage(None, Field::Known(snapshot())), true),
     ] {
         assert_eq!(failure.is_read(), is_read, "{failure:?}");
     }
@@ -127,7 +127,7 @@ fn an_execution_that_is_no_longer_the_failure_says_what_became_of_it() {
     for (announced, status, shown, expected) in [
         (count(2), "FAILED", 2, None),
         (count(2), "TIMED_OUT", 2, None),
-        (count(2), "FAILED", 3, Some(Reason::MovedOn)),
+        (count(2), "FAILED", 3, Some(Reason::TargetChanged)),
         // An event that does not number its failure announces the one that is shown.
         (Field::Unknown, "FAILED", 3, None),
         (count(2), "RUNNING", 3, Some(Reason::Running)),
@@ -144,7 +144,7 @@ fn an_execution_that_is_no_longer_the_failure_says_what_became_of_it() {
             failure,
             execution(|e| {
                 e.redrive_count = Field::Known(shown);
-                e.moved_on = expected;
+                e.changed_since = expected;
             }),
             "{announced:?} {status} {shown}"
         );
@@ -208,18 +208,18 @@ fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
         (
             stage(
                 None,
-                Field::Known(StageStanding {
+                Field::Known(StageSnapshot {
                     in_progress: 1,
-                    ..standing()
+                    ..snapshot()
                 }),
             ),
-            Fact::Stage(standing()),
-            stage(None, Field::Known(standing())),
+            Fact::Stage(snapshot()),
+            stage(None, Field::Known(snapshot())),
         ),
         // A fact of the other service changes nothing.
         (
             execution(|_| ()),
-            Fact::Stage(standing()),
+            Fact::Stage(snapshot()),
             execution(|_| ()),
         ),
         (
@@ -260,27 +260,27 @@ fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
 
 #[test]
 fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
-    use Standing::{Moved, Over, Same, Succeeded};
+    use TargetState::{Advanced, Terminated, Unchanged, Succeeded};
     for (status, redrive_count, redrivable, expected) in [
-        ("FAILED", 2, Redrivable::Yes, Some(Same)),
-        ("TIMED_OUT", 2, Redrivable::Yes, Some(Same)),
+        ("FAILED", 2, Redrivable::Yes, Some(Unchanged)),
+        ("TIMED_OUT", 2, Redrivable::Yes, Some(Unchanged)),
         (
             "FAILED",
             2,
             Redrivable::No,
-            Some(Over(Reason::NotRedrivable)),
+            Some(Terminated(Reason::NotRedrivable)),
         ),
         (
             "TIMED_OUT",
             2,
             Redrivable::ByMapRun,
-            Some(Over(Reason::NotRedrivable)),
+            Some(Terminated(Reason::NotRedrivable)),
         ),
-        ("ABORTED", 2, Redrivable::Yes, Some(Over(Reason::Aborted))),
+        ("ABORTED", 2, Redrivable::Yes, Some(Terminated(Reason::Aborted))),
         ("SUCCEEDED", 3, Redrivable::No, Some(Succeeded)),
-        ("RUNNING", 3, Redrivable::No, Some(Moved(3))),
-        ("FAILED", 4, Redrivable::Yes, Some(Moved(4))),
-        ("ABORTED", 3, Redrivable::Yes, Some(Moved(3))),
+        ("RUNNING", 3, Redrivable::No, Some(Advanced(3))),
+        ("FAILED", 4, Redrivable::Yes, Some(Advanced(4))),
+        ("ABORTED", 3, Redrivable::Yes, Some(Advanced(3))),
         // Before it: it ran after the second redrive, or had failed before that.
         ("RUNNING", 2, Redrivable::No, None),
         ("PENDING_REDRIVE", 2, Redrivable::No, None),
@@ -295,7 +295,7 @@ fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
             cause: Field::Absent,
             parent: Field::Absent,
         };
-        assert_eq!(shown.standing(2), expected, "{status} {redrive_count}");
+        assert_eq!(shown.target_state(2), expected, "{status} {redrive_count}");
         assert_eq!(
             shown.is_before(2),
             expected.is_none(),
@@ -308,14 +308,14 @@ fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
 fn a_stage_none_of_whose_runs_is_listed_says_nothing_of_a_failure() {
     let (claimed, earlier) = (ids(["two"]), BTreeSet::new());
     for status in [StageStatus::Failed, StageStatus::InProgress] {
-        let listed = StageStanding {
+        let listed = StageSnapshot {
             status,
             failed: Vec::new(),
-            ..standing()
+            ..snapshot()
         };
         let moved = listed.compared(&claimed, &earlier);
-        assert!(matches!(moved, Some(Standing::Moved(_))), "{moved:?}");
-        let unlisted = StageStanding {
+        assert!(matches!(moved, Some(TargetState::Advanced(_))), "{moved:?}");
+        let unlisted = StageSnapshot {
             listed: false,
             runs_behind: false,
             ..listed
@@ -330,45 +330,45 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
     let claimed = ids(["two", "too"]);
     let earlier = BTreeSet::from(["one"]);
     for (status, failed, running, edited, expected) in [
-        (Failed, &["two"][..], &[][..], false, Some(Standing::Same)),
-        (Failed, &["two", "three"], &[], false, Some(Standing::Same)),
-        (Failed, &["three"], &[], false, Some(Standing::Moved(5))),
+        (Failed, &["two"][..], &[][..], false, Some(TargetState::Unchanged)),
+        (Failed, &["two", "three"], &[], false, Some(TargetState::Unchanged)),
+        (Failed, &["three"], &[], false, Some(TargetState::Advanced(5))),
         (
             Failed,
             &["two"],
             &[],
             true,
-            Some(Standing::Over(Reason::StructureChanged)),
+            Some(TargetState::Terminated(Reason::StructureChanged)),
         ),
-        (Succeeded, &[], &[], false, Some(Standing::Succeeded)),
+        (Succeeded, &[], &[], false, Some(TargetState::Succeeded)),
         (
             Stopped,
             &[],
             &[],
             false,
-            Some(Standing::Over(Reason::Stopped)),
+            Some(TargetState::Terminated(Reason::Stopped)),
         ),
         (
             Cancelled,
             &[],
             &[],
             false,
-            Some(Standing::Over(Reason::Canceled)),
+            Some(TargetState::Terminated(Reason::Canceled)),
         ),
-        (InProgress, &[], &["three"], false, Some(Standing::Moved(5))),
+        (InProgress, &[], &["three"], false, Some(TargetState::Advanced(5))),
         (
             InProgress,
             &["three"],
             &["four"],
             false,
-            Some(Standing::Moved(5)),
+            Some(TargetState::Advanced(5)),
         ),
         (
             Failed,
             &["three"],
             &["four"],
             false,
-            Some(Standing::Moved(5)),
+            Some(TargetState::Advanced(5)),
         ),
         // Before it: what failed still runs, or an action beside it, or what failed earlier is shown.
         (InProgress, &[], &["two"], false, None),
@@ -378,7 +378,7 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
         (Failed, &["one"], &[], false, None),
         (InProgress, &["one"], &["three"], false, None),
     ] {
-        let shown = StageStanding {
+        let shown = StageSnapshot {
             status,
             rollback: false,
             stopped: false,
@@ -399,15 +399,15 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
                 })
                 .collect(),
         };
-        let standing = shown.compared(&claimed, &earlier);
-        assert_eq!(standing, expected, "{status:?} {failed:?} {running:?}");
-        if standing == Some(Standing::Same) {
-            let rolled_back = StageStanding {
+        let target_state = shown.compared(&claimed, &earlier);
+        assert_eq!(target_state, expected, "{status:?} {failed:?} {running:?}");
+        if target_state == Some(TargetState::Unchanged) {
+            let rolled_back = StageSnapshot {
                 rollback: true,
                 ..shown
             };
-            let standing = rolled_back.compared(&claimed, &earlier);
-            assert_eq!(standing, Some(Standing::Over(Reason::Rollback)));
+            let target_state = rolled_back.compared(&claimed, &earlier);
+            assert_eq!(target_state, Some(TargetState::Terminated(Reason::Rollback)));
         }
     }
 }

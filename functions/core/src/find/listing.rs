@@ -8,7 +8,7 @@ use crate::failure::ExecutionStatus;
 use crate::page::Page;
 use crate::pipeline::ActionRun;
 use crate::time::Time;
-use crate::trouble::Trouble;
+use crate::error::Error;
 
 /// What a call that lists brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl<T> Listing<T> {
     }
 }
 
-/// What a call that lists brings, or trouble with it.
-pub type Look<T> = Result<Listing<T>, Trouble>;
+/// The result of a call that lists.
+pub type Look<T> = Result<Listing<T>, Error>;
 
 /// The calls that list what failed, in one account and region. Each method is one call.
 #[expect(

@@ -7,11 +7,11 @@ use super::listing::{ListedExecution, ListedRun, ListedStage};
 use super::report::Found;
 use crate::arn::{ExecutionArn, ExecutionKind};
 use crate::failure::{
-    ExecutionStatus, FailedExecution, FailedStage, Failure, Field, Identity, Service, Subject, What,
+    ExecutionStatus, FailedExecution, FailedStage, Failure, Field, Identity, Service, Subject, FailureDetail,
 };
 use crate::ledger::{List, Round, Turn};
 use crate::time::Time;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::error::{Error, ErrorKind};
 
 /// Something listed that is to be dealt with.
 pub(super) enum Item {
@@ -92,11 +92,11 @@ impl<'p> Part<'p> {
     }
 
     /// A target could not be read: it is looked at again in the next round, from where it was.
-    pub(super) fn could_not_read(&mut self, mut turn: Turn, trouble: Trouble, found: &mut Found) {
-        turn.trouble(self.round.reached(&turn.target));
+    pub(super) fn could_not_read(&mut self, mut turn: Turn, error: Error, found: &mut Found) {
+        turn.record_error(self.round.reached(&turn.target));
         // A service that does not answer is not asked about each of its targets in turn.
-        self.over |= trouble.kind == TroubleKind::Unreachable;
-        found.unread.push((turn.target.clone(), trouble));
+        self.over |= error.kind == ErrorKind::Unavailable;
+        found.unread.push((turn.target.clone(), error));
         self.round.done(turn);
     }
 }
@@ -104,7 +104,7 @@ impl<'p> Part<'p> {
 /// Whether something listed is dealt with.
 #[derive(PartialEq, Eq)]
 pub(super) enum Dealt {
-    Done,
+    Outcome,
     NotNow,
 }
 
@@ -130,7 +130,7 @@ pub(super) fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Ident
                 fail_state: Field::Unknown,
                 state: Field::Unknown,
                 resource: Field::Unknown,
-                moved_on: None,
+                changed_since: None,
             };
             if status == ExecutionStatus::TimedOut {
                 failed.read_as_time_out();
@@ -140,7 +140,7 @@ pub(super) fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Ident
                     arn: listed.arn.clone(),
                 },
                 at: item.ended(),
-                what: What::Execution(failed),
+                detail: FailureDetail::Execution(failed),
             };
             Some((failure, listed.redrive_count.map(Identity::RedriveCount)))
         }
@@ -151,9 +151,9 @@ pub(super) fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Ident
                     execution_id: listed.execution_id.clone(),
                 },
                 at: listed.ended,
-                what: What::Stage(FailedStage {
+                detail: FailureDetail::Stage(FailedStage {
                     announced: None,
-                    standing: Field::Unknown,
+                    snapshot: Field::Unknown,
                 }),
             };
             let identity = Identity::FailedActions(listed.failed.clone());

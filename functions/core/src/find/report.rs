@@ -7,7 +7,7 @@ use crate::failure::{Service, Subject};
 use crate::policy::Glob;
 use crate::record::Record;
 use crate::time::Time;
-use crate::trouble::Trouble;
+use crate::error::Error;
 
 /// How far back a tick looks, and how much it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +59,10 @@ pub struct Found {
     pub known: usize,
     /// What became of the others.
     pub records: Vec<Record>,
-    /// Those that met trouble; they are found again.
-    pub troubled: Vec<(Subject, Trouble)>,
+    /// Those that met an error; they are found again.
+    pub errors: Vec<(Subject, Error)>,
     /// Targets, by their ARN, and lists of targets, by their service, that could not be read; they are read again.
-    pub unread: Vec<(String, Trouble)>,
+    pub unread: Vec<(String, Error)>,
     /// Services that throttled and were left in peace.
     pub throttled: Vec<Service>,
     /// Targets whose turn is not over.

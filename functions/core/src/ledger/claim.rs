@@ -5,10 +5,10 @@ use alloc::string::String;
 use super::{Entry, Ledger, Pen, Position, State, Swap, Take, Ticket};
 use crate::digest;
 use crate::failure::Identity;
-use crate::trouble::Trouble;
+use crate::error::Error;
 
 /// The proof that one may act: an entry in the state `acting`, written by its owner. Only [`write()`] and
-/// [`take`] make one, and a [`Target`](crate::handle::Target) acts on nothing else.
+/// [`take`] make one, and a [`Target`](crate::controller::Target) acts on nothing else.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claim(pub(super) Entry);
 
@@ -64,7 +64,7 @@ pub enum Written {
 ///
 /// # Errors
 /// The ledger could not be reached.
-pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Trouble> {
+pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Error> {
     let won_back = match ledger.swap(&entry).await? {
         Swap::Stored => false,
         Swap::Stale(Some(stored)) if stored.is_write_of(&entry) => true,
@@ -81,7 +81,7 @@ pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Troub
 ///
 /// # Errors
 /// The ledger could not be reached.
-pub async fn keep<L: Ledger>(ledger: &L, position: &Position) -> Result<bool, Trouble> {
+pub async fn keep<L: Ledger>(ledger: &L, position: &Position) -> Result<bool, Error> {
     Ok(match ledger.keep(position).await? {
         Swap::Stored => true,
         Swap::Stale(stored) => stored
@@ -98,7 +98,7 @@ pub async fn take<L: Ledger>(
     ledger: &L,
     ticket: &Ticket,
     pen: Pen<'_>,
-) -> Result<Result<Claim, Option<Entry>>, Trouble> {
+) -> Result<Result<Claim, Option<Entry>>, Error> {
     Ok(match ledger.take(ticket, pen).await? {
         Take::Taken(entry) => Ok(Claim::new(entry, false)),
         Take::Refused(Some(stored))

@@ -27,21 +27,21 @@ pub struct Lease {
     pub until: Time,
 }
 
-/// Who cancelled a queued retry, and why, in their own words.
+/// Who cancelled a queued retry, and their note on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancelled {
     /// Who.
     pub by: String,
-    /// Why.
-    pub why: String,
+    /// Their reason, in their own words.
+    pub note: String,
 }
 
 impl Cancelled {
-    /// The most characters of [`by`](Self::by).
-    pub const LONGEST_BY: usize = 256;
-    /// The most characters of [`why`](Self::why). With both at their longest, dozens of cancelled attempts
-    /// still fit into the 400 KB of an item.
-    pub const LONGEST_WHY: usize = 1_024;
+    /// Maximum length of [`by`](Self::by), in characters.
+    pub const MAX_BY: usize = 256;
+    /// Maximum length of [`note`](Self::note), in characters. With both at their maximum, dozens of cancelled attempts
+    /// fit into the 400 KB of an item.
+    pub const MAX_NOTE: usize = 1_024;
 }
 
 /// An earlier failure of the subject, and what became of it.
@@ -57,7 +57,7 @@ pub struct Attempt {
     pub state: State,
     /// Why, where that is not the verdict's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<Reason>,
+    pub reason: Option<Reason>,
     /// Who cancelled its retry, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Cancelled>,
@@ -87,7 +87,7 @@ pub struct Entry {
     pub verdict: Verdict,
     /// Why it ended so, where that is not the verdict's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<Reason>,
+    pub reason: Option<Reason>,
     /// Who cancelled its retry, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Cancelled>,
@@ -213,7 +213,7 @@ impl Entry {
             failed_at: judgement.failed_at,
             state: opening.state(),
             verdict: judgement.verdict,
-            because: None,
+            reason: None,
             cancelled: None,
             uses: BTreeMap::new(),
             retries: 0,
@@ -272,7 +272,7 @@ impl Entry {
         entry.identity = judgement.identity;
         entry.failed_at = judgement.failed_at;
         entry.verdict = judgement.verdict;
-        entry.because = None;
+        entry.reason = None;
         entry.cancelled = None;
         entry.uncertain = false;
         entry.verify_before_retry = false;
@@ -289,7 +289,7 @@ impl Entry {
             failed_at: self.failed_at,
             verdict: self.verdict.clone(),
             state: self.state,
-            because: self.because,
+            reason: self.reason,
             cancelled: self.cancelled.clone(),
         }
     }
@@ -482,9 +482,9 @@ impl Entry {
     ///
     /// # Errors
     /// There was nothing pending.
-    pub fn give_up(&self, because: Reason, give_back: bool, pen: Pen<'_>) -> Result<Self, Illegal> {
+    pub fn give_up(&self, reason: Reason, give_back: bool, pen: Pen<'_>) -> Result<Self, Illegal> {
         let mut entry = self.stepped(Step::GiveUp, pen)?;
-        entry.because = Some(because);
+        entry.reason = Some(reason);
         if give_back {
             entry.give_back();
         }
@@ -496,8 +496,8 @@ impl Entry {
     ///
     /// # Errors
     /// There was nothing pending.
-    pub fn move_on(&self, retried: u32, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.give_up(Reason::MovedOn, true, pen)?;
+    pub fn target_changed(&self, retried: u32, pen: Pen<'_>) -> Result<Self, Illegal> {
+        let mut entry = self.give_up(Reason::TargetChanged, true, pen)?;
         if self.failure == 1 {
             entry.before = self.before.max(retried);
         }
@@ -510,7 +510,7 @@ impl Entry {
     /// It is not queued: where somebody may be acting, nothing can be called back.
     pub fn cancel(&self, cancelled: Cancelled, pen: Pen<'_>) -> Result<Self, Illegal> {
         let mut entry = self.stepped(Step::Cancel, pen)?;
-        entry.because = Some(Reason::Cancelled);
+        entry.reason = Some(Reason::Cancelled);
         entry.cancelled = Some(cancelled);
         if self.is_unmade() {
             entry.give_back();
@@ -572,7 +572,7 @@ impl Entry {
             entry.failure = self.failure.saturating_add(1);
             entry.identity = identity;
             // That was the earlier failure's.
-            entry.because = None;
+            entry.reason = None;
             entry.cancelled = None;
         }
         Ok(entry)
@@ -661,7 +661,7 @@ impl Entry {
     /// Why it stands as it does.
     #[must_use]
     pub fn reason(&self) -> Reason {
-        self.because.unwrap_or(self.verdict.because)
+        self.reason.unwrap_or(self.verdict.reason)
     }
 
     /// The message that brings this entry back when it is due.

@@ -54,7 +54,7 @@ pub struct Round {
     /// Targets that are not done with, the next one first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub turns: VecDeque<Turn>,
-    /// Targets that met trouble, and the oldest failure that was not dealt with by it: they must be looked at
+    /// Targets that met an error, and the oldest failure that was not dealt with by it: they must be looked at
     /// from there again, and the others need not wait for them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub behind: BTreeMap<String, Time>,
@@ -90,9 +90,9 @@ pub struct Turn {
     /// changes no start: what started later need not be looked at again when a page is listed once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Time>,
-    /// The oldest failure of it that met trouble in this round.
+    /// The oldest failure of it that met an error in this round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub troubled: Option<Time>,
+    pub first_error_at: Option<Time>,
 }
 
 /// What is listed of a target.
@@ -116,7 +116,7 @@ impl Turn {
             list,
             token: None,
             after: None,
-            troubled: None,
+            first_error_at: None,
         }
     }
 
@@ -143,9 +143,9 @@ impl Turn {
         }
     }
 
-    /// Notes a failure that met trouble.
-    pub(crate) fn trouble(&mut self, at: Time) {
-        self.troubled = Some(self.troubled.map_or(at, |other| other.min(at)));
+    /// Notes a failure that met an error.
+    pub(crate) fn record_error(&mut self, at: Time) {
+        self.first_error_at = Some(self.first_error_at.map_or(at, |other| other.min(at)));
     }
 }
 
@@ -195,7 +195,7 @@ impl Round {
 
     /// A target is done with in this round.
     pub(crate) fn done(&mut self, turn: Turn) {
-        match turn.troubled {
+        match turn.first_error_at {
             None => {
                 self.behind.remove(&turn.target);
             }
@@ -351,14 +351,14 @@ mod tests {
     }
 
     #[test]
-    fn a_target_in_trouble_is_behind_until_a_round_without() {
+    fn a_target_in_error_is_behind_until_a_round_without() {
         let mut round = Round::new(START);
         round.through = at(1_000);
-        let mut troubled = turn("web");
-        troubled.trouble(at(700));
-        troubled.trouble(at(500));
-        troubled.trouble(at(600));
-        round.done(troubled);
+        let mut failed = turn("web");
+        failed.record_error(at(700));
+        failed.record_error(at(500));
+        failed.record_error(at(600));
+        round.done(failed);
         assert_eq!(
             (round.reached("web"), round.reached("api")),
             (at(500), at(1_000))
@@ -374,9 +374,9 @@ mod tests {
         let mut position = tick(0, |pen| Position::go_on(None, Some(START), pen));
         position.stages.began = Some(at(1_000));
         for number in 0..=MOST_BEHIND {
-            let mut troubled = turn(&format!("web-{number}"));
-            troubled.trouble(at(500 + number as u64));
-            position.stages.done(troubled);
+            let mut failed = turn(&format!("web-{number}"));
+            failed.record_error(at(500 + number as u64));
+            position.stages.done(failed);
         }
         ended(&mut position, 1_100);
         assert_eq!(position.stages.behind.len(), MOST_BEHIND);

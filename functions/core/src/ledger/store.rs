@@ -7,7 +7,7 @@ use crate::calls::Call;
 use crate::failure::Subject;
 use crate::micros::Micros;
 use crate::time::Time;
-use crate::trouble::Trouble;
+use crate::error::Error;
 
 /// What a conditional write came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,28 +34,28 @@ pub enum Take {
 )]
 pub trait Ledger {
     /// The entry of a subject, read consistently.
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble>;
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error>;
 
     /// Stores `entry` if the stored revision is the one before `entry.revision`, or if nothing is stored and
     /// that is 1. Otherwise answers what is stored.
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble>;
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Error>;
 
     /// Applies [`Entry::take`] if [`Entry::is_due`] says that the ticket brings back the stored entry.
     /// Otherwise answers what is stored.
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble>;
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error>;
 
     /// Entries whose `wake` is not after `now`, those first that have waited longest, `most` at the most.
     /// It may miss the last moments' writes.
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble>;
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error>;
 
     /// The position of the search for what was never announced, read consistently. It never expires.
-    async fn position(&self) -> Result<Option<Position>, Trouble>;
+    async fn position(&self) -> Result<Option<Position>, Error>;
 
     /// Stores `position` if the stored revision is the one before `position.revision`, or if nothing is stored
     /// and that is 1. Otherwise answers what is stored.
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble>;
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error>;
 
     /// Reserves `span` of a call's time, for as many slots as lie in it, and answers when it begins: where the last
     /// reservation of anybody ends, but not before `from`.
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble>;
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error>;
 }

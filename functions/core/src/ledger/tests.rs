@@ -13,7 +13,7 @@ use crate::calls::Call;
 use crate::failure::{Identity, Subject};
 use crate::pace::Micros;
 use crate::time::Time;
-use crate::trouble::Trouble;
+use crate::error::Error;
 use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
@@ -49,7 +49,7 @@ fn second(seconds: u64) -> Time {
 fn verdict(decision: Decision, rules: &[&str], delay_seconds: u32) -> Verdict {
     Verdict {
         decision,
-        because: if decision == Decision::Retry {
+        reason: if decision == Decision::Retry {
             Reason::Matched
         } else {
             Reason::Unmatched
@@ -93,7 +93,7 @@ fn judgement(identity: Identity, opening: Opening) -> Judgement {
 fn ada() -> Cancelled {
     Cancelled {
         by: "ada".into(),
-        why: "the lake is read-only tonight".into(),
+        note: "the lake is read-only tonight".into(),
     }
 }
 
@@ -523,12 +523,12 @@ fn earlier_failures_are_kept_as_attempts() {
             failed_at: second(0),
             verdict: first.verdict.clone(),
             state: State::GivenUp,
-            because: Some(Reason::NotRedrivable),
+            reason: Some(Reason::NotRedrivable),
             cancelled: None,
         }]
     );
     assert_eq!(
-        (second_entry.failed_at, second_entry.because),
+        (second_entry.failed_at, second_entry.reason),
         (second(5), None)
     );
     assert_eq!(second_entry.identity, count(1));
@@ -570,8 +570,8 @@ fn who_cancelled_a_retry_is_told_of_that_failure_alone() {
     let ended = at(2, |pen| cancelled.end(Some(count(1)), pen));
     for entry in [later, succeeded, ended] {
         let entry = entry.unwrap();
-        assert_eq!((entry.because, &entry.cancelled), (None, &None));
-        assert_eq!(entry.attempts[0].because, Some(Reason::Cancelled));
+        assert_eq!((entry.reason, &entry.cancelled), (None, &None));
+        assert_eq!(entry.attempts[0].reason, Some(Reason::Cancelled));
         assert_eq!(entry.attempts[0].cancelled, Some(ada()));
     }
     // That the same run succeeded does not undo who cancelled what.
@@ -589,7 +589,7 @@ fn a_new_failure_begins_with_a_clean_slate() {
     })
     .unwrap();
     assert!(!next.uncertain);
-    assert_eq!((next.busy, next.because), (None, None));
+    assert_eq!((next.busy, next.reason), (None, None));
 }
 
 #[test]
@@ -773,7 +773,7 @@ fn a_reason_is_the_verdicts_unless_something_came_after_it() {
     assert_eq!(entry.reason(), Reason::Matched);
     let gone = at(1, |pen| entry.give_up(Reason::PolicyChanged, true, pen)).unwrap();
     assert_eq!(
-        (gone.reason(), gone.verdict.because),
+        (gone.reason(), gone.verdict.reason),
         (Reason::PolicyChanged, Reason::Matched)
     );
     assert_eq!(opened(Opening::GiveUp).reason(), Reason::Unmatched);
@@ -849,7 +849,7 @@ fn an_entry_reads_back_as_it_was_written() {
 fn an_entry_of_a_former_version_is_still_read() {
     let json = r#"{"subject":{"execution":{"arn":"arn:aws:states:eu-west-1:111122223333:execution:etl:run-1"}},
         "revision":1,"by":"one","updated":1000000,"failure":1,"identity":{"redrive_count":0},"failed_at":1000000,"state":"acting",
-        "verdict":{"decision":"retry","because":"matched","policy":"p","rules":[{"rule":"r","used":0,"limit":5}],
+        "verdict":{"decision":"retry","reason":"matched","policy":"p","rules":[{"rule":"r","used":0,"limit":5}],
             "delay_seconds":0,"retry_mode":"FAILED_ACTIONS"},
         "uses":{"p":{"r":1}},"retries":1,"wake":1420000,"lease":{"owner":"one","until":1420000},"expires":2593000000}"#;
     let entry: Entry = serde_json::from_str(json).unwrap();
@@ -900,31 +900,31 @@ struct Told {
 }
 
 impl Ledger for Told {
-    async fn read(&self, _: &Subject) -> Result<Option<Entry>, Trouble> {
+    async fn read(&self, _: &Subject) -> Result<Option<Entry>, Error> {
         Ok(None)
     }
 
-    async fn swap(&self, _: &Entry) -> Result<Swap, Trouble> {
+    async fn swap(&self, _: &Entry) -> Result<Swap, Error> {
         Ok(self.swap.borrow_mut().remove(0))
     }
 
-    async fn take(&self, _: &Ticket, _: Pen<'_>) -> Result<Take, Trouble> {
+    async fn take(&self, _: &Ticket, _: Pen<'_>) -> Result<Take, Error> {
         Ok(self.take.borrow_mut().remove(0))
     }
 
-    async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Trouble> {
+    async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Error> {
         Ok(vec![])
     }
 
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
+    async fn position(&self) -> Result<Option<Position>, Error> {
         Ok(None)
     }
 
-    async fn keep(&self, _: &Position) -> Result<Swap<Position>, Trouble> {
+    async fn keep(&self, _: &Position) -> Result<Swap<Position>, Error> {
         Ok(Swap::Stored)
     }
 
-    async fn reserve(&self, _: Call, from: Micros, _: Micros) -> Result<Micros, Trouble> {
+    async fn reserve(&self, _: Call, from: Micros, _: Micros) -> Result<Micros, Error> {
         Ok(from)
     }
 }

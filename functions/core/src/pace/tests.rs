@@ -9,7 +9,7 @@ use alloc::string::ToString;
 use super::*;
 use crate::failure::Subject;
 use crate::ledger::{Entries, Entry, Pen, Position, Swap, Take, Ticket};
-use crate::trouble::TroubleKind;
+use crate::error::ErrorKind;
 
 const CALL: Call = Call::RedriveExecution;
 const QUOTA: Quota = Quota {
@@ -26,27 +26,27 @@ struct Slots {
 }
 
 impl Ledger for Slots {
-    async fn read(&self, _: &Subject) -> Result<Option<Entry>, Trouble> {
+    async fn read(&self, _: &Subject) -> Result<Option<Entry>, Error> {
         Ok(None)
     }
-    async fn swap(&self, _: &Entry) -> Result<Swap, Trouble> {
+    async fn swap(&self, _: &Entry) -> Result<Swap, Error> {
         Ok(Swap::Stored)
     }
-    async fn take(&self, _: &Ticket, _: Pen<'_>) -> Result<Take, Trouble> {
+    async fn take(&self, _: &Ticket, _: Pen<'_>) -> Result<Take, Error> {
         Ok(Take::Refused(None))
     }
-    async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Trouble> {
+    async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Error> {
         Ok(Vec::new())
     }
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
+    async fn position(&self) -> Result<Option<Position>, Error> {
         Ok(None)
     }
-    async fn keep(&self, _: &Position) -> Result<Swap<Position>, Trouble> {
+    async fn keep(&self, _: &Position) -> Result<Swap<Position>, Error> {
         Ok(Swap::Stored)
     }
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         if self.down.get() {
-            return Err(Trouble::new(TroubleKind::Unreachable, "UpdateItem"));
+            return Err(Error::new(ErrorKind::Unavailable, "UpdateItem"));
         }
         self.writes.set(self.writes.get() + 1);
         Ok(self.entries.borrow_mut().reserve(call, from, span))

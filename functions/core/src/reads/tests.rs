@@ -111,8 +111,8 @@ impl Aws {
         }
     }
 
-    fn know(&self, failure: &Failure, need: Need, now: u64) -> Result<Fact, Trouble> {
-        done(self.reads(now).know(failure, need))
+    fn lookup(&self, failure: &Failure, need: Need, now: u64) -> Result<Fact, Error> {
+        done(self.reads(now).lookup(failure, need))
     }
 }
 
@@ -210,7 +210,7 @@ fn execution() -> Failure {
     Failure {
         subject: Subject::Execution { arn: ARN.into() },
         at: Time::default(),
-        what: What::Execution(definitions::execution(100_000, None)),
+        detail: FailureDetail::Execution(definitions::execution(100_000, None)),
     }
 }
 
@@ -218,9 +218,9 @@ fn stage(name: &str) -> Failure {
     Failure {
         subject: Subject::stage("aws", "eu-west-1", "111122223333", "web", name, "e1"),
         at: Time::default(),
-        what: What::Stage(FailedStage {
+        detail: FailureDetail::Stage(FailedStage {
             announced: None,
-            standing: Field::Unknown,
+            snapshot: Field::Unknown,
         }),
     }
 }
@@ -288,7 +288,7 @@ fn a_history_is_read_from_its_end_until_it_shows_how_the_execution_ended() {
             history,
             ..Aws::default()
         };
-        assert_eq!(aws.know(&execution(), Need::History, 0).unwrap(), fact);
+        assert_eq!(aws.lookup(&execution(), Need::History, 0).unwrap(), fact);
         let mut expected = vec!["DescribeStateMachineForExecution"];
         expected.extend(&PAGES[..pages]);
         assert_eq!(aws.calls(), expected);
@@ -311,13 +311,13 @@ fn a_failed_state_is_read_for_back_to_where_it_was_entered_whatever_the_definiti
             };
             let mut failure = execution();
             // A machine without Fail states has answered already; that tells nothing of the state.
-            let known = aws.know(&failure, Need::History, 0).unwrap();
+            let known = aws.lookup(&failure, Need::History, 0).unwrap();
             if definition == NO_FAIL {
                 assert_eq!(known, ended(false, Field::Unknown, Field::Unknown));
                 failure.learn(known);
             }
             aws.calls();
-            let shown = aws.know(&failure, Need::FailedState, 0).unwrap();
+            let shown = aws.lookup(&failure, Need::FailedState, 0).unwrap();
             assert_eq!(shown, fact);
             assert_eq!(aws.calls(), PAGES[..pages]);
         }
@@ -329,7 +329,7 @@ fn what_one_look_at_the_history_brought_a_later_one_does_not_undo() {
     let mut failure = execution();
     failure.learn(ended(false, WORK, Field::Absent));
     failure.learn(ended(false, Field::Unknown, Field::Unknown));
-    let What::Execution(failed) = failure.what else {
+    let FailureDetail::Execution(failed) = failure.detail else {
         panic!("an execution")
     };
     assert_eq!(
@@ -352,7 +352,7 @@ fn a_history_that_does_not_show_the_ending_is_not_guessed_from_and_not_read_for_
                 endless,
                 ..Aws::default()
             };
-            let fact = aws.know(&execution(), need, 0).unwrap();
+            let fact = aws.lookup(&execution(), need, 0).unwrap();
             assert_eq!(fact, Fact::NotYet);
             assert_eq!(aws.calls().len(), before + pages);
         }
@@ -365,7 +365,7 @@ fn a_history_that_does_not_show_the_ending_is_not_guessed_from_and_not_read_for_
 fn started(ms: u64) -> Failure {
     let mut failure = execution();
     failure.at = Time::from_millis(ms);
-    if let What::Execution(failed) = &mut failure.what {
+    if let FailureDetail::Execution(failed) = &mut failure.detail {
         failed.started = Some(failure.at);
     }
     failure
@@ -390,7 +390,7 @@ fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
         // Started when it was known to be so.
         (100_000, NOTHING, vec![]),
     ] {
-        let fact = aws.know(&started(start), Need::History, start).unwrap();
+        let fact = aws.lookup(&started(start), Need::History, start).unwrap();
         assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
         assert_eq!(aws.calls(), calls, "{start}");
         assert_eq!(aws.shelf.calls.take(), shelf, "{start}");
@@ -419,7 +419,7 @@ fn what_one_process_learned_another_does_not_ask_for() {
         ] {
             let now = (start + 500u64).saturating_add_signed(1_000 * skews[process]);
             let reads = aws.reads_by(&processes[process], now);
-            let fact = done(reads.know(&started(start), Need::History)).unwrap();
+            let fact = done(reads.lookup(&started(start), Need::History)).unwrap();
             assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
             assert_eq!(aws.calls(), calls, "{process} {start} {skews:?}");
         }
@@ -436,10 +436,10 @@ fn after_an_update_nobody_believes_what_was_noted_before() {
             ..Aws::default()
         };
         let processes = [(); 2].map(|()| Learned::default());
-        let know = |process: usize, start: u64| {
+        let lookup = |process: usize, start: u64| {
             let now = (start + 500).saturating_add_signed(1_000 * skews[process]);
             let reads = aws.reads_by(&processes[process], now);
-            let fact = done(reads.know(&started(start), Need::History)).unwrap();
+            let fact = done(reads.lookup(&started(start), Need::History)).unwrap();
             let mut calls = aws.calls();
             calls.retain(|call| !call.starts_with("GetExecutionHistory"));
             (fact == ended(true, WORK, Field::Absent), calls)
@@ -451,21 +451,21 @@ fn after_an_update_nobody_believes_what_was_noted_before() {
                 .collect::<Vec<String>>()
         };
         for start in [3_600_000, 3_600_001] {
-            know(0, start);
+            lookup(0, start);
         }
         aws.revision.set(("r2", 3_610_000));
         aws.definition.set(FAILS);
         // Started a minute after the last look: the definition may be another since.
-        assert_eq!(know(1, 3_670_000), (true, asked(BOTH)), "{skews:?}");
+        assert_eq!(lookup(1, 3_670_000), (true, asked(BOTH)), "{skews:?}");
         // Who had learned the one before learns of the update by the shelf.
-        assert_eq!(know(0, 3_670_000), (true, asked(CONFIRMED)), "{skews:?}");
-        assert_eq!(know(1, 3_670_000), (true, vec![]), "{skews:?}");
+        assert_eq!(lookup(0, 3_670_000), (true, asked(CONFIRMED)), "{skews:?}");
+        assert_eq!(lookup(1, 3_670_000), (true, vec![]), "{skews:?}");
         // What a lagging shelf still says replaces nothing.
         let mut old = aws.shelf.known.borrow()[MACHINE].clone();
         old.revision = Revision::read(Some("r1".into()), Time::default(), NO_FAIL).unwrap();
         old.confirmed = Some(Time::from_millis(3_730_002));
         aws.shelf.known.borrow_mut().insert(MACHINE.into(), old);
-        assert_eq!(know(1, 3_730_002), (true, asked(CONFIRMED)), "{skews:?}");
+        assert_eq!(lookup(1, 3_730_002), (true, asked(CONFIRMED)), "{skews:?}");
     }
 }
 
@@ -485,7 +485,7 @@ fn a_time_that_cannot_have_been_confirms_nothing() {
             confirmed: Some(Time::from_millis(confirmed)),
         };
         aws.shelf.known.borrow_mut().insert(MACHINE.into(), known);
-        let fact = aws.know(&started(100_000), Need::History, 0).unwrap();
+        let fact = aws.lookup(&started(100_000), Need::History, 0).unwrap();
         assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
         assert_eq!(aws.calls(), calls, "{confirmed}");
     }
@@ -499,18 +499,18 @@ fn an_old_execution_learns_for_itself_and_neither_recalls_nor_notes() {
     };
     aws.revision.set(("r2", 500_000));
     for start in [600_000, 600_000] {
-        aws.know(&started(start), Need::History, start).unwrap();
+        aws.lookup(&started(start), Need::History, start).unwrap();
     }
     aws.calls();
     aws.shelf.calls.take();
     for revision in [("r1", 0), ("r2", 500_000)] {
         aws.revision.set(revision);
-        aws.know(&started(530_000), Need::History, 600_000).unwrap();
+        aws.lookup(&started(530_000), Need::History, 600_000).unwrap();
         assert_eq!(aws.calls(), LEARNED);
         assert_eq!(aws.shelf.calls.take(), [""; 0]);
     }
     // And it takes no confirmation away.
-    aws.know(&started(660_000), Need::History, 660_000).unwrap();
+    aws.lookup(&started(660_000), Need::History, 660_000).unwrap();
     assert_eq!(aws.calls(), NOTHING);
 }
 
@@ -525,7 +525,7 @@ fn without_a_shelf_each_process_asks_for_itself() {
         let process = Learned::default();
         for calls in [LEARNED, CONFIRMED, NOTHING] {
             let reads = aws.reads_by(&process, 100_000);
-            let fact = done(reads.know(&started(100_000), Need::History)).unwrap();
+            let fact = done(reads.lookup(&started(100_000), Need::History)).unwrap();
             assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
             assert_eq!(aws.calls(), calls);
         }
@@ -546,7 +546,7 @@ fn a_pipelines_declaration_is_read_once_for_each_version() {
         (Some(4), None),
     ] {
         aws.version.set(version);
-        aws.know(&stage("Build"), Need::PipelineState, 0).unwrap();
+        aws.lookup(&stage("Build"), Need::PipelineState, 0).unwrap();
         let calls = aws.calls();
         let read = calls
             .iter()
@@ -561,25 +561,25 @@ fn a_stage_is_judged_by_its_own_runs_on_all_pages() {
         runs: vec![("Build", "unit"), ("Test", "load"), ("Build", "lint")],
         ..Aws::default()
     };
-    let fact = aws.know(&stage("Build"), Need::PipelineState, 0).unwrap();
-    let Fact::Stage(standing) = fact else {
+    let fact = aws.lookup(&stage("Build"), Need::PipelineState, 0).unwrap();
+    let Fact::Stage(snapshot) = fact else {
         panic!("{fact:?}")
     };
-    let failed = standing.failed.iter().map(|action| action.action.as_str());
+    let failed = snapshot.failed.iter().map(|action| action.action.as_str());
     assert_eq!(failed.collect::<Vec<_>>(), ["unit", "lint"]);
 }
 
 #[test]
-fn a_list_of_runs_without_an_end_is_trouble_and_not_judged_in_part() {
+fn a_list_of_runs_without_an_end_is_error_and_not_judged_in_part() {
     let aws = Aws {
         runs: vec![("Build", "unit")],
         endless: true,
         ..Aws::default()
     };
-    let trouble = aws
-        .know(&stage("Build"), Need::PipelineState, 0)
+    let error = aws
+        .lookup(&stage("Build"), Need::PipelineState, 0)
         .unwrap_err();
-    assert_eq!(trouble.kind, TroubleKind::Unreachable);
+    assert_eq!(error.kind, ErrorKind::Unavailable);
     assert_eq!(aws.calls().len(), 2 + MOST_PAGES_OF_RUNS);
 }
 
@@ -624,9 +624,9 @@ fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
             execution: execution.clone(),
             ..Aws::default()
         };
-        let fact = aws.know(&stage("Build"), Need::PipelineState, 0).unwrap();
+        let fact = aws.lookup(&stage("Build"), Need::PipelineState, 0).unwrap();
         let told = match &fact {
-            Fact::Stage(standing) => Some((standing.rollback, standing.not_ours())),
+            Fact::Stage(snapshot) => Some((snapshot.rollback, snapshot.not_ours())),
             _ => None,
         };
         assert_eq!(told, expected, "{untyped} {unowned} {execution:?}");
@@ -640,7 +640,7 @@ fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
         runs: vec![("Build", "unit")],
         ..Aws::default()
     };
-    let fact = aws.know(&stage("Build"), Need::PipelineState, 0);
+    let fact = aws.lookup(&stage("Build"), Need::PipelineState, 0);
     assert!(matches!(fact, Ok(Fact::Stage(_))), "{fact:?}");
     assert!(!aws.calls().contains(&"GetPipelineExecution e1".into()));
 }
@@ -648,7 +648,7 @@ fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
 #[test]
 fn a_stage_that_is_gone_costs_one_call() {
     let aws = Aws::default();
-    let fact = aws.know(&stage("Removed"), Need::PipelineState, 0).unwrap();
+    let fact = aws.lookup(&stage("Removed"), Need::PipelineState, 0).unwrap();
     assert_eq!(fact, Fact::Gone);
     assert_eq!(aws.calls(), ["GetPipelineState"]);
 }
@@ -683,10 +683,10 @@ fn a_last_look_tells_what_is_gone_from_what_is_not_shown_yet() {
         (execution().subject, Identity::RedriveCount(0)),
         (stage("Removed").subject, ids.clone()),
     ] {
-        let standing = done(aws.reads(0).look(&entry(subject, identity))).unwrap();
-        assert_eq!(standing, Standing::Over(Reason::Gone));
+        let target_state = done(aws.reads(0).current_state(&entry(subject, identity))).unwrap();
+        assert_eq!(target_state, TargetState::Terminated(Reason::Gone));
     }
     let entry = entry(stage("Build").subject, ids);
-    let trouble = done(aws.reads(0).look(&entry)).unwrap_err();
-    assert_eq!(trouble.kind, TroubleKind::Unreachable);
+    let error = done(aws.reads(0).current_state(&entry)).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
 }

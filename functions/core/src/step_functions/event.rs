@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::arn::{ExecutionArn, ExecutionKind};
 use crate::event::parsed::{AllowedSources, Envelope, ParsedEvent, Ignored, Completion, CompletionKind, agree};
-use crate::failure::{ExecutionStatus, FailedExecution, Failure, Field, Redrivable, Subject, What};
+use crate::failure::{ExecutionStatus, FailedExecution, Failure, Field, Redrivable, Subject, FailureDetail};
 use crate::time::Time;
 use crate::tolerant::{Lenient, Malformed, Moment, Number, Object, Slot, Text};
 use crate::verdict::Reason;
@@ -181,7 +181,7 @@ pub(crate) fn parse(
         fail_state: Field::Unknown,
         state: Field::Unknown,
         resource: Field::Unknown,
-        moved_on: None,
+        changed_since: None,
     };
     match failed.status {
         ExecutionStatus::TimedOut => failed.read_as_time_out(),
@@ -198,7 +198,7 @@ pub(crate) fn parse(
     Ok(ParsedEvent::Failure(Failure {
         subject,
         at,
-        what: What::Execution(failed),
+        detail: FailureDetail::Execution(failed),
     }))
 }
 

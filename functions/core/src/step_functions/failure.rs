@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Field;
-use crate::target_state::Standing;
+use crate::target_state::TargetState;
 use crate::time::Time;
 use crate::verdict::Reason;
 
@@ -62,7 +62,7 @@ pub struct FailedExecution {
     pub resource: Field<String>,
     /// What DescribeExecution showed if it was no longer this failure: the execution runs, succeeded, was
     /// aborted, or has failed anew since.
-    pub moved_on: Option<Reason>,
+    pub changed_since: Option<Reason>,
 }
 
 /// What `redriveStatus` says.
@@ -97,16 +97,16 @@ impl Description {
     /// How the execution stands to a claim on its failure after `redrive_count` redrives. None: it is shown as
     /// it was before that failure.
     #[must_use]
-    pub fn standing(&self, redrive_count: u32) -> Option<Standing> {
+    pub fn target_state(&self, redrive_count: u32) -> Option<TargetState> {
         if self.is_before(redrive_count) {
             return None;
         }
         Some(match self.status.as_str() {
-            "SUCCEEDED" => Standing::Succeeded,
-            _ if self.redrive_count != redrive_count => Standing::Moved(self.redrive_count),
-            "ABORTED" => Standing::Over(Reason::Aborted),
-            "FAILED" | "TIMED_OUT" if self.redrivable == Redrivable::Yes => Standing::Same,
-            _ => Standing::Over(Reason::NotRedrivable),
+            "SUCCEEDED" => TargetState::Succeeded,
+            _ if self.redrive_count != redrive_count => TargetState::Advanced(self.redrive_count),
+            "ABORTED" => TargetState::Terminated(Reason::Aborted),
+            "FAILED" | "TIMED_OUT" if self.redrivable == Redrivable::Yes => TargetState::Unchanged,
+            _ => TargetState::Terminated(Reason::NotRedrivable),
         })
     }
 
@@ -128,7 +128,7 @@ impl Description {
                 .redrive_count
                 .known()
                 .is_some_and(|count| *count != self.redrive_count)
-                .then_some(Reason::MovedOn),
+                .then_some(Reason::TargetChanged),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::history::{Ending, HistoryEvent, ending};
 use crate::failure::{Fact, Field, Need};
 use crate::page::{Page, Read};
 use crate::time::Time;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::error::{Error, ErrorKind};
 
 /// The calls of Step Functions that tell of a failure.
 #[expect(
@@ -41,7 +41,7 @@ pub trait Executions {
 /// The key is the ARN of a machine or of a version.
 ///
 /// It is a memory, and never the truth: what it has lost, or has not yet, or cannot tell is learned once more. So its
-/// trouble is nobody's, and it tells of it itself.
+/// error is nobody's, and it tells of it itself.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
@@ -78,7 +78,7 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
         failed: &FailedExecution,
         failed_at: Time,
         need: Need,
-    ) -> Result<Fact, Trouble> {
+    ) -> Result<Fact, Error> {
         let which_state = need == Need::FailedState;
         if !which_state && self.told(arn, failed, failed_at).await? == Told::NoFailState {
             return Ok(Fact::Ending {
@@ -94,10 +94,10 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
                 let page = match self.executions.history(arn, most, token).await {
                     Ok(Some(page)) => page,
                     Ok(None) => return Ok(Fact::Gone),
-                    Err(trouble) if trouble.kind == TroubleKind::Withheld => {
+                    Err(error) if error.kind == ErrorKind::KmsAccessDenied => {
                         return Ok(Fact::Redacted);
                     }
-                    Err(trouble) => return Err(trouble),
+                    Err(error) => return Err(error),
                 };
                 events.extend(page.items);
                 if let Ending::Shown {
@@ -128,7 +128,7 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
         arn: &str,
         failed: &FailedExecution,
         failed_at: Time,
-    ) -> Result<Told, Trouble> {
+    ) -> Result<Told, Error> {
         let machines = self.machines;
         let mut told = machines.borrow().tell(failed);
         let Some(key) = key(failed) else {
@@ -158,12 +158,12 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
     }
 
     /// Learns an execution's definition.
-    async fn learn(&self, arn: &str, failed: &FailedExecution) -> Result<Told, Trouble> {
+    async fn learn(&self, arn: &str, failed: &FailedExecution) -> Result<Told, Error> {
         let revision = match self.executions.revision(arn).await {
             Ok(revision) => revision,
             // The history may tell all the same.
-            Err(trouble) if trouble.kind == TroubleKind::Withheld => None,
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.kind == ErrorKind::KmsAccessDenied => None,
+            Err(error) => return Err(error),
         };
         let mut machines = self.machines.borrow_mut();
         Ok(revision.map_or(Told::Unknown, |revision| machines.learn(failed, revision)))

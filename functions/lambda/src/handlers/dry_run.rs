@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use lambda_runtime::LambdaEvent;
 use redrive_aws::bus::Told;
-use redrive_core::foretell::Foretell;
-use redrive_core::handle::{Clock, Record};
+use redrive_core::dry_run::DryRun;
+use redrive_core::controller::{Clock, Record};
 use redrive_core::ledger::{Pen, Terms};
 use redrive_core::policy::Document;
 
@@ -17,7 +17,7 @@ use crate::wide::Wide;
 /// A function that is tried without an account: it tells what it would do, and calls nothing.
 pub(super) struct Desk<'s> {
     function: &'static str,
-    foretell: Foretell<'s>,
+    dry_run: DryRun<'s>,
     owners: Owners,
     terms: Terms,
 }
@@ -26,7 +26,7 @@ impl<'s> Desk<'s> {
     pub(super) fn new(function: &'static str, document: &'s Document) -> Self {
         Self {
             function,
-            foretell: Foretell::new(document),
+            dry_run: DryRun::new(document),
             owners: Owners::new(),
             terms: Terms::default(),
         }
@@ -41,7 +41,7 @@ impl<'s> Desk<'s> {
             terms: &self.terms,
         };
         let record = match event.payload.bytes() {
-            Ok(bytes) => self.foretell.event(bytes, pen),
+            Ok(bytes) => self.dry_run.event(bytes, pen),
             Err(malformed) => Record::malformed(pen.now, malformed.clone()),
         };
         Wide {

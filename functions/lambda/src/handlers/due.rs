@@ -6,9 +6,9 @@ use std::time::Instant;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use redrive_aws::bus::Told;
-use redrive_core::handle::Clock;
+use redrive_core::controller::Clock;
 use redrive_core::ledger::Ticket;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 
 use super::invocation::{diagnostic, last_beginning, since};
 use super::setup::{World, in_account, open};
@@ -27,25 +27,25 @@ pub async fn run() -> ExitCode {
 }
 
 impl World<'_> {
-    /// A batch of messages. Those that met trouble, or that there was no time for, come again, and after that go
+    /// A batch of messages. Those that met an error, or that there was no time for, come again, and after that go
     /// to the dead-letter queue.
     async fn due(&self, batch: LambdaEvent<Payload>) -> Result<SqsBatchResponse, Diagnostic> {
         let mut answer = SqsBatchResponse::default();
         let request_id = &batch.context.request_id;
         let until = last_beginning(&batch.context);
         let Some(messages) = batch.payload.read::<SqsEvent>() else {
-            let trouble = Trouble::new(TroubleKind::Bug, "this is no batch of SQS");
+            let error = Error::new(ErrorKind::Internal, "this is no batch of SQS");
             self.wide(request_id, None, 0, Told::default())
-                .trouble(None, &trouble);
-            return Err(diagnostic(&trouble));
+                .error(None, &error);
+            return Err(diagnostic(&error));
         };
         for message in &messages.records {
-            let done = if SystemClock.now() < until {
+            let result = if SystemClock.now() < until {
                 self.message(message, request_id).await
             } else {
                 self.no_time_for(message, request_id)
             };
-            if done.is_err() {
+            if result.is_err() {
                 let mut failure = BatchItemFailure::default();
                 // A message without an id cannot be told from the others: SQS then brings them all again.
                 failure.item_identifier = message.message_id.clone().unwrap_or_default();
@@ -56,33 +56,33 @@ impl World<'_> {
     }
 
     /// A message that is left to come again, rather than taken and cut off in the middle.
-    fn no_time_for(&self, message: &SqsMessage, request_id: &str) -> Result<(), Trouble> {
-        let trouble = Trouble::new(TroubleKind::Unreachable, "no time was left for the message");
+    fn no_time_for(&self, message: &SqsMessage, request_id: &str) -> Result<(), Error> {
+        let error = Error::new(ErrorKind::Unavailable, "no time was left for the message");
         let message_id = message.message_id.as_deref();
         self.wide(request_id, message_id, 0, Told::default())
-            .trouble(None, &trouble);
-        Err(trouble)
+            .error(None, &error);
+        Err(error)
     }
 
-    async fn message(&self, message: &SqsMessage, request_id: &str) -> Result<(), Trouble> {
+    async fn message(&self, message: &SqsMessage, request_id: &str) -> Result<(), Error> {
         let began = Instant::now();
         let owner = self.owners.next(request_id);
         let ticket = Ticket::read(message.body.as_deref().unwrap_or_default());
-        let done = match &ticket {
-            Some(ticket) => Box::pin(self.redrive(&owner).due(ticket)).await,
-            None => Err(Trouble::new(
-                TroubleKind::Bug,
+        let result = match &ticket {
+            Some(ticket) => Box::pin(self.controller(&owner).due(ticket)).await,
+            None => Err(Error::new(
+                ErrorKind::Internal,
                 "the message is no ticket of ours",
             )),
         };
         let took = since(began);
-        let told = self.tell(done.iter()).await;
+        let told = self.tell(result.iter()).await;
         let wide = self.wide(request_id, message.message_id.as_deref(), took, told);
-        match done {
+        match result {
             Ok(record) => wide.record(&record),
-            Err(trouble) => {
-                wide.trouble(ticket.map(|ticket| ticket.subject).as_ref(), &trouble);
-                return Err(trouble);
+            Err(error) => {
+                wide.error(ticket.map(|ticket| ticket.subject).as_ref(), &error);
+                return Err(error);
             }
         }
         Ok(())

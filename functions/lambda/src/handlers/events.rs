@@ -6,7 +6,7 @@ use std::time::Instant;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use redrive_aws::bus::Told;
 use redrive_core::event::subject_of;
-use redrive_core::handle::{Clock, Record};
+use redrive_core::controller::{Clock, Record};
 
 use super::dry_run::Desk;
 use super::invocation::{diagnostic, since};
@@ -31,7 +31,7 @@ pub(super) async fn run(function: &'static str) -> ExitCode {
 }
 
 impl World<'_> {
-    /// One event of EventBridge. With trouble Lambda is told so, and the event comes again.
+    /// One event of EventBridge. After an error Lambda is told so, and the event comes again.
     async fn event(&self, event: LambdaEvent<Payload>) -> Result<Record, Diagnostic> {
         let began = Instant::now();
         let request_id = &event.context.request_id;
@@ -45,19 +45,19 @@ impl World<'_> {
             }
         };
         let owner = self.owners.next(request_id);
-        // Boxed: the futures of the beats and of the SDK are deep, and the compiler's patience with one type ends.
-        let done = Box::pin(self.redrive(&owner).event(bytes, &self.sources)).await;
+        // Boxed: the futures of the controller and of the SDK are deep, and the compiler's patience with one type ends.
+        let result = Box::pin(self.controller(&owner).event(bytes, &self.sources)).await;
         let took = since(began);
-        let told = self.tell(done.iter()).await;
+        let told = self.tell(result.iter()).await;
         let wide = self.wide(request_id, None, took, told);
-        match done {
+        match result {
             Ok(record) => {
                 wide.record(&record);
                 Ok(record)
             }
-            Err(trouble) => {
-                wide.trouble(subject_of(bytes).as_ref(), &trouble);
-                Err(diagnostic(&trouble))
+            Err(error) => {
+                wide.error(subject_of(bytes).as_ref(), &error);
+                Err(diagnostic(&error))
             }
         }
     }

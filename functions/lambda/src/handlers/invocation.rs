@@ -1,14 +1,14 @@
-//! What every invocation needs: a name of its own, the time that it has left, and words for its trouble.
+//! What every invocation needs: a name of its own, the time that it has left, and its error for the runtime.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Instant;
 
 use lambda_runtime::{Context, Diagnostic};
-use redrive_core::handle::Clock;
+use redrive_core::controller::Clock;
 use redrive_core::ledger::Owner;
 use redrive_core::time::Time;
-use redrive_core::trouble::Trouble;
+use redrive_core::error::Error;
 
 use crate::clock::SystemClock;
 
@@ -48,10 +48,10 @@ pub(super) fn since(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-pub(super) fn diagnostic(trouble: &Trouble) -> Diagnostic {
+pub(super) fn diagnostic(error: &Error) -> Diagnostic {
     Diagnostic {
-        error_type: format!("{:?}", trouble.kind),
-        error_message: trouble.to_string(),
+        error_type: format!("{:?}", error.kind),
+        error_message: error.to_string(),
     }
 }
 

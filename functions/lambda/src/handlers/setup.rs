@@ -13,7 +13,7 @@ use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
 use redrive_core::event::AllowedSources;
 use redrive_core::find::Search;
-use redrive_core::handle::{Clock, Mode, Record, Redrive};
+use redrive_core::controller::{Clock, RunMode, Record, Controller};
 use redrive_core::ledger::{Owner, Terms};
 use redrive_core::pace::Pace;
 use redrive_core::policy::Document;
@@ -58,7 +58,7 @@ pub(super) fn in_account(
 pub(super) struct World<'s> {
     function: &'static str,
     document: &'s Document,
-    mode: Mode,
+    mode: RunMode,
     pub(super) sources: AllowedSources,
     pub(super) place: Place,
     pub(super) search: Search,
@@ -112,11 +112,11 @@ impl<'s> World<'s> {
         })
     }
 
-    pub(super) fn redrive<'w>(
+    pub(super) fn controller<'w>(
         &'w self,
         owner: &'w Owner,
-    ) -> Redrive<'w, DynamoDb, Services<SystemClock, DynamoDb>, Sqs, SystemClock> {
-        Redrive {
+    ) -> Controller<'w, DynamoDb, Services<SystemClock, DynamoDb>, Sqs, SystemClock> {
+        Controller {
             ledger: &self.ledger,
             target: &self.target,
             queue: &self.queue,

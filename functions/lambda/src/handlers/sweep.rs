@@ -33,15 +33,15 @@ impl World<'_> {
         let request_id = &tick.context.request_id;
         let until = last_beginning(&tick.context);
         let owner = self.owners.next(request_id);
-        let swept = Box::pin(self.redrive(&owner).sweep(MOST_OF_A_TICK, until)).await;
-        let swept = swept.map_err(|trouble| {
+        let swept = Box::pin(self.controller(&owner).sweep(MOST_OF_A_TICK, until)).await;
+        let swept = swept.map_err(|error| {
             self.wide(request_id, None, since(began), Told::default())
-                .trouble(None, &trouble);
-            diagnostic(&trouble)
+                .error(None, &error);
+            diagnostic(&error)
         })?;
         let owner = self.owners.next(request_id);
         let lists = Lists::new(&self.target, &self.place.account, &self.place.region);
-        let found = Box::pin(self.redrive(&owner).find(&lists, &self.search, until)).await;
+        let found = Box::pin(self.controller(&owner).find(&lists, &self.search, until)).await;
         let took = since(began);
         let records = found.as_ref().map_or(&[][..], |found| &found.records);
         let told = self.tell(swept.records.iter().chain(records)).await;
@@ -51,25 +51,25 @@ impl World<'_> {
         for record in &swept.records {
             one.record(record);
         }
-        for (subject, trouble) in &swept.troubled {
-            one.trouble(Some(subject), trouble);
+        for (subject, error) in &swept.errors {
+            one.error(Some(subject), error);
         }
         if let Ok(found) = &found {
             for record in &found.records {
                 one.record(record);
             }
-            for (subject, trouble) in &found.troubled {
-                one.trouble(Some(subject), trouble);
+            for (subject, error) in &found.errors {
+                one.error(Some(subject), error);
             }
-            for (listing, trouble) in &found.unread {
-                one.unread(listing, trouble);
+            for (listing, error) in &found.unread {
+                one.unread(listing, error);
             }
         }
         let tick = Tick {
             requeued: swept.requeued,
             taken_over: swept.records.len(),
-            lost: swept.lost,
-            troubled: swept.troubled.len(),
+            conflicts: swept.conflicts,
+            errors: swept.errors.len(),
             more: swept.more,
             search: found.as_ref().map(Searched::from).unwrap_or_default(),
             oldest_claim_seconds: swept.oldest_claim.unwrap_or_default().as_secs(),
@@ -78,9 +78,9 @@ impl World<'_> {
         wide.tick(&tick);
         match found {
             Ok(_) => Ok(tick),
-            Err(trouble) => {
-                one.trouble(None, &trouble);
-                Err(diagnostic(&trouble))
+            Err(error) => {
+                one.error(None, &error);
+                Err(diagnostic(&error))
             }
         }
     }

@@ -1,11 +1,11 @@
 use redrive_core::calls::CallResult;
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::Identity;
-use redrive_core::handle::Done;
+use redrive_core::controller::Outcome;
 use serde_json::Value;
 
 use super::*;
-use crate::samples::{NOW, foretold, observed};
+use crate::samples::{NOW, dry_run, observed};
 use crate::tick::Searched;
 
 fn wide(function: &'static str) -> Wide<'static> {
@@ -13,7 +13,7 @@ fn wide(function: &'static str) -> Wide<'static> {
         function,
         request_id: "request",
         message_id: None,
-        mode: Some(Mode::Act),
+        mode: Some(RunMode::Act),
         took_ms: 37,
         counted: Counted::default(),
         told: Told::default(),
@@ -74,9 +74,9 @@ fn a_wide_line_is_a_document_of_the_embedded_metric_format() {
     tick.unannounced.insert(Service::CodePipeline, 3);
     let metrics = metrics_of(&wide("sweep").line_of_tick(&tick));
     let said = [
-        ("OldestClaim", 481),
-        ("FoundExecutions", 0),
-        ("FoundStages", 3),
+        ("OldestClaimAge", 481),
+        ("DiscoveredExecutions", 0),
+        ("DiscoveredStages", 3),
     ];
     assert_eq!(says(&metrics), said);
     assert_eq!(metrics[0].1, "Seconds");
@@ -97,7 +97,7 @@ fn a_decision_that_nobody_was_told_of_is_counted_and_changes_nothing_else() {
     assert_eq!(says(&metrics).last(), Some(&("DecisionsLost", 1)));
     let text: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(
-        (&text["done"], &text["decisions_lost"]),
+        (&text["outcome"], &text["decisions_lost"]),
         (&"observed".into(), &1.into())
     );
 }
@@ -109,7 +109,7 @@ fn without_an_account_nothing_is_measured_and_a_line_with_nothing_to_count_says_
         ..wide("stepfunctions")
     };
     let nothing = Record {
-        done: Done::Duplicate,
+        outcome: Outcome::Duplicate,
         ..observed()
     };
     for line in [
@@ -136,9 +136,9 @@ fn every_member_of_a_wide_line_stands_in_the_readme() {
         slot: Some(std::time::Duration::from_secs(1)),
         state: Some(redrive_core::ledger::State::Queued),
         looked_up: vec![redrive_core::failure::Need::History],
-        unsettled: Some(Trouble::new(TroubleKind::Denied, "PutItem")),
+        unsettled: Some(Error::new(ErrorKind::AccessDenied, "PutItem")),
         identity: Some(Identity::RedriveCount(0)),
-        ..foretold(stage)
+        ..dry_run(stage)
     };
     let told = Told {
         decisions_put: 1,
@@ -151,7 +151,7 @@ fn every_member_of_a_wide_line_stands_in_the_readme() {
     };
     let mut counted = Counted::default();
     counted.calls.insert("PutItem".to_owned(), 1);
-    let trouble = Trouble::new(TroubleKind::Denied, "PutItem");
+    let error = Error::new(ErrorKind::AccessDenied, "PutItem");
     let search = Searched {
         through: Some(String::new()),
         outrun: true,
@@ -161,8 +161,8 @@ fn every_member_of_a_wide_line_stands_in_the_readme() {
     let lines = [
         Wide { counted, ..every }.line_of_record(&full),
         wide("stepfunctions").line_of_record(&observed()),
-        wide("stepfunctions").line_of_record(&foretold("[")),
-        wide("sweep").line_of_trouble(full.subject.as_ref(), Some("arn"), &trouble),
+        wide("stepfunctions").line_of_record(&dry_run("[")),
+        wide("sweep").line_of_error(full.subject.as_ref(), Some("arn"), &error),
         wide("sweep").line_of_tick(&Tick {
             search,
             ..Tick::default()

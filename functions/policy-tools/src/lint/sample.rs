@@ -21,6 +21,6 @@ pub(crate) fn execution(
         fail_state: Field::Unknown,
         state: Field::Unknown,
         resource: Field::Unknown,
-        moved_on: None,
+        changed_since: None,
     }
 }

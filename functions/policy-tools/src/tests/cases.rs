@@ -1,7 +1,7 @@
 //! A document's own tests.
 
 use super::*;
-use redrive_core::decide::{Spent, verdict_on};
+use redrive_core::decide::{LedgerView, verdict_on};
 use redrive_core::verdict::{Decision, Reason};
 
 /// The example of the language's own description.
@@ -99,7 +99,7 @@ fn a_test_holds_where_all_that_is_written_of_the_verdict_holds() {
         ("{rule: r}", true),
         ("{rule: s}", false),
         ("{reason: matched}", true),
-        ("{reason: never}", false),
+        ("{reason: denied_by_policy}", false),
         (
             "{decision: retry, policy: p, rule: r, reason: matched}",
             true,
@@ -243,13 +243,13 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
                 by_person: Field::Known(by_person),
                 ..view
             });
-            verdict_on(&document, &failure, views.collect(), Spent::Nothing)
+            verdict_on(&document, &failure, views.collect(), LedgerView::Empty)
         };
         assert_eq!(verdict(false).decision, Decision::Retry);
         let stopped = verdict(true);
         assert_eq!(
-            (stopped.decision, stopped.because),
-            (Decision::GiveUp, Reason::StoppedInside)
+            (stopped.decision, stopped.reason),
+            (Decision::GiveUp, Reason::JobStoppedByUser)
         );
         assert_eq!(stopped.policy.as_deref(), Some("default"));
     }

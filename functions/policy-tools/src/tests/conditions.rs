@@ -300,16 +300,16 @@ fn a_text_is_matched_in_its_first_32_kib() {
 
 #[test]
 fn a_stage_is_seen_once_for_each_failed_action() {
-    let stage = |announced, standing| Failure {
+    let stage = |announced, snapshot| Failure {
         subject: stage_of("web"),
         at: Time::default(),
-        what: What::Stage(FailedStage {
+        detail: FailureDetail::Stage(FailedStage {
             announced,
-            standing,
+            snapshot,
         }),
     };
-    let standing = |failed| {
-        Field::Known(StageStanding {
+    let snapshot = |failed| {
+        Field::Known(StageSnapshot {
             status: StageStatus::Failed,
             rollback: false,
             stopped: false,
@@ -353,12 +353,12 @@ fn a_stage_is_seen_once_for_each_failed_action() {
         [known("UnitTests")]
     );
     // What CodePipeline shows counts, not what the event announced.
-    let both = standing(vec![lint.clone(), failed_action()]);
+    let both = snapshot(vec![lint.clone(), failed_action()]);
     assert_eq!(
         actions(&stage(Some(lint), both)),
         [known("Lint"), known("UnitTests")]
     );
-    assert_eq!(actions(&stage(Some(failed_action()), standing(vec![]))), []);
+    assert_eq!(actions(&stage(Some(failed_action()), snapshot(vec![]))), []);
 }
 
 #[test]

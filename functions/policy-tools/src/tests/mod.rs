@@ -2,7 +2,7 @@
 
 use redrive_core::failure::{
     ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Need, Redrivable,
-    StageStanding, StageStatus, Subject, What,
+    StageSnapshot, StageStatus, Subject, FailureDetail,
 };
 use redrive_core::time::Time;
 use redrive_core::view;
@@ -90,7 +90,7 @@ fn failed(error: Field<&str>, cause: Field<&str>) -> FailedExecution {
         fail_state: Field::Known(false),
         state: Field::Unknown,
         resource: Field::Unknown,
-        moved_on: None,
+        changed_since: None,
     }
 }
 
@@ -144,7 +144,7 @@ fn met(conditions: &str, words: &str) -> Match {
 fn decided(document: &Document, attempts: &[&str]) -> Vec<String> {
     let cases: Vec<Case> = attempts.iter().map(|words| case(words)).collect();
     let told = |verdict: redrive_core::verdict::Verdict| {
-        format!("{} {}", verdict.decision.as_str(), verdict.because)
+        format!("{} {}", verdict.decision.as_str(), verdict.reason)
     };
     judge(document, &cases, &[]).into_iter().map(told).collect()
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use redrive_core::calls::Call;
 use redrive_core::definition::Known;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::handle::{Acted, Clock, Queue, Redrive, Standing, Target};
+use redrive_core::controller::{RetryResponse, Clock, Queue, Controller, TargetState, Target};
 use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, State, Swap, Take, Ticket};
 use redrive_core::pace::{Micros, Pace};
 use redrive_core::reads::{Learned, Shelf};
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::{Charge, Reason};
 use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
@@ -63,9 +63,9 @@ impl<'w> Hand<'w> {
         }
     }
 
-    /// The core's beats, over this world.
-    pub(super) fn redrive(&self) -> Redrive<'_, Self, Self, Self, Self> {
-        Redrive {
+    /// The core's controller, over this world.
+    pub(super) fn controller(&self) -> Controller<'_, Self, Self, Self, Self> {
+        Controller {
             ledger: self,
             target: self,
             queue: self,
@@ -103,14 +103,14 @@ impl<'w> Hand<'w> {
         call: &'static str,
         writes: bool,
         effect: impl Fn(&World) -> T,
-    ) -> Result<T, Trouble> {
-        let trouble = |kind| Err(Trouble::new(kind, call));
+    ) -> Result<T, Error> {
+        let error = |kind| Err(Error::new(kind, call));
         self.away().await;
         if self.world.ledger_is_down() {
-            return trouble(TroubleKind::Unreachable);
+            return error(ErrorKind::Unavailable);
         }
         if self.world.comes(Class::LedgerThrottled) {
-            return trouble(TroubleKind::Throttled);
+            return error(ErrorKind::Throttled);
         }
         let mut answer = effect(self.world);
         if writes && self.world.comes(Class::LedgerRepeated) {
@@ -120,7 +120,7 @@ impl<'w> Hand<'w> {
         let lost = self.world.comes(Class::LedgerLost);
         self.back().await;
         if lost {
-            return trouble(TroubleKind::Unreachable);
+            return error(ErrorKind::Unavailable);
         }
         Ok(answer)
     }
@@ -175,7 +175,7 @@ impl World {
             )
         });
         let truth = self.truth(&new.subject);
-        let claims_it = new.state == State::Retried || new.because == Some(Reason::MovedOn);
+        let claims_it = new.state == State::Retried || new.reason == Some(Reason::TargetChanged);
         let retried = claims_it && self.was_retried(&new.subject, &new.identity);
         self.promises
             .borrow_mut()
@@ -184,45 +184,45 @@ impl World {
 }
 
 impl Ledger for Hand<'_> {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         self.ledger("GetItem", false, |world| {
             world.entries.borrow().read(subject).cloned()
         })
         .await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
         self.ledger("PutItem", true, |world| world.swap(entry))
             .await
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
         self.ledger("UpdateItem", true, |world| world.take(ticket, pen))
             .await
     }
 
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
+    async fn position(&self) -> Result<Option<Position>, Error> {
         self.ledger("GetItem", false, |world| {
             world.entries.borrow().position().cloned()
         })
         .await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
         self.ledger("PutItem", true, |world| {
             world.entries.borrow_mut().keep(position)
         })
         .await
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         self.ledger("UpdateItem", true, |world| {
             world.entries.borrow_mut().reserve(call, from, span)
         })
         .await
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
         self.ledger("Query", false, |world| {
             let mut waking = world.entries.borrow().waking(now, most);
             if world.comes(Class::IndexBehind) {
@@ -262,7 +262,7 @@ impl Shelf for Hand<'_> {
                     .push(known.clone());
             }
         });
-        // As in an account, the trouble is nobody's.
+        // As in an account, the error is nobody's.
         let _ = noted.await;
     }
 }
@@ -377,11 +377,11 @@ impl Wire for Retrying<'_, '_> {
 }
 
 impl Target for Hand<'_> {
-    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
+    async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         let asked = self.world.now();
         let fact = Typed(self)
             .reads(&self.process.learned, self, self.now())
-            .know(failure, need)
+            .lookup(failure, need)
             .await;
         // Only these two tell how the subject stands now.
         if fact.is_ok() && matches!(need, Need::Description | Need::PipelineState) {
@@ -390,25 +390,25 @@ impl Target for Hand<'_> {
         fact
     }
 
-    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
+    async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
         let entry = claim.entry();
         let asked = self.world.now();
-        let standing = Typed(self)
+        let snapshot = Typed(self)
             .reads(&self.process.learned, self, self.now())
-            .look(entry)
+            .current_state(entry)
             .await;
         self.knows(&entry.subject, asked);
-        standing
+        snapshot
     }
 
-    async fn act(&self, claim: &Claim) -> Acted {
+    async fn retry(&self, claim: &Claim) -> RetryResponse {
         let wire = Retrying { hand: self, claim };
-        services::act(&wire, claim).await
+        services::retry(&wire, claim).await
     }
 }
 
 impl Queue for Hand<'_> {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
         self.away().await;
         let fails = self.world.comes(Class::SendFails);
         let arrives = !fails || self.world.coin();
@@ -417,7 +417,7 @@ impl Queue for Hand<'_> {
         }
         self.back().await;
         if fails {
-            return Err(Trouble::new(TroubleKind::Unreachable, "SendMessage"));
+            return Err(Error::new(ErrorKind::Unavailable, "SendMessage"));
         }
         Ok(())
     }

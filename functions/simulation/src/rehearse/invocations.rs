@@ -9,11 +9,11 @@ use redrive_core::cancel::cancel;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
 use redrive_core::find::{Found, Search};
-use redrive_core::handle::{Clock, Record};
+use redrive_core::controller::{Clock, Record};
 use redrive_core::ledger::{Cancelled, Pen, Ticket};
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::Reason;
 
 use super::cast::{self, START};
@@ -29,8 +29,8 @@ const VISIBILITY: Duration = Duration::from_secs(540);
 
 /// What a handling came to.
 pub(super) enum Ended {
-    Handled(Result<Box<Record>, Trouble>),
-    Swept(Result<Swept, Trouble>, Box<Result<Found, Trouble>>),
+    Handled(Result<Box<Record>, Error>),
+    Swept(Result<Swept, Error>, Box<Result<Found, Error>>),
     /// A person cancelled, or could not.
     Person,
 }
@@ -69,12 +69,12 @@ pub(super) struct Task<'w> {
 }
 
 /// The part of a tick that looks for what was never announced.
-async fn search(hand: &Hand<'_>, until: Time) -> Result<Found, Trouble> {
+async fn search(hand: &Hand<'_>, until: Time) -> Result<Found, Error> {
     let search = Search {
         since: Some(START),
         ..Search::default()
     };
-    hand.redrive().find(&Typed(hand), &search, until).await
+    hand.controller().find(&Typed(hand), &search, until).await
 }
 
 /// All handlings of a rehearsal, and what they have come to.
@@ -138,7 +138,7 @@ impl<'w> Invocations<'w> {
                 accounts: vec![cast::ACCOUNT.into()],
                 regions: vec![cast::REGION.into()],
             };
-            Ended::Handled(hand.redrive().event(&event, &sources).await.map(Box::new))
+            Ended::Handled(hand.controller().event(&event, &sources).await.map(Box::new))
         });
         let work = Work::Event {
             bytes,
@@ -153,7 +153,7 @@ impl<'w> Invocations<'w> {
         let name = hand.owner.0.clone();
         let due = ticket.clone();
         let future =
-            Box::pin(async move { Ended::Handled(hand.redrive().due(&due).await.map(Box::new)) });
+            Box::pin(async move { Ended::Handled(hand.controller().due(&due).await.map(Box::new)) });
         let received = self.world.now();
         let work = Work::Message {
             ticket,
@@ -171,7 +171,7 @@ impl<'w> Invocations<'w> {
             let until = hand.now().plus(Duration::from_secs(45));
             let swept = match part {
                 Part::Search => Ok(Swept::default()),
-                Part::Whole | Part::Sweep => hand.redrive().sweep(100, until).await,
+                Part::Whole | Part::Sweep => hand.controller().sweep(100, until).await,
             };
             let found = match part {
                 Part::Sweep => Ok(Found::default()),
@@ -188,7 +188,7 @@ impl<'w> Invocations<'w> {
         let future = Box::pin(async move {
             let cancelled = Cancelled {
                 by: "a person".into(),
-                why: "not tonight".into(),
+                note: "not tonight".into(),
             };
             let pen = Pen {
                 owner: &hand.owner,
@@ -249,93 +249,93 @@ impl<'w> Invocations<'w> {
 
     fn ended(&mut self, ended: Ended, task: Task<'w>) {
         let world = self.world;
-        let trouble = match ended {
+        let error = match ended {
             Ended::Handled(Ok(record)) => {
-                world.tell(|| format!("    {}: {:?}, {}", task.name, record.done, record.because));
+                world.tell(|| format!("    {}: {:?}, {}", task.name, record.outcome, record.reason));
                 self.learn(&record);
                 return;
             }
             Ended::Swept(swept, found) => {
                 match swept {
                     Ok(swept) => self.swept(&task.name, &swept),
-                    Err(trouble) => self.trouble(&task.name, &trouble),
+                    Err(error) => self.error(&task.name, &error),
                 }
                 match *found {
                     Ok(found) => self.found(&task.name, &found),
-                    Err(trouble) => self.trouble(&task.name, &trouble),
+                    Err(error) => self.error(&task.name, &error),
                 }
                 return;
             }
             Ended::Person => return,
-            Ended::Handled(Err(trouble)) => trouble,
+            Ended::Handled(Err(error)) => error,
         };
-        self.trouble(&task.name, &trouble);
+        self.error(&task.name, &error);
         self.again(task.work);
     }
 
-    fn trouble(&self, name: &str, trouble: &Trouble) {
-        self.world.tell(|| format!("    {name}: {trouble}"));
-        self.no_bug(trouble);
+    fn error(&self, name: &str, error: &Error) {
+        self.world.tell(|| format!("    {name}: {error}"));
+        self.no_bug(error);
     }
 
     fn swept(&mut self, name: &str, swept: &Swept) {
         self.world.tell(|| {
             format!(
-                "    {name}: {} requeued, {} taken over, {} lost, {} troubled",
+                "    {name}: {} requeued, {} taken over, {} conflicts, {} errors",
                 swept.requeued,
                 swept.records.len(),
-                swept.lost,
-                swept.troubled.len()
+                swept.conflicts,
+                swept.errors.len()
             )
         });
         for record in &swept.records {
             self.learn(record);
         }
-        for (_, trouble) in &swept.troubled {
-            self.no_bug(trouble);
+        for (_, error) in &swept.errors {
+            self.no_bug(error);
         }
     }
 
     fn found(&mut self, name: &str, found: &Found) {
         self.world.tell(|| {
             format!(
-                "    {name}: {} seen, {} known, {} found, {} troubled, {} unread",
+                "    {name}: {} seen, {} known, {} found, {} errors, {} unread",
                 found.seen,
                 found.known,
                 found.records.len(),
-                found.troubled.len(),
+                found.errors.len(),
                 found.unread.len()
             )
         });
         // What was left for the next tick is something to tick for.
         self.stirred |= found.more
             || !found.records.is_empty()
-            || !found.troubled.is_empty()
+            || !found.errors.is_empty()
             || !found.unread.is_empty();
         for record in &found.records {
             self.learn(record);
         }
-        let troubles = found.troubled.iter().map(|(_, trouble)| trouble);
-        for trouble in troubles.chain(found.unread.iter().map(|(_, trouble)| trouble)) {
-            self.no_bug(trouble);
+        let errors = found.errors.iter().map(|(_, error)| error);
+        for error in errors.chain(found.unread.iter().map(|(_, error)| error)) {
+            self.no_bug(error);
         }
     }
 
     fn learn(&mut self, record: &Record) {
-        self.reasons.insert(record.because);
+        self.reasons.insert(record.reason);
         self.world.tell(|| {
             let subject = record.subject.as_ref().map(name).unwrap_or_default();
-            format!("        {subject}: {:?}, {}", record.done, record.because)
+            format!("        {subject}: {:?}, {}", record.outcome, record.reason)
         });
         self.reasons
-            .extend(record.verdict.as_ref().map(|verdict| verdict.because));
+            .extend(record.verdict.as_ref().map(|verdict| verdict.reason));
     }
 
-    fn no_bug(&self, trouble: &Trouble) {
+    fn no_bug(&self, error: &Error) {
         self.world.promises.borrow_mut().demand(
-            trouble.kind != TroubleKind::Bug,
+            error.kind != ErrorKind::Internal,
             "the program has no bug",
-            || trouble.to_string(),
+            || error.to_string(),
         );
     }
 

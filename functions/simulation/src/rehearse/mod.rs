@@ -24,7 +24,7 @@ mod subjects;
 mod weather;
 mod world;
 
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_core::policy::Document;
 
 use self::cast::START;
@@ -49,7 +49,7 @@ pub fn rehearse(seed: u64, faults: Option<&[Class]>, traced: bool) -> Rehearsed 
     let deployed = match Document::parse(&text) {
         Ok(document) => Deployed {
             document: document.into(),
-            mode: Mode::Act,
+            mode: RunMode::Act,
         },
         Err(problems) => {
             return Rehearsed {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::policy::Document;
 
@@ -168,7 +168,7 @@ impl Story {
         };
         let deployed = Deployed {
             document,
-            mode: Mode::Act,
+            mode: RunMode::Act,
         };
         let mut path = Path::default();
         loop {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redrive_core::calls::Call;
 use redrive_core::failure::Subject;
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::pace::Micros;
 use redrive_core::policy::Document;
@@ -61,14 +61,14 @@ impl World {
                 .weather
                 .borrow_mut()
                 .pick(&[
-                    Mode::Observe,
-                    Mode::Observe,
-                    Mode::Act,
-                    Mode::Act,
-                    Mode::Act,
-                    Mode::Off,
+                    RunMode::Observe,
+                    RunMode::Observe,
+                    RunMode::Act,
+                    RunMode::Act,
+                    RunMode::Act,
+                    RunMode::Off,
                 ])
-                .unwrap_or(&Mode::Act);
+                .unwrap_or(&RunMode::Act);
             self.deployed.borrow_mut().mode = mode;
             self.tell(|| format!("mode {mode:?} is deployed"));
         }

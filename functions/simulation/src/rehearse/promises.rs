@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use redrive_core::failure::Identity;
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
@@ -119,7 +119,7 @@ impl Promises {
     pub(super) fn effect(&mut self, retry: &Retry, before: &Truth, charged: Option<u32>, at: Time) {
         let key = retry.subject.key();
         let of = || format!("{} by {}", name(&retry.subject), retry.by);
-        self.demand(retry.mode == Mode::Act, "S5, observe changes nothing", of);
+        self.demand(retry.mode == RunMode::Act, "S5, observe changes nothing", of);
         let claim = (key.clone(), retry.claim.0, retry.claim.1.clone());
         let claimed = self.claims.contains(&claim);
         self.demand(claimed, "S2, no effect without an earlier claim", of);
@@ -288,9 +288,9 @@ impl Promises {
             let refused = |(whose, failed): &(String, Identity)| {
                 *whose == key && is_same(failed, &new.identity)
             };
-            let holds = match new.because {
+            let holds = match new.reason {
                 Some(Reason::Refused) => self.rejected.iter().any(refused),
-                Some(Reason::MovedOn) => was_retried,
+                Some(Reason::TargetChanged) => was_retried,
                 _ => true,
             };
             self.demand(holds, "L1, only AWS's own word gives a failure up", || {

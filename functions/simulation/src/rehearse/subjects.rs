@@ -1,7 +1,7 @@
 //! Subjects: how one really stands, and a call that retries one.
 
 use redrive_core::failure::{Identity, Subject};
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_core::time::Time;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub(super) struct Retry {
     /// The most retries of one subject.
     pub(super) per_execution: u32,
     /// The mode of the function that retries.
-    pub(super) mode: Mode,
+    pub(super) mode: RunMode,
     /// What had happened by then, the function could know.
     pub(super) read_at: Time,
     /// By whom.

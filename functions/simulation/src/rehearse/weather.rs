@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 
 /// Declares the classes of faults, each with its name, how likely it is whenever it is possible, and in words.
 macro_rules! classes {
@@ -144,11 +144,11 @@ impl Weather {
 
     /// The mode that is deployed first. Where modes change, it may be the one that everybody starts with: so much
     /// is observed for long.
-    pub(super) fn first_mode(&mut self) -> Mode {
+    pub(super) fn first_mode(&mut self) -> RunMode {
         if self.has(Class::ModeChanged) && self.coin() {
-            Mode::Observe
+            RunMode::Observe
         } else {
-            Mode::Act
+            RunMode::Act
         }
     }
 

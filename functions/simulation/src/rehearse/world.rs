@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redrive_core::definition::Known;
 use redrive_core::failure::{Identity, Subject};
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_core::ledger::{Entries, Terms, Ticket};
 use redrive_core::pace::{Quota, Quotas};
 use redrive_core::policy::Document;
@@ -58,7 +58,7 @@ pub(super) enum Next {
 #[derive(Debug, Clone)]
 pub(super) struct Deployed {
     pub(super) document: Rc<Document>,
-    pub(super) mode: Mode,
+    pub(super) mode: RunMode,
 }
 
 /// The world.

@@ -14,7 +14,7 @@ mod rows;
 mod settings;
 mod story;
 
-use redrive_core::trouble::Trouble;
+use redrive_core::error::Error;
 
 use self::file::File;
 pub use self::file::Source;
@@ -27,8 +27,8 @@ pub use self::story::{Definitions, Then};
 /// Replays event files.
 ///
 /// # Errors
-/// The emulator met trouble, which is a bug.
-pub fn replay(sources: Vec<Source>, settings: &Settings) -> Result<Replayed, Trouble> {
+/// The emulator met an error, which is a bug.
+pub fn replay(sources: Vec<Source>, settings: &Settings) -> Result<Replayed, Error> {
     let files: Vec<File> = sources.into_iter().map(File::new).collect();
     let stories = stories(&files, &settings.definitions, settings.then);
     let start = files

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::{Failure, Subject, What};
-use redrive_core::handle::{Clock, Done, Record, Redrive};
+use redrive_core::failure::{Failure, Subject, FailureDetail};
+use redrive_core::controller::{Clock, Outcome, Record, Controller};
 use redrive_core::ledger::{Owner, State, Terms};
 use redrive_core::pace::Pace;
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_emulator::api::Emitted;
 use redrive_emulator::codepipeline::StageRetryMode;
 
@@ -86,7 +86,7 @@ impl<'s> Player<'s> {
         for file in &player.files {
             if let ParsedEvent::Failure(Failure {
                 subject,
-                what: What::Stage(stage),
+                detail: FailureDetail::Stage(stage),
                 ..
             }) = event::parse(&file.source.bytes, &AllowedSources::default())
                 && let Some(announced) = &stage.announced
@@ -138,7 +138,7 @@ impl<'s> Player<'s> {
         player
     }
 
-    pub(super) fn play(&mut self) -> Result<(), Trouble> {
+    pub(super) fn play(&mut self) -> Result<(), Error> {
         // Each step does something that cannot be done again, so this is for a bug alone.
         for _ in 0..1_000_000 {
             let wake = self.desk.ledger.next_wake().map(sweep_after);
@@ -154,7 +154,7 @@ impl<'s> Player<'s> {
                 self.emitted(&emitted)?;
             }
             while let Some(ticket) = self.desk.receive() {
-                let record = self.with(|redrive| pollster::block_on(redrive.due(&ticket)))?;
+                let record = self.with(|controller| pollster::block_on(controller.due(&ticket)))?;
                 self.row(From::Queue, None, record, None);
             }
             if coming.is_some_and(|at| at <= now) {
@@ -162,17 +162,17 @@ impl<'s> Player<'s> {
             }
             if wake.is_some_and(|wake| wake <= now) {
                 let swept =
-                    self.with(|redrive| pollster::block_on(redrive.sweep(1000, Time::END)))?;
+                    self.with(|controller| pollster::block_on(controller.sweep(1000, Time::END)))?;
                 for record in swept.records {
                     self.row(From::Sweep, None, record, None);
                 }
             }
         }
-        Err(Trouble::new(TroubleKind::Bug, "the replay does not end"))
+        Err(Error::new(ErrorKind::Internal, "the replay does not end"))
     }
 
     /// The next thing that the files tell.
-    fn happen(&mut self) -> Result<(), Trouble> {
+    fn happen(&mut self) -> Result<(), Error> {
         let Some(mut next) = self.coming.first_entry() else {
             return Ok(());
         };
@@ -203,7 +203,7 @@ impl<'s> Player<'s> {
         }
     }
 
-    fn file_at_its_time(&mut self, index: usize) -> Result<(), Trouble> {
+    fn file_at_its_time(&mut self, index: usize) -> Result<(), Error> {
         let Some(file) = self.files.get(index) else {
             return Ok(());
         };
@@ -293,7 +293,7 @@ impl<'s> Player<'s> {
     }
 
     /// An event of the emulator: the file that tells of it is delivered, if there is one.
-    fn emitted(&mut self, emitted: &Emitted) -> Result<(), Trouble> {
+    fn emitted(&mut self, emitted: &Emitted) -> Result<(), Error> {
         if let Some(index) = key_of(&emitted.event).and_then(|key| self.waiting.remove(&key)) {
             return self.deliver(index);
         }
@@ -304,7 +304,7 @@ impl<'s> Player<'s> {
         })
     }
 
-    fn deliver(&mut self, index: usize) -> Result<(), Trouble> {
+    fn deliver(&mut self, index: usize) -> Result<(), Error> {
         self.told.insert(index);
         let Some(file) = self.files.get(index) else {
             return Ok(());
@@ -317,14 +317,14 @@ impl<'s> Player<'s> {
         })
     }
 
-    /// Hands an event to the core. With trouble it comes again, as Lambda would have it.
-    fn handle_event(&mut self, delivery: Delivery) -> Result<(), Trouble> {
+    /// Hands an event to the core. After an error it comes again, as Lambda would have it.
+    fn handle_event(&mut self, delivery: Delivery) -> Result<(), Error> {
         let handled = self
-            .with(|redrive| pollster::block_on(redrive.event(&delivery.bytes, &AllowedSources::default())));
+            .with(|controller| pollster::block_on(controller.event(&delivery.bytes, &AllowedSources::default())));
         let record = match handled {
             Ok(record) => record,
-            Err(trouble) if trouble.kind == TroubleKind::Bug || delivery.times >= MOST_TIMES => {
-                return Err(trouble);
+            Err(error) if error.kind == ErrorKind::Internal || delivery.times >= MOST_TIMES => {
+                return Err(error);
             }
             Err(_) => {
                 let again = Delivery {
@@ -339,7 +339,7 @@ impl<'s> Player<'s> {
                 return Ok(());
             }
         };
-        let unasked = matches!(record.done, Done::Ignored | Done::Duplicate | Done::Stale);
+        let unasked = matches!(record.outcome, Outcome::Ignored | Outcome::Duplicate | Outcome::Stale);
         let from = match &delivery.name {
             Some(_) => From::File,
             // What nobody has to know of is not told.
@@ -358,7 +358,7 @@ impl<'s> Player<'s> {
         match &parsed {
             ParsedEvent::Failure(Failure {
                 subject,
-                what: What::Stage(stage),
+                detail: FailureDetail::Stage(stage),
                 ..
             }) if stage.announced.is_none() => Some(
                 self.actions
@@ -371,11 +371,11 @@ impl<'s> Player<'s> {
 
     fn with<R>(
         &mut self,
-        f: impl FnOnce(&Redrive<'_, crate::memory::Memory, Desk, Desk, Desk>) -> R,
+        f: impl FnOnce(&Controller<'_, crate::memory::Memory, Desk, Desk, Desk>) -> R,
     ) -> R {
         self.owners = self.owners.saturating_add(1);
         let owner = Owner(format!("replay-{}", self.owners));
-        f(&Redrive {
+        f(&Controller {
             ledger: &self.desk.ledger,
             target: &self.desk,
             queue: &self.desk,
@@ -393,8 +393,8 @@ impl<'s> Player<'s> {
             (Some(subject), Some(failed)) => {
                 // The first failure of several that say otherwise is the one that is retried.
                 if matches!(
-                    record.done,
-                    Done::Queued | Done::PutOff | Done::Retried | Done::Unknown
+                    record.outcome,
+                    Outcome::Queued | Outcome::BackedOff | Outcome::Retried | Outcome::InDoubt
                 ) {
                     self.failed.insert(subject.clone(), failed.clone());
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redrive_core::handle::Record;
+use redrive_core::controller::Record;
 use serde::Serialize;
 
 /// One thing that was handled, and what came of it.

@@ -1,6 +1,6 @@
 //! How to replay.
 
-use redrive_core::handle::Mode;
+use redrive_core::controller::RunMode;
 use redrive_core::policy::Document;
 
 use super::story::{Definitions, Then};
@@ -11,7 +11,7 @@ pub struct Settings {
     /// The policy that is tried.
     pub document: Document,
     /// The mode that is tried.
-    pub mode: Mode,
+    pub mode: RunMode,
     /// What a retried run comes to where no file tells.
     pub then: Then,
     /// State machines by name, in the Amazon States Language.

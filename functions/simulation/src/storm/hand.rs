@@ -7,12 +7,12 @@ use std::time::Duration;
 use redrive_core::calls::Call;
 use redrive_core::definition::Known;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::handle::{Acted, Clock, Mode, Queue, Redrive, Standing, Target};
+use redrive_core::controller::{RetryResponse, Clock, RunMode, Queue, Controller, TargetState, Target};
 use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
 use redrive_core::pace::{Micros, Pace};
 use redrive_core::reads::{Learned, Shelf};
 use redrive_core::time::Time;
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
 
@@ -65,15 +65,15 @@ impl<'w> Hand<'w> {
         }
     }
 
-    /// The core's beats, over this world.
-    pub(super) fn redrive(&self) -> Redrive<'_, Self, Self, Self, Self> {
-        Redrive {
+    /// The core's controller, over this world.
+    pub(super) fn controller(&self) -> Controller<'_, Self, Self, Self, Self> {
+        Controller {
             ledger: self,
             target: self,
             queue: self,
             clock: self,
             document: &self.world.document,
-            mode: Mode::Act,
+            mode: RunMode::Act,
             terms: &self.world.terms,
             pace: &self.process.pace,
             owner: &self.owner,
@@ -117,10 +117,10 @@ impl<'w> Hand<'w> {
         api: &'static str,
         gate: impl Fn(&mut Gates, u64) -> bool,
         effect: impl FnOnce(&World) -> T,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, Error> {
         self.tried(api, gate, effect)
             .await
-            .ok_or_else(|| Trouble::new(TroubleKind::Throttled, api))
+            .ok_or_else(|| Error::new(ErrorKind::Throttled, api))
     }
 
     /// What a write to an entry costs in the index of what waits.
@@ -150,7 +150,7 @@ const fn open(_: &mut Gates, _: u64) -> bool {
 }
 
 impl Ledger for Hand<'_> {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Trouble> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         self.has_read(1);
         self.ledger("GetItem", open, |world| {
             world.entries.borrow().read(subject).cloned()
@@ -158,7 +158,7 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Trouble> {
+    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
         let writes = self.index_writes(&entry.subject, entry.wake);
         let gate = |gates: &mut Gates, now| gates.index(&entry.subject, writes, now);
         self.wrote(1 + writes);
@@ -168,7 +168,7 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Trouble> {
+    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
         let writes = self.index_writes(&ticket.subject, Some(pen.now.plus(pen.terms.lease)));
         let gate = |gates: &mut Gates, now| gates.index(&ticket.subject, writes, now);
         self.wrote(1 + writes);
@@ -178,7 +178,7 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn position(&self) -> Result<Option<Position>, Trouble> {
+    async fn position(&self) -> Result<Option<Position>, Error> {
         self.has_read(1);
         self.ledger("GetItem", open, |world| {
             world.entries.borrow().position().cloned()
@@ -186,7 +186,7 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Trouble> {
+    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
         self.wrote(1);
         self.ledger("PutItem", open, |world| {
             world.entries.borrow_mut().keep(position)
@@ -194,7 +194,7 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Trouble> {
+    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         let gate = |gates: &mut Gates, now| gates.item(call.as_str(), now);
         self.wrote(1);
         let reservations = &self.world.reservations;
@@ -205,7 +205,7 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Trouble> {
+    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
         // One partition after the other.
         for _ in 1..self.world.index_shards {
             self.has_read(1);
@@ -236,7 +236,7 @@ impl Shelf for Hand<'_> {
             let mut shelf = world.shelf.borrow_mut();
             shelf.insert(machine.to_owned(), known.clone());
         });
-        // As in an account, the trouble is nobody's.
+        // As in an account, the error is nobody's.
         let _ = noted.await;
     }
 }
@@ -277,27 +277,27 @@ impl Wire for Hand<'_> {
 }
 
 impl Target for Hand<'_> {
-    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble> {
+    async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         Typed(self)
             .reads(&self.process.learned, self, self.now())
-            .know(failure, need)
+            .lookup(failure, need)
             .await
     }
 
-    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble> {
+    async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
         Typed(self)
             .reads(&self.process.learned, self, self.now())
-            .look(claim.entry())
+            .current_state(claim.entry())
             .await
     }
 
-    async fn act(&self, claim: &Claim) -> Acted {
-        services::act(self, claim).await
+    async fn retry(&self, claim: &Claim) -> RetryResponse {
+        services::retry(self, claim).await
     }
 }
 
 impl Queue for Hand<'_> {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble> {
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
         self.world.call("SendMessage").await;
         self.world.count("SendMessage", false);
         self.world.used.borrow_mut().sqs_requests += 1;

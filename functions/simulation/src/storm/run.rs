@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use redrive_core::event::AllowedSources;
 use redrive_core::find::Search;
-use redrive_core::handle::Clock;
+use redrive_core::controller::Clock;
 use redrive_core::sweep::MOST_OF_A_TICK;
-use redrive_core::trouble::TroubleKind;
+use redrive_core::error::ErrorKind;
 
 use super::costs;
 use super::hand::{Hand, Process};
@@ -27,7 +27,7 @@ const TICK: u64 = 60 * SECOND;
 /// When a tick begins nothing more: half of the function's 90 seconds.
 const UNTIL: Duration = Duration::from_secs(45);
 
-/// As in template.yaml: the messages of a batch, how long one that met trouble is hidden, and how often it comes.
+/// As in template.yaml: the messages of a batch, how long one that met an error is hidden, and how often it comes.
 const BATCH: usize = 10;
 const VISIBILITY: u64 = 540 * SECOND;
 const RECEIVES: u32 = 5;
@@ -282,9 +282,9 @@ impl<'w> Run<'w> {
                 accounts: vec![place.account],
                 regions: vec![place.region],
             };
-            let done = hand.redrive().event(&bytes, &sources).await;
+            let result = hand.controller().event(&bytes, &sources).await;
             Ended::Event {
-                again: done.is_err_and(|trouble| trouble.kind != TroubleKind::Bug),
+                again: result.is_err_and(|error| error.kind != ErrorKind::Internal),
             }
         });
         self.start(Door::StepFunctions, process, Work::Event(event), future);
@@ -344,7 +344,7 @@ impl<'w> Run<'w> {
             warm_up(world, cold).await;
             let mut again = Vec::new();
             for (hand, message) in hands {
-                if hand.redrive().due(&message.ticket).await.is_err() {
+                if hand.controller().due(&message.ticket).await.is_err() {
                     again.push(message);
                 }
             }
@@ -353,7 +353,7 @@ impl<'w> Run<'w> {
         self.start(Door::Due, process, Work::Batch, future);
     }
 
-    /// A message that met trouble is hidden until its time is over.
+    /// A message that met an error is hidden until its time is over.
     fn back(&mut self, message: Message, received: u64) {
         let receives = message.receives + 1;
         if receives >= RECEIVES {
@@ -381,13 +381,13 @@ impl<'w> Run<'w> {
         let future = Box::pin(async move {
             warm_up(sweeps.world, cold).await;
             let until = sweeps.now().plus(UNTIL);
-            // What a tick met with trouble wakes again.
-            let _ = sweeps.redrive().sweep(MOST_OF_A_TICK, until).await;
+            // What a tick met with an error wakes again.
+            let _ = sweeps.controller().sweep(MOST_OF_A_TICK, until).await;
             let search = Search {
                 since: Some(START),
                 ..Search::default()
             };
-            let _ = finds.redrive().find(&Typed(&finds), &search, until).await;
+            let _ = finds.controller().find(&Typed(&finds), &search, until).await;
             Ended::Swept
         });
         self.start(Door::Sweep, process, Work::Sweep, future);

@@ -88,7 +88,7 @@ pub(crate) fn execution(started: u64, version: Option<&str>) -> FailedExecution 
         fail_state: Field::Unknown,
         state: Field::Unknown,
         resource: Field::Unknown,
-        moved_on: None,
+        changed_since: None,
     }
 }
 

@@ -1,8 +1,8 @@
-//! The beats of one failure, over the traits [`Ledger`], [`Target`] and [`Queue`]:
-//! parse, know, decide, claim, act, settle.
+//! The steps of one failure, over the traits [`Ledger`], [`Target`] and [`Queue`]:
+//! parse, look up, decide, claim, retry, settle.
 //!
-//! Each public method takes one thing that happened and answers with one [`Record`]. Trouble with the world
-//! is an error: the caller lets the event come again, which is safe, because whatever was claimed before is
+//! Each public method takes one thing that happened and answers with one [`Record`]. An error of a
+//! call is returned: the caller lets the event come again, which is safe, because whatever was claimed before is
 //! found in the ledger.
 
 use core::time::Duration;
@@ -10,27 +10,27 @@ use core::time::Duration;
 use serde::Serialize;
 
 use crate::calls::Call;
-pub use crate::calls::{Acted, CallResult};
-use crate::decide::{Answer, Spent, decide, still_allows};
+pub use crate::calls::{RetryResponse, CallResult};
+use crate::decide::{Answer, LedgerView, decide, still_allows};
 use crate::diagnosis;
 use crate::event::{AllowedSources, ParsedEvent, Completion, CompletionKind, self};
-pub use crate::failure::Standing;
-use crate::failure::{Fact, Failure, Field, Identity, Need, Service, What};
+pub use crate::failure::TargetState;
+use crate::failure::{Fact, Failure, Field, Identity, Need, Service, FailureDetail};
 use crate::ledger::{
     self, Claim, Entry, Illegal, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket,
     Written,
 };
 use crate::pace::Pace;
 use crate::policy::Document;
-pub use crate::record::{Done, Record};
+pub use crate::record::{Outcome, Record};
 use crate::time::Time;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::error::{Error, ErrorKind};
 use crate::verdict::{Decision, Reason, Verdict};
 
-/// What `REDRIVE_MODE` says.
+/// The value of `REDRIVE_MODE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum RunMode {
     /// Decide and record, and call nothing that changes a target.
     #[default]
     Observe,
@@ -47,13 +47,13 @@ pub enum Mode {
 )]
 pub trait Target {
     /// Looks up one fact about a failure.
-    async fn know(&self, failure: &Failure, need: Need) -> Result<Fact, Trouble>;
+    async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error>;
 
-    /// The last look before a delayed or repeated retry: is it still the failure that the claim is for?
-    async fn look(&self, claim: &Claim) -> Result<Standing, Trouble>;
+    /// Reads the target before a delayed or repeated retry, and compares it with the failure of the claim.
+    async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error>;
 
-    /// Retries. Called at most once for a claim.
-    async fn act(&self, claim: &Claim) -> Acted;
+    /// Calls AWS to retry. INVARIANT: called at most once for a claim.
+    async fn retry(&self, claim: &Claim) -> RetryResponse;
 }
 
 /// Where messages wait for their time.
@@ -63,7 +63,7 @@ pub trait Target {
 )]
 pub trait Queue {
     /// Sends a ticket that is to arrive after `delay`, at most 15 minutes.
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Trouble>;
+    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error>;
 }
 
 /// What time it is.
@@ -72,9 +72,9 @@ pub trait Clock {
     fn now(&self) -> Time;
 }
 
-/// Everything that handling needs, built once and lent for each event.
+/// The protocol over one ledger, target, queue and clock.
 #[derive(Debug)]
-pub struct Redrive<'w, L, T, Q, C> {
+pub struct Controller<'w, L, T, Q, C> {
     /// The ledger.
     pub ledger: &'w L,
     /// Step Functions and CodePipeline.
@@ -86,7 +86,7 @@ pub struct Redrive<'w, L, T, Q, C> {
     /// The policy in force.
     pub document: &'w Document,
     /// The mode in force.
-    pub mode: Mode,
+    pub mode: RunMode,
     /// How long things take and last.
     pub terms: &'w Terms,
     /// The pace of this process.
@@ -95,15 +95,15 @@ pub struct Redrive<'w, L, T, Q, C> {
     pub owner: &'w Owner,
 }
 
-/// How often a write that lost is judged anew before the event is left to come again.
-pub(crate) const MOST_ROUNDS: usize = 5;
+/// Maximum number of writes for one event. After that many conflicts the event comes again.
+pub(crate) const MAX_ATTEMPTS: usize = 5;
 
-impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
+impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Handles one event.
     ///
     /// # Errors
     /// The world could not be reached; the event should come again.
-    pub async fn event(&self, bytes: &[u8], sources: &AllowedSources) -> Result<Record, Trouble> {
+    pub async fn event(&self, bytes: &[u8], sources: &AllowedSources) -> Result<Record, Error> {
         match event::parse(bytes, sources) {
             ParsedEvent::Failure(failure) => self.failure(failure).await,
             ParsedEvent::Completion(completion) => self.completion(&completion).await,
@@ -116,33 +116,33 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     ///
     /// # Errors
     /// The world could not be reached; the failure should be handled again.
-    pub async fn failure(&self, mut failure: Failure) -> Result<Record, Trouble> {
+    pub async fn failure(&self, mut failure: Failure) -> Result<Record, Error> {
         let mut record = Record {
             happened_at: Some(failure.at),
             subject: Some(failure.subject.clone()),
-            ..self.record(Done::Ignored, Reason::Off)
+            ..self.record(Outcome::Ignored, Reason::Off)
         };
-        if self.mode == Mode::Off {
+        if self.mode == RunMode::Off {
             return Ok(record);
         }
         let mut read = false;
         let mut stored: Option<Entry> = None;
-        for _ in 0..MOST_ROUNDS {
-            // Know and decide.
+        for _ in 0..MAX_ATTEMPTS {
+            // Look up and decide.
             let verdict = loop {
-                let spent = match (&stored, read) {
-                    (Some(entry), _) => Spent::Entry(entry),
-                    (None, true) => Spent::Nothing,
-                    (None, false) => Spent::Unread,
+                let ledger_view = match (&stored, read) {
+                    (Some(entry), _) => LedgerView::Entry(entry),
+                    (None, true) => LedgerView::Empty,
+                    (None, false) => LedgerView::NotRead,
                 };
-                let need = match self.ask_or_decide(&failure, spent, &record) {
+                let need = match self.ask_or_decide(&failure, ledger_view, &record) {
                     Answer::Entry => {
                         stored = self.ledger.read(&failure.subject).await?;
                         read = true;
                         // What is known already is not looked up again.
-                        if let Some((entry, done)) = known(stored.as_ref(), &failure) {
+                        if let Some((entry, outcome)) = known(stored.as_ref(), &failure) {
                             record.identity = failure.identity();
-                            return Ok(record.seen_before(entry, done));
+                            return Ok(record.seen_before(entry, outcome));
                         }
                         continue;
                     }
@@ -160,24 +160,24 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     Answer::Need(need) => need,
                 };
                 if record.looked_up.contains(&need) {
-                    return Err(Trouble::new(
-                        TroubleKind::Bug,
+                    return Err(Error::new(
+                        ErrorKind::Internal,
                         "a fact that was looked up is asked for again",
                     ));
                 }
                 record.looked_up.push(need);
-                match self.target.know(&failure, need).await? {
+                match self.target.lookup(&failure, need).await? {
                     Fact::Gone => break Verdict::ignore(Reason::Gone),
                     Fact::NotYet => return self.not_shown_yet(&failure, record).await,
                     fact => failure.learn(fact),
                 }
             };
-            if self.may_read_late(&failure, verdict.because)
+            if self.may_read_late(&failure, verdict.reason)
                 || self.may_be_overtaken(&failure, stored.as_ref())
             {
                 return self.not_shown_yet(&failure, record).await;
             }
-            record.because = verdict.because;
+            record.reason = verdict.reason;
             record.identity = failure.identity();
             record.diagnosis = diagnosis::of(&failure);
             record.verdict = Some(verdict.clone());
@@ -188,12 +188,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 return Ok(record);
             };
 
-            if let Some((entry, done)) = known(stored.as_ref(), &failure) {
-                return Ok(record.seen_before(entry, done));
+            if let Some((entry, outcome)) = known(stored.as_ref(), &failure) {
+                return Ok(record.seen_before(entry, outcome));
             }
 
             // Claim, for when there is a slot.
-            let retries = verdict.decision == Decision::Retry && self.mode == Mode::Act;
+            let retries = verdict.decision == Decision::Retry && self.mode == RunMode::Act;
             if retries && record.slot.is_none() {
                 record.slot = self.slot(&failure).await?;
             }
@@ -204,20 +204,20 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 retried_before: failure.retried_before().unwrap_or_default(),
                 verdict,
                 slot: record.slot.unwrap_or_default(),
-                observed: self.mode == Mode::Observe,
+                observed: self.mode == RunMode::Observe,
             };
             let entry = match &stored {
                 None => Entry::open(judgement, self.pen()),
                 Some(entry) => match entry.judge(judgement, self.pen()) {
                     Ok(entry) => entry,
-                    Err(_) => return Ok(record.seen_before(entry, Done::Stale)),
+                    Err(_) => return Ok(record.seen_before(entry, Outcome::Stale)),
                 },
             };
             match ledger::write(self.ledger, entry).await? {
                 Written::Claimed(claim) => {
                     let late = self.clock.now().since(failure.at) >= self.terms.late;
-                    let look = late || claim.entry().uncertain;
-                    return self.act(claim, look, record).await;
+                    let verify = late || claim.entry().uncertain;
+                    return self.retry(claim, verify, record).await;
                 }
                 Written::Stored(entry) => return self.wait(entry, record).await,
                 Written::Lost(now_stored) => {
@@ -226,8 +226,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 }
             }
         }
-        Err(Trouble::new(
-            TroubleKind::Unreachable,
+        Err(Error::new(
+            ErrorKind::Unavailable,
             "the ledger entry changed at every try",
         ))
     }
@@ -237,14 +237,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     /// was written after the failure: a retry that came after a person's may be the one of this very failure. Where
     /// AWS has not said when it took that retry, the clock of whoever wrote may be behind. A stage is read in any
     /// case.
-    fn ask_or_decide(&self, failure: &Failure, spent: Spent<'_>, record: &Record) -> Answer {
+    fn ask_or_decide(&self, failure: &Failure, ledger_view: LedgerView<'_>, record: &Record) -> Answer {
         let execution = failure.subject.service() == Service::StepFunctions;
         let late = execution && self.clock.now().since(failure.at) >= self.terms.late;
         let looked = record.looked_up.contains(&Need::Description);
-        match spent {
-            Spent::Unread if late => Answer::Entry,
-            Spent::Nothing if late && !looked => Answer::Need(Need::Description),
-            Spent::Entry(entry)
+        match ledger_view {
+            LedgerView::NotRead if late => Answer::Entry,
+            LedgerView::Empty if late && !looked => Answer::Need(Need::Description),
+            LedgerView::Entry(entry)
                 if execution
                     && !looked
                     && self.may_be_after(entry, failure)
@@ -252,7 +252,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             {
                 Answer::Need(Need::Description)
             }
-            spent => decide(self.document, failure, spent),
+            ledger_view => decide(self.document, failure, ledger_view),
         }
     }
 
@@ -266,7 +266,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     }
 
     /// How long the retry of a failure waits for its slot, if it is paced.
-    async fn slot(&self, failure: &Failure) -> Result<Option<Duration>, Trouble> {
+    async fn slot(&self, failure: &Failure) -> Result<Option<Duration>, Error> {
         let call = Call::of(failure.subject.service());
         match self.terms.quotas.of(call) {
             None => Ok(None),
@@ -282,14 +282,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 
     /// Whether the FAILED event of a stage, or of an action in it, is so young that the stage may be read as it was
     /// before: CodePipeline's answers may lag behind its events, and one of them behind the other.
-    fn may_read_late(&self, failure: &Failure, because: Reason) -> bool {
-        let What::Stage(stage) = &failure.what else {
+    fn may_read_late(&self, failure: &Failure, reason: Reason) -> bool {
+        let FailureDetail::Stage(stage) = &failure.detail else {
             return false;
         };
-        let behind = matches!(&stage.standing, Field::Known(standing) if standing.runs_behind);
+        let behind = matches!(&stage.snapshot, Field::Known(snapshot) if snapshot.runs_behind);
         // One action's failure is announced while others run.
         let early = stage.announced.is_none()
-            && matches!(because, Reason::Running | Reason::ActionsInProgress);
+            && matches!(reason, Reason::Running | Reason::ActionsInProgress);
         let age = self.clock.now().since(failure.at);
         let settle = self.terms.reads_settle;
         // What is judged by the runs of before is retried by them, however far ahead our clock is.
@@ -319,7 +319,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 
     /// What was announced is not shown: either the subject has moved on since, and the ledger knows the
     /// failure, or the answer is older than the event, which should come again.
-    async fn not_shown_yet(&self, failure: &Failure, record: Record) -> Result<Record, Trouble> {
+    async fn not_shown_yet(&self, failure: &Failure, record: Record) -> Result<Record, Error> {
         let knows = |entry: &Entry| match failure.subject.service() {
             Service::StepFunctions => known(Some(entry), failure).is_some(),
             // A stage's events do not number its failures. What was written since knows of this one.
@@ -327,20 +327,20 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         };
         match self.ledger.read(&failure.subject).await? {
             Some(entry) if knows(&entry) => {
-                Ok(record.of(&entry).seen_before(&entry, Done::Duplicate))
+                Ok(record.of(&entry).seen_before(&entry, Outcome::Duplicate))
             }
-            _ => Err(Trouble::new(
-                TroubleKind::Unreachable,
+            _ => Err(Error::new(
+                ErrorKind::Unavailable,
                 "AWS does not show yet what the event announced",
             )),
         }
     }
 
     /// What follows a write that claimed nothing: a message to the queue, or nothing.
-    async fn wait(&self, entry: Entry, mut record: Record) -> Result<Record, Trouble> {
+    async fn wait(&self, entry: Entry, mut record: Record) -> Result<Record, Error> {
         record.state = Some(entry.state);
-        record.because = entry.reason();
-        record.done = match entry.state {
+        record.reason = entry.reason();
+        record.outcome = match entry.state {
             State::Queued => {
                 let delay = entry
                     .due
@@ -349,10 +349,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     // If this fails the retry is not lost: it is in the due index, and the sweep queues it.
                     self.queue.send(&entry.ticket(), delay).await?;
                 }
-                Done::Queued
+                Outcome::Queued
             }
-            State::Observed => Done::Observed,
-            _ => Done::GaveUp,
+            State::Observed => Outcome::Observed,
+            _ => Outcome::GaveUp,
         };
         Ok(record)
     }
@@ -361,12 +361,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     ///
     /// # Errors
     /// The world could not be reached; the ticket should come again.
-    pub async fn due(&self, ticket: &Ticket) -> Result<Record, Trouble> {
+    pub async fn due(&self, ticket: &Ticket) -> Result<Record, Error> {
         let record = Record {
             subject: Some(ticket.subject.clone()),
-            ..self.record(Done::Ignored, Reason::Off)
+            ..self.record(Outcome::Ignored, Reason::Off)
         };
-        if self.mode == Mode::Off {
+        if self.mode == RunMode::Off {
             // The entry waits in the due index until the mode changes.
             return Ok(record);
         }
@@ -378,7 +378,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 // second one, so the stage is looked at in any case.
                 let entry = claim.entry();
                 let waited = self.clock.now().since(entry.failed_at);
-                let look = ticket.subject.service() == Service::CodePipeline
+                let verify = ticket.subject.service() == Service::CodePipeline
                     || entry.uncertain
                     || entry.verify_before_retry
                     || waited
@@ -386,11 +386,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                             .terms
                             .longest_queue_delay
                             .saturating_add(self.terms.overdue);
-                self.act(claim, look, record).await
+                self.retry(claim, verify, record).await
             }
-            Err(Some(entry)) => Ok(record.of(&entry).seen_before(&entry, Done::Duplicate)),
+            Err(Some(entry)) => Ok(record.of(&entry).seen_before(&entry, Outcome::Duplicate)),
             Err(None) => Ok(Record {
-                because: Reason::Gone,
+                reason: Reason::Gone,
                 ..record
             }),
         }
@@ -400,44 +400,44 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     ///
     /// # Errors
     /// The world could not be reached; the sweep comes again.
-    pub async fn take_over(&self, entry: &Entry) -> Result<Record, Trouble> {
-        let record = self.record(Done::Ignored, entry.reason()).of(entry);
+    pub async fn take_over(&self, entry: &Entry) -> Result<Record, Error> {
+        let record = self.record(Outcome::Ignored, entry.reason()).of(entry);
         let taken = entry.take_over(self.pen()).map_err(bug)?;
         match ledger::write(self.ledger, taken).await? {
-            Written::Claimed(claim) => self.act(claim, true, record).await,
+            Written::Claimed(claim) => self.retry(claim, true, record).await,
             Written::Stored(entry) => Ok(Record {
                 state: Some(entry.state),
                 ..record
             }),
             Written::Lost(_) => Ok(Record {
-                done: Done::Lost,
+                outcome: Outcome::Conflict,
                 ..record
             }),
         }
     }
 
-    /// Acts on a claim, after a last look where one is needed, and settles.
-    async fn act(&self, claim: Claim, look: bool, mut record: Record) -> Result<Record, Trouble> {
+    /// Retries a claim, after reading the target where `verify` says so, and settles.
+    async fn retry(&self, claim: Claim, verify: bool, mut record: Record) -> Result<Record, Error> {
         let uncertain = claim.entry().uncertain;
-        if look {
-            // With trouble here the lease runs out, and the sweep tries again.
-            let standing = self.target.look(&claim).await?;
+        if verify {
+            // After an error here the lease runs out, and the sweep tries again.
+            let target_state = self.target.current_state(&claim).await?;
             let pen = self.pen();
             let entry = claim.entry();
-            let settled = match standing {
-                Standing::Same => None,
-                Standing::Moved(_) if uncertain => Some((entry.confirm(pen), Done::Confirmed)),
-                Standing::Moved(retried) => Some((entry.move_on(retried, pen), Done::GaveUp)),
-                Standing::Succeeded if uncertain => {
-                    Some((entry.recover(None, pen), Done::Recovered))
+            let settled = match target_state {
+                TargetState::Unchanged => None,
+                TargetState::Advanced(_) if uncertain => Some((entry.confirm(pen), Outcome::Confirmed)),
+                TargetState::Advanced(retried) => Some((entry.target_changed(retried, pen), Outcome::GaveUp)),
+                TargetState::Succeeded if uncertain => {
+                    Some((entry.recover(None, pen), Outcome::Recovered))
                 }
-                Standing::Succeeded => Some((entry.recover_unmade(pen), Done::Recovered)),
-                Standing::Over(reason) => {
-                    Some((entry.give_up(reason, !uncertain, pen), Done::GaveUp))
+                TargetState::Succeeded => Some((entry.recover_unmade(pen), Outcome::Recovered)),
+                TargetState::Terminated(reason) => {
+                    Some((entry.give_up(reason, !uncertain, pen), Outcome::GaveUp))
                 }
             };
-            if let Some((settled, done)) = settled {
-                record.done = done;
+            if let Some((settled, outcome)) = settled {
+                record.outcome = outcome;
                 return self.settle(settled.map_err(bug)?, record).await;
             }
             // A call that nobody ever answers in known words ends when AWS would no longer redrive it.
@@ -447,21 +447,21 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     .entry()
                     .give_up(Reason::NotRedrivable, false, self.pen())
                     .map_err(bug)?;
-                record.done = Done::GaveUp;
+                record.outcome = Outcome::GaveUp;
                 return self.settle(settled, record).await;
             }
         }
         // Mode and policy of now: they can only take away.
-        if self.mode != Mode::Act || !still_allows(self.document, claim.entry()) {
+        if self.mode != RunMode::Act || !still_allows(self.document, claim.entry()) {
             let settled = claim
                 .entry()
                 .give_up(Reason::PolicyChanged, !uncertain, self.pen())
                 .map_err(bug)?;
-            record.done = Done::GaveUp;
+            record.outcome = Outcome::GaveUp;
             return self.settle(settled, record).await;
         }
-        let acted = self.target.act(&claim).await;
-        let result = acted.result;
+        let response = self.target.retry(&claim).await;
+        let result = response.result;
         record.call_result = Some(result);
         if result == CallResult::Throttled {
             let call = Call::of(claim.entry().subject.service());
@@ -470,12 +470,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         let pen = self.pen();
         // What rests on a bare status or on a strange code may have taken effect: the charge stays.
         let entry = &Entry {
-            uncertain: uncertain || acted.in_doubt,
+            uncertain: uncertain || response.in_doubt,
             ..claim.entry().clone()
         };
         let settled = match result {
             CallResult::Accepted => entry.accept(pen).map(|entry| Entry {
-                redriven: acted.redriven,
+                redriven: response.redriven,
                 ..entry
             }),
             CallResult::Throttled => entry.put_off(pen),
@@ -484,12 +484,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
             CallResult::Rejected(reason) => self.rejected(&claim, entry, reason, pen).await,
         };
         let settled = settled.map_err(bug)?;
-        record.done = match settled.state {
-            State::Retried if result == CallResult::Accepted => Done::Retried,
-            State::Retried => Done::Confirmed,
-            State::Queued => Done::PutOff,
-            State::Unknown => Done::Unknown,
-            _ => Done::GaveUp,
+        record.outcome = match settled.state {
+            State::Retried if result == CallResult::Accepted => Outcome::Retried,
+            State::Retried => Outcome::Confirmed,
+            State::Queued => Outcome::BackedOff,
+            State::Unknown => Outcome::InDoubt,
+            _ => Outcome::GaveUp,
         };
         drop(claim);
         self.settle(settled, record).await
@@ -503,16 +503,16 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         reason: Reason,
         pen: Pen<'_>,
     ) -> Result<Entry, Illegal> {
-        let running = reason == Reason::MovedOn;
+        let running = reason == Reason::TargetChanged;
         let shown = if entry.uncertain || running {
-            self.target.look(claim).await.ok()
+            self.target.current_state(claim).await.ok()
         } else {
             None
         };
         match shown {
             // An earlier call of ours may be why AWS refuses this one.
-            Some(Standing::Moved(_)) if entry.uncertain => entry.confirm(pen),
-            Some(Standing::Moved(retried)) => entry.move_on(retried, pen),
+            Some(TargetState::Advanced(_)) if entry.uncertain => entry.confirm(pen),
+            Some(TargetState::Advanced(retried)) => entry.target_changed(retried, pen),
             // RACE: RedriveExecution against its own status. AWS may say that an execution is running whose failure it
             // has just announced, or whose retry in doubt it does not show yet.
             _ if running && (entry.uncertain || self.may_lag(entry)) => entry.verify_later(pen),
@@ -522,14 +522,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
 
     /// Writes down what happened. A settle that comes too late loses to a later failure or success, and a
     /// ledger that is out of reach does not undo what was done.
-    async fn settle(&self, settled: Entry, mut record: Record) -> Result<Record, Trouble> {
-        record.because = settled.reason();
+    async fn settle(&self, settled: Entry, mut record: Record) -> Result<Record, Error> {
+        record.reason = settled.reason();
         record.state = Some(settled.state);
         match ledger::write(self.ledger, settled).await {
             Ok(Written::Stored(_)) => {}
             Ok(Written::Claimed(claim)) => record.state = Some(claim.into_entry().state),
             Ok(Written::Lost(stored)) => record.state = stored.map(|entry| entry.state),
-            Err(trouble) => record.unsettled = Some(trouble),
+            Err(error) => record.unsettled = Some(error),
         }
         Ok(record)
     }
@@ -538,19 +538,19 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
     ///
     /// # Errors
     /// The ledger could not be reached; the event should come again.
-    pub async fn completion(&self, completion: &Completion) -> Result<Record, Trouble> {
+    pub async fn completion(&self, completion: &Completion) -> Result<Record, Error> {
         let mut record = Record {
             happened_at: Some(completion.at),
             subject: Some(completion.subject.clone()),
-            ..self.record(Done::Ignored, completion.kind.reason())
+            ..self.record(Outcome::Ignored, completion.kind.reason())
         };
-        if self.mode == Mode::Off {
-            record.because = Reason::Off;
+        if self.mode == RunMode::Off {
+            record.reason = Reason::Off;
             return Ok(record);
         }
         let identity = completion.redrive_count.map(Identity::RedriveCount);
         let mut stored = self.ledger.read(&completion.subject).await?;
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ATTEMPTS {
             let entry = match (&stored, completion.kind, &identity) {
                 // A person ended what is not in the ledger. A failure of before may come late, and a
                 // redrive of it would undo that.
@@ -569,7 +569,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     // An event's time is in whole seconds.
                     let at = completion.at.plus(Duration::from_millis(999));
                     if older || (identity.is_none() && at < entry.failed_at) {
-                        return Ok(record.seen_before(entry, Done::Stale));
+                        return Ok(record.seen_before(entry, Outcome::Stale));
                     }
                     let finished = match what {
                         CompletionKind::Succeeded => entry.recover(identity.clone(), self.pen()),
@@ -577,17 +577,17 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                     };
                     match finished {
                         Ok(entry) => entry,
-                        Err(_) => return Ok(record.seen_before(entry, Done::Duplicate)),
+                        Err(_) => return Ok(record.seen_before(entry, Outcome::Duplicate)),
                     }
                 }
             };
             match ledger::write(self.ledger, entry).await? {
                 Written::Lost(now_stored) => stored = now_stored,
                 Written::Stored(entry) => {
-                    record.done = if entry.state == State::Recovered {
-                        Done::Recovered
+                    record.outcome = if entry.state == State::Recovered {
+                        Outcome::Recovered
                     } else {
-                        Done::Ended
+                        Outcome::Terminated
                     };
                     record.identity = Some(entry.identity);
                     record.state = Some(entry.state);
@@ -596,8 +596,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
                 Written::Claimed(_) => return Err(bug("a completion claims nothing")),
             }
         }
-        Err(Trouble::new(
-            TroubleKind::Unreachable,
+        Err(Error::new(
+            ErrorKind::Unavailable,
             "the ledger entry changed at every try",
         ))
     }
@@ -610,23 +610,23 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Redrive<'_, L, T, Q, C> {
         }
     }
 
-    fn record(&self, done: Done, because: Reason) -> Record {
-        Record::new(self.clock.now(), done, because)
+    fn record(&self, outcome: Outcome, reason: Reason) -> Record {
+        Record::new(self.clock.now(), outcome, reason)
     }
 }
 
 /// A failure that the ledger knows already, and what that makes of it. A duplicate gets the verdict of the
 /// first time, charges nothing, and never acts.
-pub(crate) fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry, Done)> {
+pub(crate) fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry, Outcome)> {
     let (entry, identity) = (stored?, failure.identity()?);
     match entry.relation_at(&identity, failure.at) {
-        Relation::Same => Some((entry, Done::Duplicate)),
-        Relation::Earlier => Some((entry, Done::Stale)),
+        Relation::Same => Some((entry, Outcome::Duplicate)),
+        Relation::Earlier => Some((entry, Outcome::Stale)),
         Relation::Later => None,
     }
 }
 
 /// The transition table refused a step that the code above should not have tried.
-pub(crate) fn bug(what: impl core::fmt::Display) -> Trouble {
-    Trouble::new(TroubleKind::Bug, alloc::format!("{what}"))
+pub(crate) fn bug(what: impl core::fmt::Display) -> Error {
+    Error::new(ErrorKind::Internal, alloc::format!("{what}"))
 }

@@ -1,36 +1,34 @@
 //! What an error of a service means to the core.
 
-use std::error::Error;
-
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use redrive_core::trouble::{Trouble, TroubleKind};
+use redrive_core::error::{Error, ErrorKind};
 
 use crate::answer;
 
-/// Returns the trouble with a call of DynamoDB. It names the call and the error's code; a message might quote an item.
-pub(crate) fn of<E>(call: &str, table: &str, error: &SdkError<E, HttpResponse>) -> Trouble
+/// Returns the error of a call of DynamoDB. It names the call and the error's code; a message might quote an item.
+pub(crate) fn of<E>(call: &str, table: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let unreachable = |what: &str| Trouble::new(TroubleKind::Unreachable, format!("{call} {what}"));
+    let unreachable = |what: &str| Error::new(ErrorKind::Unavailable, format!("{call} {what}"));
     match (error, answer::class(error)) {
         (_, class) if answer::is_unsent(error) => {
-            Trouble::new(class.into(), format!("{call} (no credentials: not sent)"))
+            Error::new(class.into(), format!("{call} (no credentials: not sent)"))
         }
         (SdkError::ServiceError(answer), class) => match answer.err().code() {
             Some(code @ "ResourceNotFoundException") => {
                 unreachable(&format!("{code}: there is no table {table}, or no index"))
             }
-            Some(code) => Trouble::new(class.into(), format!("{call} {code}")),
+            Some(code) => Error::new(class.into(), format!("{call} {code}")),
             None => {
                 let status = answer.raw().status().as_u16();
-                Trouble::new(class.into(), format!("{call} HTTP {status}"))
+                Error::new(class.into(), format!("{call} HTTP {status}"))
             }
         },
         (SdkError::TimeoutError(_), _) => unreachable("(no answer in time)"),
         (SdkError::DispatchFailure(_), _) => unreachable("(no connection)"),
-        (SdkError::ResponseError(_), class) => Trouble::new(
+        (SdkError::ResponseError(_), class) => Error::new(
             class.into(),
             format!("{call} (an answer that cannot be read)"),
         ),
@@ -60,8 +58,8 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_dynamodb_says_what_kind_of_trouble_it_is_and_nothing_of_the_item() {
-        use TroubleKind::{Bug, Denied, Throttled, Unreachable};
+    fn an_error_of_dynamodb_says_what_kind_of_error_it_is_and_nothing_of_the_item() {
+        use ErrorKind::{AccessDenied, Internal, Throttled, Unavailable};
         let table = [
             (
                 400,
@@ -91,80 +89,80 @@ mod tests {
             (
                 400,
                 Some("AccessDeniedException"),
-                Denied,
+                AccessDenied,
                 "PutItem AccessDeniedException",
             ),
             (
                 400,
                 Some("UnrecognizedClientException"),
-                Denied,
+                AccessDenied,
                 "PutItem UnrecognizedClientException",
             ),
             (
                 400,
                 Some("ExpiredTokenException"),
-                Denied,
+                AccessDenied,
                 "PutItem ExpiredTokenException",
             ),
             (
                 400,
                 Some("InvalidSignatureException"),
-                Denied,
+                AccessDenied,
                 "PutItem InvalidSignatureException",
             ),
             (
                 400,
                 Some("MissingAuthenticationToken"),
-                Denied,
+                AccessDenied,
                 "PutItem MissingAuthenticationToken",
             ),
             (
                 400,
                 Some("ValidationException"),
-                Bug,
+                Internal,
                 "PutItem ValidationException",
             ),
             (
                 400,
                 Some("SerializationException"),
-                Bug,
+                Internal,
                 "PutItem SerializationException",
             ),
             (
                 400,
                 Some("ResourceNotFoundException"),
-                Unreachable,
+                Unavailable,
                 "PutItem ResourceNotFoundException: there is no table redrive, or no index",
             ),
             (
                 400,
                 Some("TransactionConflictException"),
-                Unreachable,
+                Unavailable,
                 "PutItem TransactionConflictException",
             ),
             (
                 400,
                 Some("SomethingNew"),
-                Unreachable,
+                Unavailable,
                 "PutItem SomethingNew",
             ),
             (
                 500,
                 Some("InternalServerError"),
-                Unreachable,
+                Unavailable,
                 "PutItem InternalServerError",
             ),
             (
                 503,
                 Some("ServiceUnavailable"),
-                Unreachable,
+                Unavailable,
                 "PutItem ServiceUnavailable",
             ),
-            (503, None, Unreachable, "PutItem HTTP 503"),
+            (503, None, Unavailable, "PutItem HTTP 503"),
         ];
         for (status, code, kind, call) in table {
-            let trouble = of("PutItem", "redrive", &answered(status, code));
-            assert_eq!(trouble, Trouble::new(kind, call));
+            let error = of("PutItem", "redrive", &answered(status, code));
+            assert_eq!(error, Error::new(kind, call));
         }
         let unanswered: [(SdkError<PutItemError>, &str); 3] = [
             (
@@ -186,7 +184,7 @@ mod tests {
         for (error, call) in unanswered {
             assert_eq!(
                 of("PutItem", "redrive", &error),
-                Trouble::new(Unreachable, call)
+                Error::new(Unavailable, call)
             );
         }
     }

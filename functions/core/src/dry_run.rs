@@ -1,28 +1,27 @@
-//! What would be done about an event, told without asking anybody: for a function that is tried without an
-//! account, and nothing else.
+//! The decision on an event without any call: for a function that runs without an account, and nothing else.
 
 use core::cell::RefCell;
 
-use crate::decide::foresee;
+use crate::decide::decide_optimistically;
 use crate::diagnosis;
 use crate::event::{AllowedSources, ParsedEvent, self};
 use crate::failure::Failure;
-use crate::handle::known;
+use crate::controller::known;
 use crate::ledger::{Entries, Entry, Judgement, Pen};
 use crate::policy::Document;
-use crate::record::{Done, Record};
+use crate::record::{Outcome, Record};
 use crate::verdict::{Decision, Reason};
 
 /// The policy, and what was handled so far.
 #[derive(Debug)]
-pub struct Foretell<'p> {
+pub struct DryRun<'p> {
     /// The policy in force.
     pub document: &'p Document,
-    /// Failures that were foretold, as observed ones.
+    /// Failures that were decided so far, as observed ones.
     pub entries: RefCell<Entries>,
 }
 
-impl<'p> Foretell<'p> {
+impl<'p> DryRun<'p> {
     /// Nothing was handled yet.
     #[must_use]
     pub const fn new(document: &'p Document) -> Self {
@@ -32,7 +31,7 @@ impl<'p> Foretell<'p> {
         }
     }
 
-    /// Foretells what would be done about one event. [`Record::needs`] says what would have to be looked up:
+    /// Decides one event and calls nothing. [`Record::needs`] says what would have to be looked up:
     /// the verdict is the one that follows if that brings nothing against a retry.
     pub fn event(&self, bytes: &[u8], pen: Pen<'_>) -> Record {
         match event::parse(bytes, &AllowedSources::default()) {
@@ -40,7 +39,7 @@ impl<'p> Foretell<'p> {
             ParsedEvent::Completion(completion) => Record {
                 happened_at: Some(completion.at),
                 subject: Some(completion.subject),
-                ..Record::new(pen.now, Done::Ignored, completion.kind.reason())
+                ..Record::new(pen.now, Outcome::Ignored, completion.kind.reason())
             },
             ParsedEvent::Ignored(ignored) => Record::ignored(pen.now, ignored),
             ParsedEvent::Malformed(malformed) => Record::malformed(pen.now, malformed),
@@ -54,18 +53,18 @@ impl<'p> Foretell<'p> {
             happened_at: Some(failure.at),
             subject: Some(failure.subject.clone()),
             identity: failure.identity(),
-            ..Record::new(pen.now, Done::Ignored, Reason::Unmanaged)
+            ..Record::new(pen.now, Outcome::Ignored, Reason::Unmanaged)
         };
-        if let Some((entry, done)) = known(stored, failure) {
-            return record.seen_before(entry, done);
+        if let Some((entry, outcome)) = known(stored, failure) {
+            return record.seen_before(entry, outcome);
         }
-        let (verdict, needs) = foresee(self.document, failure);
+        let (verdict, needs) = decide_optimistically(self.document, failure);
         let record = Record {
-            because: verdict.because,
-            done: match verdict.decision {
-                Decision::Retry => Done::Observed,
-                Decision::GiveUp => Done::GaveUp,
-                Decision::Ignore => Done::Ignored,
+            reason: verdict.reason,
+            outcome: match verdict.decision {
+                Decision::Retry => Outcome::Observed,
+                Decision::GiveUp => Outcome::GaveUp,
+                Decision::Ignore => Outcome::Ignored,
             },
             verdict: Some(verdict.clone()),
             diagnosis: diagnosis::of(failure),
@@ -114,12 +113,12 @@ mod tests {
     }"#;
 
     #[test]
-    fn a_verdict_is_told_with_what_it_hangs_on_and_once_for_a_failure() {
+    fn dry_run_names_needs_and_decides_each_failure_once() {
         let document = Document::parse(
             "{ version: 1, retry: { automatic: [{ error: '*.ThrottlingException', limit: 2 }] } }",
         )
         .unwrap();
-        let foretell = Foretell::new(&document);
+        let dry_run = DryRun::new(&document);
         let (owner, terms) = (Owner("a".into()), Terms::default());
         let pen = Pen {
             owner: &owner,
@@ -127,28 +126,28 @@ mod tests {
             terms: &terms,
         };
         let told = |event: &str| {
-            let record = foretell.event(event.as_bytes(), pen);
-            (record.done, record.because, record.needs)
+            let record = dry_run.event(event.as_bytes(), pen);
+            (record.outcome, record.reason, record.needs)
         };
         let again = THROTTLED.replace("\"redriveCount\": 0", "\"redriveCount\": 1");
         let third = THROTTLED.replace("\"redriveCount\": 0", "\"redriveCount\": 2");
         for (event, expected) in [
             (
                 THROTTLED,
-                (Done::Observed, Reason::Matched, alloc::vec![Need::History]),
+                (Outcome::Observed, Reason::Matched, alloc::vec![Need::History]),
             ),
-            (THROTTLED, (Done::Duplicate, Reason::Matched, alloc::vec![])),
+            (THROTTLED, (Outcome::Duplicate, Reason::Matched, alloc::vec![])),
             (
                 &again,
-                (Done::Observed, Reason::Matched, alloc::vec![Need::History]),
+                (Outcome::Observed, Reason::Matched, alloc::vec![Need::History]),
             ),
-            (THROTTLED, (Done::Stale, Reason::MovedOn, alloc::vec![])),
-            (&third, (Done::GaveUp, Reason::LimitSpent, alloc::vec![])),
+            (THROTTLED, (Outcome::Stale, Reason::TargetChanged, alloc::vec![])),
+            (&third, (Outcome::GaveUp, Reason::LimitSpent, alloc::vec![])),
             (
                 &THROTTLED.replace("FAILED", "RUNNING"),
-                (Done::Ignored, Reason::Running, alloc::vec![]),
+                (Outcome::Ignored, Reason::Running, alloc::vec![]),
             ),
-            ("[", (Done::Ignored, Reason::Malformed, alloc::vec![])),
+            ("[", (Outcome::Ignored, Reason::Malformed, alloc::vec![])),
         ] {
             assert_eq!(told(event), expected, "{event}");
         }

@@ -1,7 +1,7 @@
 //! A redrive that the SDK tries several times: the last answer does not say what came of the tries before it.
 
 use redrive_core::failure::Subject;
-use redrive_core::handle::{CallResult, Done};
+use redrive_core::controller::{CallResult, Outcome};
 use redrive_core::ledger::Ledger;
 use serde_json::json;
 
@@ -79,10 +79,10 @@ async fn a_redrive_that_was_made_by_a_try_in_doubt_is_charged() {
         scene.fault("states", "RedriveExecution", fault);
     }
     let first = scene.handle_event(&scene.events("FAILED")[0]).await;
-    assert_eq!(first.done, Done::Unknown);
+    assert_eq!(first.outcome, Outcome::InDoubt);
     scene.wind(2);
     let second = scene.handle_event(&scene.events("FAILED")[1]).await;
-    assert_eq!(second.done, Done::Retried);
+    assert_eq!(second.outcome, Outcome::Retried);
     let entry = scene.ledger.read(&Subject::Execution { arn }).await;
     assert_eq!(entry.unwrap().unwrap().retries, 2, "two took effect");
 }

@@ -1,4 +1,4 @@
-//! Whether a call that the SDK repeated may have taken effect by an earlier try.
+//! Whether a call that the SDK repeated may have taken effect by an earlier attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,25 +9,25 @@ use aws_sdk_sfn::config::interceptors::{
 use aws_sdk_sfn::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sfn::error::BoxError;
 use aws_sdk_sfn::operation::redrive_execution::RedriveExecutionError;
-use redrive_core::calls::{Acted, Call, CallResult};
+use redrive_core::calls::{RetryResponse, Call, CallResult};
 
 use crate::answer::answered;
 
-/// Watches the tries of one RedriveExecution. The SDK shows the answer to the last one; that one was throttled says
+/// Watches the attempts of one RedriveExecution. The SDK shows the answer to the last one; that one was throttled says
 /// nothing of the one before it, whose answer was lost.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tries(Arc<InDoubt>);
+pub(crate) struct AttemptTracker(Arc<InDoubt>);
 
-/// Which tries may have taken effect, though they were not accepted.
+/// Which attempts may have taken effect, though they were not accepted.
 #[derive(Debug, Default)]
 struct InDoubt {
     latest: AtomicBool,
     earlier: AtomicBool,
 }
 
-impl Tries {
-    /// Returns what the call came to, given what its last try came to.
-    pub(crate) fn weigh(&self, last: Acted) -> Acted {
+impl AttemptTracker {
+    /// Returns the result of the call, given the result of its last attempt.
+    pub(crate) fn final_result(&self, last: RetryResponse) -> RetryResponse {
         if last.result != CallResult::Accepted && self.0.earlier.load(Ordering::Relaxed) {
             CallResult::InDoubt.into()
         } else {
@@ -36,7 +36,7 @@ impl Tries {
     }
 }
 
-/// Whether one try may have taken effect: without an answer that the core's table knows, it may.
+/// Whether one attempt may have taken effect: without an answer that the core's table knows, it may.
 fn is_in_doubt(context: &FinalizerInterceptorContextRef<'_>) -> bool {
     let status = context
         .response()
@@ -51,9 +51,9 @@ fn is_in_doubt(context: &FinalizerInterceptorContextRef<'_>) -> bool {
     }
 }
 
-impl Intercept for Tries {
+impl Intercept for AttemptTracker {
     fn name(&self) -> &'static str {
-        "Tries"
+        "AttemptTracker"
     }
 
     fn read_before_attempt(

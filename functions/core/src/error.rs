@@ -1,0 +1,60 @@
+//! Errors of calls to the ledger, a target or the queue. Never a user's mistake, never a verdict.
+
+use alloc::string::String;
+use core::fmt;
+
+use serde::Serialize;
+
+/// An error of a call to the ledger, a target or the queue.
+///
+/// It loses no event. The function fails, and Lambda sends the event again; after that the dead-letter queue has
+/// the event, and the sweep finds the failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What kind.
+    pub kind: ErrorKind,
+    /// Which call, and the error's code. Never a message of a service, which may quote what was sent.
+    pub call: String,
+}
+
+/// Kinds of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// Too many calls: later.
+    Throttled,
+    /// We may not: our own deployment is wrong.
+    AccessDenied,
+    /// The answer is encrypted by a KMS key that we may not use.
+    KmsAccessDenied,
+    /// No connection, no answer, or a fault of the service.
+    Unavailable,
+    /// A bug of this program.
+    Internal,
+}
+
+impl Error {
+    /// Returns the error of a call.
+    #[must_use]
+    pub fn new(kind: ErrorKind, call: impl Into<String>) -> Self {
+        Self {
+            kind,
+            call: call.into(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            ErrorKind::Throttled => "throttled",
+            ErrorKind::AccessDenied => "access denied",
+            ErrorKind::KmsAccessDenied => "encrypted by a KMS key that may not be used",
+            ErrorKind::Unavailable => "not reachable",
+            ErrorKind::Internal => "a bug in redrive, please report it",
+        };
+        write!(f, "{}: {kind}", self.call)
+    }
+}
+
+impl core::error::Error for Error {}
