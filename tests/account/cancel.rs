@@ -1,6 +1,6 @@
 //! A queued retry is given up by a person.
 
-use redrive_core::ledger::{Cancelled, Entry, Ledger, State, Take};
+use redrive_core::ledger::{Cancelled, Entry, Ledger, State, ClaimResult};
 use redrive_core::verdict::Reason;
 
 use crate::{ADA, ARN, Desk, STAGE, at, count, first, judged, opened, ran, run};
@@ -18,8 +18,8 @@ fn told(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
 #[test]
 fn a_cancelled_retry_is_not_taken_any_more() {
     let Some(desk) = Desk::fresh() else { return };
-    let actions = redrive_core::failure::Identity::FailedActions(["a-1".to_owned()].into());
-    let stage = at(0, |pen| Entry::open(judged(STAGE, actions, 0, 60), pen));
+    let actions = redrive_core::failure::FailureId::FailedActions(["a-1".to_owned()].into());
+    let stage = at(0, |writer| Entry::open(judged(STAGE, actions, 0, 60), writer));
     for (key, waiting, name) in [
         (ARN, opened(60), "etl-orders run-7 (redriveCount 0)"),
         (STAGE, stage, "web-delivery Build 56dd4e8f (actions a-1)"),
@@ -39,11 +39,11 @@ fn a_cancelled_retry_is_not_taken_any_more() {
             told(&entry),
             (State::GivenUp, Reason::Cancelled, 0, Some((ADA, WHY)))
         );
-        assert_eq!((entry.revision, entry.due, entry.wake), (2, None, None));
-        let taken = at(60, |pen| run(desk.ledger.take(&waiting.ticket(), pen)));
-        assert_eq!(taken, Ok(Take::Refused(Some(entry))));
+        assert_eq!((entry.revision, entry.due_at, entry.next_check_at), (2, None, None));
+        let taken = at(60, |writer| run(desk.ledger.claim_due(&waiting.retry_message(), writer)));
+        assert_eq!(taken, Ok(ClaimResult::Refused(Some(entry))));
     }
-    let late = at(1_000_000, |pen| run(desk.ledger.waking(pen.now, 10)));
+    let late = at(1_000_000, |writer| run(desk.ledger.due_entries(writer.now, 10)));
     assert_eq!(late, Ok(vec![]), "the sweep does not see them");
 }
 
@@ -74,22 +74,22 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
             &*stop,
         ),
         (
-            at(5, |pen| acting.lose(pen)),
+            at(5, |writer| acting.mark_in_doubt(writer)),
             "sent, and no answer came",
             &*stop,
         ),
         (
-            at(5, |pen| acting.accept(pen)),
+            at(5, |writer| acting.accept(writer)),
             "retried: AWS took it, 2026-11-18 11:06:45 UTC",
             &*stop,
         ),
         (
-            at(5, |pen| acting.give_up(Reason::Refused, true, pen)),
+            at(5, |writer| acting.give_up(Reason::Refused, true, writer)),
             "given up (refused)",
             "Nothing is pending",
         ),
         (
-            at(5, |pen| acting.recover(None, pen)),
+            at(5, |writer| acting.recover(None, writer)),
             "succeeded since",
             "Nothing is pending",
         ),
@@ -115,9 +115,9 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
 #[test]
 fn a_retry_in_doubt_stays_charged() {
     let Some(desk) = Desk::fresh() else { return };
-    let doubtful = at(130, |pen| {
-        let taken = opened(0).lose(pen).unwrap().take_over(pen).unwrap();
-        taken.put_off(pen).unwrap()
+    let doubtful = at(130, |writer| {
+        let taken = opened(0).mark_in_doubt(writer).unwrap().take_over(writer).unwrap();
+        taken.back_off(writer).unwrap()
     });
     desk.store(&first(doubtful));
     let out = desk.redrive(&["cancel", ARN, "--reason", WHY]).well();
@@ -131,8 +131,8 @@ fn a_later_failure_tells_of_the_cancelled_one() {
     desk.store(&opened(60));
     desk.redrive(&["cancel", ARN, "--reason", WHY, "--by", "ada"])
         .well();
-    let later = at(200, |pen| {
-        desk.stored(ARN).judge(judged(ARN, count(1), 199, 60), pen)
+    let later = at(200, |writer| {
+        desk.stored(ARN).judge(judged(ARN, count(1), 199, 60), writer)
     });
     desk.store(&later.unwrap());
     let out = desk.redrive(&["history", ARN]).well();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use redrive_core::failure::Identity;
-use redrive_core::ledger::{Cancelled, Entry, Judgement};
+use redrive_core::failure::FailureId;
+use redrive_core::ledger::{Cancelled, Entry, Decided};
 use redrive_core::verdict::{Reason, Verdict};
 
 use crate::{ARN, Desk, STAGE, at, count, first, judged, opened};
@@ -18,12 +18,12 @@ fn ada() -> Cancelled {
 #[test]
 fn a_history_has_one_line_a_failure_the_oldest_first() {
     let Some(desk) = Desk::fresh() else { return };
-    let retried = at(0, |pen| opened(0).accept(pen)).unwrap();
-    let queued = at(100, |pen| retried.judge(judged(ARN, count(1), 99, 60), pen));
-    let cancelled = at(110, |pen| queued.unwrap().cancel(ada(), pen)).unwrap();
+    let retried = at(0, |writer| opened(0).accept(writer)).unwrap();
+    let queued = at(100, |writer| retried.judge(judged(ARN, count(1), 99, 60), writer));
+    let cancelled = at(110, |writer| queued.unwrap().cancel(ada(), writer)).unwrap();
     let mut third = judged(ARN, count(2), 300, 600);
     third.verdict.rules[0].used = 1;
-    let entry = at(301, |pen| cancelled.judge(third, pen)).unwrap();
+    let entry = at(301, |writer| cancelled.judge(third, writer)).unwrap();
     desk.store(&first(entry));
     assert_eq!(
         desk.redrive(&["history", ARN]).well(),
@@ -44,18 +44,18 @@ entry     revision 1, written 2026-11-18 11:11:41 UTC by invocation-1, expires 2
 #[test]
 fn a_history_says_in_words_where_a_retry_stands() {
     let acting = opened(0);
-    let lost = at(5, |pen| acting.lose(pen)).unwrap();
-    let taken = at(130, |pen| lost.take_over(pen)).unwrap();
-    let observed = Judgement {
+    let lost = at(5, |writer| acting.mark_in_doubt(writer)).unwrap();
+    let taken = at(130, |writer| lost.take_over(writer)).unwrap();
+    let observed = Decided {
         observed: true,
         ..judged(ARN, count(0), 0, 60)
     };
-    let refused = Judgement {
+    let refused = Decided {
         verdict: Verdict::give_up(Reason::Unmatched, "nightly"),
         retried_before: 2,
         ..judged(ARN, count(2), 0, 0)
     };
-    let later = |entry: &Entry| at(400, |pen| entry.judge(judged(ARN, count(1), 399, 60), pen));
+    let later = |entry: &Entry| at(400, |writer| entry.judge(judged(ARN, count(1), 399, 60), writer));
     let doubtful = "in doubt  a call was sent whose answer never came";
     for (entry, told) in [
         (
@@ -70,39 +70,39 @@ fn a_history_says_in_words_where_a_retry_stands() {
             ],
         ),
         (
-            at(140, |pen| taken.put_off(pen)),
+            at(140, |writer| taken.back_off(writer)),
             &[
                 "-> queued, due 2026-11-18 11:10:00 UTC\n",
                 doubtful,
-                "busy      AWS was too busy to take it, once since 2026-11-18 11:09:00 UTC\n",
+                "throttled AWS was too busy to take it, once since 2026-11-18 11:09:00 UTC\n",
             ],
         ),
         (
-            at(7, |pen| acting.give_up(Reason::Refused, true, pen)),
+            at(7, |writer| acting.give_up(Reason::Refused, true, writer)),
             &[
                 "-> given up (refused): AWS refused the retry, 2026-11-18 11:06:47 UTC\n",
                 "charged   0 retries",
             ],
         ),
         (
-            Ok(at(0, |pen| Entry::open(observed, pen))),
+            Ok(at(0, |writer| Entry::open(observed, writer))),
             &[
                 "-> observed: in observe mode this is written down, and never retried, 2026-11-18 11:06:40 UTC\n",
             ],
         ),
         (
-            Ok(at(0, |pen| Entry::open(refused, pen))),
+            Ok(at(0, |writer| Entry::open(refused, writer))),
             &[
                 "redriveCount 2  give_up: no rule of policy nightly matches  -> not retried (unmatched), ",
                 "charged   0 retries; AWS counted 2 before this entry was opened",
             ],
         ),
         (
-            at(9, |pen| acting.recover(None, pen)),
+            at(9, |writer| acting.recover(None, writer)),
             &["-> succeeded since, 2026-11-18 11:06:49 UTC\n"],
         ),
         (
-            at(9, |pen| acting.end(None, pen)),
+            at(9, |writer| acting.terminate(None, writer)),
             &["-> ended by a person, which is not undone, 2026-11-18 11:06:49 UTC\n"],
         ),
         (
@@ -126,8 +126,8 @@ fn a_history_says_in_words_where_a_retry_stands() {
 #[test]
 fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
     let Some(desk) = Desk::fresh() else { return };
-    let actions = Identity::FailedActions(["a-1".to_owned(), "b-1".to_owned()].into());
-    let entry = at(0, |pen| Entry::open(judged(STAGE, actions, 0, 60), pen));
+    let actions = FailureId::FailedActions(["a-1".to_owned(), "b-1".to_owned()].into());
+    let entry = at(0, |writer| Entry::open(judged(STAGE, actions, 0, 60), writer));
     desk.store(&entry);
     let out = desk.redrive(&["history", STAGE]).well();
     assert!(
@@ -140,7 +140,7 @@ fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
 #[test]
 fn a_history_as_json_is_the_entry_on_one_line() {
     let Some(desk) = Desk::fresh() else { return };
-    let entry = first(at(10, |pen| opened(60).cancel(ada(), pen)).unwrap());
+    let entry = first(at(10, |writer| opened(60).cancel(ada(), writer)).unwrap());
     desk.store(&entry);
     let out = desk.redrive(&["history", ARN, "--json"]).well();
     assert_eq!(out.lines().count(), 1);
@@ -155,13 +155,13 @@ fn nobodys_words_take_over_the_terminal() {
     judged.verdict.rules[0].reason = Some(evil.into());
     judged.verdict.rules[0].rule = evil.into();
     judged.verdict.policy = Some(evil.into());
-    let waiting = at(0, |pen| Entry::open(judged, pen));
+    let waiting = at(0, |writer| Entry::open(judged, writer));
     let cancelled = Cancelled {
         by: evil.into(),
         note: evil.into(),
     };
-    let mut entry = at(10, |pen| waiting.cancel(cancelled, pen)).unwrap();
-    entry.by.0 = evil.into();
+    let mut entry = at(10, |writer| waiting.cancel(cancelled, writer)).unwrap();
+    entry.written_by.0 = evil.into();
     let entry = first(entry);
     desk.store(&entry);
     for arguments in [
@@ -211,6 +211,6 @@ fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean
     ] {
         assert!(said.contains(words), "{words} is not in\n{said}");
     }
-    let kept = redrive_core::ledger::Terms::default().keep;
+    let kept = redrive_core::ledger::Timing::default().retention;
     assert_eq!(kept, Duration::from_secs(30 * 24 * 60 * 60), "as is said");
 }

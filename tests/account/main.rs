@@ -27,8 +27,8 @@ use redrive_aws::aws_sdk_dynamodb::Client;
 use redrive_aws::aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use redrive_aws::ledger::DynamoDb;
 use redrive_aws::{http, table};
-use redrive_core::failure::{Identity, Subject};
-use redrive_core::ledger::{Entry, Judgement, Ledger, Owner, Pen, Swap, Terms};
+use redrive_core::failure::{FailureId, Subject};
+use redrive_core::ledger::{Entry, Decided, Ledger, Owner, Writer, CasResult, Timing};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
@@ -97,7 +97,7 @@ impl Desk {
     }
 
     fn store(&self, entry: &Entry) {
-        assert_eq!(run(self.ledger.swap(entry)), Ok(Swap::Stored));
+        assert_eq!(run(self.ledger.put_if_revision(entry)), Ok(CasResult::Stored));
     }
 
     fn stored(&self, key: &str) -> Entry {
@@ -184,10 +184,10 @@ fn answer(mut stream: TcpStream) {
 }
 
 /// A failure of `key`, so many seconds after [`NOW`], that a rule retries after a while.
-fn judged(key: &str, identity: Identity, seconds: u64, delay_seconds: u32) -> Judgement {
-    Judgement {
+fn judged(key: &str, failure_id: FailureId, seconds: u64, delay_seconds: u32) -> Decided {
+    Decided {
         subject: Subject::from_key(key).unwrap(),
-        identity,
+        failure_id,
         failed_at: NOW.plus(Duration::from_secs(seconds)),
         retried_before: 0,
         verdict: Verdict {
@@ -208,24 +208,24 @@ fn judged(key: &str, identity: Identity, seconds: u64, delay_seconds: u32) -> Ju
     }
 }
 
-/// Does something with a pen of `invocation-1`, so many seconds after [`NOW`].
-fn at<T>(seconds: u64, write: impl FnOnce(Pen<'_>) -> T) -> T {
-    let (owner, terms) = (Owner("invocation-1".into()), Terms::default());
-    write(Pen {
+/// Does something with a writer of `invocation-1`, so many seconds after [`NOW`].
+fn at<T>(seconds: u64, write: impl FnOnce(Writer<'_>) -> T) -> T {
+    let (owner, timing) = (Owner("invocation-1".into()), Timing::default());
+    write(Writer {
         owner: &owner,
         now: NOW.plus(Duration::from_secs(seconds)),
-        terms: &terms,
+        timing: &timing,
     })
 }
 
-fn count(count: u32) -> Identity {
-    Identity::RedriveCount(count)
+fn count(count: u32) -> FailureId {
+    FailureId::RedriveCount(count)
 }
 
 /// The first failure of an execution, opened, in its first revision.
 fn opened(delay_seconds: u32) -> Entry {
-    at(0, |pen| {
-        Entry::open(judged(ARN, count(0), 0, delay_seconds), pen)
+    at(0, |writer| {
+        Entry::open(judged(ARN, count(0), 0, delay_seconds), writer)
     })
 }
 

@@ -24,7 +24,7 @@ fn a_time_out_retried_at_once_costs_three_calls() {
     let scene = Scene::execution(&rule(2, 0), [Ends::time_out(), Ends::succeed()]);
     let event = scene.ended("TIMED_OUT");
     assert_eq!(scene.handle_event(&event).outcome, Outcome::Retried);
-    assert_eq!(scene.world.calls(), ["swap", "act", "swap"]);
+    assert_eq!(scene.world.calls(), ["put_if_revision", "act", "put_if_revision"]);
     assert_eq!(of_aws(&scene), counted(&[("RedriveExecution", 1)]));
 }
 
@@ -32,7 +32,7 @@ fn a_time_out_retried_at_once_costs_three_calls() {
 fn the_first_failure_of_a_machine_costs_a_look_at_its_definition() {
     let [scene, _] = Scene::both(&rule(2, 0));
     assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
-    assert_eq!(scene.world.calls(), ["know", "swap", "act", "swap"]);
+    assert_eq!(scene.world.calls(), ["know", "put_if_revision", "act", "put_if_revision"]);
     assert_eq!(
         of_aws(&scene),
         counted(&[
@@ -118,7 +118,7 @@ fn a_delayed_retry_costs_five_calls() {
     assert_eq!(scene.handle_event(&scene.ended("TIMED_OUT")).outcome, Outcome::Queued);
     scene.wind(60);
     assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
-    assert_eq!(scene.world.calls(), ["swap", "send", "take", "act", "swap"]);
+    assert_eq!(scene.world.calls(), ["put_if_revision", "send", "claim_due", "act", "put_if_revision"]);
     assert_eq!(of_aws(&scene), counted(&[("RedriveExecution", 1)]));
 }
 
@@ -127,7 +127,7 @@ fn a_failure_that_is_not_retried_costs_one_call() {
     let policy = "{version: 1, retry: {automatic: [{error: Nothing.Like.It}]}}";
     let scene = Scene::execution(policy, [Ends::fail("Glue.Throttled", "busy")]);
     assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::GaveUp);
-    assert_eq!(scene.world.calls(), ["swap"]);
+    assert_eq!(scene.world.calls(), ["put_if_revision"]);
     assert!(of_aws(&scene).is_empty());
 }
 
@@ -137,7 +137,7 @@ fn a_retried_failure_reads_the_entry_first() {
     scene.handle_event(&scene.ended("TIMED_OUT"));
     scene.world.reset();
     assert_eq!(scene.handle_event(&scene.ended("TIMED_OUT")).outcome, Outcome::Retried);
-    assert_eq!(scene.world.calls(), ["read", "swap", "act", "swap"]);
+    assert_eq!(scene.world.calls(), ["read", "put_if_revision", "act", "put_if_revision"]);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_spent_limit_asks_for_no_history() {
     scene.handle_event(&scene.failed());
     scene.world.reset();
     assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::GaveUp);
-    assert_eq!(scene.world.calls(), ["read", "swap"]);
+    assert_eq!(scene.world.calls(), ["read", "put_if_revision"]);
 }
 
 #[test]
@@ -188,10 +188,10 @@ fn a_stage_is_read_before_the_claim_and_looked_at_after_a_delay() {
         "RetryStageExecution",
     ];
     for (delay, calls, each) in [
-        (0, vec!["know", "swap", "act", "swap"], 1),
+        (0, vec!["know", "put_if_revision", "act", "put_if_revision"], 1),
         (
             60,
-            vec!["know", "swap", "send", "take", "look", "act", "swap"],
+            vec!["know", "put_if_revision", "send", "claim_due", "look", "act", "put_if_revision"],
             2,
         ),
     ] {
@@ -219,5 +219,5 @@ fn an_idle_sweep_costs_one_call() {
     scene.handle_event(&scene.failed());
     scene.world.reset();
     assert_eq!(scene.sweep(), redrive_core::sweep::Swept::default());
-    assert_eq!(scene.world.calls(), ["waking"]);
+    assert_eq!(scene.world.calls(), ["due_entries"]);
 }

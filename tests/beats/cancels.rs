@@ -36,16 +36,16 @@ fn what_was_cancelled_is_not_retried_whoever_comes() {
         for scene in Scene::both_for_ever(&policy) {
             let event = scene.failed();
             scene.handle_event(&event);
-            let ticket = scene.entry().ticket();
+            let retry_message = scene.entry().retry_message();
             assert_eq!(cancels(&scene), Cancel::Cancelled(scene.entry()));
             let entry = scene.entry();
             assert_eq!(entry.cancelled, Some(by("ada")));
-            assert_eq!((entry.due, entry.wake, &entry.lease), (None, None, &None));
+            assert_eq!((entry.due_at, entry.next_check_at, &entry.lease), (None, None, &None));
 
             // The event once more, its message, the sweep, and all that is on its way.
             assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);
             scene.wind(3600);
-            let record = scene.take(&ticket);
+            let record = scene.claim_due(&retry_message);
             assert_eq!(
                 (record.outcome, record.reason),
                 (Outcome::Duplicate, Reason::Cancelled)
@@ -63,14 +63,14 @@ fn a_take_that_wins_against_a_cancel_is_not_called_back() {
     // The cancel has read the entry, and is about to write, when the message brings it.
     for (slow_act, found) in [(false, State::Retried), (true, State::Acting)] {
         for scene in waiting() {
-            let ticket = scene.entry().ticket();
+            let retry_message = scene.entry().retry_message();
             scene.wind(60);
-            scene.next_breaks("swap", Break::SlowBefore);
+            scene.next_breaks("put_if_revision", Break::SlowBefore);
             if slow_act {
                 scene.next_breaks("act", Break::SlowBefore);
             }
             let ada = by("ada");
-            let (cancelled, taken) = race(scene.cancelling(&ada), scene.taking(&ticket));
+            let (cancelled, taken) = race(scene.cancelling(&ada), scene.taking(&retry_message));
             let Ok(Cancel::NotQueued(entry)) = cancelled else {
                 panic!("{cancelled:?}")
             };
@@ -86,11 +86,11 @@ fn a_take_that_wins_against_a_cancel_is_not_called_back() {
 #[test]
 fn a_cancel_that_wins_against_a_take_voids_it() {
     for scene in waiting() {
-        let ticket = scene.entry().ticket();
+        let retry_message = scene.entry().retry_message();
         scene.wind(60);
-        scene.next_breaks("take", Break::SlowBefore);
+        scene.next_breaks("claim_due", Break::SlowBefore);
         let ada = by("ada");
-        let (taken, cancelled) = race(scene.taking(&ticket), scene.cancelling(&ada));
+        let (taken, cancelled) = race(scene.taking(&retry_message), scene.cancelling(&ada));
         assert_eq!(cancelled, Ok(Cancel::Cancelled(scene.entry())));
         let taken = taken.unwrap();
         assert_eq!(
@@ -107,7 +107,7 @@ fn a_cancel_that_wins_against_a_take_voids_it() {
 #[test]
 fn a_cancel_that_meets_its_own_write_is_won() {
     for scene in waiting() {
-        scene.next_breaks("swap", Break::Twice);
+        scene.next_breaks("put_if_revision", Break::Twice);
         assert_eq!(cancels(&scene), Cancel::Cancelled(scene.entry()));
         assert_eq!(scene.entry().revision, 2);
         assert_eq!(scene.stands(), (State::GivenUp, Reason::Cancelled, 0, 0));
@@ -117,7 +117,7 @@ fn a_cancel_that_meets_its_own_write_is_won() {
 #[test]
 fn a_cancel_without_an_answer_can_be_repeated() {
     for scene in waiting() {
-        scene.next_breaks("swap", Break::After);
+        scene.next_breaks("put_if_revision", Break::After);
         assert!(run(scene.cancelling(&by("ada"))).unwrap().is_err());
         let entry = scene.entry();
         scene.wind(10);
@@ -131,7 +131,7 @@ fn a_cancel_without_an_answer_can_be_repeated() {
 #[test]
 fn of_two_who_cancel_one_is_written_down() {
     for scene in waiting() {
-        scene.next_breaks("swap", Break::SlowBefore);
+        scene.next_breaks("put_if_revision", Break::SlowBefore);
         let (ada, grace) = (by("ada"), by("grace"));
         let (slow, quick) = race(scene.cancelling(&ada), scene.cancelling(&grace));
         let entry = scene.entry();
@@ -147,7 +147,7 @@ fn a_cancel_that_loses_to_the_sweep_is_judged_anew() {
     for scene in Scene::both_for_ever(&rule(3, 3600)) {
         scene.handle_event(&scene.failed());
         scene.wind(2700);
-        scene.next_breaks("swap", Break::SlowBefore);
+        scene.next_breaks("put_if_revision", Break::SlowBefore);
         let ada = by("ada");
         let (cancelled, swept) = race(scene.cancelling(&ada), scene.sweeping());
         assert_eq!(swept.unwrap().requeued, 1);
@@ -194,7 +194,7 @@ fn what_is_not_queued_is_not_cancelled() {
         scene.wind(LEASE);
         scene.retry_meets(Fault::LoseRequest);
         scene.sweep();
-        refused(&scene, State::Unknown);
+        refused(&scene, State::InDoubt);
         scene.wind(LEASE);
         scene.sweep();
         refused(&scene, State::Retried);

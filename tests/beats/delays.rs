@@ -1,7 +1,7 @@
-//! A delayed retry acts once, whatever becomes of its ticket.
+//! A delayed retry acts once, whatever becomes of its retry message.
 
 use redrive_core::controller::Outcome;
-use redrive_core::ledger::{State, Ticket};
+use redrive_core::ledger::{State, RetryMessage};
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
 use redrive_core::verdict::Reason;
@@ -9,24 +9,24 @@ use redrive_core::verdict::Reason;
 use crate::scene::{Scene, rule};
 use crate::world::{Break, race, run};
 
-fn queued(delay: u32) -> Vec<(Scene, Ticket)> {
+fn queued(delay: u32) -> Vec<(Scene, RetryMessage)> {
     Scene::both(&rule(3, delay))
         .into_iter()
         .map(|scene| {
             assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Queued);
-            let ticket = scene.entry().ticket();
-            (scene, ticket)
+            let retry_message = scene.entry().retry_message();
+            (scene, retry_message)
         })
         .collect()
 }
 
 #[test]
-fn a_ticket_that_comes_twice_is_good_once() {
-    for (scene, ticket) in queued(60) {
+fn a_retry_message_that_comes_twice_is_good_once() {
+    for (scene, retry_message) in queued(60) {
         scene.wind(60);
-        assert_eq!(scene.take(&ticket).outcome, Outcome::Retried);
+        assert_eq!(scene.claim_due(&retry_message).outcome, Outcome::Retried);
         let entry = scene.entry();
-        assert_eq!(scene.take(&ticket).outcome, Outcome::Duplicate);
+        assert_eq!(scene.claim_due(&retry_message).outcome, Outcome::Duplicate);
         assert_eq!((scene.entry(), scene.effects()), (entry, 1));
     }
 }
@@ -34,11 +34,11 @@ fn a_ticket_that_comes_twice_is_good_once() {
 #[test]
 fn of_two_takers_one_acts() {
     for kind in [Break::SlowBefore, Break::SlowAfter] {
-        for call in ["take", "look", "act", "swap"] {
-            for (scene, ticket) in queued(60) {
+        for call in ["claim_due", "look", "act", "put_if_revision"] {
+            for (scene, retry_message) in queued(60) {
                 scene.wind(60);
                 scene.next_breaks(call, kind);
-                let (one, other) = race(scene.taking(&ticket), scene.taking(&ticket));
+                let (one, other) = race(scene.taking(&retry_message), scene.taking(&retry_message));
                 let mut outcome = [one.unwrap().outcome, other.unwrap().outcome];
                 outcome.sort_unstable();
                 assert_eq!(outcome, [Outcome::Retried, Outcome::Duplicate], "{call} {kind:?}");
@@ -72,7 +72,7 @@ fn a_tick_that_has_no_time_left_leaves_the_rest_to_the_next() {
 }
 
 #[test]
-fn a_ticket_that_was_thought_lost_is_as_good_as_the_one_that_replaced_it() {
+fn a_retry_message_that_was_thought_lost_is_as_good_as_the_one_that_replaced_it() {
     for (lost_first, (scene, lost)) in [true, false]
         .into_iter()
         .flat_map(|first| queued(60).into_iter().map(move |it| (first, it)))
@@ -87,9 +87,9 @@ fn a_ticket_that_was_thought_lost_is_as_good_as_the_one_that_replaced_it() {
         assert_eq!(scene.sweep().requeued, 1);
         // A queue that is only slow must not make every one of its messages void.
         let outcome = if lost_first {
-            [scene.take(&lost).outcome, scene.deliver()[0].outcome]
+            [scene.claim_due(&lost).outcome, scene.deliver()[0].outcome]
         } else {
-            [scene.deliver()[0].outcome, scene.take(&lost).outcome]
+            [scene.deliver()[0].outcome, scene.claim_due(&lost).outcome]
         };
         assert_eq!(outcome, [Outcome::Retried, Outcome::Duplicate]);
         assert_eq!((scene.effects(), scene.stands().2), (1, 1));
@@ -97,15 +97,15 @@ fn a_ticket_that_was_thought_lost_is_as_good_as_the_one_that_replaced_it() {
 }
 
 #[test]
-fn a_ticket_of_an_earlier_failure_takes_nothing() {
+fn a_retry_message_of_an_earlier_failure_takes_nothing() {
     for scene in Scene::both_for_ever(&rule(5, 60)) {
         scene.handle_event(&scene.failed());
-        let old = scene.entry().ticket();
+        let old = scene.entry().retry_message();
         scene.wind(60);
         scene.deliver();
         scene.handle_event(&scene.failed());
         scene.wind(60);
-        assert_eq!(scene.take(&old).outcome, Outcome::Duplicate);
+        assert_eq!(scene.claim_due(&old).outcome, Outcome::Duplicate);
         assert_eq!(scene.effects(), 1);
         assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
         assert_eq!((scene.effects(), scene.stands().2), (2, 2));
@@ -179,7 +179,7 @@ fn a_failed_send_of_the_sweep_loses_nothing() {
 fn of_two_sweeps_one_hands_over() {
     for (scene, _) in queued(3600) {
         scene.wind(3600);
-        scene.next_breaks("swap", Break::SlowBefore);
+        scene.next_breaks("put_if_revision", Break::SlowBefore);
         let (one, other) = race(scene.sweeping(), scene.sweeping());
         let (one, other) = (one.unwrap(), other.unwrap());
         assert_eq!(

@@ -60,7 +60,7 @@ fn a_duplicate_changes_nothing_whenever_it_comes() {
 fn a_duplicate_handled_beside_the_first_loses() {
     for delay in [0, 60] {
         for kind in [Break::SlowBefore, Break::SlowAfter] {
-            for call in ["know", "swap", "act"] {
+            for call in ["know", "put_if_revision", "act"] {
                 for scene in Scene::both(&rule(2, delay)) {
                     let event = scene.failed();
                     scene.next_breaks(call, kind);
@@ -156,7 +156,7 @@ fn an_event_without_a_redrive_count_is_the_failure_of_now() {
 #[test]
 fn a_write_that_meets_itself_is_won() {
     for scene in Scene::both(&rule(2, 0)) {
-        scene.next_breaks("swap", Break::Twice);
+        scene.next_breaks("put_if_revision", Break::Twice);
         assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -166,7 +166,7 @@ fn a_write_that_meets_itself_is_won() {
     for scene in Scene::both(&rule(2, 60)) {
         scene.handle_event(&scene.failed());
         scene.wind(60);
-        scene.next_breaks("take", Break::Twice);
+        scene.next_breaks("claim_due", Break::Twice);
         assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -179,7 +179,7 @@ fn a_write_that_meets_itself_is_won() {
 fn an_event_that_met_error_after_its_claim_is_left_to_the_sweep() {
     for scene in Scene::both(&rule(2, 0)) {
         let event = scene.failed();
-        scene.next_breaks("swap", Break::After);
+        scene.next_breaks("put_if_revision", Break::After);
         assert!(run(scene.handling_event(&event)).unwrap().is_err());
         // Another invocation: whether the first one acted, it cannot know.
         assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);

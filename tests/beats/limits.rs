@@ -36,8 +36,8 @@ fn per_execution_bounds_all_rules_together() {
     let entry = scene.entry();
     assert_eq!(
         (
-            entry.uses("default", "a"),
-            entry.uses("default", "b"),
+            entry.rule_usage("default", "a"),
+            entry.rule_usage("default", "b"),
             entry.retries
         ),
         (2, 1, 3)
@@ -58,7 +58,7 @@ fn each_rule_has_its_own_count() {
     scene.calm(&[]);
     let entry = scene.entry();
     assert_eq!(
-        (entry.uses("default", "a"), entry.uses("default", "b")),
+        (entry.rule_usage("default", "a"), entry.rule_usage("default", "b")),
         (1, 2)
     );
     assert_eq!((entry.reason(), scene.effects()), (Reason::LimitSpent, 3));

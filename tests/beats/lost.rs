@@ -18,7 +18,7 @@ fn doubtful(scene: Scene, fault: Fault) -> Scene {
         (record.outcome, record.call_result),
         (Outcome::InDoubt, Some(CallResult::InDoubt))
     );
-    assert_eq!(scene.stands(), (State::Unknown, Reason::Matched, 1, 1));
+    assert_eq!(scene.stands(), (State::InDoubt, Reason::Matched, 1, 1));
     scene
 }
 
@@ -256,10 +256,10 @@ fn a_settle_that_comes_late_loses_to_a_later_failure() {
         let event = scene.failed();
         scene.handle_event(&event);
         scene.wind(60);
-        let ticket = scene.world.desk.receive().unwrap();
+        let retry_message = scene.world.desk.receive().unwrap();
         scene.next_breaks("act", Break::SlowAfter);
         // While the answer is under way, the retried run fails, and that is handled.
-        let (settled, later) = crate::world::race(scene.taking(&ticket), async {
+        let (settled, later) = crate::world::race(scene.taking(&retry_message), async {
             let event = scene.failed();
             scene.handling_event(&event).await
         });

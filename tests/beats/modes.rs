@@ -61,7 +61,7 @@ fn off_reads_and_writes_nothing() {
     for scene in Scene::both_for_ever(&rule(2, 60)) {
         let first = scene.failed();
         scene.handle_event(&first);
-        let ticket = scene.entry().ticket();
+        let retry_message = scene.entry().retry_message();
         let (entry, calls) = (scene.entry(), scene.world.desk.calls());
         scene.mode.set(RunMode::Off);
         scene.world.reset();
@@ -73,7 +73,7 @@ fn off_reads_and_writes_nothing() {
             assert_eq!((record.outcome, record.reason), (Outcome::Ignored, Reason::Off));
         }
         scene.wind(10_000);
-        assert_eq!(scene.take(&ticket).reason, Reason::Off);
+        assert_eq!(scene.claim_due(&retry_message).reason, Reason::Off);
         assert_eq!(scene.sweep(), Swept::default());
         assert!(scene.world.calls().is_empty());
         assert_eq!(

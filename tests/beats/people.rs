@@ -31,7 +31,7 @@ fn a_person_who_was_quicker_than_the_event_is_left_alone() {
             assert_eq!(scene.effects(), 0);
             if let Some(entry) = scene.found() {
                 assert_eq!(
-                    (entry.reason(), entry.retries, entry.uses("default", "any")),
+                    (entry.reason(), entry.retries, entry.rule_usage("default", "any")),
                     (Reason::TargetChanged, 0, 0)
                 );
             }
@@ -118,7 +118,7 @@ fn a_person_who_ends_the_retried_run_is_not_undone() {
                 "ABORTED"
             });
             assert_eq!(scene.handle_event(&stopped).outcome, Outcome::Terminated);
-            assert_eq!(scene.stands(), (State::Ended, Reason::Matched, 1, 1));
+            assert_eq!(scene.stands(), (State::Terminated, Reason::Matched, 1, 1));
             let status = scene.status();
             // Copies of either change nothing.
             for event in [&failed, &stopped, &failed] {
@@ -131,7 +131,7 @@ fn a_person_who_ends_the_retried_run_is_not_undone() {
             scene.calm(&[failed]);
             assert_eq!(
                 (scene.effects(), scene.status(), scene.stands().0),
-                (1, status, State::Ended)
+                (1, status, State::Terminated)
             );
         }
     }
@@ -152,9 +152,9 @@ fn a_person_who_ends_it_during_the_delay_is_not_undone() {
             });
             if handled {
                 assert_eq!(scene.handle_event(&stopped).outcome, Outcome::Terminated);
-                assert_eq!(scene.stands(), (State::Ended, Reason::Matched, 0, 0));
+                assert_eq!(scene.stands(), (State::Terminated, Reason::Matched, 0, 0));
             } else if !scene.is_stage() {
-                // The take is the look: an event that never came is seen by nobody.
+                // The claim is the look: an event that never came is seen by nobody.
                 continue;
             }
             let status = scene.status();

@@ -1,8 +1,8 @@
-//! What nobody should send: messages that are no tickets, and lists of what cannot be.
+//! What nobody should send: messages that are no retry messages, and lists of what cannot be.
 
-use redrive_core::find::Search;
+use redrive_core::discovery::Search;
 use redrive_core::controller::Outcome;
-use redrive_core::ledger::Ticket;
+use redrive_core::ledger::RetryMessage;
 use redrive_core::error::ErrorKind;
 use redrive_emulator::api::CallError;
 use redrive_emulator::stepfunctions::Outcome as Ends;
@@ -15,18 +15,18 @@ use crate::world::run;
 const HOSTILE: &str = "f0rged\u{1b}[2J\u{9b}2J\u{202e}\n{\"level\":\"INFO\"}\0";
 
 #[test]
-fn a_message_is_a_ticket_of_what_can_be_retried_or_none() {
-    let execution = |arn: &str| json!({ "subject": { "execution": { "arn": arn } }, "failure": 1 });
-    let of_stage = |arn: &str, id: &str| json!({ "subject": { "stage": { "arn": arn, "execution_id": id } }, "failure": 1 });
+fn a_message_is_a_retry_message_of_what_can_be_retried_or_none() {
+    let execution = |arn: &str| json!({ "subject": { "execution": { "arn": arn } }, "failure_number": 1 });
+    let of_stage = |arn: &str, id: &str| json!({ "subject": { "stage": { "arn": arn, "execution_id": id } }, "failure_number": 1 });
     let web = "arn:aws:codepipeline:eu-west-1:111122223333:web";
     let long = "a".repeat(101);
     let subject = serde_json::to_value(stage()).unwrap();
     for good in [
         execution(ARN),
-        json!({ "subject": subject, "failure": 4_294_967_295_u32 }),
+        json!({ "subject": subject, "failure_number": 4_294_967_295_u32 }),
     ] {
-        let ticket = Ticket::read(&good.to_string()).unwrap();
-        assert_eq!(serde_json::to_value(&ticket).unwrap(), good);
+        let retry_message = RetryMessage::read(&good.to_string()).unwrap();
+        assert_eq!(serde_json::to_value(&retry_message).unwrap(), good);
     }
     let table = [
         String::new(),
@@ -37,15 +37,15 @@ fn a_message_is_a_ticket_of_what_can_be_retried_or_none() {
         json!({ "subject": { "execution": { "arn": ARN } } }).to_string(),
         execution(ARN)
             .to_string()
-            .replace("\"failure\":1", "\"failure\":-1"),
+            .replace("\"failure_number\":1", "\"failure_number\":-1"),
         execution(ARN)
             .to_string()
-            .replace("\"failure\":1", "\"failure\":4294967296"),
+            .replace("\"failure_number\":1", "\"failure_number\":4294967296"),
         execution(ARN)
             .to_string()
-            .replace("\"failure\":1", "\"failure\":1e999"),
+            .replace("\"failure_number\":1", "\"failure_number\":1e999"),
         execution("").to_string(),
-        execution("position").to_string(),
+        execution("checkpoint").to_string(),
         execution(&format!("{ARN}{HOSTILE}")).to_string(),
         execution(&format!("{ARN}\u{9b}2J")).to_string(),
         execution(&format!("{ARN}{}", "a".repeat(256))).to_string(),
@@ -63,7 +63,7 @@ fn a_message_is_a_ticket_of_what_can_be_retried_or_none() {
         of_stage(&format!("{web}/Build"), &long).to_string(),
     ];
     for message in table {
-        let read = Ticket::read(&message);
+        let read = RetryMessage::read(&message);
         assert_eq!(read, None, "{:.200}", message.escape_debug().to_string());
     }
 }

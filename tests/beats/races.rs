@@ -23,7 +23,7 @@ fn orphaned(call: &'static str, kind: Break) -> Vec<Scene> {
 #[test]
 fn an_owner_killed_after_its_claim_is_taken_over() {
     for (call, kind, effects) in [
-        ("swap", Break::DeadAfter, 0),
+        ("put_if_revision", Break::DeadAfter, 0),
         ("act", Break::DeadBefore, 0),
         ("act", Break::DeadAfter, 1),
     ] {
@@ -51,7 +51,7 @@ fn an_owner_killed_after_its_claim_is_taken_over() {
 fn of_two_sweeps_one_takes_over() {
     for scene in orphaned("act", Break::DeadBefore) {
         scene.wind(LEASE);
-        for call in ["swap", "look", "act"] {
+        for call in ["put_if_revision", "look", "act"] {
             scene.next_breaks(call, Break::SlowBefore);
         }
         let (one, other) = race(scene.sweeping(), scene.sweeping());
@@ -91,7 +91,7 @@ fn an_owner_that_was_only_slow_does_not_act_a_second_time() {
 
 #[test]
 fn a_sweep_that_dies_is_followed_by_the_next() {
-    for call in ["swap", "look", "act"] {
+    for call in ["put_if_revision", "look", "act"] {
         for kind in [Break::DeadBefore, Break::DeadAfter] {
             for scene in orphaned("act", Break::DeadBefore) {
                 scene.wind(LEASE);
@@ -119,7 +119,7 @@ fn error_with_one_entry_stops_none_of_the_others() {
         scene.handle_event(&copy);
     }
     scene.wind(3600);
-    scene.next_breaks("swap", Break::Before);
+    scene.next_breaks("put_if_revision", Break::Before);
     let swept = scene.sweep();
     assert_eq!((swept.requeued, swept.errors.len()), (3, 1));
     assert_eq!(scene.sweep().requeued, 1);
@@ -128,25 +128,25 @@ fn error_with_one_entry_stops_none_of_the_others() {
 #[test]
 fn a_due_index_that_cannot_be_read_is_error() {
     let [scene, _] = Scene::both(&rule(2, 60));
-    scene.next_breaks("waking", Break::Before);
+    scene.next_breaks("due_entries", Break::Before);
     assert!(run(scene.sweeping()).unwrap().is_err());
 }
 
 #[test]
-fn a_failure_and_a_ticket_at_once_leave_one_retry_each() {
-    // A person retried, it failed anew, and that is handled while the old ticket is being taken.
+fn a_failure_and_a_retry_message_at_once_leave_one_retry_each() {
+    // A person retried, it failed anew, and that is handled while the old retry message is being taken.
     for kind in [Break::SlowBefore, Break::SlowAfter] {
-        for call in ["take", "swap", "read"] {
+        for call in ["claim_due", "put_if_revision", "read"] {
             let [scene, _] = Scene::both_for_ever(&rule(5, 60));
             scene.handle_event(&scene.failed());
-            let ticket = scene.entry().ticket();
+            let retry_message = scene.entry().retry_message();
             scene.wind(58);
             scene.person_retries();
             let second = scene.failed();
             scene.wind(1);
             scene.next_breaks(call, kind);
-            let (taken, handled) = race(scene.taking(&ticket), scene.handling_event(&second));
-            // The old ticket's retry may have reached the new failure, which is told only once reads have settled.
+            let (taken, handled) = race(scene.taking(&retry_message), scene.handling_event(&second));
+            // The old retry message's retry may have reached the new failure, which is told only once reads have settled.
             assert!(taken.is_ok());
             assert!(handled.is_ok() || handled.is_err_and(|it| it.kind == ErrorKind::Unavailable));
             scene.watch();

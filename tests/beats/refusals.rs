@@ -40,7 +40,7 @@ fn a_busy_target_is_put_off_with_backoff_and_then_retried_once() {
                     "no function feeds its own queue"
                 );
                 assert_eq!(scene.stands().2, 1, "still charged");
-                let wait = scene.entry().wake.unwrap().since(scene.now()).as_secs();
+                let wait = scene.entry().next_check_at.unwrap().since(scene.now()).as_secs();
                 waits.push(wait);
                 scene.wind(wait - 1);
                 assert_eq!(scene.sweep().requeued, 0);
@@ -70,7 +70,7 @@ fn a_target_busy_for_a_day_is_given_up_and_the_charge_returned() {
             (scene.effects(), scene.stands()),
             (0, (State::GivenUp, Reason::TargetBusy, 0, 0))
         );
-        let lasted = scene.entry().updated.since(begun).as_secs();
+        let lasted = scene.entry().updated_at.since(begun).as_secs();
         assert!((86_400..86_400 + 1000 + 60).contains(&lasted), "{lasted}");
     }
 }
@@ -87,7 +87,7 @@ fn what_we_may_not_do_is_kept_and_tried_again() {
             scene.deliver();
             assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
             assert_eq!(
-                scene.entry().wake.unwrap().since(scene.now()).as_secs(),
+                scene.entry().next_check_at.unwrap().since(scene.now()).as_secs(),
                 900
             );
             scene.calm(&[]);

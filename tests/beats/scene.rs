@@ -6,10 +6,10 @@ use std::time::Duration;
 use redrive_core::cancel::{Cancel, cancel};
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::find::{Found, Search};
+use redrive_core::discovery::{DiscoveryReport, Search};
 use redrive_core::controller::{RunMode, Queue, Record, Controller};
-use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, Pen, State, Terms, Ticket};
-use redrive_core::pace::Pace;
+use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, Writer, State, Timing, RetryMessage};
+use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::policy::Document;
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
@@ -50,11 +50,11 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) document: RefCell<Document>,
     pub(crate) mode: Cell<RunMode>,
-    pub(crate) terms: Terms,
+    pub(crate) timing: Timing,
     pub(crate) subject: Subject,
     /// When a tick of the sweep runs out of time.
     pub(crate) sweep_until: Cell<Time>,
-    pub(crate) pace: Pace,
+    pub(crate) rate_limiter: RateLimiter,
     owners: Cell<u32>,
 }
 
@@ -68,10 +68,10 @@ impl Scene {
             world: World::new(NOW),
             document: RefCell::new(document(policy)),
             mode: Cell::new(RunMode::Act),
-            terms: Terms::default(),
+            timing: Timing::default(),
             subject,
             sweep_until: Cell::new(Time::END),
-            pace: Pace::default(),
+            rate_limiter: RateLimiter::default(),
             owners: Cell::new(0),
         }
     }
@@ -200,7 +200,7 @@ impl Scene {
         &self,
         f: impl AsyncFnOnce(&Controller<'_, World, World, World, redrive_simulation::desk::Desk>) -> R,
     ) -> R {
-        let (document, owner, terms) = (self.document.borrow().clone(), self.owner(), self.terms);
+        let (document, owner, timing) = (self.document.borrow().clone(), self.owner(), self.timing);
         let controller = Controller {
             ledger: &self.world,
             target: &self.world,
@@ -208,8 +208,8 @@ impl Scene {
             clock: &self.world.desk,
             document: &document,
             mode: self.mode.get(),
-            terms: &terms,
-            pace: &self.pace,
+            timing: &timing,
+            rate_limiter: &self.rate_limiter,
             owner: &owner,
         };
         f(&controller).await
@@ -222,9 +222,9 @@ impl Scene {
             .await
     }
 
-    /// Takes a ticket, to be run.
-    pub(crate) async fn taking(&self, ticket: &Ticket) -> Result<Record, Error> {
-        self.with(async |controller| controller.due(ticket).await).await
+    /// Takes a retry message, to be run.
+    pub(crate) async fn taking(&self, retry_message: &RetryMessage) -> Result<Record, Error> {
+        self.with(async |controller| controller.due(retry_message).await).await
     }
 
     /// A tick of the sweep, to be run.
@@ -238,11 +238,11 @@ impl Scene {
         &self,
         wire: &impl Wire,
         search: &Search,
-    ) -> Result<Found, Error> {
-        let listings = Typed(wire);
+    ) -> Result<DiscoveryReport, Error> {
+        let listing = Typed(wire);
         self.with(async |controller| {
             controller
-                .find(&listings, search, self.sweep_until.get())
+                .discover(&listing, search, self.sweep_until.get())
                 .await
         })
         .await
@@ -251,12 +251,12 @@ impl Scene {
     /// A person cancels, to be run.
     pub(crate) async fn cancelling(&self, cancelled: &Cancelled) -> Result<Cancel, Error> {
         let owner = self.owner();
-        let pen = Pen {
+        let writer = Writer {
             owner: &owner,
             now: self.now(),
-            terms: &self.terms,
+            timing: &self.timing,
         };
-        cancel(&self.world, &self.subject, cancelled, pen).await
+        cancel(&self.world, &self.subject, cancelled, writer).await
     }
 
     pub(crate) fn handle_event(&self, event: &Value) -> Record {
@@ -276,8 +276,8 @@ impl Scene {
         self.handle_event(event)
     }
 
-    pub(crate) fn take(&self, ticket: &Ticket) -> Record {
-        run(self.taking(ticket))
+    pub(crate) fn claim_due(&self, retry_message: &RetryMessage) -> Record {
+        run(self.taking(retry_message))
             .expect("it ends")
             .expect("no error")
     }
@@ -286,7 +286,7 @@ impl Scene {
         run(self.sweeping()).expect("it ends").expect("no error")
     }
 
-    pub(crate) fn find(&self, search: &Search) -> Found {
+    pub(crate) fn find(&self, search: &Search) -> DiscoveryReport {
         run(self.finding(&self.world.desk, search))
             .expect("it ends")
             .expect("no error")
@@ -295,8 +295,8 @@ impl Scene {
     /// Delivers what the queue has by now.
     pub(crate) fn deliver(&self) -> Vec<Record> {
         let mut records = Vec::new();
-        while let Some(ticket) = self.world.desk.receive() {
-            records.push(self.take(&ticket));
+        while let Some(retry_message) = self.world.desk.receive() {
+            records.push(self.claim_due(&retry_message));
         }
         records
     }
@@ -350,7 +350,7 @@ impl Scene {
         (
             entry.state,
             entry.reason(),
-            entry.uses("default", "any"),
+            entry.rule_usage("default", "any"),
             entry.retries,
         )
     }
@@ -419,8 +419,8 @@ impl Scene {
         .unwrap();
     }
 
-    /// Life goes on until nothing is pending: events are handled, tickets are taken, the sweep ticks whenever
-    /// something wakes. What meets an error, or is killed, comes again a little later. Events in hand are
+    /// Life goes on until nothing is pending: events are handled, retry messages are taken, the sweep ticks whenever
+    /// something is due for a check. What meets an error, or is killed, comes again a little later. Events in hand are
     /// handled first.
     pub(crate) fn calm(&self, events: &[Value]) {
         let mut handled: Vec<(Time, Value)> = events
@@ -439,9 +439,9 @@ impl Scene {
                 }
                 self.watch();
             }
-            while let Some(ticket) = self.world.desk.receive() {
-                if !matches!(run(self.taking(&ticket)), Some(Ok(_))) {
-                    run(self.world.desk.send(&ticket, later)).unwrap().unwrap();
+            while let Some(retry_message) = self.world.desk.receive() {
+                if !matches!(run(self.taking(&retry_message)), Some(Ok(_))) {
+                    run(self.world.desk.send(&retry_message, later)).unwrap().unwrap();
                 }
                 self.watch();
             }
@@ -449,8 +449,8 @@ impl Scene {
                 .world
                 .desk
                 .ledger
-                .next_wake()
-                .is_some_and(|wake| wake <= self.now())
+                .next_check_at()
+                .is_some_and(|next_check_at| next_check_at <= self.now())
             {
                 run(self.sweeping());
                 self.watch();
@@ -458,7 +458,7 @@ impl Scene {
             let next = [
                 self.world.desk.next_at(),
                 self.world.desk.next_message(),
-                self.world.desk.ledger.next_wake(),
+                self.world.desk.ledger.next_check_at(),
             ];
             match next
                 .into_iter()

@@ -1,8 +1,8 @@
-//! What a failure says is matched and forgotten: no record, entry, ticket or error holds any of it.
+//! What a failure says is matched and forgotten: no record, entry, retry message or error holds any of it.
 
 use std::collections::BTreeSet;
 
-use redrive_core::find::Search;
+use redrive_core::discovery::Search;
 use redrive_core::controller::{Outcome, RunMode, Record};
 use redrive_core::error::Error;
 use redrive_emulator::api::{ApiError, Fault};
@@ -93,9 +93,9 @@ impl Told {
                 }
                 Err(error) => self.error(&error),
             }
-            while let Some(ticket) = scene.world.desk.receive() {
-                self.text += &format!("{ticket:?} {}\n", serde_json::to_string(&ticket).unwrap());
-                self.result(run(scene.taking(&ticket)).unwrap());
+            while let Some(retry_message) = scene.world.desk.receive() {
+                self.text += &format!("{retry_message:?} {}\n", serde_json::to_string(&retry_message).unwrap());
+                self.result(run(scene.taking(&retry_message)).unwrap());
             }
         }
     }
@@ -220,7 +220,7 @@ const WAYS: &[Way] = &[
     }),
     ("every wire breaks once", 1, 60, |told, scene, event| {
         for name in [
-            "read", "know", "look", "swap", "send", "take", "act", "waking",
+            "read", "know", "look", "put_if_revision", "send", "claim_due", "act", "due_entries",
         ] {
             scene.next_breaks(name, Break::Before);
         }
@@ -245,7 +245,7 @@ const WAYS: &[Way] = &[
 ];
 
 #[test]
-fn no_record_entry_ticket_or_error_holds_a_word_of_what_failed() {
+fn no_record_entry_retry_message_or_error_holds_a_word_of_what_failed() {
     let mut reached = BTreeSet::new();
     let mut errors = 0;
     for (name, limit, interval_seconds, way) in WAYS {

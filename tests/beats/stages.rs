@@ -65,8 +65,8 @@ fn every_failed_action_must_find_a_rule_and_each_rule_is_charged_once() {
     let entry = scene.entry();
     assert_eq!(
         (
-            entry.uses("default", "unit"),
-            entry.uses("default", "lint"),
+            entry.rule_usage("default", "unit"),
+            entry.rule_usage("default", "lint"),
             entry.retries
         ),
         (1, 1, 1)

@@ -9,19 +9,19 @@ use crate::world::Break;
 /// One batch may hold a message twice, and one name for both must not make two retries of it, nor give back
 /// the charge of the one that was made.
 #[test]
-fn a_ticket_that_stands_twice_in_one_batch_is_acted_on_once() {
+fn a_retry_message_that_stands_twice_in_one_batch_is_acted_on_once() {
     for scene in Scene::both_for_ever(&rule(2, 60)) {
         scene.handle_event(&scene.failed());
-        let ticket = scene.entry().ticket();
+        let retry_message = scene.entry().retry_message();
         scene.wind(60);
-        scene.next_breaks("swap", Break::Before);
+        scene.next_breaks("put_if_revision", Break::Before);
         scene.as_one_owner(async |controller| {
-            let first = controller.due(&ticket).await.unwrap();
+            let first = controller.due(&retry_message).await.unwrap();
             assert_eq!(
                 (first.outcome, first.unsettled.is_some()),
                 (Outcome::Retried, true)
             );
-            let second = controller.due(&ticket).await.unwrap();
+            let second = controller.due(&retry_message).await.unwrap();
             assert_eq!(second.outcome, Outcome::Confirmed);
         });
         assert_eq!(

@@ -10,9 +10,9 @@ use redrive_core::calls::Call;
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
 use redrive_core::controller::{RetryResponse, CallResult, Queue, TargetState, Target};
 use redrive_core::ledger::{
-    Claim, Entry, Ledger, Opening, Pen, Position, State, Step, Swap, Take, Ticket, next,
+    Claim, Entry, Ledger, InitialState, Writer, ScanCheckpoint, State, Transition, CasResult, ClaimResult, RetryMessage, transition,
 };
-use redrive_core::pace::Micros;
+use redrive_core::rate_limiter::Micros;
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_simulation::desk::Desk;
@@ -171,35 +171,35 @@ impl Ledger for World {
             .await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
+    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
         let write = async || {
             let before = self.desk.ledger.read(&entry.subject).await?;
-            let swap = self.desk.ledger.swap(entry).await?;
-            if swap == Swap::Stored {
+            let swap = self.desk.ledger.put_if_revision(entry).await?;
+            if swap == CasResult::Stored {
                 follows(before.as_ref(), entry);
             }
             Ok(swap)
         };
-        self.wire("swap", write).await
+        self.wire("put_if_revision", write).await
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
-        self.wire("take", async || self.desk.ledger.take(ticket, pen).await)
+    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+        self.wire("claim_due", async || self.desk.ledger.claim_due(retry_message, writer).await)
             .await
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
-        self.wire("waking", async || self.desk.ledger.waking(now, most).await)
+    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
+        self.wire("due_entries", async || self.desk.ledger.due_entries(now, max).await)
             .await
     }
 
-    async fn position(&self) -> Result<Option<Position>, Error> {
-        self.wire("position", async || self.desk.ledger.position().await)
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
+        self.wire("checkpoint", async || self.desk.ledger.checkpoint().await)
             .await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
-        self.wire("keep", async || self.desk.ledger.keep(position).await)
+    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+        self.wire("put_checkpoint", async || self.desk.ledger.put_checkpoint(checkpoint).await)
             .await
     }
 
@@ -237,8 +237,8 @@ impl Target for World {
 }
 
 impl Queue for World {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
-        self.wire("send", async || self.desk.send(ticket, delay).await)
+    async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
+        self.wire("send", async || self.desk.send(retry_message, delay).await)
             .await
     }
 }
@@ -249,21 +249,21 @@ fn follows(before: Option<&Entry>, after: &Entry) {
         assert_eq!(after.revision, 1);
         return;
     };
-    let mut steps: Vec<Step> = Opening::ALL.map(Step::Judge).to_vec();
+    let mut steps: Vec<Transition> = InitialState::ALL.map(Transition::Judge).to_vec();
     steps.extend([
-        Step::Take,
-        Step::Requeue,
-        Step::TakeOver,
-        Step::Accept,
-        Step::Lose,
-        Step::PutOff,
-        Step::GiveUp,
-        Step::Cancel,
-        Step::Confirm,
-        Step::Recover,
-        Step::End,
+        Transition::Claim,
+        Transition::Requeue,
+        Transition::TakeOver,
+        Transition::Accept,
+        Transition::MarkInDoubt,
+        Transition::BackOff,
+        Transition::GiveUp,
+        Transition::Cancel,
+        Transition::Confirm,
+        Transition::Recover,
+        Transition::Terminate,
     ]);
-    let legal = |step: &Step| next(before.state, *step) == Some(after.state);
+    let legal = |step: &Transition| transition(before.state, *step) == Some(after.state);
     assert!(
         steps.iter().any(legal),
         "no step from {:?} to {:?}",
@@ -276,10 +276,10 @@ fn follows(before: Option<&Entry>, after: &Entry) {
         "attempts are only added"
     );
     assert!(after.retries.abs_diff(before.retries) <= 1);
-    let waits = matches!(after.state, State::Queued | State::Acting | State::Unknown);
+    let waits = matches!(after.state, State::Queued | State::Acting | State::InDoubt);
     assert_eq!(
-        after.wake.is_some(),
+        after.next_check_at.is_some(),
         waits,
-        "what is pending wakes somebody: {after:?}"
+        "what is pending is checked by somebody: {after:?}"
     );
 }

@@ -23,9 +23,9 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use redrive_aws::ledger::DynamoDb;
 use redrive_aws::{http, table};
-use redrive_core::failure::{Identity, Subject};
+use redrive_core::failure::{FailureId, Subject};
 use redrive_core::ledger::{
-    Entry, Judgement, Ledger, Owner, Pen, Swap, Take, Terms, Ticket, Written, write,
+    Entry, Decided, Ledger, Owner, Writer, CasResult, ClaimResult, Timing, RetryMessage, Written, write,
 };
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
@@ -101,16 +101,16 @@ fn execution(name: &str) -> Subject {
 }
 
 /// A failure that is retried after a while, on two rules that explain themselves.
-fn judgement(subject: Subject, count: u32, delay_seconds: u32) -> Judgement {
+fn decided(subject: Subject, count: u32, delay_seconds: u32) -> Decided {
     let charge = |rule: &str| Charge {
         rule: rule.into(),
         description: Some("the service that was called had too much to do".into()),
         used: count.min(9),
         limit: 10,
     };
-    Judgement {
+    Decided {
         subject,
-        identity: Identity::RedriveCount(count),
+        failure_id: FailureId::RedriveCount(count),
         failed_at: NOW,
         retried_before: 0,
         verdict: Verdict {
@@ -136,13 +136,13 @@ fn fifty_threads_that_claim_at_once_give_one_winner() {
     let start = Barrier::new(50);
     let claim = |number: usize| {
         let owner = Owner(format!("thread-{number}"));
-        let terms = Terms::default();
-        let pen = Pen {
+        let timing = Timing::default();
+        let writer = Writer {
             owner: &owner,
             now: NOW,
-            terms: &terms,
+            timing: &timing,
         };
-        let entry = Entry::open(judgement(execution("race"), 0, 0), pen);
+        let entry = Entry::open(decided(execution("race"), 0, 0), writer);
         // A runtime and a connection of its own, as a function has.
         run(async {
             let ledger = ledger();
@@ -150,7 +150,7 @@ fn fifty_threads_that_claim_at_once_give_one_winner() {
             start.wait();
             match write(&ledger, entry).await.unwrap() {
                 Written::Claimed(claim) => Some(claim.entry().clone()),
-                Written::Lost(Some(_)) => None,
+                Written::Conflict(Some(_)) => None,
                 other => panic!("{other:?}"),
             }
         })
@@ -170,23 +170,23 @@ fn fifty_threads_that_claim_at_once_give_one_winner() {
     assert_eq!(stored, Ok(winners.first().cloned()), "who won is stored");
 }
 
-/// A take is one update that repeats what the core says of it; here on entries with everything in them.
+/// A claim is one update that repeats what the core says of it; here on entries with everything in them.
 fn takes_as_the_core_says(engine: &Engine) {
-    let (a, b, terms) = (Owner("a".into()), Owner("b".into()), Terms::default());
-    let pen = |owner, seconds| Pen {
+    let (a, b, timing) = (Owner("a".into()), Owner("b".into()), Timing::default());
+    let writer = |owner, seconds| Writer {
         owner,
         now: NOW.plus(Duration::from_secs(seconds)),
-        terms: &terms,
+        timing: &timing,
     };
-    let judged = |count, delay| judgement(execution("take"), count, delay);
-    let acting = Entry::open(judged(0, 0), pen(&a, 0));
-    let doubted = acting.take_over(pen(&a, 1)).unwrap();
-    let busy = doubted.put_off(pen(&a, 2)).unwrap();
-    let anew = busy.judge(judged(1, 60), pen(&a, 3)).unwrap();
-    let long = anew.judge(judged(2, 100_000), pen(&a, 4)).unwrap();
+    let judged = |count, delay| decided(execution("take"), count, delay);
+    let acting = Entry::open(judged(0, 0), writer(&a, 0));
+    let doubted = acting.take_over(writer(&a, 1)).unwrap();
+    let busy = doubted.back_off(writer(&a, 2)).unwrap();
+    let anew = busy.judge(judged(1, 60), writer(&a, 3)).unwrap();
+    let long = anew.judge(judged(2, 100_000), writer(&a, 4)).unwrap();
     let undated = Entry {
-        due: None,
-        wake: None,
+        due_at: None,
+        next_check_at: None,
         reason: Some(Reason::TargetBusy),
         ..long.clone()
     };
@@ -194,32 +194,32 @@ fn takes_as_the_core_says(engine: &Engine) {
     run(async {
         let ledger = fresh(&client(&engine.url)).await;
         for entry in [acting, doubted, busy, anew, long, undated] {
-            // Just too early and just in time by each entry's due; and last by another failure's ticket.
-            let tickets = [1, 2, 3, 99_943, 99_944].map(|seconds| (entry.failure, seconds));
-            for (failure, seconds) in tickets.into_iter().chain([(entry.failure + 1, 99_944)]) {
+            // Just too early and just in time by each entry's `due_at`; and last by another failure's retry message.
+            let retry_messages = [1, 2, 3, 99_943, 99_944].map(|seconds| (entry.failure_number, seconds));
+            for (failure_number, seconds) in retry_messages.into_iter().chain([(entry.failure_number + 1, 99_944)]) {
                 let entry = Entry {
                     subject: execution(&format!("take-{taken}-{refused}")),
                     revision: 1,
                     ..entry.clone()
                 };
-                assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
-                let ticket = Ticket {
-                    failure,
-                    ..entry.ticket()
+                assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored));
+                let retry_message = RetryMessage {
+                    failure_number,
+                    ..entry.retry_message()
                 };
-                let pen = pen(&b, seconds);
-                let answer = ledger.take(&ticket, pen).await;
-                if !entry.is_due(&ticket, pen.now) {
+                let writer = writer(&b, seconds);
+                let answer = ledger.claim_due(&retry_message, writer).await;
+                if !entry.is_due(&retry_message, writer.now) {
                     refused += 1;
-                    assert_eq!(answer, Ok(Take::Refused(Some(entry))));
+                    assert_eq!(answer, Ok(ClaimResult::Refused(Some(entry))));
                     continue;
                 }
                 taken += 1;
-                let entry = entry.take(pen).unwrap();
-                assert_eq!(answer, Ok(Take::Taken(entry.clone())));
+                let entry = entry.claim(writer).unwrap();
+                assert_eq!(answer, Ok(ClaimResult::Claimed(entry.clone())));
                 assert_eq!(ledger.read(&entry.subject).await, Ok(Some(entry.clone())));
-                let waking = ledger.waking(entry.wake.unwrap(), 1_000).await.unwrap();
-                assert!(waking.contains(&entry), "the index has it as it is now");
+                let due_entries = ledger.due_entries(entry.next_check_at.unwrap(), 1_000).await.unwrap();
+                assert!(due_entries.contains(&entry), "the index has it as it is now");
             }
         }
     });
@@ -245,23 +245,23 @@ fn an_entry_of_a_thousand_attempts_is_stored() {
     let Some(engine) = &*DYNAMODB_LOCAL else {
         return;
     };
-    let (owner, terms) = (Owner("a".into()), Terms::default());
-    let pen = Pen {
+    let (owner, timing) = (Owner("a".into()), Timing::default());
+    let writer = Writer {
         owner: &owner,
         now: NOW,
-        terms: &terms,
+        timing: &timing,
     };
-    let mut entry = Entry::open(judgement(execution("large"), 0, 60), pen);
+    let mut entry = Entry::open(decided(execution("large"), 0, 60), writer);
     for count in 1..=1_000 {
         entry = entry
-            .judge(judgement(execution("large"), count, 60), pen)
+            .judge(decided(execution("large"), count, 60), writer)
             .unwrap();
     }
     entry.revision = 1;
     assert_eq!(entry.attempts.len(), 1_000);
     run(async {
         let ledger = fresh(&client(&engine.url)).await;
-        assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+        assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored));
         assert_eq!(ledger.read(&entry.subject).await, Ok(Some(entry)));
     });
 }
@@ -272,17 +272,17 @@ fn what_dynamodb_refuses_is_a_bug_of_which_only_the_code_is_told() {
     let Some(engine) = &*DYNAMODB_LOCAL else {
         return;
     };
-    let (owner, terms) = (Owner("a".into()), Terms::default());
-    let pen = Pen {
+    let (owner, timing) = (Owner("a".into()), Timing::default());
+    let writer = Writer {
         owner: &owner,
         now: NOW,
-        terms: &terms,
+        timing: &timing,
     };
-    let mut nameless = judgement(execution("nameless"), 0, 0);
+    let mut nameless = decided(execution("nameless"), 0, 0);
     nameless.verdict.policy = None;
-    let entry = Entry::open(nameless, pen);
-    assert_eq!(entry.uses("", "throttled"), 1);
-    let answer = run(async { fresh(&client(&engine.url)).await.swap(&entry).await });
+    let entry = Entry::open(nameless, writer);
+    assert_eq!(entry.rule_usage("", "throttled"), 1);
+    let answer = run(async { fresh(&client(&engine.url)).await.put_if_revision(&entry).await });
     assert_eq!(
         answer,
         Err(Error::new(
@@ -346,28 +346,28 @@ fn what_has_expired_is_dynamodbs_to_delete() {
         assert_eq!(ttl.attribute_name.as_deref(), Some("ttl"));
 
         // Whole seconds, and not before the entry expires.
-        let (owner, terms) = (Owner("a".into()), Terms::default());
-        let pen = Pen {
+        let (owner, timing) = (Owner("a".into()), Timing::default());
+        let writer = Writer {
             owner: &owner,
             now: NOW.plus(Duration::from_millis(1)),
-            terms: &terms,
+            timing: &timing,
         };
-        let entry = Entry::open(judgement(execution("ttl"), 0, 60), pen);
+        let entry = Entry::open(decided(execution("ttl"), 0, 60), writer);
         let ledger = DynamoDb::new(client.clone(), &table);
-        assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+        assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored));
         let written = async || {
             let scan = client.scan().table_name(&table).send().await.unwrap();
             scan.items.unwrap()[0]["ttl"].as_n().unwrap().clone()
         };
-        let month = terms.keep.as_secs();
+        let month = timing.retention.as_secs();
         assert_eq!(written().await, (1_795_000_001 + month).to_string());
-        let later = Pen {
+        let later = Writer {
             now: NOW.plus(Duration::from_secs(60)),
-            ..pen
+            ..writer
         };
         assert!(matches!(
-            ledger.take(&entry.ticket(), later).await,
-            Ok(Take::Taken(_))
+            ledger.claim_due(&entry.retry_message(), later).await,
+            Ok(ClaimResult::Claimed(_))
         ));
         assert_eq!(
             written().await,
@@ -377,13 +377,13 @@ fn what_has_expired_is_dynamodbs_to_delete() {
     });
 }
 
-/// All of those that wake first are in one shard, so that more than its first page is needed.
+/// All of those that are due first are in one shard, so that more than its first page is needed.
 #[test]
 fn one_shard_may_have_all_that_wake_first() {
     let Some(engine) = &*DYNAMODB_LOCAL else {
         return;
     };
-    let (a, terms) = (Owner("a".into()), Terms::default());
+    let (a, timing) = (Owner("a".into()), Timing::default());
     run(async {
         let client = client(&engine.url);
         let table = fresh_table(&client).await;
@@ -394,36 +394,36 @@ fn one_shard_may_have_all_that_wake_first() {
         let others = names.filter(together(false)).take(50);
         let mut waiting = Vec::new();
         for (subject, seconds) in first.chain(others).zip(100..) {
-            let pen = Pen {
+            let writer = Writer {
                 owner: &a,
                 now: NOW,
-                terms: &terms,
+                timing: &timing,
             };
-            let entry = Entry::open(judgement(subject, 0, seconds), pen);
-            assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+            let entry = Entry::open(decided(subject, 0, seconds), writer);
+            assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored));
             waiting.push(entry);
         }
         let now = NOW.plus(Duration::from_secs(1_000));
-        for most in [1, 8, 40, 49, 50, 51, 75, 100, 200] {
-            let expected = &waiting[..waiting.len().min(most)];
-            assert_eq!(ledger.waking(now, most).await.unwrap(), expected, "{most}");
+        for max in [1, 8, 40, 49, 50, 51, 75, 100, 200] {
+            let expected = &waiting[..waiting.len().min(max)];
+            assert_eq!(ledger.due_entries(now, max).await.unwrap(), expected, "{max}");
         }
         // They are spread: each shard has some of those that wait, and who takes one leaves it there.
         let scan = client.scan().table_name(&table).send().await.unwrap();
         for entry in &waiting {
-            let pen = Pen {
+            let writer = Writer {
                 owner: &a,
                 now,
-                terms: &terms,
+                timing: &timing,
             };
-            let taken = ledger.take(&entry.ticket(), pen).await;
-            assert!(matches!(taken, Ok(Take::Taken(_))), "{taken:?}");
+            let taken = ledger.claim_due(&entry.retry_message(), writer).await;
+            assert!(matches!(taken, Ok(ClaimResult::Claimed(_))), "{taken:?}");
         }
         let again = client.scan().table_name(&table).send().await.unwrap();
         let placed = |items: &[HashMap<String, AttributeValue>]| -> BTreeMap<String, String> {
             let of =
                 |item: &HashMap<String, AttributeValue>, name| item[name].as_s().unwrap().clone();
-            let place = |item| (of(item, table::KEY), of(item, table::WAITING));
+            let place = |item| (of(item, table::KEY), of(item, table::DUE_SHARD));
             items.iter().map(place).collect()
         };
         let shards: BTreeSet<String> = placed(scan.items()).into_values().collect();

@@ -8,14 +8,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use redrive_core::calls::Call;
-use redrive_core::definition::{Known, Revision};
-use redrive_core::failure::{ExecutionStatus, Identity, Subject};
+use redrive_core::definition::{CachedDefinition, Revision};
+use redrive_core::failure::{ExecutionStatus, FailureId, Subject};
 use redrive_core::ledger::{
-    Cancelled, Claim, Entry, Judgement, Ledger, List, Owner, Pen, Position, Round, State, Swap,
-    Take, Targets, Terms, Ticket, Turn, Written, keep, take, write,
+    Cancelled, Claim, Entry, Decided, Ledger, List, Owner, Writer, ScanCheckpoint, Pass, State, CasResult,
+    ClaimResult, Targets, Timing, RetryMessage, TargetCursor, Written, put_checkpoint, claim_due, write,
 };
-use redrive_core::pace::Micros;
-use redrive_core::reads::Shelf;
+use redrive_core::rate_limiter::Micros;
+use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
 use redrive_core::error::Error;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
@@ -26,8 +26,8 @@ fn owner(name: &str) -> Owner {
     Owner(name.into())
 }
 
-fn terms() -> Terms {
-    Terms::default()
+fn timing() -> Timing {
+    Timing::default()
 }
 
 fn execution(name: &str) -> Subject {
@@ -65,10 +65,10 @@ fn retry(delay_seconds: u32) -> Verdict {
     }
 }
 
-fn judgement(subject: Subject, identity: Identity, verdict: Verdict) -> Judgement {
-    Judgement {
+fn decided(subject: Subject, failure_id: FailureId, verdict: Verdict) -> Decided {
+    Decided {
         subject,
-        identity,
+        failure_id,
         failed_at: NOW,
         retried_before: 0,
         verdict,
@@ -78,33 +78,33 @@ fn judgement(subject: Subject, identity: Identity, verdict: Verdict) -> Judgemen
 }
 
 fn acting(subject: Subject, by: &Owner) -> Entry {
-    let pen = Pen {
+    let writer = Writer {
         owner: by,
         now: NOW,
-        terms: &terms(),
+        timing: &timing(),
     };
-    Entry::open(judgement(subject, Identity::RedriveCount(0), retry(0)), pen)
+    Entry::open(decided(subject, FailureId::RedriveCount(0), retry(0)), writer)
 }
 
 fn queued(subject: Subject, by: &Owner, seconds: u32) -> Entry {
-    let pen = Pen {
+    let writer = Writer {
         owner: by,
         now: NOW,
-        terms: &terms(),
+        timing: &timing(),
     };
     Entry::open(
-        judgement(subject, Identity::RedriveCount(0), retry(seconds)),
-        pen,
+        decided(subject, FailureId::RedriveCount(0), retry(seconds)),
+        writer,
     )
 }
 
 /// Runs the whole suite.
-pub(crate) async fn all<L: Ledger + Shelf>(fresh: impl AsyncFn() -> L) {
+pub(crate) async fn all<L: Ledger + DefinitionCache>(fresh: impl AsyncFn() -> L) {
     an_entry_reads_back_as_it_was_written(&fresh().await).await;
     of_all_who_write_one_revision_one_wins(&fresh().await).await;
     fifty_racing_claims_give_one_winner(&fresh().await).await;
     a_write_that_meets_itself_is_won(&fresh().await).await;
-    a_ticket_is_good_once(&fresh().await).await;
+    a_retry_message_is_good_once(&fresh().await).await;
     a_take_that_meets_itself_is_won(&fresh().await).await;
     of_all_who_take_over_one_wins_and_the_late_owner_loses(&fresh().await).await;
     a_settle_loses_to_a_later_failure(&fresh().await).await;
@@ -120,43 +120,43 @@ pub(crate) async fn all<L: Ledger + Shelf>(fresh: impl AsyncFn() -> L) {
 }
 
 async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
-    let (terms, a) = (terms(), owner("a"));
-    let pen = |ms| Pen {
+    let (timing, a) = (timing(), owner("a"));
+    let writer = |ms| Writer {
         owner: &a,
         now: NOW.plus(Duration::from_millis(ms)),
-        terms: &terms,
+        timing: &timing,
     };
     assert_eq!(ledger.read(&execution("nobody")).await, Ok(None));
 
-    // One entry through every kind of content: attempts, both identities, busy, doubt, a lease.
+    // One entry through every kind of content: attempts, both failure IDs, busy, doubt, a lease.
     let ids = |ids: &[&str]| {
-        Identity::FailedActions(ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+        FailureId::FailedActions(ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
     };
-    let mut entry = Entry::open(judgement(stage(1), ids(&["u1", "l1"]), retry(0)), pen(0));
+    let mut entry = Entry::open(decided(stage(1), ids(&["u1", "l1"]), retry(0)), writer(0));
     let mut steps = vec![entry.clone()];
-    entry = entry.put_off(pen(1)).unwrap();
+    entry = entry.back_off(writer(1)).unwrap();
     steps.push(entry.clone());
-    entry = entry.take(pen(2)).unwrap();
+    entry = entry.claim(writer(2)).unwrap();
     steps.push(entry.clone());
-    entry = entry.lose(pen(3)).unwrap();
+    entry = entry.mark_in_doubt(writer(3)).unwrap();
     steps.push(entry.clone());
-    entry = entry.take_over(pen(4)).unwrap();
+    entry = entry.take_over(writer(4)).unwrap();
     steps.push(entry.clone());
-    entry = entry.accept(pen(5)).unwrap();
+    entry = entry.accept(writer(5)).unwrap();
     steps.push(entry.clone());
     entry = entry
         .judge(
-            judgement(
+            decided(
                 stage(1),
                 ids(&["u2"]),
                 Verdict::give_up(Reason::Unmatched, "etl"),
             ),
-            pen(6),
+            writer(6),
         )
         .unwrap();
     steps.push(entry);
     for entry in steps {
-        assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored), "{entry:?}");
+        assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored), "{entry:?}");
         assert_eq!(ledger.read(&stage(1)).await, Ok(Some(entry)));
     }
     assert_eq!(
@@ -167,22 +167,22 @@ async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
 }
 
 async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
-    let terms = terms();
+    let timing = timing();
     let first = acting(execution("r"), &owner("a"));
-    assert_eq!(ledger.swap(&first).await, Ok(Swap::Stored));
+    assert_eq!(ledger.put_if_revision(&first).await, Ok(CasResult::Stored));
 
     let other = acting(execution("r"), &owner("b"));
     assert_eq!(
-        ledger.swap(&other).await,
-        Ok(Swap::Stale(Some(first.clone()))),
+        ledger.put_if_revision(&other).await,
+        Ok(CasResult::Conflict(Some(first.clone()))),
         "there is an entry already"
     );
     let a = owner("a");
     let second = first
-        .accept(Pen {
+        .accept(Writer {
             owner: &a,
             now: NOW,
-            terms: &terms,
+            timing: &timing,
         })
         .unwrap();
     let skipping = Entry {
@@ -190,8 +190,8 @@ async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
         ..second.clone()
     };
     assert_eq!(
-        ledger.swap(&skipping).await,
-        Ok(Swap::Stale(Some(first.clone()))),
+        ledger.put_if_revision(&skipping).await,
+        Ok(CasResult::Conflict(Some(first.clone()))),
         "a revision was left out"
     );
     assert_eq!(
@@ -200,10 +200,10 @@ async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
         "who loses changes nothing"
     );
 
-    assert_eq!(ledger.swap(&second).await, Ok(Swap::Stored));
+    assert_eq!(ledger.put_if_revision(&second).await, Ok(CasResult::Stored));
     assert_eq!(
-        ledger.swap(&second).await,
-        Ok(Swap::Stale(Some(second.clone()))),
+        ledger.put_if_revision(&second).await,
+        Ok(CasResult::Conflict(Some(second.clone()))),
         "that revision is written"
     );
     let missing = Entry {
@@ -211,8 +211,8 @@ async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
         ..acting(execution("missing"), &owner("a"))
     };
     assert_eq!(
-        ledger.swap(&missing).await,
-        Ok(Swap::Stale(None)),
+        ledger.put_if_revision(&missing).await,
+        Ok(CasResult::Conflict(None)),
         "there is nothing to replace"
     );
 }
@@ -228,7 +228,7 @@ async fn fifty_racing_claims_give_one_winner<L: Ledger>(ledger: &L) {
     for written in together(claims.collect()).await {
         match written.unwrap() {
             Written::Claimed(claim) => winners.push(claim),
-            Written::Lost(Some(_)) => losers += 1,
+            Written::Conflict(Some(_)) => losers += 1,
             other => panic!("{other:?}"),
         }
     }
@@ -239,7 +239,7 @@ async fn fifty_racing_claims_give_one_winner<L: Ledger>(ledger: &L) {
     let stored = ledger.read(&execution("race")).await.unwrap().unwrap();
     assert_eq!(&stored, winner.entry());
     assert_eq!(
-        (stored.retries, stored.uses("etl", "throttled")),
+        (stored.retries, stored.rule_usage("etl", "throttled")),
         (1, 1),
         "one charge for one claim"
     );
@@ -255,13 +255,13 @@ async fn a_write_that_meets_itself_is_won<L: Ledger>(ledger: &L) {
     ));
     let other = acting(execution("twice"), &owner("b"));
     assert!(
-        matches!(write(&twice, other).await, Ok(Written::Lost(Some(_)))),
+        matches!(write(&twice, other).await, Ok(Written::Conflict(Some(_)))),
         "another owner's write is not one's own"
     );
 }
 
-async fn a_ticket_is_good_once<L: Ledger>(ledger: &L) {
-    let terms = terms();
+async fn a_retry_message_is_good_once<L: Ledger>(ledger: &L) {
+    let timing = timing();
     let entry = queued(execution("due"), &owner("a"), 60);
     assert!(matches!(
         write(ledger, entry.clone()).await,
@@ -270,17 +270,17 @@ async fn a_ticket_is_good_once<L: Ledger>(ledger: &L) {
     let later = NOW.plus(Duration::from_secs(60));
     let (b, c) = (owner("b"), owner("c"));
 
-    let stale = Ticket {
-        failure: 7,
-        ..entry.ticket()
+    let stale = RetryMessage {
+        failure_number: 7,
+        ..entry.retry_message()
     };
-    let refused = take(
+    let refused = claim_due(
         ledger,
         &stale,
-        Pen {
+        Writer {
             owner: &b,
             now: later,
-            terms: &terms,
+            timing: &timing,
         },
     )
     .await
@@ -288,32 +288,32 @@ async fn a_ticket_is_good_once<L: Ledger>(ledger: &L) {
     assert_eq!(
         refused,
         Err(Some(entry.clone())),
-        "the ticket is for another failure"
+        "the retry message is for another failure"
     );
 
-    let pen = Pen {
+    let writer = Writer {
         owner: &b,
         now: later,
-        terms: &terms,
+        timing: &timing,
     };
-    let claim: Claim = take(ledger, &entry.ticket(), pen).await.unwrap().unwrap();
+    let claim: Claim = claim_due(ledger, &entry.retry_message(), writer).await.unwrap().unwrap();
     assert_eq!(
         claim.entry(),
-        &entry.take(pen).unwrap(),
-        "a take does what the core says it does"
+        &entry.claim(writer).unwrap(),
+        "a claim does what the core says it does"
     );
     assert_eq!(
         ledger.read(&execution("due")).await,
         Ok(Some(claim.entry().clone()))
     );
 
-    let again = take(
+    let again = claim_due(
         ledger,
-        &entry.ticket(),
-        Pen {
+        &entry.retry_message(),
+        Writer {
             owner: &c,
             now: later,
-            terms: &terms,
+            timing: &timing,
         },
     )
     .await
@@ -321,17 +321,17 @@ async fn a_ticket_is_good_once<L: Ledger>(ledger: &L) {
     assert_eq!(
         again,
         Err(Some(claim.entry().clone())),
-        "the ticket is void"
+        "the retry message is void"
     );
-    let nobody = queued(execution("nobody"), &owner("a"), 60).ticket();
+    let nobody = queued(execution("nobody"), &owner("a"), 60).retry_message();
     assert_eq!(
-        take(
+        claim_due(
             ledger,
             &nobody,
-            Pen {
+            Writer {
                 owner: &c,
                 now: later,
-                terms: &terms
+                timing: &timing
             }
         )
         .await,
@@ -340,19 +340,19 @@ async fn a_ticket_is_good_once<L: Ledger>(ledger: &L) {
 }
 
 async fn a_take_that_meets_itself_is_won<L: Ledger>(ledger: &L) {
-    let (terms, b) = (terms(), owner("b"));
+    let (timing, b) = (timing(), owner("b"));
     let entry = queued(execution("due-twice"), &owner("a"), 60);
     assert!(matches!(
         write(ledger, entry.clone()).await,
         Ok(Written::Stored(_))
     ));
-    let pen = Pen {
+    let writer = Writer {
         owner: &b,
         now: NOW,
-        terms: &terms,
+        timing: &timing,
     };
     assert!(
-        take(&Twice(ledger), &entry.ticket(), pen)
+        claim_due(&Twice(ledger), &entry.retry_message(), writer)
             .await
             .unwrap()
             .is_ok()
@@ -360,25 +360,25 @@ async fn a_take_that_meets_itself_is_won<L: Ledger>(ledger: &L) {
 }
 
 async fn of_all_who_take_over_one_wins_and_the_late_owner_loses<L: Ledger>(ledger: &L) {
-    let (terms, a, b, c) = (terms(), owner("a"), owner("b"), owner("c"));
+    let (timing, a, b, c) = (timing(), owner("a"), owner("b"), owner("c"));
     let entry = acting(execution("late"), &a);
     assert!(matches!(
         write(ledger, entry.clone()).await,
         Ok(Written::Claimed(_))
     ));
-    let over = NOW.plus(terms.lease);
+    let over = NOW.plus(timing.lease);
     let by_b = entry
-        .take_over(Pen {
+        .take_over(Writer {
             owner: &b,
             now: over,
-            terms: &terms,
+            timing: &timing,
         })
         .unwrap();
     let by_c = entry
-        .take_over(Pen {
+        .take_over(Writer {
             owner: &c,
             now: over,
-            terms: &terms,
+            timing: &timing,
         })
         .unwrap();
     assert!(matches!(
@@ -387,37 +387,37 @@ async fn of_all_who_take_over_one_wins_and_the_late_owner_loses<L: Ledger>(ledge
     ));
     assert!(matches!(
         write(ledger, by_c).await,
-        Ok(Written::Lost(Some(_)))
+        Ok(Written::Conflict(Some(_)))
     ));
     let settle = entry
-        .accept(Pen {
+        .accept(Writer {
             owner: &a,
             now: over,
-            terms: &terms,
+            timing: &timing,
         })
         .unwrap();
     assert_eq!(
         write(ledger, settle).await,
-        Ok(Written::Lost(Some(by_b.clone())))
+        Ok(Written::Conflict(Some(by_b.clone())))
     );
     assert_eq!(ledger.read(&execution("late")).await, Ok(Some(by_b)));
 }
 
 async fn a_settle_loses_to_a_later_failure<L: Ledger>(ledger: &L) {
-    let (terms, a, b) = (terms(), owner("a"), owner("b"));
+    let (timing, a, b) = (timing(), owner("a"), owner("b"));
     let entry = acting(execution("anew"), &a);
     assert!(matches!(
         write(ledger, entry.clone()).await,
         Ok(Written::Claimed(_))
     ));
-    let anew = judgement(execution("anew"), Identity::RedriveCount(1), retry(0));
+    let anew = decided(execution("anew"), FailureId::RedriveCount(1), retry(0));
     let later = entry
         .judge(
             anew,
-            Pen {
+            Writer {
                 owner: &b,
                 now: NOW,
-                terms: &terms,
+                timing: &timing,
             },
         )
         .unwrap();
@@ -426,21 +426,21 @@ async fn a_settle_loses_to_a_later_failure<L: Ledger>(ledger: &L) {
         Ok(Written::Claimed(_))
     ));
     let settle = entry
-        .accept(Pen {
+        .accept(Writer {
             owner: &a,
             now: NOW,
-            terms: &terms,
+            timing: &timing,
         })
         .unwrap();
-    assert_eq!(write(ledger, settle).await, Ok(Written::Lost(Some(later))));
+    assert_eq!(write(ledger, settle).await, Ok(Written::Conflict(Some(later))));
 }
 
 async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
-    let (terms, a) = (terms(), owner("a"));
-    let pen = Pen {
+    let (timing, a) = (timing(), owner("a"));
+    let writer = Writer {
         owner: &a,
         now: NOW,
-        terms: &terms,
+        timing: &timing,
     };
     let soon = queued(execution("soon"), &a, 10);
     let later = queued(execution("later"), &a, 800);
@@ -448,11 +448,11 @@ async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
     let lease = acting(execution("lease"), &a);
     let retried = acting(execution("retried"), &a);
     for entry in [&soon, &later, &long, &lease, &retried] {
-        assert_eq!(ledger.swap(entry).await, Ok(Swap::Stored));
+        assert_eq!(ledger.put_if_revision(entry).await, Ok(CasResult::Stored));
     }
     assert_eq!(
-        ledger.swap(&retried.accept(pen).unwrap()).await,
-        Ok(Swap::Stored)
+        ledger.put_if_revision(&retried.accept(writer).unwrap()).await,
+        Ok(CasResult::Stored)
     );
 
     let names = |entries: Vec<Entry>| -> Vec<String> {
@@ -469,33 +469,33 @@ async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
             })
             .collect()
     };
-    let waking = async |seconds, most| {
+    let due_entries = async |seconds, max| {
         names(
             ledger
-                .waking(NOW.plus(Duration::from_secs(seconds)), most)
+                .due_entries(NOW.plus(Duration::from_secs(seconds)), max)
                 .await
                 .unwrap(),
         )
     };
-    assert_eq!(waking(0, 100).await, [""; 0]);
+    assert_eq!(due_entries(0, 100).await, [""; 0]);
     assert_eq!(
-        waking(310, 100).await,
+        due_entries(310, 100).await,
         ["soon"],
         "the queue should have brought it by now"
     );
     assert_eq!(
-        waking(420, 100).await,
+        due_entries(420, 100).await,
         ["soon", "lease"],
         "its lease is over"
     );
-    assert_eq!(waking(1_100, 100).await, ["soon", "lease", "later"]);
+    assert_eq!(due_entries(1_100, 100).await, ["soon", "lease", "later"]);
     assert_eq!(
-        waking(99_100, 100).await,
+        due_entries(99_100, 100).await,
         ["soon", "lease", "later", "long"],
         "the queue can keep it from now on"
     );
     assert_eq!(
-        waking(99_100, 2).await,
+        due_entries(99_100, 2).await,
         ["soon", "lease"],
         "those that have waited longest"
     );
@@ -507,44 +507,44 @@ async fn those_come_first_that_wake_first_among_many<L: Ledger>(ledger: &L) {
     let a = owner("a");
     let mut waiting = Vec::new();
     for number in 0..60u32 {
-        // No two wake together: 7 and 60 have no common divisor.
+        // No two are due together: 7 and 60 have no common divisor.
         let entry = queued(
             execution(&format!("many-{number}")),
             &a,
             100 + number * 7 % 60,
         );
-        assert_eq!(ledger.swap(&entry).await, Ok(Swap::Stored));
+        assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored));
         waiting.push(entry);
     }
-    waiting.sort_by_key(|entry| entry.wake);
-    let wakes = |entry: &Entry| entry.wake.unwrap_or(NOW);
+    waiting.sort_by_key(|entry| entry.next_check_at);
+    let wakes = |entry: &Entry| entry.next_check_at.unwrap_or(NOW);
     for seen in [1, 2, 7, 8, 9, 30, 59, 60] {
         let now = wakes(&waiting[seen - 1]);
-        for most in [1, 2, 8, 15, 16, 29, 60, 1_000] {
-            let expected = &waiting[..seen.min(most)];
+        for max in [1, 2, 8, 15, 16, 29, 60, 1_000] {
+            let expected = &waiting[..seen.min(max)];
             assert_eq!(
-                ledger.waking(now, most).await.unwrap(),
+                ledger.due_entries(now, max).await.unwrap(),
                 expected,
-                "{most} of {seen}"
+                "{max} of {seen}"
             );
         }
     }
 }
 
 async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
-    let (terms, a, b) = (terms(), owner("a"), owner("b"));
-    let pen = |owner, seconds| Pen {
+    let (timing, a, b) = (timing(), owner("a"), owner("b"));
+    let writer = |owner, seconds| Writer {
         owner,
         now: NOW.plus(Duration::from_secs(seconds)),
-        terms: &terms,
+        timing: &timing,
     };
     let waiting = queued(execution("cancelled"), &a, 60);
-    assert_eq!(ledger.swap(&waiting).await, Ok(Swap::Stored));
+    assert_eq!(ledger.put_if_revision(&waiting).await, Ok(CasResult::Stored));
     let ada = Cancelled {
         by: "arn:aws:sts::111122223333:assumed-role/OnCall/ada".into(),
         note: "the \"lake\" is read-only\tböse".into(),
     };
-    let cancelled = waiting.cancel(ada.clone(), pen(&b, 30)).unwrap();
+    let cancelled = waiting.cancel(ada.clone(), writer(&b, 30)).unwrap();
     assert_eq!(
         write(ledger, cancelled.clone()).await,
         Ok(Written::Stored(cancelled.clone()))
@@ -555,20 +555,20 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
     );
     let long_after = NOW.plus(Duration::from_secs(100_000));
     assert_eq!(
-        ledger.waking(long_after, 100).await,
+        ledger.due_entries(long_after, 100).await,
         Ok(vec![]),
         "it is out of the due index"
     );
     assert_eq!(
-        take(ledger, &waiting.ticket(), pen(&a, 60)).await,
+        claim_due(ledger, &waiting.retry_message(), writer(&a, 60)).await,
         Ok(Err(Some(cancelled.clone()))),
-        "its ticket is void"
+        "its retry message is void"
     );
 
     // The next failure carries it among the attempts.
-    let anew = judgement(execution("cancelled"), Identity::RedriveCount(1), retry(60));
-    let later = cancelled.judge(anew, pen(&a, 200)).unwrap();
-    assert_eq!(ledger.swap(&later).await, Ok(Swap::Stored));
+    let anew = decided(execution("cancelled"), FailureId::RedriveCount(1), retry(60));
+    let later = cancelled.judge(anew, writer(&a, 200)).unwrap();
+    assert_eq!(ledger.put_if_revision(&later).await, Ok(CasResult::Stored));
     let stored = ledger.read(&execution("cancelled")).await;
     assert_eq!(stored, Ok(Some(later.clone())));
     assert_eq!(
@@ -580,68 +580,68 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
     );
 }
 
-/// A position of the search, in the midst of a round.
-fn position(revision: u64, by: &str) -> Position {
+/// A checkpoint of the search, in the midst of a pass.
+fn checkpoint(revision: u64, by: &str) -> ScanCheckpoint {
     let machine = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
-    let turn = Turn::first(machine.into(), List::Executions(ExecutionStatus::TimedOut));
+    let cursor = TargetCursor::first(machine.into(), List::Executions(ExecutionStatus::TimedOut));
     let pipeline = |list| {
-        Turn::first(
+        TargetCursor::first(
             "arn:aws:codepipeline:eu-west-1:111122223333:web".into(),
             list,
         )
     };
-    let round = Round {
-        through: NOW,
+    let pass = Pass {
+        watermark: NOW,
         began: Some(NOW.plus(Duration::from_secs(60))),
         targets: Targets::Next("machines \"2\"".into()),
-        turns: VecDeque::from([
-            Turn {
+        cursors: VecDeque::from([
+            TargetCursor {
                 token: Some("page ü".into()),
                 after: Some(NOW),
                 first_error_at: Some(NOW),
-                ..turn.clone()
+                ..cursor.clone()
             },
-            turn,
+            cursor,
         ]),
-        behind: BTreeMap::from([(machine.into(), NOW)]),
-        held: Some(NOW),
+        lagging: BTreeMap::from([(machine.into(), NOW)]),
+        held_watermark: Some(NOW),
     };
-    Position {
+    ScanCheckpoint {
         revision,
-        by: owner(by),
-        updated: NOW,
+        written_by: owner(by),
+        updated_at: NOW,
         since: Time::from_millis(0),
-        stages: Round {
+        stages: Pass {
             began: None,
             targets: Targets::Unread,
-            turns: VecDeque::from([pipeline(List::Stages), pipeline(List::Runs)]),
-            behind: BTreeMap::new(),
-            held: None,
-            ..round
+            cursors: VecDeque::from([pipeline(List::Stages), pipeline(List::Runs)]),
+            lagging: BTreeMap::new(),
+            held_watermark: None,
+            ..pass
         },
-        executions: round,
+        executions: pass,
     }
 }
 
 async fn a_position_reads_back_as_it_was_kept<L: Ledger>(ledger: &L) {
-    assert_eq!(ledger.position().await, Ok(None));
-    let first = position(1, "a");
-    assert_eq!(ledger.keep(&first).await, Ok(Swap::Stored));
-    assert_eq!(ledger.position().await, Ok(Some(first.clone())));
+    assert_eq!(ledger.checkpoint().await, Ok(None));
+    let first = checkpoint(1, "a");
+    assert_eq!(ledger.put_checkpoint(&first).await, Ok(CasResult::Stored));
+    assert_eq!(ledger.checkpoint().await, Ok(Some(first.clone())));
 
-    let empty = Position {
+    let empty = ScanCheckpoint {
         revision: 2,
-        executions: Round {
+        executions: Pass {
             targets: Targets::Read,
             ..first.stages.clone()
         },
         ..first
     };
-    assert_eq!(ledger.keep(&empty).await, Ok(Swap::Stored));
-    assert_eq!(ledger.position().await, Ok(Some(empty)));
+    assert_eq!(ledger.put_checkpoint(&empty).await, Ok(CasResult::Stored));
+    assert_eq!(ledger.checkpoint().await, Ok(Some(empty)));
     let long_after = NOW.plus(Duration::from_secs(100_000_000));
     assert_eq!(
-        ledger.waking(long_after, 100).await,
+        ledger.due_entries(long_after, 100).await,
         Ok(vec![]),
         "it is no entry"
     );
@@ -649,33 +649,33 @@ async fn a_position_reads_back_as_it_was_kept<L: Ledger>(ledger: &L) {
 
 async fn of_all_who_keep_one_revision_one_wins<L: Ledger>(ledger: &L) {
     assert_eq!(
-        ledger.keep(&position(2, "a")).await,
-        Ok(Swap::Stale(None)),
+        ledger.put_checkpoint(&checkpoint(2, "a")).await,
+        Ok(CasResult::Conflict(None)),
         "there is nothing to replace"
     );
-    let first = position(1, "a");
-    assert_eq!(ledger.keep(&first).await, Ok(Swap::Stored));
-    for other in [position(1, "b"), position(3, "b"), position(0, "b")] {
+    let first = checkpoint(1, "a");
+    assert_eq!(ledger.put_checkpoint(&first).await, Ok(CasResult::Stored));
+    for other in [checkpoint(1, "b"), checkpoint(3, "b"), checkpoint(0, "b")] {
         assert_eq!(
-            ledger.keep(&other).await,
-            Ok(Swap::Stale(Some(first.clone())))
+            ledger.put_checkpoint(&other).await,
+            Ok(CasResult::Conflict(Some(first.clone())))
         );
-        assert_eq!(keep(ledger, &other).await, Ok(false));
+        assert_eq!(put_checkpoint(ledger, &other).await, Ok(false));
     }
     assert_eq!(
-        ledger.position().await,
+        ledger.checkpoint().await,
         Ok(Some(first)),
         "who loses changes nothing"
     );
-    assert_eq!(keep(ledger, &position(2, "b")).await, Ok(true));
-    assert_eq!(keep(ledger, &position(2, "a")).await, Ok(false));
-    assert_eq!(ledger.position().await, Ok(Some(position(2, "b"))));
+    assert_eq!(put_checkpoint(ledger, &checkpoint(2, "b")).await, Ok(true));
+    assert_eq!(put_checkpoint(ledger, &checkpoint(2, "a")).await, Ok(false));
+    assert_eq!(ledger.checkpoint().await, Ok(Some(checkpoint(2, "b"))));
 }
 
 async fn a_position_that_meets_itself_is_kept<L: Ledger>(ledger: &L) {
     let twice = Twice(ledger);
-    assert_eq!(keep(&twice, &position(1, "a")).await, Ok(true));
-    assert_eq!(keep(&twice, &position(1, "b")).await, Ok(false));
+    assert_eq!(put_checkpoint(&twice, &checkpoint(1, "a")).await, Ok(true));
+    assert_eq!(put_checkpoint(&twice, &checkpoint(1, "b")).await, Ok(false));
 }
 
 async fn slots_follow_one_another_and_none_is_given_twice<L: Ledger>(ledger: &L) {
@@ -695,7 +695,7 @@ async fn slots_follow_one_another_and_none_is_given_twice<L: Ledger>(ledger: &L)
     );
     let long_after = NOW.plus(Duration::from_secs(100_000_000));
     assert_eq!(
-        ledger.waking(long_after, 100).await,
+        ledger.due_entries(long_after, 100).await,
         Ok(vec![]),
         "they are no entry"
     );
@@ -724,27 +724,27 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
         self.0.read(subject).await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
-        let _ = self.0.swap(entry).await?;
-        self.0.swap(entry).await
+    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
+        let _ = self.0.put_if_revision(entry).await?;
+        self.0.put_if_revision(entry).await
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
-        let _ = self.0.take(ticket, pen).await?;
-        self.0.take(ticket, pen).await
+    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+        let _ = self.0.claim_due(retry_message, writer).await?;
+        self.0.claim_due(retry_message, writer).await
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
-        self.0.waking(now, most).await
+    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
+        self.0.due_entries(now, max).await
     }
 
-    async fn position(&self) -> Result<Option<Position>, Error> {
-        self.0.position().await
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
+        self.0.checkpoint().await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
-        let _ = self.0.keep(position).await?;
-        self.0.keep(position).await
+    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+        let _ = self.0.put_checkpoint(checkpoint).await?;
+        self.0.put_checkpoint(checkpoint).await
     }
 
     async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
@@ -753,33 +753,33 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
     }
 }
 
-async fn what_was_noted_last_of_a_machine_is_recalled<L: Ledger + Shelf>(shelf: &L) {
+async fn what_was_noted_last_of_a_machine_is_recalled<L: Ledger + DefinitionCache>(definition_cache: &L) {
     let machine = |name| format!("arn:aws:states:eu-west-1:111122223333:stateMachine:{name}");
     let version = format!("{}:3", machine("etl"));
     let known = |id: Option<&str>, states: &str, confirmed| {
         let definition = format!(r#"{{"States":{{{states}}}}}"#);
-        Known {
+        CachedDefinition {
             revision: Revision::read(id.map(Into::into), NOW, &definition).unwrap(),
             confirmed,
         }
     };
     let fails = r#""A":{"Type":"Fail","Error":"Own.Error"},"B":{"Type":"Fail","Error":"ü"},"C":{"Type":"Fail"}"#;
     let any = r#""A":{"Type":"Fail","ErrorPath":"$.Error"}"#;
-    assert_eq!(shelf.recall(&machine("etl")).await, None);
+    assert_eq!(definition_cache.get(&machine("etl")).await, None);
     for noted in [
         known(None, r#""A":{"Type":"Succeed"}"#, None),
         known(Some("r1"), fails, Some(NOW)),
         // Whoever writes last, whatever he writes.
         known(Some("r0"), any, None),
     ] {
-        shelf.note(&machine("etl"), &noted, NOW).await;
-        assert_eq!(shelf.recall(&machine("etl")).await, Some(noted));
-        assert_eq!(shelf.recall(&machine("et")).await, None);
-        assert_eq!(shelf.recall(&version).await, None);
+        definition_cache.put(&machine("etl"), &noted, NOW).await;
+        assert_eq!(definition_cache.get(&machine("etl")).await, Some(noted));
+        assert_eq!(definition_cache.get(&machine("et")).await, None);
+        assert_eq!(definition_cache.get(&version).await, None);
     }
     let later = NOW.plus(Duration::from_secs(1_000_000));
-    assert_eq!(shelf.waking(later, 100).await, Ok(Vec::new()));
-    assert_eq!(shelf.position().await, Ok(None));
+    assert_eq!(definition_cache.due_entries(later, 100).await, Ok(Vec::new()));
+    assert_eq!(definition_cache.checkpoint().await, Ok(None));
 }
 
 /// Lets all futures run side by side, each polled in turn.

@@ -11,8 +11,8 @@ mod ledger;
 
 use std::sync::Barrier;
 
-use redrive_core::failure::{Identity, Subject};
-use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms, Written, write};
+use redrive_core::failure::{FailureId, Subject};
+use redrive_core::ledger::{Entry, Decided, Owner, Writer, Timing, Written, write};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
 use redrive_simulation::memory::Memory;
@@ -28,24 +28,24 @@ fn fifty_threads_that_claim_at_once_give_one_winner() {
     let start = Barrier::new(50);
     let claim = |number: usize| {
         let owner = Owner(format!("thread-{number}"));
-        let pen = Pen {
+        let writer = Writer {
             owner: &owner,
             now: Time::from_millis(0),
-            terms: &Terms::default(),
+            timing: &Timing::default(),
         };
         let entry = Entry::open(
-            Judgement {
+            Decided {
                 subject: Subject::Execution {
                     arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:race".into(),
                 },
-                identity: Identity::RedriveCount(0),
+                failure_id: FailureId::RedriveCount(0),
                 failed_at: Time::from_millis(0),
                 retried_before: 0,
                 verdict: Verdict::bare(Decision::Retry, Reason::Matched),
                 slot: std::time::Duration::ZERO,
                 observed: false,
             },
-            pen,
+            writer,
         );
         start.wait();
         matches!(

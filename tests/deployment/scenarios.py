@@ -95,11 +95,11 @@ class Scenarios:
         """is retried once its delay is over, and no sooner"""
         subject = failing(1, "Late")
         queued = self.settled(subject, "queued")
-        check(queued["due"] - queued["updated"] == DELAY * 1000, f"it waits {queued['due'] - queued['updated']} ms")
+        check(queued["due_at"] - queued["updated_at"] == DELAY * 1000, f"it waits {queued['due_at'] - queued['updated_at']} ms")
         check(subject.retries() == 0, "it was retried while it waited")
         entry = self.settled(subject, "recovered")
         check(entry["retries"] == subject.retries() == 1, f"it was retried {subject.retries()} times")
-        late = subject.retried_at() - queued["due"] / 1000
+        late = subject.retried_at() - queued["due_at"] / 1000
         # The clocks of a queue and of a function differ by a little; a busy machine takes a while.
         check(-1 < late < 30, f"it was retried {late:.1f} s after it was due")
         # A line is in the log once its invocation has ended.
@@ -149,7 +149,7 @@ class Scenarios:
         time.sleep(1)
         for subject in (first, retried):
             subject.stop()
-        self.settled(retried, "ended")
+        self.settled(retried, "terminated")
         check((first.retries(), retried.retries()) == (0, 1), "it was retried nevertheless")
         check(self.deployment.entry(first.key) is None, "there is an entry of it")
 

@@ -71,7 +71,7 @@ def test_due_and_the_sweep_tell_of_what_they_do(account, bus):
     due.invoke({"Records": account.messages()})
     other = Stage(account, HANG)
     sweep = account.function("sweep", AT_ONCE, REDRIVE_SINCE="2020-01-01T00:00:00Z", **bus.on)
-    assert sweep.invoke({})["search"]["found"] == {"retried": 1}
+    assert sweep.invoke({})["discovery"]["outcomes"] == {"retried": 1}
     assert [(told["function"], told["service"]) for told in bus.put()] == [("due", "step_functions"), ("sweep", "code_pipeline")]
     assert other.retries() == 1
     record, tick = sweep.wide(2)
@@ -84,7 +84,7 @@ def test_more_than_one_call_takes_are_put_in_several(account, bus):
         first.orders.start(FAIL, SUCCEED)
     account.server.wind(RUN)
     sweep = account.function("sweep", AT_ONCE, REDRIVE_SINCE="2020-01-01T00:00:00Z", **bus.on)
-    assert sweep.invoke({})["search"]["found"] == {"retried": 23}
+    assert sweep.invoke({})["discovery"]["outcomes"] == {"retried": 23}
     assert len(bus.put()) == 23
     tick = sweep.wide(24)[-1]
     assert (tick["decisions_put"], tick["calls"]["PutEvents"]) == (23, 3)
@@ -165,7 +165,7 @@ def test_a_claim_that_was_left_behind_shows_its_age_until_it_is_settled(account)
     account.server.play("states", "RedriveExecution", "lose_answer")
     function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
     assert function.invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
-    account.set(scene.execution, wake=0, updated=int(time.time() * 1000) - 500_000)
+    account.set(scene.execution, next_check_at=0, updated_at=int(time.time() * 1000) - 500_000)
     sweep = account.function("sweep", AT_ONCE)
     sweep.invoke({})
     sweep.invoke({})

@@ -33,7 +33,7 @@ class Scene:
     def entry(self):
         items = self.account.dynamodb.scan(TableName=self.account.table)["Items"]
         # The sweep keeps beside the entries how far its search has come.
-        (key,) = {item["pk"]["S"] for item in items} - {"position"}
+        (key,) = {item["pk"]["S"] for item in items} - {"checkpoint"}
         return self.account.entry(key)
 
     def teach(self, function):
@@ -191,7 +191,7 @@ def test_a_retry_whose_answer_was_lost_is_not_sent_again(account):
     account.server.play("codepipeline", "RetryStageExecution", "lose_answer")
     function = account.function("codepipeline", AT_ONCE, AWS_MAX_ATTEMPTS="5")
     assert function.invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
-    account.set(scene.entry()["pk"], wake=0)
+    account.set(scene.entry()["pk"], next_check_at=0)
     sweep = account.function("sweep", AT_ONCE)
     assert sweep.invoke({})["taken_over"] == 1
     assert sweep.wide(2)[0]["outcome"] == "confirmed"
@@ -202,7 +202,7 @@ def test_a_retry_that_never_arrived_is_made_by_the_sweep(account):
     scene = Scene(account, PASS)
     account.server.play("codepipeline", "RetryStageExecution", "lose_request")
     assert account.function("codepipeline", AT_ONCE).invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
-    account.set(scene.entry()["pk"], wake=0)
+    account.set(scene.entry()["pk"], next_check_at=0)
     sweep = account.function("sweep", AT_ONCE)
     assert sweep.invoke({})["taken_over"] == 1
     assert sweep.wide(2)[0]["outcome"] == "retried"
@@ -214,7 +214,7 @@ def test_the_sweep_asks_once_for_a_type_that_the_state_does_not_show_when_it_tak
     scene = Scene(account, PASS, shows_type=False)
     account.server.play("codepipeline", "RetryStageExecution", "lose_request")
     account.function("codepipeline", AT_ONCE).invoke(scene.events("FAILED")[0])
-    account.set(scene.entry()["pk"], wake=0)
+    account.set(scene.entry()["pk"], next_check_at=0)
     sweep = account.function("sweep", AT_ONCE)
     answer, calls = account.costs(sweep, {})
     assert (answer["taken_over"], sweep.wide(2)[0]["outcome"]) == (1, "retried")

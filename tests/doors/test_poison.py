@@ -170,12 +170,12 @@ def test_no_words_of_a_failure_lose_it(account, name):
     assert sum(account.calls()[one] for one in ("RedriveExecution", "RetryStageExecution")) == 1
 
 
-def ticket(arn, failure=1, **more):
-    return json.dumps({"subject": {"execution": {"arn": arn}}, "failure": failure, **more})
+def retry_message(arn, failure=1, **more):
+    return json.dumps({"subject": {"execution": {"arn": arn}}, "failure_number": failure, **more})
 
 
-def stage_ticket(arn, execution):
-    return json.dumps({"subject": {"stage": {"arn": arn, "execution_id": execution}}, "failure": 1})
+def stage_retry_message(arn, execution):
+    return json.dumps({"subject": {"stage": {"arn": arn, "execution_id": execution}}, "failure_number": 1})
 
 
 ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:orders:"
@@ -190,28 +190,28 @@ NO_TICKETS = [
     "[]",
     json.dumps([{"execution": {"arn": ARN + "a"}}, MARK]),
     json.dumps({"order": MARK}),
-    ticket(ARN + "a")[:-1],
-    ticket(ARN + "a", -1),
-    ticket(ARN + "a", 2**32),
-    ticket(ARN + "a", MARK),
-    ticket(ARN + "a").replace("1}", "1e999}"),
-    ticket(ARN + "a").replace('"failure"', '"failure": 1, "failure"'),
-    ticket(""),
-    ticket(MARK),
-    ticket("position"),
-    ticket(ARN + HOSTILE),
-    ticket(ARN + MARK + CSI),
-    ticket(ARN + MEGABYTE[:200_000]),
-    ticket(STAGE + "Build"),
-    ticket(ARN.replace("execution:orders", "express:orders") + MARK),
-    stage_ticket(ARN + MARK, "1"),
-    stage_ticket(STAGE + MARK + "/" + MARK, "1"),
-    stage_ticket(STAGE + "Build", MARK + CSI),
-    stage_ticket(STAGE + "Build", MEGABYTE[:200_000]),
+    retry_message(ARN + "a")[:-1],
+    retry_message(ARN + "a", -1),
+    retry_message(ARN + "a", 2**32),
+    retry_message(ARN + "a", MARK),
+    retry_message(ARN + "a").replace("1}", "1e999}"),
+    retry_message(ARN + "a").replace('"failure_number"', '"failure_number": 1, "failure_number"'),
+    retry_message(""),
+    retry_message(MARK),
+    retry_message("checkpoint"),
+    retry_message(ARN + HOSTILE),
+    retry_message(ARN + MARK + CSI),
+    retry_message(ARN + MEGABYTE[:200_000]),
+    retry_message(STAGE + "Build"),
+    retry_message(ARN.replace("execution:orders", "express:orders") + MARK),
+    stage_retry_message(ARN + MARK, "1"),
+    stage_retry_message(STAGE + MARK + "/" + MARK, "1"),
+    stage_retry_message(STAGE + "Build", MARK + CSI),
+    stage_retry_message(STAGE + "Build", MEGABYTE[:200_000]),
 ]
 
 
-def test_a_batch_of_poison_has_its_one_ticket_taken(account):
+def test_a_batch_of_poison_has_its_one_retry_message_taken(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     (good,) = account.messages()
@@ -229,15 +229,15 @@ def test_a_batch_of_poison_has_its_one_ticket_taken(account):
     *lines, last = due.wide(len(bad) + 1)
     for line, message in zip(lines, bad, strict=True):
         assert (line["level"], line["message_id"]) == ("ERROR", message["messageId"])
-        assert line["error"] == "the message is no ticket of ours"
+        assert line["error"] == "the message is no retry message of ours"
     assert last["outcome"] == "retried"
     is_clean(due)
 
 
-def test_a_ticket_of_another_account_or_of_nothing_is_told_and_gone(account):
+def test_a_retry_message_of_another_account_or_of_nothing_is_told_and_gone(account):
     due = account.function("due", AT_ONCE)
-    elsewhere = [ticket(ARN.replace(ACCOUNT, "000000000000") + "a"), ticket(ARN.replace(REGION, "us-east-1") + "a")]
-    nothing = [ticket(ARN + "a"), ticket(ARN + "a", 7, more=HOSTILE), stage_ticket(STAGE + "Build", "1")]
+    elsewhere = [retry_message(ARN.replace(ACCOUNT, "000000000000") + "a"), retry_message(ARN.replace(REGION, "us-east-1") + "a")]
+    nothing = [retry_message(ARN + "a"), retry_message(ARN + "a", 7, more=HOSTILE), stage_retry_message(STAGE + "Build", "1")]
     bodies = [*elsewhere, *nothing]
     records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
     answer, calls = account.costs(due, {"Records": records})
@@ -258,7 +258,7 @@ def test_what_is_no_batch_is_an_error_in_our_words(account):
     is_clean(due)
 
 
-def test_a_message_that_is_no_ticket_ends_in_the_dead_letter_queue(account):
+def test_a_message_that_is_no_retry_message_ends_in_the_dead_letter_queue(account):
     resources = yaml_parse(TEMPLATE.read_text())["Resources"]
     most = resources["DueQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
     dead = account.sqs.create_queue(QueueName=account.queue.rsplit("/")[-1][:70] + "-dead")["QueueUrl"]
@@ -281,15 +281,15 @@ def test_a_message_that_is_no_ticket_ends_in_the_dead_letter_queue(account):
 
 
 def unreadable(key, shard, **attributes):
-    return {"pk": {"S": key}, "waiting": {"S": shard}, "wake": {"N": "0"}, **attributes}
+    return {"pk": {"S": key}, "due_shard": {"S": shard}, "next_check_at": {"N": "0"}, **attributes}
 
 
 def test_no_number_of_entries_that_cannot_be_read_stops_another(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
-    account.set(scene.execution, wake=1)
+    account.set(scene.execution, next_check_at=1)
     # In front of the one that can be read.
-    shard = account.entry(scene.execution)["waiting"]
+    shard = account.entry(scene.execution)["due_shard"]
     strange = [
         unreadable("position/" + MARK + ESC + CSI, shard, state={"S": HOSTILE}),
         unreadable("a", shard, subject={"S": HOSTILE}, state={"N": "7"}),
@@ -323,11 +323,11 @@ def test_an_entry_that_cannot_be_read_is_an_error_for_its_own_subject_alone(acco
     is_clean(function)
 
 
-def test_a_position_that_cannot_be_read_is_told_each_tick_and_stops_no_retry(account):
+def test_a_checkpoint_that_cannot_be_read_is_told_each_tick_and_stops_no_retry(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
-    account.set(scene.execution, wake=0)
-    account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": "position"}, "since": {"S": HOSTILE}})
+    account.set(scene.execution, next_check_at=0)
+    account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": "checkpoint"}, "since": {"S": HOSTILE}})
     sweep = sweeping(account, LATER)
     assert sweep.invoke({})["errorType"] == "Internal"
     tick, error = sweep.wide(2)

@@ -256,9 +256,9 @@ def test_a_ledger_or_a_queue_that_refuses_is_not_quoted(told):
         told.invoke(told.function("sweep", later, **ledger), {})
         told.invoke(told.function("stepfunctions", later, **queue), event)
         arn = event["detail"]["executionArn"]
-        told.account.set(arn, wake=0)
+        told.account.set(arn, next_check_at=0)
         told.invoke(told.function("sweep", later, **queue), {})
-        message = {"messageId": "m", "body": json.dumps({"subject": {"execution": {"arn": arn}}, "failure": 1})}
+        message = {"messageId": "m", "body": json.dumps({"subject": {"execution": {"arn": arn}}, "failure_number": 1})}
         told.invoke(told.function("due", later, **ledger), {"Records": [message]})
     assert told.done["AccessDenied"] == 3, told.done
     told.holds_no_secret()
@@ -272,7 +272,7 @@ def test_what_is_found_and_what_is_due_keep_their_secrets(told):
         told.account.server.wind(RUN)
     later = POLICY.replace("interval_seconds: 0", "interval_seconds: 1")
     sweep = told.function("sweep", later, REDRIVE_SINCE="2020-01-01T00:00:00Z")
-    assert told.invoke(sweep, {})["search"]["found"] == {"queued": 2}
+    assert told.invoke(sweep, {})["discovery"]["outcomes"] == {"queued": 2}
     due = told.function("due", later)
     time.sleep(1.5)
     messages = [one for _ in range(3) for one in told.account.messages(seconds=0)]

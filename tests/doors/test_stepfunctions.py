@@ -77,7 +77,7 @@ def test_a_failure_over_the_limit_is_a_recorded_give_up(account):
     function = account.function("stepfunctions", AT_ONCE)
     for redrive, expected in enumerate(["retried", "retried", "gave_up"]):
         answer = function.invoke(scene.events("FAILED")[redrive])
-        assert (answer["outcome"], answer["identity"]) == (expected, {"redrive_count": redrive})
+        assert (answer["outcome"], answer["failure_id"]) == (expected, {"redrive_count": redrive})
         scene.end()
     assert answer["reason"] == "limit_spent"
     assert scene.redrives() == 2
@@ -94,7 +94,7 @@ def test_a_delayed_redrive_is_one_message_and_due_completes_it_once(account):
     assert function.invoke(failed)["outcome"] == "duplicate"
     assert scene.redrives() == 0
     (message,) = account.messages()
-    assert json.loads(message["body"]) == {"subject": {"execution": {"arn": scene.execution}}, "failure": 1}
+    assert json.loads(message["body"]) == {"subject": {"execution": {"arn": scene.execution}}, "failure_number": 1}
     # Twice in one batch, and once more in the next.
     again = {**message, "messageId": "again"}
     assert due.invoke({"Records": [message, again]}) == {"batchItemFailures": []}
@@ -117,7 +117,7 @@ def test_a_message_that_cannot_be_handled_comes_again_and_stops_no_other(account
     assert answer == {"batchItemFailures": [{"itemIdentifier": "strange"}]}
     assert scene.redrives() == 1
     line = due.wide(2)[0]
-    assert (line["level"], line["error"]) == ("ERROR", "the message is no ticket of ours")
+    assert (line["level"], line["error"]) == ("ERROR", "the message is no retry message of ours")
     assert "order" not in json.dumps(line), "what a stranger wrote is not logged"
 
 
@@ -324,7 +324,7 @@ def test_a_function_that_is_not_told_to_act_observes(account):
 
 def test_switched_off_it_reads_and_writes_nothing(account):
     scene = Scene(account, FAIL)
-    message = {"messageId": "m", "body": json.dumps({"subject": {"execution": {"arn": scene.execution}}, "failure": 1})}
+    message = {"messageId": "m", "body": json.dumps({"subject": {"execution": {"arn": scene.execution}}, "failure_number": 1})}
     for name, payload in [
         ("stepfunctions", scene.events("FAILED")[0]),
         ("due", {"Records": [message]}),
@@ -381,7 +381,7 @@ def test_a_redrive_that_we_may_not_make_is_kept_for_when_we_may(account):
     account.server.play("states", "RedriveExecution", DENIED)
     answer = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
     assert (answer["outcome"], answer["call_result"]) == ("backed_off", "access_denied")
-    account.set(scene.execution, wake=0, due=0)
+    account.set(scene.execution, next_check_at=0, due_at=0)
     assert account.function("sweep", AT_ONCE).invoke({})["requeued"] == 1
     account.function("due", AT_ONCE).invoke({"Records": account.messages()})
     assert scene.standing() == ("RUNNING", 1)
@@ -407,9 +407,9 @@ def test_a_redrive_whose_answer_was_lost_is_cleared_up_by_the_sweep(account):
     assert function.invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
     sweep = account.function("sweep", AT_ONCE)
     assert sweep.invoke({})["taken_over"] == 0, "its lease runs"
-    account.set(scene.execution, wake=0)
+    account.set(scene.execution, next_check_at=0)
     tick = sweep.invoke({})
-    assert tick.pop("search")["found"] == {}
+    assert tick.pop("discovery")["outcomes"] == {}
     assert tick == {"requeued": 0, "taken_over": 1, "conflicts": 0, "errors": 0, "more": False}
     assert (scene.entry()["state"], scene.redrives()) == ("retried", 1)
     assert [line.get("outcome") for line in sweep.wide(3)] == [None, "confirmed", None]
@@ -420,7 +420,7 @@ def test_a_redrive_that_never_arrived_is_made_by_the_sweep(account):
     account.server.play("states", "RedriveExecution", "lose_request")
     function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
     assert function.invoke(scene.events("FAILED")[0])["outcome"] == "in_doubt"
-    account.set(scene.execution, wake=0)
+    account.set(scene.execution, next_check_at=0)
     sweep = account.function("sweep", AT_ONCE)
     assert sweep.invoke({})["taken_over"] == 1
     assert sweep.wide(2)[0]["outcome"] == "retried"
@@ -455,7 +455,7 @@ def test_a_message_that_was_lost_is_queued_again_by_the_sweep(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     (lost,) = account.messages()
-    account.set(scene.execution, wake=0)
+    account.set(scene.execution, next_check_at=0)
     assert account.function("sweep", LATER).invoke({})["requeued"] == 1
     due = account.function("due", LATER)
     due.invoke({"Records": account.messages()})
@@ -511,7 +511,7 @@ def test_an_event_whose_retry_could_not_be_queued_is_told_as_an_error_and_kept(a
 def test_a_sweep_tells_of_each_error_and_of_a_ledger_out_of_reach(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
-    account.set(scene.execution, wake=0)
+    account.set(scene.execution, next_check_at=0)
     sweep = account.function("sweep", LATER, AWS_ENDPOINT_URL_SQS="http://127.0.0.1:9")
     assert sweep.invoke({})["errors"] == 1
     line, tick = sweep.wide(2)
@@ -524,8 +524,8 @@ def test_a_sweep_tells_of_each_error_and_of_a_ledger_out_of_reach(account):
 def test_an_entry_that_cannot_be_read_stops_no_other(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
-    account.set(scene.execution, wake=1)
-    shard = {"S": scene.entry()["waiting"]}
-    strange = {"pk": {"S": "strange"}, "waiting": shard, "wake": {"N": "0"}, "state": {"S": "held"}}
+    account.set(scene.execution, next_check_at=1)
+    shard = {"S": scene.entry()["due_shard"]}
+    strange = {"pk": {"S": "strange"}, "due_shard": shard, "next_check_at": {"N": "0"}, "state": {"S": "held"}}
     account.dynamodb.put_item(TableName=account.table, Item=strange)
     assert account.function("sweep", LATER).invoke({})["requeued"] == 1

@@ -21,8 +21,8 @@ def sweeping(account, policy=AT_ONCE, **environment):
 def test_a_failure_whose_event_was_lost_is_redriven_once_by_the_next_tick(account):
     scene = Execution(account, FAIL, SUCCEED)
     sweep = sweeping(account)
-    search = sweep.invoke({})["search"]
-    assert search.pop("through").endswith("Z")
+    search = sweep.invoke({})["discovery"]
+    assert search.pop("watermark").endswith("Z")
     assert search == {
         "targets": 1,
         "pages": 4,
@@ -35,22 +35,22 @@ def test_a_failure_whose_event_was_lost_is_redriven_once_by_the_next_tick(accoun
     }
     assert scene.standing() == ("RUNNING", 1)
     answer, calls = account.costs(sweep, {})
-    assert (answer["search"]["seen"], calls) == (0, {**LISTS, "ListExecutions": 2})
+    assert (answer["discovery"]["seen"], calls) == (0, {**LISTS, "ListExecutions": 2})
     scene.end()
-    assert sweep.invoke({})["search"]["seen"] == 0
+    assert sweep.invoke({})["discovery"]["seen"] == 0
     assert (scene.redrives(), scene.standing()) == (1, ("SUCCEEDED", 1))
     record, first, *_ = sweep.wide(4)
     assert (record["outcome"], record["subject"]) == ("retried", {"execution": {"arn": scene.execution}})
-    assert (first["message"], first["search"]["found"]) == ("swept", {"retried": 1})
+    assert (first["message"], first["discovery"]["outcomes"]) == ("swept", {"retried": 1})
 
 
 def test_a_failed_stage_whose_event_was_lost_is_retried_once_by_the_next_tick(account):
     scene = Stage(account, HANG)
     sweep = sweeping(account)
-    assert sweep.invoke({})["search"]["found"] == {"retried": 1}
+    assert sweep.invoke({})["discovery"]["outcomes"] == {"retried": 1}
     assert scene.shop.status() == "InProgress"
     answer, calls = account.costs(sweep, {})
-    assert (answer["search"]["seen"], calls) == (0, {**LISTS, "GetPipelineState": 1})
+    assert (answer["discovery"]["seen"], calls) == (0, {**LISTS, "GetPipelineState": 1})
     assert scene.retries() == 1
 
 
@@ -59,17 +59,17 @@ def test_a_type_that_the_state_does_not_show_is_asked_for_once(account, rollback
     scene = Stage(account, HANG, rollback=rollback, shows_type=False)
     sweep = sweeping(account)
     answer, calls = account.costs(sweep, {})
-    assert answer["search"]["found"] == {done: 1}
+    assert answer["discovery"]["outcomes"] == {done: 1}
     assert calls["GetPipelineExecution"] == 1
     answer, calls = account.costs(sweep, {})
-    assert (answer["search"]["found"], "GetPipelineExecution" in calls) == ({}, False)
+    assert (answer["discovery"]["outcomes"], "GetPipelineExecution" in calls) == ({}, False)
     assert scene.retries() == (0 if rollback else 1)
     assert scene.entry()["verdict"]["reason"] == ("rollback" if rollback else "matched")
 
 
 def test_an_event_that_comes_late_finds_that_it_was_dealt_with(account):
     scene = Execution(account, FAIL, HANG)
-    assert sweeping(account).invoke({})["search"]["found"] == {"retried": 1}
+    assert sweeping(account).invoke({})["discovery"]["outcomes"] == {"retried": 1}
     late = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
     assert (late["outcome"], scene.redrives()) == ("duplicate", 1)
 
@@ -78,7 +78,7 @@ def test_what_an_event_told_of_is_known(account):
     scene = Execution(account, FAIL, HANG)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     answer, calls = account.costs(sweeping(account, LATER), {})
-    assert (answer["search"]["seen"], answer["search"]["known"], answer["search"]["found"]) == (1, 1, {})
+    assert (answer["discovery"]["seen"], answer["discovery"]["known"], answer["discovery"]["outcomes"]) == (1, 1, {})
     assert calls == {**LISTS, "ListExecutions": 2, "GetItem": 2}, "one read more"
     assert scene.redrives() == 0
 
@@ -90,20 +90,20 @@ def test_a_new_deployment_touches_nothing_of_before_its_first_tick(account):
     time.sleep(0.5)
     sweep = sweeping(account, REDRIVE_SINCE="")
     for _ in range(2):
-        assert sweep.invoke({})["search"]["seen"] == 0
+        assert sweep.invoke({})["discovery"]["seen"] == 0
     after = orders.start(at_once, SUCCEED)
     time.sleep(0.5)
-    assert sweep.invoke({})["search"]["found"] == {"retried": 1}
+    assert sweep.invoke({})["discovery"]["outcomes"] == {"retried": 1}
     assert (orders.standing(before), orders.standing(after)) == (("FAILED", 0), ("RUNNING", 1))
 
 
 def test_nothing_of_before_since_is_looked_for(account):
     scene = Execution(account, FAIL, SUCCEED)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert sweeping(account, REDRIVE_SINCE=tomorrow).invoke({})["search"]["seen"] == 0
+    assert sweeping(account, REDRIVE_SINCE=tomorrow).invoke({})["discovery"]["seen"] == 0
     assert scene.redrives() == 0
     # An earlier one is looked at, whatever was looked at before.
-    assert sweeping(account).invoke({})["search"]["found"] == {"retried": 1}
+    assert sweeping(account).invoke({})["discovery"]["outcomes"] == {"retried": 1}
 
 
 def test_a_since_that_is_none_is_said_at_the_start(account):
@@ -118,16 +118,16 @@ def test_only_what_the_role_allows_is_looked_at(account):
     Shop(account.server).start_and_break()
     sweep = sweeping(account, REDRIVE_STATE_MACHINES="etl-*", REDRIVE_PIPELINES="web")
     answer, calls = account.costs(sweep, {})
-    assert (answer["search"]["targets"], calls) == (0, LISTS)
+    assert (answer["discovery"]["targets"], calls) == (0, LISTS)
     named = sweeping(account, REDRIVE_STATE_MACHINES="ord*", REDRIVE_PIPELINES="web")
-    assert named.invoke({})["search"]["found"] == {"retried": 1}
+    assert named.invoke({})["discovery"]["outcomes"] == {"retried": 1}
     assert scene.redrives() == 1
 
 
 def test_observing_writes_down_what_it_finds_and_changes_nothing(account):
     scene = Execution(account, FAIL, SUCCEED)
-    assert sweeping(account, REDRIVE_MODE="observe").invoke({})["search"]["found"] == {"observed": 1}
-    assert sweeping(account).invoke({})["search"]["known"] == 1
+    assert sweeping(account, REDRIVE_MODE="observe").invoke({})["discovery"]["outcomes"] == {"observed": 1}
+    assert sweeping(account).invoke({})["discovery"]["known"] == 1
     assert (scene.redrives(), scene.entry()["state"]) == (0, "observed")
 
 
@@ -136,10 +136,10 @@ def test_a_failure_that_was_found_is_judged_like_one_that_was_announced(account)
     orders = Orders(account.server, INTO_A_FAIL_STATE)
     ended = orders.start_and_end({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000})
     answer, calls = account.costs(sweeping(account), {})
-    assert answer["search"]["found"] == {"gave_up": 1}
+    assert answer["discovery"]["outcomes"] == {"gave_up": 1}
     assert account.entry(ended)["verdict"]["reason"] == "fail_state"
     asked = {"DescribeExecution": 1, "DescribeStateMachineForExecution": 1, "GetExecutionHistory": 1}
-    # The position, the entry, and what is known of the machine.
+    # The checkpoint, the entry, and what is known of the machine.
     assert calls == {**LISTS, "ListExecutions": 2, **asked, "GetItem": 3, "PutItem": 3}
 
 
@@ -147,7 +147,7 @@ def test_what_was_learned_of_a_machine_is_confirmed_rather_than_learned_again(ac
     scene = Execution(account, FAIL, SUCCEED)
     executions = [scene.execution, *(scene.orders.start_and_end(FAIL, SUCCEED) for _ in range(2))]
     answer, calls = account.costs(sweeping(account), {})
-    assert answer["search"]["found"] == {"retried": 3}
+    assert answer["discovery"]["outcomes"] == {"retried": 3}
     assert [scene.orders.standing(execution) for execution in executions] == [("RUNNING", 1)] * 3
     assert (calls["DescribeStateMachineForExecution"], calls["DescribeStateMachine"]) == (1, 1)
     assert (calls["DescribeExecution"], calls["RedriveExecution"]) == (3, 3)
@@ -162,7 +162,7 @@ def test_each_execution_of_a_parallel_pipeline_is_looked_at(account):
     account.server.wind(RUN)
     account.server.wind(RUN)
     answer, calls = account.costs(sweeping(account), {})
-    assert answer["search"]["found"] == {"retried": 2}
+    assert answer["discovery"]["outcomes"] == {"retried": 2}
     assert (calls["ListPipelineExecutions"], calls["RetryStageExecution"]) == (1, 2)
     assert calls["GetPipelineExecution"] == 2, "a person may have stopped either"
     assert [shop.execution_status(execution) for execution in executions] == ["InProgress"] * 2
@@ -173,9 +173,9 @@ def test_a_service_that_throttles_is_left_until_the_next_tick(account):
     for _ in range(3):
         account.server.play("states", "ListExecutions", THROTTLED)
     sweep = sweeping(account)
-    search = sweep.invoke({})["search"]
+    search = sweep.invoke({})["discovery"]
     assert (search["throttled"], search["left"], search["more"], search["errors"]) == (["step_functions"], 1, True, 0)
-    assert sweep.invoke({})["search"]["found"] == {"retried": 1}
+    assert sweep.invoke({})["discovery"]["outcomes"] == {"retried": 1}
     assert scene.redrives() == 1
 
 
@@ -183,8 +183,8 @@ def test_a_list_that_may_not_be_read_is_told_and_stops_nothing_else(account):
     stage = Stage(account, HANG)
     account.server.play("states", "ListStateMachines", {"refuse": {"code": "AccessDeniedException", "message": "no"}})
     sweep = sweeping(account)
-    search = sweep.invoke({})["search"]
-    assert (search["errors"], search["found"]) == (1, {"retried": 1})
+    search = sweep.invoke({})["discovery"]
+    assert (search["errors"], search["outcomes"]) == (1, {"retried": 1})
     error = next(line for line in sweep.wide(3) if line["level"] == "ERROR")
     assert (error["listing"], error["error"]) == ("step_functions", "ListStateMachines AccessDeniedException")
     assert stage.retries() == 1

@@ -24,11 +24,11 @@ def token(arn, redrive_count):
 
 
 def told(entry):
-    """What the ledger says of each failure of a subject: by its identity, decision, state and reason."""
+    """What the ledger says of each failure of a subject: by its failure_id, decision, state and reason."""
     said = {}
     for one in [*entry.get("attempts", []), entry] if entry else []:
-        identity = one["identity"]
-        names = [identity["redrive_count"]] if "redrive_count" in identity else identity["failed_actions"]
+        failure_id = one["failure_id"]
+        names = [failure_id["redrive_count"]] if "redrive_count" in failure_id else failure_id["failed_actions"]
         reason = one.get("reason") or one["verdict"]["reason"]
         for name in names:
             said.setdefault(name, (one["verdict"]["decision"], one["state"], reason))
@@ -56,7 +56,7 @@ def compared(truths, entries):
                 words = "no entry knows of failure"
             elif retried and (decision != "retry" or state in ("queued", "given_up", "observed")):
                 words = f"{decision}, {state}, says the ledger, and it was retried: failure"
-            elif not retried and state not in ("given_up", "ended"):
+            elif not retried and state not in ("given_up", "terminated"):
                 words = f"{decision}, {state}, says the ledger, and it was not retried: failure"
             else:
                 continue

@@ -197,10 +197,10 @@ class Fleet:
 
     def _tick(self, process):
         answer = process.invoke({})
-        if answer and "search" in answer:
-            search = answer["search"]
+        if answer and "discovery" in answer:
+            search = answer["discovery"]
             done = [answer[name] for name in ("requeued", "taken_over", "conflicts", "errors", "more")]
-            if any([*done, search["found"], search["errors"]]):
+            if any([*done, search["outcomes"], search["errors"]]):
                 self.quiet_rounds = 0
             elif not search["more"]:
                 self.quiet_rounds += 1

@@ -9,7 +9,7 @@ STAGE = "arn:aws:codepipeline:eu-west-1:111122223333:shop/Build/00000000-0000-40
 
 def row(name, state, decision="retry", reason="matched"):
     kind = {"redrive_count": name} if isinstance(name, int) else {"failed_actions": [name]}
-    return {"identity": kind, "state": state, "verdict": {"decision": decision, "reason": reason}}
+    return {"failure_id": kind, "state": state, "verdict": {"decision": decision, "reason": reason}}
 
 
 def entry(retries, *rows):
@@ -26,7 +26,7 @@ AGREES = [
     (ARN, Truth([0], "SUCCEEDED", redriven(0), 2), entry(1, RETRIED)),
     (ARN, Truth([0], "SUCCEEDED", redriven(0), 2), entry(1, RETRIED, row(1, "recovered"))),
     (ARN, Truth([0, 1], "FAILED", redriven(0), 1), entry(1, RETRIED, GIVEN_UP)),
-    (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 1), 2), entry(2, row(0, "unknown"), row(1, "recovered"))),
+    (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 1), 2), entry(2, row(0, "in_doubt"), row(1, "recovered"))),
     (ARN, Truth([0], "FAILED", [], 0), entry(0, row(0, "given_up", "give_up", "unmatched"))),
     (STAGE, Truth(["a", "b"], "FAILED", [None], 1), entry(1, row("a", "retried"), row("b", "given_up", "give_up"))),
 ]
@@ -45,7 +45,7 @@ LOST = [
     (ARN, Truth([0, 1], "FAILED", redriven(0), 2), entry(1, RETRIED)),
     # What the ledger says was retried was not, or is still waited for.
     (ARN, Truth([0, 1], "FAILED", redriven(0), 2), entry(2, RETRIED, row(1, "retried"))),
-    *((ARN, Truth([0], "FAILED", [], 2), entry(1, row(0, state))) for state in ("queued", "acting", "unknown")),
+    *((ARN, Truth([0], "FAILED", [], 2), entry(1, row(0, state))) for state in ("queued", "acting", "in_doubt")),
     (STAGE, Truth(["a", "b"], "FAILED", [None], 2), entry(1, row("a", "retried"))),
 ]
 

@@ -233,7 +233,7 @@ class Story:
                 time.sleep(0.1)
             done = self.fleet.idle() and self.told == told
             self.fleet.pause()
-            if done and not any("waiting" in entry for entry in self.entries().values()):
+            if done and not any("due_shard" in entry for entry in self.entries().values()):
                 return step
         raise AssertionError("it never comes to rest")
 

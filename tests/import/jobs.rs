@@ -5,7 +5,7 @@
 use redrive_core::decide::{Answer, LedgerView, decide};
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Fact, Failure, Field, Need};
-use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms};
+use redrive_core::ledger::{Entry, Decided, Owner, Writer, Timing};
 use redrive_core::policy::{Document, ActualValue, ConditionKey};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Verdict};
@@ -132,11 +132,11 @@ fn parsed(cause: &str, redrives: u32) -> Failure {
 pub(crate) fn judged_by_cause(policy: &str, causes: &[String], expected: &[bool]) -> Vec<Verdict> {
     let document =
         Document::parse(policy).unwrap_or_else(|problems| panic!("{problems}\n{policy}"));
-    let (owner, terms) = (Owner("test".into()), Terms::default());
-    let pen = Pen {
+    let (owner, timing) = (Owner("test".into()), Timing::default());
+    let writer = Writer {
         owner: &owner,
         now: Time::default(),
-        terms: &terms,
+        timing: &timing,
     };
     let mut entry: Option<Entry> = None;
     let mut redrives = 0;
@@ -156,9 +156,9 @@ pub(crate) fn judged_by_cause(policy: &str, causes: &[String], expected: &[bool]
             }
         };
         if *expected && verdict.decision == Decision::Retry {
-            let judgement = Judgement {
+            let decided = Decided {
                 subject: failure.subject.clone(),
-                identity: failure.identity().unwrap(),
+                failure_id: failure.failure_id().unwrap(),
                 failed_at: failure.at,
                 retried_before: 0,
                 verdict: Verdict {
@@ -169,10 +169,10 @@ pub(crate) fn judged_by_cause(policy: &str, causes: &[String], expected: &[bool]
                 observed: false,
             };
             let next = match &entry {
-                None => Entry::open(judgement, pen),
-                Some(entry) => entry.judge(judgement, pen).unwrap(),
+                None => Entry::open(decided, writer),
+                Some(entry) => entry.judge(decided, writer).unwrap(),
             };
-            entry = Some(next.accept(pen).unwrap());
+            entry = Some(next.accept(writer).unwrap());
             redrives += 1;
         }
         verdicts.push(verdict);

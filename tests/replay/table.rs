@@ -62,7 +62,7 @@ fn every_retry_is_reported_and_none_is_made_twice() {
     let mut failures = BTreeSet::new();
     let mut used: BTreeMap<String, u64> = BTreeMap::new();
     for row in retried {
-        let failure = (row["subject"].to_string(), row["identity"].to_string());
+        let failure = (row["subject"].to_string(), row["failure_id"].to_string());
         assert!(failures.insert(failure), "retried twice: {row}");
         let rule = &row["verdict"]["rules"][0];
         let uses = used

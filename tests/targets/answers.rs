@@ -64,10 +64,10 @@ fn fault(status: u16, content_type: &str, body: &str, takes_effect: bool) -> Val
 
 /// Its charge is kept, and its target is looked at before anything else is done.
 fn assert_in_doubt(entry: &Entry, row: &str) {
-    assert!(entry.uncertain, "{row}");
+    assert!(entry.in_doubt, "{row}");
     assert_eq!(entry.retries, 1, "{row}");
     assert!(
-        matches!(entry.state, State::Unknown | State::Queued),
+        matches!(entry.state, State::InDoubt | State::Queued),
         "{row}"
     );
 }
@@ -140,7 +140,7 @@ async fn a_documented_refusal_is_certain() {
         let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         let entry = scene.ledger.entries().remove(0);
         assert_eq!(
-            (record.outcome, entry.retries, entry.uncertain),
+            (record.outcome, entry.retries, entry.in_doubt),
             (outcome, retries, false),
             "{code}"
         );
@@ -194,7 +194,7 @@ async fn missing_credentials_deny_access_everywhere() {
     let record = unsigned.handle_event(&event).await;
     assert_eq!(record.call_result, Some(CallResult::AccessDenied));
     let entry = unsigned.ledger.entries().remove(0);
-    assert_eq!((entry.state, entry.uncertain), (State::Queued, false));
+    assert_eq!((entry.state, entry.in_doubt), (State::Queued, false));
     assert_eq!(scene.calls("RedriveExecution"), 0);
 }
 

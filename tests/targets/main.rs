@@ -26,10 +26,10 @@ use redrive_aws::target::Services;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
 use redrive_core::controller::{CallResult, Clock, Outcome, RunMode, Queue, Record, Controller};
-use redrive_core::ledger::{Entry, Ledger, Owner, State, Terms, Ticket, Written, write};
-use redrive_core::pace::Pace;
+use redrive_core::ledger::{Entry, Ledger, Owner, State, Timing, RetryMessage, Written, write};
+use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::policy::Document;
-use redrive_core::reads::Learned;
+use redrive_core::reads::LocalCache;
 use redrive_core::time::Time;
 use redrive_core::error::Error;
 use redrive_core::verdict::Reason;
@@ -61,8 +61,8 @@ impl Clock for Now {
 struct NoQueue;
 
 impl Queue for NoQueue {
-    async fn send(&self, ticket: &Ticket, _: Duration) -> Result<(), Error> {
-        panic!("nothing is delayed: {ticket:?}")
+    async fn send(&self, retry_message: &RetryMessage, _: Duration) -> Result<(), Error> {
+        panic!("nothing is delayed: {retry_message:?}")
     }
 }
 
@@ -109,8 +109,8 @@ impl Scene {
             services: Services {
                 stepfunctions: StepFunctions::new(sfn.clone()),
                 codepipeline: CodePipeline::new(pipelines.clone()),
-                learned: Learned::default(),
-                shelf: Memory::default(),
+                local_cache: LocalCache::default(),
+                definition_cache: Memory::default(),
                 clock: Now,
             },
             sfn,
@@ -194,8 +194,8 @@ impl Scene {
             clock: &Now,
             document: &self.document,
             mode: RunMode::Act,
-            terms: &Terms::default(),
-            pace: &Pace::default(),
+            timing: &Timing::default(),
+            rate_limiter: &RateLimiter::default(),
             owner: &Owner(format!("handling-{}", self.handled.get())),
         };
         controller

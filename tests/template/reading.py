@@ -48,9 +48,9 @@ def source(path):
 
 
 def seconds(term):
-    """A duration of the ledger's default terms, in seconds."""
-    terms = source("functions/core/src/ledger/terms.rs").split("impl Default for Terms", 1)[1]
-    factors = re.search(rf"\b{term}: Duration::from_secs\(([\d_ *]+)\)", terms)[1].replace("_", "")
+    """A duration of the ledger's default timing, in seconds."""
+    timing = source("functions/core/src/ledger/timing.rs").split("impl Default for Timing", 1)[1]
+    factors = re.search(rf"\b{term}: Duration::from_secs\(([\d_ *]+)\)", timing)[1].replace("_", "")
     product = 1
     for factor in factors.split("*"):
         product *= int(factor)

@@ -122,25 +122,25 @@ def test_no_message_is_older_than_its_queue_keeps_it(resources):
     queue = resources["DueQueue"]["Properties"]
     redrive = queue["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"] == arn_of("DueDeadLetterQueue")
-    assert seconds("longest_queue_delay") <= 900, "the most that SQS DelaySeconds takes"
+    assert seconds("max_queue_delay") <= 900, "the most that SQS DelaySeconds takes"
     kept = queue.get("MessageRetentionPeriod", 345600)
-    longest = seconds("longest_queue_delay") + redrive["maxReceiveCount"] * queue["VisibilityTimeout"]
+    longest = seconds("max_queue_delay") + redrive["maxReceiveCount"] * queue["VisibilityTimeout"]
     assert longest < kept
     # A message's age counts from when it was first sent, in whichever queue it is.
     assert kept < resources["DueDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] <= 1209600
 
 
-def test_the_sweep_is_as_often_as_the_terms_want(resources):
+def test_the_sweep_is_as_often_as_the_timing_wants(resources):
     every = resources["SweepRule"]["Properties"]["ScheduleExpression"]
     assert every == "rate(1 minute)"
-    for term in ("busy", "lease", "overdue"):
+    for term in ("initial_backoff", "lease", "overdue_after"):
         assert 60 <= seconds(term), term
 
 
 def test_an_event_comes_again_when_codepipeline_shows_what_it_announced(resources):
     config = resources["CodePipelineFunction"]["Properties"]["EventInvokeConfig"]
     # Lambda waits for one minute, then for two.
-    assert sum([60, 120][: config["MaximumRetryAttempts"]]) > seconds("reads_settle")
+    assert sum([60, 120][: config["MaximumRetryAttempts"]]) > seconds("read_lag")
 
 
 # --- Nothing is lost in silence

@@ -11,7 +11,7 @@ use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use redrive_core::calls::{RetryResponse, Call, CallResult, result_of};
 use redrive_core::error_codes::ErrorClass;
-use redrive_core::find::{Listing, Look};
+use redrive_core::discovery::{Listing, ListResult};
 use redrive_core::error::{Error, ErrorKind};
 
 /// Returns the code and HTTP status of an error; the code is empty and the status 0 where there is none.
@@ -92,7 +92,7 @@ where
 }
 
 /// Returns the answer of a call that lists.
-pub(crate) fn look<T, E>(call: &str, result: Result<T, SdkError<E, HttpResponse>>) -> Look<T>
+pub(crate) fn look<T, E>(call: &str, result: Result<T, SdkError<E, HttpResponse>>) -> ListResult<T>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -101,7 +101,7 @@ where
     {
         return Ok(Listing::Expired);
     }
-    Ok(read(call, result)?.map_or(Listing::Gone, Listing::Shown))
+    Ok(read(call, result)?.map_or(Listing::Gone, Listing::Page))
 }
 
 /// Returns what a call that retries came to. `is_whole` says of a readable answer whether it holds what the service

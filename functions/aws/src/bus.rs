@@ -184,7 +184,7 @@ const fn is_decision(outcome: Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use redrive_core::diagnosis::{Diagnosis, Kind};
-    use redrive_core::failure::{Identity, Need};
+    use redrive_core::failure::{FailureId, Need};
     use redrive_core::ledger::State;
     use redrive_core::time::Time;
     use redrive_core::verdict::{Reason, Verdict};
@@ -207,7 +207,7 @@ mod tests {
                 "Source",
                 "f6212831-d333-4c45-947b-c0aea8c119b6",
             )),
-            identity: Some(Identity::FailedActions(
+            failure_id: Some(FailureId::FailedActions(
                 ["a6050335-3791-49c6-8006-0f922f93ca52".to_owned()].into(),
             )),
             verdict: Some(Verdict::give_up(Reason::DeniedByPolicy, "codepipeline")),

@@ -16,7 +16,7 @@ use aws_sdk_codepipeline::types::{
 };
 use redrive_core::calls::{RetryResponse, Call, CallResult};
 use redrive_core::failure::{FailedAction, Field, Subject};
-use redrive_core::find::{ListedPipeline, ListedRun, ListedStage, Look, failed_stages};
+use redrive_core::discovery::{ListedPipeline, ListedRun, ListedStage, ListResult, failed_stages};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{Page, Pipelines, Read};
@@ -73,7 +73,7 @@ impl CodePipeline {
         &self,
         anything: &str,
         token: Option<String>,
-    ) -> Look<Page<ListedPipeline>> {
+    ) -> ListResult<Page<ListedPipeline>> {
         let page = self
             .client
             .list_pipelines()
@@ -96,7 +96,7 @@ impl CodePipeline {
     }
 
     /// GetPipelineState, the stages that have failed.
-    pub(crate) async fn stages(&self, pipeline: &str) -> Look<Vec<ListedStage>> {
+    pub(crate) async fn stages(&self, pipeline: &str) -> ListResult<Vec<ListedStage>> {
         let shown = self
             .client
             .get_pipeline_state()
@@ -114,7 +114,7 @@ impl CodePipeline {
         &self,
         pipeline: &str,
         token: Option<String>,
-    ) -> Look<Page<ListedRun>> {
+    ) -> ListResult<Page<ListedRun>> {
         let page = self
             .client
             .list_pipeline_executions()
@@ -139,7 +139,7 @@ impl CodePipeline {
         &self,
         pipeline: &str,
         run: &ListedRun,
-    ) -> Look<Vec<ListedStage>> {
+    ) -> ListResult<Vec<ListedStage>> {
         let page = self.action_runs(pipeline, &run.execution_id, None).await;
         Ok(look("ListActionExecutions", page)?.map(|page| {
             let runs: Vec<ActionRun> = page

@@ -3,7 +3,7 @@
 //! for each state machine, of what was learned of it.
 //!
 //! An entry's item is the entry, each field an attribute of its own, and three attributes for DynamoDB itself:
-//! `pk`, `ttl`, and, while the entry has a `wake`, `waiting`, which puts it into the index `due`.
+//! `pk`, `ttl`, and, while the entry has a `next_check_at`, `due_shard`, which puts it into the index `due`.
 //!
 //! - A write is refused by its condition, never by a lock, and the refusal brings what is stored with it
 //!   (`ReturnValuesOnConditionCheckFailure`), so that who loses needs no read.
@@ -11,14 +11,14 @@
 //!   [`write`](redrive_core::ledger::write) knows its own.
 //! - An item holds at most 400 KB, names included ("Quotas in DynamoDB"). A thousand attempts take 262 to 354 KB,
 //!   by rules and their reasons: that is a test.
-//! - The position of the search has no `ttl`, so that it never expires, and no `waiting`. At its most it takes
+//! - The checkpoint of the search has no `ttl`, so that it never expires, and no `due_shard`. At its most it takes
 //!   some 300 KB: that is a test too.
 //! - What was learned of a machine is written without a condition, since whoever writes is right, and expires in a day.
 //!   A process reads it where it would ask Step Functions, whose quotas for that are the scarcest.
 //! - A partition of the index takes 1,000 writes of 1 KB a second ("Best practices for partition keys"), and an
 //!   index that is throttled throttles its table. So what waits is spread over eight of them by its subject.
 
-mod shelf;
+mod definition_cache;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -30,13 +30,13 @@ use aws_sdk_dynamodb::types::{
 };
 use redrive_core::calls::Call;
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{EARLY, Entry, Lease, Ledger, Pen, Position, State, Swap, Take, Ticket};
-use redrive_core::pace::Micros;
+use redrive_core::ledger::{EARLY, Entry, Lease, Ledger, Writer, ScanCheckpoint, State, CasResult, ClaimResult, RetryMessage};
+use redrive_core::rate_limiter::Micros;
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 
-use crate::table::{DUE, KEY, TTL, WAITING, WAKE};
+use crate::table::{DUE, KEY, TTL, DUE_SHARD, NEXT_CHECK_AT};
 use crate::error;
 
 type Item = HashMap<String, AttributeValue>;
@@ -45,13 +45,13 @@ type Item = HashMap<String, AttributeValue>;
 const SHARDS: u8 = 8;
 
 /// So many pages of each shard are read in a tick at the most.
-const MOST_PAGES: usize = 10;
+const MAX_PAGES: usize = 10;
 
 /// So often slots are asked for anew that somebody else reserved meanwhile.
-const MOST_TRIES: usize = 5;
+const MAX_TRIES: usize = 5;
 
-/// The key of the position. No subject has it: each of theirs is an ARN.
-const POSITION: &str = "position";
+/// The key of the checkpoint. No subject has it: each of theirs is an ARN.
+const CHECKPOINT: &str = "checkpoint";
 
 /// Entries in a DynamoDB table.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// What `waiting` says in a subject's item: always the same, so that [`Ledger::take`] need not read it.
+/// What `due_shard` says in a subject's item: always the same, so that [`Ledger::claim_due`] need not read it.
 fn shard(subject: &Subject) -> AttributeValue {
     text(&subject.part_of(SHARDS.into()).to_string())
 }
@@ -89,8 +89,8 @@ fn millis(time: Time) -> AttributeValue {
 }
 
 /// In whole seconds, as TTL wants it; never too early.
-fn ttl(expires: Time) -> AttributeValue {
-    number(expires.as_millis().div_ceil(1_000))
+fn ttl(expires_at: Time) -> AttributeValue {
+    number(expires_at.as_millis().div_ceil(1_000))
 }
 
 /// An entry as it is stored.
@@ -98,18 +98,18 @@ fn item(entry: &Entry) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(entry)
         .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the entry is no item)"))?;
     item.insert(KEY.to_owned(), text(&entry.subject.key()));
-    item.insert(TTL.to_owned(), ttl(entry.expires));
-    if entry.wake.is_some() {
-        item.insert(WAITING.to_owned(), shard(&entry.subject));
+    item.insert(TTL.to_owned(), ttl(entry.expires_at));
+    if entry.next_check_at.is_some() {
+        item.insert(DUE_SHARD.to_owned(), shard(&entry.subject));
     }
     Ok(item)
 }
 
-/// A position as it is stored.
-fn position_item(position: &Position) -> Result<Item, Error> {
-    let mut item: Item = serde_dynamo::to_item(position)
-        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the position is no item)"))?;
-    item.insert(KEY.to_owned(), text(POSITION));
+/// A checkpoint as it is stored.
+fn checkpoint_item(checkpoint: &ScanCheckpoint) -> Result<Item, Error> {
+    let mut item: Item = serde_dynamo::to_item(checkpoint)
+        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the checkpoint is no item)"))?;
+    item.insert(KEY.to_owned(), text(CHECKPOINT));
     Ok(item)
 }
 
@@ -126,7 +126,7 @@ fn read<T: DeserializeOwned>(call: &str, item: Item) -> Result<T, Error> {
 
 impl DynamoDb {
     /// The item of a key.
-    async fn get<T: DeserializeOwned>(
+    async fn get_item<T: DeserializeOwned>(
         &self,
         key: &str,
         consistently: bool,
@@ -144,11 +144,11 @@ impl DynamoDb {
     }
 
     /// Stores an item in place of the revision before its own.
-    async fn put<T: DeserializeOwned>(
+    async fn put_item_if_revision<T: DeserializeOwned>(
         &self,
         item: Item,
         revision: u64,
-    ) -> Result<Swap<T>, Error> {
+    ) -> Result<CasResult<T>, Error> {
         let put = self
             .client
             .put_item()
@@ -165,10 +165,10 @@ impl DynamoDb {
                 .expression_attribute_values(":before", number(revision.saturating_sub(1))),
         };
         match put.send().await {
-            Ok(_) => Ok(Swap::Stored),
+            Ok(_) => Ok(CasResult::Stored),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Swap::Stale(stored("PutItem", refused.item.clone())?))
+                    Ok(CasResult::Conflict(stored("PutItem", refused.item.clone())?))
                 }
                 _ => Err(error::of("PutItem", &self.table, &error)),
             },
@@ -178,23 +178,23 @@ impl DynamoDb {
 
 impl Ledger for DynamoDb {
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
-        self.get(&subject.key(), true).await
+        self.get_item(&subject.key(), true).await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
+    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
         match entry.revision {
-            0 => Ok(Swap::Stale(self.read(&entry.subject).await?)),
-            revision => self.put(item(entry)?, revision).await,
+            0 => Ok(CasResult::Conflict(self.read(&entry.subject).await?)),
+            revision => self.put_item_if_revision(item(entry)?, revision).await,
         }
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
-        // What Entry::is_due asks and Entry::take does, so that no read comes before the write. The contract
+    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+        // What Entry::is_due asks and Entry::claim does, so that no read comes before the write. The contract
         // and the tests on real engines compare.
-        let until = pen.now.plus(pen.terms.lease);
-        let expires = pen.now.plus(pen.terms.keep);
+        let until = writer.now.plus(writer.timing.lease);
+        let expires_at = writer.now.plus(writer.timing.retention);
         let lease = serde_dynamo::to_attribute_value(Lease {
-            owner: pen.owner.clone(),
+            owner: writer.owner.clone(),
             until,
         })
         .map_err(|_| Error::new(ErrorKind::Internal, "UpdateItem (the lease is no attribute)"))?;
@@ -202,47 +202,47 @@ impl Ledger for DynamoDb {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(KEY, text(&ticket.subject.key()))
+            .key(KEY, text(&retry_message.subject.key()))
             .condition_expression(
-                "#state = :queued AND #failure = :failure \
-                 AND (attribute_not_exists(#due) OR #due <= :latest)",
+                "#state = :queued AND #failure_number = :failure_number \
+                 AND (attribute_not_exists(#due_at) OR #due_at <= :latest)",
             )
             .update_expression(
-                "SET #state = :acting, #revision = #revision + :one, #by = :owner, #updated = :now, \
-                 #lease = :lease, #wake = :until, #waiting = :shard, #expires = :expires, #ttl = :ttl \
-                 REMOVE #due",
+                "SET #state = :acting, #revision = #revision + :one, #written_by = :owner, #updated_at = :now, \
+                 #lease = :lease, #next_check_at = :until, #due_shard = :shard, #expires_at = :expires_at, #ttl = :ttl \
+                 REMOVE #due_at",
             )
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
         // Every name behind a #: some are words of the expression language.
         for (name, attribute) in [
             ("#state", "state"),
-            ("#failure", "failure"),
-            ("#due", "due"),
+            ("#failure_number", "failure_number"),
+            ("#due_at", "due_at"),
             ("#revision", "revision"),
-            ("#by", "by"),
-            ("#updated", "updated"),
+            ("#written_by", "written_by"),
+            ("#updated_at", "updated_at"),
             ("#lease", "lease"),
-            ("#wake", WAKE),
-            ("#waiting", WAITING),
-            ("#expires", "expires"),
+            ("#next_check_at", NEXT_CHECK_AT),
+            ("#due_shard", DUE_SHARD),
+            ("#expires_at", "expires_at"),
             ("#ttl", TTL),
         ] {
             update = update.expression_attribute_names(name, attribute);
         }
         for (name, value) in [
             (":queued", text(State::Queued.as_str())),
-            (":failure", number(ticket.failure)),
-            (":latest", millis(pen.now.plus(EARLY))),
+            (":failure_number", number(retry_message.failure_number)),
+            (":latest", millis(writer.now.plus(EARLY))),
             (":acting", text(State::Acting.as_str())),
             (":one", number(1)),
-            (":owner", text(&pen.owner.0)),
-            (":now", millis(pen.now)),
+            (":owner", text(&writer.owner.0)),
+            (":now", millis(writer.now)),
             (":lease", lease),
             (":until", millis(until)),
-            (":shard", shard(&ticket.subject)),
-            (":expires", millis(expires)),
-            (":ttl", ttl(expires)),
+            (":shard", shard(&retry_message.subject)),
+            (":expires_at", millis(expires_at)),
+            (":ttl", ttl(expires_at)),
         ] {
             update = update.expression_attribute_values(name, value);
         }
@@ -251,11 +251,11 @@ impl Ledger for DynamoDb {
                 let taken = stored("UpdateItem", answer.attributes)?.ok_or_else(|| {
                     Error::new(ErrorKind::Unavailable, "UpdateItem (no attributes)")
                 })?;
-                Ok(Take::Taken(taken))
+                Ok(ClaimResult::Claimed(taken))
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Take::Refused(stored("UpdateItem", refused.item.clone())?))
+                    Ok(ClaimResult::Refused(stored("UpdateItem", refused.item.clone())?))
                 }
                 _ => Err(error::of("UpdateItem", &self.table, &error)),
             },
@@ -264,13 +264,13 @@ impl Ledger for DynamoDb {
 
     /// A page of each shard, where all of it can be read, and more of a shard whose entries were all among the first.
     /// What cannot be read stays in front for ever, so that it is passed over, some pages of it: each has 1 MB or a
-    /// quarter of `most` at the most.
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
-        if most == 0 {
+    /// quarter of `max` at the most.
+    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
+        if max == 0 {
             return Ok(Vec::new());
         }
         // Twice an even part: seldom has a shard more of those that come first.
-        let a_page = most.div_ceil(SHARDS.into()).saturating_mul(2).min(most);
+        let a_page = max.div_ceil(SHARDS.into()).saturating_mul(2).min(max);
         let mut shards = Vec::with_capacity(SHARDS.into());
         // One after the other, over one connection: eight at once would greet eight times.
         for number in 0..SHARDS {
@@ -279,28 +279,28 @@ impl Ledger for DynamoDb {
             shards.push(shard);
         }
         let mut entries = Vec::new();
-        while entries.len() < most
+        while entries.len() < max
             && let Some((_, first)) = shards
                 .iter_mut()
-                .filter_map(|shard| Some((shard.entries.front()?.wake, shard)))
-                .min_by_key(|(wake, _)| *wake)
+                .filter_map(|shard| Some((shard.entries.front()?.next_check_at, shard)))
+                .min_by_key(|(next_check_at, _)| *next_check_at)
         {
             entries.extend(first.entries.pop_front());
-            if entries.len() < most {
+            if entries.len() < max {
                 self.read_on(first, now, a_page).await?;
             }
         }
         Ok(entries)
     }
 
-    async fn position(&self) -> Result<Option<Position>, Error> {
-        self.get(POSITION, true).await
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
+        self.get_item(CHECKPOINT, true).await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
-        match position.revision {
-            0 => Ok(Swap::Stale(self.position().await?)),
-            revision => self.put(position_item(position)?, revision).await,
+    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+        match checkpoint.revision {
+            0 => Ok(CasResult::Conflict(self.checkpoint().await?)),
+            revision => self.put_item_if_revision(checkpoint_item(checkpoint)?, revision).await,
         }
     }
 
@@ -312,7 +312,7 @@ impl Ledger for DynamoDb {
             "SET #ends = :by",
             Micros(from.0.saturating_add(span.0)),
         );
-        for (condition, update, by) in [on, anew].into_iter().cycle().take(2 * MOST_TRIES) {
+        for (condition, update, by) in [on, anew].into_iter().cycle().take(2 * MAX_TRIES) {
             if let Some(ends) = self.extend(call, condition, update, from, by).await? {
                 return Ok(Micros(ends.0.saturating_sub(span.0)));
             }
@@ -347,7 +347,7 @@ impl Shard {
     /// Whether a page has to be read to know what comes next in it.
     fn is_open(&self) -> bool {
         let more = self.pages == 0 || self.after.is_some();
-        self.entries.is_empty() && more && self.pages < MOST_PAGES
+        self.entries.is_empty() && more && self.pages < MAX_PAGES
     }
 }
 
@@ -396,9 +396,9 @@ impl DynamoDb {
                 .query()
                 .table_name(&self.table)
                 .index_name(DUE)
-                .key_condition_expression("#waiting = :shard AND #wake <= :now")
-                .expression_attribute_names("#waiting", WAITING)
-                .expression_attribute_names("#wake", WAKE)
+                .key_condition_expression("#due_shard = :shard AND #next_check_at <= :now")
+                .expression_attribute_names("#due_shard", DUE_SHARD)
+                .expression_attribute_names("#next_check_at", NEXT_CHECK_AT)
                 .expression_attribute_values(":shard", text(&shard.name))
                 .expression_attribute_values(":now", millis(now))
                 .scan_index_forward(true)

@@ -30,7 +30,7 @@ pub mod codepipeline;
 pub mod environment;
 pub mod http;
 pub mod ledger;
-pub mod listings;
+pub mod failure_listing;
 pub mod queue;
 pub mod stepfunctions;
 pub mod table;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use redrive_core::controller::Queue;
-use redrive_core::ledger::Ticket;
+use redrive_core::ledger::RetryMessage;
 use redrive_core::error::{Error, ErrorKind};
 
 use crate::answer;
@@ -31,9 +31,9 @@ impl Sqs {
 }
 
 impl Queue for Sqs {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
-        let body = serde_json::to_string(ticket)
-            .map_err(|_| Error::new(ErrorKind::Internal, "SendMessage (the ticket is no JSON)"))?;
+    async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
+        let body = serde_json::to_string(retry_message)
+            .map_err(|_| Error::new(ErrorKind::Internal, "SendMessage (the retry message is no JSON)"))?;
         let sent = self
             .client
             .send_message()

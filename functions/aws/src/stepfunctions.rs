@@ -10,7 +10,7 @@ use redrive_core::calls::{RetryResponse, Call};
 use redrive_core::definition::Revision;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{Description, ExecutionStatus, Field, Redrivable};
-use redrive_core::find::{ListedExecution, Look};
+use redrive_core::discovery::{ListedExecution, ListResult};
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
@@ -59,7 +59,7 @@ impl StepFunctions {
 impl StepFunctions {
     /// ListStateMachines: those that can be redriven. A hundred, so that no page holds back the turns of those
     /// on the one before.
-    pub(crate) async fn machines(&self, token: Option<String>) -> Look<Page<String>> {
+    pub(crate) async fn machines(&self, token: Option<String>) -> ListResult<Page<String>> {
         let page = self
             .client
             .list_state_machines()
@@ -84,7 +84,7 @@ impl StepFunctions {
         machine: &str,
         status: ExecutionStatus,
         token: Option<String>,
-    ) -> Look<Page<ListedExecution>> {
+    ) -> ListResult<Page<ListedExecution>> {
         let page = self
             .client
             .list_executions()

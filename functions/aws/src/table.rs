@@ -17,14 +17,14 @@ pub const KEY: &str = "pk";
 /// The attribute by which DynamoDB deletes what has expired: seconds since the epoch, as TTL wants them.
 pub const TTL: &str = "ttl";
 
-/// The index of what waits. It is sparse: an item without [`WAITING`] is not in it.
+/// The index of what waits. It is sparse: an item without [`DUE_SHARD`] is not in it.
 pub const DUE: &str = "due";
 
 /// The index's partition key: which of a few shards an item is in, by its subject.
-pub const WAITING: &str = "waiting";
+pub const DUE_SHARD: &str = "due_shard";
 
-/// The index's sort key: [`Entry::wake`](redrive_core::ledger::Entry::wake), milliseconds since the epoch.
-pub const WAKE: &str = "wake";
+/// The index's sort key: [`Entry::next_check_at`](redrive_core::ledger::Entry::next_check_at), milliseconds since the epoch.
+pub const NEXT_CHECK_AT: &str = "next_check_at";
 
 /// The table as `CreateTable` takes it: paid by request, one item a subject, one sparse index.
 ///
@@ -35,14 +35,14 @@ pub fn definition(table: &str) -> Result<CreateTableInput, BuildError> {
         .table_name(table)
         .billing_mode(BillingMode::PayPerRequest)
         .attribute_definitions(attribute(KEY, ScalarAttributeType::S)?)
-        .attribute_definitions(attribute(WAITING, ScalarAttributeType::S)?)
-        .attribute_definitions(attribute(WAKE, ScalarAttributeType::N)?)
+        .attribute_definitions(attribute(DUE_SHARD, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(NEXT_CHECK_AT, ScalarAttributeType::N)?)
         .key_schema(key(KEY, KeyType::Hash)?)
         .global_secondary_indexes(
             GlobalSecondaryIndex::builder()
                 .index_name(DUE)
-                .key_schema(key(WAITING, KeyType::Hash)?)
-                .key_schema(key(WAKE, KeyType::Range)?)
+                .key_schema(key(DUE_SHARD, KeyType::Hash)?)
+                .key_schema(key(NEXT_CHECK_AT, KeyType::Range)?)
                 .projection(
                     Projection::builder()
                         .projection_type(ProjectionType::All)

@@ -1,9 +1,9 @@
 //! Both services as the one target that the core acts on.
 
-use redrive_core::failure::{Fact, Failure, Identity, Need, TargetState};
+use redrive_core::failure::{Fact, Failure, FailureId, Need, TargetState};
 use redrive_core::controller::{RetryResponse, Clock, Target};
 use redrive_core::ledger::Claim;
-use redrive_core::reads::{Learned, Reads, Shelf};
+use redrive_core::reads::{LocalCache, Reads, DefinitionCache};
 use redrive_core::error::Error;
 
 use crate::codepipeline::CodePipeline;
@@ -16,27 +16,27 @@ pub struct Services<C, S> {
     pub stepfunctions: StepFunctions,
     /// CodePipeline.
     pub codepipeline: CodePipeline,
-    /// What was learned of state machines and pipelines.
-    pub learned: Learned,
-    /// What others have learned of state machines.
-    pub shelf: S,
+    /// Definitions that this process has read.
+    pub local_cache: LocalCache,
+    /// Definitions that all processes share.
+    pub definition_cache: S,
     /// What time it is: what was learned of a state machine holds for a while.
     pub clock: C,
 }
 
-impl<C: Clock, S: Shelf> Services<C, S> {
+impl<C: Clock, S: DefinitionCache> Services<C, S> {
     fn reads(&self) -> Reads<'_, StepFunctions, CodePipeline, S> {
         Reads {
             executions: &self.stepfunctions,
             pipelines: &self.codepipeline,
-            learned: &self.learned,
-            shelf: &self.shelf,
+            local_cache: &self.local_cache,
+            definition_cache: &self.definition_cache,
             now: self.clock.now(),
         }
     }
 }
 
-impl<C: Clock, S: Shelf> Target for Services<C, S> {
+impl<C: Clock, S: DefinitionCache> Target for Services<C, S> {
     async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         self.reads().lookup(failure, need).await
     }
@@ -46,9 +46,9 @@ impl<C: Clock, S: Shelf> Target for Services<C, S> {
     }
 
     async fn retry(&self, claim: &Claim) -> RetryResponse {
-        match &claim.entry().identity {
-            Identity::RedriveCount(_) => self.stepfunctions.redrive(claim).await,
-            Identity::FailedActions(_) => self.codepipeline.retry(claim).await.into(),
+        match &claim.entry().failure_id {
+            FailureId::RedriveCount(_) => self.stepfunctions.redrive(claim).await,
+            FailureId::FailedActions(_) => self.codepipeline.retry(claim).await.into(),
         }
     }
 }

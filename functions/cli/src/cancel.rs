@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redrive_core::cancel::{Cancel, cancel};
-use redrive_core::ledger::{Cancelled, Entry, Owner, Pen, State, Terms};
+use redrive_core::ledger::{Cancelled, Entry, Owner, Writer, State, Timing};
 use redrive_core::time::Time;
 use redrive_policy_tools::visible::visible;
 
@@ -30,21 +30,21 @@ pub(crate) async fn run(
         Some(by) => by,
         None => caller(&account).await?,
     };
-    let (owner, terms) = (owner(), Terms::default());
-    let pen = Pen {
+    let (owner, timing) = (owner(), Timing::default());
+    let writer = Writer {
         owner: &owner,
         now: clock()?,
-        terms: &terms,
+        timing: &timing,
     };
     let cancelled = Cancelled { by, note };
-    match cancel(&account.ledger, &account.subject, &cancelled, pen).await {
+    match cancel(&account.ledger, &account.subject, &cancelled, writer).await {
         Ok(Cancel::Cancelled(entry) | Cancel::Already(entry)) if as_json => json(&entry, out),
         Ok(Cancel::Cancelled(entry)) => done(&entry, out),
         Ok(Cancel::Already(entry)) => {
             writeln!(
                 out,
                 "cancelled already, {}{}\nNothing was written.",
-                utc(entry.updated),
+                utc(entry.updated_at),
                 whose(&entry)
             )?;
             Ok(())
@@ -104,10 +104,10 @@ fn done(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
         out,
         "cancelled  the retry of {} ({}){}",
         visible(&entry.subject.to_string()),
-        visible(&entry.identity.to_string()),
+        visible(&entry.failure_id.to_string()),
         whose(entry)
     )?;
-    let charge = if entry.uncertain {
+    let charge = if entry.in_doubt {
         "an earlier call's answer never came, so that this retry may have happened and stays charged"
     } else {
         "its charge is given back"
@@ -133,7 +133,7 @@ fn whose(entry: &Entry) -> String {
 fn refusal(entry: &Entry) -> String {
     let stop = visible(&stop_command(&entry.subject));
     let advice = match entry.state {
-        State::Acting | State::Unknown => format!(
+        State::Acting | State::InDoubt => format!(
             "Its call may be on its way, and cannot be called back. See `redrive history` in a few minutes; what was \
              restarted is stopped by\n  {stop}"
         ),
@@ -141,7 +141,7 @@ fn refusal(entry: &Entry) -> String {
         State::Observed | State::GivenUp => {
             "Nothing is pending, and nothing will be retried.".to_owned()
         }
-        State::Recovered | State::Ended | State::Queued => "Nothing is pending.".to_owned(),
+        State::Recovered | State::Terminated | State::Queued => "Nothing is pending.".to_owned(),
     };
     format!(
         "no retry of {} is queued, so that nothing was changed; it stands so: {}\n{advice}",

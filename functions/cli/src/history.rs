@@ -34,7 +34,7 @@ fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
         let became = fate(attempt.state, &attempt.verdict, attempt.reason);
         let became = match attempt.state {
             State::Queued => "was still queued when the next failure came".to_owned(),
-            State::Acting | State::Unknown => {
+            State::Acting | State::InDoubt => {
                 "was under way when the next failure came, which shows that it was retried"
                     .to_owned()
             }
@@ -42,7 +42,7 @@ fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
         };
         let failure = Told {
             at: attempt.failed_at,
-            which: attempt.identity.to_string(),
+            which: attempt.failure_id.to_string(),
             verdict: &attempt.verdict,
             became,
             cancelled: attempt.cancelled.as_ref(),
@@ -51,7 +51,7 @@ fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
     }
     let failure = Told {
         at: entry.failed_at,
-        which: entry.identity.to_string(),
+        which: entry.failure_id.to_string(),
         verdict: &entry.verdict,
         became: now(entry),
         cancelled: entry.cancelled.as_ref(),
@@ -107,17 +107,17 @@ pub(crate) fn now(entry: &Entry) -> String {
     match entry.state {
         State::Queued => format!(
             "queued, due {}",
-            entry.due.map_or("at once".to_owned(), utc)
+            entry.due_at.map_or("at once".to_owned(), utc)
         ),
         State::Acting => format!("being retried{}", until.unwrap_or_default()),
-        State::Unknown => format!(
+        State::InDoubt => format!(
             "sent, and no answer came; it is looked at {}",
-            entry.wake.map_or("soon".to_owned(), utc)
+            entry.next_check_at.map_or("soon".to_owned(), utc)
         ),
         state => format!(
             "{}, {}",
             fate(state, &entry.verdict, entry.reason),
-            utc(entry.updated)
+            utc(entry.updated_at)
         ),
     }
 }
@@ -135,22 +135,22 @@ fn fate(state: State, verdict: &Verdict, reason: Option<Reason>) -> String {
             "observed: in observe mode this is written down, and never retried".to_owned()
         }
         State::Recovered => "succeeded since".to_owned(),
-        State::Ended => "ended by a person, which is not undone".to_owned(),
-        State::Queued | State::Acting | State::Unknown => state.as_str().to_owned(),
+        State::Terminated => "ended by a person, which is not undone".to_owned(),
+        State::Queued | State::Acting | State::InDoubt => state.as_str().to_owned(),
     }
 }
 
 fn foot(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
-    if entry.uncertain {
+    if entry.in_doubt {
         writeln!(
             out,
             "in doubt  a call was sent whose answer never came: this retry may have happened, and stays charged"
         )?;
     }
-    if let Some(busy) = entry.busy {
+    if let Some(busy) = entry.throttled {
         writeln!(
             out,
-            "busy      AWS was too busy to take it, {} since {}",
+            "throttled AWS was too busy to take it, {} since {}",
             times(busy.times),
             utc(busy.since)
         )?;
@@ -160,9 +160,9 @@ fn foot(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
         out,
         "entry     revision {}, written {} by {}, expires {}",
         entry.revision,
-        utc(entry.updated),
-        visible(&entry.by.0),
-        utc(entry.expires)
+        utc(entry.updated_at),
+        visible(&entry.written_by.0),
+        utc(entry.expires_at)
     )?;
     Ok(())
 }
@@ -174,7 +174,7 @@ pub(crate) fn charged(entry: &Entry) -> String {
         many => format!("{many} retries"),
     };
     let rules: Vec<String> = entry
-        .uses
+        .rule_usage
         .iter()
         .flat_map(|(policy, rules)| {
             rules
@@ -185,10 +185,10 @@ pub(crate) fn charged(entry: &Entry) -> String {
     if !rules.is_empty() {
         text.push_str(&format!(" ({})", rules.join(", ")));
     }
-    if entry.before > 0 {
+    if entry.prior_retries > 0 {
         text.push_str(&format!(
             "; AWS counted {} before this entry was opened, which count for every rule",
-            entry.before
+            entry.prior_retries
         ));
     }
     text

@@ -6,7 +6,7 @@
 
 use crate::failure::Subject;
 use crate::controller::{MAX_ATTEMPTS, bug};
-use crate::ledger::{self, Cancelled, Entry, Ledger, Pen, State, Written};
+use crate::ledger::{self, Cancelled, Entry, Ledger, Writer, State, Written};
 use crate::error::{Error, ErrorKind};
 use crate::verdict::Reason;
 
@@ -32,7 +32,7 @@ pub async fn cancel<L: Ledger>(
     ledger: &L,
     subject: &Subject,
     cancelled: &Cancelled,
-    pen: Pen<'_>,
+    writer: Writer<'_>,
 ) -> Result<Cancel, Error> {
     let mut stored = ledger.read(subject).await?;
     for _ in 0..MAX_ATTEMPTS {
@@ -42,12 +42,12 @@ pub async fn cancel<L: Ledger>(
         if entry.state == State::GivenUp && entry.reason() == Reason::Cancelled {
             return Ok(Cancel::Already(entry));
         }
-        let Ok(given_up) = entry.cancel(cancelled.clone(), pen) else {
+        let Ok(given_up) = entry.cancel(cancelled.clone(), writer) else {
             return Ok(Cancel::NotQueued(entry));
         };
         match ledger::write(ledger, given_up).await? {
             Written::Stored(entry) => return Ok(Cancel::Cancelled(entry)),
-            Written::Lost(now_stored) => stored = now_stored,
+            Written::Conflict(now_stored) => stored = now_stored,
             Written::Claimed(_) => return Err(bug("a cancelled entry claims nothing")),
         }
     }

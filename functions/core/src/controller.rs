@@ -15,12 +15,12 @@ use crate::decide::{Answer, LedgerView, decide, still_allows};
 use crate::diagnosis;
 use crate::event::{AllowedSources, ParsedEvent, Completion, CompletionKind, self};
 pub use crate::failure::TargetState;
-use crate::failure::{Fact, Failure, Field, Identity, Need, Service, FailureDetail};
+use crate::failure::{Fact, Failure, Field, FailureId, Need, Service, FailureDetail};
 use crate::ledger::{
-    self, Claim, Entry, Illegal, Judgement, Ledger, Owner, Pen, Relation, State, Terms, Ticket,
+    self, Claim, Entry, TransitionError, Decided, Ledger, Owner, Writer, Relation, State, Timing, RetryMessage,
     Written,
 };
-use crate::pace::Pace;
+use crate::rate_limiter::RateLimiter;
 use crate::policy::Document;
 pub use crate::record::{Outcome, Record};
 use crate::time::Time;
@@ -62,8 +62,8 @@ pub trait Target {
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
 pub trait Queue {
-    /// Sends a ticket that is to arrive after `delay`, at most 15 minutes.
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error>;
+    /// Sends a retry message that is to arrive after `delay`, at most 15 minutes.
+    async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error>;
 }
 
 /// What time it is.
@@ -88,9 +88,9 @@ pub struct Controller<'w, L, T, Q, C> {
     /// The mode in force.
     pub mode: RunMode,
     /// How long things take and last.
-    pub terms: &'w Terms,
-    /// The pace of this process.
-    pub pace: &'w Pace,
+    pub timing: &'w Timing,
+    /// The rate limiter of this process.
+    pub rate_limiter: &'w RateLimiter,
     /// This handling, of this event, message or tick.
     pub owner: &'w Owner,
 }
@@ -141,7 +141,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                         read = true;
                         // What is known already is not looked up again.
                         if let Some((entry, outcome)) = known(stored.as_ref(), &failure) {
-                            record.identity = failure.identity();
+                            record.failure_id = failure.failure_id();
                             return Ok(record.seen_before(entry, outcome));
                         }
                         continue;
@@ -178,11 +178,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                 return self.not_shown_yet(&failure, record).await;
             }
             record.reason = verdict.reason;
-            record.identity = failure.identity();
+            record.failure_id = failure.failure_id();
             record.diagnosis = diagnosis::of(&failure);
             record.verdict = Some(verdict.clone());
-            let Some(identity) = failure
-                .identity()
+            let Some(failure_id) = failure
+                .failure_id()
                 .filter(|_| verdict.decision != Decision::Ignore)
             else {
                 return Ok(record);
@@ -197,9 +197,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             if retries && record.slot.is_none() {
                 record.slot = self.slot(&failure).await?;
             }
-            let judgement = Judgement {
+            let decided = Decided {
                 subject: failure.subject.clone(),
-                identity,
+                failure_id,
                 failed_at: failure.at,
                 retried_before: failure.retried_before().unwrap_or_default(),
                 verdict,
@@ -207,20 +207,20 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                 observed: self.mode == RunMode::Observe,
             };
             let entry = match &stored {
-                None => Entry::open(judgement, self.pen()),
-                Some(entry) => match entry.judge(judgement, self.pen()) {
+                None => Entry::open(decided, self.writer()),
+                Some(entry) => match entry.judge(decided, self.writer()) {
                     Ok(entry) => entry,
                     Err(_) => return Ok(record.seen_before(entry, Outcome::Stale)),
                 },
             };
             match ledger::write(self.ledger, entry).await? {
                 Written::Claimed(claim) => {
-                    let late = self.clock.now().since(failure.at) >= self.terms.late;
-                    let verify = late || claim.entry().uncertain;
+                    let late = self.clock.now().since(failure.at) >= self.timing.stale_after;
+                    let verify = late || claim.entry().in_doubt;
                     return self.retry(claim, verify, record).await;
                 }
                 Written::Stored(entry) => return self.wait(entry, record).await,
-                Written::Lost(now_stored) => {
+                Written::Conflict(now_stored) => {
                     stored = now_stored;
                     read = true;
                 }
@@ -239,7 +239,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// case.
     fn ask_or_decide(&self, failure: &Failure, ledger_view: LedgerView<'_>, record: &Record) -> Answer {
         let execution = failure.subject.service() == Service::StepFunctions;
-        let late = execution && self.clock.now().since(failure.at) >= self.terms.late;
+        let late = execution && self.clock.now().since(failure.at) >= self.timing.stale_after;
         let looked = record.looked_up.contains(&Need::Description);
         match ledger_view {
             LedgerView::NotRead if late => Answer::Entry,
@@ -260,19 +260,19 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     fn may_be_after(&self, entry: &Entry, failure: &Failure) -> bool {
         let apart = match entry.redriven {
             Some(_) => Duration::ZERO,
-            None => self.terms.clocks_apart,
+            None => self.timing.max_clock_skew,
         };
-        entry.updated.plus(apart) > failure.at
+        entry.updated_at.plus(apart) > failure.at
     }
 
     /// How long the retry of a failure waits for its slot, if it is paced.
     async fn slot(&self, failure: &Failure) -> Result<Option<Duration>, Error> {
         let call = Call::of(failure.subject.service());
-        match self.terms.quotas.of(call) {
+        match self.timing.quotas.of(call) {
             None => Ok(None),
             Some(quota) => {
                 let now = self.clock.now();
-                self.pace
+                self.rate_limiter
                     .wait(self.ledger, call, quota, now)
                     .await
                     .map(Some)
@@ -291,9 +291,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let early = stage.announced.is_none()
             && matches!(reason, Reason::Running | Reason::ActionsInProgress);
         let age = self.clock.now().since(failure.at);
-        let settle = self.terms.reads_settle;
+        let settle = self.timing.read_lag;
         // What is judged by the runs of before is retried by them, however far ahead our clock is.
-        (early && age < settle) || (behind && age < settle.saturating_add(self.terms.clocks_apart))
+        (early && age < settle) || (behind && age < settle.saturating_add(self.timing.max_clock_skew))
     }
 
     /// Whether an execution's failure may be of before the last retry, which a person's had made one of a later
@@ -303,17 +303,17 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let entry = stored.filter(|_| execution);
         entry.is_some_and(|entry| {
             (entry.state.is_claim() || entry.state == State::Retried)
-                && entry.updated > failure.at
-                && self.clock.now().since(entry.updated) < self.terms.reads_settle
+                && entry.updated_at > failure.at
+                && self.clock.now().since(entry.updated_at) < self.timing.read_lag
         })
     }
 
     /// Whether a failure is so fresh that AWS may still show its subject as it was before.
     fn may_lag(&self, entry: &Entry) -> bool {
         let allowed = self
-            .terms
-            .reads_settle
-            .saturating_add(self.terms.clocks_apart);
+            .timing
+            .read_lag
+            .saturating_add(self.timing.max_clock_skew);
         self.clock.now().since(entry.failed_at) < allowed
     }
 
@@ -323,7 +323,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let knows = |entry: &Entry| match failure.subject.service() {
             Service::StepFunctions => known(Some(entry), failure).is_some(),
             // A stage's events do not number its failures. What was written since knows of this one.
-            Service::CodePipeline => entry.updated >= failure.at,
+            Service::CodePipeline => entry.updated_at >= failure.at,
         };
         match self.ledger.read(&failure.subject).await? {
             Some(entry) if knows(&entry) => {
@@ -343,11 +343,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         record.outcome = match entry.state {
             State::Queued => {
                 let delay = entry
-                    .due
+                    .due_at
                     .map_or(Duration::ZERO, |due| due.since(self.clock.now()));
-                if delay <= self.terms.longest_queue_delay {
+                if delay <= self.timing.max_queue_delay {
                     // If this fails the retry is not lost: it is in the due index, and the sweep queues it.
-                    self.queue.send(&entry.ticket(), delay).await?;
+                    self.queue.send(&entry.retry_message(), delay).await?;
                 }
                 Outcome::Queued
             }
@@ -360,32 +360,32 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Takes a retry whose delay is over, if it is still wanted.
     ///
     /// # Errors
-    /// The world could not be reached; the ticket should come again.
-    pub async fn due(&self, ticket: &Ticket) -> Result<Record, Error> {
+    /// The world could not be reached; the retry message should come again.
+    pub async fn due(&self, retry_message: &RetryMessage) -> Result<Record, Error> {
         let record = Record {
-            subject: Some(ticket.subject.clone()),
+            subject: Some(retry_message.subject.clone()),
             ..self.record(Outcome::Ignored, Reason::Off)
         };
         if self.mode == RunMode::Off {
             // The entry waits in the due index until the mode changes.
             return Ok(record);
         }
-        match ledger::take(self.ledger, ticket, self.pen()).await? {
+        match ledger::claim_due(self.ledger, retry_message, self.writer()).await? {
             Ok(claim) => {
                 let record = record.of(claim.entry());
-                // A later event of the execution would have moved the entry, so that the take was the look, as
+                // A later event of the execution would have moved the entry, so that the claim was the look, as
                 // long as few events can have been lost meanwhile. A stage's retry has no token that stops a
                 // second one, so the stage is looked at in any case.
                 let entry = claim.entry();
                 let waited = self.clock.now().since(entry.failed_at);
-                let verify = ticket.subject.service() == Service::CodePipeline
-                    || entry.uncertain
+                let verify = retry_message.subject.service() == Service::CodePipeline
+                    || entry.in_doubt
                     || entry.verify_before_retry
                     || waited
                         > self
-                            .terms
-                            .longest_queue_delay
-                            .saturating_add(self.terms.overdue);
+                            .timing
+                            .max_queue_delay
+                            .saturating_add(self.timing.overdue_after);
                 self.retry(claim, verify, record).await
             }
             Err(Some(entry)) => Ok(record.of(&entry).seen_before(&entry, Outcome::Duplicate)),
@@ -402,14 +402,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// The world could not be reached; the sweep comes again.
     pub async fn take_over(&self, entry: &Entry) -> Result<Record, Error> {
         let record = self.record(Outcome::Ignored, entry.reason()).of(entry);
-        let taken = entry.take_over(self.pen()).map_err(bug)?;
+        let taken = entry.take_over(self.writer()).map_err(bug)?;
         match ledger::write(self.ledger, taken).await? {
             Written::Claimed(claim) => self.retry(claim, true, record).await,
             Written::Stored(entry) => Ok(Record {
                 state: Some(entry.state),
                 ..record
             }),
-            Written::Lost(_) => Ok(Record {
+            Written::Conflict(_) => Ok(Record {
                 outcome: Outcome::Conflict,
                 ..record
             }),
@@ -418,22 +418,22 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
 
     /// Retries a claim, after reading the target where `verify` says so, and settles.
     async fn retry(&self, claim: Claim, verify: bool, mut record: Record) -> Result<Record, Error> {
-        let uncertain = claim.entry().uncertain;
+        let in_doubt = claim.entry().in_doubt;
         if verify {
             // After an error here the lease runs out, and the sweep tries again.
             let target_state = self.target.current_state(&claim).await?;
-            let pen = self.pen();
+            let writer = self.writer();
             let entry = claim.entry();
             let settled = match target_state {
                 TargetState::Unchanged => None,
-                TargetState::Advanced(_) if uncertain => Some((entry.confirm(pen), Outcome::Confirmed)),
-                TargetState::Advanced(retried) => Some((entry.target_changed(retried, pen), Outcome::GaveUp)),
-                TargetState::Succeeded if uncertain => {
-                    Some((entry.recover(None, pen), Outcome::Recovered))
+                TargetState::Advanced(_) if in_doubt => Some((entry.confirm(writer), Outcome::Confirmed)),
+                TargetState::Advanced(retried) => Some((entry.target_changed(retried, writer), Outcome::GaveUp)),
+                TargetState::Succeeded if in_doubt => {
+                    Some((entry.recover(None, writer), Outcome::Recovered))
                 }
-                TargetState::Succeeded => Some((entry.recover_unmade(pen), Outcome::Recovered)),
+                TargetState::Succeeded => Some((entry.recover_unsent(writer), Outcome::Recovered)),
                 TargetState::Terminated(reason) => {
-                    Some((entry.give_up(reason, !uncertain, pen), Outcome::GaveUp))
+                    Some((entry.give_up(reason, !in_doubt, writer), Outcome::GaveUp))
                 }
             };
             if let Some((settled, outcome)) = settled {
@@ -442,10 +442,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             }
             // A call that nobody ever answers in known words ends when AWS would no longer redrive it.
             let age = self.clock.now().since(claim.entry().failed_at);
-            if uncertain && age >= self.terms.redrivable {
+            if in_doubt && age >= self.timing.redrive_window {
                 let settled = claim
                     .entry()
-                    .give_up(Reason::NotRedrivable, false, self.pen())
+                    .give_up(Reason::NotRedrivable, false, self.writer())
                     .map_err(bug)?;
                 record.outcome = Outcome::GaveUp;
                 return self.settle(settled, record).await;
@@ -455,7 +455,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         if self.mode != RunMode::Act || !still_allows(self.document, claim.entry()) {
             let settled = claim
                 .entry()
-                .give_up(Reason::PolicyChanged, !uncertain, self.pen())
+                .give_up(Reason::PolicyChanged, !in_doubt, self.writer())
                 .map_err(bug)?;
             record.outcome = Outcome::GaveUp;
             return self.settle(settled, record).await;
@@ -465,30 +465,30 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         record.call_result = Some(result);
         if result == CallResult::Throttled {
             let call = Call::of(claim.entry().subject.service());
-            self.pace.throttled(call, self.clock.now());
+            self.rate_limiter.throttled(call, self.clock.now());
         }
-        let pen = self.pen();
+        let writer = self.writer();
         // What rests on a bare status or on a strange code may have taken effect: the charge stays.
         let entry = &Entry {
-            uncertain: uncertain || response.in_doubt,
+            in_doubt: in_doubt || response.in_doubt,
             ..claim.entry().clone()
         };
         let settled = match result {
-            CallResult::Accepted => entry.accept(pen).map(|entry| Entry {
+            CallResult::Accepted => entry.accept(writer).map(|entry| Entry {
                 redriven: response.redriven,
                 ..entry
             }),
-            CallResult::Throttled => entry.put_off(pen),
-            CallResult::AccessDenied => entry.deny(pen),
-            CallResult::InDoubt => entry.lose(pen),
-            CallResult::Rejected(reason) => self.rejected(&claim, entry, reason, pen).await,
+            CallResult::Throttled => entry.back_off(writer),
+            CallResult::AccessDenied => entry.back_off_denied(writer),
+            CallResult::InDoubt => entry.mark_in_doubt(writer),
+            CallResult::Rejected(reason) => self.rejected(&claim, entry, reason, writer).await,
         };
         let settled = settled.map_err(bug)?;
         record.outcome = match settled.state {
             State::Retried if result == CallResult::Accepted => Outcome::Retried,
             State::Retried => Outcome::Confirmed,
             State::Queued => Outcome::BackedOff,
-            State::Unknown => Outcome::InDoubt,
+            State::InDoubt => Outcome::InDoubt,
             _ => Outcome::GaveUp,
         };
         drop(claim);
@@ -501,22 +501,22 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         claim: &Claim,
         entry: &Entry,
         reason: Reason,
-        pen: Pen<'_>,
-    ) -> Result<Entry, Illegal> {
+        writer: Writer<'_>,
+    ) -> Result<Entry, TransitionError> {
         let running = reason == Reason::TargetChanged;
-        let shown = if entry.uncertain || running {
+        let shown = if entry.in_doubt || running {
             self.target.current_state(claim).await.ok()
         } else {
             None
         };
         match shown {
             // An earlier call of ours may be why AWS refuses this one.
-            Some(TargetState::Advanced(_)) if entry.uncertain => entry.confirm(pen),
-            Some(TargetState::Advanced(retried)) => entry.target_changed(retried, pen),
+            Some(TargetState::Advanced(_)) if entry.in_doubt => entry.confirm(writer),
+            Some(TargetState::Advanced(retried)) => entry.target_changed(retried, writer),
             // RACE: RedriveExecution against its own status. AWS may say that an execution is running whose failure it
             // has just announced, or whose retry in doubt it does not show yet.
-            _ if running && (entry.uncertain || self.may_lag(entry)) => entry.verify_later(pen),
-            _ => entry.give_up(reason, !entry.uncertain, pen),
+            _ if running && (entry.in_doubt || self.may_lag(entry)) => entry.verify_later(writer),
+            _ => entry.give_up(reason, !entry.in_doubt, writer),
         }
     }
 
@@ -528,7 +528,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         match ledger::write(self.ledger, settled).await {
             Ok(Written::Stored(_)) => {}
             Ok(Written::Claimed(claim)) => record.state = Some(claim.into_entry().state),
-            Ok(Written::Lost(stored)) => record.state = stored.map(|entry| entry.state),
+            Ok(Written::Conflict(stored)) => record.state = stored.map(|entry| entry.state),
             Err(error) => record.unsettled = Some(error),
         }
         Ok(record)
@@ -548,32 +548,32 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             record.reason = Reason::Off;
             return Ok(record);
         }
-        let identity = completion.redrive_count.map(Identity::RedriveCount);
+        let failure_id = completion.redrive_count.map(FailureId::RedriveCount);
         let mut stored = self.ledger.read(&completion.subject).await?;
         for _ in 0..MAX_ATTEMPTS {
-            let entry = match (&stored, completion.kind, &identity) {
+            let entry = match (&stored, completion.kind, &failure_id) {
                 // A person ended what is not in the ledger. A failure of before may come late, and a
                 // redrive of it would undo that.
-                (None, CompletionKind::Terminated, Some(identity)) => Entry::ended(
+                (None, CompletionKind::Terminated, Some(failure_id)) => Entry::terminated(
                     completion.subject.clone(),
-                    identity.clone(),
+                    failure_id.clone(),
                     completion.at,
-                    self.pen(),
+                    self.writer(),
                 ),
                 (None, _, _) => return Ok(record),
                 (Some(entry), what, _) => {
-                    let older = identity
+                    let older = failure_id
                         .as_ref()
-                        .is_some_and(|identity| entry.relation(identity) == Relation::Earlier);
+                        .is_some_and(|failure_id| entry.relation(failure_id) == Relation::Earlier);
                     // A stage's events do not say which failure they follow; its time does.
                     // An event's time is in whole seconds.
                     let at = completion.at.plus(Duration::from_millis(999));
-                    if older || (identity.is_none() && at < entry.failed_at) {
+                    if older || (failure_id.is_none() && at < entry.failed_at) {
                         return Ok(record.seen_before(entry, Outcome::Stale));
                     }
                     let finished = match what {
-                        CompletionKind::Succeeded => entry.recover(identity.clone(), self.pen()),
-                        CompletionKind::Terminated => entry.end(identity.clone(), self.pen()),
+                        CompletionKind::Succeeded => entry.recover(failure_id.clone(), self.writer()),
+                        CompletionKind::Terminated => entry.terminate(failure_id.clone(), self.writer()),
                     };
                     match finished {
                         Ok(entry) => entry,
@@ -582,14 +582,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                 }
             };
             match ledger::write(self.ledger, entry).await? {
-                Written::Lost(now_stored) => stored = now_stored,
+                Written::Conflict(now_stored) => stored = now_stored,
                 Written::Stored(entry) => {
                     record.outcome = if entry.state == State::Recovered {
                         Outcome::Recovered
                     } else {
                         Outcome::Terminated
                     };
-                    record.identity = Some(entry.identity);
+                    record.failure_id = Some(entry.failure_id);
                     record.state = Some(entry.state);
                     return Ok(record);
                 }
@@ -602,11 +602,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         ))
     }
 
-    pub(crate) fn pen(&self) -> Pen<'_> {
-        Pen {
+    pub(crate) fn writer(&self) -> Writer<'_> {
+        Writer {
             owner: self.owner,
             now: self.clock.now(),
-            terms: self.terms,
+            timing: self.timing,
         }
     }
 
@@ -618,8 +618,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
 /// A failure that the ledger knows already, and what that makes of it. A duplicate gets the verdict of the
 /// first time, charges nothing, and never acts.
 pub(crate) fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry, Outcome)> {
-    let (entry, identity) = (stored?, failure.identity()?);
-    match entry.relation_at(&identity, failure.at) {
+    let (entry, failure_id) = (stored?, failure.failure_id()?);
+    match entry.relation_at(&failure_id, failure.at) {
         Relation::Same => Some((entry, Outcome::Duplicate)),
         Relation::Earlier => Some((entry, Outcome::Stale)),
         Relation::Later => None,

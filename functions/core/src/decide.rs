@@ -74,7 +74,7 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
         return false;
     };
     let same_policy = entry.verdict.policy.as_deref() == Some(policy.name.as_str());
-    let before = entry.before;
+    let before = entry.prior_retries;
     let room = |charge: &Charge| {
         // The charge of this very retry is in the count already.
         policy.automatic.iter().any(|rule| {
@@ -84,7 +84,7 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
                 _ => rule.limit,
             };
             rule.id == charge.rule
-                && entry.uses(&policy.name, &rule.id).saturating_add(before) <= limit
+                && entry.rule_usage(&policy.name, &rule.id).saturating_add(before) <= limit
         })
     };
     same_policy
@@ -351,9 +351,9 @@ impl<'a> Judge<'a> {
                         .iter()
                         .any(|charge| charge.rule == rule.id);
                 entry
-                    .uses(&policy.name, &rule.id)
+                    .rule_usage(&policy.name, &rule.id)
                     .saturating_sub(u32::from(pending))
-                    .saturating_add(entry.before)
+                    .saturating_add(entry.prior_retries)
             }
         }
     }
@@ -365,16 +365,16 @@ impl<'a> Judge<'a> {
             LedgerView::Entry(entry) => entry
                 .retries
                 .saturating_sub(u32::from(self.unmade(entry)))
-                .saturating_add(entry.before),
+                .saturating_add(entry.prior_retries),
         }
     }
 
     /// Whether this failure came before the retry that an entry has queued was made, since somebody else
     /// retried first: its charge is given back when this one is written down.
     fn unmade(&self, entry: &Entry) -> bool {
-        entry.is_unmade()
-            && self.failure.identity().is_none_or(|identity| {
-                entry.relation_at(&identity, self.failure.at) == Relation::Later
+        entry.is_unsent()
+            && self.failure.failure_id().is_none_or(|failure_id| {
+                entry.relation_at(&failure_id, self.failure.at) == Relation::Later
             })
     }
 

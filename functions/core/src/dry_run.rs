@@ -7,7 +7,7 @@ use crate::diagnosis;
 use crate::event::{AllowedSources, ParsedEvent, self};
 use crate::failure::Failure;
 use crate::controller::known;
-use crate::ledger::{Entries, Entry, Judgement, Pen};
+use crate::ledger::{Entries, Entry, Decided, Writer};
 use crate::policy::Document;
 use crate::record::{Outcome, Record};
 use crate::verdict::{Decision, Reason};
@@ -33,27 +33,27 @@ impl<'p> DryRun<'p> {
 
     /// Decides one event and calls nothing. [`Record::needs`] says what would have to be looked up:
     /// the verdict is the one that follows if that brings nothing against a retry.
-    pub fn event(&self, bytes: &[u8], pen: Pen<'_>) -> Record {
+    pub fn event(&self, bytes: &[u8], writer: Writer<'_>) -> Record {
         match event::parse(bytes, &AllowedSources::default()) {
-            ParsedEvent::Failure(failure) => self.failure(&failure, pen),
+            ParsedEvent::Failure(failure) => self.failure(&failure, writer),
             ParsedEvent::Completion(completion) => Record {
                 happened_at: Some(completion.at),
                 subject: Some(completion.subject),
-                ..Record::new(pen.now, Outcome::Ignored, completion.kind.reason())
+                ..Record::new(writer.now, Outcome::Ignored, completion.kind.reason())
             },
-            ParsedEvent::Ignored(ignored) => Record::ignored(pen.now, ignored),
-            ParsedEvent::Malformed(malformed) => Record::malformed(pen.now, malformed),
+            ParsedEvent::Ignored(ignored) => Record::ignored(writer.now, ignored),
+            ParsedEvent::Malformed(malformed) => Record::malformed(writer.now, malformed),
         }
     }
 
-    fn failure(&self, failure: &Failure, pen: Pen<'_>) -> Record {
+    fn failure(&self, failure: &Failure, writer: Writer<'_>) -> Record {
         let mut entries = self.entries.borrow_mut();
         let stored = entries.read(&failure.subject);
         let record = Record {
             happened_at: Some(failure.at),
             subject: Some(failure.subject.clone()),
-            identity: failure.identity(),
-            ..Record::new(pen.now, Outcome::Ignored, Reason::Unmanaged)
+            failure_id: failure.failure_id(),
+            ..Record::new(writer.now, Outcome::Ignored, Reason::Unmanaged)
         };
         if let Some((entry, outcome)) = known(stored, failure) {
             return record.seen_before(entry, outcome);
@@ -72,10 +72,10 @@ impl<'p> DryRun<'p> {
             ..record
         };
         let judged = verdict.decision != Decision::Ignore;
-        if let Some(identity) = failure.identity().filter(|_| judged) {
-            let judgement = Judgement {
+        if let Some(failure_id) = failure.failure_id().filter(|_| judged) {
+            let decided = Decided {
                 subject: failure.subject.clone(),
-                identity,
+                failure_id,
                 failed_at: failure.at,
                 retried_before: failure.retried_before().unwrap_or_default(),
                 verdict,
@@ -83,12 +83,12 @@ impl<'p> DryRun<'p> {
                 observed: true,
             };
             let entry = match stored {
-                None => Ok(Entry::open(judgement, pen)),
-                Some(entry) => entry.judge(judgement, pen),
+                None => Ok(Entry::open(decided, writer)),
+                Some(entry) => entry.judge(decided, writer),
             };
             // What has succeeded is not judged again, and nothing here succeeds.
             if let Ok(entry) = entry {
-                entries.swap(&entry);
+                entries.put_if_revision(&entry);
             }
         }
         record
@@ -99,7 +99,7 @@ impl<'p> DryRun<'p> {
 mod tests {
     use super::*;
     use crate::failure::Need;
-    use crate::ledger::{Owner, Terms};
+    use crate::ledger::{Owner, Timing};
     use crate::time::Time;
 
     const THROTTLED: &str = r#"{
@@ -119,14 +119,14 @@ mod tests {
         )
         .unwrap();
         let dry_run = DryRun::new(&document);
-        let (owner, terms) = (Owner("a".into()), Terms::default());
-        let pen = Pen {
+        let (owner, timing) = (Owner("a".into()), Timing::default());
+        let writer = Writer {
             owner: &owner,
             now: Time::from_millis(1_000_000),
-            terms: &terms,
+            timing: &timing,
         };
         let told = |event: &str| {
-            let record = dry_run.event(event.as_bytes(), pen);
+            let record = dry_run.event(event.as_bytes(), writer);
             (record.outcome, record.reason, record.needs)
         };
         let again = THROTTLED.replace("\"redriveCount\": 0", "\"redriveCount\": 1");

@@ -9,7 +9,7 @@ pub use crate::codepipeline::failure::{FailedAction, FailedStage, StageSnapshot,
 pub use crate::step_functions::failure::{
     Description, ExecutionStatus, FailedExecution, Redrivable,
 };
-pub use crate::subject::{Identity, Service, Subject};
+pub use crate::subject::{FailureId, Service, Subject};
 pub use crate::target_state::TargetState;
 use crate::time::Time;
 
@@ -36,19 +36,19 @@ pub enum FailureDetail {
 impl Failure {
     /// Which of its subject's failures this is, once that is known.
     #[must_use]
-    pub fn identity(&self) -> Option<Identity> {
+    pub fn failure_id(&self) -> Option<FailureId> {
         match &self.detail {
             FailureDetail::Execution(execution) => execution
                 .redrive_count
                 .known()
                 .copied()
-                .map(Identity::RedriveCount),
+                .map(FailureId::RedriveCount),
             FailureDetail::Stage(stage) => {
                 let failed = match stage.snapshot.known() {
                     Some(snapshot) => snapshot.failed.as_slice(),
                     None => core::slice::from_ref(stage.announced.as_ref()?),
                 };
-                Some(Identity::FailedActions(
+                Some(FailureId::FailedActions(
                     failed
                         .iter()
                         .filter_map(|action| action.id.clone())
@@ -58,7 +58,7 @@ impl Failure {
         }
     }
 
-    /// Whether its identity is what the service says of it, and not only what an event of one action says.
+    /// Whether its failure ID is what the service says of it, and not only what an event of one action says.
     #[must_use]
     pub fn is_read(&self) -> bool {
         match &self.detail {

@@ -6,20 +6,20 @@
 mod claim;
 mod entries;
 mod entry;
-mod position;
+mod checkpoint;
 mod state;
 mod store;
-mod terms;
-mod ticket;
+mod timing;
+mod retry_message;
 
-pub use self::claim::{Claim, Written, keep, take, write};
+pub use self::claim::{Claim, Written, put_checkpoint, claim_due, write};
 pub use self::entries::Entries;
-pub use self::entry::{Attempt, Busy, Cancelled, EARLY, Entry, Judgement, Lease, Pen, Relation};
-pub use self::position::{List, Position, Round, Targets, Turn};
-pub use self::state::{Illegal, Opening, State, Step, next};
-pub use self::store::{Ledger, Swap, Take};
-pub use self::terms::{Owner, Terms};
-pub use self::ticket::Ticket;
+pub use self::entry::{Attempt, Throttling, Cancelled, EARLY, Entry, Decided, Lease, Writer, Relation};
+pub use self::checkpoint::{List, ScanCheckpoint, Pass, Targets, TargetCursor};
+pub use self::state::{TransitionError, InitialState, State, Transition, transition};
+pub use self::store::{Ledger, CasResult, ClaimResult};
+pub use self::timing::{Owner, Timing};
+pub use self::retry_message::RetryMessage;
 
 #[cfg(test)]
 mod tests;

@@ -18,11 +18,11 @@
 //! 4. **Claim.** [`ledger::write`] stores the verdict and charges the rule in one conditional write. Of all
 //!    who race one wins, and only the winner holds a [`ledger::Claim`].
 //! 5. **Retry.** [`controller::Target::retry`] takes a claim and nothing else. With a delay, the queue stands between
-//!    claim and retry, and the retry begins with [`ledger::take`].
+//!    claim and retry, and the retry begins with [`ledger::claim_due`].
 //! 6. **Settle.** What AWS answered ([`calls::result_of`]) moves the entry along the one
-//!    [transition table](ledger::next). An answer that never came is *in doubt*: neither success nor failure.
+//!    [transition table](ledger::transition). An answer that never came is *in doubt*: neither success nor failure.
 //!
-//! [`controller::Controller`] takes these steps; [`sweep`] looks after what was left in the middle of them, [`find`]
+//! [`controller::Controller`] takes these steps; [`sweep`] looks after what was left in the middle of them, [`discovery`]
 //! finds failures that were never announced, and [`cancel`](mod@cancel) is how a person takes a retry back
 //! that waits between claim and retry.
 //!
@@ -86,12 +86,12 @@ pub mod diagnosis;
 pub mod error_codes;
 pub mod event;
 pub mod failure;
-pub mod find;
+pub mod discovery;
 pub mod dry_run;
 pub mod controller;
 pub mod ledger;
 mod micros;
-pub mod pace;
+pub mod rate_limiter;
 mod page;
 mod quota;
 pub mod reads;

@@ -68,18 +68,18 @@ impl fmt::Display for Quota {
 
 /// A text that is no quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoQuota;
+pub struct ParseQuotaError;
 
 impl FromStr for Quota {
-    type Err = NoQuota;
+    type Err = ParseQuotaError;
 
     /// As AWS's tables write it: the bucket's size and its refill a second, `800/150`.
-    fn from_str(text: &str) -> Result<Self, NoQuota> {
-        let (burst, per_second) = text.split_once('/').ok_or(NoQuota)?;
+    fn from_str(text: &str) -> Result<Self, ParseQuotaError> {
+        let (burst, per_second) = text.split_once('/').ok_or(ParseQuotaError)?;
         let count = |digits: &str| digits.trim().parse().ok().filter(|count| *count > 0);
         Ok(Self {
-            burst: count(burst).ok_or(NoQuota)?,
-            per_second: count(per_second).ok_or(NoQuota)?,
+            burst: count(burst).ok_or(ParseQuotaError)?,
+            per_second: count(per_second).ok_or(ParseQuotaError)?,
         })
     }
 }
@@ -95,8 +95,9 @@ impl Quota {
         })
     }
 
-    /// So far back slots may lie that nobody used: most of the bucket is for what was made freely, until it is told.
-    pub(crate) const fn spare(self) -> Micros {
+    /// How far in the past an unused slot may be reserved. Most of the burst stays reserved for unpaced retries that have
+    /// not been reported yet.
+    pub(crate) const fn burst_reserve(self) -> Micros {
         self.step().times(self.burst / 8)
     }
 

@@ -8,20 +8,20 @@ use core::cell::RefCell;
 use crate::codepipeline::pipeline::Declarations;
 pub use crate::codepipeline::reads::Pipelines;
 use crate::codepipeline::reads::StageReads;
-use crate::failure::{Fact, Failure, Identity, Need, TargetState, FailureDetail};
+use crate::failure::{Fact, Failure, FailureId, Need, TargetState, FailureDetail};
 use crate::ledger::Entry;
 pub use crate::page::{Page, Read};
 use crate::step_functions::definition::Machines;
 use crate::step_functions::reads::ExecutionReads;
-pub use crate::step_functions::reads::{Executions, Shelf};
+pub use crate::step_functions::reads::{Executions, DefinitionCache};
 use crate::time::Time;
 use crate::error::{Error, ErrorKind};
 use crate::verdict::Reason;
 
-/// What was learned of state machines and pipelines, so that it need not be read for each failure. One for
-/// as long as the function lives.
+/// Definitions of state machines and pipelines that this process has read, so that it does not read them for each
+/// failure. One for as long as the function lives.
 #[derive(Debug, Clone, Default)]
-pub struct Learned {
+pub struct LocalCache {
     machines: RefCell<Machines>,
     declarations: RefCell<Declarations>,
 }
@@ -34,14 +34,14 @@ pub struct Reads<'r, E, P, S> {
     /// CodePipeline.
     pub pipelines: &'r P,
     /// What is known already.
-    pub learned: &'r Learned,
+    pub local_cache: &'r LocalCache,
     /// What others know.
-    pub shelf: &'r S,
+    pub definition_cache: &'r S,
     /// What time it is: what was learned of a state machine holds for a while.
     pub now: Time,
 }
 
-impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
+impl<E: Executions, P: Pipelines, S: DefinitionCache> Reads<'_, E, P, S> {
     /// Looks up one fact about a failure.
     ///
     /// # Errors
@@ -74,14 +74,14 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
     pub async fn current_state(&self, entry: &Entry) -> Result<TargetState, Error> {
         let gone = TargetState::Terminated(Reason::Gone);
         let subject = &entry.subject;
-        let (snapshot, call) = match &entry.identity {
-            Identity::RedriveCount(count) => {
+        let (snapshot, call) = match &entry.failure_id {
+            FailureId::RedriveCount(count) => {
                 let Some(now) = self.executions.describe(subject.arn()).await? else {
                     return Ok(gone);
                 };
                 (now.target_state(*count), "DescribeExecution")
             }
-            Identity::FailedActions(ids) => {
+            FailureId::FailedActions(ids) => {
                 let snapshot = match self.of_stages().stage(subject).await? {
                     // RACE: a look against CodePipeline's own lag. Where the newest run is older than the failure, the
                     // answers show the stage before it: by an earlier failure of which the ledger may know nothing.
@@ -106,8 +106,8 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
     const fn of_executions(&self) -> ExecutionReads<'_, E, S> {
         ExecutionReads {
             executions: self.executions,
-            machines: &self.learned.machines,
-            shelf: self.shelf,
+            machines: &self.local_cache.machines,
+            definition_cache: self.definition_cache,
             now: self.now,
         }
     }
@@ -115,7 +115,7 @@ impl<E: Executions, P: Pipelines, S: Shelf> Reads<'_, E, P, S> {
     const fn of_stages(&self) -> StageReads<'_, P> {
         StageReads {
             pipelines: self.pipelines,
-            declarations: &self.learned.declarations,
+            declarations: &self.local_cache.declarations,
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::calls::CallResult;
 use crate::diagnosis::Diagnosis;
 use crate::event::{Ignored, Malformed};
-use crate::failure::{Identity, Need, Subject};
+use crate::failure::{FailureId, Need, Subject};
 use crate::ledger::{Entry, State};
 use crate::time::Time;
 use crate::error::Error;
@@ -35,7 +35,7 @@ pub struct Record {
     pub subject: Option<Subject>,
     /// Which failure of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Identity>,
+    pub failure_id: Option<FailureId>,
     /// What was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -163,7 +163,7 @@ impl Record {
             at,
             happened_at: None,
             subject: None,
-            identity: None,
+            failure_id: None,
             verdict: None,
             outcome,
             reason,
@@ -211,7 +211,7 @@ impl Record {
         Self {
             happened_at: Some(entry.failed_at),
             subject: Some(entry.subject.clone()),
-            identity: Some(entry.identity.clone()),
+            failure_id: Some(entry.failure_id.clone()),
             verdict: Some(entry.verdict.clone()),
             reason: entry.reason(),
             ..self
@@ -222,9 +222,9 @@ impl Record {
     pub(crate) fn seen_before(self, entry: &Entry, outcome: Outcome) -> Self {
         let same = outcome == Outcome::Duplicate
             || self
-                .identity
+                .failure_id
                 .as_ref()
-                .is_none_or(|identity| *identity == entry.identity);
+                .is_none_or(|failure_id| *failure_id == entry.failure_id);
         Self {
             outcome,
             reason: if same {

@@ -182,14 +182,14 @@ impl fmt::Display for Subject {
 /// a duplicate of it, and by the sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Identity {
+pub enum FailureId {
     /// Step Functions: how often the execution had been redriven when it failed.
     RedriveCount(u32),
     /// CodePipeline: the action executions that failed. Sets that overlap are one failure.
     FailedActions(BTreeSet<String>),
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for FailureId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RedriveCount(count) => write!(f, "redriveCount {count}"),

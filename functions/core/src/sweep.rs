@@ -11,7 +11,7 @@ use crate::time::Time;
 use crate::error::Error;
 
 /// So many entries one tick looks after, if it has the time.
-pub const MOST_OF_A_TICK: usize = 2_000;
+pub const MAX_OF_A_TICK: usize = 2_000;
 
 /// What one tick did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,7 +22,7 @@ pub struct Swept {
     pub records: Vec<Record>,
     /// Entries that somebody else had moved meanwhile.
     pub conflicts: usize,
-    /// Entries that met an error; they wake again.
+    /// Entries that met an error; they are checked again.
     pub errors: Vec<(Subject, Error)>,
     /// The age of the oldest claim that nobody had settled when the tick began: of those whose lease had run out.
     /// One that is older than a lease and the time between two ticks should not be.
@@ -32,29 +32,29 @@ pub struct Swept {
 }
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
-    /// Looks after at most `most` entries whose time has come, and begins with none after `until`: what is left
+    /// Looks after at most `max` entries whose time has come, and begins with none after `until`: what is left
     /// waits for the next tick.
     ///
     /// # Errors
     /// The due index could not be read. An error of one entry stops none of the others.
-    pub async fn sweep(&self, most: usize, until: Time) -> Result<Swept, Error> {
+    pub async fn sweep(&self, max: usize, until: Time) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         if self.mode == RunMode::Off {
             return Ok(swept);
         }
         let now = self.clock.now();
-        let waking = self.ledger.waking(now, most).await?;
-        swept.more = waking.len() >= most;
-        let claims = waking.iter().filter(|entry| entry.state.is_claim());
-        swept.oldest_claim = claims.map(|entry| now.since(entry.updated)).max();
-        for entry in waking {
+        let due_entries = self.ledger.due_entries(now, max).await?;
+        swept.more = due_entries.len() >= max;
+        let claims = due_entries.iter().filter(|entry| entry.state.is_claim());
+        swept.oldest_claim = claims.map(|entry| now.since(entry.updated_at)).max();
+        for entry in due_entries {
             if self.clock.now() >= until {
                 swept.more = true;
                 break;
             }
             let result = match entry.state {
                 State::Queued => self.hand_over(&entry, &mut swept).await,
-                State::Acting | State::Unknown => self.take_over(&entry).await.map(|record| {
+                State::Acting | State::InDoubt => self.take_over(&entry).await.map(|record| {
                     if record.outcome == Outcome::Conflict {
                         swept.conflicts = swept.conflicts.saturating_add(1);
                     } else {
@@ -74,16 +74,16 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Writes first, so that the next tick does not send it again, and then sends. If the sending fails it is
     /// overdue once more.
     async fn hand_over(&self, entry: &Entry, swept: &mut Swept) -> Result<(), Error> {
-        let (queued, delay) = entry.requeue(self.pen()).map_err(bug)?;
+        let (queued, delay) = entry.requeue(self.writer()).map_err(bug)?;
         match ledger::write(self.ledger, queued).await? {
             Written::Stored(entry) => {
-                if delay <= self.terms.longest_queue_delay {
-                    self.queue.send(&entry.ticket(), delay).await?;
+                if delay <= self.timing.max_queue_delay {
+                    self.queue.send(&entry.retry_message(), delay).await?;
                     swept.requeued = swept.requeued.saturating_add(1);
                 }
                 Ok(())
             }
-            Written::Lost(_) => {
+            Written::Conflict(_) => {
                 swept.conflicts = swept.conflicts.saturating_add(1);
                 Ok(())
             }

@@ -2,7 +2,7 @@
 
 use redrive_core::dry_run::DryRun;
 use redrive_core::controller::Record;
-use redrive_core::ledger::{Owner, Pen, Terms};
+use redrive_core::ledger::{Owner, Writer, Timing};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
 
@@ -12,13 +12,13 @@ pub(crate) const NOW: Time = Time::from_millis(1_795_140_844_000);
 pub(crate) fn dry_run(event: &str) -> Record {
     let policy = "{ version: 1, retry: { automatic: [{ error: 'Lambda.TooManyRequestsException', limit: 2 }] } }";
     let document = Document::parse(policy).unwrap();
-    let (owner, terms) = (Owner("a".to_owned()), Terms::default());
-    let pen = Pen {
+    let (owner, timing) = (Owner("a".to_owned()), Timing::default());
+    let writer = Writer {
         owner: &owner,
         now: NOW,
-        terms: &terms,
+        timing: &timing,
     };
-    DryRun::new(&document).event(event.as_bytes(), pen)
+    DryRun::new(&document).event(event.as_bytes(), writer)
 }
 
 /// A failure whose retry would be made.

@@ -23,9 +23,9 @@ use std::path::Path;
 
 use redrive_aws::environment::{Misconfigured, variable};
 use redrive_core::event::AllowedSources;
-use redrive_core::find::Search;
+use redrive_core::discovery::Search;
 use redrive_core::controller::RunMode;
-use redrive_core::pace::{NoQuota, Quota, Quotas};
+use redrive_core::rate_limiter::{ParseQuotaError, Quota, Quotas};
 use redrive_core::policy::{Document, Glob};
 use redrive_core::time::Time;
 
@@ -180,7 +180,7 @@ fn quota(name: &str, text: Option<&str>, default: Option<Quota>) -> Result<Optio
     match text {
         None => Ok(default),
         Some("0") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|NoQuota| {
+        Some(text) => text.parse().map(Some).map_err(|ParseQuotaError| {
             format!(
                 "{name} is {text:?}: it may be a bucket's size and its refill a second, as in 800/150, or 0, and \
                  then nothing is paced"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redrive_core::failure::Service;
-use redrive_core::find::Found;
+use redrive_core::discovery::DiscoveryReport;
 use redrive_core::controller::Outcome;
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ pub(crate) struct Tick {
     /// More was waiting than the tick was allowed to see.
     pub more: bool,
     /// What was looked for and found.
-    pub search: Searched,
+    pub discovery: DiscoverySummary,
     /// The age of the oldest claim that nobody had settled.
     #[serde(skip)]
     pub oldest_claim_seconds: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Tick {
 
 /// What a tick saw of failures that were never announced, what it did, and what it left for later.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Searched {
+pub(crate) struct DiscoverySummary {
     /// State machines and pipelines that were looked at.
     pub targets: usize,
     /// Calls that listed something.
@@ -42,7 +42,7 @@ pub(crate) struct Searched {
     /// Those of them that the ledger knew.
     pub known: usize,
     /// What became of the others, each of which has a line of its own.
-    pub found: BTreeMap<Outcome, usize>,
+    pub outcomes: BTreeMap<Outcome, usize>,
     /// Failures, targets and lists of them that met an error; each has a line of its own.
     pub errors: usize,
     /// Services that throttled.
@@ -50,35 +50,35 @@ pub(crate) struct Searched {
     pub throttled: Vec<Service>,
     /// Targets whose turn goes on with the next tick.
     pub left: usize,
-    /// The round goes on with the next tick.
+    /// The pass goes on with the next tick.
     pub more: bool,
     /// Everything that failed before, and since the search began, was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub through: Option<String>,
+    pub watermark: Option<String>,
     /// Another tick was first to say how far the search has come.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub outrun: bool,
 }
 
-impl From<&Found> for Searched {
-    fn from(found: &Found) -> Self {
+impl From<&DiscoveryReport> for DiscoverySummary {
+    fn from(report: &DiscoveryReport) -> Self {
         let mut outcome = BTreeMap::new();
-        for record in &found.records {
+        for record in &report.records {
             let count: &mut usize = outcome.entry(record.outcome).or_default();
             *count = count.saturating_add(1);
         }
         Self {
-            targets: found.targets,
-            pages: found.pages,
-            seen: found.seen,
-            known: found.known,
-            found: outcome,
-            errors: found.errors.len().saturating_add(found.unread.len()),
-            throttled: found.throttled.clone(),
-            left: found.left,
-            more: found.more,
-            through: found.through.map(|through| through.to_string()),
-            outrun: found.outrun,
+            targets: report.targets,
+            pages: report.pages,
+            seen: report.seen,
+            known: report.known,
+            outcomes: outcome,
+            errors: report.errors.len().saturating_add(report.unread.len()),
+            throttled: report.throttled.clone(),
+            left: report.left,
+            more: report.more,
+            watermark: report.watermark.map(|watermark| watermark.to_string()),
+            outrun: report.outrun,
         }
     }
 }

@@ -7,7 +7,7 @@ use redrive_core::failure::{
     ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Field, Redrivable,
     StageSnapshot, StageStatus, Subject, FailureDetail,
 };
-use redrive_core::ledger::{Entry, Judgement, Owner, Pen, Terms};
+use redrive_core::ledger::{Entry, Decided, Owner, Writer, Timing};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
 use redrive_policy::{Case, Document, Expect, Service, Test, FailureView, ConditionKey};
@@ -62,11 +62,11 @@ pub fn views<'a>(case: &'a Case, failure: &'a Failure) -> Vec<FailureView<'a>> {
 /// verdict agrees. What nothing is expected of is retried if the verdict says so.
 #[must_use]
 pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec<Verdict> {
-    let (owner, terms) = (Owner("test".into()), Terms::default());
-    let pen = Pen {
+    let (owner, timing) = (Owner("test".into()), Timing::default());
+    let writer = Writer {
         owner: &owner,
         now: Time::default(),
-        terms: &terms,
+        timing: &timing,
     };
     let mut entry: Option<Entry> = None;
     let mut retried = 0_u32;
@@ -78,10 +78,10 @@ pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec
         let expected = expected.get(attempt).and_then(|expect| expect.decision);
         let is_retried = verdict.decision == Decision::Retry
             && expected.is_none_or(|decision| decision == Decision::Retry);
-        if is_retried && let Some(identity) = failure.identity() {
-            let judgement = Judgement {
+        if is_retried && let Some(failure_id) = failure.failure_id() {
+            let decided = Decided {
                 subject: failure.subject.clone(),
-                identity,
+                failure_id,
                 failed_at: failure.at,
                 retried_before: 0,
                 verdict: Verdict {
@@ -93,10 +93,10 @@ pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec
                 observed: false,
             };
             let next = match &entry {
-                None => Some(Entry::open(judgement, pen)),
-                Some(entry) => entry.judge(judgement, pen).ok(),
+                None => Some(Entry::open(decided, writer)),
+                Some(entry) => entry.judge(decided, writer).ok(),
             };
-            entry = next.and_then(|next| next.accept(pen).ok()).or(entry);
+            entry = next.and_then(|next| next.accept(writer).ok()).or(entry);
             retried = retried.saturating_add(1);
         }
         verdicts.push(verdict);

@@ -129,7 +129,7 @@ fn number(text: &str) -> Option<Scalar<'_>> {
 
 /// Nodes that a document may grow to once its anchors are resolved, and how deep it may nest: a policy
 /// needs a few thousand and ten. Long texts count as several nodes, since aliases copy them.
-const MOST_NODES: usize = 2_000_000;
+const MAX_NODES: usize = 2_000_000;
 const DEEPEST: usize = 64;
 const TEXT_OF_A_NODE: usize = 64;
 
@@ -390,11 +390,11 @@ impl Builder {
 
     fn count(&mut self, size: usize, place: Place) -> Result<(), Problem> {
         self.nodes = self.nodes.saturating_add(size);
-        if self.nodes > MOST_NODES {
+        if self.nodes > MAX_NODES {
             return Err(Problem::new(
                 place,
                 format!(
-                    "the document grows past {MOST_NODES} nodes; does an anchor repeat itself?"
+                    "the document grows past {MAX_NODES} nodes; does an anchor repeat itself?"
                 ),
             ));
         }

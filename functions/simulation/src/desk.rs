@@ -8,8 +8,8 @@ use std::time::Duration;
 use redrive_core::arn::Arn;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::controller::{RetryResponse, Clock, Queue, TargetState, Target};
-use redrive_core::ledger::{Claim, Ticket};
-use redrive_core::reads::Learned;
+use redrive_core::ledger::{Claim, RetryMessage};
+use redrive_core::reads::LocalCache;
 use redrive_core::time::Time;
 use redrive_core::error::Error;
 use redrive_emulator::api::{CallError, Emitted, Place};
@@ -26,9 +26,9 @@ pub struct Desk {
     /// The ledger.
     pub ledger: Memory,
     now: Cell<Time>,
-    learned: Learned,
+    local_cache: LocalCache,
     regions: RefCell<BTreeMap<(String, String, String), Region>>,
-    queue: RefCell<BTreeMap<(Time, u64), Ticket>>,
+    queue: RefCell<BTreeMap<(Time, u64), RetryMessage>>,
     sent: Cell<u64>,
 }
 
@@ -38,7 +38,7 @@ impl Desk {
         Self {
             ledger: Memory::default(),
             now: Cell::new(now),
-            learned: Learned::default(),
+            local_cache: LocalCache::default(),
             regions: RefCell::default(),
             queue: RefCell::default(),
             sent: Cell::new(0),
@@ -93,7 +93,7 @@ impl Desk {
     }
 
     /// The next message that has arrived by now.
-    pub fn receive(&self) -> Option<Ticket> {
+    pub fn receive(&self) -> Option<RetryMessage> {
         let mut queue = self.queue.borrow_mut();
         let first = queue
             .first_entry()
@@ -152,7 +152,7 @@ fn place_in(arn: &str) -> Place {
 impl Target for Desk {
     async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         Typed(self)
-            .reads(&self.learned, &self.ledger, self.now.get())
+            .reads(&self.local_cache, &self.ledger, self.now.get())
             .lookup(failure, need)
             .await
     }
@@ -160,7 +160,7 @@ impl Target for Desk {
     async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
         let entry = claim.entry();
         Typed(self)
-            .reads(&self.learned, &self.ledger, self.now.get())
+            .reads(&self.local_cache, &self.ledger, self.now.get())
             .current_state(entry)
             .await
     }
@@ -171,12 +171,12 @@ impl Target for Desk {
 }
 
 impl Queue for Desk {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
+    async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
         let number = self.sent.get();
         self.sent.set(number.saturating_add(1));
         self.queue
             .borrow_mut()
-            .insert((self.now.get().plus(delay), number), ticket.clone());
+            .insert((self.now.get().plus(delay), number), retry_message.clone());
         Ok(())
     }
 }

@@ -20,7 +20,7 @@
 
 pub mod desk;
 mod kernel;
-mod listings;
+mod failure_listing;
 pub mod memory;
 pub mod rehearse;
 pub mod replay;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redrive_core::calls::Call;
-use redrive_core::definition::Known;
+use redrive_core::definition::CachedDefinition;
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Entries, Entry, Ledger, Pen, Position, Swap, Take, Ticket};
-use redrive_core::pace::Micros;
-use redrive_core::reads::Shelf;
+use redrive_core::ledger::{Entries, Entry, Ledger, Writer, ScanCheckpoint, CasResult, ClaimResult, RetryMessage};
+use redrive_core::rate_limiter::Micros;
+use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
 use redrive_core::error::Error;
 
@@ -16,7 +16,7 @@ use redrive_core::error::Error;
 #[derive(Debug, Default)]
 pub struct Memory {
     entries: Mutex<Entries>,
-    known: Mutex<BTreeMap<String, Known>>,
+    known: Mutex<BTreeMap<String, CachedDefinition>>,
 }
 
 impl Memory {
@@ -25,9 +25,9 @@ impl Memory {
         self.lock().iter().cloned().collect()
     }
 
-    /// When the first of its entries wakes.
-    pub fn next_wake(&self) -> Option<Time> {
-        self.lock().iter().filter_map(|entry| entry.wake).min()
+    /// When the first of its entries is to be checked.
+    pub fn next_check_at(&self) -> Option<Time> {
+        self.lock().iter().filter_map(|entry| entry.next_check_at).min()
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -45,37 +45,37 @@ impl Ledger for Memory {
         Ok(self.lock().read(subject).cloned())
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
-        Ok(self.lock().swap(entry))
+    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
+        Ok(self.lock().put_if_revision(entry))
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
-        Ok(self.lock().take(ticket, pen))
+    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+        Ok(self.lock().claim_due(retry_message, writer))
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
-        Ok(self.lock().waking(now, most))
+    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
+        Ok(self.lock().due_entries(now, max))
     }
 
-    async fn position(&self) -> Result<Option<Position>, Error> {
-        Ok(self.lock().position().cloned())
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
+        Ok(self.lock().checkpoint().cloned())
     }
 
     async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         Ok(self.lock().reserve(call, from, span))
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
-        Ok(self.lock().keep(position))
+    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+        Ok(self.lock().put_checkpoint(checkpoint))
     }
 }
 
-impl Shelf for Memory {
-    async fn recall(&self, machine: &str) -> Option<Known> {
+impl DefinitionCache for Memory {
+    async fn get(&self, machine: &str) -> Option<CachedDefinition> {
         lock(&self.known).get(machine).cloned()
     }
 
-    async fn note(&self, machine: &str, known: &Known, _: Time) {
+    async fn put(&self, machine: &str, known: &CachedDefinition, _: Time) {
         lock(&self.known).insert(machine.to_owned(), known.clone());
     }
 }

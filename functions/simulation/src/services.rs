@@ -9,7 +9,7 @@ use redrive_core::failure::{Description, FailedAction, Field, Redrivable, Subjec
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
-use redrive_core::reads::{Executions, Learned, Page, Pipelines, Read, Reads, Shelf};
+use redrive_core::reads::{Executions, LocalCache, Page, Pipelines, Read, Reads, DefinitionCache};
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::StageRetryMode;
@@ -38,17 +38,17 @@ pub struct Typed<'w, W>(pub &'w W);
 
 impl<W: Wire> Typed<'_, W> {
     /// The core's look-ups over these services, with what is known already, here and by others.
-    pub fn reads<'r, S: Shelf>(
+    pub fn reads<'r, S: DefinitionCache>(
         &'r self,
-        learned: &'r Learned,
-        shelf: &'r S,
+        local_cache: &'r LocalCache,
+        definition_cache: &'r S,
         now: Time,
     ) -> Reads<'r, Self, Self, S> {
         Reads {
             executions: self,
             pipelines: self,
-            learned,
-            shelf,
+            local_cache,
+            definition_cache,
             now,
         }
     }

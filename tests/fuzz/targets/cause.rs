@@ -19,7 +19,7 @@ use redrive_fuzz::{Choices, execution, failed_execution, failed_stage, is_in_ran
 
 /// A cause is read in its first 32 KiB.
 const READ: usize = 32 * 1024;
-const MOST_TIME: Duration = Duration::from_millis(100);
+const MAX_TIME: Duration = Duration::from_millis(100);
 
 static POLICIES: LazyLock<[Document; 2]> = LazyLock::new(|| {
     [
@@ -38,7 +38,7 @@ enum Read {
 
 impl Read {
     fn ended(&self) -> Ended {
-        within(MOST_TIME, "a cause", || match self {
+        within(MAX_TIME, "a cause", || match self {
             Self::Execution(status, error, cause) => {
                 Ended::execution(*status, error.as_text(), cause.as_text())
             }

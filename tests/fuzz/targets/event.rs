@@ -14,7 +14,7 @@ use redrive_core::decide::{Answer, LedgerView, decide, decide_optimistically};
 use redrive_core::event::{self, AllowedSources, Malformed, ParsedEvent, subject_of};
 use redrive_core::failure::{Fact, FailedAction, Failure, Field, Need, Subject, FailureDetail};
 use redrive_core::dry_run::DryRun;
-use redrive_core::ledger::{Owner, Pen, Terms};
+use redrive_core::ledger::{Owner, Writer, Timing};
 use redrive_core::policy::Document;
 use redrive_core::record::Outcome;
 use redrive_core::time::Time;
@@ -22,11 +22,11 @@ use redrive_core::verdict::Decision;
 use redrive_fuzz::{Choices, description, ending, is_in_range, show, snapshot, within};
 
 /// For each 256 KiB, which is the longest event there is; what is made here may be longer.
-const MOST_TIME: Duration = Duration::from_millis(100);
+const MAX_TIME: Duration = Duration::from_millis(100);
 
-fn most_time(bytes: &[u8]) -> Duration {
+fn max_time(bytes: &[u8]) -> Duration {
     let times = u32::try_from(bytes.len() / (256 * 1024)).unwrap_or_default();
-    MOST_TIME * (times + 1)
+    MAX_TIME * (times + 1)
 }
 
 /// What stands for somebody's secret. No word that is said of an event is like it.
@@ -268,7 +268,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let bytes = event.bytes.as_slice();
     show(bytes);
-    let parsed = within(most_time(bytes), "parsing", || {
+    let parsed = within(max_time(bytes), "parsing", || {
         event::parse(bytes, &AllowedSources::default())
     });
     assert_eq!(parsed, event::parse(bytes, &AllowedSources::default()), "parsed twice");
@@ -291,7 +291,7 @@ fuzz_target!(|data: &[u8]| {
     }
     match &parsed {
         ParsedEvent::Malformed(malformed) => says_nothing_of_the_event(malformed),
-        ParsedEvent::Failure(failure) => is_judged(failure, most_time(bytes), &mut choices),
+        ParsedEvent::Failure(failure) => is_judged(failure, max_time(bytes), &mut choices),
         _ => {}
     }
     is_foretold(&event);
@@ -406,8 +406,8 @@ fn says_nothing_of_the_event(malformed: &Malformed) {
 }
 
 /// The verdict comes after so few facts as there are, and none of them makes a retry of what could be none.
-fn is_judged(failure: &Failure, most_time: Duration, choices: &mut Choices<'_>) {
-    let judge = |failure: &Failure| within(most_time, "judging", || decide_optimistically(&POLICY, failure));
+fn is_judged(failure: &Failure, max_time: Duration, choices: &mut Choices<'_>) {
+    let judge = |failure: &Failure| within(max_time, "judging", || decide_optimistically(&POLICY, failure));
     let foreseen = judge(failure);
     assert_eq!(
         foreseen,
@@ -495,14 +495,14 @@ fn answer(failure: &Failure, need: Need, choices: &mut Choices<'_>) -> Fact {
 /// What a function would log, without an account. It repeats no error, cause, message or input.
 fn is_foretold(event: &Event) {
     let dry_run = DryRun::new(&POLICY);
-    let (owner, terms) = (Owner("fuzz".into()), Terms::default());
-    let pen = Pen {
+    let (owner, timing) = (Owner("fuzz".into()), Timing::default());
+    let writer = Writer {
         owner: &owner,
         now: Time::from_millis(1_795_000_000_000),
-        terms: &terms,
+        timing: &timing,
     };
-    let record = within(most_time(&event.bytes), "foretelling", || {
-        dry_run.event(&event.bytes, pen)
+    let record = within(max_time(&event.bytes), "foretelling", || {
+        dry_run.event(&event.bytes, writer)
     });
     let said = serde_json::to_string(&record).expect("a record is JSON");
     if event.is_discreet {
@@ -511,10 +511,10 @@ fn is_foretold(event: &Event) {
             "{said}"
         );
     }
-    let again = dry_run.event(&event.bytes, pen);
-    assert_eq!(record.identity, again.identity);
+    let again = dry_run.event(&event.bytes, writer);
+    assert_eq!(record.failure_id, again.failure_id);
     // What is not numbered yet is not written down, and cannot be known again.
-    if record.identity.is_some() {
+    if record.failure_id.is_some() {
         assert_ne!(again.outcome, Outcome::GaveUp, "given up twice: {said}");
     }
 }

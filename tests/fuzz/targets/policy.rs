@@ -63,7 +63,7 @@ thread_local! {
 }
 
 /// A document may grow to two million nodes, and rules are held against one another.
-const MOST_TIME: Duration = Duration::from_secs(4);
+const MAX_TIME: Duration = Duration::from_secs(4);
 
 /// What is judged under every document that is legal.
 static FAILURES: LazyLock<Vec<Failure>> = LazyLock::new(|| {
@@ -313,9 +313,9 @@ fuzz_target!(|data: &[u8]| {
         },
     };
     show(text.as_bytes());
-    let read = within(MOST_TIME, "reading", || Document::parse(&text));
+    let read = within(MAX_TIME, "reading", || Document::parse(&text));
     assert_eq!(read, Document::parse(&text), "the same text, read twice");
-    let checked = within(MOST_TIME, "checking", || {
+    let checked = within(MAX_TIME, "checking", || {
         redrive_policy_tools::lint::check(&text)
     });
     assert_eq!(
@@ -396,7 +396,7 @@ fn is_told(text: &str, checked: &Checked) {
             json,
         };
         let mut out = Vec::new();
-        let done = within(MOST_TIME, "telling", || {
+        let done = within(MAX_TIME, "telling", || {
             check::run(&[PathBuf::from("p.yaml")], None, manner, &mut out)
         });
         assert_eq!(done.is_ok(), checked.document.is_ok());

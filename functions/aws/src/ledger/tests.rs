@@ -1,5 +1,5 @@
-use redrive_core::failure::{ExecutionStatus, Identity};
-use redrive_core::ledger::{Judgement, List, Owner, Round, Targets, Terms, Turn};
+use redrive_core::failure::{ExecutionStatus, FailureId};
+use redrive_core::ledger::{Decided, List, Owner, Pass, Targets, Timing, TargetCursor};
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use super::*;
@@ -29,8 +29,8 @@ fn written(entry: &Entry) -> usize {
         .sum()
 }
 
-fn failed(rules: &[&str], identity: Identity) -> Judgement {
-    Judgement {
+fn failed(rules: &[&str], failure_id: FailureId) -> Decided {
+    Decided {
         subject: Subject::stage(
             "aws",
             "eu-west-1",
@@ -39,7 +39,7 @@ fn failed(rules: &[&str], identity: Identity) -> Judgement {
             "Build",
             "5f0c2f0e-0000-4000-8000-000000000001",
         ),
-        identity,
+        failure_id,
         failed_at: Time::from_millis(1_795_000_000_000),
         retried_before: 0,
         verdict: Verdict {
@@ -63,17 +63,17 @@ fn failed(rules: &[&str], identity: Identity) -> Judgement {
     }
 }
 
-/// The bytes of an entry with so many attempts, each like the judgement.
-fn after(attempts: usize, judgement: impl Fn(usize) -> Judgement) -> usize {
-    let (owner, terms) = (Owner("a".into()), Terms::default());
-    let pen = Pen {
+/// The bytes of an entry with so many attempts, each like the decided one.
+fn after(attempts: usize, decided: impl Fn(usize) -> Decided) -> usize {
+    let (owner, timing) = (Owner("a".into()), Timing::default());
+    let writer = Writer {
         owner: &owner,
         now: Time::from_millis(1_795_000_000_000),
-        terms: &terms,
+        timing: &timing,
     };
-    let mut entry = Entry::open(judgement(0), pen);
+    let mut entry = Entry::open(decided(0), writer);
     for number in 1..=attempts {
-        entry = entry.judge(judgement(number), pen).unwrap();
+        entry = entry.judge(decided(number), writer).unwrap();
     }
     assert_eq!(entry.attempts.len(), attempts);
     written(&entry)
@@ -86,13 +86,13 @@ fn a_thousand_attempts_fit_into_an_item() {
         after(1_000, move |number| {
             failed(
                 rules,
-                Identity::RedriveCount(u32::try_from(number).unwrap()),
+                FailureId::RedriveCount(u32::try_from(number).unwrap()),
             )
         })
     };
     let stage = after(1_000, |number| {
         let id = format!("{number:08}-0000-4000-8000-000000000001");
-        failed(&["throttled"], Identity::FailedActions([id].into()))
+        failed(&["throttled"], FailureId::FailedActions([id].into()))
     });
     let sizes = [
         execution(&["throttled"]),
@@ -112,30 +112,30 @@ fn a_position_fits_into_an_item() {
         let name = format!("{number:03}-{}", "n".repeat(76));
         format!("arn:aws-us-gov:states:us-gov-west-1:111122223333:stateMachine:{name}")
     };
-    let turn = |number: usize| Turn {
+    let cursor = |number: usize| TargetCursor {
         token: (number <= 100_000 / 3_096).then(|| "t".repeat(3_096)),
         after: Some(now),
         first_error_at: Some(now),
-        ..Turn::first(target(number), List::Executions(ExecutionStatus::TimedOut))
+        ..TargetCursor::first(target(number), List::Executions(ExecutionStatus::TimedOut))
     };
-    let round = Round {
-        through: now,
+    let pass = Pass {
+        watermark: now,
         began: Some(now),
         targets: Targets::Next("t".repeat(2_048)),
-        turns: (0..200).map(turn).collect(),
-        behind: (0..50).map(|number| (target(number), now)).collect(),
-        held: Some(now),
+        cursors: (0..200).map(cursor).collect(),
+        lagging: (0..50).map(|number| (target(number), now)).collect(),
+        held_watermark: Some(now),
     };
-    let position = Position {
+    let checkpoint = ScanCheckpoint {
         revision: u64::MAX,
-        by: Owner("o".repeat(100)),
-        updated: now,
+        written_by: Owner("o".repeat(100)),
+        updated_at: now,
         since: now,
-        executions: round.clone(),
-        stages: round,
+        executions: pass.clone(),
+        stages: pass,
     };
-    let item = position_item(&position).unwrap();
-    assert!(!item.contains_key(TTL) && !item.contains_key(WAITING));
+    let item = checkpoint_item(&checkpoint).unwrap();
+    assert!(!item.contains_key(TTL) && !item.contains_key(DUE_SHARD));
     let bytes: usize = item
         .iter()
         .map(|(name, value)| name.len() + size(value))

@@ -66,7 +66,7 @@ pub struct Declaration {
 pub(crate) struct Declarations(BTreeMap<String, (u64, Declaration)>);
 
 /// So many pipelines are remembered; an account has a thousand. One that is forgotten is read again.
-const MOST_PIPELINES: usize = 10_000;
+const MAX_PIPELINES: usize = 10_000;
 
 impl Declarations {
     /// What is known of a pipeline in a version.
@@ -77,7 +77,7 @@ impl Declarations {
 
     /// Takes in what GetPipeline showed of a version.
     pub(crate) fn learn(&mut self, pipeline: &str, version: u64, declaration: Declaration) {
-        if self.0.len() >= MOST_PIPELINES && !self.0.contains_key(pipeline) {
+        if self.0.len() >= MAX_PIPELINES && !self.0.contains_key(pipeline) {
             self.0.clear();
         }
         self.0.insert(pipeline.to_string(), (version, declaration));

@@ -39,7 +39,7 @@ pub trait Pipelines {
 
 /// So many pages of ListActionExecutions are read, of 100 runs each: a pipeline has at most 500 actions, so that
 /// all of them can have run 20 times in the execution.
-pub(crate) const MOST_PAGES_OF_RUNS: usize = 100;
+pub(crate) const MAX_PAGES_OF_RUNS: usize = 100;
 
 /// The reads of CodePipeline, and what was learned by them.
 pub(crate) struct StageReads<'r, P> {
@@ -102,7 +102,7 @@ impl<P: Pipelines> StageReads<'_, P> {
     ) -> Result<Vec<ActionRun>, Error> {
         let mut runs = Vec::new();
         let mut token = None;
-        for _ in 0..MOST_PAGES_OF_RUNS {
+        for _ in 0..MAX_PAGES_OF_RUNS {
             let Some(page) = self.pipelines.runs(pipeline, execution_id, token).await? else {
                 // Not listed yet, or no longer: what GetPipelineState shows has to do.
                 return Ok(runs);

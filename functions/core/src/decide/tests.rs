@@ -4,7 +4,7 @@ use alloc::{format, vec};
 
 use super::*;
 use crate::failure::{ExecutionStatus, FailedAction, StageSnapshot, StageStatus, Subject};
-use crate::ledger::{Judgement, Owner, Pen, Terms};
+use crate::ledger::{Decided, Owner, Writer, Timing};
 use crate::policy::{Backoff, JitterStrategy};
 use crate::time::Time;
 
@@ -129,18 +129,18 @@ fn verdict(document: &Document, failure: &Failure, ledger_view: LedgerView<'_>) 
 /// The subject's entry after so many failures, each of which was retried at once by these rules.
 fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> Entry {
     let owner = Owner("one".into());
-    let terms = Terms::default();
-    let pen = Pen {
+    let timing = Timing::default();
+    let writer = Writer {
         owner: &owner,
         now: Time::from_millis(2000),
-        terms: &terms,
+        timing: &timing,
     };
-    let judgement = |n: u32| Judgement {
+    let decided = |n: u32| Decided {
         subject: failure.subject.clone(),
-        identity: match failure.detail {
-            FailureDetail::Execution(_) => crate::failure::Identity::RedriveCount(n),
+        failure_id: match failure.detail {
+            FailureDetail::Execution(_) => crate::failure::FailureId::RedriveCount(n),
             FailureDetail::Stage(_) => {
-                crate::failure::Identity::FailedActions([format!("earlier-{n}")].into())
+                crate::failure::FailureId::FailedActions([format!("earlier-{n}")].into())
             }
         },
         failed_at: failure.at,
@@ -164,9 +164,9 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
         slot: core::time::Duration::ZERO,
         observed: false,
     };
-    let mut entry = Entry::open(judgement(0), pen).accept(pen).unwrap();
+    let mut entry = Entry::open(decided(0), writer).accept(writer).unwrap();
     for n in 1..times {
-        entry = entry.judge(judgement(n), pen).unwrap().accept(pen).unwrap();
+        entry = entry.judge(decided(n), writer).unwrap().accept(writer).unwrap();
     }
     entry
 }
@@ -868,42 +868,42 @@ fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
             .with_budget(1);
     let first = execution(|_| ());
     let owner = Owner("one".into());
-    let terms = Terms::default();
-    let pen = Pen {
+    let timing = Timing::default();
+    let writer = Writer {
         owner: &owner,
         now: Time::from_millis(2000),
-        terms: &terms,
+        timing: &timing,
     };
-    let judgement = |failure: &Failure, ledger_view| Judgement {
+    let decided = |failure: &Failure, ledger_view| Decided {
         subject: failure.subject.clone(),
-        identity: failure.identity().unwrap(),
+        failure_id: failure.failure_id().unwrap(),
         failed_at: failure.at,
         retried_before: 0,
         verdict: verdict(&document, failure, ledger_view),
         slot: core::time::Duration::ZERO,
         observed: false,
     };
-    let queued = Entry::open(judgement(&first, LedgerView::NotRead), pen);
+    let queued = Entry::open(decided(&first, LedgerView::NotRead), writer);
     let next = execution(|e| e.redrive_count = Field::Known(1));
-    let judged = judgement(&next, LedgerView::Entry(&queued));
+    let judged = decided(&next, LedgerView::Entry(&queued));
     assert_eq!(judged.verdict.reason, Reason::Matched);
     assert_eq!(judged.verdict.rules[0].used, 0);
-    let entry = queued.judge(judged, pen).unwrap();
-    assert_eq!((entry.uses("default", "r"), entry.retries), (1, 1));
+    let entry = queued.judge(judged, writer).unwrap();
+    assert_eq!((entry.rule_usage("default", "r"), entry.retries), (1, 1));
     // A duplicate of the queued failure finds it charged, and so does whoever comes after a doubtful call.
     assert_eq!(
         said(&decide(&document, &first, LedgerView::Entry(&queued))),
         "give_up limit_spent by r"
     );
     let doubtful = Entry {
-        uncertain: true,
+        in_doubt: true,
         ..queued.clone()
     };
     assert_eq!(
         said(&decide(&document, &next, LedgerView::Entry(&doubtful))),
         "give_up limit_spent by r"
     );
-    let taken = queued.take(pen).unwrap();
+    let taken = queued.claim(writer).unwrap();
     assert_eq!(
         said(&decide(&document, &next, LedgerView::Entry(&taken))),
         "give_up limit_spent by r"
@@ -1165,7 +1165,7 @@ fn todays_policy_can_only_take_a_queued_retry_away() {
     let then = rules("[{id: a, limit: 2}]");
     let failure = execution(|_| ());
     let entry = retried(&then, &failure, &["a"], 2);
-    assert_eq!(entry.uses("default", "a"), 2);
+    assert_eq!(entry.rule_usage("default", "a"), 2);
     for (now, allows) in [
         (then, true),
         (

@@ -371,7 +371,7 @@ fn the_shape_of_before_redrives_leaves_facts_to_be_asked_for() {
     assert_eq!(parsed.redrivable, Field::Unknown);
     assert_eq!(parsed.error, Field::Unknown);
     assert_eq!(parsed.cause, Field::Unknown);
-    assert_eq!(failure(json).identity(), None);
+    assert_eq!(failure(json).failure_id(), None);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_failure_is_read_once_its_service_has_said_which_one_it_is() {
         (execution(|_| ()), true),
         (execution(|e| e.redrive_count = Field::Unknown), false),
         (stage(None, Field::Unknown), false),
-        // The event of one action has an identity, which is not yet that of all that failed.
+        // The event of one action has an failure ID, which is not yet that of all that failed.
         (stage(announced(), Field::Unknown), false),
         (stage(announced(), Field::Known(snapshot())), true),
         (stage(None, Field::Known(snapshot())), true),

@@ -2,20 +2,20 @@
 
 use alloc::string::String;
 
-use super::{Entry, Ledger, Pen, Position, State, Swap, Take, Ticket};
+use super::{Entry, Ledger, Writer, ScanCheckpoint, State, CasResult, ClaimResult, RetryMessage};
 use crate::digest;
-use crate::failure::Identity;
+use crate::failure::FailureId;
 use crate::error::Error;
 
 /// The proof that one may act: an entry in the state `acting`, written by its owner. Only [`write()`] and
-/// [`take`] make one, and a [`Target`](crate::controller::Target) acts on nothing else.
+/// [`claim_due`] make one, and a [`Target`](crate::controller::Target) acts on nothing else.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claim(pub(super) Entry);
 
 impl Claim {
     fn new(entry: Entry, won_back: bool) -> Self {
         Self(Entry {
-            uncertain: entry.uncertain || won_back,
+            in_doubt: entry.in_doubt || won_back,
             ..entry
         })
     }
@@ -31,9 +31,9 @@ impl Claim {
     /// nothing. 64 characters, the most that AWS takes.
     #[must_use]
     pub fn client_token(&self) -> String {
-        let count = match &self.0.identity {
-            Identity::RedriveCount(count) => *count,
-            Identity::FailedActions(_) => 0,
+        let count = match &self.0.failure_id {
+            FailureId::RedriveCount(count) => *count,
+            FailureId::FailedActions(_) => 0,
         };
         digest::hex(&[
             b"clientToken",
@@ -55,7 +55,7 @@ pub enum Written {
     /// It was stored.
     Stored(Entry),
     /// Somebody else was first. What is stored now.
-    Lost(Option<Entry>),
+    Conflict(Option<Entry>),
 }
 
 /// Writes an entry. One that is refused because it is stored already, by this owner, is won: its answer was
@@ -65,10 +65,10 @@ pub enum Written {
 /// # Errors
 /// The ledger could not be reached.
 pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Error> {
-    let won_back = match ledger.swap(&entry).await? {
-        Swap::Stored => false,
-        Swap::Stale(Some(stored)) if stored.is_write_of(&entry) => true,
-        Swap::Stale(stored) => return Ok(Written::Lost(stored)),
+    let won_back = match ledger.put_if_revision(&entry).await? {
+        CasResult::Stored => false,
+        CasResult::Conflict(Some(stored)) if stored.is_write_of(&entry) => true,
+        CasResult::Conflict(stored) => return Ok(Written::Conflict(stored)),
     };
     Ok(if entry.state == State::Acting {
         Written::Claimed(Claim::new(entry, won_back))
@@ -77,37 +77,37 @@ pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Error
     })
 }
 
-/// Keeps a position, and answers whether it is kept. As with [`write()`], one that meets itself is.
+/// Keeps a checkpoint, and answers whether it is kept. As with [`write()`], one that meets itself is.
 ///
 /// # Errors
 /// The ledger could not be reached.
-pub async fn keep<L: Ledger>(ledger: &L, position: &Position) -> Result<bool, Error> {
-    Ok(match ledger.keep(position).await? {
-        Swap::Stored => true,
-        Swap::Stale(stored) => stored
-            .is_some_and(|stored| stored.revision == position.revision && stored.by == position.by),
+pub async fn put_checkpoint<L: Ledger>(ledger: &L, checkpoint: &ScanCheckpoint) -> Result<bool, Error> {
+    Ok(match ledger.put_checkpoint(checkpoint).await? {
+        CasResult::Stored => true,
+        CasResult::Conflict(stored) => stored
+            .is_some_and(|stored| stored.revision == checkpoint.revision && stored.written_by == checkpoint.written_by),
     })
 }
 
-/// Takes what a ticket names. A ticket that comes twice is void the second time. As with [`write()`], a take
+/// Takes what a retry message names. A retry message that comes twice is void the second time. As with [`write()`], a claim
 /// that meets itself is won, in doubt.
 ///
 /// # Errors
 /// The ledger could not be reached.
-pub async fn take<L: Ledger>(
+pub async fn claim_due<L: Ledger>(
     ledger: &L,
-    ticket: &Ticket,
-    pen: Pen<'_>,
+    retry_message: &RetryMessage,
+    writer: Writer<'_>,
 ) -> Result<Result<Claim, Option<Entry>>, Error> {
-    Ok(match ledger.take(ticket, pen).await? {
-        Take::Taken(entry) => Ok(Claim::new(entry, false)),
-        Take::Refused(Some(stored))
-            if stored.failure == ticket.failure
-                && stored.by == *pen.owner
+    Ok(match ledger.claim_due(retry_message, writer).await? {
+        ClaimResult::Claimed(entry) => Ok(Claim::new(entry, false)),
+        ClaimResult::Refused(Some(stored))
+            if stored.failure_number == retry_message.failure_number
+                && stored.written_by == *writer.owner
                 && stored.state == State::Acting =>
         {
             Ok(Claim::new(stored, true))
         }
-        Take::Refused(stored) => Err(stored),
+        ClaimResult::Refused(stored) => Err(stored),
     })
 }

@@ -4,10 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Entry, Pen, Position, Swap, Take, Ticket};
+use super::{Entry, Writer, ScanCheckpoint, CasResult, ClaimResult, RetryMessage};
 use crate::calls::Call;
 use crate::failure::Subject;
-use crate::pace::Micros;
+use crate::rate_limiter::Micros;
 use crate::time::Time;
 
 /// Entries by the key of their subject. Whoever lends it out, behind a lock or not, has a
@@ -15,7 +15,7 @@ use crate::time::Time;
 #[derive(Debug, Clone, Default)]
 pub struct Entries {
     entries: BTreeMap<String, Entry>,
-    position: Option<Position>,
+    checkpoint: Option<ScanCheckpoint>,
     reserved: BTreeMap<Call, Micros>,
 }
 
@@ -25,7 +25,7 @@ impl Entries {
     pub const fn new() -> Self {
         Self {
             entries: BTreeMap::new(),
-            position: None,
+            checkpoint: None,
             reserved: BTreeMap::new(),
         }
     }
@@ -46,57 +46,57 @@ impl Entries {
         self.entries.remove(&subject.key())
     }
 
-    /// [`Ledger::swap`](super::Ledger::swap).
-    pub fn swap(&mut self, entry: &Entry) -> Swap {
+    /// [`Ledger::put_if_revision`](super::Ledger::put_if_revision).
+    pub fn put_if_revision(&mut self, entry: &Entry) -> CasResult {
         let key = entry.subject.key();
         let stored = self.entries.get(&key);
         let replaces = stored.map_or(0, |stored| stored.revision);
         if entry.revision.checked_sub(1) != Some(replaces) {
-            return Swap::Stale(stored.cloned());
+            return CasResult::Conflict(stored.cloned());
         }
         self.entries.insert(key, entry.clone());
-        Swap::Stored
+        CasResult::Stored
     }
 
-    /// [`Ledger::take`](super::Ledger::take).
-    pub fn take(&mut self, ticket: &Ticket, pen: Pen<'_>) -> Take {
-        let key = ticket.subject.key();
+    /// [`Ledger::claim_due`](super::Ledger::claim_due).
+    pub fn claim_due(&mut self, retry_message: &RetryMessage, writer: Writer<'_>) -> ClaimResult {
+        let key = retry_message.subject.key();
         let stored = self.entries.get(&key);
         let taken = stored
-            .filter(|stored| stored.is_due(ticket, pen.now))
-            .and_then(|stored| stored.take(pen).ok());
+            .filter(|stored| stored.is_due(retry_message, writer.now))
+            .and_then(|stored| stored.claim(writer).ok());
         let Some(taken) = taken else {
-            return Take::Refused(stored.cloned());
+            return ClaimResult::Refused(stored.cloned());
         };
         self.entries.insert(key, taken.clone());
-        Take::Taken(taken)
+        ClaimResult::Claimed(taken)
     }
 
-    /// [`Ledger::waking`](super::Ledger::waking).
+    /// [`Ledger::due_entries`](super::Ledger::due_entries).
     #[must_use]
-    pub fn waking(&self, now: Time, most: usize) -> Vec<Entry> {
-        let mut waking: Vec<&Entry> = self
+    pub fn due_entries(&self, now: Time, max: usize) -> Vec<Entry> {
+        let mut due_entries: Vec<&Entry> = self
             .iter()
-            .filter(|entry| entry.wake.is_some_and(|wake| wake <= now))
+            .filter(|entry| entry.next_check_at.is_some_and(|next_check_at| next_check_at <= now))
             .collect();
-        waking.sort_by_key(|entry| entry.wake);
-        waking.into_iter().take(most).cloned().collect()
+        due_entries.sort_by_key(|entry| entry.next_check_at);
+        due_entries.into_iter().take(max).cloned().collect()
     }
 
-    /// [`Ledger::position`](super::Ledger::position).
+    /// [`Ledger::checkpoint`](super::Ledger::checkpoint).
     #[must_use]
-    pub const fn position(&self) -> Option<&Position> {
-        self.position.as_ref()
+    pub const fn checkpoint(&self) -> Option<&ScanCheckpoint> {
+        self.checkpoint.as_ref()
     }
 
-    /// [`Ledger::keep`](super::Ledger::keep).
-    pub fn keep(&mut self, position: &Position) -> Swap<Position> {
-        let replaces = self.position.as_ref().map_or(0, |stored| stored.revision);
-        if position.revision.checked_sub(1) != Some(replaces) {
-            return Swap::Stale(self.position.clone());
+    /// [`Ledger::put_checkpoint`](super::Ledger::put_checkpoint).
+    pub fn put_checkpoint(&mut self, checkpoint: &ScanCheckpoint) -> CasResult<ScanCheckpoint> {
+        let replaces = self.checkpoint.as_ref().map_or(0, |stored| stored.revision);
+        if checkpoint.revision.checked_sub(1) != Some(replaces) {
+            return CasResult::Conflict(self.checkpoint.clone());
         }
-        self.position = Some(position.clone());
-        Swap::Stored
+        self.checkpoint = Some(checkpoint.clone());
+        CasResult::Stored
     }
 
     /// [`Ledger::reserve`](super::Ledger::reserve).

@@ -7,12 +7,12 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Illegal, Opening, Owner, State, Step, Terms, Ticket, next};
-use crate::failure::{Identity, Subject};
+use super::{TransitionError, InitialState, Owner, State, Transition, Timing, RetryMessage, transition};
+use crate::failure::{FailureId, Subject};
 use crate::time::Time;
 use crate::verdict::{Decision, Reason, Verdict};
 
-/// How much too early a ticket may come.
+/// How early a retry message may arrive.
 pub const EARLY: Duration = Duration::from_secs(60);
 
 /// Two times of AWS that are no further apart tell no order: some have whole seconds.
@@ -48,7 +48,7 @@ impl Cancelled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which failure.
-    pub identity: Identity,
+    pub failure_id: FailureId,
     /// When it failed.
     pub failed_at: Time,
     /// What was decided.
@@ -72,13 +72,13 @@ pub struct Entry {
     /// Counts the writes, from 1. A write names the revision that it replaces.
     pub revision: u64,
     /// Who wrote last.
-    pub by: Owner,
+    pub written_by: Owner,
     /// When.
-    pub updated: Time,
+    pub updated_at: Time,
     /// Counts the failures of the subject that were written down, from 1.
-    pub failure: u32,
+    pub failure_number: u32,
     /// The latest failure known.
-    pub identity: Identity,
+    pub failure_id: FailureId,
     /// When it failed.
     pub failed_at: Time,
     /// Where its retry stands.
@@ -93,26 +93,26 @@ pub struct Entry {
     pub cancelled: Option<Cancelled>,
     /// Retries used, by policy and rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub uses: BTreeMap<String, BTreeMap<String, u32>>,
+    pub rule_usage: BTreeMap<String, BTreeMap<String, u32>>,
     /// Automatic retries, over all rules.
     #[serde(default)]
     pub retries: u32,
     /// Retries of the subject that AWS counted before this entry was opened, which it does not hold: every
     /// rule counts as used that often, now and later.
     #[serde(default)]
-    pub before: u32,
+    pub prior_retries: u32,
     /// When a queued retry is to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<Time>,
-    /// When somebody must look if nothing happens: the key of the due index.
+    pub due_at: Option<Time>,
+    /// When the sweep checks the entry if nothing happens: the sort key of the due index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wake: Option<Time>,
+    pub next_check_at: Option<Time>,
     /// Who may act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// A call was sent whose answer never came, so the retry may have happened.
+    /// A call was sent and its answer never came, so the retry may have happened.
     #[serde(default)]
-    pub uncertain: bool,
+    pub in_doubt: bool,
     /// The target is looked at before the retry, whatever the entry's age: AWS said something else of it than the
     /// failure does.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
@@ -120,19 +120,19 @@ pub struct Entry {
     /// When AWS redrove it for this failure, by its own clock: RedriveExecution's `redriveDate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redriven: Option<Time>,
-    /// Since when AWS has been too busy, and how often it said so.
+    /// Since when AWS has throttled the retry, and how often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub busy: Option<Busy>,
+    pub throttled: Option<Throttling>,
     /// Earlier failures, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
     /// When it may be deleted.
-    pub expires: Time,
+    pub expires_at: Time,
 }
 
-/// How long a target has been busy.
+/// How long AWS has throttled the retries of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Busy {
+pub struct Throttling {
     /// Since when.
     pub since: Time,
     /// How often it said so.
@@ -150,24 +150,24 @@ pub enum Relation {
     Earlier,
 }
 
-/// Who writes, when, and on what terms.
+/// Who writes, when, and by which timing.
 #[derive(Debug, Clone, Copy)]
-pub struct Pen<'a> {
+pub struct Writer<'a> {
     /// Who.
     pub owner: &'a Owner,
     /// When.
     pub now: Time,
-    /// On what terms.
-    pub terms: &'a Terms,
+    /// By which timing.
+    pub timing: &'a Timing,
 }
 
 /// A failure that was judged, ready to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Decided {
     /// Whose.
     pub subject: Subject,
     /// Which failure.
-    pub identity: Identity,
+    pub failure_id: FailureId,
     /// When it failed.
     pub failed_at: Time,
     /// How often AWS says that the subject was retried before, by whomever.
@@ -180,13 +180,13 @@ pub struct Judgement {
     pub observed: bool,
 }
 
-impl Judgement {
-    const fn opening(&self) -> Opening {
+impl Decided {
+    const fn initial_state(&self) -> InitialState {
         match self.verdict.decision {
-            Decision::Retry if self.observed => Opening::Observe,
-            Decision::Retry if self.delay().is_zero() => Opening::Act,
-            Decision::Retry => Opening::Queue,
-            Decision::GiveUp | Decision::Ignore => Opening::GiveUp,
+            Decision::Retry if self.observed => InitialState::Observe,
+            Decision::Retry if self.delay().is_zero() => InitialState::Act,
+            Decision::Retry => InitialState::Queue,
+            Decision::GiveUp | Decision::Ignore => InitialState::GiveUp,
         }
     }
 
@@ -201,49 +201,49 @@ impl Judgement {
 impl Entry {
     /// A subject's first entry.
     #[must_use]
-    pub fn open(judgement: Judgement, pen: Pen<'_>) -> Self {
-        let (opening, delay) = (judgement.opening(), judgement.delay());
+    pub fn open(decided: Decided, writer: Writer<'_>) -> Self {
+        let (initial, delay) = (decided.initial_state(), decided.delay());
         let mut entry = Self {
-            subject: judgement.subject,
+            subject: decided.subject,
             revision: 1,
-            by: pen.owner.clone(),
-            updated: pen.now,
-            failure: 1,
-            identity: judgement.identity,
-            failed_at: judgement.failed_at,
-            state: opening.state(),
-            verdict: judgement.verdict,
+            written_by: writer.owner.clone(),
+            updated_at: writer.now,
+            failure_number: 1,
+            failure_id: decided.failure_id,
+            failed_at: decided.failed_at,
+            state: initial.state(),
+            verdict: decided.verdict,
             reason: None,
             cancelled: None,
-            uses: BTreeMap::new(),
+            rule_usage: BTreeMap::new(),
             retries: 0,
-            before: judgement.retried_before,
-            due: None,
-            wake: None,
+            prior_retries: decided.retried_before,
+            due_at: None,
+            next_check_at: None,
             lease: None,
-            uncertain: false,
+            in_doubt: false,
             verify_before_retry: false,
             redriven: None,
-            busy: None,
+            throttled: None,
             attempts: Vec::new(),
-            expires: pen.now.plus(pen.terms.keep),
+            expires_at: writer.now.plus(writer.timing.retention),
         };
-        entry.begin(opening, delay, pen);
+        entry.begin(initial, delay, writer);
         entry
     }
 
     /// An entry for a subject that a person ended before any failure of it was handled: a failure that comes
     /// late must find it.
     #[must_use]
-    pub fn ended(subject: Subject, identity: Identity, at: Time, pen: Pen<'_>) -> Self {
+    pub fn terminated(subject: Subject, failure_id: FailureId, at: Time, writer: Writer<'_>) -> Self {
         let verdict = Verdict::ignore(Reason::Aborted);
-        let retried_before = match &identity {
-            Identity::RedriveCount(count) => *count,
-            Identity::FailedActions(_) => 0,
+        let retried_before = match &failure_id {
+            FailureId::RedriveCount(count) => *count,
+            FailureId::FailedActions(_) => 0,
         };
-        let judgement = Judgement {
+        let decided = Decided {
             subject,
-            identity,
+            failure_id,
             failed_at: at,
             retried_before,
             verdict,
@@ -251,8 +251,8 @@ impl Entry {
             observed: false,
         };
         Self {
-            state: State::Ended,
-            ..Self::open(judgement, pen)
+            state: State::Terminated,
+            ..Self::open(decided, writer)
         }
     }
 
@@ -261,31 +261,31 @@ impl Entry {
     ///
     /// # Errors
     /// The subject has succeeded: nothing follows.
-    pub fn judge(&self, judgement: Judgement, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let (opening, delay) = (judgement.opening(), judgement.delay());
-        let mut entry = self.stepped(Step::Judge(opening), pen)?;
-        if self.is_unmade() {
-            entry.give_back();
+    pub fn judge(&self, decided: Decided, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let (initial, delay) = (decided.initial_state(), decided.delay());
+        let mut entry = self.stepped(Transition::Judge(initial), writer)?;
+        if self.is_unsent() {
+            entry.refund();
         }
         entry.attempts.push(self.attempt());
-        entry.failure = self.failure.saturating_add(1);
-        entry.identity = judgement.identity;
-        entry.failed_at = judgement.failed_at;
-        entry.verdict = judgement.verdict;
+        entry.failure_number = self.failure_number.saturating_add(1);
+        entry.failure_id = decided.failure_id;
+        entry.failed_at = decided.failed_at;
+        entry.verdict = decided.verdict;
         entry.reason = None;
         entry.cancelled = None;
-        entry.uncertain = false;
+        entry.in_doubt = false;
         entry.verify_before_retry = false;
         entry.redriven = None;
-        entry.busy = None;
-        entry.begin(opening, delay, pen);
+        entry.throttled = None;
+        entry.begin(initial, delay, writer);
         Ok(entry)
     }
 
     /// The failure of now, as an attempt among the earlier ones.
     fn attempt(&self) -> Attempt {
         Attempt {
-            identity: self.identity.clone(),
+            failure_id: self.failure_id.clone(),
             failed_at: self.failed_at,
             verdict: self.verdict.clone(),
             state: self.state,
@@ -295,93 +295,93 @@ impl Entry {
     }
 
     /// Charges a retry and says when it is due and who may act.
-    fn begin(&mut self, opening: Opening, delay: Duration, pen: Pen<'_>) {
-        if matches!(opening, Opening::Act | Opening::Queue) {
+    fn begin(&mut self, initial: InitialState, delay: Duration, writer: Writer<'_>) {
+        if matches!(initial, InitialState::Act | InitialState::Queue) {
             self.charge();
         }
-        match opening {
-            Opening::Act => self.lend(pen),
-            Opening::Queue => self.wait(delay, delay <= pen.terms.longest_queue_delay, pen),
-            Opening::GiveUp | Opening::Observe => {}
+        match initial {
+            InitialState::Act => self.grant_lease(writer),
+            InitialState::Queue => self.wait(delay, delay <= writer.timing.max_queue_delay, writer),
+            InitialState::GiveUp | InitialState::Observe => {}
         }
     }
 
     fn charge(&mut self) {
         let policy = self.verdict.policy.clone().unwrap_or_default();
         for charge in &self.verdict.rules {
-            let uses = self
-                .uses
+            let rule_usage = self
+                .rule_usage
                 .entry(policy.clone())
                 .or_default()
                 .entry(charge.rule.clone())
                 .or_default();
-            *uses = uses.saturating_add(1);
+            *rule_usage = rule_usage.saturating_add(1);
         }
         self.retries = self.retries.saturating_add(1);
     }
 
-    fn give_back(&mut self) {
+    fn refund(&mut self) {
         let policy = self.verdict.policy.clone().unwrap_or_default();
         for charge in &self.verdict.rules {
-            if let Some(uses) = self
-                .uses
+            if let Some(rule_usage) = self
+                .rule_usage
                 .get_mut(&policy)
                 .and_then(|rules| rules.get_mut(&charge.rule))
             {
-                *uses = uses.saturating_sub(1);
+                *rule_usage = rule_usage.saturating_sub(1);
             }
         }
         self.retries = self.retries.saturating_sub(1);
     }
 
-    fn lend(&mut self, pen: Pen<'_>) {
-        let until = pen.now.plus(pen.terms.lease);
+    fn grant_lease(&mut self, writer: Writer<'_>) {
+        let until = writer.now.plus(writer.timing.lease);
         self.lease = Some(Lease {
-            owner: pen.owner.clone(),
+            owner: writer.owner.clone(),
             until,
         });
-        self.wake = Some(until);
+        self.next_check_at = Some(until);
     }
 
     /// Waits. What is handed to the queue is looked for when it is overdue; what the queue cannot keep so
-    /// long is woken when it can.
-    fn wait(&mut self, delay: Duration, queued: bool, pen: Pen<'_>) {
-        let due = pen.now.plus(delay);
-        self.due = Some(due);
-        self.wake = Some(if queued {
-            due.plus(pen.terms.overdue)
+    /// long is checked when it can.
+    fn wait(&mut self, delay: Duration, queued: bool, writer: Writer<'_>) {
+        let due = writer.now.plus(delay);
+        self.due_at = Some(due);
+        self.next_check_at = Some(if queued {
+            due.plus(writer.timing.overdue_after)
         } else {
-            pen.now
-                .plus(delay.saturating_sub(pen.terms.longest_queue_delay))
+            writer.now
+                .plus(delay.saturating_sub(writer.timing.max_queue_delay))
         });
     }
 
-    /// The entry after a step, written by `pen`, with nothing pending.
-    fn stepped(&self, step: Step, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let state = next(self.state, step).ok_or(Illegal {
+    /// The entry after a step, written by `writer`, with nothing pending.
+    fn stepped(&self, step: Transition, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let state = transition(self.state, step).ok_or(TransitionError {
             state: self.state,
             step,
         })?;
         Ok(Self {
             state,
             revision: self.revision.saturating_add(1),
-            by: pen.owner.clone(),
-            updated: pen.now,
-            due: None,
-            wake: None,
+            written_by: writer.owner.clone(),
+            updated_at: writer.now,
+            due_at: None,
+            next_check_at: None,
             lease: None,
-            expires: pen.now.plus(pen.terms.keep),
+            expires_at: writer.now.plus(writer.timing.retention),
             ..self.clone()
         })
     }
 
-    /// The retry is due: `pen.owner` may act.
+    /// The retry is due: `writer.owner` may act.
     ///
     /// # Errors
     /// It is not queued.
-    pub fn take(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.stepped(Step::Take, pen)?;
-        entry.lend(pen);
+    pub fn claim(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.stepped(Transition::Claim, writer)?;
+        entry.grant_lease(writer);
         Ok(entry)
     }
 
@@ -389,11 +389,11 @@ impl Entry {
     ///
     /// # Errors
     /// It is not queued.
-    pub fn requeue(&self, pen: Pen<'_>) -> Result<(Self, Duration), Illegal> {
-        let mut entry = self.stepped(Step::Requeue, pen)?;
-        let delay = self.due.map_or(Duration::ZERO, |due| due.since(pen.now));
-        let queued = delay <= pen.terms.longest_queue_delay;
-        entry.wait(delay, queued, pen);
+    pub fn requeue(&self, writer: Writer<'_>) -> Result<(Self, Duration), TransitionError> {
+        let mut entry = self.stepped(Transition::Requeue, writer)?;
+        let delay = self.due_at.map_or(Duration::ZERO, |due| due.since(writer.now));
+        let queued = delay <= writer.timing.max_queue_delay;
+        entry.wait(delay, queued, writer);
         Ok((entry, delay))
     }
 
@@ -401,10 +401,10 @@ impl Entry {
     ///
     /// # Errors
     /// Nobody was acting.
-    pub fn take_over(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.stepped(Step::TakeOver, pen)?;
-        entry.uncertain = true;
-        entry.lend(pen);
+    pub fn take_over(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.stepped(Transition::TakeOver, writer)?;
+        entry.in_doubt = true;
+        entry.grant_lease(writer);
         Ok(entry)
     }
 
@@ -412,38 +412,38 @@ impl Entry {
     ///
     /// # Errors
     /// Nobody was acting.
-    pub fn accept(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        self.stepped(Step::Accept, pen)
+    pub fn accept(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        self.stepped(Transition::Accept, writer)
     }
 
     /// The answer never came. The sweep looks once the lease is over, when no late answer can change it.
     ///
     /// # Errors
     /// Nobody was acting.
-    pub fn lose(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.stepped(Step::Lose, pen)?;
-        entry.uncertain = true;
-        entry.wake = Some(self.lease.as_ref().map_or(pen.now, |lease| lease.until));
+    pub fn mark_in_doubt(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.stepped(Transition::MarkInDoubt, writer)?;
+        entry.in_doubt = true;
+        entry.next_check_at = Some(self.lease.as_ref().map_or(writer.now, |lease| lease.until));
         Ok(entry)
     }
 
-    /// AWS was too busy: again later, for as long as the terms say.
+    /// AWS was too busy: again later, for as long as `Timing` says.
     ///
     /// # Errors
     /// Nobody was acting.
-    pub fn put_off(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let since = self.busy.map_or(pen.now, |busy| busy.since);
-        let times = self.busy.map_or(0, |busy| busy.times).saturating_add(1);
-        if pen.now.since(since) >= pen.terms.give_up_busy {
-            return self.give_up(Reason::TargetBusy, !self.uncertain, pen);
+    pub fn back_off(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let since = self.throttled.map_or(writer.now, |throttled| throttled.since);
+        let times = self.throttled.map_or(0, |throttled| throttled.times).saturating_add(1);
+        if writer.now.since(since) >= writer.timing.give_up_throttled_after {
+            return self.give_up(Reason::TargetBusy, !self.in_doubt, writer);
         }
-        let delay = pen
-            .terms
-            .busy
+        let delay = writer
+            .timing
+            .initial_backoff
             .saturating_mul(1 << times.saturating_sub(1).min(10));
-        let mut entry = self.stepped(Step::PutOff, pen)?;
-        entry.busy = Some(Busy { since, times });
-        entry.rest(delay.min(pen.terms.longest_queue_delay), pen);
+        let mut entry = self.stepped(Transition::BackOff, writer)?;
+        entry.throttled = Some(Throttling { since, times });
+        entry.wait_until(delay.min(writer.timing.max_queue_delay), writer);
         Ok(entry)
     }
 
@@ -451,8 +451,8 @@ impl Entry {
     ///
     /// # Errors
     /// Nobody was acting.
-    pub fn verify_later(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.put_off(pen)?;
+    pub fn verify_later(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.back_off(writer)?;
         entry.verify_before_retry = true;
         Ok(entry)
     }
@@ -462,31 +462,31 @@ impl Entry {
     ///
     /// # Errors
     /// Nobody was acting.
-    pub fn deny(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        if pen.now.since(self.failed_at) >= pen.terms.redrivable {
-            return self.give_up(Reason::NotRedrivable, !self.uncertain, pen);
+    pub fn back_off_denied(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        if writer.now.since(self.failed_at) >= writer.timing.redrive_window {
+            return self.give_up(Reason::NotRedrivable, !self.in_doubt, writer);
         }
-        let mut entry = self.stepped(Step::PutOff, pen)?;
-        entry.rest(pen.terms.longest_queue_delay, pen);
+        let mut entry = self.stepped(Transition::BackOff, writer)?;
+        entry.wait_until(writer.timing.max_queue_delay, writer);
         Ok(entry)
     }
 
-    /// Waits in the due index alone: nobody sends a message, so that no function feeds its own queue.
-    fn rest(&mut self, delay: Duration, pen: Pen<'_>) {
-        let due = pen.now.plus(delay);
-        self.due = Some(due);
-        self.wake = Some(due);
+    /// Waits in the due index alone, without a message, so that no function feeds its own queue.
+    fn wait_until(&mut self, delay: Duration, writer: Writer<'_>) {
+        let due = writer.now.plus(delay);
+        self.due_at = Some(due);
+        self.next_check_at = Some(due);
     }
 
     /// It will not be retried. The charge is given back where the retry certainly did not happen.
     ///
     /// # Errors
     /// There was nothing pending.
-    pub fn give_up(&self, reason: Reason, give_back: bool, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.stepped(Step::GiveUp, pen)?;
+    pub fn give_up(&self, reason: Reason, refund: bool, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.stepped(Transition::GiveUp, writer)?;
         entry.reason = Some(reason);
-        if give_back {
-            entry.give_back();
+        if refund {
+            entry.refund();
         }
         Ok(entry)
     }
@@ -496,10 +496,10 @@ impl Entry {
     ///
     /// # Errors
     /// There was nothing pending.
-    pub fn target_changed(&self, retried: u32, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.give_up(Reason::TargetChanged, true, pen)?;
-        if self.failure == 1 {
-            entry.before = self.before.max(retried);
+    pub fn target_changed(&self, retried: u32, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.give_up(Reason::TargetChanged, true, writer)?;
+        if self.failure_number == 1 {
+            entry.prior_retries = self.prior_retries.max(retried);
         }
         Ok(entry)
     }
@@ -508,12 +508,12 @@ impl Entry {
     ///
     /// # Errors
     /// It is not queued: where somebody may be acting, nothing can be called back.
-    pub fn cancel(&self, cancelled: Cancelled, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.stepped(Step::Cancel, pen)?;
+    pub fn cancel(&self, cancelled: Cancelled, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.stepped(Transition::Cancel, writer)?;
         entry.reason = Some(Reason::Cancelled);
         entry.cancelled = Some(cancelled);
-        if self.is_unmade() {
-            entry.give_back();
+        if self.is_unsent() {
+            entry.refund();
         }
         Ok(entry)
     }
@@ -522,16 +522,16 @@ impl Entry {
     ///
     /// # Errors
     /// There was nothing in doubt.
-    pub fn confirm(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        self.stepped(Step::Confirm, pen)
+    pub fn confirm(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        self.stepped(Transition::Confirm, writer)
     }
 
     /// The subject succeeded. That a retry was acting proves that it happened.
     ///
     /// # Errors
     /// That is known already.
-    pub fn recover(&self, identity: Option<Identity>, pen: Pen<'_>) -> Result<Self, Illegal> {
-        self.finish(Step::Recover, identity, pen)
+    pub fn recover(&self, failure_id: Option<FailureId>, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        self.finish(Transition::Recover, failure_id, writer)
     }
 
     /// The subject succeeded before its owner made the retry, and no earlier call is in doubt: the charge is
@@ -539,10 +539,10 @@ impl Entry {
     ///
     /// # Errors
     /// That it succeeded is known already.
-    pub fn recover_unmade(&self, pen: Pen<'_>) -> Result<Self, Illegal> {
-        let mut entry = self.recover(None, pen)?;
-        if !self.is_unmade() {
-            entry.give_back();
+    pub fn recover_unsent(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.recover(None, writer)?;
+        if !self.is_unsent() {
+            entry.refund();
         }
         Ok(entry)
     }
@@ -551,26 +551,26 @@ impl Entry {
     ///
     /// # Errors
     /// It has ended already.
-    pub fn end(&self, identity: Option<Identity>, pen: Pen<'_>) -> Result<Self, Illegal> {
-        self.finish(Step::End, identity, pen)
+    pub fn terminate(&self, failure_id: Option<FailureId>, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        self.finish(Transition::Terminate, failure_id, writer)
     }
 
     fn finish(
         &self,
-        step: Step,
-        identity: Option<Identity>,
-        pen: Pen<'_>,
-    ) -> Result<Self, Illegal> {
-        let mut entry = self.stepped(step, pen)?;
-        if self.is_unmade() {
-            entry.give_back();
+        step: Transition,
+        failure_id: Option<FailureId>,
+        writer: Writer<'_>,
+    ) -> Result<Self, TransitionError> {
+        let mut entry = self.stepped(step, writer)?;
+        if self.is_unsent() {
+            entry.refund();
         }
-        if let Some(identity) = identity
-            && self.relation(&identity) == Relation::Later
+        if let Some(failure_id) = failure_id
+            && self.relation(&failure_id) == Relation::Later
         {
             entry.attempts.push(self.attempt());
-            entry.failure = self.failure.saturating_add(1);
-            entry.identity = identity;
+            entry.failure_number = self.failure_number.saturating_add(1);
+            entry.failure_id = failure_id;
             // That was the earlier failure's.
             entry.reason = None;
             entry.cancelled = None;
@@ -580,19 +580,19 @@ impl Entry {
 
     /// How a failure relates to the latest one known here.
     #[must_use]
-    pub fn relation(&self, identity: &Identity) -> Relation {
-        match (&self.identity, identity) {
-            (Identity::RedriveCount(ours), Identity::RedriveCount(theirs)) => {
+    pub fn relation(&self, failure_id: &FailureId) -> Relation {
+        match (&self.failure_id, failure_id) {
+            (FailureId::RedriveCount(ours), FailureId::RedriveCount(theirs)) => {
                 match theirs.cmp(ours) {
                     core::cmp::Ordering::Less => Relation::Earlier,
                     core::cmp::Ordering::Equal => Relation::Same,
                     core::cmp::Ordering::Greater => Relation::Later,
                 }
             }
-            (Identity::FailedActions(ours), Identity::FailedActions(theirs)) => {
-                let before = |attempt: &Attempt| match &attempt.identity {
-                    Identity::FailedActions(ids) => !ids.is_disjoint(theirs),
-                    Identity::RedriveCount(_) => false,
+            (FailureId::FailedActions(ours), FailureId::FailedActions(theirs)) => {
+                let before = |attempt: &Attempt| match &attempt.failure_id {
+                    FailureId::FailedActions(ids) => !ids.is_disjoint(theirs),
+                    FailureId::RedriveCount(_) => false,
                 };
                 if ours == theirs || !ours.is_disjoint(theirs) {
                     Relation::Same
@@ -602,7 +602,7 @@ impl Entry {
                     Relation::Later
                 }
             }
-            // A subject has one kind of identity for ever; the other is nothing to act on.
+            // A subject has one kind of failure ID for ever; the other is nothing to act on.
             _ => Relation::Earlier,
         }
     }
@@ -612,12 +612,12 @@ impl Entry {
     /// person had redriven an execution, our redrive was of a later failure than it was meant for: whatever had
     /// ended before AWS took it is what it redrove.
     #[must_use]
-    pub fn relation_at(&self, identity: &Identity, at: Time) -> Relation {
-        match (self.relation(identity), identity) {
-            (Relation::Later, Identity::FailedActions(_)) if at < self.failed_at => {
+    pub fn relation_at(&self, failure_id: &FailureId, at: Time) -> Relation {
+        match (self.relation(failure_id), failure_id) {
+            (Relation::Later, FailureId::FailedActions(_)) if at < self.failed_at => {
                 Relation::Earlier
             }
-            (Relation::Later, Identity::RedriveCount(_))
+            (Relation::Later, FailureId::RedriveCount(_))
                 if self
                     .redriven
                     .is_some_and(|redriven| at.plus(SAME_MOMENT) < redriven) =>
@@ -631,27 +631,27 @@ impl Entry {
     /// The action executions that failed in earlier failures of a stage.
     #[must_use]
     pub fn failed_earlier(&self) -> BTreeSet<&str> {
-        let identities = self.attempts.iter().map(|attempt| &attempt.identity);
-        identities
-            .filter_map(|identity| match identity {
-                Identity::FailedActions(ids) => Some(ids),
-                Identity::RedriveCount(_) => None,
+        let failure_ids = self.attempts.iter().map(|attempt| &attempt.failure_id);
+        failure_ids
+            .filter_map(|failure_id| match failure_id {
+                FailureId::FailedActions(ids) => Some(ids),
+                FailureId::RedriveCount(_) => None,
             })
             .flatten()
             .map(String::as_str)
             .collect()
     }
 
-    /// Whether its retry is charged, and certainly was not made yet.
+    /// Returns whether the retry is charged and certainly not sent yet.
     #[must_use]
-    pub fn is_unmade(&self) -> bool {
-        self.state == State::Queued && !self.uncertain
+    pub fn is_unsent(&self) -> bool {
+        self.state == State::Queued && !self.in_doubt
     }
 
     /// How often the subject has used a rule.
     #[must_use]
-    pub fn uses(&self, policy: &str, rule: &str) -> u32 {
-        self.uses
+    pub fn rule_usage(&self, policy: &str, rule: &str) -> u32 {
+        self.rule_usage
             .get(policy)
             .and_then(|rules| rules.get(rule))
             .copied()
@@ -666,20 +666,20 @@ impl Entry {
 
     /// The message that brings this entry back when it is due.
     #[must_use]
-    pub fn ticket(&self) -> Ticket {
-        Ticket {
+    pub fn retry_message(&self) -> RetryMessage {
+        RetryMessage {
             subject: self.subject.clone(),
-            failure: self.failure,
+            failure_number: self.failure_number,
         }
     }
 
-    /// Whether a ticket brings back this very retry, and its time has come. One that comes a little early is
+    /// Whether a retry message brings back this very retry, and its time has come. One that comes a little early is
     /// good: the queue's clock is not ours.
     #[must_use]
-    pub fn is_due(&self, ticket: &Ticket, now: Time) -> bool {
+    pub fn is_due(&self, retry_message: &RetryMessage, now: Time) -> bool {
         self.state == State::Queued
-            && self.failure == ticket.failure
-            && self.due.is_none_or(|due| due <= now.plus(EARLY))
+            && self.failure_number == retry_message.failure_number
+            && self.due_at.is_none_or(|due| due <= now.plus(EARLY))
     }
 
     /// Whether `self` is the very write that `attempted` was: a write that is repeated because its answer
@@ -687,7 +687,7 @@ impl Entry {
     #[must_use]
     pub fn is_write_of(&self, attempted: &Self) -> bool {
         self.revision == attempted.revision
-            && self.by == attempted.by
+            && self.written_by == attempted.written_by
             && self.state == attempted.state
     }
 }

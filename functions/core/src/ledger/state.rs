@@ -15,7 +15,7 @@ pub enum State {
     /// AWS took the retry.
     Retried,
     /// The retry was sent and its answer never came.
-    Unknown,
+    InDoubt,
     /// It is not retried (any more), with a reason.
     GivenUp,
     /// It was judged in observe mode, and is never retried.
@@ -23,7 +23,7 @@ pub enum State {
     /// It succeeded after all.
     Recovered,
     /// A person ended it.
-    Ended,
+    Terminated,
 }
 
 impl State {
@@ -32,17 +32,17 @@ impl State {
         Self::Queued,
         Self::Acting,
         Self::Retried,
-        Self::Unknown,
+        Self::InDoubt,
         Self::GivenUp,
         Self::Observed,
         Self::Recovered,
-        Self::Ended,
+        Self::Terminated,
     ];
 
     /// Whether somebody claimed the retry, and it is not known what came of it.
     #[must_use]
     pub const fn is_claim(self) -> bool {
-        matches!(self, Self::Acting | Self::Unknown)
+        matches!(self, Self::Acting | Self::InDoubt)
     }
 
     /// As records write it.
@@ -52,22 +52,22 @@ impl State {
             Self::Queued => "queued",
             Self::Acting => "acting",
             Self::Retried => "retried",
-            Self::Unknown => "unknown",
+            Self::InDoubt => "in_doubt",
             Self::GivenUp => "given_up",
             Self::Observed => "observed",
             Self::Recovered => "recovered",
-            Self::Ended => "ended",
+            Self::Terminated => "terminated",
         }
     }
 }
 
 /// What moves an entry from state to state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
+pub enum Transition {
     /// A later failure of the subject was judged: retry at once, retry later, give up, or observe.
-    Judge(Opening),
+    Judge(InitialState),
     /// The retry is due, and an owner takes it.
-    Take,
+    Claim,
     /// The retry is late, and the sweep queues it again.
     Requeue,
     /// The owner's lease ran out, or its answer never came: another owner takes over.
@@ -75,9 +75,9 @@ pub enum Step {
     /// AWS took the retry.
     Accept,
     /// The answer never came.
-    Lose,
+    MarkInDoubt,
     /// AWS was busy, or did not let us: again later.
-    PutOff,
+    BackOff,
     /// It will not be retried.
     GiveUp,
     /// A person will not have it retried: only while nobody acts on it.
@@ -87,12 +87,12 @@ pub enum Step {
     /// The subject succeeded.
     Recover,
     /// A person ended the subject.
-    End,
+    Terminate,
 }
 
-/// How an entry begins, or begins anew with a later failure.
+/// The state in which an entry, or a later failure of its subject, begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Opening {
+pub enum InitialState {
     /// Retry at once.
     Act,
     /// Retry later.
@@ -103,8 +103,8 @@ pub enum Opening {
     Observe,
 }
 
-impl Opening {
-    /// Every opening there is.
+impl InitialState {
+    /// Every initial state there is.
     pub const ALL: [Self; 4] = [Self::Act, Self::Queue, Self::GiveUp, Self::Observe];
 
     pub(super) const fn state(self) -> State {
@@ -119,45 +119,45 @@ impl Opening {
 
 /// The transition table: the only one. None: the step is not allowed.
 #[must_use]
-pub const fn next(state: State, step: Step) -> Option<State> {
-    use State::{Acting, Ended, GivenUp, Observed, Queued, Recovered, Retried, Unknown};
+pub const fn transition(state: State, step: Transition) -> Option<State> {
+    use State::{Acting, Terminated, GivenUp, Observed, Queued, Recovered, Retried, InDoubt};
     Some(match (state, step) {
         // What succeeded stays so: a failure handled after that is an old one.
         (
-            Queued | Acting | Retried | Unknown | GivenUp | Observed | Ended,
-            Step::Judge(opening),
-        ) => opening.state(),
-        (Queued, Step::Take) | (Acting | Unknown, Step::TakeOver) => Acting,
-        (Queued, Step::Requeue) | (Acting, Step::PutOff) => Queued,
-        (Acting, Step::Accept | Step::Confirm) => Retried,
-        (Acting, Step::Lose) => Unknown,
-        (Queued | Acting, Step::GiveUp) | (Queued, Step::Cancel) => GivenUp,
-        (Queued | Acting | Retried | Unknown | GivenUp | Observed | Ended, Step::Recover) => {
+            Queued | Acting | Retried | InDoubt | GivenUp | Observed | Terminated,
+            Transition::Judge(initial),
+        ) => initial.state(),
+        (Queued, Transition::Claim) | (Acting | InDoubt, Transition::TakeOver) => Acting,
+        (Queued, Transition::Requeue) | (Acting, Transition::BackOff) => Queued,
+        (Acting, Transition::Accept | Transition::Confirm) => Retried,
+        (Acting, Transition::MarkInDoubt) => InDoubt,
+        (Queued | Acting, Transition::GiveUp) | (Queued, Transition::Cancel) => GivenUp,
+        (Queued | Acting | Retried | InDoubt | GivenUp | Observed | Terminated, Transition::Recover) => {
             Recovered
         }
-        (Queued | Acting | Retried | Unknown | GivenUp | Observed, Step::End) => Ended,
+        (Queued | Acting | Retried | InDoubt | GivenUp | Observed, Transition::Terminate) => Terminated,
         _ => return None,
     })
 }
 
-/// A step that the transition table does not allow: an error of the program, not of a user.
+/// A transition that the table does not allow: a fault of the program, not of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Illegal {
+pub struct TransitionError {
     /// The state.
     pub state: State,
     /// The step.
-    pub step: Step,
+    pub step: Transition,
 }
 
-impl fmt::Display for Illegal {
+impl fmt::Display for TransitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the ledger has no step {:?} from {}",
+            "the ledger has no transition {:?} from {}",
             self.step,
             self.state.as_str()
         )
     }
 }
 
-impl core::error::Error for Illegal {}
+impl core::error::Error for TransitionError {}

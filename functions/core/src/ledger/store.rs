@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Entry, Pen, Position, Ticket};
+use super::{Entry, Writer, ScanCheckpoint, RetryMessage};
 use crate::calls::Call;
 use crate::failure::Subject;
 use crate::micros::Micros;
@@ -11,18 +11,18 @@ use crate::error::Error;
 
 /// What a conditional write came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Swap<T = Entry> {
+pub enum CasResult<T = Entry> {
     /// It was stored.
     Stored,
     /// Another revision is stored, or none; nothing was changed.
-    Stale(Option<T>),
+    Conflict(Option<T>),
 }
 
 /// What taking came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Take {
+pub enum ClaimResult {
     /// It was taken; the entry as it stands now.
-    Taken(Entry),
+    Claimed(Entry),
     /// It was not queued in that revision; nothing was changed.
     Refused(Option<Entry>),
 }
@@ -38,22 +38,22 @@ pub trait Ledger {
 
     /// Stores `entry` if the stored revision is the one before `entry.revision`, or if nothing is stored and
     /// that is 1. Otherwise answers what is stored.
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Error>;
+    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error>;
 
-    /// Applies [`Entry::take`] if [`Entry::is_due`] says that the ticket brings back the stored entry.
+    /// Applies [`Entry::claim`] if [`Entry::is_due`] says that the retry message brings back the stored entry.
     /// Otherwise answers what is stored.
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error>;
+    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error>;
 
-    /// Entries whose `wake` is not after `now`, those first that have waited longest, `most` at the most.
+    /// Entries whose `next_check_at` is not after `now`, those first that have waited longest, `max` at the most.
     /// It may miss the last moments' writes.
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error>;
+    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error>;
 
-    /// The position of the search for what was never announced, read consistently. It never expires.
-    async fn position(&self) -> Result<Option<Position>, Error>;
+    /// The checkpoint of the search for what was never announced, read consistently. It never expires.
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error>;
 
-    /// Stores `position` if the stored revision is the one before `position.revision`, or if nothing is stored
+    /// Stores `checkpoint` if the stored revision is the one before `checkpoint.revision`, or if nothing is stored
     /// and that is 1. Otherwise answers what is stored.
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error>;
+    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error>;
 
     /// Reserves `span` of a call's time, for as many slots as lie in it, and answers when it begins: where the last
     /// reservation of anybody ends, but not before `from`.

@@ -10,8 +10,8 @@ use core::time::Duration;
 
 use super::*;
 use crate::calls::Call;
-use crate::failure::{Identity, Subject};
-use crate::pace::Micros;
+use crate::failure::{FailureId, Subject};
+use crate::rate_limiter::Micros;
 use crate::time::Time;
 use crate::error::Error;
 use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
@@ -27,18 +27,18 @@ fn owner(name: &str) -> Owner {
     Owner(name.into())
 }
 
-/// Runs `write` with a pen of "one", so many seconds after the start.
-fn at<T>(seconds: u64, write: impl FnOnce(Pen<'_>) -> T) -> T {
+/// Runs `write` with a writer of "one", so many seconds after the start.
+fn at<T>(seconds: u64, write: impl FnOnce(Writer<'_>) -> T) -> T {
     by("one", seconds, write)
 }
 
-fn by<T>(name: &str, seconds: u64, write: impl FnOnce(Pen<'_>) -> T) -> T {
+fn by<T>(name: &str, seconds: u64, write: impl FnOnce(Writer<'_>) -> T) -> T {
     let owner = owner(name);
-    let terms = Terms::default();
-    write(Pen {
+    let timing = Timing::default();
+    write(Writer {
         owner: &owner,
         now: second(seconds),
-        terms: &terms,
+        timing: &timing,
     })
 }
 
@@ -69,24 +69,24 @@ fn verdict(decision: Decision, rules: &[&str], delay_seconds: u32) -> Verdict {
     }
 }
 
-fn judgement(identity: Identity, opening: Opening) -> Judgement {
-    let (decision, delay) = match opening {
-        Opening::Act => (Decision::Retry, 0),
-        Opening::Queue | Opening::Observe => (Decision::Retry, 60),
-        Opening::GiveUp => (Decision::GiveUp, 0),
+fn decided(failure_id: FailureId, initial: InitialState) -> Decided {
+    let (decision, delay) = match initial {
+        InitialState::Act => (Decision::Retry, 0),
+        InitialState::Queue | InitialState::Observe => (Decision::Retry, 60),
+        InitialState::GiveUp => (Decision::GiveUp, 0),
     };
-    let retried_before = match &identity {
-        Identity::RedriveCount(count) => *count,
-        Identity::FailedActions(_) => 0,
+    let retried_before = match &failure_id {
+        FailureId::RedriveCount(count) => *count,
+        FailureId::FailedActions(_) => 0,
     };
-    Judgement {
+    Decided {
         subject: subject(),
-        identity,
+        failure_id,
         failed_at: second(0),
         retried_before,
         verdict: verdict(decision, &["r"], delay),
         slot: core::time::Duration::ZERO,
-        observed: opening == Opening::Observe,
+        observed: initial == InitialState::Observe,
     }
 }
 
@@ -97,50 +97,50 @@ fn ada() -> Cancelled {
     }
 }
 
-fn count(n: u32) -> Identity {
-    Identity::RedriveCount(n)
+fn count(n: u32) -> FailureId {
+    FailureId::RedriveCount(n)
 }
 
-fn actions(ids: &[&str]) -> Identity {
-    Identity::FailedActions(ids.iter().map(ToString::to_string).collect())
+fn actions(ids: &[&str]) -> FailureId {
+    FailureId::FailedActions(ids.iter().map(ToString::to_string).collect())
 }
 
-fn opened(opening: Opening) -> Entry {
-    at(0, |pen| Entry::open(judgement(count(0), opening), pen))
+fn opened(initial: InitialState) -> Entry {
+    at(0, |writer| Entry::open(decided(count(0), initial), writer))
 }
 
 /// An entry that got into `state` by allowed steps.
 fn in_state(state: State) -> Entry {
-    let acting = opened(Opening::Act);
-    at(0, |pen| match state {
-        State::Queued => Ok(opened(Opening::Queue)),
+    let acting = opened(InitialState::Act);
+    at(0, |writer| match state {
+        State::Queued => Ok(opened(InitialState::Queue)),
         State::Acting => Ok(acting),
-        State::Retried => acting.accept(pen),
-        State::Unknown => acting.lose(pen),
-        State::GivenUp => Ok(opened(Opening::GiveUp)),
-        State::Observed => Ok(opened(Opening::Observe)),
-        State::Recovered => acting.recover(None, pen),
-        State::Ended => acting.end(None, pen),
+        State::Retried => acting.accept(writer),
+        State::InDoubt => acting.mark_in_doubt(writer),
+        State::GivenUp => Ok(opened(InitialState::GiveUp)),
+        State::Observed => Ok(opened(InitialState::Observe)),
+        State::Recovered => acting.recover(None, writer),
+        State::Terminated => acting.terminate(None, writer),
     })
     .unwrap()
 }
 
-const STEPS: [Step; 15] = [
-    Step::Judge(Opening::Act),
-    Step::Judge(Opening::Queue),
-    Step::Judge(Opening::GiveUp),
-    Step::Judge(Opening::Observe),
-    Step::Take,
-    Step::Requeue,
-    Step::TakeOver,
-    Step::Accept,
-    Step::Lose,
-    Step::PutOff,
-    Step::GiveUp,
-    Step::Cancel,
-    Step::Confirm,
-    Step::Recover,
-    Step::End,
+const STEPS: [Transition; 15] = [
+    Transition::Judge(InitialState::Act),
+    Transition::Judge(InitialState::Queue),
+    Transition::Judge(InitialState::GiveUp),
+    Transition::Judge(InitialState::Observe),
+    Transition::Claim,
+    Transition::Requeue,
+    Transition::TakeOver,
+    Transition::Accept,
+    Transition::MarkInDoubt,
+    Transition::BackOff,
+    Transition::GiveUp,
+    Transition::Cancel,
+    Transition::Confirm,
+    Transition::Recover,
+    Transition::Terminate,
 ];
 
 #[test]
@@ -150,27 +150,27 @@ fn the_ledger_moves_along_this_table_and_no_other() {
         State::Queued => 'Q',
         State::Acting => 'A',
         State::Retried => 'R',
-        State::Unknown => 'U',
+        State::InDoubt => 'U',
         State::GivenUp => 'G',
         State::Observed => 'O',
         State::Recovered => 'V',
-        State::Ended => 'E',
+        State::Terminated => 'E',
     };
     // The columns stand as in STEPS.
-    //   judge: act queue give_up observe | take requeue take_over accept lose put_off give_up cancel confirm recover end
+    //   judge: act queue give_up observe | claim requeue take_over accept mark_in_doubt back_off give_up cancel confirm recover terminate
     for (state, row) in [
         (State::Queued, "AQGO AQ....GG.VE"),
         (State::Acting, "AQGO ..ARUQG.RVE"),
         (State::Retried, "AQGO .........VE"),
-        (State::Unknown, "AQGO ..A......VE"),
+        (State::InDoubt, "AQGO ..A......VE"),
         (State::GivenUp, "AQGO .........VE"),
         (State::Observed, "AQGO .........VE"),
         (State::Recovered, ".... ..........."),
-        (State::Ended, "AQGO .........V."),
+        (State::Terminated, "AQGO .........V."),
     ] {
         let reached: String = STEPS
             .iter()
-            .map(|step| next(state, *step).map_or('.', letter))
+            .map(|step| transition(state, *step).map_or('.', letter))
             .collect();
         assert_eq!(reached, row.replace(' ', ""), "{}", state.as_str());
     }
@@ -183,101 +183,101 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
         let entry = in_state(state);
         assert_eq!(entry.state, state);
         for step in STEPS {
-            let after = at(1, |pen| match step {
-                Step::Judge(opening) => entry.judge(judgement(count(1), opening), pen),
-                Step::Take => entry.take(pen),
-                Step::Requeue => entry.requeue(pen).map(|(entry, _)| entry),
-                Step::TakeOver => entry.take_over(pen),
-                Step::Accept => entry.accept(pen),
-                Step::Lose => entry.lose(pen),
-                Step::PutOff => entry.put_off(pen),
-                Step::GiveUp => entry.give_up(Reason::Refused, true, pen),
-                Step::Cancel => entry.cancel(ada(), pen),
-                Step::Confirm => entry.confirm(pen),
-                Step::Recover => entry.recover(None, pen),
-                Step::End => entry.end(None, pen),
+            let after = at(1, |writer| match step {
+                Transition::Judge(initial) => entry.judge(decided(count(1), initial), writer),
+                Transition::Claim => entry.claim(writer),
+                Transition::Requeue => entry.requeue(writer).map(|(entry, _)| entry),
+                Transition::TakeOver => entry.take_over(writer),
+                Transition::Accept => entry.accept(writer),
+                Transition::MarkInDoubt => entry.mark_in_doubt(writer),
+                Transition::BackOff => entry.back_off(writer),
+                Transition::GiveUp => entry.give_up(Reason::Refused, true, writer),
+                Transition::Cancel => entry.cancel(ada(), writer),
+                Transition::Confirm => entry.confirm(writer),
+                Transition::Recover => entry.recover(None, writer),
+                Transition::Terminate => entry.terminate(None, writer),
             });
-            match (next(state, step), after) {
+            match (transition(state, step), after) {
                 (Some(expected), Ok(after)) => {
                     assert_eq!(after.state, expected, "{state:?} {step:?}");
                     assert_eq!(after.revision, entry.revision + 1);
-                    assert_eq!((after.by, after.updated), (owner("one"), second(1)));
-                    assert_eq!(after.expires, second(1).plus(Terms::default().keep));
+                    assert_eq!((after.written_by, after.updated_at), (owner("one"), second(1)));
+                    assert_eq!(after.expires_at, second(1).plus(Timing::default().retention));
                     // A lease is held exactly while acting, a due time exactly while queued.
                     assert_eq!(after.lease.is_some(), expected == State::Acting);
-                    assert_eq!(after.due.is_some(), expected == State::Queued);
+                    assert_eq!(after.due_at.is_some(), expected == State::Queued);
                     let pending =
-                        matches!(expected, State::Acting | State::Queued | State::Unknown);
-                    assert_eq!(after.wake.is_some(), pending, "{state:?} {step:?}");
+                        matches!(expected, State::Acting | State::Queued | State::InDoubt);
+                    assert_eq!(after.next_check_at.is_some(), pending, "{state:?} {step:?}");
                 }
-                (None, Err(illegal)) => assert_eq!(illegal, Illegal { state, step }),
+                (None, Err(illegal)) => assert_eq!(illegal, TransitionError { state, step }),
                 (expected, after) => panic!("{state:?} {step:?}: {expected:?} {after:?}"),
             }
         }
         // What AWS denies waits like what it is too busy for.
-        let denied = at(1, |pen| entry.deny(pen)).map(|entry| entry.state).ok();
-        assert_eq!(denied, next(state, Step::PutOff));
+        let denied = at(1, |writer| entry.back_off_denied(writer)).map(|entry| entry.state).ok();
+        assert_eq!(denied, transition(state, Transition::BackOff));
     }
-    let illegal = Illegal {
+    let illegal = TransitionError {
         state: State::Recovered,
-        step: Step::Take,
+        step: Transition::Claim,
     };
     assert_eq!(
         illegal.to_string(),
-        "the ledger has no step Take from recovered"
+        "the ledger has no transition Claim from recovered"
     );
 }
 
 #[test]
 fn an_entry_opens_as_it_was_judged() {
-    for (opening, state, retries, wake) in [
-        (Opening::Act, State::Acting, 1, Some(420)),
-        (Opening::Queue, State::Queued, 1, Some(60 + 300)),
-        (Opening::GiveUp, State::GivenUp, 0, None),
-        (Opening::Observe, State::Observed, 0, None),
+    for (initial, state, retries, next_check_at) in [
+        (InitialState::Act, State::Acting, 1, Some(420)),
+        (InitialState::Queue, State::Queued, 1, Some(60 + 300)),
+        (InitialState::GiveUp, State::GivenUp, 0, None),
+        (InitialState::Observe, State::Observed, 0, None),
     ] {
-        let entry = opened(opening);
+        let entry = opened(initial);
         assert_eq!((entry.state, entry.revision), (state, 1));
         assert_eq!(
-            (entry.retries, entry.uses("p", "r")),
+            (entry.retries, entry.rule_usage("p", "r")),
             (retries, retries),
-            "{opening:?}"
+            "{initial:?}"
         );
-        assert_eq!(entry.wake, wake.map(second));
-        assert_eq!(entry.expires, second(30 * 24 * 60 * 60));
+        assert_eq!(entry.next_check_at, next_check_at.map(second));
+        assert_eq!(entry.expires_at, second(30 * 24 * 60 * 60));
     }
     // Observe mode keeps a refusal a refusal.
-    let refused = Judgement {
+    let refused = Decided {
         observed: true,
-        ..judgement(count(0), Opening::GiveUp)
+        ..decided(count(0), InitialState::GiveUp)
     };
-    assert_eq!(at(0, |pen| Entry::open(refused, pen)).state, State::GivenUp);
-    let ended = at(3, |pen| Entry::ended(subject(), count(1), second(2), pen));
+    assert_eq!(at(0, |writer| Entry::open(refused, writer)).state, State::GivenUp);
+    let ended = at(3, |writer| Entry::terminated(subject(), count(1), second(2), writer));
     assert_eq!(
         (ended.state, ended.reason(), ended.retries),
-        (State::Ended, Reason::Aborted, 0)
+        (State::Terminated, Reason::Aborted, 0)
     );
-    assert_eq!((ended.wake, ended.due, &ended.lease), (None, None, &None));
+    assert_eq!((ended.next_check_at, ended.due_at, &ended.lease), (None, None, &None));
     assert_eq!(ended.relation(&count(0)), Relation::Earlier);
     assert_eq!(ended.relation(&count(1)), Relation::Same);
 }
 
 #[test]
 fn a_retry_is_charged_once_for_each_of_its_rules() {
-    let mut judged = judgement(actions(&["a", "b"]), Opening::Act);
+    let mut judged = decided(actions(&["a", "b"]), InitialState::Act);
     judged.verdict = verdict(Decision::Retry, &["x", "y"], 0);
-    let entry = at(0, |pen| Entry::open(judged, pen));
+    let entry = at(0, |writer| Entry::open(judged, writer));
     assert_eq!(
-        (entry.uses("p", "x"), entry.uses("p", "y"), entry.retries),
+        (entry.rule_usage("p", "x"), entry.rule_usage("p", "y"), entry.retries),
         (1, 1, 1)
     );
     // A rule of the same name in another policy is another one.
-    assert_eq!(entry.uses("q", "x"), 0);
-    let mut again = judgement(actions(&["a2"]), Opening::Act);
+    assert_eq!(entry.rule_usage("q", "x"), 0);
+    let mut again = decided(actions(&["a2"]), InitialState::Act);
     again.verdict = verdict(Decision::Retry, &["x"], 0);
-    let entry = at(1, |pen| entry.accept(pen).unwrap().judge(again, pen)).unwrap();
+    let entry = at(1, |writer| entry.accept(writer).unwrap().judge(again, writer)).unwrap();
     assert_eq!(
-        (entry.uses("p", "x"), entry.uses("p", "y"), entry.retries),
+        (entry.rule_usage("p", "x"), entry.rule_usage("p", "y"), entry.retries),
         (2, 1, 2)
     );
 }
@@ -285,16 +285,16 @@ fn a_retry_is_charged_once_for_each_of_its_rules() {
 #[test]
 fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
     let next_failure = |entry: &Entry| {
-        at(2, |pen| {
-            entry.judge(judgement(count(1), Opening::GiveUp), pen)
+        at(2, |writer| {
+            entry.judge(decided(count(1), InitialState::GiveUp), writer)
         })
     };
-    let queued = opened(Opening::Queue);
-    let acting = opened(Opening::Act);
-    let unknown = at(1, |pen| acting.lose(pen)).unwrap();
-    let taken_over = at(1, |pen| acting.take_over(pen)).unwrap();
-    let busy = at(1, |pen| acting.put_off(pen)).unwrap();
-    let doubtful = at(1, |pen| taken_over.put_off(pen)).unwrap();
+    let queued = opened(InitialState::Queue);
+    let acting = opened(InitialState::Act);
+    let unknown = at(1, |writer| acting.mark_in_doubt(writer)).unwrap();
+    let taken_over = at(1, |writer| acting.take_over(writer)).unwrap();
+    let busy = at(1, |writer| acting.back_off(writer)).unwrap();
+    let doubtful = at(1, |writer| taken_over.back_off(writer)).unwrap();
     for (what, entry, expected) in [
         ("a later failure finds it queued", next_failure(&queued), 0),
         ("a later failure finds it put off", next_failure(&busy), 0),
@@ -315,76 +315,76 @@ fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
         ),
         (
             "it succeeded while queued",
-            at(2, |pen| queued.recover(None, pen)),
+            at(2, |writer| queued.recover(None, writer)),
             0,
         ),
         (
             "it succeeded while queued in doubt",
-            at(2, |pen| doubtful.recover(None, pen)),
+            at(2, |writer| doubtful.recover(None, writer)),
             1,
         ),
         (
             "it succeeded while acting",
-            at(2, |pen| acting.recover(None, pen)),
+            at(2, |writer| acting.recover(None, writer)),
             1,
         ),
         (
             "it succeeded after an answer was lost",
-            at(2, |pen| unknown.recover(None, pen)),
+            at(2, |writer| unknown.recover(None, writer)),
             1,
         ),
         (
             "a person ended it while queued",
-            at(2, |pen| queued.end(None, pen)),
+            at(2, |writer| queued.terminate(None, writer)),
             0,
         ),
         (
             "a person ended it while acting",
-            at(2, |pen| acting.end(None, pen)),
+            at(2, |writer| acting.terminate(None, writer)),
             1,
         ),
         (
             "AWS refused",
-            at(2, |pen| acting.give_up(Reason::Refused, true, pen)),
+            at(2, |writer| acting.give_up(Reason::Refused, true, writer)),
             0,
         ),
         (
             "AWS refused what may have happened",
-            at(2, |pen| taken_over.give_up(Reason::Refused, false, pen)),
+            at(2, |writer| taken_over.give_up(Reason::Refused, false, writer)),
             1,
         ),
         (
             "a person cancelled it",
-            at(2, |pen| queued.cancel(ada(), pen)),
+            at(2, |writer| queued.cancel(ada(), writer)),
             0,
         ),
         (
             "a person cancelled what was put off",
-            at(2, |pen| busy.cancel(ada(), pen)),
+            at(2, |writer| busy.cancel(ada(), writer)),
             0,
         ),
         (
             "a person cancelled what may have happened",
-            at(2, |pen| doubtful.cancel(ada(), pen)),
+            at(2, |writer| doubtful.cancel(ada(), writer)),
             1,
         ),
         (
             "a later failure follows a cancelled one",
-            next_failure(&at(1, |pen| queued.cancel(ada(), pen)).unwrap()),
+            next_failure(&at(1, |writer| queued.cancel(ada(), writer)).unwrap()),
             0,
         ),
-        ("AWS took it", at(2, |pen| acting.accept(pen)), 1),
+        ("AWS took it", at(2, |writer| acting.accept(writer)), 1),
         ("it was busy", Ok(busy.clone()), 1),
         ("the answer was lost", Ok(unknown.clone()), 1),
         (
             "the lost one turned out to have happened",
-            at(2, |pen| unknown.take_over(pen)?.confirm(pen)),
+            at(2, |writer| unknown.take_over(writer)?.confirm(writer)),
             1,
         ),
     ] {
         let entry = entry.unwrap();
         assert_eq!(
-            (entry.uses("p", "r"), entry.retries),
+            (entry.rule_usage("p", "r"), entry.retries),
             (expected, expected),
             "{what}"
         );
@@ -392,21 +392,21 @@ fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
     // Counts never go below nothing.
     let mut strange = queued.clone();
     strange.retries = 0;
-    strange.uses.clear();
-    let entry = at(1, |pen| strange.end(None, pen)).unwrap();
-    assert_eq!((entry.uses("p", "r"), entry.retries), (0, 0));
+    strange.rule_usage.clear();
+    let entry = at(1, |writer| strange.terminate(None, writer)).unwrap();
+    assert_eq!((entry.rule_usage("p", "r"), entry.retries), (0, 0));
 }
 
 #[test]
 fn an_executions_failures_are_ordered_by_their_redrive_count() {
-    let entry = at(0, |pen| Entry::open(judgement(count(3), Opening::Act), pen));
+    let entry = at(0, |writer| Entry::open(decided(count(3), InitialState::Act), writer));
     for (other, expected) in [
         (count(0), Relation::Earlier),
         (count(2), Relation::Earlier),
         (count(3), Relation::Same),
         (count(4), Relation::Later),
         (count(u32::MAX), Relation::Later),
-        // A subject has one kind of identity for ever.
+        // A subject has one kind of failure ID for ever.
         (actions(&["a"]), Relation::Earlier),
         (actions(&[]), Relation::Earlier),
     ] {
@@ -416,15 +416,15 @@ fn an_executions_failures_are_ordered_by_their_redrive_count() {
 
 #[test]
 fn a_stages_failures_are_told_apart_by_the_actions_that_failed() {
-    let first = at(0, |pen| {
-        Entry::open(judgement(actions(&["a1", "b1"]), Opening::Act), pen)
+    let first = at(0, |writer| {
+        Entry::open(decided(actions(&["a1", "b1"]), InitialState::Act), writer)
     });
-    let second = at(1, |pen| {
-        first.judge(judgement(actions(&["a2"]), Opening::Act), pen)
+    let second = at(1, |writer| {
+        first.judge(decided(actions(&["a2"]), InitialState::Act), writer)
     })
     .unwrap();
-    let third = at(2, |pen| {
-        second.judge(judgement(actions(&["a3"]), Opening::Act), pen)
+    let third = at(2, |writer| {
+        second.judge(decided(actions(&["a3"]), InitialState::Act), writer)
     })
     .unwrap();
     for (entry, ids, expected) in [
@@ -446,8 +446,8 @@ fn a_stages_failures_are_told_apart_by_the_actions_that_failed() {
         assert_eq!(entry.relation(&actions(ids)), expected, "{ids:?}");
     }
     assert_eq!(first.relation(&count(9)), Relation::Earlier);
-    let none = at(0, |pen| {
-        Entry::open(judgement(actions(&[]), Opening::GiveUp), pen)
+    let none = at(0, |writer| {
+        Entry::open(decided(actions(&[]), InitialState::GiveUp), writer)
     });
     assert_eq!(none.relation(&actions(&[])), Relation::Same);
     assert_eq!(none.relation(&actions(&["a1"])), Relation::Later);
@@ -455,8 +455,8 @@ fn a_stages_failures_are_told_apart_by_the_actions_that_failed() {
 
 #[test]
 fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_before() {
-    let entry = at(0, |pen| {
-        Entry::open(judgement(actions(&["a3"]), Opening::Act), pen)
+    let entry = at(0, |writer| {
+        Entry::open(decided(actions(&["a3"]), InitialState::Act), writer)
     });
     let failed_at = entry.failed_at;
     let before = failed_at.minus(Duration::from_millis(1));
@@ -474,7 +474,7 @@ fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_be
         assert_eq!(entry.relation_at(&actions(ids), at), expected, "{ids:?}");
     }
     // An execution's failures are numbered.
-    let execution = at(0, |pen| Entry::open(judgement(count(1), Opening::Act), pen));
+    let execution = at(0, |writer| Entry::open(decided(count(1), InitialState::Act), writer));
     assert_eq!(
         execution.relation_at(&count(2), Time::default()),
         Relation::Later
@@ -484,7 +484,7 @@ fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_be
 #[test]
 fn what_ended_before_aws_redrove_an_execution_is_what_that_redrive_restarted() {
     let redriven = second(60);
-    let entry = at(0, |pen| Entry::open(judgement(count(1), Opening::Act), pen));
+    let entry = at(0, |writer| Entry::open(decided(count(1), InitialState::Act), writer));
     let entry = Entry {
         redriven: Some(redriven),
         ..entry
@@ -503,23 +503,23 @@ fn what_ended_before_aws_redrove_an_execution_is_what_that_redrive_restarted() {
         Relation::Same
     );
     // It is of that failure's retry, and of no later one's.
-    let later = at(90, |pen| {
-        entry.judge(judgement(count(2), Opening::Queue), pen)
+    let later = at(90, |writer| {
+        entry.judge(decided(count(2), InitialState::Queue), writer)
     });
     assert_eq!(later.unwrap().redriven, None);
 }
 
 #[test]
 fn earlier_failures_are_kept_as_attempts() {
-    let first = opened(Opening::Act);
-    let refused = at(1, |pen| first.give_up(Reason::NotRedrivable, true, pen)).unwrap();
-    let mut again = judgement(count(1), Opening::Queue);
+    let first = opened(InitialState::Act);
+    let refused = at(1, |writer| first.give_up(Reason::NotRedrivable, true, writer)).unwrap();
+    let mut again = decided(count(1), InitialState::Queue);
     again.failed_at = second(5);
-    let second_entry = at(6, |pen| refused.judge(again, pen)).unwrap();
+    let second_entry = at(6, |writer| refused.judge(again, writer)).unwrap();
     assert_eq!(
         second_entry.attempts,
         [Attempt {
-            identity: count(0),
+            failure_id: count(0),
             failed_at: second(0),
             verdict: first.verdict.clone(),
             state: State::GivenUp,
@@ -531,24 +531,24 @@ fn earlier_failures_are_kept_as_attempts() {
         (second_entry.failed_at, second_entry.reason),
         (second(5), None)
     );
-    assert_eq!(second_entry.identity, count(1));
-    let third = at(7, |pen| {
-        second_entry.judge(judgement(count(2), Opening::GiveUp), pen)
+    assert_eq!(second_entry.failure_id, count(1));
+    let third = at(7, |writer| {
+        second_entry.judge(decided(count(2), InitialState::GiveUp), writer)
     })
     .unwrap();
-    let told: Vec<(Identity, State)> = third
+    let told: Vec<(FailureId, State)> = third
         .attempts
         .iter()
-        .map(|a| (a.identity.clone(), a.state))
+        .map(|a| (a.failure_id.clone(), a.state))
         .collect();
     assert_eq!(
         told,
         [(count(0), State::GivenUp), (count(1), State::Queued)]
     );
     // A success that names a later count is an attempt more; one that names none, or the same, is not.
-    let more = |identity| {
-        let entry = at(8, |pen| third.recover(identity, pen)).unwrap();
-        (entry.attempts.len(), entry.identity)
+    let more = |failure_id| {
+        let entry = at(8, |writer| third.recover(failure_id, writer)).unwrap();
+        (entry.attempts.len(), entry.failure_id)
     };
     assert_eq!(more(Some(count(3))), (3, count(3)));
     assert_eq!(more(Some(count(2))), (2, count(2)));
@@ -557,17 +557,17 @@ fn earlier_failures_are_kept_as_attempts() {
 
 #[test]
 fn who_cancelled_a_retry_is_told_of_that_failure_alone() {
-    let cancelled = at(1, |pen| opened(Opening::Queue).cancel(ada(), pen)).unwrap();
+    let cancelled = at(1, |writer| opened(InitialState::Queue).cancel(ada(), writer)).unwrap();
     assert_eq!(
         (cancelled.reason(), &cancelled.cancelled),
         (Reason::Cancelled, &Some(ada()))
     );
-    assert_eq!((cancelled.due, cancelled.wake), (None, None));
-    let later = at(2, |pen| {
-        cancelled.judge(judgement(count(1), Opening::Act), pen)
+    assert_eq!((cancelled.due_at, cancelled.next_check_at), (None, None));
+    let later = at(2, |writer| {
+        cancelled.judge(decided(count(1), InitialState::Act), writer)
     });
-    let succeeded = at(2, |pen| cancelled.recover(Some(count(1)), pen));
-    let ended = at(2, |pen| cancelled.end(Some(count(1)), pen));
+    let succeeded = at(2, |writer| cancelled.recover(Some(count(1)), writer));
+    let ended = at(2, |writer| cancelled.terminate(Some(count(1)), writer));
     for entry in [later, succeeded, ended] {
         let entry = entry.unwrap();
         assert_eq!((entry.reason, &entry.cancelled), (None, &None));
@@ -575,41 +575,41 @@ fn who_cancelled_a_retry_is_told_of_that_failure_alone() {
         assert_eq!(entry.attempts[0].cancelled, Some(ada()));
     }
     // That the same run succeeded does not undo who cancelled what.
-    let same = at(2, |pen| cancelled.recover(Some(count(0)), pen)).unwrap();
+    let same = at(2, |writer| cancelled.recover(Some(count(0)), writer)).unwrap();
     assert_eq!(same.cancelled, Some(ada()));
 }
 
 #[test]
 fn a_new_failure_begins_with_a_clean_slate() {
-    let entry = opened(Opening::Act);
-    let doubtful = at(1, |pen| entry.take_over(pen).unwrap().put_off(pen)).unwrap();
-    assert!(doubtful.uncertain && doubtful.busy.is_some());
-    let next = at(2, |pen| {
-        doubtful.judge(judgement(count(1), Opening::Act), pen)
+    let entry = opened(InitialState::Act);
+    let doubtful = at(1, |writer| entry.take_over(writer).unwrap().back_off(writer)).unwrap();
+    assert!(doubtful.in_doubt && doubtful.throttled.is_some());
+    let next = at(2, |writer| {
+        doubtful.judge(decided(count(1), InitialState::Act), writer)
     })
     .unwrap();
-    assert!(!next.uncertain);
-    assert_eq!((next.busy, next.reason), (None, None));
+    assert!(!next.in_doubt);
+    assert_eq!((next.throttled, next.reason), (None, None));
 }
 
 #[test]
 fn a_busy_target_is_tried_less_and_less_often_and_given_up_after_a_day() {
-    let mut entry = opened(Opening::Act);
+    let mut entry = opened(InitialState::Act);
     let mut now = 0;
     let mut waits = Vec::new();
     let reason = loop {
-        entry = at(now, |pen| entry.put_off(pen)).unwrap();
+        entry = at(now, |writer| entry.back_off(writer)).unwrap();
         if entry.state != State::Queued {
             break entry.reason();
         }
-        let due = entry.due.unwrap();
+        let due = entry.due_at.unwrap();
         // Nobody sends a message: it waits in the due index.
-        assert_eq!(entry.wake, Some(due));
-        assert_eq!(entry.busy.map(|busy| busy.since), Some(second(0)));
+        assert_eq!(entry.next_check_at, Some(due));
+        assert_eq!(entry.throttled.map(|busy| busy.since), Some(second(0)));
         let wait = due.since(second(now)).as_secs();
         waits.push(wait);
         now += wait;
-        entry = at(now, |pen| entry.take(pen)).unwrap();
+        entry = at(now, |writer| entry.claim(writer)).unwrap();
     };
     assert_eq!(waits[..6], [60, 120, 240, 480, 900, 900]);
     assert!(waits[6..].iter().all(|wait| *wait == 900));
@@ -623,49 +623,49 @@ fn a_busy_target_is_tried_less_and_less_often_and_given_up_after_a_day() {
 
 #[test]
 fn a_busy_target_is_given_up_at_the_very_second_and_in_doubt_stays_charged() {
-    for (seconds, uncertain, expected) in [
+    for (seconds, in_doubt, expected) in [
         (24 * 3600 - 1, false, (State::Queued, 1)),
         (24 * 3600, false, (State::GivenUp, 0)),
         (24 * 3600, true, (State::GivenUp, 1)),
     ] {
         let entry = Entry {
-            uncertain,
-            busy: Some(Busy {
+            in_doubt,
+            throttled: Some(Throttling {
                 since: second(0),
                 times: u32::MAX,
             }),
-            ..opened(Opening::Act)
+            ..opened(InitialState::Act)
         };
-        let entry = at(seconds, |pen| entry.put_off(pen)).unwrap();
+        let entry = at(seconds, |writer| entry.back_off(writer)).unwrap();
         assert_eq!((entry.state, entry.retries), expected, "{seconds}");
     }
 }
 
 #[test]
 fn what_aws_denies_us_is_kept_for_as_long_as_aws_would_redrive_it() {
-    let mut entry = opened(Opening::Act);
+    let mut entry = opened(InitialState::Act);
     for days in 0..14 {
         let now = days * 24 * 3600;
-        entry = at(now, |pen| entry.deny(pen)).unwrap();
+        entry = at(now, |writer| entry.back_off_denied(writer)).unwrap();
         assert_eq!(
-            (entry.state, entry.due),
+            (entry.state, entry.due_at),
             (State::Queued, Some(second(now + 900)))
         );
-        assert_eq!((entry.wake, entry.busy), (entry.due, None));
-        entry = at(now, |pen| entry.take(pen)).unwrap();
+        assert_eq!((entry.next_check_at, entry.throttled), (entry.due_at, None));
+        entry = at(now, |writer| entry.claim(writer)).unwrap();
     }
     assert_eq!(entry.retries, 1);
-    let over = at(14 * 24 * 3600, |pen| entry.deny(pen)).unwrap();
+    let over = at(14 * 24 * 3600, |writer| entry.back_off_denied(writer)).unwrap();
     assert_eq!(
         (over.state, over.reason()),
         (State::GivenUp, Reason::NotRedrivable)
     );
-    assert_eq!((over.retries, over.wake), (0, None));
+    assert_eq!((over.retries, over.next_check_at), (0, None));
 }
 
 #[test]
 fn the_queue_keeps_what_it_can_and_the_due_index_the_rest() {
-    for (delay, wake) in [
+    for (delay, next_check_at) in [
         (1, 1 + 300),
         (900, 900 + 300),
         // Woken when the queue can keep the rest.
@@ -673,20 +673,20 @@ fn the_queue_keeps_what_it_can_and_the_due_index_the_rest() {
         (3600, 2700),
         (1_209_600, 1_208_700),
     ] {
-        let mut judged = judgement(count(0), Opening::Queue);
+        let mut judged = decided(count(0), InitialState::Queue);
         judged.verdict.delay_seconds = delay;
-        let entry = at(0, |pen| Entry::open(judged, pen));
-        assert_eq!(entry.due, Some(second(u64::from(delay))));
-        assert_eq!(entry.wake, Some(second(wake)), "{delay}");
+        let entry = at(0, |writer| Entry::open(judged, writer));
+        assert_eq!(entry.due_at, Some(second(u64::from(delay))));
+        assert_eq!(entry.next_check_at, Some(second(next_check_at)), "{delay}");
     }
 }
 
 #[test]
 fn a_requeued_retry_keeps_its_time() {
-    let mut judged = judgement(count(0), Opening::Queue);
+    let mut judged = decided(count(0), InitialState::Queue);
     judged.verdict.delay_seconds = 3600;
-    let entry = at(0, |pen| Entry::open(judged, pen));
-    for (now, due, delay, wake) in [
+    let entry = at(0, |writer| Entry::open(judged, writer));
+    for (now, due, delay, next_check_at) in [
         // Too early for the queue still.
         (0, 3600, 3600, 2700),
         (2699, 3600, 901, 2700),
@@ -696,23 +696,23 @@ fn a_requeued_retry_keeps_its_time() {
         // Late: at once, and looked for again when that is overdue.
         (9999, 9999, 0, 10_299),
     ] {
-        let (after, sent) = at(now, |pen| entry.requeue(pen)).unwrap();
+        let (after, sent) = at(now, |writer| entry.requeue(writer)).unwrap();
         assert_eq!(sent, Duration::from_secs(delay), "{now}");
         assert_eq!(
-            (after.due, after.wake),
-            (Some(second(due)), Some(second(wake))),
+            (after.due_at, after.next_check_at),
+            (Some(second(due)), Some(second(next_check_at))),
             "{now}"
         );
         assert_eq!(after.revision, 2);
         // Whichever of the two messages comes first brings it.
-        assert_eq!(after.ticket(), entry.ticket());
-        assert_eq!((after.uses("p", "r"), after.retries), (1, 1));
+        assert_eq!(after.retry_message(), entry.retry_message());
+        assert_eq!((after.rule_usage("p", "r"), after.retries), (1, 1));
     }
 }
 
 #[test]
 fn who_acts_holds_a_lease() {
-    let entry = by("two", 7, |pen| opened(Opening::Queue).take(pen)).unwrap();
+    let entry = by("two", 7, |writer| opened(InitialState::Queue).claim(writer)).unwrap();
     assert_eq!(
         entry.lease,
         Some(Lease {
@@ -720,25 +720,25 @@ fn who_acts_holds_a_lease() {
             until: second(427),
         })
     );
-    assert_eq!((entry.wake, entry.uncertain), (Some(second(427)), false));
+    assert_eq!((entry.next_check_at, entry.in_doubt), (Some(second(427)), false));
     // What was lost is looked at when no late answer can change it any more.
-    let lost = by("two", 9, |pen| entry.lose(pen)).unwrap();
-    assert_eq!((lost.wake, lost.uncertain), (Some(second(427)), true));
-    let taken = by("three", 430, |pen| lost.take_over(pen)).unwrap();
+    let lost = by("two", 9, |writer| entry.mark_in_doubt(writer)).unwrap();
+    assert_eq!((lost.next_check_at, lost.in_doubt), (Some(second(427)), true));
+    let taken = by("three", 430, |writer| lost.take_over(writer)).unwrap();
     assert_eq!(
         taken.lease.as_ref().map(|lease| &lease.owner),
         Some(&owner("three"))
     );
-    assert_eq!((taken.wake, taken.uncertain), (Some(second(850)), true));
-    assert!(at(431, |pen| taken.accept(pen)).unwrap().uncertain);
+    assert_eq!((taken.next_check_at, taken.in_doubt), (Some(second(850)), true));
+    assert!(at(431, |writer| taken.accept(writer)).unwrap().in_doubt);
 }
 
 #[test]
-fn a_ticket_is_for_one_failure_and_one_time() {
-    let mut judged = judgement(count(0), Opening::Queue);
+fn a_retry_message_is_for_one_failure_and_one_time() {
+    let mut judged = decided(count(0), InitialState::Queue);
     judged.verdict.delay_seconds = 300;
-    let entry = at(0, |pen| Entry::open(judged, pen));
-    let ticket = entry.ticket();
+    let entry = at(0, |writer| Entry::open(judged, writer));
+    let retry_message = entry.retry_message();
     for (now, due) in [
         (0, false),
         (239, false),
@@ -746,47 +746,47 @@ fn a_ticket_is_for_one_failure_and_one_time() {
         (300, true),
         (9_999, true),
     ] {
-        assert_eq!(entry.is_due(&ticket, second(now)), due, "{now}");
+        assert_eq!(entry.is_due(&retry_message, second(now)), due, "{now}");
     }
-    let taken = at(300, |pen| entry.take(pen)).unwrap();
-    assert!(!taken.is_due(&ticket, second(300)), "it is taken");
-    let put_off = at(301, |pen| taken.put_off(pen)).unwrap();
+    let taken = at(300, |writer| entry.claim(writer)).unwrap();
+    assert!(!taken.is_due(&retry_message, second(300)), "it is taken");
+    let put_off = at(301, |writer| taken.back_off(writer)).unwrap();
     assert!(
-        !put_off.is_due(&ticket, second(300)),
+        !put_off.is_due(&retry_message, second(300)),
         "a copy of the message is not sooner than the backoff"
     );
-    assert!(put_off.is_due(&ticket, second(361)));
-    let anew = at(400, |pen| {
-        put_off.judge(judgement(count(1), Opening::Queue), pen)
+    assert!(put_off.is_due(&retry_message, second(361)));
+    let anew = at(400, |writer| {
+        put_off.judge(decided(count(1), InitialState::Queue), writer)
     })
     .unwrap();
     assert!(
-        !anew.is_due(&ticket, second(99_999)),
-        "another failure has another ticket"
+        !anew.is_due(&retry_message, second(99_999)),
+        "another failure has another retry message"
     );
-    assert!(anew.is_due(&anew.ticket(), second(99_999)));
+    assert!(anew.is_due(&anew.retry_message(), second(99_999)));
 }
 
 #[test]
 fn a_reason_is_the_verdicts_unless_something_came_after_it() {
-    let entry = opened(Opening::Queue);
+    let entry = opened(InitialState::Queue);
     assert_eq!(entry.reason(), Reason::Matched);
-    let gone = at(1, |pen| entry.give_up(Reason::PolicyChanged, true, pen)).unwrap();
+    let gone = at(1, |writer| entry.give_up(Reason::PolicyChanged, true, writer)).unwrap();
     assert_eq!(
         (gone.reason(), gone.verdict.reason),
         (Reason::PolicyChanged, Reason::Matched)
     );
-    assert_eq!(opened(Opening::GiveUp).reason(), Reason::Unmatched);
+    assert_eq!(opened(InitialState::GiveUp).reason(), Reason::Unmatched);
 }
 
 #[test]
 fn a_client_token_is_new_for_each_redrive_and_the_same_for_each_copy() {
     let token = |arn: &str, n| {
-        let judged = Judgement {
+        let judged = Decided {
             subject: Subject::Execution { arn: arn.into() },
-            ..judgement(count(n), Opening::Act)
+            ..decided(count(n), InitialState::Act)
         };
-        Claim(at(u64::from(n), |pen| Entry::open(judged, pen))).client_token()
+        Claim(at(u64::from(n), |writer| Entry::open(judged, writer))).client_token()
     };
     let all: BTreeSet<String> = (0..1000).map(|n| token(ARN, n)).collect();
     assert_eq!(all.len(), 1000);
@@ -802,8 +802,8 @@ fn a_client_token_is_new_for_each_redrive_and_the_same_for_each_copy() {
             "{one}"
         );
     }
-    let copy = by("two", 500, |pen| {
-        Entry::open(judgement(count(0), Opening::Queue), pen).take(pen)
+    let copy = by("two", 500, |writer| {
+        Entry::open(decided(count(0), InitialState::Queue), writer).claim(writer)
     })
     .unwrap();
     assert_eq!(Claim(copy).client_token(), token(ARN, 0));
@@ -825,40 +825,40 @@ fn an_entry_reads_back_as_it_was_written() {
             "{json}"
         );
     }
-    let first = at(0, |pen| {
-        Entry::open(judgement(actions(&["a1", "b1"]), Opening::Act), pen)
+    let first = at(0, |writer| {
+        Entry::open(decided(actions(&["a1", "b1"]), InitialState::Act), writer)
     });
-    let busy = at(1, |pen| first.take_over(pen).unwrap().put_off(pen)).unwrap();
-    let full = at(2, |pen| {
-        busy.judge(judgement(actions(&["a2"]), Opening::Act), pen)
+    let busy = at(1, |writer| first.take_over(writer).unwrap().back_off(writer)).unwrap();
+    let full = at(2, |writer| {
+        busy.judge(decided(actions(&["a2"]), InitialState::Act), writer)
             .unwrap()
-            .put_off(pen)
+            .back_off(writer)
     })
     .unwrap();
-    assert!(full.busy.is_some() && full.due.is_some() && !full.attempts.is_empty());
+    assert!(full.throttled.is_some() && full.due_at.is_some() && !full.attempts.is_empty());
     let json = serde_json::to_string(&full).unwrap();
     assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), full);
-    let ticket = serde_json::to_string(&full.ticket()).unwrap();
+    let retry_message = serde_json::to_string(&full.retry_message()).unwrap();
     assert_eq!(
-        serde_json::from_str::<Ticket>(&ticket).unwrap(),
-        full.ticket()
+        serde_json::from_str::<RetryMessage>(&retry_message).unwrap(),
+        full.retry_message()
     );
 }
 
 #[test]
 fn an_entry_of_a_former_version_is_still_read() {
     let json = r#"{"subject":{"execution":{"arn":"arn:aws:states:eu-west-1:111122223333:execution:etl:run-1"}},
-        "revision":1,"by":"one","updated":1000000,"failure":1,"identity":{"redrive_count":0},"failed_at":1000000,"state":"acting",
+        "revision":1,"written_by":"one","updated_at":1000000,"failure_number":1,"failure_id":{"redrive_count":0},"failed_at":1000000,"state":"acting",
         "verdict":{"decision":"retry","reason":"matched","policy":"p","rules":[{"rule":"r","used":0,"limit":5}],
             "delay_seconds":0,"retry_mode":"FAILED_ACTIONS"},
-        "uses":{"p":{"r":1}},"retries":1,"wake":1420000,"lease":{"owner":"one","until":1420000},"expires":2593000000}"#;
+        "rule_usage":{"p":{"r":1}},"retries":1,"next_check_at":1420000,"lease":{"owner":"one","until":1420000},"expires_at":2593000000}"#;
     let entry: Entry = serde_json::from_str(json).unwrap();
-    assert_eq!(entry, opened(Opening::Act));
+    assert_eq!(entry, opened(InitialState::Act));
     // What a version writes, the next one reads: these names stay.
     let written: serde_json::Value = serde_json::to_value(&entry).unwrap();
     let mut expected: serde_json::Value = serde_json::from_str(json).unwrap();
-    expected["uncertain"] = false.into();
-    expected["before"] = 0.into();
+    expected["in_doubt"] = false.into();
+    expected["prior_retries"] = 0.into();
     assert_eq!(written, expected);
     let stage = Subject::Stage {
         arn: "a".into(),
@@ -872,7 +872,7 @@ fn an_entry_of_a_former_version_is_still_read() {
 
 #[test]
 fn a_write_knows_itself_again() {
-    let entry = opened(Opening::Act);
+    let entry = opened(InitialState::Act);
     assert!(entry.is_write_of(&entry));
     for other in [
         Entry {
@@ -880,7 +880,7 @@ fn a_write_knows_itself_again() {
             ..entry.clone()
         },
         Entry {
-            by: owner("two"),
+            written_by: owner("two"),
             ..entry.clone()
         },
         Entry {
@@ -895,8 +895,8 @@ fn a_write_knows_itself_again() {
 
 /// A ledger whose answers are written down beforehand.
 struct Told {
-    swap: RefCell<Vec<Swap>>,
-    take: RefCell<Vec<Take>>,
+    swap: RefCell<Vec<CasResult>>,
+    take: RefCell<Vec<ClaimResult>>,
 }
 
 impl Ledger for Told {
@@ -904,24 +904,24 @@ impl Ledger for Told {
         Ok(None)
     }
 
-    async fn swap(&self, _: &Entry) -> Result<Swap, Error> {
+    async fn put_if_revision(&self, _: &Entry) -> Result<CasResult, Error> {
         Ok(self.swap.borrow_mut().remove(0))
     }
 
-    async fn take(&self, _: &Ticket, _: Pen<'_>) -> Result<Take, Error> {
+    async fn claim_due(&self, _: &RetryMessage, _: Writer<'_>) -> Result<ClaimResult, Error> {
         Ok(self.take.borrow_mut().remove(0))
     }
 
-    async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Error> {
+    async fn due_entries(&self, _: Time, _: usize) -> Result<Vec<Entry>, Error> {
         Ok(vec![])
     }
 
-    async fn position(&self) -> Result<Option<Position>, Error> {
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         Ok(None)
     }
 
-    async fn keep(&self, _: &Position) -> Result<Swap<Position>, Error> {
-        Ok(Swap::Stored)
+    async fn put_checkpoint(&self, _: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+        Ok(CasResult::Stored)
     }
 
     async fn reserve(&self, _: Call, from: Micros, _: Micros) -> Result<Micros, Error> {
@@ -939,42 +939,42 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 /// A claim that was won back cannot know whether its owner acted meanwhile.
 fn in_doubt(entry: &Entry) -> Entry {
     Entry {
-        uncertain: true,
+        in_doubt: true,
         ..entry.clone()
     }
 }
 
 #[test]
 fn only_the_writer_of_an_acting_entry_gets_the_claim() {
-    let acting = opened(Opening::Act);
-    let queued = opened(Opening::Queue);
-    let theirs = by("two", 0, |pen| {
-        Entry::open(judgement(count(0), Opening::Act), pen)
+    let acting = opened(InitialState::Act);
+    let queued = opened(InitialState::Queue);
+    let theirs = by("two", 0, |writer| {
+        Entry::open(decided(count(0), InitialState::Act), writer)
     });
     for (entry, swap, expected) in [
         (
             &acting,
-            Swap::Stored,
+            CasResult::Stored,
             Written::Claimed(Claim(acting.clone())),
         ),
-        (&queued, Swap::Stored, Written::Stored(queued.clone())),
+        (&queued, CasResult::Stored, Written::Stored(queued.clone())),
         // The answer of the first try was lost: the second meets it, and is won.
         (
             &acting,
-            Swap::Stale(Some(acting.clone())),
+            CasResult::Conflict(Some(acting.clone())),
             Written::Claimed(Claim(in_doubt(&acting))),
         ),
         (
             &queued,
-            Swap::Stale(Some(queued.clone())),
+            CasResult::Conflict(Some(queued.clone())),
             Written::Stored(queued.clone()),
         ),
         (
             &acting,
-            Swap::Stale(Some(theirs.clone())),
-            Written::Lost(Some(theirs.clone())),
+            CasResult::Conflict(Some(theirs.clone())),
+            Written::Conflict(Some(theirs.clone())),
         ),
-        (&acting, Swap::Stale(None), Written::Lost(None)),
+        (&acting, CasResult::Conflict(None), Written::Conflict(None)),
     ] {
         let ledger = Told {
             swap: RefCell::new(vec![swap]),
@@ -985,23 +985,23 @@ fn only_the_writer_of_an_acting_entry_gets_the_claim() {
 }
 
 #[test]
-fn a_ticket_that_comes_twice_is_void_the_second_time() {
-    let queued = opened(Opening::Queue);
-    let ours = at(1, |pen| queued.take(pen)).unwrap();
-    let theirs = by("two", 1, |pen| queued.take(pen)).unwrap();
-    let settled = at(2, |pen| ours.accept(pen)).unwrap();
+fn a_retry_message_that_comes_twice_is_void_the_second_time() {
+    let queued = opened(InitialState::Queue);
+    let ours = at(1, |writer| queued.claim(writer)).unwrap();
+    let theirs = by("two", 1, |writer| queued.claim(writer)).unwrap();
+    let settled = at(2, |writer| ours.accept(writer)).unwrap();
     for (answer, expected) in [
-        (Take::Taken(ours.clone()), Ok(Claim(ours.clone()))),
-        (Take::Refused(None), Err(None)),
-        (Take::Refused(Some(theirs.clone())), Err(Some(theirs))),
-        (Take::Refused(Some(settled.clone())), Err(Some(settled))),
+        (ClaimResult::Claimed(ours.clone()), Ok(Claim(ours.clone()))),
+        (ClaimResult::Refused(None), Err(None)),
+        (ClaimResult::Refused(Some(theirs.clone())), Err(Some(theirs))),
+        (ClaimResult::Refused(Some(settled.clone())), Err(Some(settled))),
         (
-            Take::Refused(Some(queued.clone())),
+            ClaimResult::Refused(Some(queued.clone())),
             Err(Some(queued.clone())),
         ),
-        // Our own take, whose answer was lost.
+        // Our own claim, whose answer was lost.
         (
-            Take::Refused(Some(ours.clone())),
+            ClaimResult::Refused(Some(ours.clone())),
             Ok(Claim(in_doubt(&ours))),
         ),
     ] {
@@ -1009,7 +1009,7 @@ fn a_ticket_that_comes_twice_is_void_the_second_time() {
             swap: RefCell::default(),
             take: RefCell::new(vec![answer]),
         };
-        let taken = at(1, |pen| ready(take(&ledger, &queued.ticket(), pen)));
+        let taken = at(1, |writer| ready(claim_due(&ledger, &queued.retry_message(), writer)));
         assert_eq!(taken, Ok(expected));
     }
 }

@@ -7,12 +7,12 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::codepipeline::reads::MOST_PAGES_OF_RUNS;
+use crate::codepipeline::reads::MAX_PAGES_OF_RUNS;
 use crate::definition::tests::{self as definitions, MACHINE};
-use crate::definition::{Known, Revision};
+use crate::definition::{CachedDefinition, Revision};
 use crate::failure::{Description, FailedAction, FailedStage, Field, Subject};
 use crate::history::HistoryEvent;
-use crate::ledger::{Judgement, Owner, Pen, Terms};
+use crate::ledger::{Decided, Owner, Writer, Timing};
 use crate::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use crate::step_functions::reads::ALL_EVENTS;
 use crate::verdict::Verdict;
@@ -42,28 +42,28 @@ struct Aws {
     over: bool,
     /// The machine's revision, and since when.
     revision: Cell<(&'static str, u64)>,
-    learned: Learned,
-    shelf: Notes,
+    local_cache: LocalCache,
+    definition_cache: Notes,
     calls: RefCell<Vec<String>>,
 }
 
-/// What was noted, for as long as nobody takes it away.
+/// What was cached, for as long as nobody takes it away.
 #[derive(Default)]
 struct Notes {
-    known: RefCell<BTreeMap<String, Known>>,
+    known: RefCell<BTreeMap<String, CachedDefinition>>,
     calls: RefCell<Vec<&'static str>>,
     /// Nothing reaches it.
     down: Cell<bool>,
 }
 
-impl Shelf for Notes {
-    async fn recall(&self, machine: &str) -> Option<Known> {
+impl DefinitionCache for Notes {
+    async fn get(&self, machine: &str) -> Option<CachedDefinition> {
         self.calls.borrow_mut().push("recall");
         let known = self.known.borrow().get(machine).cloned();
         known.filter(|_| !self.down.get())
     }
 
-    async fn note(&self, machine: &str, known: &Known, _: Time) {
+    async fn put(&self, machine: &str, known: &CachedDefinition, _: Time) {
         self.calls.borrow_mut().push("note");
         if !self.down.get() {
             let mut noted = self.known.borrow_mut();
@@ -97,16 +97,16 @@ impl Aws {
     }
 
     fn reads(&self, now: u64) -> Reads<'_, Self, Self, Notes> {
-        self.reads_by(&self.learned, now)
+        self.reads_by(&self.local_cache, now)
     }
 
     /// The reads of a process, which has learned that.
-    fn reads_by<'r>(&'r self, learned: &'r Learned, now: u64) -> Reads<'r, Self, Self, Notes> {
+    fn reads_by<'r>(&'r self, local_cache: &'r LocalCache, now: u64) -> Reads<'r, Self, Self, Notes> {
         Reads {
             executions: self,
             pipelines: self,
-            learned,
-            shelf: &self.shelf,
+            local_cache,
+            definition_cache: &self.definition_cache,
             now: Time::from_millis(now),
         }
     }
@@ -382,7 +382,7 @@ fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
         definition: Cell::new(NO_FAIL),
         ..Aws::default()
     };
-    for (start, calls, shelf) in [
+    for (start, calls, definition_cache) in [
         (100_000, LEARNED, vec!["recall", "note"]),
         (100_000, CONFIRMED, vec!["recall", "note"]),
         (160_000, NOTHING, vec![]),
@@ -393,7 +393,7 @@ fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
         let fact = aws.lookup(&started(start), Need::History, start).unwrap();
         assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
         assert_eq!(aws.calls(), calls, "{start}");
-        assert_eq!(aws.shelf.calls.take(), shelf, "{start}");
+        assert_eq!(aws.definition_cache.calls.take(), definition_cache, "{start}");
     }
 }
 
@@ -405,7 +405,7 @@ fn what_one_process_learned_another_does_not_ask_for() {
             definition: Cell::new(NO_FAIL),
             ..Aws::default()
         };
-        let processes = [(); 3].map(|()| Learned::default());
+        let processes = [(); 3].map(|()| LocalCache::default());
         for (process, start, calls) in [
             (0, 3_600_000, LEARNED),
             (1, 3_600_000, CONFIRMED),
@@ -435,7 +435,7 @@ fn after_an_update_nobody_believes_what_was_noted_before() {
             history: vec![(5, "ExecutionFailed"), (4, "FailStateEntered")],
             ..Aws::default()
         };
-        let processes = [(); 2].map(|()| Learned::default());
+        let processes = [(); 2].map(|()| LocalCache::default());
         let lookup = |process: usize, start: u64| {
             let now = (start + 500).saturating_add_signed(1_000 * skews[process]);
             let reads = aws.reads_by(&processes[process], now);
@@ -457,14 +457,14 @@ fn after_an_update_nobody_believes_what_was_noted_before() {
         aws.definition.set(FAILS);
         // Started a minute after the last look: the definition may be another since.
         assert_eq!(lookup(1, 3_670_000), (true, asked(BOTH)), "{skews:?}");
-        // Who had learned the one before learns of the update by the shelf.
+        // Who had learned the one before learns of the update by the cache.
         assert_eq!(lookup(0, 3_670_000), (true, asked(CONFIRMED)), "{skews:?}");
         assert_eq!(lookup(1, 3_670_000), (true, vec![]), "{skews:?}");
-        // What a lagging shelf still says replaces nothing.
-        let mut old = aws.shelf.known.borrow()[MACHINE].clone();
+        // What a lagging cache still says replaces nothing.
+        let mut old = aws.definition_cache.known.borrow()[MACHINE].clone();
         old.revision = Revision::read(Some("r1".into()), Time::default(), NO_FAIL).unwrap();
         old.confirmed = Some(Time::from_millis(3_730_002));
-        aws.shelf.known.borrow_mut().insert(MACHINE.into(), old);
+        aws.definition_cache.known.borrow_mut().insert(MACHINE.into(), old);
         assert_eq!(lookup(1, 3_730_002), (true, asked(CONFIRMED)), "{skews:?}");
     }
 }
@@ -480,11 +480,11 @@ fn a_time_that_cannot_have_been_confirms_nothing() {
         let aws = Aws::default();
         aws.revision.set(("r1", 0));
         let revision = Revision::read(Some("r1".into()), Time::default(), NO_FAIL).unwrap();
-        let known = Known {
+        let known = CachedDefinition {
             revision,
             confirmed: Some(Time::from_millis(confirmed)),
         };
-        aws.shelf.known.borrow_mut().insert(MACHINE.into(), known);
+        aws.definition_cache.known.borrow_mut().insert(MACHINE.into(), known);
         let fact = aws.lookup(&started(100_000), Need::History, 0).unwrap();
         assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
         assert_eq!(aws.calls(), calls, "{confirmed}");
@@ -502,12 +502,12 @@ fn an_old_execution_learns_for_itself_and_neither_recalls_nor_notes() {
         aws.lookup(&started(start), Need::History, start).unwrap();
     }
     aws.calls();
-    aws.shelf.calls.take();
+    aws.definition_cache.calls.take();
     for revision in [("r1", 0), ("r2", 500_000)] {
         aws.revision.set(revision);
         aws.lookup(&started(530_000), Need::History, 600_000).unwrap();
         assert_eq!(aws.calls(), LEARNED);
-        assert_eq!(aws.shelf.calls.take(), [""; 0]);
+        assert_eq!(aws.definition_cache.calls.take(), [""; 0]);
     }
     // And it takes no confirmation away.
     aws.lookup(&started(660_000), Need::History, 660_000).unwrap();
@@ -520,9 +520,9 @@ fn without_a_shelf_each_process_asks_for_itself() {
         definition: Cell::new(NO_FAIL),
         ..Aws::default()
     };
-    aws.shelf.down.set(true);
+    aws.definition_cache.down.set(true);
     for _ in 0..2 {
-        let process = Learned::default();
+        let process = LocalCache::default();
         for calls in [LEARNED, CONFIRMED, NOTHING] {
             let reads = aws.reads_by(&process, 100_000);
             let fact = done(reads.lookup(&started(100_000), Need::History)).unwrap();
@@ -580,7 +580,7 @@ fn a_list_of_runs_without_an_end_is_error_and_not_judged_in_part() {
         .lookup(&stage("Build"), Need::PipelineState, 0)
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert_eq!(aws.calls().len(), 2 + MOST_PAGES_OF_RUNS);
+    assert_eq!(aws.calls().len(), 2 + MAX_PAGES_OF_RUNS);
 }
 
 #[test]
@@ -654,22 +654,22 @@ fn a_stage_that_is_gone_costs_one_call() {
 }
 
 /// An entry about a failure.
-fn entry(subject: Subject, identity: Identity) -> Entry {
-    let judgement = Judgement {
+fn entry(subject: Subject, failure_id: FailureId) -> Entry {
+    let decided = Decided {
         subject,
-        identity,
+        failure_id,
         failed_at: Time::default(),
         retried_before: 0,
         verdict: Verdict::ignore(Reason::Matched),
         slot: core::time::Duration::ZERO,
         observed: false,
     };
-    let pen = Pen {
+    let writer = Writer {
         owner: &Owner("a".into()),
         now: Time::default(),
-        terms: &Terms::default(),
+        timing: &Timing::default(),
     };
-    Entry::open(judgement, pen)
+    Entry::open(decided, writer)
 }
 
 #[test]
@@ -678,12 +678,12 @@ fn a_last_look_tells_what_is_gone_from_what_is_not_shown_yet() {
         unowned: true,
         ..Aws::default()
     };
-    let ids = Identity::FailedActions(["unit".into()].into());
-    for (subject, identity) in [
-        (execution().subject, Identity::RedriveCount(0)),
+    let ids = FailureId::FailedActions(["unit".into()].into());
+    for (subject, failure_id) in [
+        (execution().subject, FailureId::RedriveCount(0)),
         (stage("Removed").subject, ids.clone()),
     ] {
-        let target_state = done(aws.reads(0).current_state(&entry(subject, identity))).unwrap();
+        let target_state = done(aws.reads(0).current_state(&entry(subject, failure_id))).unwrap();
         assert_eq!(target_state, TargetState::Terminated(Reason::Gone));
     }
     let entry = entry(stage("Build").subject, ids);

@@ -181,7 +181,7 @@ pub struct Revision {
 
 /// What is known of a machine, or of a version of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct CachedDefinition {
     /// The definition that an execution had.
     pub revision: Revision,
     /// A time, by AWS's clock, at which the machine was in that revision still. None: it is known of that execution
@@ -189,11 +189,11 @@ pub struct Known {
     pub confirmed: Option<Time>,
 }
 
-/// So many errors are noted for others. A machine with more is asked about by each process; an item of DynamoDB holds
+/// So many errors are cached for others. A machine with more is asked about by each process; an item of DynamoDB holds
 /// 400 KB, and each of them takes some 12 bytes.
-pub const MOST_NOTED: usize = 10_000;
+pub const MAX_CACHED_ERRORS: usize = 10_000;
 
-impl Known {
+impl CachedDefinition {
     /// Whether it is more than was known before.
     pub(crate) fn is_news_after(&self, before: Option<&Self>) -> bool {
         before.is_none_or(|before| {
@@ -201,9 +201,9 @@ impl Known {
         })
     }
 
-    /// Whether it is small enough to be noted.
-    pub(crate) fn may_be_noted(&self) -> bool {
-        self.revision.fail_states.errors.len() <= MOST_NOTED
+    /// Whether it is small enough to be cached.
+    pub(crate) fn may_be_cached(&self) -> bool {
+        self.revision.fail_states.errors.len() <= MAX_CACHED_ERRORS
     }
 }
 
@@ -214,12 +214,12 @@ impl Known {
 /// [`past`] has it. So what one process learned holds in another, whose clock may be minutes apart.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Machines {
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, CachedDefinition>,
 }
 
 /// What an execution's machine tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum FailStateAnswer {
     /// It has no Fail state that can have ended the execution so.
     NoFailState,
     /// It has one: the history knows whether it did.
@@ -230,7 +230,7 @@ pub(crate) enum Told {
     Unconfirmed,
 }
 
-impl Told {
+impl FailStateAnswer {
     /// Whether there is something to ask.
     pub(crate) const fn is_open(self) -> bool {
         matches!(self, Self::Unknown | Self::Unconfirmed)
@@ -248,53 +248,53 @@ const CONFIRMED_FOR: Duration = Duration::from_secs(60);
 const CLOCKS: Duration = Duration::from_secs(300);
 
 /// So many machines are remembered. One that is forgotten is asked about again.
-const MOST_MACHINES: usize = 10_000;
+const MAX_MACHINES: usize = 10_000;
 
 impl Machines {
     /// What is known of the machine of a failed execution.
-    pub(crate) fn tell(&self, execution: &FailedExecution) -> Told {
+    pub(crate) fn fail_state_answer(&self, execution: &FailedExecution) -> FailStateAnswer {
         let Some(known) = key(execution).and_then(|key| self.known.get(key)) else {
-            return Told::Unknown;
+            return FailStateAnswer::Unknown;
         };
         if execution.version_arn.is_none() {
             let Some(started) = execution.started else {
-                return Told::Unknown;
+                return FailStateAnswer::Unknown;
             };
             if started < known.revision.since.plus(SETTLES) {
-                return Told::Unknown;
+                return FailStateAnswer::Unknown;
             }
             let until = known.confirmed.map(|at| at.plus(CONFIRMED_FOR));
             if until.is_none_or(|until| started > until) {
-                return Told::Unconfirmed;
+                return FailStateAnswer::Unconfirmed;
             }
         }
-        known.revision.told(execution)
+        known.revision.answer(execution)
     }
 
     /// What is known of a machine or version.
-    pub(crate) fn known(&self, key: &str) -> Option<&Known> {
+    pub(crate) fn known(&self, key: &str) -> Option<&CachedDefinition> {
         self.known.get(key)
     }
 
     /// Takes in what DescribeStateMachineForExecution answered for an execution, and tells what that means
     /// for it. Whether the machine is in that revision still is not known by it.
-    pub(crate) fn learn(&mut self, execution: &FailedExecution, revision: Revision) -> Told {
-        let told = revision.told(execution);
+    pub(crate) fn learn(&mut self, execution: &FailedExecution, revision: Revision) -> FailStateAnswer {
+        let answer = revision.answer(execution);
         if let Some(key) = key(execution) {
             let confirmed = None;
             self.recall(
                 key,
-                Known {
+                CachedDefinition {
                     revision,
                     confirmed,
                 },
             );
         }
-        told
+        answer
     }
 
     /// Takes in what was known of a machine somewhere else, or before. What is older replaces nothing.
-    pub(crate) fn recall(&mut self, key: &str, known: Known) {
+    pub(crate) fn recall(&mut self, key: &str, known: CachedDefinition) {
         if let Some(own) = self.known.get_mut(key) {
             if own.revision == known.revision {
                 own.confirmed = own.confirmed.max(known.confirmed);
@@ -303,7 +303,7 @@ impl Machines {
             if own.revision.since > known.revision.since {
                 return;
             }
-        } else if self.known.len() >= MOST_MACHINES {
+        } else if self.known.len() >= MAX_MACHINES {
             self.known.clear();
         }
         self.known.insert(key.to_string(), known);
@@ -342,11 +342,11 @@ impl Revision {
         })
     }
 
-    fn told(&self, execution: &FailedExecution) -> Told {
+    fn answer(&self, execution: &FailedExecution) -> FailStateAnswer {
         if self.fail_states.may_end_with(&execution.error) {
-            Told::MayBe
+            FailStateAnswer::MayBe
         } else {
-            Told::NoFailState
+            FailStateAnswer::NoFailState
         }
     }
 }

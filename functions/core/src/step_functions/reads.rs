@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use super::definition::{Known, Machines, Revision, Told, key, past};
+use super::definition::{CachedDefinition, Machines, Revision, FailStateAnswer, key, past};
 use super::failure::{Description, FailedExecution};
 use super::history::{Ending, HistoryEvent, ending};
 use crate::failure::{Fact, Field, Need};
@@ -32,26 +32,25 @@ pub trait Executions {
     async fn history(
         &self,
         arn: &str,
-        most: u32,
+        max: u32,
         token: Option<String>,
     ) -> Read<Page<HistoryEvent>>;
 }
 
-/// Where what was learned of machines is kept for all processes, so that in a storm not each of them has to learn it.
+/// Keeps the definitions of machines for all processes, so that in a storm not every process reads them.
 /// The key is the ARN of a machine or of a version.
 ///
-/// It is a memory, and never the truth: what it has lost, or has not yet, or cannot tell is learned once more. So its
-/// error is nobody's, and it tells of it itself.
+/// It is a cache, never the truth: a definition that is missing is read again. It logs its own errors and returns none.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
-pub trait Shelf {
-    /// What was noted last, or a moment before that.
-    async fn recall(&self, machine: &str) -> Option<Known>;
+pub trait DefinitionCache {
+    /// Returns the stored definition. The read is eventually consistent.
+    async fn get(&self, machine: &str) -> Option<CachedDefinition>;
 
-    /// Notes it in place of what was noted before, for a day. Whoever writes last is right, and so was who wrote before.
-    async fn note(&self, machine: &str, known: &Known, now: Time);
+    /// Stores a definition for a day, in place of the stored one. It needs no condition, since every writer is right.
+    async fn put(&self, machine: &str, known: &CachedDefinition, now: Time);
 }
 
 /// So many events of a history are read first: nearly always they tell.
@@ -65,11 +64,11 @@ pub(crate) const ALL_EVENTS: (u32, usize) = (1000, 25);
 pub(crate) struct ExecutionReads<'r, E, S> {
     pub(crate) executions: &'r E,
     pub(crate) machines: &'r RefCell<Machines>,
-    pub(crate) shelf: &'r S,
+    pub(crate) definition_cache: &'r S,
     pub(crate) now: Time,
 }
 
-impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
+impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
     /// How an execution ended. Whether in a Fail state the definition of its machine answers where that can
     /// tell; which state failed only the history does.
     pub(crate) async fn ending(
@@ -80,7 +79,7 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
         need: Need,
     ) -> Result<Fact, Error> {
         let which_state = need == Need::FailedState;
-        if !which_state && self.told(arn, failed, failed_at).await? == Told::NoFailState {
+        if !which_state && self.answer(arn, failed, failed_at).await? == FailStateAnswer::NoFailState {
             return Ok(Fact::Ending {
                 fail_state: false,
                 state: Field::Unknown,
@@ -88,10 +87,10 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
             });
         }
         let redrive_count = failed.redrive_count.known().copied().unwrap_or_default();
-        for (most, pages) in [(FIRST_EVENTS, 1), ALL_EVENTS] {
+        for (max, pages) in [(FIRST_EVENTS, 1), ALL_EVENTS] {
             let (mut events, mut token) = (Vec::new(), None);
             for _ in 0..pages {
-                let page = match self.executions.history(arn, most, token).await {
+                let page = match self.executions.history(arn, max, token).await {
                     Ok(Some(page)) => page,
                     Ok(None) => return Ok(Fact::Gone),
                     Err(error) if error.kind == ErrorKind::KmsAccessDenied => {
@@ -123,42 +122,42 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
     }
 
     /// What an execution's machine tells, after what there is to recall of it, and to learn.
-    async fn told(
+    async fn answer(
         &self,
         arn: &str,
         failed: &FailedExecution,
         failed_at: Time,
-    ) -> Result<Told, Error> {
+    ) -> Result<FailStateAnswer, Error> {
         let machines = self.machines;
-        let mut told = machines.borrow().tell(failed);
+        let mut answer = machines.borrow().fail_state_answer(failed);
         let Some(key) = key(failed) else {
             return self.learn(arn, failed).await;
         };
-        if !told.is_open() {
-            return Ok(told);
+        if !answer.is_open() {
+            return Ok(answer);
         }
         let past = past(failed, failed_at, self.now);
         // What is known of a later definition than this execution's nobody knows better.
-        if told == Told::Unconfirmed || machines.borrow().known(key).is_none() {
+        if answer == FailStateAnswer::Unconfirmed || machines.borrow().known(key).is_none() {
             self.recall(key, past).await;
-            told = machines.borrow().tell(failed);
+            answer = machines.borrow().fail_state_answer(failed);
         }
         let before = machines.borrow().known(key).cloned();
-        if told == Told::Unconfirmed {
+        if answer == FailStateAnswer::Unconfirmed {
             let id = self.executions.revision_id(key).await?;
             let mut machines = machines.borrow_mut();
             machines.confirm(key, id.as_deref(), past);
-            told = machines.tell(failed);
+            answer = machines.fail_state_answer(failed);
         }
-        if told == Told::Unknown {
-            told = self.learn(arn, failed).await?;
+        if answer == FailStateAnswer::Unknown {
+            answer = self.learn(arn, failed).await?;
         }
         self.note(key, before.as_ref()).await;
-        Ok(told)
+        Ok(answer)
     }
 
     /// Learns an execution's definition.
-    async fn learn(&self, arn: &str, failed: &FailedExecution) -> Result<Told, Error> {
+    async fn learn(&self, arn: &str, failed: &FailedExecution) -> Result<FailStateAnswer, Error> {
         let revision = match self.executions.revision(arn).await {
             Ok(revision) => revision,
             // The history may tell all the same.
@@ -166,12 +165,12 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
             Err(error) => return Err(error),
         };
         let mut machines = self.machines.borrow_mut();
-        Ok(revision.map_or(Told::Unknown, |revision| machines.learn(failed, revision)))
+        Ok(revision.map_or(FailStateAnswer::Unknown, |revision| machines.learn(failed, revision)))
     }
 
     /// Recalls what others know of a machine. A time that cannot have been confirms nothing.
     async fn recall(&self, key: &str, past: Time) {
-        if let Some(mut known) = self.shelf.recall(key).await {
+        if let Some(mut known) = self.definition_cache.get(key).await {
             let latest = past.max(self.now);
             known.confirmed = known.confirmed.filter(|confirmed| *confirmed <= latest);
             self.machines.borrow_mut().recall(key, known);
@@ -179,13 +178,13 @@ impl<E: Executions, S: Shelf> ExecutionReads<'_, E, S> {
     }
 
     /// Notes for others what is known now of a machine, if that is more than before.
-    async fn note(&self, key: &str, before: Option<&Known>) {
+    async fn note(&self, key: &str, before: Option<&CachedDefinition>) {
         let known = self.machines.borrow().known(key).cloned();
         if let Some(known) = known
             && known.is_news_after(before)
-            && known.may_be_noted()
+            && known.may_be_cached()
         {
-            self.shelf.note(key, &known, self.now).await;
+            self.definition_cache.put(key, &known, self.now).await;
         }
     }
 }

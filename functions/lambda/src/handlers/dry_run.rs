@@ -6,7 +6,7 @@ use lambda_runtime::LambdaEvent;
 use redrive_aws::bus::Told;
 use redrive_core::dry_run::DryRun;
 use redrive_core::controller::{Clock, Record};
-use redrive_core::ledger::{Pen, Terms};
+use redrive_core::ledger::{Writer, Timing};
 use redrive_core::policy::Document;
 
 use super::invocation::{Owners, since};
@@ -19,7 +19,7 @@ pub(super) struct Desk<'s> {
     function: &'static str,
     dry_run: DryRun<'s>,
     owners: Owners,
-    terms: Terms,
+    timing: Timing,
 }
 
 impl<'s> Desk<'s> {
@@ -28,21 +28,21 @@ impl<'s> Desk<'s> {
             function,
             dry_run: DryRun::new(document),
             owners: Owners::new(),
-            terms: Terms::default(),
+            timing: Timing::default(),
         }
     }
 
     pub(super) fn event(&self, event: &LambdaEvent<Payload>) -> Record {
         let began = Instant::now();
         let request_id = &event.context.request_id;
-        let pen = Pen {
+        let writer = Writer {
             owner: &self.owners.next(request_id),
             now: SystemClock.now(),
-            terms: &self.terms,
+            timing: &self.timing,
         };
         let record = match event.payload.bytes() {
-            Ok(bytes) => self.dry_run.event(bytes, pen),
-            Err(malformed) => Record::malformed(pen.now, malformed.clone()),
+            Ok(bytes) => self.dry_run.event(bytes, writer),
+            Err(malformed) => Record::malformed(writer.now, malformed.clone()),
         };
         Wide {
             function: self.function,
@@ -52,7 +52,7 @@ impl<'s> Desk<'s> {
             took_ms: since(began),
             counted: Default::default(),
             told: Told::default(),
-            at: pen.now,
+            at: writer.now,
             stack: None,
         }
         .record(&record);

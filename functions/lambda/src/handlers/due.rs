@@ -7,7 +7,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use redrive_aws::bus::Told;
 use redrive_core::controller::Clock;
-use redrive_core::ledger::Ticket;
+use redrive_core::ledger::RetryMessage;
 use redrive_core::error::{Error, ErrorKind};
 
 use super::invocation::{diagnostic, last_beginning, since};
@@ -67,12 +67,12 @@ impl World<'_> {
     async fn message(&self, message: &SqsMessage, request_id: &str) -> Result<(), Error> {
         let began = Instant::now();
         let owner = self.owners.next(request_id);
-        let ticket = Ticket::read(message.body.as_deref().unwrap_or_default());
-        let result = match &ticket {
-            Some(ticket) => Box::pin(self.controller(&owner).due(ticket)).await,
+        let retry_message = RetryMessage::read(message.body.as_deref().unwrap_or_default());
+        let result = match &retry_message {
+            Some(retry_message) => Box::pin(self.controller(&owner).due(retry_message)).await,
             None => Err(Error::new(
                 ErrorKind::Internal,
-                "the message is no ticket of ours",
+                "the message is no retry message of ours",
             )),
         };
         let took = since(began);
@@ -81,7 +81,7 @@ impl World<'_> {
         match result {
             Ok(record) => wide.record(&record),
             Err(error) => {
-                wide.error(ticket.map(|ticket| ticket.subject).as_ref(), &error);
+                wide.error(retry_message.map(|retry_message| retry_message.subject).as_ref(), &error);
                 return Err(error);
             }
         }

@@ -12,12 +12,12 @@ use redrive_aws::queue::Sqs;
 use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
 use redrive_core::event::AllowedSources;
-use redrive_core::find::Search;
+use redrive_core::discovery::Search;
 use redrive_core::controller::{Clock, RunMode, Record, Controller};
-use redrive_core::ledger::{Owner, Terms};
-use redrive_core::pace::Pace;
+use redrive_core::ledger::{Owner, Timing};
+use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::policy::Document;
-use redrive_core::reads::Learned;
+use redrive_core::reads::LocalCache;
 use tracing::error;
 
 use super::invocation::Owners;
@@ -67,8 +67,8 @@ pub(super) struct World<'s> {
     queue: Sqs,
     bus: Option<Bus>,
     stack: String,
-    terms: Terms,
-    pace: Pace,
+    timing: Timing,
+    rate_limiter: RateLimiter,
     calls: Calls,
     pub(super) owners: Owners,
 }
@@ -93,8 +93,8 @@ impl<'s> World<'s> {
             target: Services {
                 stepfunctions: StepFunctions::new(environment.stepfunctions()),
                 codepipeline: CodePipeline::new(environment.codepipeline()),
-                learned: Learned::default(),
-                shelf: ledger,
+                local_cache: LocalCache::default(),
+                definition_cache: ledger,
                 clock: SystemClock,
             },
             queue: Sqs::new(environment.sqs(), account.queue_url),
@@ -102,11 +102,11 @@ impl<'s> World<'s> {
                 .bus
                 .map(|name| Bus::new(environment.eventbridge(), name)),
             stack: account.stack,
-            terms: Terms {
+            timing: Timing {
                 quotas: account.quotas,
-                ..Terms::default()
+                ..Timing::default()
             },
-            pace: Pace::default(),
+            rate_limiter: RateLimiter::default(),
             calls,
             owners: Owners::new(),
         })
@@ -123,8 +123,8 @@ impl<'s> World<'s> {
             clock: &SystemClock,
             document: self.document,
             mode: self.mode,
-            terms: &self.terms,
-            pace: &self.pace,
+            timing: &self.timing,
+            rate_limiter: &self.rate_limiter,
             owner,
         }
     }

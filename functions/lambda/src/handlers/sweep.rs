@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use redrive_aws::bus::Told;
-use redrive_aws::listings::Lists;
-use redrive_core::sweep::MOST_OF_A_TICK;
+use redrive_aws::failure_listing::Lists;
+use redrive_core::sweep::MAX_OF_A_TICK;
 
 use super::invocation::{diagnostic, last_beginning, since};
 use super::setup::{World, in_account, open};
 use crate::metrics;
 use crate::payload::Payload;
 use crate::settings::Settings;
-use crate::tick::{Searched, Tick};
+use crate::tick::{DiscoverySummary, Tick};
 
 /// Looks after what was left in the middle, and for what was never announced.
 pub async fn run() -> ExitCode {
@@ -33,7 +33,7 @@ impl World<'_> {
         let request_id = &tick.context.request_id;
         let until = last_beginning(&tick.context);
         let owner = self.owners.next(request_id);
-        let swept = Box::pin(self.controller(&owner).sweep(MOST_OF_A_TICK, until)).await;
+        let swept = Box::pin(self.controller(&owner).sweep(MAX_OF_A_TICK, until)).await;
         let swept = swept.map_err(|error| {
             self.wide(request_id, None, since(began), Told::default())
                 .error(None, &error);
@@ -41,9 +41,9 @@ impl World<'_> {
         })?;
         let owner = self.owners.next(request_id);
         let lists = Lists::new(&self.target, &self.place.account, &self.place.region);
-        let found = Box::pin(self.controller(&owner).find(&lists, &self.search, until)).await;
+        let report = Box::pin(self.controller(&owner).discover(&lists, &self.search, until)).await;
         let took = since(began);
-        let records = found.as_ref().map_or(&[][..], |found| &found.records);
+        let records = report.as_ref().map_or(&[][..], |report| &report.records);
         let told = self.tell(swept.records.iter().chain(records)).await;
         let wide = self.wide(request_id, None, took, told);
         // What was asked of AWS, and told, stands in the line of the tick.
@@ -54,14 +54,14 @@ impl World<'_> {
         for (subject, error) in &swept.errors {
             one.error(Some(subject), error);
         }
-        if let Ok(found) = &found {
-            for record in &found.records {
+        if let Ok(report) = &report {
+            for record in &report.records {
                 one.record(record);
             }
-            for (subject, error) in &found.errors {
+            for (subject, error) in &report.errors {
                 one.error(Some(subject), error);
             }
-            for (listing, error) in &found.unread {
+            for (listing, error) in &report.unread {
                 one.unread(listing, error);
             }
         }
@@ -71,12 +71,12 @@ impl World<'_> {
             conflicts: swept.conflicts,
             errors: swept.errors.len(),
             more: swept.more,
-            search: found.as_ref().map(Searched::from).unwrap_or_default(),
+            discovery: report.as_ref().map(DiscoverySummary::from).unwrap_or_default(),
             oldest_claim_seconds: swept.oldest_claim.unwrap_or_default().as_secs(),
             unannounced: metrics::unannounced(records),
         };
         wide.tick(&tick);
-        match found {
+        match report {
             Ok(_) => Ok(tick),
             Err(error) => {
                 one.error(None, &error);

@@ -1,12 +1,12 @@
 use redrive_core::calls::CallResult;
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::Identity;
+use redrive_core::failure::FailureId;
 use redrive_core::controller::Outcome;
 use serde_json::Value;
 
 use super::*;
 use crate::samples::{NOW, dry_run, observed};
-use crate::tick::Searched;
+use crate::tick::DiscoverySummary;
 
 fn wide(function: &'static str) -> Wide<'static> {
     Wide {
@@ -137,7 +137,7 @@ fn every_member_of_a_wide_line_stands_in_the_readme() {
         state: Some(redrive_core::ledger::State::Queued),
         looked_up: vec![redrive_core::failure::Need::History],
         unsettled: Some(Error::new(ErrorKind::AccessDenied, "PutItem")),
-        identity: Some(Identity::RedriveCount(0)),
+        failure_id: Some(FailureId::RedriveCount(0)),
         ..dry_run(stage)
     };
     let told = Told {
@@ -152,11 +152,11 @@ fn every_member_of_a_wide_line_stands_in_the_readme() {
     let mut counted = Counted::default();
     counted.calls.insert("PutItem".to_owned(), 1);
     let error = Error::new(ErrorKind::AccessDenied, "PutItem");
-    let search = Searched {
-        through: Some(String::new()),
+    let discovery = DiscoverySummary {
+        watermark: Some(String::new()),
         outrun: true,
         throttled: vec![Service::CodePipeline],
-        ..Searched::default()
+        ..DiscoverySummary::default()
     };
     let lines = [
         Wide { counted, ..every }.line_of_record(&full),
@@ -164,7 +164,7 @@ fn every_member_of_a_wide_line_stands_in_the_readme() {
         wide("stepfunctions").line_of_record(&dry_run("[")),
         wide("sweep").line_of_error(full.subject.as_ref(), Some("arn"), &error),
         wide("sweep").line_of_tick(&Tick {
-            search,
+            discovery,
             ..Tick::default()
         }),
     ];

@@ -10,8 +10,8 @@ use super::yaml;
 const STRATEGY: [&str; 2] = ["attempts", "evaluateOnExit"];
 const ENTRY: [&str; 4] = ["action", "onExitCode", "onReason", "onStatusReason"];
 
-const MOST_ATTEMPTS: i64 = 10;
-const MOST_ENTRIES: usize = 5;
+const MAX_ATTEMPTS: i64 = 10;
+const MAX_ENTRIES: usize = 5;
 const LONGEST_PATTERN: usize = 512;
 
 /// What Batch says of a job that ran out of its timeout.
@@ -22,13 +22,13 @@ pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draf
     let entries = map(strategy, "retryStrategy", &STRATEGY, context)?;
     let exits = either(entries, "evaluateOnExit");
     let attempts = match (either(entries, "attempts"), exits) {
-        (Some(node), _) => context.whole(node, "attempts", 1, MOST_ATTEMPTS).unwrap_or(1),
+        (Some(node), _) => context.whole(node, "attempts", 1, MAX_ATTEMPTS).unwrap_or(1),
         (None, None) => 1,
         (None, Some(exits)) => {
             context.wrong(
                 exits.place,
                 format!(
-                    "evaluateOnExit needs attempts beside it, a whole number from 1 to {MOST_ATTEMPTS}"
+                    "evaluateOnExit needs attempts beside it, a whole number from 1 to {MAX_ATTEMPTS}"
                 ),
             );
             1
@@ -146,11 +146,11 @@ fn evaluate(
     context: &mut ImportContext<'_>,
 ) -> bool {
     let items = context.list(exits, "evaluateOnExit");
-    if items.len() > MOST_ENTRIES {
+    if items.len() > MAX_ENTRIES {
         context.wrong(
             exits.place,
             format!(
-                "evaluateOnExit: expected {MOST_ENTRIES} entries at the most, read {}",
+                "evaluateOnExit: expected {MAX_ENTRIES} entries at the most, read {}",
                 items.len()
             ),
         );

@@ -22,7 +22,7 @@ pub(super) fn budget(document: &Document, policy: &Policy, problems: &mut Vec<Pr
         let sum = sum_of_limits(rules());
         let mut so_far = 0_u32;
         let exceeding = rules().find(|rule| {
-            so_far = so_far.saturating_add(most_of(rule));
+            so_far = so_far.saturating_add(max_of(rule));
             so_far > most
         });
         if let Some(rule) = exceeding {
@@ -42,9 +42,9 @@ pub(super) fn budget(document: &Document, policy: &Policy, problems: &mut Vec<Pr
 
 /// What rules may spend together.
 pub(super) fn sum_of_limits<'r>(rules: impl Iterator<Item = &'r Rule>) -> u32 {
-    rules.map(most_of).fold(0, u32::saturating_add)
+    rules.map(max_of).fold(0, u32::saturating_add)
 }
 
-fn most_of(rule: &Rule) -> u32 {
+fn max_of(rule: &Rule) -> u32 {
     rule.limit.max(rule.dynamodb_limit.unwrap_or_default())
 }

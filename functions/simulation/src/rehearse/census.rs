@@ -11,7 +11,7 @@ use super::promises::{Move, may_move};
 use super::{Class, Rehearsed};
 
 /// So many broken seeds are kept.
-const MOST_BROKEN: usize = 100;
+const MAX_BROKEN: usize = 100;
 
 /// The sum of rehearsals.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,7 @@ impl Census {
         self.longest_wait = self.longest_wait.max(other.longest_wait);
         self.broken.extend(other.broken);
         self.broken.sort();
-        self.broken.truncate(MOST_BROKEN);
+        self.broken.truncate(MAX_BROKEN);
     }
 
     /// Faults in a rehearsal, on average.

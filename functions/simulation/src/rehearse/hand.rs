@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redrive_core::calls::Call;
-use redrive_core::definition::Known;
+use redrive_core::definition::CachedDefinition;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::controller::{RetryResponse, Clock, Queue, Controller, TargetState, Target};
-use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, State, Swap, Take, Ticket};
-use redrive_core::pace::{Micros, Pace};
-use redrive_core::reads::{Learned, Shelf};
+use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Writer, ScanCheckpoint, State, CasResult, ClaimResult, RetryMessage};
+use redrive_core::rate_limiter::{Micros, RateLimiter};
+use redrive_core::reads::{LocalCache, DefinitionCache};
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::{Charge, Reason};
@@ -27,8 +27,8 @@ use crate::services::{self, Typed, Wire, service_of};
 /// What a function's process keeps from one handling to the next.
 #[derive(Debug)]
 pub(super) struct Process {
-    pub(super) learned: Learned,
-    pub(super) pace: Pace,
+    pub(super) local_cache: LocalCache,
+    pub(super) rate_limiter: RateLimiter,
     /// How far its clock is ahead, or behind, in milliseconds.
     pub(super) skew_ms: i64,
 }
@@ -72,8 +72,8 @@ impl<'w> Hand<'w> {
             clock: self,
             document: &self.deployed.document,
             mode: self.deployed.mode,
-            terms: &self.world.terms,
-            pace: &self.process.pace,
+            timing: &self.world.timing,
+            rate_limiter: &self.process.rate_limiter,
             owner: &self.owner,
         }
     }
@@ -144,19 +144,19 @@ impl<'w> Hand<'w> {
 
 impl World {
     /// A write arrives at the ledger, and the promises are looked at.
-    fn swap(&self, entry: &Entry) -> Swap {
+    fn put_if_revision(&self, entry: &Entry) -> CasResult {
         let old = self.entries.borrow().read(&entry.subject).cloned();
-        let swap = self.entries.borrow_mut().swap(entry);
-        if swap == Swap::Stored {
+        let swap = self.entries.borrow_mut().put_if_revision(entry);
+        if swap == CasResult::Stored {
             self.wrote(old.as_ref(), entry);
         }
         swap
     }
 
-    fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Take {
-        let old = self.entries.borrow().read(&ticket.subject).cloned();
-        let take = self.entries.borrow_mut().take(ticket, pen);
-        if let Take::Taken(entry) = &take {
+    fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> ClaimResult {
+        let old = self.entries.borrow().read(&retry_message.subject).cloned();
+        let take = self.entries.borrow_mut().claim_due(retry_message, writer);
+        if let ClaimResult::Claimed(entry) = &take {
             self.wrote(old.as_ref(), entry);
         }
         take
@@ -170,13 +170,13 @@ impl World {
                 old.map_or("none", |old| old.state.as_str()),
                 new.state.as_str(),
                 new.reason(),
-                new.failure,
-                new.by
+                new.failure_number,
+                new.written_by
             )
         });
         let truth = self.truth(&new.subject);
         let claims_it = new.state == State::Retried || new.reason == Some(Reason::TargetChanged);
-        let retried = claims_it && self.was_retried(&new.subject, &new.identity);
+        let retried = claims_it && self.was_retried(&new.subject, &new.failure_id);
         self.promises
             .borrow_mut()
             .written(old, new, retried, truth.as_ref(), self.now());
@@ -191,26 +191,26 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
-        self.ledger("PutItem", true, |world| world.swap(entry))
+    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
+        self.ledger("PutItem", true, |world| world.put_if_revision(entry))
             .await
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
-        self.ledger("UpdateItem", true, |world| world.take(ticket, pen))
+    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+        self.ledger("UpdateItem", true, |world| world.claim_due(retry_message, writer))
             .await
     }
 
-    async fn position(&self) -> Result<Option<Position>, Error> {
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         self.ledger("GetItem", false, |world| {
-            world.entries.borrow().position().cloned()
+            world.entries.borrow().checkpoint().cloned()
         })
         .await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
+    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
         self.ledger("PutItem", true, |world| {
-            world.entries.borrow_mut().keep(position)
+            world.entries.borrow_mut().put_checkpoint(checkpoint)
         })
         .await
     }
@@ -222,24 +222,24 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
+    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
         self.ledger("Query", false, |world| {
-            let mut waking = world.entries.borrow().waking(now, most);
+            let mut due_entries = world.entries.borrow().due_entries(now, max);
             if world.comes(Class::IndexBehind) {
                 let behind = world.now().as_millis().saturating_sub(2_000);
-                waking.retain(|entry| entry.updated.as_millis() < behind);
+                due_entries.retain(|entry| entry.updated_at.as_millis() < behind);
             }
-            waking
+            due_entries
         })
         .await
     }
 }
 
-impl Shelf for Hand<'_> {
-    async fn recall(&self, machine: &str) -> Option<Known> {
+impl DefinitionCache for Hand<'_> {
+    async fn get(&self, machine: &str) -> Option<CachedDefinition> {
         let recalled = self.ledger("GetItem", false, |world| {
-            let shelf = world.shelf.borrow();
-            let noted = shelf.get(machine).map_or(&[][..], |noted| noted);
+            let definition_cache = world.definition_cache.borrow();
+            let noted = definition_cache.get(machine).map_or(&[][..], |noted| noted);
             let (last, before) = noted.split_last()?;
             if world.comes(Class::ShelfBehind) {
                 world.weather.borrow_mut().pick(before).cloned()
@@ -250,13 +250,13 @@ impl Shelf for Hand<'_> {
         recalled.await.unwrap_or_default()
     }
 
-    async fn note(&self, machine: &str, known: &Known, _: Time) {
+    async fn put(&self, machine: &str, known: &CachedDefinition, _: Time) {
         let noted = self.ledger("PutItem", true, |world| {
             if world.comes(Class::ShelfForgets) {
-                world.shelf.borrow_mut().remove(machine);
+                world.definition_cache.borrow_mut().remove(machine);
             } else {
-                let mut shelf = world.shelf.borrow_mut();
-                shelf
+                let mut definition_cache = world.definition_cache.borrow_mut();
+                definition_cache
                     .entry(machine.to_owned())
                     .or_default()
                     .push(known.clone());
@@ -309,8 +309,8 @@ impl Wire for Retrying<'_, '_> {
             operation: operation.to_owned(),
             body: body.clone(),
             subject: entry.subject.clone(),
-            identity: entry.identity.clone(),
-            claim: (entry.revision, entry.by.0.clone()),
+            failure_id: entry.failure_id.clone(),
+            claim: (entry.revision, entry.written_by.0.clone()),
             charges: (
                 entry.verdict.policy.clone().unwrap_or_default(),
                 entry
@@ -346,7 +346,7 @@ impl Wire for Retrying<'_, '_> {
         }
         let execution = service_of(arn) == redrive_emulator::region::ServiceKind::StepFunctions;
         let age = world.now().since(entry.failed_at);
-        if execution && age < world.terms.reads_settle && world.comes(Class::RetryStillRunning) {
+        if execution && age < world.timing.read_lag && world.comes(Class::RetryStillRunning) {
             let running = "Execution is RUNNING and cannot be redriven";
             return Err(ApiError::new("ExecutionNotRedrivable", running).into());
         }
@@ -380,7 +380,7 @@ impl Target for Hand<'_> {
     async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         let asked = self.world.now();
         let fact = Typed(self)
-            .reads(&self.process.learned, self, self.now())
+            .reads(&self.process.local_cache, self, self.now())
             .lookup(failure, need)
             .await;
         // Only these two tell how the subject stands now.
@@ -394,7 +394,7 @@ impl Target for Hand<'_> {
         let entry = claim.entry();
         let asked = self.world.now();
         let snapshot = Typed(self)
-            .reads(&self.process.learned, self, self.now())
+            .reads(&self.process.local_cache, self, self.now())
             .current_state(entry)
             .await;
         self.knows(&entry.subject, asked);
@@ -408,12 +408,12 @@ impl Target for Hand<'_> {
 }
 
 impl Queue for Hand<'_> {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
+    async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
         self.away().await;
         let fails = self.world.comes(Class::SendFails);
         let arrives = !fails || self.world.coin();
         if arrives {
-            self.world.queue(ticket, delay);
+            self.world.queue(retry_message, delay);
         }
         self.back().await;
         if fails {

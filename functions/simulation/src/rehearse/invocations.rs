@@ -8,9 +8,9 @@ use std::time::Duration;
 use redrive_core::cancel::cancel;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::find::{Found, Search};
+use redrive_core::discovery::{DiscoveryReport, Search};
 use redrive_core::controller::{Clock, Record};
-use redrive_core::ledger::{Cancelled, Pen, Ticket};
+use redrive_core::ledger::{Cancelled, Writer, RetryMessage};
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
@@ -30,7 +30,7 @@ const VISIBILITY: Duration = Duration::from_secs(540);
 /// What a handling came to.
 pub(super) enum Ended {
     Handled(Result<Box<Record>, Error>),
-    Swept(Result<Swept, Error>, Box<Result<Found, Error>>),
+    Swept(Result<Swept, Error>, Box<Result<DiscoveryReport, Error>>),
     /// A person cancelled, or could not.
     Person,
 }
@@ -43,7 +43,7 @@ pub(super) enum Work {
         tries: u32,
     },
     Message {
-        ticket: Ticket,
+        retry_message: RetryMessage,
         tries: u32,
         received: Time,
     },
@@ -69,12 +69,12 @@ pub(super) struct Task<'w> {
 }
 
 /// The part of a tick that looks for what was never announced.
-async fn search(hand: &Hand<'_>, until: Time) -> Result<Found, Error> {
+async fn search(hand: &Hand<'_>, until: Time) -> Result<DiscoveryReport, Error> {
     let search = Search {
         since: Some(START),
         ..Search::default()
     };
-    hand.controller().find(&Typed(hand), &search, until).await
+    hand.controller().discover(&Typed(hand), &search, until).await
 }
 
 /// All handlings of a rehearsal, and what they have come to.
@@ -115,8 +115,8 @@ impl<'w> Invocations<'w> {
             0
         };
         let process = Rc::new(Process {
-            learned: redrive_core::reads::Learned::default(),
-            pace: redrive_core::pace::Pace::default(),
+            local_cache: redrive_core::reads::LocalCache::default(),
+            rate_limiter: redrive_core::rate_limiter::RateLimiter::default(),
             skew_ms,
         });
         self.processes.push(Rc::clone(&process));
@@ -148,15 +148,15 @@ impl<'w> Invocations<'w> {
         self.start(future, name, work, Duration::from_secs(60));
     }
 
-    pub(super) fn take(&mut self, ticket: Ticket, tries: u32) {
+    pub(super) fn claim_due(&mut self, retry_message: RetryMessage, tries: u32) {
         let hand = self.hand("message", None);
         let name = hand.owner.0.clone();
-        let due = ticket.clone();
+        let due = retry_message.clone();
         let future =
             Box::pin(async move { Ended::Handled(hand.controller().due(&due).await.map(Box::new)) });
         let received = self.world.now();
         let work = Work::Message {
-            ticket,
+            retry_message,
             tries,
             received,
         };
@@ -174,7 +174,7 @@ impl<'w> Invocations<'w> {
                 Part::Whole | Part::Sweep => hand.controller().sweep(100, until).await,
             };
             let found = match part {
-                Part::Sweep => Ok(Found::default()),
+                Part::Sweep => Ok(DiscoveryReport::default()),
                 Part::Whole | Part::Search => search(&hand, until).await,
             };
             Ended::Swept(swept, Box::new(found))
@@ -190,13 +190,13 @@ impl<'w> Invocations<'w> {
                 by: "a person".into(),
                 note: "not tonight".into(),
             };
-            let pen = Pen {
+            let writer = Writer {
                 owner: &hand.owner,
                 now: hand.now(),
-                terms: &hand.world.terms,
+                timing: &hand.world.timing,
             };
             // Whether it could be cancelled the ledger shows.
-            let _ = cancel(&hand, &subject, &cancelled, pen).await;
+            let _ = cancel(&hand, &subject, &cancelled, writer).await;
             Ended::Person
         });
         self.start(future, name, Work::Person, Duration::from_secs(60));
@@ -214,7 +214,7 @@ impl<'w> Invocations<'w> {
     }
 
     /// A handling goes on, unless it dies here.
-    pub(super) fn wake(&mut self, id: u64) {
+    pub(super) fn next_check_at(&mut self, id: u64) {
         let world = self.world;
         let Some(task) = self.tasks.remove(&id) else {
             return;
@@ -296,7 +296,7 @@ impl<'w> Invocations<'w> {
         }
     }
 
-    fn found(&mut self, name: &str, found: &Found) {
+    fn found(&mut self, name: &str, found: &DiscoveryReport) {
         self.world.tell(|| {
             format!(
                 "    {name}: {} seen, {} known, {} found, {} errors, {} unread",
@@ -363,12 +363,12 @@ impl<'w> Invocations<'w> {
                 world.tell(|| "an event comes to the dead-letter queue".into());
             }
             Work::Message {
-                ticket,
+                retry_message,
                 tries,
                 received,
             } if tries < 5 => {
                 let tries = tries + 1;
-                world.plan(received.plus(VISIBILITY), Next::Message { ticket, tries });
+                world.plan(received.plus(VISIBILITY), Next::Message { retry_message, tries });
             }
             Work::Message { .. } => {
                 world.tell(|| "a message comes to the dead-letter queue".into());

@@ -38,7 +38,7 @@ impl World {
             let Some(truth) = self.truth(&actor.subject) else {
                 continue;
             };
-            let Some(identity) = truth.failed else {
+            let Some(failure_id) = truth.failed else {
                 continue;
             };
             if truth.hands_off == Some(cast::OF_BEFORE) {
@@ -50,24 +50,24 @@ impl World {
                 continue;
             }
             let key = actor.subject.key();
-            if self.promises.borrow().has_expired(&key, &identity) {
+            if self.promises.borrow().has_expired(&key, &failure_id) {
                 // It came to an end, and TTL has forgotten it.
                 continue;
             }
             let entries = self.entries.borrow();
             let entry = entries.read(&actor.subject);
             let ended = entry.is_some_and(|entry| {
-                is_same(&entry.identity, &identity)
-                    && matches!(entry.state, State::GivenUp | State::Observed | State::Ended)
+                is_same(&entry.failure_id, &failure_id)
+                    && matches!(entry.state, State::GivenUp | State::Observed | State::Terminated)
             });
             self.promises
                 .borrow_mut()
                 .demand(ended, "L1, every failure comes to an end", || {
                     format!(
-                        "{} is {} with {identity:?}, and its entry is {:?}",
+                        "{} is {} with {failure_id:?}, and its entry is {:?}",
                         name(&actor.subject),
                         truth.word,
-                        entry.map(|entry| (entry.state, entry.reason(), &entry.identity))
+                        entry.map(|entry| (entry.state, entry.reason(), &entry.failure_id))
                     )
                 });
         }

@@ -303,10 +303,10 @@ impl Run<'_> {
     fn message(&mut self, times: usize, late: Duration) {
         let world = self.world;
         let sent = world.planned(|next| matches!(next, Next::Message { .. }));
-        if let Some((at, Next::Message { ticket, tries })) = sent {
+        if let Some((at, Next::Message { retry_message, tries })) = sent {
             world.wind(at.plus(late));
             for _ in 0..times {
-                self.invocations.take(ticket.clone(), tries);
+                self.invocations.claim_due(retry_message.clone(), tries);
             }
         }
     }

@@ -6,7 +6,7 @@ use redrive_core::calls::Call;
 use redrive_core::failure::Subject;
 use redrive_core::controller::RunMode;
 use redrive_core::ledger::{Entry, State};
-use redrive_core::pace::Micros;
+use redrive_core::rate_limiter::Micros;
 use redrive_core::policy::Document;
 use redrive_core::verdict::Reason;
 use redrive_emulator::codepipeline::StageRetryMode;
@@ -203,7 +203,7 @@ impl World {
         let settled = |entry: &&Entry| {
             let done = matches!(entry.state, State::Retried | State::Observed)
                 || (entry.state == State::GivenUp && entry.reason() != Reason::Cancelled);
-            done && now.since(entry.updated) >= Duration::from_secs(20 * 60)
+            done && now.since(entry.updated_at) >= Duration::from_secs(20 * 60)
         };
         let entries = self.entries.borrow();
         let settled: Vec<&Entry> = entries.iter().filter(settled).collect();

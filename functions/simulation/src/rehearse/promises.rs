@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use redrive_core::failure::Identity;
+use redrive_core::failure::FailureId;
 use redrive_core::controller::RunMode;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::time::Time;
@@ -18,17 +18,17 @@ pub(super) struct Promises {
     /// Every claim that was written: subject, revision, owner.
     claims: BTreeSet<(String, u64, String)>,
     /// The verdict on each failure of a subject that was written down.
-    verdicts: BTreeMap<String, Vec<(Identity, Verdict)>>,
+    verdicts: BTreeMap<String, Vec<(FailureId, Verdict)>>,
     /// Retries of ours that took effect, by subject, policy and rule.
     by_rule: BTreeMap<(String, String, String), u32>,
     /// The same by subject.
     by_subject: BTreeMap<String, u32>,
     /// Before when the retry of a subject's latest failure may not be made.
-    not_before: BTreeMap<String, (Identity, Time)>,
+    not_before: BTreeMap<String, (FailureId, Time)>,
     /// When people did something to a subject.
     people: Vec<(Time, String)>,
     /// Subjects whose entry TTL removed too early.
-    expired: BTreeMap<String, Vec<Identity>>,
+    expired: BTreeMap<String, Vec<FailureId>>,
     /// What a person did between our last read and our call.
     pub(super) exempt: u32,
     /// How entries moved.
@@ -40,9 +40,9 @@ pub(super) struct Promises {
     /// The longest that one that is retried waited for it.
     pub(super) longest_wait: Duration,
     /// Failures that a retry of ours took effect on.
-    reached: Vec<(String, Identity)>,
+    reached: Vec<(String, FailureId)>,
     /// Failures whose retry AWS itself refused.
-    rejected: Vec<(String, Identity)>,
+    rejected: Vec<(String, FailureId)>,
 }
 
 /// So much too early a retry may be made: a message may be, two clocks may differ, and a write takes its time.
@@ -53,27 +53,27 @@ pub type Move = (Option<State>, State, bool);
 
 /// The one look at how entries may move that is not the ledger's own table.
 pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool) -> bool {
-    use State::{Acting, Ended, GivenUp, Observed, Queued, Recovered, Retried, Unknown};
+    use State::{Acting, Terminated, GivenUp, Observed, Queued, Recovered, Retried, InDoubt};
     match (from, to, same_failure) {
-        (None, Acting | Queued | GivenUp | Observed | Ended, _) => true,
-        (None, Retried | Unknown | Recovered, _)
+        (None, Acting | Queued | GivenUp | Observed | Terminated, _) => true,
+        (None, Retried | InDoubt | Recovered, _)
         | (Some(Recovered), _, _)
-        | (Some(Ended), Ended, _) => false,
+        | (Some(Terminated), Terminated, _) => false,
         // Another failure of the subject, or how it went on after one that was never handled.
-        (Some(_), Acting | Queued | GivenUp | Observed | Ended | Recovered, false) => true,
-        (Some(_), Retried | Unknown, false) => false,
-        (Some(Queued), to, true) => matches!(to, Acting | Queued | GivenUp | Recovered | Ended),
+        (Some(_), Acting | Queued | GivenUp | Observed | Terminated | Recovered, false) => true,
+        (Some(_), Retried | InDoubt, false) => false,
+        (Some(Queued), to, true) => matches!(to, Acting | Queued | GivenUp | Recovered | Terminated),
         (Some(Acting), to, true) => {
             matches!(
                 to,
-                Acting | Queued | Retried | Unknown | GivenUp | Recovered | Ended
+                Acting | Queued | Retried | InDoubt | GivenUp | Recovered | Terminated
             )
         }
-        (Some(Unknown), to, true) => {
-            matches!(to, Acting | Recovered | Ended)
+        (Some(InDoubt), to, true) => {
+            matches!(to, Acting | Recovered | Terminated)
         }
-        (Some(Retried | GivenUp | Observed), to, true) => matches!(to, Recovered | Ended),
-        (Some(Ended), to, true) => matches!(to, Recovered),
+        (Some(Retried | GivenUp | Observed), to, true) => matches!(to, Recovered | Terminated),
+        (Some(Terminated), to, true) => matches!(to, Recovered),
     }
 }
 
@@ -93,24 +93,24 @@ impl Promises {
     /// TTL removed an entry before its time.
     pub(super) fn expired(&mut self, entry: &Entry) {
         let expired = self.expired.entry(entry.subject.key()).or_default();
-        expired.push(entry.identity.clone());
+        expired.push(entry.failure_id.clone());
     }
 
     /// Whether TTL removed a subject's entry of this failure before its time.
-    pub(super) fn has_expired(&self, key: &str, identity: &Identity) -> bool {
+    pub(super) fn has_expired(&self, key: &str, failure_id: &FailureId) -> bool {
         let expired = self.expired.get(key).into_iter().flatten();
-        expired.into_iter().any(|of| is_same(of, identity))
+        expired.into_iter().any(|of| is_same(of, failure_id))
     }
 
     /// Whether a retry of ours took effect on a failure.
-    pub(super) fn reached(&self, key: &str, identity: &Identity) -> bool {
+    pub(super) fn reached(&self, key: &str, failure_id: &FailureId) -> bool {
         let mut reached = self.reached.iter();
-        reached.any(|(whose, failed)| whose == key && is_same(failed, identity))
+        reached.any(|(whose, failed)| whose == key && is_same(failed, failure_id))
     }
 
     /// AWS itself refused a retry.
     pub(super) fn rejected(&mut self, retry: &Retry) {
-        let rejected = (retry.subject.key(), retry.identity.clone());
+        let rejected = (retry.subject.key(), retry.failure_id.clone());
         self.rejected.push(rejected);
     }
 
@@ -130,7 +130,7 @@ impl Promises {
         let same = before
             .failed
             .as_ref()
-            .is_some_and(|now| is_same(now, &retry.identity));
+            .is_some_and(|now| is_same(now, &retry.failure_id));
         let allowed = before.hands_off.is_none();
         if !same || !allowed {
             let between = |(acted, whose): &(Time, String)| {
@@ -146,7 +146,7 @@ impl Promises {
                         format!(
                             "{}: decided for {:?}, and it is {}, {:?}",
                             of(),
-                            retry.identity,
+                            retry.failure_id,
                             before.word,
                             before.failed
                         )
@@ -161,7 +161,7 @@ impl Promises {
         if let Some((_, due)) = self
             .not_before
             .get(&key)
-            .filter(|(identity, _)| is_same(identity, &retry.identity))
+            .filter(|(failure_id, _)| is_same(failure_id, &retry.failure_id))
         {
             let early = due.since(at);
             self.demand(
@@ -215,7 +215,7 @@ impl Promises {
         let key = new.subject.key();
         let of = || name(&new.subject);
         let from = old.map(|old| old.state);
-        let same_failure = old.is_some_and(|old| old.failure == new.failure);
+        let same_failure = old.is_some_and(|old| old.failure_number == new.failure_number);
         self.moves.insert((from, new.state, same_failure));
         self.reasons.insert(new.reason());
         self.demand(
@@ -233,7 +233,7 @@ impl Promises {
         );
         if new.state == State::Acting {
             self.claims
-                .insert((key.clone(), new.revision, new.by.0.clone()));
+                .insert((key.clone(), new.revision, new.written_by.0.clone()));
         }
 
         // S6.
@@ -243,22 +243,22 @@ impl Promises {
                 "S6, the same failure has the same verdict",
                 || format!("{}: {:?}, then {:?}", of(), old.verdict, new.verdict),
             );
-        } else if !matches!(new.state, State::Ended | State::Recovered) {
+        } else if !matches!(new.state, State::Terminated | State::Recovered) {
             self.failures += 1;
             let delay = Duration::from_secs(u64::from(new.verdict.delay_seconds));
             self.not_before
-                .insert(key.clone(), (new.identity.clone(), now.plus(delay)));
+                .insert(key.clone(), (new.failure_id.clone(), now.plus(delay)));
             if new.verdict.decision == Decision::Retry {
                 self.longest_wait = self.longest_wait.max(now.since(new.failed_at));
             }
             let before = self.verdicts.entry(key.clone()).or_default();
             let earlier = before
                 .iter()
-                .find(|(at, _)| is_same(at, &new.identity))
+                .find(|(at, _)| is_same(at, &new.failure_id))
                 .cloned();
-            before.push((new.identity.clone(), new.verdict.clone()));
+            before.push((new.failure_id.clone(), new.verdict.clone()));
             if let Some((_, earlier)) = earlier {
-                let excused = self.has_expired(&key, &new.identity);
+                let excused = self.has_expired(&key, &new.failure_id);
                 self.demand(excused, "S6, a failure is judged once", || {
                     format!("{}: {earlier:?}, and again {:?}", of(), new.verdict)
                 });
@@ -285,8 +285,8 @@ impl Promises {
 
         // L1: nothing but AWS's own words gives a failure up for them.
         if new.state == State::GivenUp {
-            let refused = |(whose, failed): &(String, Identity)| {
-                *whose == key && is_same(failed, &new.identity)
+            let refused = |(whose, failed): &(String, FailureId)| {
+                *whose == key && is_same(failed, &new.failure_id)
             };
             let holds = match new.reason {
                 Some(Reason::Refused) => self.rejected.iter().any(refused),
@@ -299,7 +299,7 @@ impl Promises {
         }
 
         // S1, by what the ledger says: what took effect is charged, and what may have done so.
-        if let Some(old) = old.filter(|old| old.uncertain) {
+        if let Some(old) = old.filter(|old| old.in_doubt) {
             self.demand(
                 new.retries >= old.retries,
                 "S1, what is in doubt stays charged",
@@ -308,25 +308,25 @@ impl Promises {
         }
         let effects = self.by_subject.get(&key).copied().unwrap_or_default();
         self.demand(
-            effects <= new.retries.saturating_add(new.before),
+            effects <= new.retries.saturating_add(new.prior_retries),
             "S1, what took effect is charged",
             || {
                 format!(
                     "{}: {effects} retries, charged are {} and {} before",
                     of(),
                     new.retries,
-                    new.before
+                    new.prior_retries
                 )
             },
         );
     }
 }
 
-/// Whether two identities are of one failure.
-pub(super) fn is_same(one: &Identity, other: &Identity) -> bool {
+/// Whether two failure IDs are of one failure.
+pub(super) fn is_same(one: &FailureId, other: &FailureId) -> bool {
     match (one, other) {
-        (Identity::RedriveCount(one), Identity::RedriveCount(other)) => one == other,
-        (Identity::FailedActions(one), Identity::FailedActions(other)) => {
+        (FailureId::RedriveCount(one), FailureId::RedriveCount(other)) => one == other,
+        (FailureId::FailedActions(one), FailureId::FailedActions(other)) => {
             one == other || !one.is_disjoint(other)
         }
         _ => false,

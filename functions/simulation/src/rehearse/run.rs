@@ -24,7 +24,7 @@ const HEALS: (u64, u64) = (40 * 60_000, 90 * 60_000);
 pub(super) const TICK: Duration = Duration::from_secs(60);
 
 /// After so many steps a rehearsal that has not ended never will.
-const MOST_STEPS: u32 = 200_000;
+const MAX_STEPS: u32 = 200_000;
 
 /// One rehearsal, step by step.
 pub(super) struct Run<'w> {
@@ -101,7 +101,7 @@ impl<'w> Run<'w> {
     /// Plays until nothing is left to happen, or a promise is broken.
     pub(super) fn play(&mut self) {
         let world = self.world;
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MAX_STEPS {
             if world.promises.borrow().broken.is_some() {
                 return;
             }
@@ -118,7 +118,7 @@ impl<'w> Run<'w> {
             .promises
             .borrow_mut()
             .demand(false, "L1, every failure comes to an end", || {
-                format!("after {MOST_STEPS} steps there is no end")
+                format!("after {MAX_STEPS} steps there is no end")
             });
     }
 
@@ -141,7 +141,7 @@ impl<'w> Run<'w> {
     fn step(&mut self, next: Next) {
         let world = self.world;
         match next {
-            Next::Wake(task) => self.invocations.wake(task),
+            Next::Wake(task) => self.invocations.next_check_at(task),
             Next::Event {
                 bytes,
                 emitted,
@@ -150,9 +150,9 @@ impl<'w> Run<'w> {
                 self.stirred = true;
                 self.invocations.handle_event(bytes, emitted, tries);
             }
-            Next::Message { ticket, tries } => {
+            Next::Message { retry_message, tries } => {
                 self.stirred = true;
-                self.invocations.take(ticket, tries);
+                self.invocations.claim_due(retry_message, tries);
             }
             Next::Tick => self.tick(),
             Next::Begin(actor) => self.enter(actor),
@@ -234,17 +234,17 @@ impl<'w> Run<'w> {
         if let Some(healed) = self.healed {
             world.leases(healed);
         }
-        let wake = world
+        let next_check_at = world
             .entries
             .borrow()
             .iter()
-            .filter_map(|entry| entry.wake)
+            .filter_map(|entry| entry.next_check_at)
             .min();
         self.quiet_ticks = if stirred { 0 } else { self.quiet_ticks + 1 };
         // What the tick's own sweeps wait for is nothing to tick for.
         let next = world.kernel.first(|next| !matches!(next, Next::Wake(_)));
         let due = world.due();
-        let soonest = [wake, next, due].into_iter().flatten().min();
+        let soonest = [next_check_at, next, due].into_iter().flatten().min();
         let at = world.now().plus(TICK);
         match soonest {
             _ if self.quiet_ticks < 3 => world.plan(at, Next::Tick),

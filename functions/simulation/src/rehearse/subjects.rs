@@ -1,6 +1,6 @@
 //! Subjects: how one really stands, and a call that retries one.
 
-use redrive_core::failure::{Identity, Subject};
+use redrive_core::failure::{FailureId, Subject};
 use redrive_core::controller::RunMode;
 use redrive_core::time::Time;
 use serde_json::Value;
@@ -13,7 +13,7 @@ pub(super) struct Retry {
     pub(super) operation: String,
     pub(super) body: Value,
     pub(super) subject: Subject,
-    pub(super) identity: Identity,
+    pub(super) failure_id: FailureId,
     /// The claim: the revision of the entry, and who wrote it.
     pub(super) claim: (u64, String),
     /// What is charged: the policy, and each rule with its limit.
@@ -32,7 +32,7 @@ pub(super) struct Retry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Truth {
     /// The failure it has now.
-    pub(super) failed: Option<Identity>,
+    pub(super) failed: Option<FailureId>,
     /// It has succeeded.
     pub(super) succeeded: bool,
     /// Why nobody may retry it now.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use redrive_core::definition::Known;
-use redrive_core::failure::{Identity, Subject};
+use redrive_core::definition::CachedDefinition;
+use redrive_core::failure::{FailureId, Subject};
 use redrive_core::controller::RunMode;
-use redrive_core::ledger::{Entries, Terms, Ticket};
-use redrive_core::pace::{Quota, Quotas};
+use redrive_core::ledger::{Entries, Timing, RetryMessage};
+use redrive_core::rate_limiter::{Quota, Quotas};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
 use redrive_emulator::api::{CallError, Place, RawAnswer};
@@ -39,7 +39,7 @@ pub(super) enum Next {
         tries: u32,
     },
     /// SQS delivers a message, for the n-th time.
-    Message { ticket: Ticket, tries: u32 },
+    Message { retry_message: RetryMessage, tries: u32 },
     /// The sweep ticks.
     Tick,
     /// A person updates a machine.
@@ -67,9 +67,9 @@ pub(super) struct World {
     pub(super) weather: RefCell<Weather>,
     pub(super) region: RefCell<Region>,
     pub(super) entries: RefCell<Entries>,
-    /// What was noted of machines, all of it.
-    pub(super) shelf: RefCell<BTreeMap<String, Vec<Known>>>,
-    pub(super) terms: Terms,
+    /// What was cached of machines, all of it.
+    pub(super) definition_cache: RefCell<BTreeMap<String, Vec<CachedDefinition>>>,
+    pub(super) timing: Timing,
     pub(super) deployed: RefCell<Deployed>,
     pub(super) actors: Vec<Actor>,
     pub(super) promises: RefCell<Promises>,
@@ -99,14 +99,14 @@ impl World {
         } else {
             Duration::ZERO
         };
-        let mut terms = Terms::default();
+        let mut timing = Timing::default();
         if weather.has(Class::SlotsTaken) {
             // So low that even a rehearsal's few failures ask for slots.
             let least = Some(Quota {
                 burst: 1,
                 per_second: 1,
             });
-            terms.quotas = Quotas {
+            timing.quotas = Quotas {
                 redrive_execution: least,
                 retry_stage_execution: least,
             };
@@ -119,8 +119,8 @@ impl World {
             weather: RefCell::new(weather),
             region: RefCell::new(region),
             entries: RefCell::default(),
-            shelf: RefCell::default(),
-            terms,
+            definition_cache: RefCell::default(),
+            timing,
             deployed: RefCell::new(deployed),
             actors,
             promises: RefCell::default(),
@@ -252,7 +252,7 @@ impl World {
                 let failed = matches!(shown.status, Status::Failed | Status::TimedOut);
                 let scripted = actor.and_then(|actor| actor.hands_off.get(&count).copied());
                 Some(Truth {
-                    failed: failed.then_some(Identity::RedriveCount(count)),
+                    failed: failed.then_some(FailureId::RedriveCount(count)),
                     succeeded: shown.status == Status::Succeeded,
                     hands_off: match shown.status {
                         Status::Aborted => Some("a person aborted it"),
@@ -280,7 +280,7 @@ impl World {
                         && action.status == Some(ActionStatus::Failed)
                 });
                 Some(Truth {
-                    failed: failed.then(|| Identity::FailedActions(ids.collect())),
+                    failed: failed.then(|| FailureId::FailedActions(ids.collect())),
                     succeeded: shown.status == StageStatus::Succeeded,
                     hands_off: match shown.status {
                         StageStatus::Stopped | StageStatus::Stopping => Some("a person stopped it"),
@@ -302,17 +302,17 @@ impl World {
 
     /// Whether anybody, or anything, restarted a subject after a failure. What a deleted pipeline did nobody shows
     /// any more.
-    pub(super) fn was_retried(&self, subject: &Subject, identity: &Identity) -> bool {
-        if self.promises.borrow().reached(&subject.key(), identity) {
+    pub(super) fn was_retried(&self, subject: &Subject, failure_id: &FailureId) -> bool {
+        if self.promises.borrow().reached(&subject.key(), failure_id) {
             return true;
         }
         let region = self.region.borrow();
-        match (subject, identity) {
-            (Subject::Execution { arn }, Identity::RedriveCount(count)) => region
+        match (subject, failure_id) {
+            (Subject::Execution { arn }, FailureId::RedriveCount(count)) => region
                 .stepfunctions
                 .execution(arn)
                 .is_none_or(|shown| shown.redrive_count > u64::from(*count)),
-            (Subject::Stage { execution_id, .. }, Identity::FailedActions(ids)) => {
+            (Subject::Stage { execution_id, .. }, FailureId::FailedActions(ids)) => {
                 let stage = super::cast::STAGE;
                 region
                     .codepipeline
@@ -345,7 +345,7 @@ impl World {
     }
 
     /// A message is on its way.
-    pub(super) fn queue(&self, ticket: &Ticket, delay: Duration) {
+    pub(super) fn queue(&self, retry_message: &RetryMessage, delay: Duration) {
         if self.comes(Class::MessageLost) {
             return;
         }
@@ -357,8 +357,8 @@ impl World {
         let times = 1 + usize::from(self.comes(Class::MessageDoubled));
         for _ in 0..times {
             let at = self.now().plus(delay).plus(late).plus(self.span(0, 500));
-            let ticket = ticket.clone();
-            self.plan(at, Next::Message { ticket, tries: 1 });
+            let retry_message = retry_message.clone();
+            self.plan(at, Next::Message { retry_message, tries: 1 });
         }
     }
 
@@ -391,7 +391,7 @@ impl World {
                 .entries
                 .borrow()
                 .read(&retry.subject)
-                .map(|entry| entry.retries.saturating_add(entry.before));
+                .map(|entry| entry.retries.saturating_add(entry.prior_retries));
             let mut promises = self.promises.borrow_mut();
             promises.effect(retry, &before, charged, at);
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use redrive_core::event::{AllowedSources, ParsedEvent, self};
 use redrive_core::failure::{Failure, Subject, FailureDetail};
 use redrive_core::controller::{Clock, Outcome, Record, Controller};
-use redrive_core::ledger::{Owner, State, Terms};
-use redrive_core::pace::Pace;
+use redrive_core::ledger::{Owner, State, Timing};
+use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_emulator::api::Emitted;
@@ -40,7 +40,7 @@ struct Delivery {
 }
 
 /// Lambda delivers an event three times, the second after about a minute.
-const MOST_TIMES: u32 = 3;
+const MAX_TIMES: u32 = 3;
 const COMES_AGAIN: Duration = Duration::from_secs(60);
 
 /// A replay in the middle of its play.
@@ -54,7 +54,7 @@ pub(super) struct Player<'s> {
     /// First runs that the files tell: those events happen whatever the policy does.
     first: BTreeSet<Key>,
     desk: Desk,
-    pace: Pace,
+    rate_limiter: RateLimiter,
     owners: u64,
     replayed: Replayed,
     failed: BTreeMap<Subject, String>,
@@ -76,7 +76,7 @@ impl<'s> Player<'s> {
             coming: BTreeMap::new(),
             first: BTreeSet::new(),
             desk: Desk::new(start),
-            pace: Pace::default(),
+            rate_limiter: RateLimiter::default(),
             owners: 0,
             replayed: Replayed::default(),
             failed: BTreeMap::new(),
@@ -141,9 +141,9 @@ impl<'s> Player<'s> {
     pub(super) fn play(&mut self) -> Result<(), Error> {
         // Each step does something that cannot be done again, so this is for a bug alone.
         for _ in 0..1_000_000 {
-            let wake = self.desk.ledger.next_wake().map(sweep_after);
+            let next_check_at = self.desk.ledger.next_check_at().map(sweep_after);
             let coming = self.coming.keys().next().map(|(at, _)| *at);
-            let next = [coming, self.desk.next_at(), self.desk.next_message(), wake]
+            let next = [coming, self.desk.next_at(), self.desk.next_message(), next_check_at]
                 .into_iter()
                 .flatten()
                 .min();
@@ -153,14 +153,14 @@ impl<'s> Player<'s> {
             for emitted in self.desk.advance() {
                 self.emitted(&emitted)?;
             }
-            while let Some(ticket) = self.desk.receive() {
-                let record = self.with(|controller| pollster::block_on(controller.due(&ticket)))?;
+            while let Some(retry_message) = self.desk.receive() {
+                let record = self.with(|controller| pollster::block_on(controller.due(&retry_message)))?;
                 self.row(From::Queue, None, record, None);
             }
             if coming.is_some_and(|at| at <= now) {
                 self.happen()?;
             }
-            if wake.is_some_and(|wake| wake <= now) {
+            if next_check_at.is_some_and(|next_check_at| next_check_at <= now) {
                 let swept =
                     self.with(|controller| pollster::block_on(controller.sweep(1000, Time::END)))?;
                 for record in swept.records {
@@ -232,7 +232,7 @@ impl<'s> Player<'s> {
         let pending = |subject: &str| {
             self.desk.ledger.entries().iter().any(|entry| {
                 entry.subject.key() == subject
-                    && matches!(entry.state, State::Queued | State::Acting | State::Unknown)
+                    && matches!(entry.state, State::Queued | State::Acting | State::InDoubt)
             })
         };
         match key {
@@ -323,7 +323,7 @@ impl<'s> Player<'s> {
             .with(|controller| pollster::block_on(controller.event(&delivery.bytes, &AllowedSources::default())));
         let record = match handled {
             Ok(record) => record,
-            Err(error) if error.kind == ErrorKind::Internal || delivery.times >= MOST_TIMES => {
+            Err(error) if error.kind == ErrorKind::Internal || delivery.times >= MAX_TIMES => {
                 return Err(error);
             }
             Err(_) => {
@@ -382,8 +382,8 @@ impl<'s> Player<'s> {
             clock: &self.desk,
             document: &self.settings.document,
             mode: self.settings.mode,
-            terms: &Terms::default(),
-            pace: &self.pace,
+            timing: &Timing::default(),
+            rate_limiter: &self.rate_limiter,
             owner: &owner,
         })
     }
@@ -426,8 +426,8 @@ impl<'s> Player<'s> {
     }
 }
 
-/// The first tick of the sweep that is not before `wake`.
-fn sweep_after(wake: Time) -> Time {
+/// The first tick of the sweep that is not before `next_check_at`.
+fn sweep_after(next_check_at: Time) -> Time {
     let tick = u64::try_from(SWEEP.as_millis()).unwrap_or(u64::MAX);
-    Time::from_millis(wake.as_millis().div_ceil(tick).saturating_mul(tick))
+    Time::from_millis(next_check_at.as_millis().div_ceil(tick).saturating_mul(tick))
 }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redrive_core::calls::Call;
-use redrive_core::definition::Known;
+use redrive_core::definition::CachedDefinition;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::controller::{RetryResponse, Clock, RunMode, Queue, Controller, TargetState, Target};
-use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Pen, Position, Swap, Take, Ticket};
-use redrive_core::pace::{Micros, Pace};
-use redrive_core::reads::{Learned, Shelf};
+use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Writer, ScanCheckpoint, CasResult, ClaimResult, RetryMessage};
+use redrive_core::rate_limiter::{Micros, RateLimiter};
+use redrive_core::reads::{LocalCache, DefinitionCache};
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_emulator::api::{ApiError, CallError, Place};
@@ -34,16 +34,16 @@ const REPETITION: u32 = 5;
 /// What a function's process keeps from one handling to the next.
 #[derive(Debug)]
 pub(super) struct Process {
-    learned: Learned,
-    pace: Pace,
+    local_cache: LocalCache,
+    rate_limiter: RateLimiter,
     permits: Cell<u32>,
 }
 
 impl Process {
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
-            learned: Learned::default(),
-            pace: Pace::default(),
+            local_cache: LocalCache::default(),
+            rate_limiter: RateLimiter::default(),
             permits: Cell::new(PERMITS),
         })
     }
@@ -74,8 +74,8 @@ impl<'w> Hand<'w> {
             clock: self,
             document: &self.world.document,
             mode: RunMode::Act,
-            terms: &self.world.terms,
-            pace: &self.process.pace,
+            timing: &self.world.timing,
+            rate_limiter: &self.process.rate_limiter,
             owner: &self.owner,
         }
     }
@@ -124,10 +124,10 @@ impl<'w> Hand<'w> {
     }
 
     /// What a write to an entry costs in the index of what waits.
-    fn index_writes(&self, subject: &Subject, wake: Option<Time>) -> u32 {
+    fn index_writes(&self, subject: &Subject, next_check_at: Option<Time>) -> u32 {
         let entries = self.world.entries.borrow();
-        let before = entries.read(subject).and_then(|entry| entry.wake);
-        match (before, wake) {
+        let before = entries.read(subject).and_then(|entry| entry.next_check_at);
+        match (before, next_check_at) {
             (None, None) => 0,
             // What moves in the index is deleted and put.
             (Some(before), Some(after)) if before != after => 2,
@@ -158,38 +158,38 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn swap(&self, entry: &Entry) -> Result<Swap, Error> {
-        let writes = self.index_writes(&entry.subject, entry.wake);
+    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
+        let writes = self.index_writes(&entry.subject, entry.next_check_at);
         let gate = |gates: &mut Gates, now| gates.index(&entry.subject, writes, now);
         self.wrote(1 + writes);
         self.ledger("PutItem", gate, |world| {
-            world.entries.borrow_mut().swap(entry)
+            world.entries.borrow_mut().put_if_revision(entry)
         })
         .await
     }
 
-    async fn take(&self, ticket: &Ticket, pen: Pen<'_>) -> Result<Take, Error> {
-        let writes = self.index_writes(&ticket.subject, Some(pen.now.plus(pen.terms.lease)));
-        let gate = |gates: &mut Gates, now| gates.index(&ticket.subject, writes, now);
+    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+        let writes = self.index_writes(&retry_message.subject, Some(writer.now.plus(writer.timing.lease)));
+        let gate = |gates: &mut Gates, now| gates.index(&retry_message.subject, writes, now);
         self.wrote(1 + writes);
         self.ledger("UpdateItem", gate, |world| {
-            world.entries.borrow_mut().take(ticket, pen)
+            world.entries.borrow_mut().claim_due(retry_message, writer)
         })
         .await
     }
 
-    async fn position(&self) -> Result<Option<Position>, Error> {
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         self.has_read(1);
         self.ledger("GetItem", open, |world| {
-            world.entries.borrow().position().cloned()
+            world.entries.borrow().checkpoint().cloned()
         })
         .await
     }
 
-    async fn keep(&self, position: &Position) -> Result<Swap<Position>, Error> {
+    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
         self.wrote(1);
         self.ledger("PutItem", open, |world| {
-            world.entries.borrow_mut().keep(position)
+            world.entries.borrow_mut().put_checkpoint(checkpoint)
         })
         .await
     }
@@ -205,36 +205,36 @@ impl Ledger for Hand<'_> {
         .await
     }
 
-    async fn waking(&self, now: Time, most: usize) -> Result<Vec<Entry>, Error> {
+    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
         // One partition after the other.
         for _ in 1..self.world.index_shards {
             self.has_read(1);
             self.ledger("Query", open, |_| ()).await?;
         }
-        let waking = self
+        let due_entries = self
             .ledger("Query", open, |world| {
-                world.entries.borrow().waking(now, most)
+                world.entries.borrow().due_entries(now, max)
             })
             .await?;
-        self.has_read(waking.len().div_ceil(4).max(1) as u64);
-        Ok(waking)
+        self.has_read(due_entries.len().div_ceil(4).max(1) as u64);
+        Ok(due_entries)
     }
 }
 
-impl Shelf for Hand<'_> {
-    async fn recall(&self, machine: &str) -> Option<Known> {
+impl DefinitionCache for Hand<'_> {
+    async fn get(&self, machine: &str) -> Option<CachedDefinition> {
         self.has_read(1);
         let recalled = self.ledger("GetItem", open, |world| {
-            world.shelf.borrow().get(machine).cloned()
+            world.definition_cache.borrow().get(machine).cloned()
         });
         recalled.await.unwrap_or_default()
     }
 
-    async fn note(&self, machine: &str, known: &Known, _: Time) {
+    async fn put(&self, machine: &str, known: &CachedDefinition, _: Time) {
         self.wrote(1);
         let noted = self.ledger("PutItem", open, |world| {
-            let mut shelf = world.shelf.borrow_mut();
-            shelf.insert(machine.to_owned(), known.clone());
+            let mut definition_cache = world.definition_cache.borrow_mut();
+            definition_cache.insert(machine.to_owned(), known.clone());
         });
         // As in an account, the error is nobody's.
         let _ = noted.await;
@@ -279,14 +279,14 @@ impl Wire for Hand<'_> {
 impl Target for Hand<'_> {
     async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         Typed(self)
-            .reads(&self.process.learned, self, self.now())
+            .reads(&self.process.local_cache, self, self.now())
             .lookup(failure, need)
             .await
     }
 
     async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
         Typed(self)
-            .reads(&self.process.learned, self, self.now())
+            .reads(&self.process.local_cache, self, self.now())
             .current_state(claim.entry())
             .await
     }
@@ -297,14 +297,14 @@ impl Target for Hand<'_> {
 }
 
 impl Queue for Hand<'_> {
-    async fn send(&self, ticket: &Ticket, delay: Duration) -> Result<(), Error> {
+    async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
         self.world.call("SendMessage").await;
         self.world.count("SendMessage", false);
         self.world.used.borrow_mut().sqs_requests += 1;
         // As functions/aws/src/queue.rs: whole seconds, never too early.
         let seconds = u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(900);
         let message = Message {
-            ticket: ticket.clone(),
+            retry_message: retry_message.clone(),
             receives: 0,
         };
         let at = self.world.now() + seconds.min(900) * 1_000_000;

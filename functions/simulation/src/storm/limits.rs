@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redrive_core::failure::Subject;
-use redrive_core::pace::Quota;
+use redrive_core::rate_limiter::Quota;
 
 /// What the quotas of an account's region are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,8 +13,8 @@ mod run;
 mod settings;
 mod world;
 
-use redrive_core::ledger::Terms;
-use redrive_core::pace::Quotas;
+use redrive_core::ledger::Timing;
+use redrive_core::rate_limiter::Quotas;
 use redrive_core::policy::Document;
 use redrive_emulator::api::Place;
 use redrive_emulator::region::Region;
@@ -58,9 +58,9 @@ impl Storm {
             redrive_execution: self.paced.then(|| self.limits.redrive_execution()),
             ..Quotas::NONE
         };
-        let terms = Terms {
+        let timing = Timing {
             quotas,
-            ..Terms::default()
+            ..Timing::default()
         };
         let place = Place::default();
         let options = Options {
@@ -80,7 +80,7 @@ impl Storm {
             self.seed,
             region,
             (gates, self.index_shards),
-            terms,
+            timing,
             document,
         );
         let executions = self.furnish(&world)?;
@@ -223,7 +223,7 @@ impl Storm {
             all_calls,
             reservations: world.reservations.get(),
             processes: counted.processes,
-            most_at_once: counted.most_at_once,
+            max_at_once: counted.max_at_once,
             no_room: counted.no_room,
             errors: counted.errors,
             dead_letters: counted.dead_letters,

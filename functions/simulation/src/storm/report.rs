@@ -62,7 +62,7 @@ pub struct Report {
     /// Processes that Lambda started.
     pub processes: usize,
     /// The most that were at work at once.
-    pub most_at_once: usize,
+    pub max_at_once: usize,
     /// How often Lambda had no room for an event.
     pub no_room: u64,
     /// How often a function failed on an event.
@@ -191,7 +191,7 @@ impl fmt::Display for Report {
             f,
             "functions         {} processes, at most {} at once; {} events found no room, {} failed, {} given up",
             count(self.processes),
-            count(self.most_at_once),
+            count(self.max_at_once),
             count(self.no_room),
             count(self.errors),
             count(self.dead_letters)

@@ -6,9 +6,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use redrive_core::event::AllowedSources;
-use redrive_core::find::Search;
+use redrive_core::discovery::Search;
 use redrive_core::controller::Clock;
-use redrive_core::sweep::MOST_OF_A_TICK;
+use redrive_core::sweep::MAX_OF_A_TICK;
 use redrive_core::error::ErrorKind;
 
 use super::costs;
@@ -75,7 +75,7 @@ struct Task<'w> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counted {
     pub(super) processes: usize,
-    pub(super) most_at_once: usize,
+    pub(super) max_at_once: usize,
     pub(super) no_room: u64,
     pub(super) errors: u64,
     pub(super) dead_letters: u64,
@@ -190,7 +190,7 @@ impl<'w> Run<'w> {
         if door != Door::Sweep && self.tasks.len() >= self.storm.concurrency {
             return None;
         }
-        self.counted.most_at_once = self.counted.most_at_once.max(self.tasks.len() + 1);
+        self.counted.max_at_once = self.counted.max_at_once.max(self.tasks.len() + 1);
         let warm = self.warm.entry(door).or_default();
         if !warm.is_empty() {
             let any = self.world.dice.borrow_mut().usize(0..warm.len());
@@ -344,7 +344,7 @@ impl<'w> Run<'w> {
             warm_up(world, cold).await;
             let mut again = Vec::new();
             for (hand, message) in hands {
-                if hand.controller().due(&message.ticket).await.is_err() {
+                if hand.controller().due(&message.retry_message).await.is_err() {
                     again.push(message);
                 }
             }
@@ -382,12 +382,12 @@ impl<'w> Run<'w> {
             warm_up(sweeps.world, cold).await;
             let until = sweeps.now().plus(UNTIL);
             // What a tick met with an error wakes again.
-            let _ = sweeps.controller().sweep(MOST_OF_A_TICK, until).await;
+            let _ = sweeps.controller().sweep(MAX_OF_A_TICK, until).await;
             let search = Search {
                 since: Some(START),
                 ..Search::default()
             };
-            let _ = finds.controller().find(&Typed(&finds), &search, until).await;
+            let _ = finds.controller().discover(&Typed(&finds), &search, until).await;
             Ended::Swept
         });
         self.start(Door::Sweep, process, Work::Sweep, future);
@@ -396,7 +396,7 @@ impl<'w> Run<'w> {
     /// Whether nothing waits in the ledger.
     fn world_is_done(&self) -> bool {
         let entries = self.world.entries.borrow();
-        let waits = entries.iter().any(|entry| entry.wake.is_some());
+        let waits = entries.iter().any(|entry| entry.next_check_at.is_some());
         !waits && entries.iter().count() >= self.storm.failures
     }
 }

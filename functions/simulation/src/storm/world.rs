@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use fastrand::Rng;
-use redrive_core::definition::Known;
-use redrive_core::ledger::{Entries, Terms, Ticket};
+use redrive_core::definition::CachedDefinition;
+use redrive_core::ledger::{Entries, Timing, RetryMessage};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
 use redrive_emulator::region::Region;
@@ -45,7 +45,7 @@ pub(super) struct Event {
 /// A message of the queue.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
-    pub(super) ticket: Ticket,
+    pub(super) retry_message: RetryMessage,
     pub(super) receives: u32,
 }
 
@@ -55,11 +55,11 @@ pub(super) struct World {
     pub(super) dice: RefCell<Rng>,
     pub(super) region: RefCell<Region>,
     pub(super) entries: RefCell<Entries>,
-    /// What was noted of machines.
-    pub(super) shelf: RefCell<BTreeMap<String, Known>>,
+    /// What was cached of machines.
+    pub(super) definition_cache: RefCell<BTreeMap<String, CachedDefinition>>,
     pub(super) gates: RefCell<Gates>,
     pub(super) index_shards: usize,
-    pub(super) terms: Terms,
+    pub(super) timing: Timing,
     pub(super) document: Document,
     pub(super) calls: RefCell<BTreeMap<&'static str, Calls>>,
     pub(super) used: RefCell<Used>,
@@ -77,7 +77,7 @@ impl World {
         seed: u64,
         region: Region,
         (gates, index_shards): (Gates, usize),
-        terms: Terms,
+        timing: Timing,
         document: Document,
     ) -> Self {
         Self {
@@ -85,10 +85,10 @@ impl World {
             dice: RefCell::new(Rng::with_seed(seed)),
             region: RefCell::new(region),
             entries: RefCell::default(),
-            shelf: RefCell::default(),
+            definition_cache: RefCell::default(),
             gates: RefCell::new(gates),
             index_shards,
-            terms,
+            timing,
             document,
             calls: RefCell::default(),
             used: RefCell::default(),

@@ -111,33 +111,33 @@ fn at(ms: u64) -> Time {
 fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
     let mut machines = Machines::default();
     let first = execution(100_000, None);
-    assert_eq!(machines.tell(&first), Told::Unknown);
+    assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::Unknown);
     assert_eq!(
         machines.learn(&first, revision(Some("r1"), 0, NO_FAIL)),
-        Told::NoFailState
+        FailStateAnswer::NoFailState
     );
-    assert_eq!(machines.tell(&first), Told::Unconfirmed);
+    assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::Unconfirmed);
     machines.confirm(MACHINE, Some("r1"), at(100_000));
-    for (started, told) in [
+    for (started, answer) in [
         // Started before the update had settled: with which definition nobody knows.
-        (59_999, Told::Unknown),
-        (60_000, Told::NoFailState),
-        (160_000, Told::NoFailState),
-        (160_001, Told::Unconfirmed),
+        (59_999, FailStateAnswer::Unknown),
+        (60_000, FailStateAnswer::NoFailState),
+        (160_000, FailStateAnswer::NoFailState),
+        (160_001, FailStateAnswer::Unconfirmed),
     ] {
-        assert_eq!(machines.tell(&execution(started, None)), told, "{started}");
+        assert_eq!(machines.fail_state_answer(&execution(started, None)), answer, "{started}");
     }
     // Whoever learns the same once more, or looked earlier, takes nothing back.
     machines.learn(&first, revision(Some("r1"), 0, NO_FAIL));
     machines.confirm(MACHINE, Some("r1"), at(90_000));
-    assert_eq!(machines.tell(&execution(160_000, None)), Told::NoFailState);
+    assert_eq!(machines.fail_state_answer(&execution(160_000, None)), FailStateAnswer::NoFailState);
     // An update forgets it.
     machines.confirm(MACHINE, Some("r2"), at(200_000));
-    assert_eq!(machines.tell(&first), Told::Unknown);
+    assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::Unknown);
     // A machine that was never updated has no revision id, and stays known without one.
     machines.learn(&first, revision(None, 0, FAILS));
     machines.confirm(MACHINE, None, at(200_000));
-    assert_eq!(machines.tell(&first), Told::MayBe);
+    assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::MayBe);
 }
 
 #[test]
@@ -146,10 +146,10 @@ fn a_version_is_known_for_ever_and_an_old_execution_overrules_nothing() {
     let version = alloc::format!("{MACHINE}:3");
     machines.learn(&execution(0, Some(&version)), revision(None, 0, NO_FAIL));
     assert_eq!(
-        machines.tell(&execution(u64::MAX, Some(&version))),
-        Told::NoFailState
+        machines.fail_state_answer(&execution(u64::MAX, Some(&version))),
+        FailStateAnswer::NoFailState
     );
-    assert_eq!(machines.tell(&execution(100_000, None)), Told::Unknown);
+    assert_eq!(machines.fail_state_answer(&execution(100_000, None)), FailStateAnswer::Unknown);
 
     let young = execution(900_000, None);
     machines.learn(&young, revision(Some("r2"), 500_000, FAILS));
@@ -157,63 +157,63 @@ fn a_version_is_known_for_ever_and_an_old_execution_overrules_nothing() {
     let old = execution(100_000, None);
     assert_eq!(
         machines.learn(&old, revision(Some("r1"), 0, NO_FAIL)),
-        Told::NoFailState
+        FailStateAnswer::NoFailState
     );
-    assert_eq!(machines.tell(&young), Told::MayBe);
+    assert_eq!(machines.fail_state_answer(&young), FailStateAnswer::MayBe);
 }
 
 #[test]
 fn what_is_recalled_replaces_what_is_older_and_confirms_what_is_the_same() {
-    let known = |id, since, confirmed: Option<u64>, states| Known {
+    let known = |id, since, confirmed: Option<u64>, states| CachedDefinition {
         revision: revision(Some(id), since, states),
         confirmed: confirmed.map(at),
     };
     let young = execution(900_000, None);
-    for (own, recalled, told) in [
+    for (own, recalled, answer) in [
         (
             None,
             known("r1", 0, Some(840_000), NO_FAIL),
-            Told::NoFailState,
+            FailStateAnswer::NoFailState,
         ),
         (
             None,
             known("r1", 0, Some(839_999), NO_FAIL),
-            Told::Unconfirmed,
+            FailStateAnswer::Unconfirmed,
         ),
-        (None, known("r1", 0, None, NO_FAIL), Told::Unconfirmed),
+        (None, known("r1", 0, None, NO_FAIL), FailStateAnswer::Unconfirmed),
         (
             Some(known("r1", 0, Some(100_000), NO_FAIL)),
             known("r1", 0, Some(840_000), NO_FAIL),
-            Told::NoFailState,
+            FailStateAnswer::NoFailState,
         ),
         (
             Some(known("r1", 0, Some(840_000), NO_FAIL)),
             known("r1", 0, None, NO_FAIL),
-            Told::NoFailState,
+            FailStateAnswer::NoFailState,
         ),
         // An update that somebody else has seen.
         (
             Some(known("r1", 0, Some(840_000), NO_FAIL)),
             known("r2", 500_000, None, FAILS),
-            Told::Unconfirmed,
+            FailStateAnswer::Unconfirmed,
         ),
         (
             Some(known("r1", 0, Some(840_000), NO_FAIL)),
             known("r2", 500_000, Some(890_000), FAILS),
-            Told::MayBe,
+            FailStateAnswer::MayBe,
         ),
         // And one that somebody else has not seen.
         (
             Some(known("r2", 500_000, Some(890_000), FAILS)),
             known("r1", 0, Some(890_000), NO_FAIL),
-            Told::MayBe,
+            FailStateAnswer::MayBe,
         ),
     ] {
         let mut machines = Machines::default();
         let words = alloc::format!("{own:?} {recalled:?}");
         machines.known.extend(own.map(|own| (MACHINE.into(), own)));
         machines.recall(MACHINE, recalled);
-        assert_eq!(machines.tell(&young), told, "{words}");
+        assert_eq!(machines.fail_state_answer(&young), answer, "{words}");
     }
 }
 
@@ -237,12 +237,12 @@ fn a_confirmation_is_as_old_as_what_surely_has_been() {
 
 #[test]
 fn a_machine_with_too_many_errors_is_not_noted() {
-    for (many, may) in [(MOST_NOTED as u64, true), (MOST_NOTED as u64 + 1, false)] {
-        let mut known = Known {
+    for (many, may) in [(MAX_CACHED_ERRORS as u64, true), (MAX_CACHED_ERRORS as u64 + 1, false)] {
+        let mut known = CachedDefinition {
             revision: revision(None, 0, NO_FAIL),
             confirmed: None,
         };
         known.revision.fail_states.errors = (0..many).collect();
-        assert_eq!(known.may_be_noted(), may);
+        assert_eq!(known.may_be_cached(), may);
     }
 }

@@ -8,7 +8,7 @@ use alloc::string::ToString;
 
 use super::*;
 use crate::failure::Subject;
-use crate::ledger::{Entries, Entry, Pen, Position, Swap, Take, Ticket};
+use crate::ledger::{Entries, Entry, Writer, ScanCheckpoint, CasResult, ClaimResult, RetryMessage};
 use crate::error::ErrorKind;
 
 const CALL: Call = Call::RedriveExecution;
@@ -29,20 +29,20 @@ impl Ledger for Slots {
     async fn read(&self, _: &Subject) -> Result<Option<Entry>, Error> {
         Ok(None)
     }
-    async fn swap(&self, _: &Entry) -> Result<Swap, Error> {
-        Ok(Swap::Stored)
+    async fn put_if_revision(&self, _: &Entry) -> Result<CasResult, Error> {
+        Ok(CasResult::Stored)
     }
-    async fn take(&self, _: &Ticket, _: Pen<'_>) -> Result<Take, Error> {
-        Ok(Take::Refused(None))
+    async fn claim_due(&self, _: &RetryMessage, _: Writer<'_>) -> Result<ClaimResult, Error> {
+        Ok(ClaimResult::Refused(None))
     }
-    async fn waking(&self, _: Time, _: usize) -> Result<Vec<Entry>, Error> {
+    async fn due_entries(&self, _: Time, _: usize) -> Result<Vec<Entry>, Error> {
         Ok(Vec::new())
     }
-    async fn position(&self) -> Result<Option<Position>, Error> {
+    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         Ok(None)
     }
-    async fn keep(&self, _: &Position) -> Result<Swap<Position>, Error> {
-        Ok(Swap::Stored)
+    async fn put_checkpoint(&self, _: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+        Ok(CasResult::Stored)
     }
     async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         if self.down.get() {
@@ -64,17 +64,17 @@ fn millis(ms: u64) -> Time {
     Time::from_millis(1_795_000_000_000 + ms)
 }
 
-fn wait(pace: &Pace, slots: &Slots, quota: Quota, now: Time) -> Duration {
-    ready(pace.wait(slots, CALL, quota, now)).unwrap()
+fn wait(rate_limiter: &RateLimiter, slots: &Slots, quota: Quota, now: Time) -> Duration {
+    ready(rate_limiter.wait(slots, CALL, quota, now)).unwrap()
 }
 
 #[test]
 fn a_calm_day_asks_the_ledger_for_nothing() {
-    let (pace, slots) = (Pace::default(), Slots::default());
+    let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     for minute in 0..1_440 {
         for _ in 0..4 {
             let now = millis(minute * 60_000);
-            assert_eq!(wait(&pace, &slots, QUOTA, now), Duration::ZERO);
+            assert_eq!(wait(&rate_limiter, &slots, QUOTA, now), Duration::ZERO);
         }
     }
     assert_eq!(slots.writes.get(), 0);
@@ -82,13 +82,13 @@ fn a_calm_day_asks_the_ledger_for_nothing() {
 
 #[test]
 fn who_comes_to_the_end_of_its_share_asks_and_says_what_it_made_freely() {
-    let (pace, slots) = (Pace::default(), Slots::default());
+    let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     for _ in 0..5 {
-        assert_eq!(wait(&pace, &slots, QUOTA, millis(0)), Duration::ZERO);
+        assert_eq!(wait(&rate_limiter, &slots, QUOTA, millis(0)), Duration::ZERO);
     }
     assert_eq!(slots.writes.get(), 1);
     // Four that were free, and five slots: as many as were made in this second.
-    let from = Micros::from(millis(0)).minus(QUOTA.spare());
+    let from = Micros::from(millis(0)).minus(QUOTA.burst_reserve());
     let reserved = slots
         .entries
         .borrow_mut()
@@ -96,10 +96,10 @@ fn who_comes_to_the_end_of_its_share_asks_and_says_what_it_made_freely() {
     assert_eq!(reserved, from.plus(QUOTA.step().times(9)));
     // Which serve the next four.
     for _ in 0..4 {
-        wait(&pace, &slots, QUOTA, millis(1));
+        wait(&rate_limiter, &slots, QUOTA, millis(1));
     }
     assert_eq!(slots.writes.get(), 1);
-    wait(&pace, &slots, QUOTA, millis(1));
+    wait(&rate_limiter, &slots, QUOTA, millis(1));
     assert_eq!(slots.writes.get(), 2);
 }
 
@@ -127,12 +127,12 @@ impl Bucket {
 /// When the retries of a storm come: so many a millisecond, round the processes.
 fn storm(processes: usize, quota: Quota, failures: u64, a_second: u64) -> (Vec<f64>, u32) {
     let slots = Slots::default();
-    let paces: Vec<Pace> = (0..processes).map(|_| Pace::default()).collect();
+    let paces: Vec<RateLimiter> = (0..processes).map(|_| RateLimiter::default()).collect();
     let mut retries: Vec<f64> = (0..failures)
         .map(|n| {
             let ms = n * 1_000 / a_second;
-            let pace = &paces[usize::try_from(n).unwrap() % processes];
-            let wait = wait(pace, &slots, quota, millis(ms));
+            let rate_limiter = &paces[usize::try_from(n).unwrap() % processes];
+            let wait = wait(rate_limiter, &slots, quota, millis(ms));
             f64::from(u32::try_from(ms).unwrap()) / 1_000.0 + wait.as_secs_f64()
         })
         .collect();
@@ -173,43 +173,43 @@ fn a_storm_is_spread_and_hardly_ever_refused() {
 
 #[test]
 fn slots_that_a_process_did_not_use_in_time_are_given_up() {
-    let (pace, slots) = (Pace::default(), Slots::default());
+    let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     for _ in 0..12 {
-        wait(&pace, &slots, QUOTA, millis(0));
+        wait(&rate_limiter, &slots, QUOTA, millis(0));
     }
     let writes = slots.writes.get();
     // Its share is used up anew, and what it had reserved is long past.
     for _ in 0..5 {
-        wait(&pace, &slots, QUOTA, millis(600_000));
+        wait(&rate_limiter, &slots, QUOTA, millis(600_000));
     }
     assert_eq!(slots.writes.get(), writes + 1);
 }
 
 #[test]
 fn who_was_throttled_is_careful_for_a_minute() {
-    let (pace, slots) = (Pace::default(), Slots::default());
-    pace.throttled(CALL, millis(0));
-    wait(&pace, &slots, QUOTA, millis(1));
+    let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
+    rate_limiter.throttled(CALL, millis(0));
+    wait(&rate_limiter, &slots, QUOTA, millis(1));
     assert_eq!(slots.writes.get(), 1);
-    wait(&pace, &slots, QUOTA, millis(60_001));
+    wait(&rate_limiter, &slots, QUOTA, millis(60_001));
     assert_eq!(slots.writes.get(), 1);
 }
 
 #[test]
 fn without_the_ledger_there_is_no_slot_and_nothing_is_forgotten() {
-    let (pace, slots) = (Pace::default(), Slots::default());
+    let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     for _ in 0..4 {
-        wait(&pace, &slots, QUOTA, millis(0));
+        wait(&rate_limiter, &slots, QUOTA, millis(0));
     }
     slots.down.set(true);
-    assert!(ready(pace.wait(&slots, CALL, QUOTA, millis(1))).is_err());
+    assert!(ready(rate_limiter.wait(&slots, CALL, QUOTA, millis(1))).is_err());
     slots.down.set(false);
-    wait(&pace, &slots, QUOTA, millis(1));
+    wait(&rate_limiter, &slots, QUOTA, millis(1));
     let reserved = slots
         .entries
         .borrow_mut()
         .reserve(CALL, Micros(0), Micros(0));
-    let from = Micros::from(millis(1)).minus(QUOTA.spare());
+    let from = Micros::from(millis(1)).minus(QUOTA.burst_reserve());
     // The four that were free, and six tries of this second.
     assert_eq!(reserved, from.plus(QUOTA.step().times(10)));
 }
@@ -221,7 +221,7 @@ fn a_quota_is_written_as_in_the_tables_of_aws() {
     for wrong in [
         "", "800", "800/", "/150", "0/150", "800/0", "-1/5", "a/b", "1/2/3",
     ] {
-        assert_eq!(wrong.parse::<Quota>(), Err(NoQuota), "{wrong}");
+        assert_eq!(wrong.parse::<Quota>(), Err(ParseQuotaError), "{wrong}");
     }
 }
 
@@ -231,9 +231,9 @@ fn the_least_quota_still_lets_one_through() {
         burst: 1,
         per_second: 1,
     };
-    let (pace, slots) = (Pace::default(), Slots::default());
+    let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     let waits: Vec<u64> = (0..4)
-        .map(|_| wait(&pace, &slots, least, millis(0)).as_secs())
+        .map(|_| wait(&rate_limiter, &slots, least, millis(0)).as_secs())
         .collect();
     // The first is its share; the second has the first slot after that.
     assert_eq!(waits, [0, 1, 2, 3]);

@@ -3,7 +3,7 @@
 use redrive_core::calls::Call;
 use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::ledger::{Ledger, State};
-use redrive_core::pace::{Micros, Quota, Quotas};
+use redrive_core::rate_limiter::{Micros, Quota, Quotas};
 use redrive_core::error::ErrorKind;
 use redrive_emulator::api::Fault;
 use redrive_emulator::stepfunctions::Outcome as Ends;
@@ -21,7 +21,7 @@ const QUOTA: Quota = Quota {
 fn storms(delay: u32) -> Vec<Scene> {
     let mut scenes = Scene::both(&rule(2, delay));
     for scene in &mut scenes {
-        scene.terms.quotas = Quotas {
+        scene.timing.quotas = Quotas {
             redrive_execution: Some(QUOTA),
             retry_stage_execution: Some(QUOTA),
         };
@@ -39,7 +39,7 @@ fn others_are_first(scene: &Scene) {
         .reserve(call, Micros::from(scene.now()), two_minutes))
     .expect("it ends")
     .expect("no error");
-    scene.pace.throttled(call, scene.now());
+    scene.rate_limiter.throttled(call, scene.now());
 }
 
 #[test]
@@ -51,10 +51,10 @@ fn a_retry_waits_in_the_queue_for_its_slot() {
         assert_eq!(record.outcome, Outcome::Queued);
         assert_eq!(record.slot.map(|wait| wait.as_secs()), Some(120));
         let entry = scene.entry();
-        assert_eq!(entry.due.unwrap().since(scene.now()).as_secs(), 120);
+        assert_eq!(entry.due_at.unwrap().since(scene.now()).as_secs(), 120);
         assert_eq!((entry.retries, scene.effects()), (1, 0));
         let calls = scene.world.calls();
-        assert_eq!(calls[calls.len() - 3..], ["reserve", "swap", "send"]);
+        assert_eq!(calls[calls.len() - 3..], ["reserve", "put_if_revision", "send"]);
         scene.wind(119);
         assert!(scene.deliver().is_empty());
         scene.wind(1);
@@ -71,7 +71,7 @@ fn the_delay_of_a_rule_begins_with_the_slot() {
         others_are_first(&scene);
         assert_eq!(scene.handle_event(&failed).outcome, Outcome::Queued);
         let entry = scene.entry();
-        assert_eq!(entry.due.unwrap().since(scene.now()).as_secs(), 180);
+        assert_eq!(entry.due_at.unwrap().since(scene.now()).as_secs(), 180);
         assert_eq!(entry.verdict.delay_seconds, 60);
     }
 }
@@ -105,7 +105,7 @@ fn what_is_not_retried_takes_no_slot() {
     for scene in Scene::both(&rule(0, 0)) {
         let failed = scene.failed();
         scene
-            .pace
+            .rate_limiter
             .throttled(Call::of(scene.subject.service()), scene.now());
         assert_eq!(scene.handle_event(&failed).outcome, Outcome::GaveUp);
         assert!(!scene.world.calls().contains(&"reserve"));
@@ -137,7 +137,7 @@ fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
     );
     let first = scene.failed();
     assert_eq!(scene.handle_event(&first).outcome, Outcome::Queued);
-    let ticket = scene.entry().ticket();
+    let retry_message = scene.entry().retry_message();
     scene.person_retries();
     let second = scene.failed();
     scene.wind(60);
@@ -149,7 +149,7 @@ fn overtaken(answer: Option<Fault>) -> (Scene, Value) {
         }
         None => Outcome::Retried,
     };
-    assert_eq!(scene.take(&ticket).outcome, outcome);
+    assert_eq!(scene.claim_due(&retry_message).outcome, outcome);
     scene.wind(1);
     (scene, second)
 }
@@ -170,7 +170,7 @@ fn a_failure_that_our_retry_may_have_reached_is_not_retried_though_it_is_shown_s
     let (scene, second) = overtaken(Some(Fault::LoseAnswer));
     let error = run(scene.handling_event(&second)).unwrap().unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert_eq!(scene.entry().state, State::Unknown);
+    assert_eq!(scene.entry().state, State::InDoubt);
     scene.wind(60);
     scene.calm(&[second]);
     assert_eq!(scene.effects(), 1);

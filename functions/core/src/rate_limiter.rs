@@ -17,12 +17,12 @@ use crate::calls::Call;
 use crate::failure::Service;
 use crate::ledger::Ledger;
 pub use crate::micros::Micros;
-pub use crate::quota::{NoQuota, PROCESSES, Quota, Quotas};
+pub use crate::quota::{ParseQuotaError, PROCESSES, Quota, Quotas};
 use crate::time::Time;
 use crate::error::Error;
 
 /// So many slots a process reserves at once at the most: with 20 retries a second and more, one write in twenty.
-const MOST_AT_ONCE: u32 = 20;
+const MAX_SLOTS_AT_ONCE: u32 = 20;
 
 /// A wait as short as this is none: so far before its slot a retry may come.
 const SOON: Duration = Duration::from_secs(1);
@@ -31,11 +31,11 @@ const SOON: Duration = Duration::from_secs(1);
 const STALE: Duration = Duration::from_secs(2);
 
 /// For so long after AWS throttled a process it makes no retry freely.
-const CAREFUL: Duration = Duration::from_secs(60);
+const THROTTLED_FOR: Duration = Duration::from_secs(60);
 
 /// What one process knows of the pace of its calls. One for as long as the function lives.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct RateLimiter {
     paths: RefCell<BTreeMap<Call, Path>>,
 }
 
@@ -43,11 +43,11 @@ pub struct Pace {
 #[derive(Debug, Clone, Copy, Default)]
 struct Path {
     /// When its own share will be whole again.
-    whole: Micros,
+    full_at: Micros,
     /// It was throttled, or its slots lie ahead: nothing is free until then.
-    careful: Micros,
+    throttled_until: Micros,
     /// Retries it made freely that the ledger does not know of.
-    free: u32,
+    unreported: u32,
     /// The next slot it has reserved, how many it has, and since when.
     slot: Micros,
     slots: u32,
@@ -73,19 +73,19 @@ impl Path {
     }
 
     /// Takes a retry of its own share, if there is one left.
-    fn free(&mut self, quota: Quota, now: Micros) -> bool {
+    fn take_local(&mut self, quota: Quota, now: Micros) -> bool {
         let step = quota.share_step();
-        let whole = self.whole.max(now).plus(step);
-        let free = now >= self.careful && whole <= now.plus(step.times(quota.share()));
+        let whole = self.full_at.max(now).plus(step);
+        let free = now >= self.throttled_until && whole <= now.plus(step.times(quota.share()));
         if free {
-            self.whole = whole;
-            self.free = self.free.saturating_add(1);
+            self.full_at = whole;
+            self.unreported = self.unreported.saturating_add(1);
         }
         free
     }
 
     /// Takes a slot that it has reserved, if there is one left.
-    fn slot(&mut self, quota: Quota, now: Micros) -> Option<Micros> {
+    fn take_slot(&mut self, quota: Quota, now: Micros) -> Option<Micros> {
         let stale = now.minus(STALE.into());
         if self.slot < stale && self.reserved < stale {
             self.slots = 0;
@@ -97,7 +97,7 @@ impl Path {
     }
 }
 
-impl Pace {
+impl RateLimiter {
     /// How long a retry has to wait for its slot: not at all, or at least a second.
     ///
     /// # Errors
@@ -112,29 +112,29 @@ impl Pace {
         let moment = Micros::from(now);
         let mut path = self.path(call);
         let busy = path.count(now);
-        let at_hand = if path.free(quota, moment) {
+        let at_hand = if path.take_local(quota, moment) {
             Some(moment)
         } else {
-            path.slot(quota, moment)
+            path.take_slot(quota, moment)
         };
         self.keep(call, path);
         let slot = match at_hand {
             Some(slot) => slot,
             None => {
-                let slots = busy.min(MOST_AT_ONCE);
+                let slots = busy.min(MAX_SLOTS_AT_ONCE);
                 // What was made freely has had its slots; they come first.
-                let span = quota.step().times(slots.saturating_add(path.free));
-                let from = moment.minus(quota.spare());
+                let span = quota.step().times(slots.saturating_add(path.unreported));
+                let from = moment.minus(quota.burst_reserve());
                 let begins = ledger.reserve(call, from, span).await?;
-                let first = begins.plus(quota.step().times(path.free));
+                let first = begins.plus(quota.step().times(path.unreported));
                 // Another handling of this process may have gone on meanwhile.
                 let meanwhile = self.path(call);
                 let path = Path {
-                    free: meanwhile.free.saturating_sub(path.free),
+                    unreported: meanwhile.unreported.saturating_sub(path.unreported),
                     slot: first.plus(quota.step()),
                     slots: slots.saturating_sub(1),
                     reserved: moment,
-                    careful: meanwhile.careful.max(first),
+                    throttled_until: meanwhile.throttled_until.max(first),
                     ..meanwhile
                 };
                 self.keep(call, path);
@@ -148,7 +148,7 @@ impl Pace {
     /// AWS throttled a call: for a while nothing is free.
     pub fn throttled(&self, call: Call, now: Time) {
         let mut path = self.path(call);
-        path.careful = path.careful.max(Micros::from(now).plus(CAREFUL.into()));
+        path.throttled_until = path.throttled_until.max(Micros::from(now).plus(THROTTLED_FOR.into()));
         self.keep(call, path);
     }
 

@@ -67,6 +67,6 @@ def test_what_the_sweep_finds_keeps_the_same_pace(account):
     for _ in range(3):
         scene.orders.start_and_end(FAIL, SUCCEED)
     answer, calls = account.costs(sweeping(account, **LEAST), {})
-    assert answer["search"]["found"] == {"retried": 1, "queued": 2}
+    assert answer["discovery"]["outcomes"] == {"retried": 1, "queued": 2}
     assert calls["UpdateItem"] in (2, 3)
     assert scene.redrives() == 1

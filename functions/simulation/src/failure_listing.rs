@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use redrive_core::error_codes::ErrorClass;
 use redrive_core::failure::ExecutionStatus;
-use redrive_core::find::{
-    ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing, Listings, Look, failed_stages,
+use redrive_core::discovery::{
+    ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing, FailureListing, ListResult, failed_stages,
 };
 use redrive_core::reads::Page;
 use serde_json::{Value, json};
@@ -15,9 +15,9 @@ use crate::services::{
 };
 
 impl<W: Wire> Typed<'_, W> {
-    async fn look(&self, arn: &str, operation: &str, body: &Value) -> Look<Value> {
+    async fn look(&self, arn: &str, operation: &str, body: &Value) -> ListResult<Value> {
         match self.0.call(arn, operation, body).await {
-            Ok(answer) => Ok(Listing::Shown(answer)),
+            Ok(answer) => Ok(Listing::Page(answer)),
             Err(error) => match failed(operation, error) {
                 (ErrorClass::NotFound, _) => Ok(Listing::Gone),
                 (ErrorClass::ExpiredPage, _) => Ok(Listing::Expired),
@@ -36,8 +36,8 @@ impl<W: Wire> Typed<'_, W> {
     }
 }
 
-impl<W: Wire> Listings for Typed<'_, W> {
-    async fn machines(&self, token: Option<String>) -> Look<Page<String>> {
+impl<W: Wire> FailureListing for Typed<'_, W> {
+    async fn machines(&self, token: Option<String>) -> ListResult<Page<String>> {
         let mut body = json!({ "maxResults": 100 });
         go_on(&mut body, token);
         let anything = format!("{}:stateMachine", self.anything("states"));
@@ -57,7 +57,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         machine: &str,
         status: ExecutionStatus,
         token: Option<String>,
-    ) -> Look<Page<ListedExecution>> {
+    ) -> ListResult<Page<ListedExecution>> {
         let mut body = json!({
             "stateMachineArn": machine,
             "statusFilter": status.as_str(),
@@ -76,7 +76,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         }))
     }
 
-    async fn pipelines(&self, token: Option<String>) -> Look<Page<ListedPipeline>> {
+    async fn pipelines(&self, token: Option<String>) -> ListResult<Page<ListedPipeline>> {
         let mut body = json!({ "maxResults": 100 });
         go_on(&mut body, token);
         let anything = self.anything("codepipeline");
@@ -90,7 +90,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         }))
     }
 
-    async fn stages(&self, pipeline: &str) -> Look<Vec<ListedStage>> {
+    async fn stages(&self, pipeline: &str) -> ListResult<Vec<ListedStage>> {
         let body = json!({ "name": name(pipeline) });
         let answer = self.look(pipeline, "GetPipelineState", &body).await?;
         Ok(answer.map(|answer| {
@@ -101,7 +101,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         }))
     }
 
-    async fn runs(&self, pipeline: &str, token: Option<String>) -> Look<Page<ListedRun>> {
+    async fn runs(&self, pipeline: &str, token: Option<String>) -> ListResult<Page<ListedRun>> {
         let mut body = json!({ "pipelineName": name(pipeline) });
         go_on(&mut body, token);
         let answer = self.look(pipeline, "ListPipelineExecutions", &body).await?;
@@ -119,7 +119,7 @@ impl<W: Wire> Listings for Typed<'_, W> {
         }))
     }
 
-    async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> Look<Vec<ListedStage>> {
+    async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> ListResult<Vec<ListedStage>> {
         let body = json!({
             "pipelineName": name(pipeline),
             "filter": { "pipelineExecutionId": run.execution_id },

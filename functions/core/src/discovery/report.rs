@@ -21,15 +21,15 @@ pub struct Search {
     pub pipelines: Glob,
     /// So many pages of Step Functions are read in a tick. ListExecutions refills at 2 a second in most regions:
     /// a tick each minute takes half of that, and leaves the other half to whoever else lists.
-    pub most_pages_of_executions: usize,
+    pub max_pages_of_executions: usize,
     /// So many calls list what CodePipeline has, whose rates are not published; others were throttled when they
     /// asked about 160 pipelines in a row.
-    pub most_pages_of_stages: usize,
+    pub max_pages_of_stages: usize,
     /// So many failures of one target are dealt with before the next has its turn.
-    pub most_in_a_turn: usize,
+    pub max_in_a_turn: usize,
     /// So many failures are handed over in a tick, the first step of a storm as well as the last. Each asks
     /// DescribeExecution, which refills at 10 a second.
-    pub most_found: usize,
+    pub max_found: usize,
 }
 
 impl Default for Search {
@@ -38,17 +38,17 @@ impl Default for Search {
             since: None,
             machines: Glob::new("*", false),
             pipelines: Glob::new("*", false),
-            most_pages_of_executions: 60,
-            most_pages_of_stages: 30,
-            most_in_a_turn: 50,
-            most_found: 200,
+            max_pages_of_executions: 60,
+            max_pages_of_stages: 30,
+            max_in_a_turn: 50,
+            max_found: 200,
         }
     }
 }
 
 /// What one tick of the search saw, did, and left for later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
+pub struct DiscoveryReport {
     /// Targets that had a turn.
     pub targets: usize,
     /// Calls that listed something.
@@ -67,10 +67,10 @@ pub struct Found {
     pub throttled: Vec<Service>,
     /// Targets whose turn is not over.
     pub left: usize,
-    /// A round is not complete: the next tick goes on with it.
+    /// A pass is not complete: the next tick goes on with it.
     pub more: bool,
     /// Every failure that ended between [`Search::since`] and then was looked at.
-    pub through: Option<Time>,
+    pub watermark: Option<Time>,
     /// Another tick ran at the same time and was first to say how far the search has come: it goes on from there.
     pub outrun: bool,
 }

@@ -2,7 +2,7 @@
 
 use redrive_core::arn::partition_of;
 use redrive_core::failure::ExecutionStatus;
-use redrive_core::find::{ListedExecution, ListedPipeline, ListedRun, ListedStage, Listings, Look};
+use redrive_core::discovery::{ListedExecution, ListedPipeline, ListedRun, ListedStage, FailureListing, ListResult};
 use redrive_core::reads::Page;
 
 use crate::target::Services;
@@ -29,8 +29,8 @@ impl<'s, C, S> Lists<'s, C, S> {
     }
 }
 
-impl<C, S> Listings for Lists<'_, C, S> {
-    async fn machines(&self, token: Option<String>) -> Look<Page<String>> {
+impl<C, S> FailureListing for Lists<'_, C, S> {
+    async fn machines(&self, token: Option<String>) -> ListResult<Page<String>> {
         self.services.stepfunctions.machines(token).await
     }
 
@@ -39,28 +39,28 @@ impl<C, S> Listings for Lists<'_, C, S> {
         machine: &str,
         status: ExecutionStatus,
         token: Option<String>,
-    ) -> Look<Page<ListedExecution>> {
+    ) -> ListResult<Page<ListedExecution>> {
         let stepfunctions = &self.services.stepfunctions;
         stepfunctions.executions(machine, status, token).await
     }
 
-    async fn pipelines(&self, token: Option<String>) -> Look<Page<ListedPipeline>> {
+    async fn pipelines(&self, token: Option<String>) -> ListResult<Page<ListedPipeline>> {
         let codepipeline = &self.services.codepipeline;
         codepipeline.pipelines(&self.pipelines, token).await
     }
 
-    async fn stages(&self, pipeline: &str) -> Look<Vec<ListedStage>> {
+    async fn stages(&self, pipeline: &str) -> ListResult<Vec<ListedStage>> {
         self.services.codepipeline.stages(pipeline).await
     }
 
-    async fn runs(&self, pipeline: &str, token: Option<String>) -> Look<Page<ListedRun>> {
+    async fn runs(&self, pipeline: &str, token: Option<String>) -> ListResult<Page<ListedRun>> {
         self.services
             .codepipeline
             .listed_runs(pipeline, token)
             .await
     }
 
-    async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> Look<Vec<ListedStage>> {
+    async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> ListResult<Vec<ListedStage>> {
         self.services.codepipeline.stages_of(pipeline, run).await
     }
 }

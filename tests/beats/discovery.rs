@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redrive_core::failure::Service as Which;
-use redrive_core::find::{Found, Search};
+use redrive_core::discovery::{DiscoveryReport, Search};
 use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::ledger::{Ledger, State};
 use redrive_core::policy::Glob;
@@ -130,11 +130,11 @@ fn calls(scene: &Scene, operation: &str) -> usize {
     calls.get(operation).copied().unwrap_or_default()
 }
 
-fn tick(scene: &Scene, wire: &impl Wire, search: &Search) -> Found {
+fn tick(scene: &Scene, wire: &impl Wire, search: &Search) -> DiscoveryReport {
     run(scene.finding(wire, search)).unwrap().unwrap()
 }
 
-fn outcomes(found: &Found) -> Vec<Outcome> {
+fn outcomes(found: &DiscoveryReport) -> Vec<Outcome> {
     found.records.iter().map(|record| record.outcome).collect()
 }
 
@@ -158,7 +158,7 @@ fn a_failure_that_was_never_announced_is_found_and_retried_once() {
         assert_eq!(scene.effects(), 1);
         scene.world.reset();
         assert_eq!(outcomes(&scene.find(&since(NOW))), []);
-        assert_eq!(scene.world.calls(), ["position", "keep"]);
+        assert_eq!(scene.world.calls(), ["checkpoint", "put_checkpoint"]);
         // It succeeds, of which nobody is told either.
         scene.wind(1);
         scene.emitted();
@@ -232,7 +232,7 @@ fn a_failure_is_handled_once_whether_announced_or_found() {
 
 #[test]
 fn a_failure_found_while_its_event_is_handled_is_retried_once() {
-    for slow in ["read", "know", "swap", "act"] {
+    for slow in ["read", "know", "put_if_revision", "act"] {
         for event_first in [true, false] {
             for scene in Scene::both(&rule(2, 0)) {
                 let event = scene.failed();
@@ -345,7 +345,7 @@ fn switched_off_it_reads_and_writes_nothing_and_finds_it_later() {
         let before = scene.world.desk.calls();
         for _ in 0..3 {
             scene.wind(2 * DAY);
-            assert_eq!(scene.find(&Search::default()), Found::default());
+            assert_eq!(scene.find(&Search::default()), DiscoveryReport::default());
         }
         assert_eq!(scene.world.calls(), [""; 0]);
         assert_eq!(scene.world.desk.calls(), before);
@@ -375,15 +375,15 @@ fn many_pages_are_read_over_many_ticks_and_each_failure_is_found_once() {
     }
     let wire = Paged::new(&scene, 10);
     let search = Search {
-        most_pages_of_executions: 2,
+        max_pages_of_executions: 2,
         ..since(ago(HOUR))
     };
     let mut ticks = Vec::new();
     let began = scene.now();
     for _ in 0..6 {
         let found = tick(&scene, &wire, &search);
-        let through = found.through.unwrap();
-        assert_eq!(through < began, found.more, "not before all was looked at");
+        let watermark = found.watermark.unwrap();
+        assert_eq!(watermark < began, found.more, "not before all was looked at");
         ticks.push((found.records.len(), found.left, found.more));
         scene.wind(60);
         if !found.more {
@@ -434,7 +434,7 @@ fn nothing_is_begun_when_the_time_is_over() {
         scene.world.reset();
         let before = scene.world.desk.calls();
         scene.sweep_until.set(scene.now());
-        assert_eq!(scene.find(&since(NOW)), Found::default());
+        assert_eq!(scene.find(&since(NOW)), DiscoveryReport::default());
         assert_eq!(scene.world.calls(), [""; 0]);
         assert_eq!(scene.world.desk.calls(), before);
     }
@@ -455,7 +455,7 @@ fn a_page_that_was_not_finished_is_finished_by_the_next_tick() {
     assert_eq!(
         scene
             .find(&Search {
-                most_found: 5,
+                max_found: 5,
                 ..since(ago(HOUR))
             })
             .records
@@ -466,7 +466,7 @@ fn a_page_that_was_not_finished_is_finished_by_the_next_tick() {
     let mut found = Vec::new();
     for _ in 0..4 {
         let tick = scene.find(&Search {
-            most_found: 6,
+            max_found: 6,
             ..since(ago(HOUR))
         });
         found.push(tick.records.len());
@@ -493,7 +493,7 @@ fn a_machine_with_many_pages_keeps_no_other_waiting() {
     let wire = Paged::new(&scene, 10);
     // The list of machines, and one page of each.
     let search = Search {
-        most_pages_of_executions: 5,
+        max_pages_of_executions: 5,
         ..since(ago(HOUR))
     };
     let found = tick(&scene, &wire, &search);
@@ -519,14 +519,14 @@ fn a_target_with_many_failures_on_a_page_keeps_no_other_waiting() {
     }
     failed(&scene, &arn("b", "only"), 60);
     let found = scene.find(&Search {
-        most_in_a_turn: 20,
-        most_found: 21,
+        max_in_a_turn: 20,
+        max_found: 21,
         ..since(ago(HOUR))
     });
     assert_eq!((found.records.len(), found.more), (21, true));
     assert_eq!(redrives(&scene, &arn("b", "only")), 1);
     let rest = scene.find(&Search {
-        most_in_a_turn: 20,
+        max_in_a_turn: 20,
         ..since(ago(HOUR))
     });
     assert_eq!((rest.records.len(), rest.more), (40, false));
@@ -595,7 +595,7 @@ fn pages_are_counted_though_they_are_throttled_in_the_middle() {
 
 #[test]
 fn a_failure_that_met_error_is_found_again_however_late() {
-    for call in ["read", "know", "swap"] {
+    for call in ["read", "know", "put_if_revision"] {
         for scene in unheard() {
             scene.next_breaks(call, Break::Before);
             let found = scene.find(&since(NOW));
@@ -610,13 +610,13 @@ fn a_failure_that_met_error_is_found_again_however_late() {
                 scene.next_breaks(call, Break::Before);
                 let found = scene.find(&since(NOW));
                 assert_eq!(found.errors.len(), 1, "{call}");
-                assert_eq!(found.through, Some(failed_at), "no further than that");
+                assert_eq!(found.watermark, Some(failed_at), "no further than that");
             }
             scene.wind(DAY);
             let again = scene.find(&since(NOW));
             assert_eq!(outcomes(&again), [Outcome::Retried], "{call}");
             assert!(again.errors.is_empty());
-            assert_eq!(again.through, Some(scene.now()));
+            assert_eq!(again.watermark, Some(scene.now()));
             assert_eq!(scene.effects(), 1);
         }
     }
@@ -646,12 +646,12 @@ fn a_target_that_cannot_be_read_is_read_from_there_again_and_holds_no_other_back
         }
         let redriven = |machine| redrives(&scene, &arn(machine, "one"));
         assert_eq!((redriven("a"), redriven("b")), (0, 1));
-        assert_eq!(found.through, Some(ago(HOUR)));
-        let position = || {
-            let position = run(scene.world.desk.ledger.position());
-            position.unwrap().unwrap().unwrap().executions
+        assert_eq!(found.watermark, Some(ago(HOUR)));
+        let checkpoint = || {
+            let checkpoint = run(scene.world.desk.ledger.checkpoint());
+            checkpoint.unwrap().unwrap().unwrap().executions
         };
-        assert_eq!((position().through, position().behind.len()), (NOW, 1));
+        assert_eq!((checkpoint().watermark, checkpoint().lagging.len()), (NOW, 1));
         // Long after, and though it could not be read a second time.
         scene.wind(DAY);
         refuse(&scene);
@@ -659,7 +659,7 @@ fn a_target_that_cannot_be_read_is_read_from_there_again_and_holds_no_other_back
         scene.wind(DAY);
         while scene.find(&since(ago(HOUR))).more {}
         assert_eq!((redriven("a"), redriven("b")), (1, 1));
-        assert!(position().behind.is_empty());
+        assert!(checkpoint().lagging.is_empty());
     }
 }
 
@@ -756,7 +756,7 @@ fn each_failed_execution_of_a_parallel_pipeline_is_found() {
         scene.emitted();
         // One call lists the runs of each that failed; in one tick there is not enough for them.
         let search = Search {
-            most_pages_of_stages: 3,
+            max_pages_of_stages: 3,
             ..since(NOW)
         };
         let found = scene.find(&search);
@@ -794,7 +794,7 @@ fn a_run_whose_actions_cannot_be_listed_is_looked_at_again() {
 
 #[test]
 fn two_ticks_at_once_find_each_failure_once_and_never_go_back() {
-    for slow in ["position", "swap", "keep"] {
+    for slow in ["checkpoint", "put_if_revision", "put_checkpoint"] {
         for scene in unheard() {
             let desk = &scene.world.desk;
             let search = since(NOW);
@@ -806,8 +806,8 @@ fn two_ticks_at_once_find_each_failure_once_and_never_go_back() {
             assert_eq!(count(Outcome::Retried), 1, "{slow}: {retried:?}");
             assert_eq!(scene.effects(), 1, "{slow}");
             let outrun = usize::from(one.outrun) + usize::from(other.outrun);
-            // The one that read the position late goes on from what the other kept.
-            assert_eq!(outrun, usize::from(slow != "position"), "{slow}");
+            // The one that read the checkpoint late goes on from what the other kept.
+            assert_eq!(outrun, usize::from(slow != "checkpoint"), "{slow}");
         }
     }
 }
@@ -818,14 +818,14 @@ fn who_is_outrun_does_not_take_the_position_back() {
     let desk = &scene.world.desk;
     scene.find(&since(NOW));
     let ahead = Cell::new(None);
-    scene.next_breaks("keep", Break::SlowBefore);
+    scene.next_breaks("put_checkpoint", Break::SlowBefore);
     let (late, _) = race(scene.finding(desk, &since(NOW)), async {
         scene.wind(HOUR);
         scene.finding(desk, &since(NOW)).await.unwrap();
-        ahead.set(run(scene.world.desk.ledger.position()).unwrap().unwrap());
+        ahead.set(run(scene.world.desk.ledger.checkpoint()).unwrap().unwrap());
     });
     assert!(late.unwrap().outrun);
-    let now = run(scene.world.desk.ledger.position()).unwrap().unwrap();
+    let now = run(scene.world.desk.ledger.checkpoint()).unwrap().unwrap();
     assert_eq!(now.unwrap(), ahead.take().unwrap());
 }
 
@@ -833,17 +833,17 @@ fn who_is_outrun_does_not_take_the_position_back() {
 fn a_position_that_cannot_be_kept_loses_nothing() {
     for kind in [Break::Before, Break::After] {
         for scene in unheard() {
-            scene.next_breaks("keep", kind);
+            scene.next_breaks("put_checkpoint", kind);
             let found = scene.find(&since(NOW));
             assert_eq!(outcomes(&found), [Outcome::Retried]);
-            assert_eq!(found.unread[0].0, "position");
+            assert_eq!(found.unread[0].0, "checkpoint");
             scene.wind(60);
             scene.find(&since(NOW));
             assert_eq!(scene.effects(), 1);
         }
     }
     for scene in unheard() {
-        scene.next_breaks("position", Break::Before);
+        scene.next_breaks("checkpoint", Break::Before);
         assert!(
             run(scene.finding(&scene.world.desk, &since(NOW)))
                 .unwrap()
@@ -894,8 +894,8 @@ fn what_is_deleted_in_the_middle_of_a_round_ends_its_turn() {
     scene.emitted();
     let wire = Paged::new(&scene, 10);
     let search = Search {
-        most_pages_of_executions: 2,
-        most_pages_of_stages: 1,
+        max_pages_of_executions: 2,
+        max_pages_of_stages: 1,
         ..since(ago(HOUR))
     };
     assert!(tick(&scene, &wire, &search).more);
@@ -914,8 +914,8 @@ fn what_is_deleted_in_the_middle_of_a_round_ends_its_turn() {
     });
     scene.wind(60);
     let later = scene.now();
-    let through = (0..12).map(|_| tick(&scene, &wire, &search).through.unwrap());
-    assert!(through.max() >= Some(later), "its rounds come to an end");
+    let watermark = (0..12).map(|_| tick(&scene, &wire, &search).watermark.unwrap());
+    assert!(watermark.max() >= Some(later), "its passes come to an end");
     assert_eq!(redrives(&scene, &arn("b", "one")), 1);
     assert_eq!(scene.effects(), 1, "the stage of the other pipeline");
     let entries = scene.world.desk.ledger.entries();
@@ -931,7 +931,7 @@ fn a_page_whose_token_expired_is_come_to_again() {
     }
     let wire = Paged::new(&scene, 10);
     let search = Search {
-        most_pages_of_executions: 2,
+        max_pages_of_executions: 2,
         ..since(ago(HOUR))
     };
     assert_eq!(tick(&scene, &wire, &search).left, 1);
@@ -968,7 +968,7 @@ fn what_fails_behind_the_search_is_found_by_the_next_round() {
     }
     let wire = Paged::new(&scene, 10);
     let search = Search {
-        most_pages_of_executions: 3,
+        max_pages_of_executions: 3,
         ..since(ago(HOUR))
     };
     for _ in 0..4 {

@@ -14,7 +14,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing<T> {
     /// What was asked for.
-    Shown(T),
+    Page(T),
     /// What was asked about does not exist, or has nothing that is listed.
     Gone,
     /// The page's token is not taken, or not any more: both services' tokens expire.
@@ -25,7 +25,7 @@ impl<T> Listing<T> {
     /// The same of something that is made of what is shown.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Listing<U> {
         match self {
-            Self::Shown(shown) => Listing::Shown(make(shown)),
+            Self::Page(shown) => Listing::Page(make(shown)),
             Self::Gone => Listing::Gone,
             Self::Expired => Listing::Expired,
         }
@@ -33,16 +33,16 @@ impl<T> Listing<T> {
 }
 
 /// The result of a call that lists.
-pub type Look<T> = Result<Listing<T>, Error>;
+pub type ListResult<T> = Result<Listing<T>, Error>;
 
 /// The calls that list what failed, in one account and region. Each method is one call.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
-pub trait Listings {
+pub trait FailureListing {
     /// ListStateMachines: the ARNs of those of type STANDARD. Nothing redrives the others.
-    async fn machines(&self, token: Option<String>) -> Look<Page<String>>;
+    async fn machines(&self, token: Option<String>) -> ListResult<Page<String>>;
 
     /// ListExecutions of a machine, those that ended so, the latest start first, in pages of the most that AWS
     /// gives, 1,000.
@@ -51,19 +51,19 @@ pub trait Listings {
         machine: &str,
         status: ExecutionStatus,
         token: Option<String>,
-    ) -> Look<Page<ListedExecution>>;
+    ) -> ListResult<Page<ListedExecution>>;
 
     /// ListPipelines.
-    async fn pipelines(&self, token: Option<String>) -> Look<Page<ListedPipeline>>;
+    async fn pipelines(&self, token: Option<String>) -> ListResult<Page<ListedPipeline>>;
 
     /// GetPipelineState: the stages whose latest execution has failed in them.
-    async fn stages(&self, pipeline: &str) -> Look<Vec<ListedStage>>;
+    async fn stages(&self, pipeline: &str) -> ListResult<Vec<ListedStage>>;
 
     /// ListPipelineExecutions: those that failed, the latest start first.
-    async fn runs(&self, pipeline: &str, token: Option<String>) -> Look<Page<ListedRun>>;
+    async fn runs(&self, pipeline: &str, token: Option<String>) -> ListResult<Page<ListedRun>>;
 
     /// ListActionExecutions of one pipeline execution: the stages that [failed in it](failed_stages).
-    async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> Look<Vec<ListedStage>>;
+    async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> ListResult<Vec<ListedStage>>;
 }
 
 /// What ListExecutions says of an execution.

@@ -4,12 +4,12 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 
 use super::listing::{ListedExecution, ListedRun, ListedStage};
-use super::report::Found;
+use super::report::DiscoveryReport;
 use crate::arn::{ExecutionArn, ExecutionKind};
 use crate::failure::{
-    ExecutionStatus, FailedExecution, FailedStage, Failure, Field, Identity, Service, Subject, FailureDetail,
+    ExecutionStatus, FailedExecution, FailedStage, Failure, Field, FailureId, Service, Subject, FailureDetail,
 };
-use crate::ledger::{List, Round, Turn};
+use crate::ledger::{List, Pass, TargetCursor};
 use crate::time::Time;
 use crate::error::{Error, ErrorKind};
 
@@ -47,9 +47,9 @@ pub(super) struct Open {
 }
 
 /// The part of a tick that is about one service.
-pub(super) struct Part<'p> {
+pub(super) struct ServiceScan<'p> {
     pub(super) service: Service,
-    pub(super) round: &'p mut Round,
+    pub(super) pass: &'p mut Pass,
     /// Pages it may still read.
     pub(super) pages: usize,
     /// Nothing more is done about it in this tick.
@@ -59,11 +59,11 @@ pub(super) struct Part<'p> {
     pub(super) seen: BTreeSet<String>,
 }
 
-impl<'p> Part<'p> {
-    pub(super) fn new(service: Service, round: &'p mut Round, pages: usize) -> Self {
+impl<'p> ServiceScan<'p> {
+    pub(super) fn new(service: Service, pass: &'p mut Pass, pages: usize) -> Self {
         Self {
             service,
-            round,
+            pass,
             pages,
             over: false,
             open: BTreeMap::new(),
@@ -72,11 +72,11 @@ impl<'p> Part<'p> {
     }
 
     /// Counts a page that is about to be read, if one may be.
-    pub(super) fn may_read(&mut self, found: &mut Found) -> bool {
+    pub(super) fn may_read(&mut self, report: &mut DiscoveryReport) -> bool {
         match self.pages.checked_sub(1) {
             Some(left) => {
                 self.pages = left;
-                found.pages = found.pages.saturating_add(1);
+                report.pages = report.pages.saturating_add(1);
                 true
             }
             None => {
@@ -86,18 +86,18 @@ impl<'p> Part<'p> {
         }
     }
 
-    pub(super) fn throttled(&mut self, found: &mut Found) {
+    pub(super) fn throttled(&mut self, report: &mut DiscoveryReport) {
         self.over = true;
-        found.throttled.push(self.service);
+        report.throttled.push(self.service);
     }
 
-    /// A target could not be read: it is looked at again in the next round, from where it was.
-    pub(super) fn could_not_read(&mut self, mut turn: Turn, error: Error, found: &mut Found) {
-        turn.record_error(self.round.reached(&turn.target));
+    /// A target could not be read: it is looked at again in the next pass, from where it was.
+    pub(super) fn could_not_read(&mut self, mut cursor: TargetCursor, error: Error, report: &mut DiscoveryReport) {
+        cursor.record_error(self.pass.reached(&cursor.target));
         // A service that does not answer is not asked about each of its targets in turn.
         self.over |= error.kind == ErrorKind::Unavailable;
-        found.unread.push((turn.target.clone(), error));
-        self.round.done(turn);
+        report.unread.push((cursor.target.clone(), error));
+        self.pass.done(cursor);
     }
 }
 
@@ -109,8 +109,8 @@ pub(super) enum Dealt {
 }
 
 /// What is listed, as a failure of which nothing else is known, and which of its subject's failures it is.
-pub(super) fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Identity>)> {
-    match (item, turn.list) {
+pub(super) fn failure(item: &Item, cursor: &TargetCursor) -> Option<(Failure, Option<FailureId>)> {
+    match (item, cursor.list) {
         (Item::Execution(listed), List::Executions(status)) => {
             let read = ExecutionArn::parse(&listed.arn);
             if read.is_ok_and(|read| read.kind != ExecutionKind::Standard) {
@@ -122,7 +122,7 @@ pub(super) fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Ident
                 redrive_count,
                 redrivable: Field::Unknown,
                 started: Some(listed.started),
-                state_machine_arn: Some(turn.target.clone()),
+                state_machine_arn: Some(cursor.target.clone()),
                 version_arn: listed.version_arn.clone(),
                 error: Field::Unknown,
                 cause: Field::Unknown,
@@ -142,12 +142,12 @@ pub(super) fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Ident
                 at: item.ended(),
                 detail: FailureDetail::Execution(failed),
             };
-            Some((failure, listed.redrive_count.map(Identity::RedriveCount)))
+            Some((failure, listed.redrive_count.map(FailureId::RedriveCount)))
         }
         (Item::Stage(listed), List::Stages | List::Runs) => {
             let failure = Failure {
                 subject: Subject::Stage {
-                    arn: alloc::format!("{}/{}", turn.target, listed.stage),
+                    arn: alloc::format!("{}/{}", cursor.target, listed.stage),
                     execution_id: listed.execution_id.clone(),
                 },
                 at: listed.ended,
@@ -156,8 +156,8 @@ pub(super) fn failure(item: &Item, turn: &Turn) -> Option<(Failure, Option<Ident
                     snapshot: Field::Unknown,
                 }),
             };
-            let identity = Identity::FailedActions(listed.failed.clone());
-            Some((failure, Some(identity)))
+            let failure_id = FailureId::FailedActions(listed.failed.clone());
+            Some((failure, Some(failure_id)))
         }
         _ => None,
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use redrive_core::definition::Known;
-use redrive_core::reads::Shelf;
+use redrive_core::definition::CachedDefinition;
+use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
 
@@ -11,8 +11,8 @@ use super::{DynamoDb, Item, text, ttl};
 use crate::table::{KEY, TTL};
 use crate::error;
 
-/// How long what was learned of a machine is kept.
-const NOTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a definition is kept.
+const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The key of what was learned of a machine or version. No subject has it: none of theirs begins so.
 fn machine_key(machine: &str) -> String {
@@ -20,26 +20,26 @@ fn machine_key(machine: &str) -> String {
 }
 
 /// What was learned of a machine as it is stored.
-fn machine_item(machine: &str, known: &Known, now: Time) -> Result<Item, Error> {
+fn machine_item(machine: &str, known: &CachedDefinition, now: Time) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(known)
         .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (what is known is no item)"))?;
     item.insert(KEY.to_owned(), text(&machine_key(machine)));
-    item.insert(TTL.to_owned(), ttl(now.plus(NOTED_FOR)));
+    item.insert(TTL.to_owned(), ttl(now.plus(CACHED_FOR)));
     Ok(item)
 }
 
-impl Shelf for DynamoDb {
-    async fn recall(&self, machine: &str) -> Option<Known> {
-        // What was noted a moment ago may be missed: that costs a call, and half the price is paid each time.
-        let read = self.get(&machine_key(machine), false).await;
+impl DefinitionCache for DynamoDb {
+    async fn get(&self, machine: &str) -> Option<CachedDefinition> {
+        // What was cached a moment ago may be missed: that costs a call, and half the price is paid each time.
+        let read = self.get_item(&machine_key(machine), false).await;
         read.unwrap_or_else(|error| {
             tracing::warn!(machine, "what is known of it is not read: {error}");
             None
         })
     }
 
-    async fn note(&self, machine: &str, known: &Known, now: Time) {
-        if let Err(error) = self.shelve(machine, known, now).await {
+    async fn put(&self, machine: &str, known: &CachedDefinition, now: Time) {
+        if let Err(error) = self.put_definition(machine, known, now).await {
             tracing::warn!(machine, "what is known of it is not written: {error}");
         }
     }
@@ -47,7 +47,7 @@ impl Shelf for DynamoDb {
 
 impl DynamoDb {
     /// Stores what was learned of a machine, whatever is stored.
-    async fn shelve(&self, machine: &str, known: &Known, now: Time) -> Result<(), Error> {
+    async fn put_definition(&self, machine: &str, known: &CachedDefinition, now: Time) -> Result<(), Error> {
         self.client
             .put_item()
             .table_name(&self.table)
@@ -61,17 +61,17 @@ impl DynamoDb {
 
 #[cfg(test)]
 mod tests {
-    use redrive_core::definition::{MOST_NOTED, Revision};
+    use redrive_core::definition::{MAX_CACHED_ERRORS, Revision};
 
     use super::super::tests::size;
     use super::super::{number, read};
     use super::*;
-    use crate::table::WAITING;
+    use crate::table::DUE_SHARD;
 
     /// With as many errors as are noted.
     #[test]
     fn what_is_known_of_a_machine_fits_into_an_item() {
-        let names = (0..MOST_NOTED).map(|number| char::from_u32(0x100 + number as u32));
+        let names = (0..MAX_CACHED_ERRORS).map(|number| char::from_u32(0x100 + number as u32));
         let names: Vec<String> = names.map(|name| name.unwrap().to_string()).collect();
         let states: Vec<String> = names
             .iter()
@@ -79,14 +79,14 @@ mod tests {
             .collect();
         let definition = format!(r#"{{"States":{{{}}}}}"#, states.join(","));
         let now = Time::from_millis(1_795_000_000_000);
-        let known = Known {
+        let known = CachedDefinition {
             revision: Revision::read(Some("r".repeat(256)), now, &definition).unwrap(),
             confirmed: Some(now),
         };
         let item = machine_item(&"a".repeat(256), &known, now).unwrap();
-        assert!(!item.contains_key(WAITING));
+        assert!(!item.contains_key(DUE_SHARD));
         assert_eq!(item[TTL], number(1_795_086_400));
-        assert_eq!(read::<Known>("GetItem", item.clone()), Ok(known));
+        assert_eq!(read::<CachedDefinition>("GetItem", item.clone()), Ok(known));
         let bytes: usize = item
             .iter()
             .map(|(name, value)| name.len() + size(value))

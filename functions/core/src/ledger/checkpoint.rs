@@ -1,0 +1,433 @@
+//! How far the search for failures that were never announced has come: one item beside the entries.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Owner, Writer};
+use crate::failure::ExecutionStatus;
+use crate::time::Time;
+
+/// What ended so shortly before all was looked at is looked at once more: clocks differ, and what a service
+/// lists may lag behind what happens.
+const MARGIN: Duration = Duration::from_secs(15 * 60);
+
+/// So many targets have a turn, and then no more are taken until some are done with: a checkpoint is one item.
+const MAX_TURNS: usize = 100;
+
+/// So many bytes of page tokens, of each service: one may have 3,096 (ListExecutions).
+const MAX_TOKENS: usize = 100_000;
+
+/// So many targets are remembered as behind. Any more hold back all of their service.
+const MAX_BEHIND: usize = 50;
+
+/// How far discovery has come. A tick reads it and replaces it, unless another tick was first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanCheckpoint {
+    /// Counts the writes, from 1. A write names the revision that it replaces.
+    pub revision: u64,
+    /// Who wrote last.
+    pub written_by: Owner,
+    /// When.
+    pub updated_at: Time,
+    /// Nothing that ended before is looked for.
+    pub since: Time,
+    /// State machines.
+    pub executions: Pass,
+    /// Pipelines.
+    pub stages: Pass,
+}
+
+/// A pass over all targets of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// Every failure that ended before was looked at, except those of [lagging](Self::lagging) targets.
+    pub watermark: Time,
+    /// When the current pass began; none between two passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Time>,
+    /// How far the list of targets was read.
+    #[serde(default)]
+    pub targets: Targets,
+    /// Targets that are not done with, the next one first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub cursors: VecDeque<TargetCursor>,
+    /// Targets that met an error, and the oldest failure that was not dealt with by it: they must be looked at
+    /// from there again, and the others need not wait for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lagging: BTreeMap<String, Time>,
+    /// The same of targets for which there was no room in `lagging`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_watermark: Option<Time>,
+}
+
+/// How far a list of targets was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Targets {
+    /// Not at all.
+    #[default]
+    Unread,
+    /// Up to the page of this token.
+    Next(String),
+    /// To its end.
+    Read,
+}
+
+/// How far one target was listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetCursor {
+    /// Its ARN.
+    pub target: String,
+    /// What is listed of it.
+    pub list: List,
+    /// The page that comes next; none: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// When what was dealt with last had started. Lists go from the latest start to the earliest, and a redrive
+    /// changes no start: what started later need not be looked at again when a page is listed once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Time>,
+    /// The oldest failure of it that met an error in this pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_error_at: Option<Time>,
+}
+
+/// What is listed of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum List {
+    /// A machine's executions that ended so; those that timed out come after those that failed.
+    Executions(ExecutionStatus),
+    /// The failed stages that a pipeline shows.
+    Stages,
+    /// The failed executions of a pipeline in PARALLEL mode, which shows no stage of most of them.
+    Runs,
+}
+
+impl TargetCursor {
+    /// The cursor at the beginning of a target.
+    #[must_use]
+    pub const fn first(target: String, list: List) -> Self {
+        Self {
+            target,
+            list,
+            token: None,
+            after: None,
+            first_error_at: None,
+        }
+    }
+
+    /// Whether nothing was read of it yet.
+    fn is_fresh(&self) -> bool {
+        let first = self.list != List::Executions(ExecutionStatus::TimedOut);
+        first && self.token.is_none() && self.after.is_none()
+    }
+
+    /// Returns the cursor after a page was dealt with; an error: the target is done with.
+    pub(crate) fn go_on(self, next: Option<String>) -> Result<Self, Self> {
+        match (next, self.list) {
+            (Some(token), _) => Ok(Self {
+                token: Some(token),
+                ..self
+            }),
+            (None, List::Executions(ExecutionStatus::Failed)) => Ok(Self {
+                list: List::Executions(ExecutionStatus::TimedOut),
+                token: None,
+                after: None,
+                ..self
+            }),
+            (None, _) => Err(self),
+        }
+    }
+
+    /// Notes a failure that met an error.
+    pub(crate) fn record_error(&mut self, at: Time) {
+        self.first_error_at = Some(self.first_error_at.map_or(at, |other| other.min(at)));
+    }
+}
+
+impl Pass {
+    const fn new(since: Time) -> Self {
+        Self {
+            watermark: since,
+            began: None,
+            targets: Targets::Unread,
+            cursors: VecDeque::new(),
+            lagging: BTreeMap::new(),
+            held_watermark: None,
+        }
+    }
+
+    /// What every failure of a target was looked at through.
+    pub(crate) fn reached(&self, target: &str) -> Time {
+        let lagging = self.lagging.get(target);
+        lagging.map_or(self.watermark, |lagging| self.watermark.min(*lagging))
+    }
+
+    /// The failures of a target that ended before this are none of the pass's.
+    pub(crate) fn from(&self, target: &str, since: Time, writer: Writer<'_>) -> Time {
+        let watermark = self.reached(target).minus(MARGIN);
+        watermark.max(since).max(writer.now.minus(writer.timing.redrive_window))
+    }
+
+    /// Whether more targets are to be listed: of those that were, each has had its first page.
+    pub(crate) fn wants_targets(&self) -> bool {
+        self.targets != Targets::Read
+            && self.cursors.len() <= MAX_TURNS
+            && !self.cursors.iter().any(TargetCursor::is_fresh)
+    }
+
+    /// Returns the next cursor. While page tokens fill the checkpoint, no target is begun that may leave one more.
+    pub(crate) fn next(&mut self) -> Option<TargetCursor> {
+        let tokens: usize = self
+            .cursors
+            .iter()
+            .filter_map(|cursor| cursor.token.as_ref().map(String::len))
+            .sum();
+        let open = (tokens >= MAX_TOKENS)
+            .then(|| self.cursors.iter().position(|cursor| cursor.token.is_some()))
+            .flatten();
+        self.cursors.remove(open.unwrap_or_default())
+    }
+
+    /// A target is done with in this pass.
+    pub(crate) fn done(&mut self, cursor: TargetCursor) {
+        match cursor.first_error_at {
+            None => {
+                self.lagging.remove(&cursor.target);
+            }
+            Some(at)
+                if self.lagging.len() < MAX_BEHIND || self.lagging.contains_key(&cursor.target) =>
+            {
+                self.lagging.insert(cursor.target, at);
+            }
+            Some(at) => self.held_watermark = Some(self.held_watermark.map_or(at, |other| other.min(at))),
+        }
+    }
+
+    /// Whether every target was listed, and none is left.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.targets == Targets::Read && self.cursors.is_empty()
+    }
+
+    /// The pass is over: everything that ended before it began was looked at.
+    fn end(&mut self, writer: Writer<'_>) {
+        let Some(began) = self.began.take() else {
+            return;
+        };
+        let reached = self.held_watermark.take().map_or(began, |held_watermark| held_watermark.min(began));
+        self.watermark = self.watermark.max(reached);
+        self.targets = Targets::Unread;
+        // What nobody would redrive any more, perhaps of a target that is gone, holds nothing back.
+        let oldest = writer.now.minus(writer.timing.redrive_window);
+        self.lagging.retain(|_, lagging| *lagging > oldest);
+    }
+}
+
+impl ScanCheckpoint {
+    /// The checkpoint of a tick that begins: where the last one left it, or the very first. `since` is what the
+    /// settings say; if they say nothing it is the moment of the first tick.
+    pub(crate) fn go_on(stored: Option<Self>, since: Option<Time>, writer: Writer<'_>) -> Self {
+        let mut checkpoint = stored.unwrap_or_else(|| {
+            let since = since.unwrap_or(writer.now);
+            Self {
+                revision: 0,
+                written_by: writer.owner.clone(),
+                updated_at: writer.now,
+                since,
+                executions: Pass::new(since),
+                stages: Pass::new(since),
+            }
+        });
+        // Settings that named a day to come, and name none any more, mean now.
+        let since = since.unwrap_or(checkpoint.since.min(writer.now));
+        if since < checkpoint.since {
+            // What ended between the two was passed over, and nobody looked at it.
+            checkpoint.executions = Pass::new(since);
+            checkpoint.stages = Pass::new(since);
+        }
+        for pass in [&mut checkpoint.executions, &mut checkpoint.stages] {
+            pass.began.get_or_insert(writer.now);
+        }
+        Self {
+            revision: checkpoint.revision.saturating_add(1),
+            written_by: writer.owner.clone(),
+            updated_at: writer.now,
+            since,
+            ..checkpoint
+        }
+    }
+
+    /// Ends the passes that are complete.
+    pub(crate) fn end_passes(&mut self, writer: Writer<'_>) {
+        for pass in [&mut self.executions, &mut self.stages] {
+            if pass.is_complete() {
+                pass.end(writer);
+            }
+        }
+    }
+
+    /// What every failure of every target was looked at through.
+    #[must_use]
+    pub fn watermark(&self) -> Time {
+        let oldest = |pass: &Pass| {
+            let lagging = pass.lagging.values().copied().min();
+            lagging.map_or(pass.watermark, |lagging| pass.watermark.min(lagging))
+        };
+        oldest(&self.executions).min(oldest(&self.stages))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::ledger::Timing;
+
+    const START: Time = Time::from_millis(1_795_000_000_000);
+
+    fn at(seconds: u64) -> Time {
+        START.plus(Duration::from_secs(seconds))
+    }
+
+    fn tick<R>(seconds: u64, does: impl FnOnce(Writer<'_>) -> R) -> R {
+        let writer = Writer {
+            owner: &Owner("tick".into()),
+            now: at(seconds),
+            timing: &Timing::default(),
+        };
+        does(writer)
+    }
+
+    fn cursor(name: &str) -> TargetCursor {
+        TargetCursor::first(name.to_string(), List::Stages)
+    }
+
+    fn ended(checkpoint: &mut ScanCheckpoint, seconds: u64) {
+        for pass in [&mut checkpoint.executions, &mut checkpoint.stages] {
+            pass.targets = Targets::Read;
+        }
+        tick(seconds, |writer| checkpoint.end_passes(writer));
+    }
+
+    #[test]
+    fn a_round_that_is_complete_was_looked_at_through_its_beginning() {
+        let mut checkpoint = tick(0, |writer| ScanCheckpoint::go_on(None, None, writer));
+        assert_eq!((checkpoint.revision, checkpoint.watermark()), (1, START));
+        checkpoint.stages.cursors.push_back(cursor("web"));
+        ended(&mut checkpoint, 30);
+        let mut checkpoint = tick(60, |writer| ScanCheckpoint::go_on(Some(checkpoint), None, writer));
+        let began = (checkpoint.executions.began, checkpoint.stages.began);
+        assert_eq!(
+            began,
+            (Some(at(60)), Some(START)),
+            "one goes on, one begins"
+        );
+        checkpoint.stages.cursors.clear();
+        ended(&mut checkpoint, 90);
+        let watermark = (checkpoint.executions.watermark, checkpoint.stages.watermark);
+        assert_eq!((watermark, checkpoint.watermark()), ((at(60), START), START));
+        assert_eq!(checkpoint.revision, 2);
+    }
+
+    #[test]
+    fn what_ended_a_little_before_is_looked_at_again_and_what_is_too_old_is_not() {
+        let mut pass = Pass::new(at(0));
+        pass.watermark = at(100_000);
+        pass.lagging.insert("late".into(), at(50_000));
+        let from = |pass: &Pass, target, since, seconds| {
+            tick(seconds, |writer| pass.from(target, since, writer))
+        };
+        assert_eq!(from(&pass, "any", at(0), 100_000), at(100_000 - 900));
+        assert_eq!(from(&pass, "late", at(0), 100_000), at(50_000 - 900));
+        assert_eq!(from(&pass, "late", at(60_000), 100_000), at(60_000));
+        let fortnight = 14 * 24 * 60 * 60;
+        assert_eq!(from(&pass, "any", at(0), fortnight + 200_000), at(200_000));
+    }
+
+    #[test]
+    fn a_target_in_error_is_behind_until_a_round_without() {
+        let mut pass = Pass::new(START);
+        pass.watermark = at(1_000);
+        let mut failed = cursor("web");
+        failed.record_error(at(700));
+        failed.record_error(at(500));
+        failed.record_error(at(600));
+        pass.done(failed);
+        assert_eq!(
+            (pass.reached("web"), pass.reached("api")),
+            (at(500), at(1_000))
+        );
+        pass.done(cursor("api"));
+        assert_eq!(pass.reached("web"), at(500));
+        pass.done(cursor("web"));
+        assert_eq!(pass.reached("web"), at(1_000));
+    }
+
+    #[test]
+    fn where_too_many_are_behind_all_are() {
+        let mut checkpoint = tick(0, |writer| ScanCheckpoint::go_on(None, Some(START), writer));
+        checkpoint.stages.began = Some(at(1_000));
+        for number in 0..=MAX_BEHIND {
+            let mut failed = cursor(&format!("web-{number}"));
+            failed.record_error(at(500 + number as u64));
+            checkpoint.stages.done(failed);
+        }
+        ended(&mut checkpoint, 1_100);
+        assert_eq!(checkpoint.stages.lagging.len(), MAX_BEHIND);
+        assert_eq!(checkpoint.stages.watermark, at(500 + MAX_BEHIND as u64));
+        assert_eq!(checkpoint.stages.held_watermark, None, "until the next pass");
+        // What nobody redrives any more holds nothing back.
+        let fortnight = 14 * 24 * 60 * 60;
+        checkpoint.stages.began = Some(at(fortnight + 510));
+        ended(&mut checkpoint, fortnight + 510);
+        assert_eq!(checkpoint.stages.lagging.len(), MAX_BEHIND - 11);
+    }
+
+    #[test]
+    fn targets_are_listed_as_there_is_room_for_their_turns() {
+        let mut pass = Pass::new(START);
+        assert!(pass.wants_targets());
+        pass.cursors.push_back(cursor("fresh"));
+        assert!(!pass.wants_targets(), "the one has not had its first page");
+        let open = |name: usize| TargetCursor {
+            token: Some("t".repeat(3_096)),
+            ..cursor(&name.to_string())
+        };
+        pass.cursors = (0..10).map(open).collect();
+        assert!(pass.wants_targets(), "large ones keep no others waiting");
+        pass.cursors = (0..MAX_TURNS).map(open).collect();
+        assert!(pass.wants_targets());
+        pass.cursors.push_back(open(0));
+        assert!(!pass.wants_targets(), "but for their number");
+        // While tokens fill the checkpoint, nobody is begun who may leave one more.
+        pass.cursors.truncate(40);
+        pass.cursors.push_front(cursor("fresh"));
+        assert_eq!(pass.next().unwrap().target, "0");
+        pass.cursors.truncate(20);
+        assert_eq!(pass.next().unwrap().target, "fresh");
+        pass.targets = Targets::Read;
+        pass.cursors.clear();
+        assert!(!pass.wants_targets() && pass.next().is_none());
+    }
+
+    #[test]
+    fn those_that_timed_out_come_after_those_that_failed() {
+        let failed = List::Executions(ExecutionStatus::Failed);
+        let cursor = TargetCursor {
+            after: Some(START),
+            ..TargetCursor::first("etl".into(), failed)
+        };
+        let next = cursor.go_on(Some("page-2".into())).unwrap();
+        assert_eq!((next.list, next.token.as_deref()), (failed, Some("page-2")));
+        let last = next.go_on(None).unwrap();
+        assert_eq!(last.list, List::Executions(ExecutionStatus::TimedOut));
+        assert_eq!((&last.token, last.after), (&None, None));
+        assert!(last.go_on(None).is_err(), "it is done with");
+    }
+}
