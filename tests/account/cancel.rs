@@ -3,7 +3,7 @@
 use redrive_core::ledger::{Cancelled, Entry, Ledger, State, ClaimResult};
 use redrive_core::verdict::Reason;
 
-use crate::{ADA, ARN, Desk, STAGE, at, count, first, judged, opened, ran, run};
+use crate::{ADA, ARN, LocalAccount, STAGE, at, count, first, judged, opened, ran, run};
 
 const WHY: &str = "the lake is read-only tonight";
 
@@ -17,15 +17,15 @@ fn told(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
 
 #[test]
 fn a_cancelled_retry_is_not_taken_any_more() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     let actions = redrive_core::failure::FailureId::FailedActions(["a-1".to_owned()].into());
     let stage = at(0, |writer| Entry::open(judged(STAGE, actions, 0, 60), writer));
     for (key, waiting, name) in [
         (ARN, opened(60), "etl-orders run-7 (redriveCount 0)"),
         (STAGE, stage, "web-delivery Build 56dd4e8f (actions a-1)"),
     ] {
-        desk.store(&waiting);
-        let out = desk.redrive(&["cancel", key, "--reason", WHY]).well();
+        account.store(&waiting);
+        let out = account.redrive(&["cancel", key, "--reason", WHY]).well();
         assert_eq!(
             out,
             format!(
@@ -34,33 +34,33 @@ fn a_cancelled_retry_is_not_taken_any_more() {
                  The message that may still wait in the queue does nothing; a later failure is judged anew.\n"
             )
         );
-        let entry = desk.stored(key);
+        let entry = account.stored(key);
         assert_eq!(
             told(&entry),
             (State::GivenUp, Reason::Cancelled, 0, Some((ADA, WHY)))
         );
         assert_eq!((entry.revision, entry.due_at, entry.next_check_at), (2, None, None));
-        let taken = at(60, |writer| run(desk.ledger.claim_due(&waiting.retry_message(), writer)));
+        let taken = at(60, |writer| run(account.ledger.claim_due(&waiting.retry_message(), writer)));
         assert_eq!(taken, Ok(ClaimResult::Refused(Some(entry))));
     }
-    let late = at(1_000_000, |writer| run(desk.ledger.due_entries(writer.now, 10)));
+    let late = at(1_000_000, |writer| run(account.ledger.due_entries(writer.now, 10)));
     assert_eq!(late, Ok(vec![]), "the sweep does not see them");
 }
 
 #[test]
 fn who_cancels_again_is_told_who_was_first_and_nothing_is_written() {
-    let Some(desk) = Desk::fresh() else { return };
-    desk.store(&opened(60));
-    let cancel = |by| desk.redrive(&["cancel", ARN, "--reason", WHY, "--by", by]);
+    let Some(account) = LocalAccount::fresh() else { return };
+    account.store(&opened(60));
+    let cancel = |by| account.redrive(&["cancel", ARN, "--reason", WHY, "--by", by]);
     cancel("grace").well();
-    let entry = desk.stored(ARN);
+    let entry = account.stored(ARN);
     let out = cancel("ada").well();
     assert!(
         out.starts_with("cancelled already, 2") && out.contains(&format!(", by grace: {WHY}\n")),
         "{out}"
     );
     assert!(out.ends_with("Nothing was written.\n"), "{out}");
-    assert_eq!(desk.stored(ARN), entry);
+    assert_eq!(account.stored(ARN), entry);
 }
 
 #[test]
@@ -94,12 +94,12 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
             "Nothing is pending",
         ),
     ] {
-        let Some(desk) = Desk::fresh() else { return };
+        let Some(account) = LocalAccount::fresh() else { return };
         let entry = first(entry.unwrap());
-        desk.store(&entry);
+        account.store(&entry);
         for json in [&["--json"][..], &[]] {
             let arguments = [&["cancel", ARN, "--reason", WHY], json].concat();
-            let said = desk.redrive(&arguments).refused();
+            let said = account.redrive(&arguments).refused();
             assert!(
                 said.starts_with(
                     "redrive: no retry of etl-orders run-7 is queued, so that nothing was changed"
@@ -108,34 +108,34 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
             );
             assert!(said.contains(stands) && said.contains(advice), "{said}");
         }
-        assert_eq!(desk.stored(ARN), entry, "nothing is changed");
+        assert_eq!(account.stored(ARN), entry, "nothing is changed");
     }
 }
 
 #[test]
 fn a_retry_in_doubt_stays_charged() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     let doubtful = at(130, |writer| {
         let taken = opened(0).mark_in_doubt(writer).unwrap().take_over(writer).unwrap();
         taken.back_off(writer).unwrap()
     });
-    desk.store(&first(doubtful));
-    let out = desk.redrive(&["cancel", ARN, "--reason", WHY]).well();
+    account.store(&first(doubtful));
+    let out = account.redrive(&["cancel", ARN, "--reason", WHY]).well();
     assert!(out.contains("may have happened and stays charged"), "{out}");
-    assert_eq!(desk.stored(ARN).retries, 1);
+    assert_eq!(account.stored(ARN).retries, 1);
 }
 
 #[test]
 fn a_later_failure_tells_of_the_cancelled_one() {
-    let Some(desk) = Desk::fresh() else { return };
-    desk.store(&opened(60));
-    desk.redrive(&["cancel", ARN, "--reason", WHY, "--by", "ada"])
+    let Some(account) = LocalAccount::fresh() else { return };
+    account.store(&opened(60));
+    account.redrive(&["cancel", ARN, "--reason", WHY, "--by", "ada"])
         .well();
     let later = at(200, |writer| {
-        desk.stored(ARN).judge(judged(ARN, count(1), 199, 60), writer)
+        account.stored(ARN).judge(judged(ARN, count(1), 199, 60), writer)
     });
-    desk.store(&later.unwrap());
-    let out = desk.redrive(&["history", ARN]).well();
+    account.store(&later.unwrap());
+    let out = account.redrive(&["history", ARN]).well();
     let lines: Vec<&str> = out.lines().filter(|line| line.contains("  -> ")).collect();
     assert!(
         lines[0].ends_with(&format!("a person cancelled the retry: ada: {WHY}")),
@@ -146,13 +146,13 @@ fn a_later_failure_tells_of_the_cancelled_one() {
 
 #[test]
 fn who_cancels_is_written_down() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     // As named; as STS knows them; where STS does not answer, as the machine does.
     let cancel = &["cancel", ARN, "--reason", WHY, "--json"][..];
-    let named = desk.command(&[cancel, &["--by", "grace"]].concat());
-    let known = desk.command(cancel);
-    let mut user = desk.command(cancel);
-    user.env("AWS_ENDPOINT_URL_STS", &desk.url)
+    let named = account.command(&[cancel, &["--by", "grace"]].concat());
+    let known = account.command(cancel);
+    let mut user = account.command(cancel);
+    user.env("AWS_ENDPOINT_URL_STS", &account.url)
         .env("USER", "ada");
     let mut revision = 0;
     for (command, by) in [(named, "grace"), (known, ADA), (user, "ada")] {
@@ -160,15 +160,15 @@ fn who_cancels_is_written_down() {
             revision: revision + 1,
             ..opened(60)
         };
-        desk.store(&entry);
+        account.store(&entry);
         let entry: Entry = serde_json::from_str(&ran(command).well()).unwrap();
-        assert_eq!(entry, desk.stored(ARN));
+        assert_eq!(entry, account.stored(ARN));
         assert_eq!(entry.cancelled.unwrap().by, by);
         revision = entry.revision;
     }
-    let mut nobody = desk.command(cancel);
+    let mut nobody = account.command(cancel);
     nobody
-        .env("AWS_ENDPOINT_URL_STS", &desk.url)
+        .env("AWS_ENDPOINT_URL_STS", &account.url)
         .env_remove("USER");
     let said = ran(nobody).refused();
     assert!(said.contains("say it with --by NAME"), "{said}");
@@ -176,8 +176,8 @@ fn who_cancels_is_written_down() {
 
 #[test]
 fn texts_that_are_empty_or_too_long_are_refused() {
-    let Some(desk) = Desk::fresh() else { return };
-    desk.store(&opened(60));
+    let Some(account) = LocalAccount::fresh() else { return };
+    account.store(&opened(60));
     let (long_by, long_why) = ("ä".repeat(257), "ä".repeat(1_025));
     for (reason, by, said) in [
         ("", "ada", "--reason is empty"),
@@ -194,12 +194,12 @@ fn texts_that_are_empty_or_too_long_are_refused() {
             "--by has 257 characters, and 256 are the most",
         ),
     ] {
-        let told = desk
+        let told = account
             .redrive(&["cancel", ARN, "--reason", reason, "--by", by])
             .refused();
         assert!(told.contains(said), "{told}");
     }
-    assert_eq!(desk.stored(ARN), opened(60));
+    assert_eq!(account.stored(ARN), opened(60));
     let longest = [
         "cancel",
         ARN,
@@ -208,5 +208,5 @@ fn texts_that_are_empty_or_too_long_are_refused() {
         "--by",
         &"ä".repeat(256),
     ];
-    desk.redrive(&longest).well();
+    account.redrive(&longest).well();
 }

@@ -6,7 +6,7 @@ use redrive_core::failure::FailureId;
 use redrive_core::ledger::{Cancelled, Entry, Decided};
 use redrive_core::verdict::{Reason, Verdict};
 
-use crate::{ARN, Desk, STAGE, at, count, first, judged, opened};
+use crate::{ARN, LocalAccount, STAGE, at, count, first, judged, opened};
 
 fn ada() -> Cancelled {
     Cancelled {
@@ -17,16 +17,16 @@ fn ada() -> Cancelled {
 
 #[test]
 fn a_history_has_one_line_a_failure_the_oldest_first() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     let retried = at(0, |writer| opened(0).accept(writer)).unwrap();
     let queued = at(100, |writer| retried.judge(judged(ARN, count(1), 99, 60), writer));
     let cancelled = at(110, |writer| queued.unwrap().cancel(ada(), writer)).unwrap();
     let mut third = judged(ARN, count(2), 300, 600);
     third.verdict.rules[0].used = 1;
     let entry = at(301, |writer| cancelled.judge(third, writer)).unwrap();
-    desk.store(&first(entry));
+    account.store(&first(entry));
     assert_eq!(
-        desk.redrive(&["history", ARN]).well(),
+        account.redrive(&["history", ARN]).well(),
         "\
 etl-orders run-7
 arn:aws:states:eu-west-1:111122223333:execution:etl-orders:run-7
@@ -114,9 +114,9 @@ fn a_history_says_in_words_where_a_retry_stands() {
             &["-> was still queued when the next failure came\n"],
         ),
     ] {
-        let Some(desk) = Desk::fresh() else { return };
-        desk.store(&first(entry.unwrap()));
-        let out = desk.redrive(&["history", ARN]).well();
+        let Some(account) = LocalAccount::fresh() else { return };
+        account.store(&first(entry.unwrap()));
+        let out = account.redrive(&["history", ARN]).well();
         for words in told {
             assert!(out.contains(words), "{words} is not in\n{out}");
         }
@@ -125,11 +125,11 @@ fn a_history_says_in_words_where_a_retry_stands() {
 
 #[test]
 fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     let actions = FailureId::FailedActions(["a-1".to_owned(), "b-1".to_owned()].into());
     let entry = at(0, |writer| Entry::open(judged(STAGE, actions, 0, 60), writer));
-    desk.store(&entry);
-    let out = desk.redrive(&["history", STAGE]).well();
+    account.store(&entry);
+    let out = account.redrive(&["history", STAGE]).well();
     assert!(
         out.starts_with(&format!("web-delivery Build 56dd4e8f\n{STAGE}\n\n")),
         "{out}"
@@ -139,17 +139,17 @@ fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
 
 #[test]
 fn a_history_as_json_is_the_entry_on_one_line() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     let entry = first(at(10, |writer| opened(60).cancel(ada(), writer)).unwrap());
-    desk.store(&entry);
-    let out = desk.redrive(&["history", ARN, "--json"]).well();
+    account.store(&entry);
+    let out = account.redrive(&["history", ARN, "--json"]).well();
     assert_eq!(out.lines().count(), 1);
     assert_eq!(serde_json::from_str::<Entry>(&out).unwrap(), entry);
 }
 
 #[test]
 fn nobodys_words_take_over_the_terminal() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     let evil = "a\u{1b}[31m\u{9b}31m\u{202e}b\nc";
     let mut judged = judged(ARN, count(0), 0, 60);
     judged.verdict.rules[0].reason = Some(evil.into());
@@ -163,14 +163,14 @@ fn nobodys_words_take_over_the_terminal() {
     let mut entry = at(10, |writer| waiting.cancel(cancelled, writer)).unwrap();
     entry.written_by.0 = evil.into();
     let entry = first(entry);
-    desk.store(&entry);
+    account.store(&entry);
     for arguments in [
         &["history", ARN][..],
         &["history", ARN, "--json"],
         &["cancel", ARN, "--reason", "x"],
         &["cancel", ARN, "--reason", "x", "--json"],
     ] {
-        let out = desk.redrive(arguments).well();
+        let out = account.redrive(arguments).well();
         let hidden = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
         assert!(!out.contains(hidden), "{out:?}");
         if arguments.contains(&"--json") {
@@ -181,7 +181,7 @@ fn nobodys_words_take_over_the_terminal() {
 
 #[test]
 fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     let other = ARN
         .replace("eu-west-1", "us-east-1")
         .replace("111122223333", "000000000000");
@@ -190,7 +190,7 @@ fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean
         &["history", ARN, "--json"],
         &["cancel", ARN, "--reason", "x"],
     ] {
-        let said = desk.redrive(arguments).refused();
+        let said = account.redrive(arguments).refused();
         assert_eq!(
             said,
             format!(
@@ -200,11 +200,11 @@ fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean
                  - no policy matches its target, or redrive was off: such a failure leaves no entry\n\
                  - its entry has expired: one is kept for 30 days after its last write\n\
                  - the ledger is in another table or region: --table NAME, --region NAME\n",
-                desk.table
+                account.table
             )
         );
     }
-    let said = desk.redrive(&["history", &other]).refused();
+    let said = account.redrive(&["history", &other]).refused();
     for words in [
         "the ARN says 000000000000, and the credentials are of 111122223333; see --profile",
         "it is another region's: try --region us-east-1, which the ARN says",

@@ -68,13 +68,13 @@ impl Ran {
 }
 
 /// A table of its own, and the command that asks it.
-struct Desk {
+struct LocalAccount {
     ledger: DynamoDb,
     table: String,
     url: String,
 }
 
-impl Desk {
+impl LocalAccount {
     fn fresh() -> Option<Self> {
         static TABLES: AtomicU32 = AtomicU32::new(0);
         let url = DYNAMODB_LOCAL.as_ref()?.url.clone();

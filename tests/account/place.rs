@@ -1,10 +1,10 @@
 //! What is asked about, and where the ledger is looked for.
 
-use crate::{ARN, Desk, opened, ran};
+use crate::{ARN, LocalAccount, opened, ran};
 
 #[test]
 fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed() {
-    let Some(desk) = Desk::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else { return };
     for (arn, why) in [
         ("run-7", "it does not begin with arn:"),
         (
@@ -39,7 +39,7 @@ fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed()
         ),
     ] {
         for command in [&["history", arn][..], &["cancel", arn, "--reason", "x"]] {
-            let said = desk.redrive(command).refused();
+            let said = account.redrive(command).refused();
             let begins = format!("redrive: {arn} is neither an execution nor a stage: {why}");
             assert!(said.starts_with(&begins), "{said}");
             assert!(
@@ -55,13 +55,13 @@ fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed()
 
 #[test]
 fn the_table_is_the_named_one_or_the_environments_or_redrive() {
-    let Some(desk) = Desk::fresh() else { return };
-    desk.store(&opened(60));
-    desk.redrive(&["history", ARN]).well();
-    let mut named = desk.command(&["history", ARN, "--table", &desk.table]);
+    let Some(account) = LocalAccount::fresh() else { return };
+    account.store(&opened(60));
+    account.redrive(&["history", ARN]).well();
+    let mut named = account.command(&["history", ARN, "--table", &account.table]);
     named.env("REDRIVE_LEDGER", "elsewhere");
     ran(named).well();
-    let mut unnamed = desk.command(&["history", ARN]);
+    let mut unnamed = account.command(&["history", ARN]);
     unnamed.env_remove("REDRIVE_LEDGER");
     let said = ran(unnamed).refused();
     assert!(
@@ -69,9 +69,9 @@ fn the_table_is_the_named_one_or_the_environments_or_redrive() {
             && said.contains("(table redrive, region eu-west-1)\nAnother table: --table NAME"),
         "{said}"
     );
-    let mut of_a_desk = desk.command(&["history", ARN]);
-    of_a_desk.env("REDRIVE_LEDGER", "memory");
-    let said = ran(of_a_desk).refused();
+    let mut of_a_local_account = account.command(&["history", ARN]);
+    of_a_local_account.env("REDRIVE_LEDGER", "memory");
+    let said = ran(of_a_local_account).refused();
     assert!(
         said.contains("REDRIVE_LEDGER is memory, which is no table: name the ledger's by --table"),
         "{said}"
@@ -80,46 +80,46 @@ fn the_table_is_the_named_one_or_the_environments_or_redrive() {
 
 #[test]
 fn the_region_is_the_named_one_or_the_environments_or_the_arns() {
-    let Some(desk) = Desk::fresh() else { return };
-    desk.store(&opened(60));
+    let Some(account) = LocalAccount::fresh() else { return };
+    account.store(&opened(60));
     let region = |command: &mut std::process::Command| {
         command.env("AWS_REGION", "us-east-1");
     };
     // DynamoDB Local keeps a region's tables apart.
-    let mut elsewhere = desk.command(&["history", ARN]);
+    let mut elsewhere = account.command(&["history", ARN]);
     region(&mut elsewhere);
     let said = ran(elsewhere).refused();
     assert!(said.contains("region us-east-1"), "{said}");
-    let mut named = desk.command(&["history", ARN, "--region", "eu-west-1"]);
+    let mut named = account.command(&["history", ARN, "--region", "eu-west-1"]);
     region(&mut named);
     ran(named).well();
-    let mut none = desk.command(&["history", ARN]);
+    let mut none = account.command(&["history", ARN]);
     none.env_remove("AWS_REGION");
     ran(none).well();
 }
 
 #[test]
 fn one_endpoint_for_all_services_is_honoured() {
-    let Some(desk) = Desk::fresh() else { return };
-    desk.store(&opened(60));
-    let mut command = desk.command(&["history", ARN]);
+    let Some(account) = LocalAccount::fresh() else { return };
+    account.store(&opened(60));
+    let mut command = account.command(&["history", ARN]);
     command
         .env_remove("AWS_ENDPOINT_URL_DYNAMODB")
-        .env("AWS_ENDPOINT_URL", &desk.url);
+        .env("AWS_ENDPOINT_URL", &account.url);
     ran(command).well();
 }
 
 #[test]
 fn a_profile_brings_credentials_and_region() {
-    let Some(desk) = Desk::fresh() else { return };
-    desk.store(&opened(60));
-    let file = std::env::temp_dir().join(format!("redrive-{}-{}", std::process::id(), desk.table));
+    let Some(account) = LocalAccount::fresh() else { return };
+    account.store(&opened(60));
+    let file = std::env::temp_dir().join(format!("redrive-{}-{}", std::process::id(), account.table));
     std::fs::write(
         &file,
         "[profile night]\nregion = eu-west-1\naws_access_key_id = test\naws_secret_access_key = test\n",
     )
     .unwrap();
-    let mut command = desk.command(&["history", ARN, "--profile", "night"]);
+    let mut command = account.command(&["history", ARN, "--profile", "night"]);
     for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         command.env_remove(name);
     }
@@ -131,8 +131,8 @@ fn a_profile_brings_credentials_and_region() {
 
 #[test]
 fn who_has_no_credentials_is_told_so() {
-    let Some(desk) = Desk::fresh() else { return };
-    let mut command = desk.command(&["history", ARN]);
+    let Some(account) = LocalAccount::fresh() else { return };
+    let mut command = account.command(&["history", ARN]);
     command
         .env_remove("AWS_ACCESS_KEY_ID")
         .env_remove("AWS_SECRET_ACCESS_KEY");

@@ -1,4 +1,4 @@
-"""An account on a desk: ministack, an emulator of AWS that nobody here wrote, with what it lacks added to it.
+"""A local account: ministack, an emulator of AWS that nobody here wrote, with what it lacks added to it.
 
 It listens on loopback, checks signatures and evaluates roles (AUTH=true). What is added is said at the start.
 CodePipeline is `redrive serve` at CODEPIPELINE_URL, to which each call is passed on once ministack's IAM allows it.

@@ -12,11 +12,11 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests/serve"), str(ROOT / "tests/doors")]
+sys.path[:0] = [str(ROOT / "tests/serve"), str(ROOT / "tests/lambda")]
 
 import boto3  # noqa: E402
 from botocore.config import Config  # noqa: E402
-from desk import BUILT, plain, program  # noqa: E402
+from fixtures import BUILT, plain, program  # noqa: E402
 from emulator import ACCOUNT, LIBC, REGION, die_with_parent, serving  # noqa: E402
 from lambda_runtime import free_port, wait_for_port  # noqa: E402
 

@@ -4,7 +4,7 @@
     pip install -r tests/serve/requirements.txt
     REDRIVE_BIN=target/debug/redrive pytest tests/serve
 
-Each test has a server of its own: its own world, clock and faults. Runs last a minute by the server's clock,
+Each test has a server of its own: its own state, clock and faults. Runs last a minute by the server's clock,
 and tests wind it; so nothing depends on how fast the machine is, and what has not been wound for is still RUNNING.
 """
 

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use redrive_simulation::storm::{Class, Limits, Storm};
+use redrive_simulation::storm::{QuotaClass, Limits, Storm};
 
 /// Quotas of a tenth, and eleven times as many failures a second as they let be redriven.
 fn small() -> Storm {
@@ -11,7 +11,7 @@ fn small() -> Storm {
         failures: 5_000,
         machines: 10,
         seconds: 30,
-        limits: Limits::of(Class::Small).divided_by(10),
+        limits: Limits::of(QuotaClass::Small).divided_by(10),
         due_concurrency: 4,
         ..Storm::default()
     }

@@ -103,7 +103,7 @@ def test_what_the_code_calls_is_allowed_and_nothing_else_is(resources):
     allowed -= {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}
     called = set()
     for file in (ROOT / "functions/aws/src").rglob("*.rs"):
-        # That makes the table, for tests and desks.
+        # That makes the table, for tests and local use.
         if file.name != "table.rs":
             called |= set(re.findall(r"\bclient\s*\.(\w+)\(\)", file.read_text()))
     called = {"".join(word.title() for word in call.split("_")) for call in called}

@@ -86,7 +86,7 @@ impl Environment {
         let mut required = |name: &str| {
             variable(name).unwrap_or_else(|| {
                 wrong.push(format!(
-                    "{name} is not set: Lambda sets it; on a desk, set it yourself"
+                    "{name} is not set: Lambda sets it; locally, set it yourself"
                 ));
                 String::new()
             })
@@ -268,9 +268,9 @@ mod tests {
         assert_eq!(
             wrong,
             [
-                "AWS_REGION is not set: Lambda sets it; on a desk, set it yourself",
-                "AWS_ACCESS_KEY_ID is not set: Lambda sets it; on a desk, set it yourself",
-                "AWS_SECRET_ACCESS_KEY is not set: Lambda sets it; on a desk, set it yourself",
+                "AWS_REGION is not set: Lambda sets it; locally, set it yourself",
+                "AWS_ACCESS_KEY_ID is not set: Lambda sets it; locally, set it yourself",
+                "AWS_SECRET_ACCESS_KEY is not set: Lambda sets it; locally, set it yourself",
                 "AWS_RETRY_MODE is \"legacy\": it may be standard or adaptive",
                 "AWS_MAX_ATTEMPTS is \"0\": it may be a whole number from 1; 1 means that no call is repeated",
                 "AWS_USE_FIPS_ENDPOINT is \"yes\": it may be true or false",

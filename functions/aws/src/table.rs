@@ -67,7 +67,7 @@ fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
         .build()
 }
 
-/// Makes the table, for tests and for a desk, and waits until it is there. In an account the stack makes it.
+/// Makes the table, for tests and locally, and waits until it is there. In an account the stack makes it.
 ///
 /// # Errors
 /// The SDK's.

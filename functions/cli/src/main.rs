@@ -1,4 +1,4 @@
-//! The `redrive` command: try a policy on a desk before it is let loose on an account.
+//! The `redrive` command: try a policy locally before it acts on an account.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
@@ -14,7 +14,7 @@ mod failed;
 mod history;
 mod import;
 mod input;
-mod rehearse;
+mod simulate;
 mod replay;
 mod serve;
 mod storm;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use redrive_core::controller::RunMode;
 use redrive_simulation::replay::Then;
-use redrive_simulation::storm::{Class, Limits, Storm};
+use redrive_simulation::storm::{QuotaClass, Limits, Storm};
 
 use self::failed::Failed;
 
@@ -108,10 +108,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Rehearse what can go wrong: both services emulated in virtual time, with faults, and the promises looked at
+    /// Simulate what can go wrong: both services emulated in virtual time, with faults, and the invariants checked
     /// after every step.
-    Rehearse {
-        /// How many seeds; each is one rehearsal.
+    Simulate {
+        /// How many seeds; each is one simulation.
         #[arg(long, default_value_t = 1000, conflicts_with = "seed")]
         seeds: u64,
         /// The first of them.
@@ -120,18 +120,18 @@ enum Command {
         /// One seed, with all that happens in it.
         #[arg(long)]
         seed: Option<u64>,
-        /// Only faults of these classes may come, separated by commas; "none" for a calm day. Without it half of
-        /// all classes, drawn by each seed.
+        /// Enable only these fault classes, separated by commas; "none" for no faults. Without it half of all classes,
+        /// drawn by each seed.
         #[arg(long, value_delimiter = ',', value_name = "CLASSES")]
         faults: Option<Vec<String>>,
-        /// Fail also where a class of faults, a reason or a move of an entry was never reached; ten thousand seeds
+        /// Fail also where a fault class, a reason or a move of an entry was never reached; ten thousand seeds
         /// reach them all.
         #[arg(long, conflicts_with_all = ["seed", "faults"])]
         all_reached: bool,
-        /// Instead of seeds every order in which the handlings of one failure can meet, with a death of each at
-        /// each of its awaits.
+        /// Instead of seeds explore every interleaving of the invocations for one failure, with a death of each at each
+        /// of its awaits.
         #[arg(long, conflicts_with_all = ["seeds", "first", "seed", "faults", "all_reached"])]
-        every_order: bool,
+        interleavings: bool,
     },
     /// Play a storm, in which everything fails at once: how soon all of it is redriven, against AWS's quotas in
     /// virtual time, and what that costs.
@@ -224,8 +224,8 @@ impl From<&Stormy> for Storm {
             machines: told.machines as usize,
             seconds: told.seconds,
             limits: Limits::of(match told.region {
-                RegionName::Large => Class::Large,
-                RegionName::Small => Class::Small,
+                RegionName::Large => QuotaClass::Large,
+                RegionName::Small => QuotaClass::Small,
             }),
             paced: !told.no_pace,
             concurrency: told.concurrency as usize,
@@ -320,17 +320,17 @@ fn main() -> ExitCode {
             import::run(platform, &file, &mut out, &mut io::stderr())
         }
         Command::Test { policies, json } => test::run(&policies, json, &mut out),
-        Command::Rehearse {
-            every_order: true, ..
-        } => rehearse::orders(&mut out),
-        Command::Rehearse {
-            every_order: false,
+        Command::Simulate {
+            interleavings: true, ..
+        } => simulate::interleavings(&mut out),
+        Command::Simulate {
+            interleavings: false,
             seeds,
             first,
             seed,
             faults,
             all_reached,
-        } => rehearse::run(
+        } => simulate::run(
             first..first.saturating_add(seeds),
             seed,
             faults.as_deref(),

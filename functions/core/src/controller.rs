@@ -102,7 +102,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Handles one event.
     ///
     /// # Errors
-    /// The world could not be reached; the event should come again.
+    /// AWS could not be reached; the event should come again.
     pub async fn event(&self, bytes: &[u8], sources: &AllowedSources) -> Result<Record, Error> {
         match event::parse(bytes, sources) {
             ParsedEvent::Failure(failure) => self.failure(failure).await,
@@ -115,7 +115,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Judges one failure and does what follows.
     ///
     /// # Errors
-    /// The world could not be reached; the failure should be handled again.
+    /// AWS could not be reached; the failure should be handled again.
     pub async fn failure(&self, mut failure: Failure) -> Result<Record, Error> {
         let mut record = Record {
             happened_at: Some(failure.at),
@@ -360,7 +360,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Takes a retry whose delay is over, if it is still wanted.
     ///
     /// # Errors
-    /// The world could not be reached; the retry message should come again.
+    /// AWS could not be reached; the retry message should come again.
     pub async fn due(&self, retry_message: &RetryMessage) -> Result<Record, Error> {
         let record = Record {
             subject: Some(retry_message.subject.clone()),
@@ -399,7 +399,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Takes over from an owner whose lease ran out, or whose answer never came.
     ///
     /// # Errors
-    /// The world could not be reached; the sweep comes again.
+    /// AWS could not be reached; the sweep comes again.
     pub async fn take_over(&self, entry: &Entry) -> Result<Record, Error> {
         let record = self.record(Outcome::Ignored, entry.reason()).of(entry);
         let taken = entry.take_over(self.writer()).map_err(bug)?;

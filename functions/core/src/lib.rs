@@ -3,8 +3,8 @@
 //! AWS announces that a Step Functions execution or a stage of a CodePipeline failed. Somebody must judge
 //! whether it failed for a reason that passes, and have it retried: once for each failure, never too often,
 //! and with a recorded reason for everything that is done or left. This crate is that somebody. It has no
-//! AWS SDK, no clock, no I/O and no randomness: what it needs of the world comes in through three traits,
-//! so that the same code runs in a function, on a desk, and under simulation.
+//! AWS SDK, no clock, no I/O and no randomness: what it needs from outside comes in through three traits,
+//! so that the same code runs in a function, locally, and under simulation.
 //!
 //! # The steps of one failure
 //!

@@ -1,6 +1,6 @@
 //! The emulated services over HTTP, in the AWS JSON protocols 1.0 and 1.1, for real SDKs and the AWS CLI.
 //!
-//! Each account and region is a world of its own: the region is the one that the request is signed for, the
+//! Each account and region is separate: the region is the one that the request is signed for, the
 //! account is the access key id where that is twelve digits, or 111122223333. Signatures are not checked.
 //!
 //! Under `/_redrive/` is what the real services do not have:
@@ -65,7 +65,7 @@ pub fn serve(
         // Loopback alone: this is an emulator without authentication.
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         ready(listener.local_addr()?);
-        let world = Rc::new(World {
+        let server = Rc::new(Server {
             announce: Box::new(announce),
             state: RefCell::new(State {
                 // Request ids are none of the emulated services'.
@@ -76,7 +76,7 @@ pub fn serve(
                 ahead_ms: 0,
             }),
         });
-        let ticking = Rc::clone(&world);
+        let ticking = Rc::clone(&server);
         tokio::task::spawn_local(async move {
             loop {
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -85,11 +85,11 @@ pub fn serve(
         });
         loop {
             let (stream, _) = listener.accept().await?;
-            let world = Rc::clone(&world);
+            let server = Rc::clone(&server);
             tokio::task::spawn_local(async move {
                 let service = service_fn(move |request| {
-                    let world = Rc::clone(&world);
-                    async move { world.answer(request).await }
+                    let server = Rc::clone(&server);
+                    async move { server.answer(request).await }
                 });
                 // A connection that breaks, or that is broken to lose an answer, is no error of the server.
                 let _ = hyper::server::conn::http1::Builder::new()
@@ -114,7 +114,7 @@ impl std::error::Error for Lost {}
 
 type Answer = Result<Response<Full<Bytes>>, Lost>;
 
-struct World {
+struct Server {
     announce: Box<dyn Fn(&Emitted)>,
     state: RefCell<State>,
 }
@@ -138,7 +138,7 @@ impl State {
     }
 }
 
-impl World {
+impl Server {
     /// Finishes what is due, and announces it.
     fn advance(&self) {
         let mut state = self.state.borrow_mut();

@@ -1,4 +1,4 @@
-//! The calls that list what failed, over any wire.
+//! The calls that list what failed, over any JSON API.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use redrive_core::reads::Page;
 use serde_json::{Value, json};
 
 use crate::services::{
-    Typed, Wire, action_run, changed, count, failed, go_on, list, name, page, text, time,
+    JsonClient, JsonApi, action_run, changed, count, failed, go_on, list, name, page, text, time,
 };
 
-impl<W: Wire> Typed<'_, W> {
+impl<W: JsonApi> JsonClient<'_, W> {
     async fn look(&self, arn: &str, operation: &str, body: &Value) -> ListResult<Value> {
         match self.0.call(arn, operation, body).await {
             Ok(answer) => Ok(Listing::Page(answer)),
@@ -36,7 +36,7 @@ impl<W: Wire> Typed<'_, W> {
     }
 }
 
-impl<W: Wire> FailureListing for Typed<'_, W> {
+impl<W: JsonApi> FailureListing for JsonClient<'_, W> {
     async fn machines(&self, token: Option<String>) -> ListResult<Page<String>> {
         let mut body = json!({ "maxResults": 100 });
         go_on(&mut body, token);

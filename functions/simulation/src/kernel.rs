@@ -1,4 +1,4 @@
-//! The kernel of virtual time: a clock, an agenda, and handlings that wait. It knows nothing of what is played.
+//! The kernel of virtual time: a clock, an agenda, and invocations that wait. It knows nothing of what is played.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -6,22 +6,22 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// A handling in the middle of its work, which comes to an `E`.
+/// An invocation in the middle of its work, which comes to an `E`.
 pub(crate) type Running<'w, E> = Pin<Box<dyn Future<Output = E> + 'w>>;
 
-/// Lets a handling go on until it waits, or has ended.
+/// Lets an invocation go on until it waits, or has ended.
 pub(crate) fn poll<E>(running: &mut Running<'_, E>) -> Poll<E> {
     let mut context = Context::from_waker(Waker::noop());
     running.as_mut().poll(&mut context)
 }
 
-/// The clock and the agenda of one world. `T` is a moment, `D` a span, `N` a step on the agenda.
+/// The clock and the agenda of one simulation. `T` is a moment, `D` a span, `N` a step on the agenda.
 pub(crate) struct Kernel<T, D, N> {
     now: Cell<T>,
     /// Counts steps, to keep those of one moment in the order of their coming.
     counter: Cell<u64>,
     agenda: RefCell<BTreeMap<(T, u64), N>>,
-    /// How long the handling that was polled last waits.
+    /// How long the invocation that was polled last waits.
     asked: Cell<D>,
 }
 
@@ -97,19 +97,19 @@ impl<T: Copy + Ord, D: Copy + Default, N> Kernel<T, D, N> {
         self.agenda.borrow().is_empty()
     }
 
-    /// A handling waits. Others go on meanwhile.
+    /// An invocation waits. Others go on meanwhile.
     pub(crate) async fn away(&self, span: D) {
         self.asked.set(span);
         Pause(false).await;
     }
 
-    /// How long the handling that was just polled waits.
+    /// How long the invocation that was just polled waits.
     pub(crate) fn asked(&self) -> D {
         self.asked.take()
     }
 }
 
-/// A point where a handling waits: pending once, then ready.
+/// A point where an invocation waits: pending once, then ready.
 struct Pause(bool);
 
 impl Future for Pause {

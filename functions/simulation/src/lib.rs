@@ -1,10 +1,10 @@
-//! The core over emulated services, in virtual time: replays, rehearsals and storms.
+//! The core over emulated services, in virtual time: replays, simulations with faults, and storms.
 //!
 //! - [`memory`] is the ledger in memory.
-//! - [`services`] speaks to the two services as the core asks, over any wire, and lists what failed.
-//! - [`desk`] puts them together as the core's `Target`, `Queue` and `Clock`.
-//! - [`replay`] plays event files through the core against the desk.
-//! - [`rehearse`] plays what can go wrong, and looks at the promises after every step.
+//! - [`services`] calls the two services for the core through any [`JsonApi`](services::JsonApi), and lists what failed.
+//! - [`sandbox`] puts them together as the core's `Target`, `Queue` and `Clock`.
+//! - [`replay`] plays event files through the core against the sandbox.
+//! - [`faults`] simulates what can go wrong, and checks the invariants after every step.
 //! - [`storm`] plays a storm of failures through the core, against AWS's quotas.
 
 #![cfg_attr(
@@ -18,11 +18,11 @@
     )
 )]
 
-pub mod desk;
+pub mod sandbox;
 mod kernel;
 mod failure_listing;
 pub mod memory;
-pub mod rehearse;
+pub mod faults;
 pub mod replay;
 mod rules;
 pub mod services;

@@ -1,4 +1,4 @@
-//! A ledger in memory: for a desk and for tests.
+//! A ledger in memory: for the sandbox and for tests.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! The calls of the two services as the core asks for them, over any wire: as JSON goes out, and comes back.
+//! The calls of the two services that the core asks for, as JSON requests and answers.
 
 use redrive_core::arn::Arn;
 use redrive_core::calls::{RetryResponse, Call, CallResult, result_of};
@@ -17,12 +17,12 @@ use redrive_emulator::api::{CallError, Place};
 use redrive_emulator::region::ServiceKind as Which;
 use serde_json::{Value, json};
 
-/// Whatever carries a call to a service and brings its answer.
+/// An API that takes JSON requests and answers in JSON.
 #[expect(
     async_fn_in_trait,
-    reason = "the desk is one thread, so that futures need not be Send"
+    reason = "the sandbox is one thread, so that futures need not be Send"
 )]
-pub trait Wire {
+pub trait JsonApi {
     /// Calls the service of an ARN, in its account and region.
     async fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError>;
 
@@ -32,11 +32,11 @@ pub trait Wire {
     }
 }
 
-/// The services behind a wire, with typed answers.
+/// A client with typed answers over a JSON API.
 #[derive(Debug)]
-pub struct Typed<'w, W>(pub &'w W);
+pub struct JsonClient<'w, W>(pub &'w W);
 
-impl<W: Wire> Typed<'_, W> {
+impl<W: JsonApi> JsonClient<'_, W> {
     /// The core's look-ups over these services, with what is known already, here and by others.
     pub fn reads<'r, S: DefinitionCache>(
         &'r self,
@@ -63,7 +63,7 @@ pub fn service_of(arn: &str) -> Which {
 }
 
 /// Retries what a claim is for: one call.
-pub async fn retry(wire: &impl Wire, claim: &Claim) -> RetryResponse {
+pub async fn retry(api: &impl JsonApi, claim: &Claim) -> RetryResponse {
     let subject = &claim.entry().subject;
     let (call, operation, body) = match subject {
         Subject::Execution { arn } => (
@@ -82,7 +82,7 @@ pub async fn retry(wire: &impl Wire, claim: &Claim) -> RetryResponse {
             (Call::RetryStageExecution, "RetryStageExecution", body)
         }
     };
-    match wire.call(subject.arn(), operation, &body).await {
+    match api.call(subject.arn(), operation, &body).await {
         Ok(answer) => RetryResponse {
             redriven: time(&answer, "redriveDate"),
             ..CallResult::Accepted.into()
@@ -96,7 +96,7 @@ pub async fn retry(wire: &impl Wire, claim: &Claim) -> RetryResponse {
     }
 }
 
-impl<W: Wire> Typed<'_, W> {
+impl<W: JsonApi> JsonClient<'_, W> {
     /// A call that reads: none is an answer that the thing does not exist.
     async fn read(&self, arn: &str, operation: &str, body: &Value) -> Read<Value> {
         match self.0.call(arn, operation, body).await {
@@ -124,7 +124,7 @@ pub(crate) fn failed(operation: &str, error: CallError) -> (ErrorClass, Error) {
     (class, Error::new(class.into(), what.trim_end()))
 }
 
-impl<W: Wire> Executions for Typed<'_, W> {
+impl<W: JsonApi> Executions for JsonClient<'_, W> {
     async fn describe(&self, arn: &str) -> Read<Description> {
         let body = json!({ "executionArn": arn });
         let answer = self.read(arn, "DescribeExecution", &body).await?;
@@ -177,7 +177,7 @@ impl<W: Wire> Executions for Typed<'_, W> {
     }
 }
 
-impl<W: Wire> Pipelines for Typed<'_, W> {
+impl<W: JsonApi> Pipelines for JsonClient<'_, W> {
     async fn state(&self, pipeline: &str, stage: &str) -> Read<StageState> {
         let body = json!({ "name": name(pipeline) });
         let shown = self.read(pipeline, "GetPipelineState", &body).await?;

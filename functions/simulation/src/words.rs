@@ -1,4 +1,4 @@
-//! Short texts for people at a desk. The functions never print these: they may hold what an author of a
+//! Short texts for people at a terminal. The functions never print these: they may hold what an author of a
 //! state machine or a pipeline wrote.
 
 use redrive_core::event::ParsedEvent;

@@ -6,11 +6,11 @@ use super::execution::{ActionRun, ActionStatus, RunState};
 use super::lagged::Lagged;
 use super::pipeline::Pipeline;
 use super::script::{ErrorDetails, ExternalResult, Outcome, Subject};
-use super::world::{Due, World};
+use super::shared::{Due, SharedState};
 
 impl Pipeline {
     /// Starts the not yet run actions of the lowest run order; false if there is none.
-    pub(super) fn start_next(&mut self, world: &mut World, number: u64, stage: usize) -> bool {
+    pub(super) fn start_next(&mut self, shared: &mut SharedState, number: u64, stage: usize) -> bool {
         let Some(execution) = self.executions.get(&number) else {
             return false;
         };
@@ -34,19 +34,19 @@ impl Pipeline {
             .map(|(index, _)| *index)
             .collect();
         for action in next {
-            self.start_action(world, number, stage, action);
+            self.start_action(shared, number, stage, action);
         }
         true
     }
 
     pub(super) fn start_action(
         &mut self,
-        world: &mut World,
+        shared: &mut SharedState,
         number: u64,
         stage: usize,
         action: usize,
     ) {
-        let lag = world.options.state_lag_ms;
+        let lag = shared.options.state_lag_ms;
         let row = self.rows.len();
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
@@ -66,7 +66,7 @@ impl Pipeline {
                 Outcome::succeed()
             }
         });
-        let id = world.ids.uuid();
+        let id = shared.ids.uuid();
         let index = execution.runs.len();
         let retried = execution
             .stage(stage)
@@ -77,8 +77,8 @@ impl Pipeline {
                 .configuration
                 .get("ProjectName")
                 .and_then(|it| it.as_str());
-            let build = format!("{}:{}", project.unwrap_or(&declared.name), world.ids.uuid());
-            let region = declared.region.as_ref().unwrap_or(&world.place.region);
+            let build = format!("{}:{}", project.unwrap_or(&declared.name), shared.ids.uuid());
+            let region = declared.region.as_ref().unwrap_or(&shared.place.region);
             result.url = Some(format!(
                 "https://console.aws.amazon.com/codebuild/home?region={region}#/builds/{build}/view/new"
             ));
@@ -95,15 +95,15 @@ impl Pipeline {
             error: None,
             result: Arc::new(result),
         };
-        execution.updated = world.now;
+        execution.updated = shared.now;
         execution.runs.push(ActionRun {
             id: id.clone(),
             stage,
             action,
             row,
-            started: world.now,
+            started: shared.now,
             retried,
-            state: Lagged::new(world.now, state),
+            state: Lagged::new(shared.now, state),
         });
         if let Some(place) = execution
             .stage_mut(stage)
@@ -115,38 +115,38 @@ impl Pipeline {
         if let Some(lane) = self.lanes.get_mut(&declared_stage.name) {
             lane.runs
                 .entry(declared.name.clone())
-                .and_modify(|it| it.set(world.now, lag, (number, index)))
-                .or_insert_with(|| Lagged::new(world.now, (number, index)));
+                .and_modify(|it| it.set(shared.now, lag, (number, index)))
+                .or_insert_with(|| Lagged::new(shared.now, (number, index)));
         }
         if declared.is_approval() {
             self.approvals.insert(id, (number, index));
         }
-        self.tell_action(world, number, index, "STARTED");
-        self.schedule_end(world, number, index, outcome);
+        self.tell_action(shared, number, index, "STARTED");
+        self.schedule_end(shared, number, index, outcome);
     }
 
     pub(super) fn schedule_end(
         &self,
-        world: &mut World,
+        shared: &mut SharedState,
         number: u64,
         run: usize,
         outcome: Outcome,
     ) {
         if let Outcome::Succeed { after_ms, .. } | Outcome::Fail { after_ms, .. } = &outcome {
-            let after = after_ms.unwrap_or(world.options.action_ms);
-            world.schedule(after, &self.name, number, Due::Action(run, outcome));
+            let after = after_ms.unwrap_or(shared.options.action_ms);
+            shared.schedule(after, &self.name, number, Due::Action(run, outcome));
         }
     }
 
     /// A run ends, unless it was given up meanwhile.
     pub(super) fn end_action(
         &mut self,
-        world: &mut World,
+        shared: &mut SharedState,
         number: u64,
         index: usize,
         outcome: Outcome,
     ) {
-        let lag = world.options.state_lag_ms;
+        let lag = shared.options.state_lag_ms;
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
@@ -163,7 +163,7 @@ impl Pipeline {
         };
         let stage = run.stage;
         let failed = error.is_some();
-        run.state.edit(world.now, lag, |state| {
+        run.state.edit(shared.now, lag, |state| {
             state.status = if failed {
                 ActionStatus::Failed
             } else {
@@ -179,10 +179,10 @@ impl Pipeline {
                 });
             }
         });
-        execution.updated = world.now;
+        execution.updated = shared.now;
         if !failed {
-            self.tell_action(world, number, index, "SUCCEEDED");
+            self.tell_action(shared, number, index, "SUCCEEDED");
         }
-        self.go_on(world, number, stage, failed.then_some(index));
+        self.go_on(shared, number, stage, failed.then_some(index));
     }
 }

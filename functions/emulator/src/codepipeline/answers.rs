@@ -9,7 +9,7 @@ use super::execution::{
 use super::options::ParallelState;
 use super::pipeline::{Lane, Pipeline};
 use super::script::ErrorDetails;
-use super::world::World;
+use super::shared::SharedState;
 use crate::dates::epoch_seconds;
 
 pub(super) fn put(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
@@ -55,26 +55,26 @@ pub(super) fn summary(execution: &Execution) -> Value {
 
 /// One stage of `GetPipelineState`, as it was a moment ago if reads lag.
 pub(super) fn stage_state<'a>(
-    world: &World,
+    shared: &SharedState,
     pipeline: &Pipeline,
     name: &str,
     lane: &Lane,
     actions: impl Iterator<Item = &'a str>,
 ) -> Value {
-    let moment = if world.options.state_is_fresh {
-        world.now
+    let moment = if shared.options.state_is_fresh {
+        shared.now
     } else {
-        world.shown()
+        shared.shown()
     };
     let blank = pipeline.declaration.mode == ExecutionMode::Parallel
-        && world.options.parallel_state == ParallelState::Blank;
+        && shared.options.parallel_state == ParallelState::Blank;
     let mut members = Map::new();
     members.insert("stageName".into(), name.into());
     let brief = |execution: &Execution, status: &str| {
         let mut brief = Map::new();
         brief.insert("pipelineExecutionId".into(), execution.id.as_str().into());
         brief.insert("status".into(), status.into());
-        if world.options.state_shows_execution_type {
+        if shared.options.state_shows_execution_type {
             brief.insert("type".into(), execution.kind.as_str().into());
         }
         Value::Object(brief)
@@ -221,7 +221,7 @@ fn error_details(error: Option<&ErrorDetails>) -> Option<Value> {
 }
 
 /// One row of `ListActionExecutions`.
-pub(super) fn row(world: &World, execution: &Execution, run: &ActionRun, moment: u64) -> Value {
+pub(super) fn row(shared: &SharedState, execution: &Execution, run: &ActionRun, moment: u64) -> Value {
     let state = run.state.at(moment).unwrap_or_else(|| run.state.now());
     let Some(declared) = execution.declaration.action(run.stage, run.action) else {
         return Value::Null;
@@ -251,7 +251,7 @@ pub(super) fn row(world: &World, execution: &Execution, run: &ActionRun, moment:
     } else {
         run.started
     };
-    let region = declared.region.as_ref().unwrap_or(&world.place.region);
+    let region = declared.region.as_ref().unwrap_or(&shared.place.region);
     json!({
         "pipelineExecutionId": execution.id,
         "actionExecutionId": run.id,

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::execution::{ActionRun, Execution};
-use super::world::World;
+use super::shared::SharedState;
 use crate::api::Emitted;
 use crate::dates::{rfc3339, rfc3339_millis};
 
@@ -32,7 +32,7 @@ fn common(execution: &Execution, state: State, attempt: u32) -> Map<String, Valu
     detail
 }
 
-pub(super) fn pipeline(world: &mut World, execution: &Execution, state: State) {
+pub(super) fn pipeline(shared: &mut SharedState, execution: &Execution, state: State) {
     let mut detail = common(execution, state, execution.attempt);
     if state != "RESUMED" {
         detail.insert(
@@ -49,11 +49,11 @@ pub(super) fn pipeline(world: &mut World, execution: &Execution, state: State) {
     if let (Some(reason), "STOPPING") = (reason, state) {
         detail.insert("stop-execution-comments".into(), reason.into());
     }
-    emit(world, "Pipeline", execution, detail);
+    emit(shared, "Pipeline", execution, detail);
 }
 
-pub(super) fn stage(world: &mut World, execution: &Execution, stage: usize, state: State) {
-    let zero = world.options.first_stage_started_attempt_zero && stage == 0 && state == "STARTED";
+pub(super) fn stage(shared: &mut SharedState, execution: &Execution, stage: usize, state: State) {
+    let zero = shared.options.first_stage_started_attempt_zero && stage == 0 && state == "STARTED";
     let mut detail = common(execution, state, if zero { 0 } else { execution.attempt });
     detail.insert("stage".into(), execution.stage_name(stage).into());
     if let (Some(run), true) = (execution.stage(stage), state != "RESUMED") {
@@ -65,14 +65,14 @@ pub(super) fn stage(world: &mut World, execution: &Execution, stage: usize, stat
             rfc3339_millis(at).into(),
         );
     }
-    emit(world, "Stage", execution, detail);
+    emit(shared, "Stage", execution, detail);
 }
 
-pub(super) fn action(world: &mut World, execution: &Execution, run: &ActionRun, state: State) {
+pub(super) fn action(shared: &mut SharedState, execution: &Execution, run: &ActionRun, state: State) {
     let Some(declared) = execution.declaration.action(run.stage, run.action) else {
         return;
     };
-    let attempt = if world.options.action_events_count_attempts {
+    let attempt = if shared.options.action_events_count_attempts {
         execution.attempt
     } else {
         1
@@ -82,7 +82,7 @@ pub(super) fn action(world: &mut World, execution: &Execution, run: &ActionRun, 
     detail.insert("stage".into(), execution.stage_name(run.stage).into());
     detail.insert("action-execution-id".into(), run.id.as_str().into());
     detail.insert("action".into(), declared.name.as_str().into());
-    let region = declared.region.as_ref().unwrap_or(&world.place.region);
+    let region = declared.region.as_ref().unwrap_or(&shared.place.region);
     detail.insert("region".into(), region.as_str().into());
     detail.insert("type".into(), declared.type_id());
     let artifacts = |names: &[String]| {
@@ -106,7 +106,7 @@ pub(super) fn action(world: &mut World, execution: &Execution, run: &ActionRun, 
         }
         _ => {}
     }
-    emit(world, "Action", execution, detail);
+    emit(shared, "Action", execution, detail);
 }
 
 /// `execution-result`: every key is optional (documented). A failure's text that the API shows in
@@ -148,20 +148,20 @@ fn artifact(execution: &Execution, name: &str) -> Value {
     json!({ "name": name, "s3location": { "bucket": execution.declaration.bucket, "key": key } })
 }
 
-fn emit(world: &mut World, level: &str, execution: &Execution, detail: Map<String, Value>) {
+fn emit(shared: &mut SharedState, level: &str, execution: &Execution, detail: Map<String, Value>) {
     let event = json!({
         "version": "0",
-        "id": world.ids.uuid(),
+        "id": shared.ids.uuid(),
         "detail-type": format!("CodePipeline {level} Execution State Change"),
         "source": "aws.codepipeline",
-        "account": world.place.account,
-        "time": rfc3339(world.now),
-        "region": world.place.region,
-        "resources": [world.arn(&execution.declaration.name)],
+        "account": shared.place.account,
+        "time": rfc3339(shared.now),
+        "region": shared.place.region,
+        "resources": [shared.arn(&execution.declaration.name)],
         "detail": detail,
     });
-    world.events.push(Emitted {
-        at: world.now,
+    shared.events.push(Emitted {
+        at: shared.now,
         event,
     });
 }

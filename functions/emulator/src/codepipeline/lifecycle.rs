@@ -9,19 +9,19 @@ use super::execution::{
 };
 use super::pipeline::Pipeline;
 use super::script::Script;
-use super::world::World;
+use super::shared::SharedState;
 use crate::api::ApiError;
 
 impl Execution {
     /// An execution that has not begun.
     pub(super) fn new(
-        world: &mut World,
+        shared: &mut SharedState,
         declaration: Arc<Declaration>,
         trigger: (&'static str, String),
     ) -> Self {
         let stages = vec![None; declaration.stages.len()];
         Self {
-            id: world.ids.uuid(),
+            id: shared.ids.uuid(),
             declaration,
             status: ExecutionStatus::InProgress,
             kind: ExecutionType::Standard,
@@ -30,8 +30,8 @@ impl Execution {
             trigger,
             variables: Vec::new(),
             script: Script::default(),
-            started: world.now,
-            updated: world.now,
+            started: shared.now,
+            updated: shared.now,
             attempt: 1,
             last_retry: None,
             position: None,
@@ -45,8 +45,8 @@ impl Execution {
 
 impl Pipeline {
     /// Takes an execution in, under a new number.
-    pub(super) fn take_in(&mut self, world: &mut World, execution: Execution) -> u64 {
-        let number = world.next_number();
+    pub(super) fn take_in(&mut self, shared: &mut SharedState, execution: Execution) -> u64 {
+        let number = shared.next_number();
         self.numbers.insert(execution.id.clone(), number);
         self.executions.insert(number, execution);
         number
@@ -55,20 +55,20 @@ impl Pipeline {
     /// Lets an execution begin at `stage`; answers its id.
     pub(super) fn begin(
         &mut self,
-        world: &mut World,
+        shared: &mut SharedState,
         execution: Execution,
         stage: usize,
     ) -> String {
         let id = execution.id.clone();
-        let number = self.take_in(world, execution);
+        let number = self.take_in(shared, execution);
         self.running.insert(number);
-        self.tell_pipeline(world, number, "STARTED");
-        self.arrive(world, number, stage);
+        self.tell_pipeline(shared, number, "STARTED");
+        self.arrive(shared, number, stage);
         id
     }
 
     /// `StopPipelineExecution`.
-    pub(super) fn stop(&mut self, world: &mut World, id: &str, stop: Stop) -> Result<(), ApiError> {
+    pub(super) fn stop(&mut self, shared: &mut SharedState, id: &str, stop: Stop) -> Result<(), ApiError> {
         let not_stoppable = || {
             ApiError::new(
                 "PipelineExecutionNotStoppableException",
@@ -99,27 +99,27 @@ impl Pipeline {
             execution.stop = Some(stop);
         }
         if first {
-            self.set_execution(world, number, ExecutionStatus::Stopping);
-            self.tell_pipeline(world, number, "STOPPING");
+            self.set_execution(shared, number, ExecutionStatus::Stopping);
+            self.tell_pipeline(shared, number, "STOPPING");
             if let Some(stage) = position {
-                self.set_stage(world, number, stage, StageStatus::Stopping);
-                self.tell_stage(world, number, stage, "STOPPING");
+                self.set_stage(shared, number, stage, StageStatus::Stopping);
+                self.tell_stage(shared, number, stage, "STOPPING");
             }
         }
         if abandon {
-            self.abandon_actions(world, number, "ABANDONED");
+            self.abandon_actions(shared, number, "ABANDONED");
         }
         let busy = self.executions.get(&number).is_some_and(|execution| {
             position.is_some_and(|stage| execution.any(stage, ActionStatus::InProgress))
         });
         if !busy {
-            self.finish_stop(world, number);
+            self.finish_stop(shared, number);
         }
         Ok(())
     }
 
     /// Gives up the actions in progress; what runs outside goes on unheard.
-    fn abandon_actions(&mut self, world: &mut World, number: u64, state: events::State) {
+    fn abandon_actions(&mut self, shared: &mut SharedState, number: u64, state: events::State) {
         let Some(execution) = self.executions.get(&number) else {
             return;
         };
@@ -135,51 +135,51 @@ impl Pipeline {
                 .get_mut(&number)
                 .and_then(|it| it.runs.get_mut(index));
             if let Some(run) = run {
-                let lag = world.options.state_lag_ms;
+                let lag = shared.options.state_lag_ms;
                 run.state
-                    .edit(world.now, lag, |it| it.status = ActionStatus::Abandoned);
+                    .edit(shared.now, lag, |it| it.status = ActionStatus::Abandoned);
             }
-            self.tell_action(world, number, index, state);
+            self.tell_action(shared, number, index, state);
         }
     }
 
-    pub(super) fn finish_stop(&mut self, world: &mut World, number: u64) {
-        let stage = self.step_out(world, number);
+    pub(super) fn finish_stop(&mut self, shared: &mut SharedState, number: u64) {
+        let stage = self.step_out(shared, number);
         if let Some(stage) = stage {
-            self.set_stage(world, number, stage, StageStatus::Stopped);
-            self.tell_stage(world, number, stage, "STOPPED");
+            self.set_stage(shared, number, stage, StageStatus::Stopped);
+            self.tell_stage(shared, number, stage, "STOPPED");
         }
-        self.set_execution(world, number, ExecutionStatus::Stopped);
-        self.tell_pipeline(world, number, "STOPPED");
+        self.set_execution(shared, number, ExecutionStatus::Stopped);
+        self.tell_pipeline(shared, number, "STOPPED");
         if let Some(stage) = stage {
-            self.release(world, number, stage);
+            self.release(shared, number, stage);
         }
     }
 
     /// Takes an execution out of where it waits and answers the stage it was in.
-    fn step_out(&mut self, world: &World, number: u64) -> Option<usize> {
+    fn step_out(&mut self, shared: &SharedState, number: u64) -> Option<usize> {
         let execution = self.executions.get_mut(&number)?;
         let (position, waiting) = (execution.position.take(), execution.waiting.take());
         if let Some(run) = position.and_then(|it| execution.stage_mut(it)) {
             run.pending = None;
         }
         if let Some(lane) = waiting.and_then(|stage| self.lane_of(number, stage)) {
-            let lag = world.options.state_lag_ms;
+            let lag = shared.options.state_lag_ms;
             lane.inbound
-                .edit(world.now, lag, |it| it.retain(|waiting| *waiting != number));
+                .edit(shared.now, lag, |it| it.retain(|waiting| *waiting != number));
         }
         position
     }
 
     /// `UpdatePipeline`: the next version. A change of the stages cancels what is running (documented:
     /// CANCELED "because the pipeline structure was updated").
-    pub(super) fn update(&mut self, world: &mut World, declaration: Declaration) {
+    pub(super) fn update(&mut self, shared: &mut SharedState, declaration: Declaration) {
         let cancels = !declaration.same_structure(&self.declaration);
         if cancels {
             // Nobody may slip into a stage that is only free because its occupant is being cancelled.
             for lane in self.lanes.values_mut() {
                 lane.inbound
-                    .set(world.now, world.options.state_lag_ms, Vec::new());
+                    .set(shared.now, shared.options.state_lag_ms, Vec::new());
             }
             let waiting_for_retry = self.executions.iter().filter(|(_, execution)| {
                 let stage = execution.position.and_then(|it| execution.stage(it));
@@ -188,25 +188,25 @@ impl Pipeline {
             let waiting_for_retry: Vec<u64> =
                 waiting_for_retry.map(|(number, _)| *number).collect();
             for number in self.running.clone() {
-                self.cancel(world, number);
+                self.cancel(shared, number);
             }
             for number in waiting_for_retry {
-                self.step_out(world, number);
+                self.step_out(shared, number);
             }
             for lane in self.lanes.values_mut() {
                 lane.occupant = None;
             }
         }
-        self.adopt(Arc::new(declaration), world.now);
+        self.adopt(Arc::new(declaration), shared.now);
     }
 
-    fn cancel(&mut self, world: &mut World, number: u64) {
-        self.abandon_actions(world, number, "CANCELED");
-        if let Some(stage) = self.step_out(world, number) {
-            self.set_stage(world, number, stage, StageStatus::Cancelled);
-            self.tell_stage(world, number, stage, "CANCELED");
+    fn cancel(&mut self, shared: &mut SharedState, number: u64) {
+        self.abandon_actions(shared, number, "CANCELED");
+        if let Some(stage) = self.step_out(shared, number) {
+            self.set_stage(shared, number, stage, StageStatus::Cancelled);
+            self.tell_stage(shared, number, stage, "CANCELED");
         }
-        self.set_execution(world, number, ExecutionStatus::Cancelled);
-        self.tell_pipeline(world, number, "CANCELED");
+        self.set_execution(shared, number, ExecutionStatus::Cancelled);
+        self.tell_pipeline(shared, number, "CANCELED");
     }
 }

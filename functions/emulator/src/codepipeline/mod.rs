@@ -76,7 +76,7 @@ mod retry;
 mod script;
 mod seed;
 mod stage;
-mod world;
+mod shared;
 
 #[cfg(test)]
 mod tests;
@@ -98,7 +98,7 @@ use crate::api::{ApiError, CallError, Emitted, Fault, Place, Service};
 use execution::Execution;
 use pipeline::Pipeline;
 use script::Subject;
-use world::{Due, World};
+use shared::{Due, SharedState};
 
 /// One call as the service saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,7 +165,7 @@ pub struct ActionView {
 /// The emulated service.
 #[derive(Debug)]
 pub struct CodePipeline {
-    world: World,
+    shared: SharedState,
     pipelines: BTreeMap<String, Pipeline>,
     faults: BTreeMap<String, VecDeque<Fault>>,
     calls: Vec<Call>,
@@ -195,7 +195,7 @@ impl CodePipeline {
     /// An account without pipelines. The same seed and the same calls give the same ids and events.
     pub const fn new(place: Place, options: Options, seed: u64) -> Self {
         Self {
-            world: World::new(place, options, seed),
+            shared: SharedState::new(place, options, seed),
             pipelines: BTreeMap::new(),
             faults: BTreeMap::new(),
             calls: Vec::new(),
@@ -204,7 +204,7 @@ impl CodePipeline {
 
     /// Changes the options for what comes.
     pub const fn options_mut(&mut self) -> &mut Options {
-        &mut self.world.options
+        &mut self.shared.options
     }
 
     /// Every call so far, whoever made it.
@@ -317,7 +317,7 @@ impl CodePipeline {
 
     fn person(&mut self, now: u64, operation: &str, body: &Value) -> Result<(), ApiError> {
         self.advance(now);
-        self.world.now = now;
+        self.shared.now = now;
         let answer = self.operate(operation, body, By::Person).map(|_| ());
         self.record(now, operation, body, By::Person, known(&answer));
         answer
@@ -356,11 +356,11 @@ impl CodePipeline {
         let Some(pipeline) = self.pipelines.get_mut(pipeline) else {
             return;
         };
-        let world = &mut self.world;
+        let shared = &mut self.shared;
         match due {
-            Due::Action(run, outcome) => pipeline.end_action(world, execution, run, outcome),
-            Due::AutomaticRetry(stage) => pipeline.retry_automatically(world, execution, stage),
-            Due::Rollback(stage) => pipeline.roll_back_automatically(world, execution, stage),
+            Due::Action(run, outcome) => pipeline.end_action(shared, execution, run, outcome),
+            Due::AutomaticRetry(stage) => pipeline.retry_automatically(shared, execution, stage),
+            Due::Rollback(stage) => pipeline.roll_back_automatically(shared, execution, stage),
         }
     }
 }
@@ -375,7 +375,7 @@ fn known<T>(answer: &Result<T, ApiError>) -> CallOutcome {
 impl Service for CodePipeline {
     fn call(&mut self, now: u64, operation: &str, body: &Value) -> Result<Value, CallError> {
         self.advance(now);
-        self.world.now = now;
+        self.shared.now = now;
         let fault = self.faults.get_mut(operation).and_then(VecDeque::pop_front);
         let (outcome, answer) = match fault {
             Some(Fault::Refuse(error)) => (
@@ -405,23 +405,23 @@ impl Service for CodePipeline {
     }
 
     fn advance(&mut self, now: u64) {
-        while let Some(entry) = self.world.due.first_entry() {
+        while let Some(entry) = self.shared.due.first_entry() {
             let at = entry.key().0;
             if at > now {
                 break;
             }
             let (pipeline, execution, due) = entry.remove();
-            self.world.now = at;
+            self.shared.now = at;
             self.happen(&pipeline, execution, due);
         }
     }
 
     fn next_at(&self) -> Option<u64> {
-        self.world.due.keys().next().map(|(at, _)| *at)
+        self.shared.due.keys().next().map(|(at, _)| *at)
     }
 
     fn take_events(&mut self) -> Vec<Emitted> {
-        std::mem::take(&mut self.world.events)
+        std::mem::take(&mut self.shared.events)
     }
 
     fn inject(&mut self, operation: &str, fault: Fault) {

@@ -10,7 +10,7 @@ use super::execution::{ActionStatus, By, Execution, Stop};
 use super::params::Params;
 use super::pipeline::{Pipeline, Transition};
 use super::script::{ErrorDetails, ExternalResult, Outcome, Script};
-use super::world::World;
+use super::shared::SharedState;
 use crate::api::ApiError;
 use crate::dates::epoch_seconds;
 
@@ -62,12 +62,12 @@ impl CodePipeline {
         }
     }
 
-    fn opened(&mut self, name: &str) -> Result<(&mut World, &mut Pipeline), ApiError> {
+    fn opened(&mut self, name: &str) -> Result<(&mut SharedState, &mut Pipeline), ApiError> {
         let pipeline = self
             .pipelines
             .get_mut(name)
             .ok_or_else(|| pipeline_not_found(name))?;
-        Ok((&mut self.world, pipeline))
+        Ok((&mut self.shared, pipeline))
     }
 
     fn create_pipeline(&mut self, body: &Value) -> Result<Value, ApiError> {
@@ -87,7 +87,7 @@ impl CodePipeline {
         let answer = json!({ "pipeline": declaration.raw });
         let name = declaration.name.clone();
         self.pipelines
-            .insert(name, Pipeline::new(Arc::new(declaration), self.world.now));
+            .insert(name, Pipeline::new(Arc::new(declaration), self.shared.now));
         Ok(answer)
     }
 
@@ -109,7 +109,7 @@ impl CodePipeline {
             raw.insert("version".into(), declaration.version.into());
         }
         let answer = json!({ "pipeline": declaration.raw });
-        pipeline.update(&mut self.world, declaration);
+        pipeline.update(&mut self.shared, declaration);
         Ok(answer)
     }
 
@@ -162,18 +162,18 @@ impl CodePipeline {
     fn start_pipeline_execution(&mut self, params: Params<'_>) -> Result<Value, ApiError> {
         let name = params.name("name")?;
         let token = params.optional_text("clientRequestToken")?;
-        let (world, pipeline) = self.opened(name)?;
+        let (shared, pipeline) = self.opened(name)?;
         if let Some(id) = token.and_then(|token| pipeline.tokens.get(token)) {
             return Ok(json!({ "pipelineExecutionId": id }));
         }
         let declaration = Arc::clone(&pipeline.declaration);
         let (variables, script) = Self::variables(params, &declaration)?;
-        pipeline.check_limit(world, declaration.mode)?;
-        let trigger = ("StartPipelineExecution", world.user_arn("release"));
-        let mut execution = Execution::new(world, declaration, trigger);
+        pipeline.check_limit(shared, declaration.mode)?;
+        let trigger = ("StartPipelineExecution", shared.user_arn("release"));
+        let mut execution = Execution::new(shared, declaration, trigger);
         execution.variables = variables;
         execution.script = script;
-        let id = pipeline.begin(world, execution, 0);
+        let id = pipeline.begin(shared, execution, 0);
         if let Some(token) = token {
             pipeline.tokens.insert(token.to_owned(), id.clone());
         }
@@ -188,8 +188,8 @@ impl CodePipeline {
         if reason.as_ref().is_some_and(|it| it.chars().count() > 200) {
             return Err(invalid("reason", "length less than or equal to 200"));
         }
-        let (world, pipeline) = self.opened(name)?;
-        pipeline.stop(world, id, Stop { abandon, reason })?;
+        let (shared, pipeline) = self.opened(name)?;
+        pipeline.stop(shared, id, Stop { abandon, reason })?;
         Ok(json!({ "pipelineExecutionId": id }))
     }
 
@@ -202,11 +202,11 @@ impl CodePipeline {
             StageRetryMode::parse,
             "one of [FAILED_ACTIONS, ALL_ACTIONS]",
         )?;
-        let (world, pipeline) = self.opened(name)?;
+        let (shared, pipeline) = self.opened(name)?;
         if pipeline.declaration.stage(stage).is_none() {
             return Err(stage_not_found(stage));
         }
-        pipeline.retry_stage(world, stage, id, mode, by)?;
+        pipeline.retry_stage(shared, stage, id, mode, by)?;
         Ok(json!({ "pipelineExecutionId": id }))
     }
 
@@ -232,7 +232,7 @@ impl CodePipeline {
             },
             "one of [Approved, Rejected]",
         )?;
-        let (world, pipeline) = self.opened(name)?;
+        let (shared, pipeline) = self.opened(name)?;
         let Some((_, declared)) = pipeline.declaration.stage(stage) else {
             return Err(stage_not_found(stage));
         };
@@ -265,7 +265,7 @@ impl CodePipeline {
         }
         let outcome = if approved {
             // Observed: an approval says who approved, a rejection what the reviewer wrote.
-            let by = format!("Approved by {}", world.user_arn("reviewer"));
+            let by = format!("Approved by {}", shared.user_arn("reviewer"));
             let result = ExternalResult {
                 summary: Some(by),
                 ..ExternalResult::default()
@@ -289,20 +289,20 @@ impl CodePipeline {
                 result,
             }
         };
-        pipeline.end_action(world, number, index, outcome);
-        Ok(json!({ "approvedAt": epoch_seconds(world.now) }))
+        pipeline.end_action(shared, number, index, outcome);
+        Ok(json!({ "approvedAt": epoch_seconds(shared.now) }))
     }
 
     fn rollback_stage(&mut self, params: Params<'_>) -> Result<Value, ApiError> {
         let name = params.name("pipelineName")?;
         let stage = params.name("stageName")?;
         let target = params.uuid("targetPipelineExecutionId")?;
-        let (world, pipeline) = self.opened(name)?;
+        let (shared, pipeline) = self.opened(name)?;
         if pipeline.declaration.stage(stage).is_none() {
             return Err(stage_not_found(stage));
         }
-        let trigger = ("ManualRollback", world.user_arn("release"));
-        let id = pipeline.roll_back(world, stage, target, trigger)?;
+        let trigger = ("ManualRollback", shared.user_arn("release"));
+        let id = pipeline.roll_back(shared, stage, target, trigger)?;
         Ok(json!({ "pipelineExecutionId": id }))
     }
 
@@ -324,7 +324,7 @@ impl CodePipeline {
         if reason.is_some_and(|it| it.is_empty() || it.len() > 300) {
             return Err(invalid("reason", "between 1 and 300 characters"));
         }
-        let (world, pipeline) = self.opened(name)?;
+        let (shared, pipeline) = self.opened(name)?;
         let declaration = Arc::clone(&pipeline.declaration);
         let (index, _) = declaration
             .stage(stage)
@@ -335,16 +335,16 @@ impl CodePipeline {
         let Some(lane) = target.and_then(|it| pipeline.lanes.get_mut(&it.name)) else {
             return Ok(json!({}));
         };
-        let disabled = reason.map(|it| (it.to_owned(), world.user_arn("release"), world.now));
+        let disabled = reason.map(|it| (it.to_owned(), shared.user_arn("release"), shared.now));
         lane.transition.set(
-            world.now,
-            world.options.state_lag_ms,
+            shared.now,
+            shared.options.state_lag_ms,
             Transition { disabled },
         );
         let first = lane.inbound.now().first().copied();
         let waiting = first.and_then(|it| Some((it, pipeline.executions.get(&it)?.waiting?)));
         if let (Some((number, stage)), false) = (waiting, disable) {
-            pipeline.admit(world, number, stage);
+            pipeline.admit(shared, number, stage);
         }
         Ok(json!({}))
     }

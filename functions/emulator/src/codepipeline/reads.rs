@@ -39,7 +39,7 @@ impl CodePipeline {
         Ok(json!({
             "pipeline": declaration.raw,
             "metadata": {
-                "pipelineArn": self.world.arn(&pipeline.name),
+                "pipelineArn": self.shared.arn(&pipeline.name),
                 "created": epoch_seconds(pipeline.created),
                 "updated": epoch_seconds(pipeline.updated),
             },
@@ -64,7 +64,7 @@ impl CodePipeline {
         let stages = pipeline.declaration.stages.iter().filter_map(|stage| {
             let lane = pipeline.lanes.get(&stage.name)?;
             let names = stage.actions.iter().map(|it| it.name.as_str());
-            Some(stage_state(&self.world, pipeline, &stage.name, lane, names))
+            Some(stage_state(&self.shared, pipeline, &stage.name, lane, names))
         });
         Ok(json!({
             "pipelineName": &*pipeline.name,
@@ -135,14 +135,14 @@ impl CodePipeline {
         let most = params.max_results(100)?;
         let below = params.position("actions")?.unwrap_or(usize::MAX);
         let (wanted, latest_only) = filter(params)?;
-        let moment = self.world.shown();
+        let moment = self.shared.shown();
         let visible = |run: &&ActionRun| run.row < below && run.state.at(moment).is_some();
         let mut list = Vec::new();
         let (mut last, mut more) = (0, false);
         let mut take = |execution: &Execution, run: &ActionRun| {
             more = list.len() == most;
             if !more {
-                list.push(row(&self.world, execution, run, moment));
+                list.push(row(&self.shared, execution, run, moment));
                 last = run.row;
             }
             !more

@@ -7,7 +7,7 @@ use super::execution::{
 };
 use super::options::{RetryRefusal, StoppedRetry};
 use super::pipeline::Pipeline;
-use super::world::World;
+use super::shared::SharedState;
 use crate::api::ApiError;
 
 /// The codes are the model's. The live wording is not established, so the words are our own.
@@ -38,8 +38,8 @@ pub(super) fn limit_reached() -> ApiError {
 
 impl Pipeline {
     /// Whether one more execution may run.
-    pub(super) fn check_limit(&self, world: &World, mode: ExecutionMode) -> Result<(), ApiError> {
-        let limit = world.options.concurrent_execution_limit;
+    pub(super) fn check_limit(&self, shared: &SharedState, mode: ExecutionMode) -> Result<(), ApiError> {
+        let limit = shared.options.concurrent_execution_limit;
         let full = limit.is_some_and(|limit| self.running.len() >= limit);
         if full && mode != ExecutionMode::Superseded {
             Err(limit_reached())
@@ -51,13 +51,13 @@ impl Pipeline {
     /// `RetryStageExecution`: every documented reason to refuse, then the retry itself.
     pub(super) fn retry_stage(
         &mut self,
-        world: &mut World,
+        shared: &mut SharedState,
         stage: &str,
         id: &str,
         mode: StageRetryMode,
         by: By,
     ) -> Result<(), ApiError> {
-        let options = &world.options;
+        let options = &shared.options;
         let not_retryable = || refusal(RetryRefusal::StageNotRetryable);
         let Some((number, execution)) = self.find(id) else {
             return Err(refusal(options.unknown_execution_answer));
@@ -95,16 +95,16 @@ impl Pipeline {
         if let Some(answer) = pending {
             return Err(refusal(answer));
         }
-        may_run_again(world, execution, index, mode)?;
+        may_run_again(shared, execution, index, mode)?;
         if !self.running.contains(&number) {
-            self.check_limit(world, execution.declaration.mode)?;
+            self.check_limit(shared, execution.declaration.mode)?;
         }
-        self.run_again(world, number, index, mode, by);
+        self.run_again(shared, number, index, mode, by);
         Ok(())
     }
 
     /// The one retry that `onFailure` declares. Whoever was faster has taken its place.
-    pub(super) fn retry_automatically(&mut self, world: &mut World, number: u64, stage: usize) {
+    pub(super) fn retry_automatically(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
@@ -120,11 +120,11 @@ impl Pipeline {
             return;
         }
         if let Some(OnFailure::Retry(mode)) = declared {
-            self.run_again(world, number, stage, mode, By::Automatic);
+            self.run_again(shared, number, stage, mode, By::Automatic);
         }
     }
 
-    fn run_again(&mut self, world: &mut World, number: u64, stage: usize, mode: StageRetryMode, by: By) {
+    fn run_again(&mut self, shared: &mut SharedState, number: u64, stage: usize, mode: StageRetryMode, by: By) {
         let automatic = by == By::Automatic;
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
@@ -141,14 +141,14 @@ impl Pipeline {
             .filter(|run| retryable(run.status(), stopped))
             .map(|run| (run.action, run.id.clone()))
             .collect();
-        if !automatic || world.options.automatic_retry_counts_attempt {
+        if !automatic || shared.options.automatic_retry_counts_attempt {
             execution.attempt += 1;
         }
-        execution.last_retry = Some(world.now);
+        execution.last_retry = Some(shared.now);
         execution.position = Some(stage);
         execution.stop = None;
         let retry = Retry {
-            at: world.now,
+            at: shared.now,
             mode,
             by,
             attempt: execution.attempt,
@@ -163,7 +163,7 @@ impl Pipeline {
             run.current.fill(None);
         }
         run.state
-            .edit(world.now, world.options.state_lag_ms, |state| {
+            .edit(shared.now, shared.options.state_lag_ms, |state| {
                 state.status = StageStatus::InProgress;
                 if automatic {
                     state.retry.auto_stage_retry_attempt += 1;
@@ -177,28 +177,28 @@ impl Pipeline {
         if let (false, Some(lane)) = (parallel, self.lane_of(number, stage)) {
             lane.occupant = Some(number);
         }
-        self.set_execution(world, number, ExecutionStatus::InProgress);
+        self.set_execution(shared, number, ExecutionStatus::InProgress);
         let resumed = if automatic {
-            world.options.automatic_retry_emits_resumed
+            shared.options.automatic_retry_emits_resumed
         } else {
-            !left_in_progress || world.options.early_retry_emits_resumed
+            !left_in_progress || shared.options.early_retry_emits_resumed
         };
         if resumed {
-            self.tell_pipeline(world, number, "RESUMED");
-            self.tell_stage(world, number, stage, "RESUMED");
+            self.tell_pipeline(shared, number, "RESUMED");
+            self.tell_stage(shared, number, stage, "RESUMED");
         }
         match mode {
-            StageRetryMode::AllActions => self.go_on(world, number, stage, None),
+            StageRetryMode::AllActions => self.go_on(shared, number, stage, None),
             StageRetryMode::FailedActions => {
                 for (action, _) in hit {
-                    self.start_action(world, number, stage, action);
+                    self.start_action(shared, number, stage, action);
                 }
             }
         }
     }
 
     /// The automatic rollback of a stage, if it is still failed and something can be gone back to.
-    pub(super) fn roll_back_automatically(&mut self, world: &mut World, number: u64, stage: usize) {
+    pub(super) fn roll_back_automatically(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
@@ -222,8 +222,8 @@ impl Pipeline {
         });
         if let Some(target) = target {
             // Refused when another execution holds the stage: then there is no rollback.
-            let trigger = ("AutomatedRollback", world.arn(&self.name));
-            let _started = self.roll_back(world, &name, &target, trigger);
+            let trigger = ("AutomatedRollback", shared.arn(&self.name));
+            let _started = self.roll_back(shared, &name, &target, trigger);
         }
     }
 
@@ -231,7 +231,7 @@ impl Pipeline {
     /// target (documented).
     pub(super) fn roll_back(
         &mut self,
-        world: &mut World,
+        shared: &mut SharedState,
         stage: &str,
         target: &str,
         trigger: (&'static str, String),
@@ -278,12 +278,12 @@ impl Pipeline {
         }
         let (variables, script) = (aim.variables.clone(), aim.script.clone());
         let mut execution =
-            Execution::new(world, std::sync::Arc::clone(&self.declaration), trigger);
+            Execution::new(shared, std::sync::Arc::clone(&self.declaration), trigger);
         execution.kind = ExecutionType::Rollback;
         execution.rollback_target = Some(target.to_owned());
         execution.only_stage = Some(index);
         (execution.variables, execution.script) = (variables, script);
-        Ok(self.begin(world, execution, index))
+        Ok(self.begin(shared, execution, index))
     }
 }
 
@@ -298,12 +298,12 @@ const fn retryable(status: ActionStatus, stopped: bool) -> bool {
 /// "The stage must either have all actions failed or some failed and some succeeded" (documented),
 /// and what follows for a stage that has not ended or was stopped.
 fn may_run_again(
-    world: &World,
+    shared: &SharedState,
     execution: &Execution,
     stage: usize,
     mode: StageRetryMode,
 ) -> Result<(), ApiError> {
-    let options = &world.options;
+    let options = &shared.options;
     let status = execution
         .stage(stage)
         .map(super::execution::StageRun::status);

@@ -13,7 +13,7 @@ use super::lagged::Lagged;
 use super::params::is_uuid;
 use super::pipeline::Pipeline;
 use super::script::{ErrorDetails, ExternalResult, Outcome, Subject};
-use super::world::World;
+use super::shared::SharedState;
 use crate::api::ApiError;
 
 /// An execution as it stands, to be put into the emulator; see
@@ -210,7 +210,7 @@ impl super::CodePipeline {
             return Err(invalid("execution", "an id the pipeline does not have yet"));
         }
         let declaration = Arc::new(self.structure(&seed)?);
-        self.world.now = seed.at;
+        self.shared.now = seed.at;
         let pipeline = self
             .pipelines
             .entry(seed.pipeline.clone())
@@ -222,14 +222,14 @@ impl super::CodePipeline {
         } else if declaration.raw != pipeline.declaration.raw {
             pipeline.adopt(Arc::clone(&declaration), seed.at);
         }
-        pipeline.put_in(&mut self.world, seed, declaration);
+        pipeline.put_in(&mut self.shared, seed, declaration);
         Ok(())
     }
 
     /// The structure a seed runs by: what the pipeline has declared in that version, and what the seed
     /// adds to it.
     fn structure(&self, seed: &Seed) -> Result<Declaration, ApiError> {
-        let place = &self.world.place;
+        let place = &self.shared.place;
         let role = format!("arn:{}:iam::{}:role/seed", place.partition, place.account);
         let base = self.pipelines.get(&seed.pipeline).and_then(|pipeline| {
             let older = seed.version < pipeline.declaration.version;
@@ -244,23 +244,23 @@ impl super::CodePipeline {
 }
 
 impl Pipeline {
-    fn put_in(&mut self, world: &mut World, seed: Seed, declaration: Arc<Declaration>) {
-        let trigger = ("StartPipelineExecution", world.user_arn("release"));
-        let mut execution = Execution::new(world, Arc::clone(&declaration), trigger);
+    fn put_in(&mut self, shared: &mut SharedState, seed: Seed, declaration: Arc<Declaration>) {
+        let trigger = ("StartPipelineExecution", shared.user_arn("release"));
+        let mut execution = Execution::new(shared, Arc::clone(&declaration), trigger);
         execution.id = seed.execution;
         execution.status = seed.status;
         execution.kind = seed.kind;
-        let number = self.take_in(world, execution);
-        self.set_execution(world, number, seed.status);
+        let number = self.take_in(shared, execution);
+        self.set_execution(shared, number, seed.status);
         for stage in seed.stages {
             let Some((index, _)) = declaration.stage(&stage.name) else {
                 continue;
             };
-            self.put_in_stage(world, number, index, stage);
+            self.put_in_stage(shared, number, index, stage);
         }
     }
 
-    fn put_in_stage(&mut self, world: &mut World, number: u64, index: usize, seed: SeedStage) {
+    fn put_in_stage(&mut self, shared: &mut SharedState, number: u64, index: usize, seed: SeedStage) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
@@ -270,10 +270,10 @@ impl Pipeline {
         let retries = seed.retry.auto_stage_retry_attempt + seed.retry.manual_stage_retry_attempt;
         execution.attempt += retries;
         if retries > 0 {
-            execution.last_retry = Some(world.now);
+            execution.last_retry = Some(shared.now);
         }
         if let Some(status) = seed.status {
-            let mut run = StageRun::new(world.now, declared.actions.len());
+            let mut run = StageRun::new(shared.now, declared.actions.len());
             let mut state = run.state.now().clone();
             state.status = status;
             state.retry = seed.retry;
@@ -299,14 +299,14 @@ impl Pipeline {
                 .iter()
                 .position(|it| it.name == action.name);
             if let Some(place) = place {
-                self.put_in_action(world, number, (index, place), &declared.name, action);
+                self.put_in_action(shared, number, (index, place), &declared.name, action);
             }
         }
     }
 
     fn put_in_action(
         &mut self,
-        world: &mut World,
+        shared: &mut SharedState,
         number: u64,
         (stage, action): (usize, usize),
         stage_name: &str,
@@ -321,7 +321,7 @@ impl Pipeline {
             execution.script.set(subject.clone(), seed.outcomes);
         }
         let Some(status) = seed.status else { return };
-        let id = seed.action_execution_id.unwrap_or_else(|| world.ids.uuid());
+        let id = seed.action_execution_id.unwrap_or_else(|| shared.ids.uuid());
         let index = execution.runs.len();
         let state = RunState {
             status,
@@ -333,7 +333,7 @@ impl Pipeline {
             stage,
             action,
             row,
-            started: world.now,
+            started: shared.now,
             retried: false,
             state: Lagged::new(0, state),
         });
@@ -352,7 +352,7 @@ impl Pipeline {
             self.approvals.insert(id, (number, index));
         }
         if let Some(outcome) = outcome.flatten() {
-            self.schedule_end(world, number, index, outcome);
+            self.schedule_end(shared, number, index, outcome);
         }
     }
 }

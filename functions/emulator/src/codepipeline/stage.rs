@@ -6,7 +6,7 @@ use super::execution::{ActionStatus, ExecutionStatus, Pending, StageRun, StageSt
 use super::options::{FailureOrder, StageFails};
 use super::pipeline::{Lane, Pipeline};
 use super::script::{Outcome, Subject};
-use super::world::{Due, World};
+use super::shared::{Due, SharedState};
 
 impl Pipeline {
     pub(super) fn lane_of(&mut self, number: u64, stage: usize) -> Option<&mut Lane> {
@@ -14,23 +14,23 @@ impl Pipeline {
         self.lanes.get_mut(execution.stage_name(stage))
     }
 
-    pub(super) fn set_stage(&mut self, world: &World, number: u64, stage: usize, to: StageStatus) {
-        let lag = world.options.state_lag_ms;
+    pub(super) fn set_stage(&mut self, shared: &SharedState, number: u64, stage: usize, to: StageStatus) {
+        let lag = shared.options.state_lag_ms;
         let run = self
             .executions
             .get_mut(&number)
             .and_then(|it| it.stage_mut(stage));
         if let Some(run) = run {
-            run.state.edit(world.now, lag, |state| state.status = to);
+            run.state.edit(shared.now, lag, |state| state.status = to);
         }
     }
 
-    pub(super) fn set_execution(&mut self, world: &World, number: u64, to: ExecutionStatus) {
+    pub(super) fn set_execution(&mut self, shared: &SharedState, number: u64, to: ExecutionStatus) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
         execution.status = to;
-        execution.updated = world.now;
+        execution.updated = shared.now;
         if matches!(to, ExecutionStatus::InProgress | ExecutionStatus::Stopping) {
             self.running.insert(number);
         } else {
@@ -38,27 +38,27 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn tell_pipeline(&self, world: &mut World, number: u64, state: events::State) {
+    pub(super) fn tell_pipeline(&self, shared: &mut SharedState, number: u64, state: events::State) {
         if let Some(execution) = self.executions.get(&number) {
-            events::pipeline(world, execution, state);
+            events::pipeline(shared, execution, state);
         }
     }
 
     pub(super) fn tell_stage(
         &self,
-        world: &mut World,
+        shared: &mut SharedState,
         number: u64,
         stage: usize,
         state: events::State,
     ) {
         if let Some(execution) = self.executions.get(&number) {
-            events::stage(world, execution, stage, state);
+            events::stage(shared, execution, stage, state);
         }
     }
 
     pub(super) fn tell_action(
         &self,
-        world: &mut World,
+        shared: &mut SharedState,
         number: u64,
         run: usize,
         state: events::State,
@@ -66,19 +66,19 @@ impl Pipeline {
         if let Some(execution) = self.executions.get(&number)
             && let Some(run) = execution.runs.get(run)
         {
-            events::action(world, execution, run, state);
+            events::action(shared, execution, run, state);
         }
     }
 
     /// An execution comes to a stage: it enters, or it waits.
-    pub(super) fn arrive(&mut self, world: &mut World, number: u64, stage: usize) {
+    pub(super) fn arrive(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
         let mode = execution.declaration.mode;
         execution.position = None;
         execution.waiting = Some(stage);
-        let lag = world.options.state_lag_ms;
+        let lag = shared.options.state_lag_ms;
         let Some(lane) = self.lane_of(number, stage) else {
             return;
         };
@@ -94,24 +94,24 @@ impl Pipeline {
                 .collect();
             waiting.retain(|it| Some(*it) == newest);
         }
-        lane.inbound.set(world.now, lag, waiting);
+        lane.inbound.set(shared.now, lag, waiting);
         for number in superseded {
-            self.supersede(world, number);
+            self.supersede(shared, number);
         }
-        self.admit(world, number, stage);
+        self.admit(shared, number, stage);
     }
 
-    fn supersede(&mut self, world: &mut World, number: u64) {
+    fn supersede(&mut self, shared: &mut SharedState, number: u64) {
         if let Some(execution) = self.executions.get_mut(&number) {
             execution.waiting = None;
         }
-        self.set_execution(world, number, ExecutionStatus::Superseded);
-        self.tell_pipeline(world, number, "SUPERSEDED");
+        self.set_execution(shared, number, ExecutionStatus::Superseded);
+        self.tell_pipeline(shared, number, "SUPERSEDED");
     }
 
     /// Lets those enter who wait for the stage of `number` and may; all of them in PARALLEL mode.
-    pub(super) fn admit(&mut self, world: &mut World, number: u64, stage: usize) {
-        let lag = world.options.state_lag_ms;
+    pub(super) fn admit(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
+        let lag = shared.options.state_lag_ms;
         loop {
             let Some(lane) = self.lane_of(number, stage) else {
                 return;
@@ -123,16 +123,16 @@ impl Pipeline {
                 return;
             };
             lane.inbound
-                .edit(world.now, lag, |waiting| waiting.retain(|it| *it != next));
+                .edit(shared.now, lag, |waiting| waiting.retain(|it| *it != next));
             let stage = self.executions.get(&next).and_then(|it| it.waiting);
             if let Some(stage) = stage {
-                self.enter(world, next, stage);
+                self.enter(shared, next, stage);
             }
         }
     }
 
-    fn enter(&mut self, world: &mut World, number: u64, stage: usize) {
-        let lag = world.options.state_lag_ms;
+    fn enter(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
+        let lag = shared.options.state_lag_ms;
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
@@ -142,36 +142,36 @@ impl Pipeline {
             .get(stage)
             .map_or(0, |it| it.actions.len());
         if let Some(place) = execution.stages.get_mut(stage) {
-            *place = Some(StageRun::new(world.now, actions));
+            *place = Some(StageRun::new(shared.now, actions));
         }
         execution.waiting = None;
         execution.position = Some(stage);
-        execution.updated = world.now;
+        execution.updated = shared.now;
         let mode = execution.declaration.mode;
         let name = execution.stage_name(stage).to_owned();
         let Some(lane) = self.lane_of(number, stage) else {
             return;
         };
         let before = *lane.latest.now();
-        lane.latest.set(world.now, lag, Some(number));
+        lane.latest.set(shared.now, lag, Some(number));
         if mode != ExecutionMode::Parallel {
             lane.occupant = Some(number);
-            self.overtake(world, before, &name);
+            self.overtake(shared, before, &name);
         }
-        self.tell_stage(world, number, stage, "STARTED");
-        match self.condition(world, number, stage, Condition::BeforeEntry) {
+        self.tell_stage(shared, number, stage, "STARTED");
+        match self.condition(shared, number, stage, Condition::BeforeEntry) {
             Some(ConditionResult::Skip) => {
-                self.set_stage(world, number, stage, StageStatus::Skipped);
-                self.leave(world, number, stage);
+                self.set_stage(shared, number, stage, StageStatus::Skipped);
+                self.leave(shared, number, stage);
             }
-            Some(_) => self.fail_stage(world, number, stage, None),
-            None => self.go_on(world, number, stage, None),
+            Some(_) => self.fail_stage(shared, number, stage, None),
+            None => self.go_on(shared, number, stage, None),
         }
     }
 
     /// Another execution enters the stage in which `before` failed.
-    fn overtake(&mut self, world: &mut World, before: Option<u64>, stage: &str) {
-        let Some(before) = before.filter(|_| world.options.overtaken_execution_becomes_superseded)
+    fn overtake(&mut self, shared: &mut SharedState, before: Option<u64>, stage: &str) {
+        let Some(before) = before.filter(|_| shared.options.overtaken_execution_becomes_superseded)
         else {
             return;
         };
@@ -181,19 +181,19 @@ impl Pipeline {
             run.is_some_and(|it| it.status() == StageStatus::Failed)
         });
         if failed_here {
-            self.supersede(world, before);
+            self.supersede(shared, before);
         }
     }
 
     /// Plays a declared condition; answers its result if it is not met.
     fn condition(
         &mut self,
-        world: &World,
+        shared: &SharedState,
         number: u64,
         stage: usize,
         which: Condition,
     ) -> Option<ConditionResult> {
-        let lag = world.options.state_lag_ms;
+        let lag = shared.options.state_lag_ms;
         let execution = self.executions.get_mut(&number)?;
         let declared = execution.declaration.stages.get(stage)?;
         let result = match which {
@@ -209,7 +209,7 @@ impl Pipeline {
         execution
             .stage_mut(stage)?
             .state
-            .edit(world.now, lag, |state| match which {
+            .edit(shared.now, lag, |state| match which {
                 Condition::BeforeEntry => state.before_entry = Some(outcome),
                 Condition::OnSuccess => state.on_success = Some(outcome),
             });
@@ -222,7 +222,7 @@ impl Pipeline {
     /// `ended` is a run whose FAILED event has not been emitted yet.
     pub(super) fn go_on(
         &mut self,
-        world: &mut World,
+        shared: &mut SharedState,
         number: u64,
         stage: usize,
         ended: Option<usize>,
@@ -242,43 +242,43 @@ impl Pipeline {
             .stages
             .get(stage)
             .and_then(|it| it.on_failure);
-        let at_first = world.options.stage_fails == StageFails::AtFirstFailedAction
+        let at_first = shared.options.stage_fails == StageFails::AtFirstFailedAction
             && declared != Some(OnFailure::Retry(StageRetryMode::AllActions));
         if running && !stopping && failed && (!in_progress || (at_first && ended.is_some())) {
-            return self.fail_stage(world, number, stage, ended);
+            return self.fail_stage(shared, number, stage, ended);
         }
         if let Some(run) = ended {
-            self.tell_action(world, number, run, "FAILED");
+            self.tell_action(shared, number, run, "FAILED");
         }
         if in_progress {
             return;
         }
         if stopping {
-            return self.finish_stop(world, number);
+            return self.finish_stop(shared, number);
         }
-        if running && !self.start_next(world, number, stage) {
-            self.succeed_stage(world, number, stage);
+        if running && !self.start_next(shared, number, stage) {
+            self.succeed_stage(shared, number, stage);
         }
     }
 
-    fn succeed_stage(&mut self, world: &mut World, number: u64, stage: usize) {
-        match self.condition(world, number, stage, Condition::OnSuccess) {
+    fn succeed_stage(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
+        match self.condition(shared, number, stage, Condition::OnSuccess) {
             Some(result) => {
-                self.fail_stage(world, number, stage, None);
+                self.fail_stage(shared, number, stage, None);
                 if result == ConditionResult::Rollback {
-                    self.expect_rollback(world, number, stage);
+                    self.expect_rollback(shared, number, stage);
                 }
             }
             None => {
-                self.set_stage(world, number, stage, StageStatus::Succeeded);
-                self.tell_stage(world, number, stage, "SUCCEEDED");
-                self.leave(world, number, stage);
+                self.set_stage(shared, number, stage, StageStatus::Succeeded);
+                self.tell_stage(shared, number, stage, "SUCCEEDED");
+                self.leave(shared, number, stage);
             }
         }
     }
 
     /// A stage is done with: on to the next, or the execution has succeeded.
-    fn leave(&mut self, world: &mut World, number: u64, stage: usize) {
+    fn leave(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
@@ -286,27 +286,27 @@ impl Pipeline {
         let next = stage + 1;
         let last = next >= execution.stages.len() || execution.only_stage.is_some();
         if last {
-            self.set_execution(world, number, ExecutionStatus::Succeeded);
-            self.tell_pipeline(world, number, "SUCCEEDED");
+            self.set_execution(shared, number, ExecutionStatus::Succeeded);
+            self.tell_pipeline(shared, number, "SUCCEEDED");
         } else {
-            self.arrive(world, number, next);
+            self.arrive(shared, number, next);
         }
-        self.release(world, number, stage);
+        self.release(shared, number, stage);
     }
 
     /// "A failure releases the lock on the stage" (documented); so do a success and a stop.
-    pub(super) fn release(&mut self, world: &mut World, number: u64, stage: usize) {
+    pub(super) fn release(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let Some(lane) = self.lane_of(number, stage) else {
             return;
         };
         if lane.occupant == Some(number) {
             lane.occupant = None;
-            self.admit(world, number, stage);
+            self.admit(shared, number, stage);
         }
     }
 
     /// A stage fails: by a run whose event is still to come, by earlier ones, or by a condition.
-    fn fail_stage(&mut self, world: &mut World, number: u64, stage: usize, ended: Option<usize>) {
+    fn fail_stage(&mut self, shared: &mut SharedState, number: u64, stage: usize, ended: Option<usize>) {
         let Some(execution) = self.executions.get(&number) else {
             return;
         };
@@ -320,34 +320,34 @@ impl Pipeline {
             .is_some_and(|it| it.state.now().retry.auto_stage_retry_attempt > 0);
         let by_action = execution.any(stage, ActionStatus::Failed);
         let again = matches!(on_failure, Some(OnFailure::Retry(_))) && by_action && !retried;
-        let tell_run = |pipeline: &Self, world: &mut World| {
+        let tell_run = |pipeline: &Self, shared: &mut SharedState| {
             if let Some(run) = ended {
-                pipeline.tell_action(world, number, run, "FAILED");
+                pipeline.tell_action(shared, number, run, "FAILED");
             }
         };
-        if again && !world.options.automatic_retry_announces_failure {
-            tell_run(self, world);
+        if again && !shared.options.automatic_retry_announces_failure {
+            tell_run(self, shared);
         } else {
-            let stage_first = world.options.failure_order == FailureOrder::StageFirst;
+            let stage_first = shared.options.failure_order == FailureOrder::StageFirst;
             if !stage_first {
-                tell_run(self, world);
+                tell_run(self, shared);
             }
-            self.set_stage(world, number, stage, StageStatus::Failed);
-            self.tell_stage(world, number, stage, "FAILED");
+            self.set_stage(shared, number, stage, StageStatus::Failed);
+            self.tell_stage(shared, number, stage, "FAILED");
             if stage_first {
-                tell_run(self, world);
+                tell_run(self, shared);
             }
-            self.set_execution(world, number, ExecutionStatus::Failed);
-            self.tell_pipeline(world, number, "FAILED");
+            self.set_execution(shared, number, ExecutionStatus::Failed);
+            self.tell_pipeline(shared, number, "FAILED");
         }
         if again {
             // The lock is kept: the stage is not done with.
-            let after = world.options.automatic_retry_delay_ms;
+            let after = shared.options.automatic_retry_delay_ms;
             self.expect(number, stage, Pending::AutomaticRetry);
             if after == 0 {
-                self.retry_automatically(world, number, stage);
+                self.retry_automatically(shared, number, stage);
             } else {
-                world.schedule(after, &self.name, number, Due::AutomaticRetry(stage));
+                shared.schedule(after, &self.name, number, Due::AutomaticRetry(stage));
             }
             return;
         }
@@ -355,9 +355,9 @@ impl Pipeline {
             execution.position = None;
         }
         if on_failure == Some(OnFailure::Rollback) {
-            self.expect_rollback(world, number, stage);
+            self.expect_rollback(shared, number, stage);
         }
-        self.release(world, number, stage);
+        self.release(shared, number, stage);
     }
 
     fn expect(&mut self, number: u64, stage: usize, pending: Pending) {
@@ -370,9 +370,9 @@ impl Pipeline {
         }
     }
 
-    fn expect_rollback(&mut self, world: &mut World, number: u64, stage: usize) {
+    fn expect_rollback(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         self.expect(number, stage, Pending::Rollback);
-        let after = world.options.automatic_rollback_delay_ms;
-        world.schedule(after, &self.name, number, Due::Rollback(stage));
+        let after = shared.options.automatic_rollback_delay_ms;
+        shared.schedule(after, &self.name, number, Due::Rollback(stage));
     }
 }

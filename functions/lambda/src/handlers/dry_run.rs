@@ -15,14 +15,14 @@ use crate::payload::Payload;
 use crate::wide::Wide;
 
 /// A function that is tried without an account: it tells what it would do, and calls nothing.
-pub(super) struct Desk<'s> {
+pub(super) struct DryRunFunction<'s> {
     function: &'static str,
     dry_run: DryRun<'s>,
     owners: Owners,
     timing: Timing,
 }
 
-impl<'s> Desk<'s> {
+impl<'s> DryRunFunction<'s> {
     pub(super) fn new(function: &'static str, document: &'s Document) -> Self {
         Self {
             function,

@@ -11,7 +11,7 @@ use redrive_core::ledger::RetryMessage;
 use redrive_core::error::{Error, ErrorKind};
 
 use super::invocation::{diagnostic, last_beginning, since};
-use super::setup::{World, in_account, open};
+use super::setup::{DeployedFunction, in_account, open};
 use crate::clock::SystemClock;
 use crate::payload::Payload;
 use crate::settings::Settings;
@@ -20,13 +20,13 @@ use crate::settings::Settings;
 pub async fn run() -> ExitCode {
     open(async |settings: Settings| {
         let account = in_account(settings.account, "due")?;
-        let world = World::new("due", &settings.document, account)?;
-        lambda_runtime::run(service_fn(|batch| world.due(batch))).await
+        let deployed = DeployedFunction::new("due", &settings.document, account)?;
+        lambda_runtime::run(service_fn(|batch| deployed.due(batch))).await
     })
     .await
 }
 
-impl World<'_> {
+impl DeployedFunction<'_> {
     /// A batch of messages. Those that met an error, or that there was no time for, come again, and after that go
     /// to the dead-letter queue.
     async fn due(&self, batch: LambdaEvent<Payload>) -> Result<SqsBatchResponse, Diagnostic> {

@@ -8,9 +8,9 @@ use redrive_aws::bus::Told;
 use redrive_core::event::subject_of;
 use redrive_core::controller::{Clock, Record};
 
-use super::dry_run::Desk;
+use super::dry_run::DryRunFunction;
 use super::invocation::{diagnostic, since};
-use super::setup::{World, open};
+use super::setup::{DeployedFunction, open};
 use crate::clock::SystemClock;
 use crate::payload::Payload;
 use crate::settings::Settings;
@@ -19,18 +19,18 @@ use crate::settings::Settings;
 pub(super) async fn run(function: &'static str) -> ExitCode {
     open(async |settings: Settings| match settings.account {
         Some(account) => {
-            let world = World::new(function, &settings.document, account)?;
-            lambda_runtime::run(service_fn(|event| world.event(event))).await
+            let deployed = DeployedFunction::new(function, &settings.document, account)?;
+            lambda_runtime::run(service_fn(|event| deployed.event(event))).await
         }
         None => {
-            let desk = Desk::new(function, &settings.document);
-            lambda_runtime::run(service_fn(async |event| Ok::<_, Error>(desk.event(&event)))).await
+            let dry_run = DryRunFunction::new(function, &settings.document);
+            lambda_runtime::run(service_fn(async |event| Ok::<_, Error>(dry_run.event(&event)))).await
         }
     })
     .await
 }
 
-impl World<'_> {
+impl DeployedFunction<'_> {
     /// One event of EventBridge. After an error Lambda is told so, and the event comes again.
     async fn event(&self, event: LambdaEvent<Payload>) -> Result<Record, Diagnostic> {
         let began = Instant::now();

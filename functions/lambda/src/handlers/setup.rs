@@ -54,8 +54,8 @@ pub(super) fn in_account(
     })
 }
 
-/// Everything that a function in an account works with, built before its first event.
-pub(super) struct World<'s> {
+/// A function in an account, with its adapters, built before its first event.
+pub(super) struct DeployedFunction<'s> {
     function: &'static str,
     document: &'s Document,
     mode: RunMode,
@@ -73,7 +73,7 @@ pub(super) struct World<'s> {
     pub(super) owners: Owners,
 }
 
-impl<'s> World<'s> {
+impl<'s> DeployedFunction<'s> {
     pub(super) fn new(
         function: &'static str,
         document: &'s Document,

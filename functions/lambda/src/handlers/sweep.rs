@@ -9,7 +9,7 @@ use redrive_aws::failure_listing::Lists;
 use redrive_core::sweep::MAX_OF_A_TICK;
 
 use super::invocation::{diagnostic, last_beginning, since};
-use super::setup::{World, in_account, open};
+use super::setup::{DeployedFunction, in_account, open};
 use crate::metrics;
 use crate::payload::Payload;
 use crate::settings::Settings;
@@ -19,13 +19,13 @@ use crate::tick::{DiscoverySummary, Tick};
 pub async fn run() -> ExitCode {
     open(async |settings: Settings| {
         let account = in_account(settings.account, "sweep")?;
-        let world = World::new("sweep", &settings.document, account)?;
-        lambda_runtime::run(service_fn(|tick| world.sweep(tick))).await
+        let deployed = DeployedFunction::new("sweep", &settings.document, account)?;
+        lambda_runtime::run(service_fn(|tick| deployed.sweep(tick))).await
     })
     .await
 }
 
-impl World<'_> {
+impl DeployedFunction<'_> {
     /// One tick of the schedule. First what is known to wait, and with the rest of the time what may be found:
     /// the next tick goes on with either.
     async fn sweep(&self, tick: LambdaEvent<Payload>) -> Result<Tick, Diagnostic> {

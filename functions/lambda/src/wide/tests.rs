@@ -104,7 +104,7 @@ fn a_decision_that_nobody_was_told_of_is_counted_and_changes_nothing_else() {
 
 #[test]
 fn without_an_account_nothing_is_measured_and_a_line_with_nothing_to_count_says_so() {
-    let desk = Wide {
+    let local = Wide {
         stack: None,
         ..wide("stepfunctions")
     };
@@ -113,7 +113,7 @@ fn without_an_account_nothing_is_measured_and_a_line_with_nothing_to_count_says_
         ..observed()
     };
     for line in [
-        desk.line_of_record(&observed()),
+        local.line_of_record(&observed()),
         wide("due").line_of_record(&nothing),
     ] {
         let line: Value = serde_json::from_str(&line).unwrap();

@@ -17,7 +17,7 @@ use super::file::{File, Key, key_of};
 use super::rows::{From, Replayed, Row};
 use super::settings::Settings;
 use super::story::Story;
-use crate::desk::{Desk, place_of};
+use crate::sandbox::{Sandbox, place_of};
 use crate::words::{action, failed};
 
 /// How often the sweep runs.
@@ -53,7 +53,7 @@ pub(super) struct Player<'s> {
     coming: BTreeMap<(Time, usize), VecDeque<Coming>>,
     /// First runs that the files tell: those events happen whatever the policy does.
     first: BTreeSet<Key>,
-    desk: Desk,
+    sandbox: Sandbox,
     rate_limiter: RateLimiter,
     owners: u64,
     replayed: Replayed,
@@ -75,7 +75,7 @@ impl<'s> Player<'s> {
             told: BTreeSet::new(),
             coming: BTreeMap::new(),
             first: BTreeSet::new(),
-            desk: Desk::new(start),
+            sandbox: Sandbox::new(start),
             rate_limiter: RateLimiter::default(),
             owners: 0,
             replayed: Replayed::default(),
@@ -141,19 +141,19 @@ impl<'s> Player<'s> {
     pub(super) fn play(&mut self) -> Result<(), Error> {
         // Each step does something that cannot be done again, so this is for a bug alone.
         for _ in 0..1_000_000 {
-            let next_check_at = self.desk.ledger.next_check_at().map(sweep_after);
+            let next_check_at = self.sandbox.ledger.next_check_at().map(sweep_after);
             let coming = self.coming.keys().next().map(|(at, _)| *at);
-            let next = [coming, self.desk.next_at(), self.desk.next_message(), next_check_at]
+            let next = [coming, self.sandbox.next_at(), self.sandbox.next_message(), next_check_at]
                 .into_iter()
                 .flatten()
                 .min();
             let Some(next) = next else { return Ok(()) };
-            self.desk.wind(next);
-            let now = self.desk.now();
-            for emitted in self.desk.advance() {
+            self.sandbox.wind(next);
+            let now = self.sandbox.now();
+            for emitted in self.sandbox.advance() {
                 self.emitted(&emitted)?;
             }
-            while let Some(retry_message) = self.desk.receive() {
+            while let Some(retry_message) = self.sandbox.receive() {
                 let record = self.with(|controller| pollster::block_on(controller.due(&retry_message)))?;
                 self.row(From::Queue, None, record, None);
             }
@@ -186,12 +186,12 @@ impl<'s> Player<'s> {
                 match story {
                     Story::Execution { place, seed } => {
                         let _ = self
-                            .desk
+                            .sandbox
                             .in_region(&place, |region| region.stepfunctions.seed(*seed));
                     }
                     Story::Pipeline { place, seed } => {
                         let _ = self
-                            .desk
+                            .sandbox
                             .in_region(&place, |region| region.codepipeline.seed(*seed));
                     }
                 }
@@ -228,9 +228,9 @@ impl<'s> Player<'s> {
 
     /// A retry or a stop of which the files know, and which nobody else is about to make.
     fn let_a_person_act(&self, key: &Key) {
-        let now = self.desk.now().as_millis();
+        let now = self.sandbox.now().as_millis();
         let pending = |subject: &str| {
-            self.desk.ledger.entries().iter().any(|entry| {
+            self.sandbox.ledger.entries().iter().any(|entry| {
                 entry.subject.key() == subject
                     && matches!(entry.state, State::Queued | State::Acting | State::InDoubt)
             })
@@ -242,7 +242,7 @@ impl<'s> Player<'s> {
                 redrive_count,
             } => {
                 let subject = Subject::Execution { arn: arn.clone() };
-                self.desk.in_region(&place_of(&subject), |region| {
+                self.sandbox.in_region(&place_of(&subject), |region| {
                     let services = &mut region.stepfunctions;
                     let Some(view) = services.execution(arn) else {
                         return;
@@ -280,7 +280,7 @@ impl<'s> Player<'s> {
                     execution,
                 );
                 if !pending(&subject.key()) {
-                    self.desk.in_region(&place_of(&subject), |region| {
+                    self.sandbox.in_region(&place_of(&subject), |region| {
                         let mode = StageRetryMode::FailedActions;
                         let _ = region
                             .codepipeline
@@ -331,7 +331,7 @@ impl<'s> Player<'s> {
                     times: delivery.times.saturating_add(1),
                     ..delivery
                 };
-                let at = self.desk.now().plus(COMES_AGAIN);
+                let at = self.sandbox.now().plus(COMES_AGAIN);
                 self.coming
                     .entry((at, usize::MAX))
                     .or_default()
@@ -371,15 +371,15 @@ impl<'s> Player<'s> {
 
     fn with<R>(
         &mut self,
-        f: impl FnOnce(&Controller<'_, crate::memory::Memory, Desk, Desk, Desk>) -> R,
+        f: impl FnOnce(&Controller<'_, crate::memory::Memory, Sandbox, Sandbox, Sandbox>) -> R,
     ) -> R {
         self.owners = self.owners.saturating_add(1);
         let owner = Owner(format!("replay-{}", self.owners));
         f(&Controller {
-            ledger: &self.desk.ledger,
-            target: &self.desk,
-            queue: &self.desk,
-            clock: &self.desk,
+            ledger: &self.sandbox.ledger,
+            target: &self.sandbox,
+            queue: &self.sandbox,
+            clock: &self.sandbox,
             document: &self.settings.document,
             mode: self.settings.mode,
             timing: &Timing::default(),
@@ -420,8 +420,8 @@ impl<'s> Player<'s> {
             .filter_map(|index| self.files.get(index))
             .map(|file| file.source.name.clone())
             .collect();
-        self.replayed.entries = self.desk.ledger.entries();
-        self.replayed.calls = self.desk.calls();
+        self.replayed.entries = self.sandbox.ledger.entries();
+        self.replayed.calls = self.sandbox.calls();
         self.replayed
     }
 }

@@ -16,7 +16,7 @@ pub struct Row {
     /// What came of it.
     #[serde(flatten)]
     pub record: Record,
-    /// What failed, as far as may be shown on a desk: the error's name, or the failed actions.
+    /// What failed, as far as may be shown locally: the error's name, or the failed actions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }

@@ -7,7 +7,7 @@ use redrive_core::rate_limiter::Quota;
 
 /// What the quotas of an account's region are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum QuotaClass {
     /// us-east-1, us-west-2 and eu-west-1.
     Large,
     /// Every other region.
@@ -42,11 +42,11 @@ const PARTITION: Quota = Quota {
 
 impl Limits {
     /// Those of a class of regions.
-    pub fn of(class: Class) -> Self {
+    pub fn of(class: QuotaClass) -> Self {
         let bucket = |(name, large, small): Row| {
             let (burst, per_second) = match class {
-                Class::Large => large,
-                Class::Small => small,
+                QuotaClass::Large => large,
+                QuotaClass::Small => small,
             };
             (name, Quota { burst, per_second })
         };
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_bucket_gives_its_burst_at_once_and_then_what_it_refills() {
-        let mut gates = Gates::new(&Limits::of(Class::Small), 1);
+        let mut gates = Gates::new(&Limits::of(QuotaClass::Small), 1);
         let (second, mut now) = (1_000_000, 5_000_000_u64);
         let taken = |gates: &mut Gates, now| (0..2000).filter(|_| gates.api(REDRIVE, now)).count();
         assert_eq!(taken(&mut gates, now), 800);

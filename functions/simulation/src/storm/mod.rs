@@ -6,12 +6,12 @@
 //! retries and the sweep are as template.yaml sets them. One seed is one storm, to the last bit.
 
 mod costs;
-mod hand;
+mod invocation;
 mod limits;
 mod report;
 mod run;
 mod settings;
-mod world;
+mod simulation;
 
 use redrive_core::ledger::Timing;
 use redrive_core::rate_limiter::Quotas;
@@ -23,12 +23,12 @@ use serde_json::json;
 
 pub use self::costs::{Dollars, Used};
 use self::limits::Gates;
-pub use self::limits::{Class, Limits};
+pub use self::limits::{QuotaClass, Limits};
 pub use self::report::{Calls, Report};
 use self::run::Run;
 use self::settings::START;
 pub use self::settings::Storm;
-use self::world::World;
+use self::simulation::Simulation;
 
 /// What fails passes: each retry is made as soon as it may be.
 const POLICY: &str = "
@@ -75,7 +75,7 @@ impl Storm {
             redrive_emulator::codepipeline::Options::default(),
         );
         let gates = Gates::new(&self.limits, self.index_shards);
-        let world = World::new(
+        let simulation = Simulation::new(
             START,
             self.seed,
             region,
@@ -83,12 +83,12 @@ impl Storm {
             timing,
             document,
         );
-        let executions = self.furnish(&world)?;
-        let mut run = Run::new(&world, self);
+        let executions = self.furnish(&simulation)?;
+        let mut run = Run::new(&simulation, self);
         run.play((START.as_millis() + u64::from(self.hours) * 3_600_000) * 1_000);
         let counted = run.counted;
         drop(run);
-        Ok(self.report(&world, counted, &executions))
+        Ok(self.report(&simulation, counted, &executions))
     }
 
     /// How many executions each machine has.
@@ -116,14 +116,14 @@ impl Storm {
     }
 
     /// Makes the machines, and executions that are about to fail. Answers each machine's.
-    fn furnish(&self, world: &World) -> Result<Vec<Vec<Failing>>, String> {
+    fn furnish(&self, simulation: &Simulation) -> Result<Vec<Vec<Failing>>, String> {
         let place = Place::default();
         let started = START.as_millis() - 30 * 60_000;
         let definition = json!({
             "StartAt": "Work",
             "States": { "Work": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true } },
         });
-        let mut region = world.region.borrow_mut();
+        let mut region = simulation.region.borrow_mut();
         let mut all = Vec::new();
         for (number, size) in self.sizes().into_iter().enumerate() {
             let machine = format!("machine-{number:03}");
@@ -144,13 +144,13 @@ impl Storm {
                 );
                 let span = u64::from(self.seconds) * 1_000;
                 let part = |index: usize| span * index as u64 / size as u64;
-                let at = world.draw(part(index), part(index + 1).saturating_sub(1));
+                let at = simulation.draw(part(index), part(index + 1).saturating_sub(1));
                 let fails_after = START.as_millis() + at - started;
                 let outcomes = [
                     Outcome::fail("Lambda.TooManyRequestsException", "Rate Exceeded.")
                         .at("Work")
                         .after(fails_after),
-                    Outcome::succeed().after(world.draw(1_000, 30_000)),
+                    Outcome::succeed().after(simulation.draw(1_000, 30_000)),
                 ];
                 region
                     .stepfunctions
@@ -169,8 +169,8 @@ impl Storm {
         Ok(all)
     }
 
-    fn report(&self, world: &World, counted: run::Counted, executions: &[Vec<Failing>]) -> Report {
-        let region = world.region.borrow();
+    fn report(&self, simulation: &Simulation, counted: run::Counted, executions: &[Vec<Failing>]) -> Report {
+        let region = simulation.region.borrow();
         let (mut redriven, mut redriven_twice) = (0, 0);
         let (mut last, mut longest) = (START.as_millis(), 0);
         let mut medians = Vec::new();
@@ -201,12 +201,12 @@ impl Storm {
         let beyond = self.failures.saturating_sub(quota.burst as usize);
         #[expect(clippy::cast_precision_loss, reason = "nobody has so many failures")]
         let least = beyond as f64 / f64::from(quota.per_second);
-        let calls = world.calls.borrow().clone();
+        let calls = simulation.calls.borrow().clone();
         let all_calls = calls.values().fold(Calls::default(), |all, calls| Calls {
             made: all.made + calls.made,
             throttled: all.throttled + calls.throttled,
         });
-        let used = *world.used.borrow();
+        let used = *simulation.used.borrow();
         Report {
             failures: self.failures,
             seconds: self.seconds,
@@ -221,7 +221,7 @@ impl Storm {
             greatest_median: seconds(medians.iter().max().copied().unwrap_or_default()),
             calls,
             all_calls,
-            reservations: world.reservations.get(),
+            reservations: simulation.reservations.get(),
             processes: counted.processes,
             max_at_once: counted.max_at_once,
             no_room: counted.no_room,

@@ -12,12 +12,12 @@ use redrive_core::sweep::MAX_OF_A_TICK;
 use redrive_core::error::ErrorKind;
 
 use super::costs;
-use super::hand::{Hand, Process};
+use super::invocation::{Invocation, Process};
 use super::settings::{START, Storm};
-use super::world::{Event, Message, Next, World};
+use super::simulation::{Event, Message, Next, Simulation};
 use crate::kernel::{Running, Turn, poll};
 use crate::rules::is_for_us;
-use crate::services::Typed;
+use crate::services::JsonClient;
 
 const SECOND: u64 = 1_000_000;
 
@@ -42,20 +42,20 @@ const POLLERS: u64 = 5;
 
 /// Which function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Door {
+enum Function {
     StepFunctions,
     Due,
     Sweep,
 }
 
-/// What a handling came to.
+/// What an invocation came to.
 enum Ended {
     Event { again: bool },
     Batch { again: Vec<Message> },
     Swept,
 }
 
-/// What a handling was called for.
+/// What an invocation was called for.
 enum Work {
     Event(Event),
     Batch,
@@ -63,15 +63,15 @@ enum Work {
 }
 
 /// An invocation in the middle of its work.
-struct Task<'w> {
-    future: Running<'w, Ended>,
-    door: Door,
+struct Task<'s> {
+    future: Running<'s, Ended>,
+    function: Function,
     process: Rc<Process>,
     began: u64,
     work: Work,
 }
 
-/// What became of the storm, beside what the world has counted.
+/// What became of the storm, beside what the simulation has counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counted {
     pub(super) processes: usize,
@@ -82,11 +82,11 @@ pub(super) struct Counted {
 }
 
 /// One storm.
-pub(super) struct Run<'w> {
-    world: &'w World,
-    storm: &'w Storm,
-    tasks: BTreeMap<u64, Task<'w>>,
-    warm: BTreeMap<Door, Vec<Rc<Process>>>,
+pub(super) struct Run<'s> {
+    simulation: &'s Simulation,
+    storm: &'s Storm,
+    tasks: BTreeMap<u64, Task<'s>>,
+    warm: BTreeMap<Function, Vec<Rc<Process>>>,
     counter: u64,
     batches: u64,
     /// Since when there have been messages.
@@ -95,10 +95,10 @@ pub(super) struct Run<'w> {
     pub(super) counted: Counted,
 }
 
-impl<'w> Run<'w> {
-    pub(super) fn new(world: &'w World, storm: &'w Storm) -> Self {
+impl<'s> Run<'s> {
+    pub(super) fn new(simulation: &'s Simulation, storm: &'s Storm) -> Self {
         Self {
-            world,
+            simulation,
             storm,
             tasks: BTreeMap::new(),
             warm: BTreeMap::new(),
@@ -112,19 +112,19 @@ impl<'w> Run<'w> {
 
     /// Plays until nothing is left to happen, or the time is over.
     pub(super) fn play(&mut self, until: u64) {
-        let world = self.world;
-        world.plan(world.now() + world.draw(0, TICK), Next::Tick);
+        let simulation = self.simulation;
+        simulation.plan(simulation.now() + simulation.draw(0, TICK), Next::Tick);
         loop {
-            let due = world.region.borrow().next_at().map(|at| at * 1_000);
-            match world.kernel.turn(due) {
+            let due = simulation.region.borrow().next_at().map(|at| at * 1_000);
+            match simulation.kernel.turn(due) {
                 Turn::Services(due) => self.services(due),
                 Turn::Over => return,
                 Turn::Step(next) => {
-                    if world.now() >= until {
+                    if simulation.now() >= until {
                         return;
                     }
                     self.step(next);
-                    self.services(world.now());
+                    self.services(simulation.now());
                 }
             }
         }
@@ -132,26 +132,26 @@ impl<'w> Run<'w> {
 
     /// The services do what is due by themselves, and EventBridge announces it.
     fn services(&mut self, until: u64) {
-        let world = self.world;
-        world.wind(until);
-        let emitted = world.region.borrow_mut().advance(until / 1_000);
+        let simulation = self.simulation;
+        simulation.wind(until);
+        let emitted = simulation.region.borrow_mut().advance(until / 1_000);
         for emitted in emitted {
             if is_for_us(&emitted.event) {
                 let bytes = emitted.event.to_string().into_bytes().into();
-                let at = world.now() + world.draw(costs::EVENT.0, costs::EVENT.1);
+                let at = simulation.now() + simulation.draw(costs::EVENT.0, costs::EVENT.1);
                 let event = Event {
                     bytes,
                     since: at,
                     throttles: 0,
                     errors: 0,
                 };
-                world.plan(at, Next::Event(event));
+                simulation.plan(at, Next::Event(event));
             }
         }
     }
 
     fn step(&mut self, next: Next) {
-        let world = self.world;
+        let simulation = self.simulation;
         match next {
             Next::Wake(id) => {
                 if let Some(task) = self.tasks.remove(&id) {
@@ -160,8 +160,8 @@ impl<'w> Run<'w> {
             }
             Next::Event(event) => self.handle_event(event),
             Next::Message(message) => {
-                world.delayed.set(world.delayed.get().saturating_sub(1));
-                world.ready.borrow_mut().push_back(message);
+                simulation.delayed.set(simulation.delayed.get().saturating_sub(1));
+                simulation.ready.borrow_mut().push_back(message);
                 self.receive();
             }
             Next::Poll => {
@@ -174,74 +174,74 @@ impl<'w> Run<'w> {
 
     /// Whether nothing happens any more by itself, but for ticks.
     fn is_quiet(&self) -> bool {
-        let world = self.world;
+        let simulation = self.simulation;
         self.tasks.is_empty()
-            && world.ready.borrow().is_empty()
-            && world.delayed.get() == 0
-            && world.region.borrow().next_at().is_none()
-            && world.kernel.is_empty()
+            && simulation.ready.borrow().is_empty()
+            && simulation.delayed.get() == 0
+            && simulation.region.borrow().next_at().is_none()
+            && simulation.kernel.is_empty()
     }
 
     // --- Lambda --------------------------------------------------------------------------------------------
 
     /// A process of a function: any that is warm and idle, or a new one. None: the account runs as many as it may.
-    fn process(&mut self, door: Door) -> Option<(Rc<Process>, bool)> {
+    fn process(&mut self, function: Function) -> Option<(Rc<Process>, bool)> {
         // The sweep's is reserved, where an account can reserve any.
-        if door != Door::Sweep && self.tasks.len() >= self.storm.concurrency {
+        if function != Function::Sweep && self.tasks.len() >= self.storm.concurrency {
             return None;
         }
         self.counted.max_at_once = self.counted.max_at_once.max(self.tasks.len() + 1);
-        let warm = self.warm.entry(door).or_default();
+        let warm = self.warm.entry(function).or_default();
         if !warm.is_empty() {
-            let any = self.world.dice.borrow_mut().usize(0..warm.len());
+            let any = self.simulation.dice.borrow_mut().usize(0..warm.len());
             return Some((warm.swap_remove(any), false));
         }
         self.counted.processes += 1;
         Some((Process::new(), true))
     }
 
-    fn hand(&mut self, process: &Rc<Process>) -> Hand<'w> {
+    fn invocation(&mut self, process: &Rc<Process>) -> Invocation<'s> {
         self.counter += 1;
-        Hand::new(
-            self.world,
-            format!("handling-{}", self.counter),
+        Invocation::new(
+            self.simulation,
+            format!("invocation-{}", self.counter),
             Rc::clone(process),
         )
     }
 
-    fn start(&mut self, door: Door, process: Rc<Process>, work: Work, future: Running<'w, Ended>) {
-        self.world.used.borrow_mut().invocations += 1;
+    fn start(&mut self, function: Function, process: Rc<Process>, work: Work, future: Running<'s, Ended>) {
+        self.simulation.used.borrow_mut().invocations += 1;
         self.counter += 1;
         // Until a function has its messages nobody pays.
-        let way = if door == Door::Due { costs::POLL } else { 0 };
+        let way = if function == Function::Due { costs::POLL } else { 0 };
         let task = Task {
             future,
-            door,
+            function,
             process,
-            began: self.world.now() + way,
+            began: self.simulation.now() + way,
             work,
         };
         self.poll(self.counter, task);
     }
 
-    fn poll(&mut self, id: u64, mut task: Task<'w>) {
-        let world = self.world;
+    fn poll(&mut self, id: u64, mut task: Task<'s>) {
+        let simulation = self.simulation;
         match poll(&mut task.future) {
             Poll::Pending => {
-                world.plan(world.now() + world.asked(), Next::Wake(id));
+                simulation.plan(simulation.now() + simulation.asked(), Next::Wake(id));
                 self.tasks.insert(id, task);
             }
             Poll::Ready(ended) => self.ended(ended, task),
         }
     }
 
-    fn ended(&mut self, ended: Ended, task: Task<'w>) {
-        let world = self.world;
-        let took = Duration::from_micros(world.now().saturating_sub(task.began));
-        world.used.borrow_mut().lambda_seconds +=
+    fn ended(&mut self, ended: Ended, task: Task<'s>) {
+        let simulation = self.simulation;
+        let took = Duration::from_micros(simulation.now().saturating_sub(task.began));
+        simulation.used.borrow_mut().lambda_seconds +=
             Duration::from_millis(u64::try_from(took.as_micros().div_ceil(1_000)).unwrap_or(0))
                 .as_secs_f64();
-        let warm = self.warm.entry(task.door).or_default();
+        let warm = self.warm.entry(task.function).or_default();
         warm.push(task.process);
         match (ended, task.work) {
             (Ended::Event { again: true }, Work::Event(event)) => self.failed(event),
@@ -251,7 +251,7 @@ impl<'w> Run<'w> {
                     self.back(message, task.began);
                 }
                 // DeleteMessageBatch.
-                world.used.borrow_mut().sqs_requests += 1;
+                simulation.used.borrow_mut().sqs_requests += 1;
             }
             _ => {}
         }
@@ -260,34 +260,34 @@ impl<'w> Run<'w> {
 
     /// Lambda runs the function for an event, or puts it back, for ever longer.
     fn handle_event(&mut self, event: Event) {
-        let world = self.world;
-        let Some((process, cold)) = self.process(Door::StepFunctions) else {
+        let simulation = self.simulation;
+        let Some((process, cold)) = self.process(Function::StepFunctions) else {
             self.counted.no_room += 1;
             let wait = SECOND << event.throttles.min(9);
-            let at = world.now() + wait.min(300 * SECOND);
+            let at = simulation.now() + wait.min(300 * SECOND);
             if at > event.since + EVENT_AGE {
                 self.counted.dead_letters += 1;
                 return;
             }
             let throttles = event.throttles + 1;
-            world.plan(at, Next::Event(Event { throttles, ..event }));
+            simulation.plan(at, Next::Event(Event { throttles, ..event }));
             return;
         };
-        let hand = self.hand(&process);
+        let invocation = self.invocation(&process);
         let bytes = Rc::clone(&event.bytes);
         let future = Box::pin(async move {
-            warm_up(hand.world, cold).await;
+            warm_up(invocation.simulation, cold).await;
             let place = redrive_emulator::api::Place::default();
             let sources = AllowedSources {
                 accounts: vec![place.account],
                 regions: vec![place.region],
             };
-            let result = hand.controller().event(&bytes, &sources).await;
+            let result = invocation.controller().event(&bytes, &sources).await;
             Ended::Event {
                 again: result.is_err_and(|error| error.kind != ErrorKind::Internal),
             }
         });
-        self.start(Door::StepFunctions, process, Work::Event(event), future);
+        self.start(Function::StepFunctions, process, Work::Event(event), future);
     }
 
     /// A function failed on an event: it comes again after a minute, and after two.
@@ -298,33 +298,33 @@ impl<'w> Run<'w> {
             self.counted.dead_letters += 1;
             return;
         }
-        let at = self.world.now() + u64::from(errors) * 60 * SECOND;
-        self.world.plan(at, Next::Event(Event { errors, ..event }));
+        let at = self.simulation.now() + u64::from(errors) * 60 * SECOND;
+        self.simulation.plan(at, Next::Event(Event { errors, ..event }));
     }
 
     /// The event source hands out what can be received, as far as it may.
     fn receive(&mut self) {
-        let world = self.world;
-        while !world.ready.borrow().is_empty() {
-            let since = *self.polls_since.get_or_insert(world.now());
-            let grown = POLLERS + (world.now() - since) / SECOND * POLLERS;
+        let simulation = self.simulation;
+        while !simulation.ready.borrow().is_empty() {
+            let since = *self.polls_since.get_or_insert(simulation.now());
+            let grown = POLLERS + (simulation.now() - since) / SECOND * POLLERS;
             if self.batches >= self.storm.due_concurrency.min(grown) {
                 return;
             }
-            let Some((process, cold)) = self.process(Door::Due) else {
+            let Some((process, cold)) = self.process(Function::Due) else {
                 if !self.polls {
                     self.polls = true;
-                    world.plan(world.now() + SECOND, Next::Poll);
+                    simulation.plan(simulation.now() + SECOND, Next::Poll);
                 }
                 return;
             };
             let batch: Vec<Message> = {
-                let mut ready = world.ready.borrow_mut();
+                let mut ready = simulation.ready.borrow_mut();
                 let most = ready.len().min(BATCH);
                 ready.drain(..most).collect()
             };
             // ReceiveMessage.
-            world.used.borrow_mut().sqs_requests += 1;
+            simulation.used.borrow_mut().sqs_requests += 1;
             self.take(batch, process, cold);
         }
         if self.batches == 0 {
@@ -334,23 +334,23 @@ impl<'w> Run<'w> {
 
     fn take(&mut self, batch: Vec<Message>, process: Rc<Process>, cold: bool) {
         self.batches += 1;
-        let hands: Vec<(Hand<'w>, Message)> = batch
+        let invocations: Vec<(Invocation<'s>, Message)> = batch
             .into_iter()
-            .map(|message| (self.hand(&process), message))
+            .map(|message| (self.invocation(&process), message))
             .collect();
-        let world = self.world;
+        let simulation = self.simulation;
         let future = Box::pin(async move {
-            world.away(costs::POLL).await;
-            warm_up(world, cold).await;
+            simulation.away(costs::POLL).await;
+            warm_up(simulation, cold).await;
             let mut again = Vec::new();
-            for (hand, message) in hands {
-                if hand.controller().due(&message.retry_message).await.is_err() {
+            for (invocation, message) in invocations {
+                if invocation.controller().due(&message.retry_message).await.is_err() {
                     again.push(message);
                 }
             }
             Ended::Batch { again }
         });
-        self.start(Door::Due, process, Work::Batch, future);
+        self.start(Function::Due, process, Work::Batch, future);
     }
 
     /// A message that met an error is hidden until its time is over.
@@ -364,22 +364,22 @@ impl<'w> Run<'w> {
             receives,
             ..message
         };
-        self.world.send(message, received + VISIBILITY);
+        self.simulation.send(message, received + VISIBILITY);
     }
 
     fn tick(&mut self) {
-        let world = self.world;
+        let simulation = self.simulation;
         // Once all is over, nothing but ticks would follow.
         if self.is_quiet() && self.world_is_done() {
             return;
         }
-        world.plan(world.now() + TICK, Next::Tick);
-        let Some((process, cold)) = self.process(Door::Sweep) else {
+        simulation.plan(simulation.now() + TICK, Next::Tick);
+        let Some((process, cold)) = self.process(Function::Sweep) else {
             return;
         };
-        let (sweeps, finds) = (self.hand(&process), self.hand(&process));
+        let (sweeps, finds) = (self.invocation(&process), self.invocation(&process));
         let future = Box::pin(async move {
-            warm_up(sweeps.world, cold).await;
+            warm_up(sweeps.simulation, cold).await;
             let until = sweeps.now().plus(UNTIL);
             // What a tick met with an error wakes again.
             let _ = sweeps.controller().sweep(MAX_OF_A_TICK, until).await;
@@ -387,22 +387,22 @@ impl<'w> Run<'w> {
                 since: Some(START),
                 ..Search::default()
             };
-            let _ = finds.controller().discover(&Typed(&finds), &search, until).await;
+            let _ = finds.controller().discover(&JsonClient(&finds), &search, until).await;
             Ended::Swept
         });
-        self.start(Door::Sweep, process, Work::Sweep, future);
+        self.start(Function::Sweep, process, Work::Sweep, future);
     }
 
     /// Whether nothing waits in the ledger.
     fn world_is_done(&self) -> bool {
-        let entries = self.world.entries.borrow();
+        let entries = self.simulation.entries.borrow();
         let waits = entries.iter().any(|entry| entry.next_check_at.is_some());
         !waits && entries.iter().count() >= self.storm.failures
     }
 }
 
-async fn warm_up(world: &World, cold: bool) {
+async fn warm_up(simulation: &Simulation, cold: bool) {
     if cold {
-        world.away(costs::COLD_START).await;
+        simulation.away(costs::COLD_START).await;
     }
 }

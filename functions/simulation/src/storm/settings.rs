@@ -2,7 +2,7 @@
 
 use redrive_core::time::Time;
 
-use super::limits::{Class, Limits};
+use super::limits::{QuotaClass, Limits};
 
 /// When every storm begins.
 pub(super) const START: Time = Time::from_millis(1_795_000_000_000);
@@ -38,7 +38,7 @@ impl Default for Storm {
             failures: 100_000,
             machines: 50,
             seconds: 60,
-            limits: Limits::of(Class::Small),
+            limits: Limits::of(QuotaClass::Small),
             paced: true,
             concurrency: 1_000,
             due_concurrency: 20,

@@ -16,30 +16,30 @@ fn script(failures: usize) -> Value {
 #[test]
 fn the_automatic_retry_happens_exactly_once() {
     for (failures, status) in [(1, "Succeeded"), (2, "Failed"), (3, "Failed")] {
-        let mut desk = Desk::of(retrying("FAILED_ACTIONS"), Options::default());
-        let id = desk.start(script(failures));
-        desk.until(60_000);
-        assert_eq!(desk.status(&id), status, "{failures} failures");
-        let view = desk.view(&id, "Build");
+        let mut fixture = Fixture::of(retrying("FAILED_ACTIONS"), Options::default());
+        let id = fixture.start(script(failures));
+        fixture.until(60_000);
+        assert_eq!(fixture.status(&id), status, "{failures} failures");
+        let view = fixture.view(&id, "Build");
         assert_eq!(view.retry.auto_stage_retry_attempt, 1);
         assert_eq!(view.retries.len(), 1);
         assert_eq!(view.retries[0].by, By::Automatic);
         let shown = json!({ "autoStageRetryAttempt": 1,
             "latestRetryTrigger": "AutomatedStageRetry" });
-        assert_eq!(desk.state(1)["retryStageMetadata"], shown);
+        assert_eq!(fixture.state(1)["retryStageMetadata"], shown);
     }
 }
 
 #[test]
 fn a_manual_retry_after_the_automatic_one_counts_by_itself() {
-    let mut desk = Desk::of(retrying("ALL_ACTIONS"), Options::default());
-    let id = desk.start(script(2));
-    desk.until(10_000);
-    assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
+    let mut fixture = Fixture::of(retrying("ALL_ACTIONS"), Options::default());
+    let id = fixture.start(script(2));
+    fixture.until(10_000);
+    assert_eq!(fixture.retry("Build", &id, "FAILED_ACTIONS"), "done");
     let shown = json!({ "autoStageRetryAttempt": 1, "manualStageRetryAttempt": 1,
         "latestRetryTrigger": "ManualStageRetry" });
-    assert_eq!(desk.state(1)["retryStageMetadata"], shown);
-    assert_eq!(desk.view(&id, "Build").attempt, 3);
+    assert_eq!(fixture.state(1)["retryStageMetadata"], shown);
+    assert_eq!(fixture.view(&id, "Build").attempt, 3);
 }
 
 #[test]
@@ -51,10 +51,10 @@ fn what_the_automatic_retry_tells_is_an_option() {
             automatic_retry_counts_attempt: resumed,
             ..Options::default()
         };
-        let mut desk = Desk::of(retrying("FAILED_ACTIONS"), options);
-        let id = desk.start(script(1));
-        desk.until(60_000);
-        let told = desk.told();
+        let mut fixture = Fixture::of(retrying("FAILED_ACTIONS"), options);
+        let id = fixture.start(script(1));
+        fixture.until(60_000);
+        let told = fixture.told();
         for (what, expected) in [
             ("Build FAILED", announces),
             ("Pipeline FAILED", announces),
@@ -64,7 +64,7 @@ fn what_the_automatic_retry_tells_is_an_option() {
         ] {
             assert_eq!(told.iter().any(|it| it == what), expected, "{what}");
         }
-        assert_eq!(desk.view(&id, "Build").attempt, if resumed { 2 } else { 1 });
+        assert_eq!(fixture.view(&id, "Build").attempt, if resumed { 2 } else { 1 });
     }
 }
 
@@ -85,18 +85,18 @@ fn the_automatic_retry_may_wait_and_a_caller_may_be_faster() {
                 retry_while_automatic_retry_pending: pending,
                 ..Options::default()
             };
-            let mut desk = Desk::of(retrying("FAILED_ACTIONS"), options);
-            let id = desk.start(script(1));
-            desk.until(2_000);
+            let mut fixture = Fixture::of(retrying("FAILED_ACTIONS"), options);
+            let id = fixture.start(script(1));
+            fixture.until(2_000);
             let status = if announces {
                 StageStatus::Failed
             } else {
                 StageStatus::InProgress
             };
-            assert_eq!(desk.view(&id, "Build").status, status);
-            assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), code);
-            desk.until(60_000);
-            let retries: Vec<_> = desk
+            assert_eq!(fixture.view(&id, "Build").status, status);
+            assert_eq!(fixture.retry("Build", &id, "FAILED_ACTIONS"), code);
+            fixture.until(60_000);
+            let retries: Vec<_> = fixture
                 .service
                 .retries("shop", &id, "Build")
                 .iter()
@@ -108,7 +108,7 @@ fn the_automatic_retry_may_wait_and_a_caller_may_be_faster() {
                 By::Automatic
             };
             assert_eq!(retries, [expected], "one of them, not both");
-            assert_eq!(desk.status(&id), "Succeeded");
+            assert_eq!(fixture.status(&id), "Succeeded");
         }
     }
 }
@@ -119,15 +119,15 @@ fn a_stage_that_waits_for_its_automatic_retry_lets_nobody_in() {
         automatic_retry_delay_ms: 5_000,
         ..Options::default()
     };
-    let mut desk = Desk::of(retrying("FAILED_ACTIONS"), options);
-    let old = desk.start(script(1));
-    desk.until(1_050);
-    let new = desk.start(json!({}));
-    desk.until(5_000);
-    assert!(desk.service.stage("shop", &new, "Build").is_none());
-    desk.until(60_000);
+    let mut fixture = Fixture::of(retrying("FAILED_ACTIONS"), options);
+    let old = fixture.start(script(1));
+    fixture.until(1_050);
+    let new = fixture.start(json!({}));
+    fixture.until(5_000);
+    assert!(fixture.service.stage("shop", &new, "Build").is_none());
+    fixture.until(60_000);
     assert_eq!(
-        (desk.status(&old), desk.status(&new)),
+        (fixture.status(&old), fixture.status(&new)),
         ("Succeeded".into(), "Succeeded".into())
     );
 }
@@ -140,16 +140,16 @@ fn an_automatic_rollback_takes_the_stage_away() {
         automatic_rollback_delay_ms: 2_000,
         ..Options::default()
     };
-    let mut desk = Desk::of(pipeline.clone(), options.clone());
-    let good = desk.start(json!({}));
-    desk.until(10_000);
-    let bad = desk.start(json!({ "Deploy/Copy": [fail(10), succeed(10)] }));
-    desk.until(20_000);
-    assert_eq!(desk.status(&bad), "Failed");
-    let state = desk.state(2);
+    let mut fixture = Fixture::of(pipeline.clone(), options.clone());
+    let good = fixture.start(json!({}));
+    fixture.until(10_000);
+    let bad = fixture.start(json!({ "Deploy/Copy": [fail(10), succeed(10)] }));
+    fixture.until(20_000);
+    assert_eq!(fixture.status(&bad), "Failed");
+    let state = fixture.state(2);
     assert_eq!(state["latestExecution"]["type"], json!("ROLLBACK"));
     assert_eq!(state["latestExecution"]["status"], json!("Succeeded"));
-    let list = desk.done("ListPipelineExecutions", json!({ "pipelineName": "shop" }));
+    let list = fixture.done("ListPipelineExecutions", json!({ "pipelineName": "shop" }));
     let newest = &list["pipelineExecutionSummaries"][0];
     assert_eq!(newest["trigger"]["triggerType"], json!("AutomatedRollback"));
     assert_eq!(
@@ -157,7 +157,7 @@ fn an_automatic_rollback_takes_the_stage_away() {
         json!(good)
     );
     assert_eq!(
-        desk.retry("Deploy", &bad, "FAILED_ACTIONS"),
+        fixture.retry("Deploy", &bad, "FAILED_ACTIONS"),
         "NotLatestPipelineExecutionException"
     );
 
@@ -169,19 +169,19 @@ fn an_automatic_rollback_takes_the_stage_away() {
             retry_while_rollback_pending: pending,
             ..options.clone()
         };
-        let mut desk = Desk::of(pipeline.clone(), options);
-        desk.start(json!({}));
-        desk.until(10_000);
-        let bad = desk.start(json!({ "Deploy/Copy": [fail(10), succeed(10)] }));
-        desk.until(14_000);
-        assert_eq!(desk.retry("Deploy", &bad, "FAILED_ACTIONS"), code);
-        desk.until(60_000);
+        let mut fixture = Fixture::of(pipeline.clone(), options);
+        fixture.start(json!({}));
+        fixture.until(10_000);
+        let bad = fixture.start(json!({ "Deploy/Copy": [fail(10), succeed(10)] }));
+        fixture.until(14_000);
+        assert_eq!(fixture.retry("Deploy", &bad, "FAILED_ACTIONS"), code);
+        fixture.until(60_000);
         let kind = if pending.is_none() {
             "STANDARD"
         } else {
             "ROLLBACK"
         };
-        assert_eq!(desk.state(2)["latestExecution"]["type"], json!(kind));
+        assert_eq!(fixture.state(2)["latestExecution"]["type"], json!(kind));
     }
 }
 
@@ -197,46 +197,46 @@ fn a_stage_may_fail_without_a_failed_action() {
         ("onSuccess", "Build#onSuccess", "onSuccessConditionState"),
     ] {
         let pipeline = shop_with("SUPERSEDED", 1, json!({ key: condition("FAIL") }));
-        let mut desk = Desk::of(pipeline, Options::default());
-        let id = desk.start(json!({ script: [{ "fail": { "message": "closed" } }] }));
-        desk.until(10_000);
-        assert_eq!(desk.status(&id), "Failed");
-        let state = desk.state(1);
+        let mut fixture = Fixture::of(pipeline, Options::default());
+        let id = fixture.start(json!({ script: [{ "fail": { "message": "closed" } }] }));
+        fixture.until(10_000);
+        assert_eq!(fixture.status(&id), "Failed");
+        let state = fixture.state(1);
         assert_eq!(state["latestExecution"]["status"], json!("Failed"));
         let latest = json!({ "latestExecution": { "status": "Failed", "summary": "closed" } });
         assert_eq!(state[shown], latest);
-        let view = desk.view(&id, "Build");
+        let view = fixture.view(&id, "Build");
         assert!(
             view.actions
                 .iter()
                 .all(|it| it.status != Some(ActionStatus::Failed))
         );
         for mode in ["FAILED_ACTIONS", "ALL_ACTIONS"] {
-            assert_eq!(desk.retry("Build", &id, mode), "StageNotRetryableException");
+            assert_eq!(fixture.retry("Build", &id, mode), "StageNotRetryableException");
         }
     }
     let pipeline = shop_with("SUPERSEDED", 1, json!({ "beforeEntry": condition("SKIP") }));
-    let mut desk = Desk::of(pipeline, Options::default());
-    let id = desk.start(json!({ "Build#beforeEntry": [{ "fail": {} }] }));
-    desk.until(10_000);
-    assert_eq!(desk.view(&id, "Build").status, StageStatus::Skipped);
-    assert_eq!(desk.status(&id), "Succeeded");
+    let mut fixture = Fixture::of(pipeline, Options::default());
+    let id = fixture.start(json!({ "Build#beforeEntry": [{ "fail": {} }] }));
+    fixture.until(10_000);
+    assert_eq!(fixture.view(&id, "Build").status, StageStatus::Skipped);
+    assert_eq!(fixture.status(&id), "Succeeded");
 }
 
 #[test]
 fn a_success_condition_may_roll_back() {
     let condition = json!({ "conditions": [{ "result": "ROLLBACK", "rules": [] }] });
     let pipeline = shop_with("SUPERSEDED", 2, json!({ "onSuccess": condition }));
-    let mut desk = Desk::of(pipeline, Options::default());
-    let good = desk.start(json!({}));
-    desk.until(10_000);
-    let bad = desk.start(json!({ "Deploy#onSuccess": [{ "fail": { "message": "alarm" } }] }));
-    desk.until(20_000);
+    let mut fixture = Fixture::of(pipeline, Options::default());
+    let good = fixture.start(json!({}));
+    fixture.until(10_000);
+    let bad = fixture.start(json!({ "Deploy#onSuccess": [{ "fail": { "message": "alarm" } }] }));
+    fixture.until(20_000);
     assert_eq!(
-        (desk.status(&good), desk.status(&bad)),
+        (fixture.status(&good), fixture.status(&bad)),
         ("Succeeded".into(), "Failed".into())
     );
-    let latest = desk.state(2)["latestExecution"].take();
+    let latest = fixture.state(2)["latestExecution"].take();
     assert_eq!(latest["type"], json!("ROLLBACK"));
     assert_eq!(latest["status"], json!("Succeeded"));
 }
@@ -251,11 +251,11 @@ fn an_automatic_retry_of_all_actions_waits_for_those_in_progress() {
             stage_fails: StageFails::AtFirstFailedAction,
             ..Options::default()
         };
-        let mut desk = Desk::of(retrying(mode), options);
+        let mut fixture = Fixture::of(retrying(mode), options);
         let list = json!([fail(100), succeed(9_000)]);
-        let id = desk.start(json!({ "Build/Compile": list, "Build/Lint": [succeed(3_000)] }));
-        desk.until(5_000);
-        let view = desk.view(&id, "Build");
+        let id = fixture.start(json!({ "Build/Compile": list, "Build/Lint": [succeed(3_000)] }));
+        fixture.until(5_000);
+        let view = fixture.view(&id, "Build");
         assert_eq!(view.retries[0].at, at, "{mode}");
         assert_eq!(
             view.actions.iter().map(|it| it.runs).collect::<Vec<_>>(),

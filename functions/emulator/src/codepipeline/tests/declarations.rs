@@ -4,12 +4,12 @@ use super::*;
 
 #[test]
 fn a_pipeline_has_versions() {
-    let mut desk = Desk::new();
+    let mut fixture = Fixture::new();
     assert_eq!(
-        desk.code("CreatePipeline", json!({ "pipeline": shop() })),
+        fixture.code("CreatePipeline", json!({ "pipeline": shop() })),
         "PipelineNameInUseException"
     );
-    desk.done(
+    fixture.done(
         "UpdatePipeline",
         json!({ "pipeline": shop_with("QUEUED", 1, json!({})) }),
     );
@@ -18,7 +18,7 @@ fn a_pipeline_has_versions() {
         (json!(2), "QUEUED"),
         (json!(null), "QUEUED"),
     ] {
-        let answer = desk.done("GetPipeline", json!({ "name": "shop", "version": version }));
+        let answer = fixture.done("GetPipeline", json!({ "name": "shop", "version": version }));
         assert_eq!(
             answer["pipeline"]["executionMode"],
             json!(mode),
@@ -31,30 +31,30 @@ fn a_pipeline_has_versions() {
                 .ends_with(":111122223333:shop")
         );
     }
-    let list = desk.done("ListPipelines", json!({}));
+    let list = fixture.done("ListPipelines", json!({}));
     assert_eq!(list["pipelines"][0]["version"], json!(2));
-    desk.done("DeletePipeline", json!({ "name": "shop" }));
+    fixture.done("DeletePipeline", json!({ "name": "shop" }));
     assert_eq!(
-        desk.code("GetPipeline", json!({ "name": "shop" })),
+        fixture.code("GetPipeline", json!({ "name": "shop" })),
         "PipelineNotFoundException"
     );
     assert_eq!(
-        desk.done("ListPipelines", json!({})),
+        fixture.done("ListPipelines", json!({})),
         json!({ "pipelines": [] })
     );
 }
 
 #[test]
 fn what_a_deleted_pipeline_had_in_progress_touches_no_later_one() {
-    let mut desk = Desk::new();
-    let old = desk.start(json!({ "Source/Fetch": [fail(500)] }));
-    desk.done("DeletePipeline", json!({ "name": "shop" }));
-    desk.done("CreatePipeline", json!({ "pipeline": shop() }));
-    let new = desk.start(json!({}));
-    desk.until(60_000);
-    assert_eq!(desk.status(&new), "Succeeded");
+    let mut fixture = Fixture::new();
+    let old = fixture.start(json!({ "Source/Fetch": [fail(500)] }));
+    fixture.done("DeletePipeline", json!({ "name": "shop" }));
+    fixture.done("CreatePipeline", json!({ "pipeline": shop() }));
+    let new = fixture.start(json!({}));
+    fixture.until(60_000);
+    assert_eq!(fixture.status(&new), "Succeeded");
     assert_eq!(
-        desk.retry("Source", &old, "FAILED_ACTIONS"),
+        fixture.retry("Source", &old, "FAILED_ACTIONS"),
         "NotLatestPipelineExecutionException"
     );
 }
@@ -101,12 +101,12 @@ fn bad_pipelines_are_refused_by_name() {
 }
 
 fn desk_code(pipeline: &Value) -> String {
-    Desk::new().code("CreatePipeline", json!({ "pipeline": pipeline }))
+    Fixture::new().code("CreatePipeline", json!({ "pipeline": pipeline }))
 }
 
 #[test]
 fn bad_scripts_say_what_is_wrong() {
-    let mut desk = Desk::new();
+    let mut fixture = Fixture::new();
     for (script, words) in [
         ("{", "EOF"),
         (r#"{"Build/Compile": {}}"#, "expected a sequence"),
@@ -141,13 +141,13 @@ fn bad_scripts_say_what_is_wrong() {
     ] {
         let variables = json!([{ "name": "outcomes", "value": script }]);
         let body = json!({ "name": "shop", "variables": variables });
-        let Err(CallError::Api(error)) = desk.call("StartPipelineExecution", body) else {
+        let Err(CallError::Api(error)) = fixture.call("StartPipelineExecution", body) else {
             panic!("{script} was taken");
         };
         assert_eq!(error.code(), "ValidationException");
         assert!(error.message.contains(words), "{script}: {}", error.message);
     }
-    assert!(desk.told().is_empty(), "nothing began");
+    assert!(fixture.told().is_empty(), "nothing began");
 }
 
 #[test]
@@ -155,19 +155,19 @@ fn variables_are_declared_or_refused() {
     let mut pipeline = shop();
     pipeline["variables"] =
         json!([{ "name": "region", "defaultValue": "north" }, { "name": "who" }]);
-    let mut desk = Desk::of(pipeline, Options::default());
+    let mut fixture = Fixture::of(pipeline, Options::default());
     let start = |list: Value| json!({ "name": "shop", "variables": list });
-    let missing = desk.code("StartPipelineExecution", start(json!([])));
+    let missing = fixture.code("StartPipelineExecution", start(json!([])));
     assert_eq!(missing, "ValidationException");
     let unknown = start(json!([{ "name": "who", "value": "me" }, { "name": "x", "value": "1" }]));
     assert_eq!(
-        desk.code("StartPipelineExecution", unknown),
+        fixture.code("StartPipelineExecution", unknown),
         "ValidationException"
     );
     let good = start(json!([{ "name": "who", "value": "me" }]));
-    let id = desk.done("StartPipelineExecution", good)["pipelineExecutionId"].take();
+    let id = fixture.done("StartPipelineExecution", good)["pipelineExecutionId"].take();
     let body = json!({ "pipelineName": "shop", "pipelineExecutionId": id });
-    let execution = desk.done("GetPipelineExecution", body)["pipelineExecution"].take();
+    let execution = fixture.done("GetPipelineExecution", body)["pipelineExecution"].take();
     let resolved = json!([{ "name": "region", "resolvedValue": "north" },
         { "name": "who", "resolvedValue": "me" }]);
     assert_eq!(execution["variables"], resolved);
@@ -175,51 +175,51 @@ fn variables_are_declared_or_refused() {
 
 #[test]
 fn a_start_with_a_token_is_done_once() {
-    let mut desk = Desk::new();
+    let mut fixture = Fixture::new();
     let body = json!({ "name": "shop", "clientRequestToken": "once" });
-    let first = desk.done("StartPipelineExecution", body.clone());
-    assert_eq!(desk.done("StartPipelineExecution", body), first);
+    let first = fixture.done("StartPipelineExecution", body.clone());
+    assert_eq!(fixture.done("StartPipelineExecution", body), first);
 }
 
 #[test]
 fn the_last_outcome_repeats() {
-    let mut desk = Desk::new();
-    let id = desk.start(json!({ "Source/Fetch": [succeed(1)], "Build/Compile": [fail(5)], "Build/Lint": [succeed(1)] }));
+    let mut fixture = Fixture::new();
+    let id = fixture.start(json!({ "Source/Fetch": [succeed(1)], "Build/Compile": [fail(5)], "Build/Lint": [succeed(1)] }));
     for _ in 0..4 {
-        let later = desk.now + 10;
-        desk.until(later);
-        assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
+        let later = fixture.now + 10;
+        fixture.until(later);
+        assert_eq!(fixture.retry("Build", &id, "FAILED_ACTIONS"), "done");
     }
     let outcomes = vec![Outcome::succeed().after(1)];
     assert!(
-        desk.service
+        fixture.service
             .set_outcomes("shop", &id, "Build", "Compile", outcomes)
     );
     assert!(
-        !desk
+        !fixture
             .service
             .set_outcomes("shop", &id, "Build", "Bake", Vec::new())
     );
-    let later = desk.now + 10;
-    desk.until(later);
+    let later = fixture.now + 10;
+    fixture.until(later);
     assert_eq!(
-        desk.view(&id, "Build").status,
+        fixture.view(&id, "Build").status,
         StageStatus::Failed,
         "a run keeps its outcome"
     );
-    desk.retry("Build", &id, "FAILED_ACTIONS");
-    desk.until(60_000);
-    assert_eq!(desk.status(&id), "Succeeded");
+    fixture.retry("Build", &id, "FAILED_ACTIONS");
+    fixture.until(60_000);
+    assert_eq!(fixture.status(&id), "Succeeded");
 }
 
 #[test]
 fn what_is_due_next_is_known() {
-    let mut desk = Desk::new();
-    assert_eq!(desk.service.next_at(), None);
-    desk.start(json!({ "Source/Fetch": [succeed(250)], "Build/Compile": [{ "hang": {} }], "Build/Lint": [{ "hang": {} }] }));
-    assert_eq!(desk.service.next_at(), Some(250));
-    desk.until(249);
-    assert_eq!(desk.service.next_at(), Some(250));
-    desk.until(250);
-    assert_eq!(desk.service.next_at(), None, "the build hangs");
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.service.next_at(), None);
+    fixture.start(json!({ "Source/Fetch": [succeed(250)], "Build/Compile": [{ "hang": {} }], "Build/Lint": [{ "hang": {} }] }));
+    assert_eq!(fixture.service.next_at(), Some(250));
+    fixture.until(249);
+    assert_eq!(fixture.service.next_at(), Some(250));
+    fixture.until(250);
+    assert_eq!(fixture.service.next_at(), None, "the build hangs");
 }

@@ -4,12 +4,12 @@ use super::*;
 
 #[test]
 fn a_run_tells_its_story_in_order() {
-    let mut desk = Desk::new();
-    let id = desk.failed(1);
-    desk.retry("Build", &id, "FAILED_ACTIONS");
-    desk.until(10_000);
+    let mut fixture = Fixture::new();
+    let id = fixture.failed(1);
+    fixture.retry("Build", &id, "FAILED_ACTIONS");
+    fixture.until(10_000);
     assert_eq!(
-        desk.told(),
+        fixture.told(),
         [
             "Pipeline STARTED",
             "Source STARTED",
@@ -51,22 +51,22 @@ fn the_order_at_a_failure_is_an_option() {
             ["Build/Compile FAILED", "Build FAILED", "Pipeline FAILED"],
         ),
     ] {
-        let mut desk = Desk::of(
+        let mut fixture = Fixture::of(
             shop(),
             Options {
                 failure_order: order,
                 ..Options::default()
             },
         );
-        desk.failed(1);
-        let told = desk.told();
+        fixture.failed(1);
+        let told = fixture.told();
         assert_eq!(told[told.len() - 3..], expected);
     }
 }
 
 /// The event of `subject` in its latest `state`.
-fn event(desk: &Desk, stage: Option<&str>, action: Option<&str>, state: &str) -> Value {
-    let found = desk.service.world.events.iter().rev().find(|it| {
+fn event(fixture: &Fixture, stage: Option<&str>, action: Option<&str>, state: &str) -> Value {
+    let found = fixture.service.shared.events.iter().rev().find(|it| {
         let detail = &it.event["detail"];
         detail["stage"].as_str() == stage
             && detail["action"].as_str() == action
@@ -93,20 +93,20 @@ fn events_have_the_shape_of_eventbridge() {
     pipeline["stages"][0]["actions"][0]["outputArtifacts"] = json!([{ "name": "SourceArtifact" }]);
     pipeline["stages"][1]["actions"][0]["inputArtifacts"] = json!([{ "name": "SourceArtifact" }]);
     pipeline["artifactStore"] = json!({ "type": "S3", "location": "bucket" });
-    let mut desk = Desk::of(pipeline, Options::default());
-    desk.until(1_700_000_000_981);
+    let mut fixture = Fixture::of(pipeline, Options::default());
+    fixture.until(1_700_000_000_981);
     let result = json!({ "code": "JobFailed", "message": "no space left",
         "external_execution_id": "compile:7", "external_execution_url": "https://example.com/7" });
-    let id = desk.start(json!({ "Build/Compile": [{ "fail": result, "after_ms": 1_000 }] }));
-    desk.until(1_700_000_003_000);
+    let id = fixture.start(json!({ "Build/Compile": [{ "fail": result, "after_ms": 1_000 }] }));
+    fixture.until(1_700_000_003_000);
 
-    let failed = event(&desk, Some("Build"), Some("Compile"), "FAILED");
+    let failed = event(&fixture, Some("Build"), Some("Compile"), "FAILED");
     let detail = json!({
         "pipeline": "shop",
         "execution-id": id,
         "start-time": "2023-11-14T22:13:21.981Z",
         "stage": "Build",
-        "action-execution-id": desk.view(&id, "Build").actions[0].action_execution_id,
+        "action-execution-id": fixture.view(&id, "Build").actions[0].action_execution_id,
         "execution-result": {
             "external-execution-url": "https://example.com/7",
             "external-execution-summary": "no space left",
@@ -140,14 +140,14 @@ fn events_have_the_shape_of_eventbridge() {
 
     let artifact = json!([{ "name": "SourceArtifact", "s3location": {
         "bucket": "bucket", "key": format!("shop/SourceArti/{}", id.get(..7).unwrap()) } }]);
-    let fetched = event(&desk, Some("Source"), Some("Fetch"), "SUCCEEDED");
+    let fetched = event(&fixture, Some("Source"), Some("Fetch"), "SUCCEEDED");
     assert_eq!(fetched["detail"]["output-artifacts"], artifact);
     assert_eq!(fetched["detail"]["execution-result"], json!({}));
-    let compiling = event(&desk, Some("Build"), Some("Compile"), "STARTED");
+    let compiling = event(&fixture, Some("Build"), Some("Compile"), "STARTED");
     assert_eq!(compiling["detail"]["input-artifacts"], artifact);
     assert_eq!(compiling["detail"].get("execution-result"), None);
 
-    let stage = event(&desk, Some("Build"), None, "FAILED");
+    let stage = event(&fixture, Some("Build"), None, "FAILED");
     assert_eq!(
         stage["detail-type"],
         json!("CodePipeline Stage Execution State Change")
@@ -165,23 +165,23 @@ fn events_have_the_shape_of_eventbridge() {
     ];
     assert_eq!(members, expected);
 
-    let started = event(&desk, None, None, "STARTED");
+    let started = event(&fixture, None, None, "STARTED");
     assert_eq!(
         started["detail-type"],
         json!("CodePipeline Pipeline Execution State Change")
     );
     let trigger = &started["detail"]["execution-trigger"];
     assert_eq!(trigger["trigger-type"], json!("StartPipelineExecution"));
-    let ended = event(&desk, None, None, "FAILED");
+    let ended = event(&fixture, None, None, "FAILED");
     assert_eq!(ended["detail"].get("execution-trigger"), None);
 }
 
 #[test]
 fn numbers_are_float_literals() {
-    let mut desk = Desk::new();
-    desk.done("UpdatePipeline", json!({ "pipeline": shop() }));
-    desk.failed(1);
-    for emitted in desk.service.take_events() {
+    let mut fixture = Fixture::new();
+    fixture.done("UpdatePipeline", json!({ "pipeline": shop() }));
+    fixture.failed(1);
+    for emitted in fixture.service.take_events() {
         let text = emitted.event["detail"].to_string();
         assert!(text.contains(r#""version":2.0"#), "{text}");
         assert!(
@@ -193,15 +193,15 @@ fn numbers_are_float_literals() {
 
 #[test]
 fn a_retry_marks_every_later_stage_event() {
-    let mut desk = Desk::new();
-    let id = desk.failed(1);
-    desk.service.take_events();
-    desk.until(1_700_000_000_305);
-    desk.retry("Build", &id, "FAILED_ACTIONS");
-    desk.until(1_700_000_100_000);
-    let resumed = event(&desk, Some("Build"), None, "RESUMED");
+    let mut fixture = Fixture::new();
+    let id = fixture.failed(1);
+    fixture.service.take_events();
+    fixture.until(1_700_000_000_305);
+    fixture.retry("Build", &id, "FAILED_ACTIONS");
+    fixture.until(1_700_000_100_000);
+    let resumed = event(&fixture, Some("Build"), None, "RESUMED");
     assert_eq!(resumed["detail"].get("start-time"), None);
-    for emitted in desk.service.take_events() {
+    for emitted in fixture.service.take_events() {
         let detail = &emitted.event["detail"];
         assert_eq!(detail["pipeline-execution-attempt"], json!(2.0));
         let stage = detail.get("action").is_none() && detail.get("stage").is_some();
@@ -221,25 +221,25 @@ fn attempts_in_events_follow_the_options() {
         first_stage_started_attempt_zero: true,
         ..Options::default()
     };
-    let mut desk = Desk::of(shop(), options);
-    let id = desk.failed(1);
-    desk.retry("Build", &id, "FAILED_ACTIONS");
-    desk.until(10_000);
+    let mut fixture = Fixture::of(shop(), options);
+    let id = fixture.failed(1);
+    fixture.retry("Build", &id, "FAILED_ACTIONS");
+    fixture.until(10_000);
     let attempt = |event: Value| event["detail"]["pipeline-execution-attempt"].clone();
     assert_eq!(
-        attempt(event(&desk, Some("Source"), None, "STARTED")),
+        attempt(event(&fixture, Some("Source"), None, "STARTED")),
         json!(0.0)
     );
     assert_eq!(
-        attempt(event(&desk, Some("Build"), None, "STARTED")),
+        attempt(event(&fixture, Some("Build"), None, "STARTED")),
         json!(1.0)
     );
     assert_eq!(
-        attempt(event(&desk, Some("Build"), None, "SUCCEEDED")),
+        attempt(event(&fixture, Some("Build"), None, "SUCCEEDED")),
         json!(2.0)
     );
     assert_eq!(
-        attempt(event(&desk, Some("Deploy"), Some("Copy"), "STARTED")),
+        attempt(event(&fixture, Some("Deploy"), Some("Copy"), "STARTED")),
         json!(1.0)
     );
 }

@@ -26,13 +26,13 @@ fn a_fault_hits_one_call_of_one_operation() {
             1,
         ),
     ] {
-        let mut desk = Desk::new();
-        let id = desk.failed(1);
-        desk.service.inject("RetryStageExecution", fault);
-        desk.state(1);
-        assert_eq!(desk.code("RetryStageExecution", retry_body(&id)), answer);
-        assert_eq!(desk.service.retries("shop", &id, "Build").len(), effect);
-        let call = desk.service.calls().last().unwrap().clone();
+        let mut fixture = Fixture::new();
+        let id = fixture.failed(1);
+        fixture.service.inject("RetryStageExecution", fault);
+        fixture.state(1);
+        assert_eq!(fixture.code("RetryStageExecution", retry_body(&id)), answer);
+        assert_eq!(fixture.service.retries("shop", &id, "Build").len(), effect);
+        let call = fixture.service.calls().last().unwrap().clone();
         let expected = Call {
             at: 1_100,
             operation: "RetryStageExecution".into(),
@@ -48,68 +48,68 @@ fn a_fault_hits_one_call_of_one_operation() {
         } else {
             "ConflictException"
         };
-        assert_eq!(desk.code("RetryStageExecution", retry_body(&id)), second);
+        assert_eq!(fixture.code("RetryStageExecution", retry_body(&id)), second);
     }
 }
 
 #[test]
 fn faults_come_before_parameters_are_read() {
-    let mut desk = Desk::new();
+    let mut fixture = Fixture::new();
     let denied = || Fault::Refuse(ApiError::new("AccessDeniedException", "no"));
-    desk.service.inject("RetryStageExecution", denied());
+    fixture.service.inject("RetryStageExecution", denied());
     assert_eq!(
-        desk.code("RetryStageExecution", json!({})),
+        fixture.code("RetryStageExecution", json!({})),
         "AccessDeniedException"
     );
     assert_eq!(
-        desk.code("RetryStageExecution", json!({})),
+        fixture.code("RetryStageExecution", json!({})),
         "ValidationException"
     );
 }
 
 #[test]
 fn faults_of_one_operation_queue_up() {
-    let mut desk = Desk::new();
-    desk.service.inject("GetPipelineState", Fault::LoseRequest);
-    desk.service.inject(
+    let mut fixture = Fixture::new();
+    fixture.service.inject("GetPipelineState", Fault::LoseRequest);
+    fixture.service.inject(
         "GetPipelineState",
         Fault::Refuse(ApiError::new("InternalFailure", "")),
     );
     let body = json!({ "name": "shop" });
     let answers: Vec<_> = (0..3)
-        .map(|_| desk.code("GetPipelineState", body.clone()))
+        .map(|_| fixture.code("GetPipelineState", body.clone()))
         .collect();
     assert_eq!(answers, ["lost", "InternalFailure", "done"]);
 }
 
 #[test]
 fn a_refusal_may_be_lost_too() {
-    let mut desk = Desk::new();
-    desk.service
+    let mut fixture = Fixture::new();
+    fixture.service
         .inject("RetryStageExecution", Fault::LoseAnswer);
-    assert_eq!(desk.code("RetryStageExecution", json!({})), "lost");
+    assert_eq!(fixture.code("RetryStageExecution", json!({})), "lost");
     let outcome = CallOutcome::AnswerLost(Err("ValidationException".into()));
-    assert_eq!(desk.service.calls().last().unwrap().outcome, outcome);
+    assert_eq!(fixture.service.calls().last().unwrap().outcome, outcome);
 }
 
 #[test]
 fn persons_meet_no_injected_faults() {
-    let mut desk = Desk::new();
-    let id = desk.failed(1);
-    desk.service
+    let mut fixture = Fixture::new();
+    let id = fixture.failed(1);
+    fixture.service
         .inject("RetryStageExecution", Fault::LoseRequest);
     let mode = StageRetryMode::FailedActions;
     assert!(
-        desk.service
+        fixture.service
             .person_retries(2_000, "shop", "Build", &id, mode)
             .is_ok()
     );
-    let again = desk
+    let again = fixture
         .service
         .person_retries(2_000, "shop", "Build", &id, mode);
     assert_eq!(again.unwrap_err().code(), "ConflictException");
     assert_eq!(
-        desk.code("RetryStageExecution", retry_body(&id)),
+        fixture.code("RetryStageExecution", retry_body(&id)),
         "lost",
         "it still waits"
     );

@@ -19,7 +19,7 @@ use crate::api::Service;
 const STRANGER: &str = "00000000-0000-4000-8000-000000000000";
 
 /// The pipeline `shop` in an emulator, and the time on its clock.
-struct Desk {
+struct Fixture {
     service: CodePipeline,
     now: u64,
 }
@@ -68,12 +68,12 @@ fn succeed(after_ms: u64) -> Value {
     json!({ "succeed": {}, "after_ms": after_ms })
 }
 
-impl Desk {
+impl Fixture {
     fn of(pipeline: Value, options: Options) -> Self {
         let service = CodePipeline::new(Place::default(), options, 7);
-        let mut desk = Self { service, now: 0 };
-        desk.done("CreatePipeline", json!({ "pipeline": pipeline }));
-        desk
+        let mut fixture = Self { service, now: 0 };
+        fixture.done("CreatePipeline", json!({ "pipeline": pipeline }));
+        fixture
     }
 
     fn new() -> Self {

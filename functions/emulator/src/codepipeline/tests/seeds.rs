@@ -54,8 +54,8 @@ fn seed(execution: &str, version: u32) -> Seed {
     }
 }
 
-fn empty(options: Options) -> Desk {
-    Desk {
+fn empty(options: Options) -> Fixture {
+    Fixture {
         service: CodePipeline::new(Place::default(), options, 7),
         now: 5_000,
     }
@@ -63,13 +63,13 @@ fn empty(options: Options) -> Desk {
 
 #[test]
 fn a_seeded_failure_is_there_at_once_and_goes_on_when_retried() {
-    let mut desk = empty(Options {
+    let mut fixture = empty(Options {
         state_lag_ms: 2_000,
         ..Options::default()
     });
-    desk.service.seed(seed(FIRST, 3)).unwrap();
-    assert!(desk.told().is_empty(), "seeding emits nothing");
-    let whole = desk.done("GetPipelineState", json!({ "name": "shop" }));
+    fixture.service.seed(seed(FIRST, 3)).unwrap();
+    assert!(fixture.told().is_empty(), "seeding emits nothing");
+    let whole = fixture.done("GetPipelineState", json!({ "name": "shop" }));
     assert_eq!(whole["pipelineVersion"], json!(3));
     let build = &whole["stageStates"][1];
     assert_eq!(build["latestExecution"]["status"], json!("Failed"));
@@ -77,19 +77,19 @@ fn a_seeded_failure_is_there_at_once_and_goes_on_when_retried() {
     assert_eq!(run["actionExecutionId"], json!(SECOND.replace('b', "c")));
     assert_eq!(run["errorDetails"]["message"], json!("no space left"));
     assert_eq!(whole["stageStates"][2].get("latestExecution"), None);
-    assert_eq!(desk.retry("Build", FIRST, "FAILED_ACTIONS"), "done");
+    assert_eq!(fixture.retry("Build", FIRST, "FAILED_ACTIONS"), "done");
     assert_eq!(
-        desk.service.retries("shop", FIRST, "Build")[0].failed,
+        fixture.service.retries("shop", FIRST, "Build")[0].failed,
         [SECOND.replace('b', "c")]
     );
-    desk.until(60_000);
-    assert_eq!(desk.status(FIRST), "Succeeded");
-    assert!(desk.told().contains(&"Deploy SUCCEEDED".to_owned()));
+    fixture.until(60_000);
+    assert_eq!(fixture.status(FIRST), "Succeeded");
+    assert!(fixture.told().contains(&"Deploy SUCCEEDED".to_owned()));
 }
 
 #[test]
 fn a_seed_carries_its_retries() {
-    let mut desk = empty(Options::default());
+    let mut fixture = empty(Options::default());
     let mut seed = seed(FIRST, 1);
     seed.stages[1].on_failure = Some(OnFailure::Retry(StageRetryMode::AllActions));
     seed.stages[1].retry = RetryMetadata {
@@ -98,20 +98,20 @@ fn a_seed_carries_its_retries() {
         latest_retry_trigger: Some(RetryTrigger::ManualStageRetry),
     };
     seed.stages[1].actions[0].outcomes = vec![Outcome::fail("JobFailed", "again").after(10)];
-    desk.service.seed(seed).unwrap();
+    fixture.service.seed(seed).unwrap();
     let shown = json!({ "autoStageRetryAttempt": 1, "manualStageRetryAttempt": 2,
         "latestRetryTrigger": "ManualStageRetry" });
-    assert_eq!(desk.state(1)["retryStageMetadata"], shown);
-    let declared = desk.done("GetPipeline", json!({ "name": "shop" }));
+    assert_eq!(fixture.state(1)["retryStageMetadata"], shown);
+    let declared = fixture.done("GetPipeline", json!({ "name": "shop" }));
     assert_eq!(
         declared["pipeline"]["stages"][1]["onFailure"]["result"],
         json!("RETRY")
     );
-    assert_eq!(desk.retry("Build", FIRST, "FAILED_ACTIONS"), "done");
-    assert_eq!(desk.view(FIRST, "Build").attempt, 5);
-    desk.until(60_000);
+    assert_eq!(fixture.retry("Build", FIRST, "FAILED_ACTIONS"), "done");
+    assert_eq!(fixture.view(FIRST, "Build").attempt, 5);
+    fixture.until(60_000);
     assert_eq!(
-        desk.view(FIRST, "Build").status,
+        fixture.view(FIRST, "Build").status,
         StageStatus::Failed,
         "no second automatic retry"
     );
@@ -123,25 +123,25 @@ fn a_seed_of_an_older_structure_is_not_retryable() {
         (3, "NotLatestPipelineExecutionException"),
         (4, "StageNotRetryableException"),
     ] {
-        let mut desk = empty(Options::default());
-        desk.service.seed(seed(FIRST, 3)).unwrap();
-        desk.service.seed(seed(SECOND, second)).unwrap();
-        assert_eq!(desk.retry("Build", FIRST, "FAILED_ACTIONS"), first_code);
-        assert_eq!(desk.retry("Build", SECOND, "FAILED_ACTIONS"), "done");
+        let mut fixture = empty(Options::default());
+        fixture.service.seed(seed(FIRST, 3)).unwrap();
+        fixture.service.seed(seed(SECOND, second)).unwrap();
+        assert_eq!(fixture.retry("Build", FIRST, "FAILED_ACTIONS"), first_code);
+        assert_eq!(fixture.retry("Build", SECOND, "FAILED_ACTIONS"), "done");
     }
-    let mut desk = empty(Options::default());
-    desk.service.seed(seed(FIRST, 3)).unwrap();
-    desk.service.seed(seed(SECOND, 2)).unwrap();
+    let mut fixture = empty(Options::default());
+    fixture.service.seed(seed(FIRST, 3)).unwrap();
+    fixture.service.seed(seed(SECOND, 2)).unwrap();
     assert_eq!(
-        desk.retry("Build", SECOND, "FAILED_ACTIONS"),
+        fixture.retry("Build", SECOND, "FAILED_ACTIONS"),
         "StageNotRetryableException"
     );
 }
 
 #[test]
 fn a_seed_extends_the_pipeline() {
-    let mut desk = empty(Options::default());
-    desk.service.seed(seed(FIRST, 1)).unwrap();
+    let mut fixture = empty(Options::default());
+    fixture.service.seed(seed(FIRST, 1)).unwrap();
     let mut wider = seed(SECOND, 1);
     let lint = SeedAction {
         name: "Lint".into(),
@@ -156,20 +156,20 @@ fn a_seed_extends_the_pipeline() {
         }],
         ..SeedStage::default()
     });
-    desk.service.seed(wider).unwrap();
-    assert_eq!(desk.state(3)["stageName"], json!("Verify"));
+    fixture.service.seed(wider).unwrap();
+    assert_eq!(fixture.state(3)["stageName"], json!("Verify"));
     assert_eq!(
-        desk.state(1)["actionStates"][1]["actionName"],
+        fixture.state(1)["actionStates"][1]["actionName"],
         json!("Lint")
     );
-    assert_eq!(desk.retry("Build", SECOND, "FAILED_ACTIONS"), "done");
-    desk.until(60_000);
-    assert_eq!(desk.view(SECOND, "Verify").status, StageStatus::Succeeded);
+    assert_eq!(fixture.retry("Build", SECOND, "FAILED_ACTIONS"), "done");
+    fixture.until(60_000);
+    assert_eq!(fixture.view(SECOND, "Verify").status, StageStatus::Succeeded);
 }
 
 #[test]
 fn a_seeded_action_in_progress_ends_by_its_outcome() {
-    let mut desk = empty(Options::default());
+    let mut fixture = empty(Options::default());
     let mut seed = seed(FIRST, 1);
     seed.status = ExecutionStatus::InProgress;
     seed.stages[1].status = Some(StageStatus::InProgress);
@@ -182,38 +182,38 @@ fn a_seeded_action_in_progress_ends_by_its_outcome() {
             ..ExternalResult::default()
         },
     }];
-    desk.service.seed(seed).unwrap();
-    assert_eq!(desk.service.next_at(), Some(5_010));
-    desk.until(60_000);
-    let run = desk.state(1)["actionStates"][0]["latestExecution"].take();
+    fixture.service.seed(seed).unwrap();
+    assert_eq!(fixture.service.next_at(), Some(5_010));
+    fixture.until(60_000);
+    let run = fixture.state(1)["actionStates"][0]["latestExecution"].take();
     assert_eq!(run["externalExecutionId"], json!("compile:7"));
-    assert_eq!(desk.status(FIRST), "Succeeded");
+    assert_eq!(fixture.status(FIRST), "Succeeded");
 }
 
 #[test]
 fn a_bad_seed_changes_nothing() {
-    let mut desk = empty(Options::default());
+    let mut fixture = empty(Options::default());
     let mut nameless = seed(FIRST, 1);
     nameless.stages[1].name = "two words".into();
-    assert!(desk.service.seed(nameless.clone()).is_err());
-    assert!(desk.service.seed(seed("1", 1)).is_err());
+    assert!(fixture.service.seed(nameless.clone()).is_err());
+    assert!(fixture.service.seed(seed("1", 1)).is_err());
     assert_eq!(
-        desk.done("ListPipelines", json!({})),
+        fixture.done("ListPipelines", json!({})),
         json!({ "pipelines": [] })
     );
-    desk.service.seed(seed(FIRST, 1)).unwrap();
+    fixture.service.seed(seed(FIRST, 1)).unwrap();
     assert!(
-        desk.service.seed(seed(FIRST, 1)).is_err(),
+        fixture.service.seed(seed(FIRST, 1)).is_err(),
         "it is there already"
     );
     nameless.execution = SECOND.into();
-    assert!(desk.service.seed(nameless).is_err());
-    assert_eq!(desk.status(FIRST), "Failed", "the pipeline is as it was");
+    assert!(fixture.service.seed(nameless).is_err());
+    assert_eq!(fixture.status(FIRST), "Failed", "the pipeline is as it was");
 }
 
 #[test]
 fn thousands_of_executions_are_cheap() {
-    let mut desk = empty(Options {
+    let mut fixture = empty(Options {
         state_lag_ms: 300,
         ..Options::default()
     });
@@ -221,12 +221,12 @@ fn thousands_of_executions_are_cheap() {
         let id = format!("{number:08x}-0000-4000-8000-000000000000");
         let mut seed = seed(&id, 1);
         seed.mode = ExecutionMode::Parallel;
-        desk.service.seed(seed).unwrap();
-        assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
+        fixture.service.seed(seed).unwrap();
+        assert_eq!(fixture.retry("Build", &id, "FAILED_ACTIONS"), "done");
     }
-    desk.until(60_000);
+    fixture.until(60_000);
     assert_eq!(
-        desk.status("00000bb7-0000-4000-8000-000000000000"),
+        fixture.status("00000bb7-0000-4000-8000-000000000000"),
         "Succeeded"
     );
 }

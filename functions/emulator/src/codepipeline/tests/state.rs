@@ -4,20 +4,20 @@ use super::*;
 
 #[test]
 fn the_state_of_a_failed_stage_is_as_aws_shows_it() {
-    let mut desk = Desk::new();
-    desk.until(1_000_000);
+    let mut fixture = Fixture::new();
+    fixture.until(1_000_000);
     let failure = json!({ "message": "the build broke", "summary": "hidden",
         "external_execution_id": "compile:7" });
-    let id = desk.start(
+    let id = fixture.start(
         json!({ "Build/Compile": [{ "fail": failure, "after_ms": 500 }],
         "Build/Lint": [{ "succeed": { "summary": "clean" }, "after_ms": 250 }] }),
     );
-    desk.until(1_002_000);
-    let whole = desk.done("GetPipelineState", json!({ "name": "shop" }));
+    fixture.until(1_002_000);
+    let whole = fixture.done("GetPipelineState", json!({ "name": "shop" }));
     assert_eq!(whole["pipelineName"], json!("shop"));
     assert_eq!(whole["pipelineVersion"], json!(1));
     assert!(whole["created"].is_f64() && whole["updated"].is_f64());
-    let view = desk.view(&id, "Build");
+    let view = fixture.view(&id, "Build");
     let mut build = whole["stageStates"][1].clone();
     let url = build["actionStates"][0]["latestExecution"]["externalExecutionUrl"].take();
     assert!(
@@ -60,23 +60,23 @@ fn the_state_of_a_failed_stage_is_as_aws_shows_it() {
 
 #[test]
 fn actions_show_the_latest_run_of_any_execution() {
-    let mut desk = Desk::new();
-    let old = desk.start(json!({}));
-    desk.until(10_000);
-    let new = desk.start(json!({ "Build/Lint": [fail(10)] }));
-    desk.until(20_000);
-    let state = desk.state(1);
+    let mut fixture = Fixture::new();
+    let old = fixture.start(json!({}));
+    fixture.until(10_000);
+    let new = fixture.start(json!({ "Build/Lint": [fail(10)] }));
+    fixture.until(20_000);
+    let state = fixture.state(1);
     assert_eq!(state["latestExecution"]["pipelineExecutionId"], json!(new));
     let shown = |action: usize| {
         state["actionStates"][action]["latestExecution"]["actionExecutionId"].clone()
     };
     assert_eq!(
         shown(2),
-        json!(desk.view(&old, "Build").actions[2].action_execution_id)
+        json!(fixture.view(&old, "Build").actions[2].action_execution_id)
     );
     assert_eq!(
         shown(0),
-        json!(desk.view(&new, "Build").actions[0].action_execution_id)
+        json!(fixture.view(&new, "Build").actions[0].action_execution_id)
     );
 }
 
@@ -87,15 +87,15 @@ fn what_parallel_mode_shows_is_an_option() {
             parallel_state: option,
             ..Options::default()
         };
-        let mut desk = Desk::of(shop_with("PARALLEL", 1, json!({})), options);
-        let id = desk.failed(1);
-        let state = desk.state(1);
+        let mut fixture = Fixture::of(shop_with("PARALLEL", 1, json!({})), options);
+        let id = fixture.failed(1);
+        let state = fixture.state(1);
         assert_eq!(state.get("latestExecution").is_some(), shown, "{option:?}");
         assert_eq!(
             state["actionStates"][0].get("latestExecution").is_some(),
             shown
         );
-        assert_eq!(desk.rows(json!({ "pipelineExecutionId": id })).len(), 3);
+        assert_eq!(fixture.rows(json!({ "pipelineExecutionId": id })).len(), 3);
     }
 }
 
@@ -105,15 +105,15 @@ fn reads_lag_behind_by_option() {
         state_lag_ms: 700,
         ..Options::default()
     };
-    let mut desk = Desk::of(shop(), options);
-    let id = desk.start(
+    let mut fixture = Fixture::of(shop(), options);
+    let id = fixture.start(
         json!({ "Build/Compile": [fail(100), succeed(9_000)], "Build/Lint": [succeed(50)] }),
     );
-    let compile = |desk: &mut Desk| {
-        let state = desk.state(1);
+    let compile = |fixture: &mut Fixture| {
+        let state = fixture.state(1);
         let shown = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let run = shown(&state["actionStates"][0]["latestExecution"]["status"]);
-        let rows = desk.rows(json!({ "pipelineExecutionId": id }));
+        let rows = fixture.rows(json!({ "pipelineExecutionId": id }));
         let rows = rows
             .iter()
             .filter(|it| it["actionName"] == json!("Compile"));
@@ -131,40 +131,40 @@ fn reads_lag_behind_by_option() {
         (1_799, seen("InProgress", "InProgress", "InProgress")),
         (1_800, seen("Failed", "Failed", "Failed")),
     ] {
-        desk.until(at);
-        assert_eq!(compile(&mut desk), expected, "at {at}");
+        fixture.until(at);
+        assert_eq!(compile(&mut fixture), expected, "at {at}");
     }
-    desk.until(2_000);
-    assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
-    assert_eq!(compile(&mut desk), seen("Failed", "Failed", "Failed"));
-    assert_eq!(desk.state(1).get("retryStageMetadata"), None);
+    fixture.until(2_000);
+    assert_eq!(fixture.retry("Build", &id, "FAILED_ACTIONS"), "done");
+    assert_eq!(compile(&mut fixture), seen("Failed", "Failed", "Failed"));
+    assert_eq!(fixture.state(1).get("retryStageMetadata"), None);
     assert_eq!(
-        desk.retry("Build", &id, "FAILED_ACTIONS"),
+        fixture.retry("Build", &id, "FAILED_ACTIONS"),
         "ConflictException",
         "it knows itself"
     );
-    desk.until(2_700);
+    fixture.until(2_700);
     assert_eq!(
-        compile(&mut desk),
+        compile(&mut fixture),
         seen("InProgress", "InProgress", "InProgress Failed")
     );
     assert_eq!(
-        desk.state(1)["retryStageMetadata"]["manualStageRetryAttempt"],
+        fixture.state(1)["retryStageMetadata"]["manualStageRetryAttempt"],
         json!(1)
     );
 }
 
 #[test]
 fn every_retry_is_a_new_row() {
-    let mut desk = Desk::new();
-    let other = desk.failed(1);
-    let id = desk.failed(2);
+    let mut fixture = Fixture::new();
+    let other = fixture.failed(1);
+    let id = fixture.failed(2);
     for _ in 0..2 {
-        assert_eq!(desk.retry("Build", &id, "FAILED_ACTIONS"), "done");
-        let later = desk.now + 200;
-        desk.until(later);
+        assert_eq!(fixture.retry("Build", &id, "FAILED_ACTIONS"), "done");
+        let later = fixture.now + 200;
+        fixture.until(later);
     }
-    let rows = desk.rows(json!({ "pipelineExecutionId": id }));
+    let rows = fixture.rows(json!({ "pipelineExecutionId": id }));
     let failed: Vec<_> = rows
         .iter()
         .filter(|it| it["status"] == json!("Failed"))
@@ -184,7 +184,7 @@ fn every_retry_is_a_new_row() {
     );
     assert!(rows.iter().all(|it| it["pipelineExecutionId"] == json!(id)));
     assert!(
-        desk.rows(json!(null))
+        fixture.rows(json!(null))
             .iter()
             .any(|it| it["pipelineExecutionId"] == json!(other))
     );
@@ -193,19 +193,19 @@ fn every_retry_is_a_new_row() {
         json!({ "latestInPipelineExecution":
         { "pipelineExecutionId": id, "startTimeRange": range } })
     };
-    assert_eq!(desk.rows(latest("All")).len(), rows.len());
-    let latest = desk.rows(latest("Latest"));
+    assert_eq!(fixture.rows(latest("All")).len(), rows.len());
+    let latest = fixture.rows(latest("Latest"));
     assert!(latest.iter().all(|it| it["status"] != json!("Failed")));
     assert_eq!(latest.len(), rows.len() - 2);
 }
 
 #[test]
 fn pages_leave_nothing_out_and_repeat_nothing() {
-    let mut desk = Desk::new();
-    let id = desk.failed(1);
-    desk.retry("Build", &id, "FAILED_ACTIONS");
-    desk.until(60_000);
-    desk.failed(1);
+    let mut fixture = Fixture::new();
+    let id = fixture.failed(1);
+    fixture.retry("Build", &id, "FAILED_ACTIONS");
+    fixture.until(60_000);
+    fixture.failed(1);
     for (operation, list, filter) in [
         (
             "ListActionExecutions",
@@ -224,14 +224,14 @@ fn pages_leave_nothing_out_and_repeat_nothing() {
         ),
     ] {
         let body = json!({ "pipelineName": "shop", "filter": filter });
-        let whole = desk.done(operation, body.clone());
+        let whole = fixture.done(operation, body.clone());
         assert_eq!(whole.get("nextToken"), None);
         for size in 1..5 {
             let mut body = body.clone();
             body["maxResults"] = size.into();
             let mut seen = Vec::new();
             loop {
-                let page = desk.done(operation, body.clone());
+                let page = fixture.done(operation, body.clone());
                 let items = page[list].as_array().unwrap();
                 assert!(!items.is_empty() && items.len() <= size);
                 seen.extend_from_slice(items);
@@ -247,7 +247,7 @@ fn pages_leave_nothing_out_and_repeat_nothing() {
 
 #[test]
 fn bad_reads_are_refused_by_name() {
-    let mut desk = Desk::new();
+    let mut fixture = Fixture::new();
     let stranger = json!({ "pipelineExecutionId": STRANGER });
     let nobody = json!({ "pipelineName": "shop", "pipelineExecutionId": STRANGER });
     let latest = json!({ "pipelineName": "shop", "filter": { "latestInPipelineExecution":
@@ -292,7 +292,7 @@ fn bad_reads_are_refused_by_name() {
         ),
     ] {
         assert_eq!(
-            desk.code(operation, body.clone()),
+            fixture.code(operation, body.clone()),
             code,
             "{operation} {body}"
         );
@@ -301,14 +301,14 @@ fn bad_reads_are_refused_by_name() {
 
 #[test]
 fn executions_are_listed_newest_first() {
-    let mut desk = Desk::new();
-    let old = desk.failed(1);
-    desk.retry("Build", &old, "FAILED_ACTIONS");
-    desk.until(60_000);
-    let new = desk.failed(1);
-    let ids = |desk: &mut Desk, filter: Value| {
+    let mut fixture = Fixture::new();
+    let old = fixture.failed(1);
+    fixture.retry("Build", &old, "FAILED_ACTIONS");
+    fixture.until(60_000);
+    let new = fixture.failed(1);
+    let ids = |fixture: &mut Fixture, filter: Value| {
         let body = json!({ "pipelineName": "shop", "filter": filter });
-        let list = desk.done("ListPipelineExecutions", body);
+        let list = fixture.done("ListPipelineExecutions", body);
         let list = list["pipelineExecutionSummaries"]
             .as_array()
             .unwrap()
@@ -317,8 +317,8 @@ fn executions_are_listed_newest_first() {
             .map(|it| it["pipelineExecutionId"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(ids(&mut desk, json!(null)), [new.clone(), old.clone()]);
+    assert_eq!(ids(&mut fixture, json!(null)), [new.clone(), old.clone()]);
     let filter = |stage: &str| json!({ "succeededInStage": { "stageName": stage } });
-    assert_eq!(ids(&mut desk, filter("Source")), [new, old.clone()]);
-    assert_eq!(ids(&mut desk, filter("Build")), [old]);
+    assert_eq!(ids(&mut fixture, filter("Source")), [new, old.clone()]);
+    assert_eq!(ids(&mut fixture, filter("Build")), [old]);
 }

@@ -2,43 +2,43 @@
 
 use super::*;
 
-fn stop(desk: &mut Desk, id: &str, abandon: bool) -> String {
+fn stop(fixture: &mut Fixture, id: &str, abandon: bool) -> String {
     let body = json!({ "pipelineName": "shop", "pipelineExecutionId": id, "abandon": abandon,
         "reason": "wrong branch" });
-    desk.code("StopPipelineExecution", body)
+    fixture.code("StopPipelineExecution", body)
 }
 
 #[test]
 fn stop_and_wait_lets_actions_end() {
-    let mut desk = Desk::new();
-    let id = desk.start(json!({ "Build/Compile": [fail(1_000)], "Build/Lint": [succeed(3_000)] }));
-    desk.until(1_500);
-    assert_eq!(stop(&mut desk, &id, false), "done");
-    assert_eq!(desk.status(&id), "Stopping");
-    assert_eq!(desk.view(&id, "Build").status, StageStatus::Stopping);
+    let mut fixture = Fixture::new();
+    let id = fixture.start(json!({ "Build/Compile": [fail(1_000)], "Build/Lint": [succeed(3_000)] }));
+    fixture.until(1_500);
+    assert_eq!(stop(&mut fixture, &id, false), "done");
+    assert_eq!(fixture.status(&id), "Stopping");
+    assert_eq!(fixture.view(&id, "Build").status, StageStatus::Stopping);
     assert_eq!(
-        desk.retry("Build", &id, "FAILED_ACTIONS"),
+        fixture.retry("Build", &id, "FAILED_ACTIONS"),
         "ConflictException"
     );
     assert_eq!(
-        stop(&mut desk, &id, false),
+        stop(&mut fixture, &id, false),
         "DuplicatedStopRequestException"
     );
-    desk.service.take_events();
-    desk.until(2_500);
+    fixture.service.take_events();
+    fixture.until(2_500);
     assert_eq!(
-        desk.told(),
+        fixture.told(),
         ["Build/Compile FAILED"],
         "an action may fail while it is stopping"
     );
-    desk.until(10_000);
+    fixture.until(10_000);
     assert_eq!(
-        desk.told(),
+        fixture.told(),
         ["Build/Lint SUCCEEDED", "Build STOPPED", "Pipeline STOPPED"]
     );
-    assert_eq!(desk.view(&id, "Build").status, StageStatus::Stopped);
+    assert_eq!(fixture.view(&id, "Build").status, StageStatus::Stopped);
     assert_eq!(
-        stop(&mut desk, &id, true),
+        stop(&mut fixture, &id, true),
         "PipelineExecutionNotStoppableException"
     );
 }
@@ -46,17 +46,17 @@ fn stop_and_wait_lets_actions_end() {
 #[test]
 fn stop_and_abandon_gives_actions_up() {
     for first_wait in [false, true] {
-        let mut desk = Desk::new();
-        let id = desk.start(json!({ "Build/Lint": [{ "hang": {} }] }));
-        desk.until(1_500);
+        let mut fixture = Fixture::new();
+        let id = fixture.start(json!({ "Build/Lint": [{ "hang": {} }] }));
+        fixture.until(1_500);
         if first_wait {
-            assert_eq!(stop(&mut desk, &id, false), "done");
+            assert_eq!(stop(&mut fixture, &id, false), "done");
         }
-        desk.service.take_events();
-        desk.service
+        fixture.service.take_events();
+        fixture.service
             .person_stops(1_600, "shop", &id, true, "wrong branch")
             .unwrap();
-        let view = desk.view(&id, "Build");
+        let view = fixture.view(&id, "Build");
         assert_eq!(view.status, StageStatus::Stopped);
         assert_eq!(view.actions[0].status, Some(ActionStatus::Abandoned));
         let mut expected = vec![
@@ -70,15 +70,15 @@ fn stop_and_abandon_gives_actions_up() {
         if first_wait {
             expected.drain(..2);
         }
-        let events = desk.service.world.events.clone();
-        assert_eq!(desk.told(), expected);
+        let events = fixture.service.shared.events.clone();
+        assert_eq!(fixture.told(), expected);
         if !first_wait {
             let comments = &events[0].event["detail"]["stop-execution-comments"];
             assert_eq!(comments, &json!("wrong branch"));
         }
-        desk.until(10_000);
+        fixture.until(10_000);
         assert!(
-            desk.told().is_empty(),
+            fixture.told().is_empty(),
             "an abandoned action announces nothing"
         );
     }
@@ -100,33 +100,33 @@ fn whether_a_stopped_stage_is_retried_is_an_option() {
                 retry_of_stopped_stage: option,
                 ..Options::default()
             };
-            let mut desk = Desk::of(shop(), options);
-            let id = desk.start(json!({}));
-            desk.until(1_500);
-            stop(&mut desk, &id, true);
-            assert_eq!(desk.retry("Build", &id, mode), code, "{option:?} {mode}");
-            desk.until(60_000);
+            let mut fixture = Fixture::of(shop(), options);
+            let id = fixture.start(json!({}));
+            fixture.until(1_500);
+            stop(&mut fixture, &id, true);
+            assert_eq!(fixture.retry("Build", &id, mode), code, "{option:?} {mode}");
+            fixture.until(60_000);
             let status = if code == "done" {
                 "Succeeded"
             } else {
                 "Stopped"
             };
-            assert_eq!(desk.status(&id), status, "{option:?} {mode}");
+            assert_eq!(fixture.status(&id), status, "{option:?} {mode}");
         }
     }
 }
 
 #[test]
 fn a_stopped_inbound_execution_cannot_be_retried() {
-    let mut desk = Desk::of(shop_with("QUEUED", 1, json!({})), Options::default());
-    desk.start(json!({ "Source/Fetch": [{ "hang": {} }] }));
-    let waiting = desk.start(json!({}));
-    assert_eq!(stop(&mut desk, &waiting, false), "done");
-    assert_eq!(desk.status(&waiting), "Stopped");
-    assert_eq!(desk.state(0)["inboundExecutions"], json!([]));
+    let mut fixture = Fixture::of(shop_with("QUEUED", 1, json!({})), Options::default());
+    fixture.start(json!({ "Source/Fetch": [{ "hang": {} }] }));
+    let waiting = fixture.start(json!({}));
+    assert_eq!(stop(&mut fixture, &waiting, false), "done");
+    assert_eq!(fixture.status(&waiting), "Stopped");
+    assert_eq!(fixture.state(0)["inboundExecutions"], json!([]));
     for mode in ["FAILED_ACTIONS", "ALL_ACTIONS"] {
         assert_eq!(
-            desk.retry("Source", &waiting, mode),
+            fixture.retry("Source", &waiting, mode),
             "StageNotRetryableException"
         );
     }
@@ -134,11 +134,11 @@ fn a_stopped_inbound_execution_cannot_be_retried() {
 
 #[test]
 fn a_stop_lets_the_waiting_execution_in() {
-    let mut desk = Desk::new();
-    let first = desk.start(json!({ "Source/Fetch": [{ "hang": {} }] }));
-    let second = desk.start(json!({}));
-    stop(&mut desk, &first, true);
-    assert_eq!(desk.view(&second, "Source").status, StageStatus::InProgress);
+    let mut fixture = Fixture::new();
+    let first = fixture.start(json!({ "Source/Fetch": [{ "hang": {} }] }));
+    let second = fixture.start(json!({}));
+    stop(&mut fixture, &first, true);
+    assert_eq!(fixture.view(&second, "Source").status, StageStatus::InProgress);
 }
 
 #[test]
@@ -149,28 +149,28 @@ fn a_stop_drops_a_pending_automatic_retry() {
         automatic_retry_announces_failure: false,
         ..Options::default()
     };
-    let mut desk = Desk::of(shop_with("SUPERSEDED", 1, on_failure), options);
-    let id = desk.start(json!({ "Build/Compile": [fail(10)], "Build/Lint": [succeed(10)] }));
-    desk.until(2_000);
-    assert_eq!(stop(&mut desk, &id, false), "done");
-    desk.until(60_000);
-    assert_eq!(desk.status(&id), "Stopped");
-    assert!(desk.service.retries("shop", &id, "Build").is_empty());
+    let mut fixture = Fixture::of(shop_with("SUPERSEDED", 1, on_failure), options);
+    let id = fixture.start(json!({ "Build/Compile": [fail(10)], "Build/Lint": [succeed(10)] }));
+    fixture.until(2_000);
+    assert_eq!(stop(&mut fixture, &id, false), "done");
+    fixture.until(60_000);
+    assert_eq!(fixture.status(&id), "Stopped");
+    assert!(fixture.service.retries("shop", &id, "Build").is_empty());
 }
 
 #[test]
 fn a_new_structure_cancels_what_is_running() {
-    let mut desk = Desk::new();
-    let old = desk.failed(1);
-    let running = desk.start(json!({}));
-    let waiting = desk.start(json!({}));
-    desk.service.take_events();
+    let mut fixture = Fixture::new();
+    let old = fixture.failed(1);
+    let running = fixture.start(json!({}));
+    let waiting = fixture.start(json!({}));
+    fixture.service.take_events();
     let mut pipeline = shop();
     pipeline["stages"][2]["actions"][0]["name"] = "Ship".into();
-    let answer = desk.done("UpdatePipeline", json!({ "pipeline": pipeline }));
+    let answer = fixture.done("UpdatePipeline", json!({ "pipeline": pipeline }));
     assert_eq!(answer["pipeline"]["version"], json!(2));
     assert_eq!(
-        desk.told(),
+        fixture.told(),
         [
             "Source/Fetch CANCELED",
             "Source CANCELED",
@@ -179,25 +179,25 @@ fn a_new_structure_cancels_what_is_running() {
         ]
     );
     for id in [&running, &waiting] {
-        assert_eq!(desk.status(id), "Cancelled");
+        assert_eq!(fixture.status(id), "Cancelled");
         assert_eq!(
-            desk.retry("Source", id, "ALL_ACTIONS"),
+            fixture.retry("Source", id, "ALL_ACTIONS"),
             "StageNotRetryableException"
         );
     }
-    assert_eq!(desk.status(&old), "Failed");
-    desk.until(10_000);
-    assert!(desk.told().is_empty());
-    let next = desk.start(json!({}));
-    desk.until(60_000);
-    assert_eq!(desk.status(&next), "Succeeded", "the stages are free");
+    assert_eq!(fixture.status(&old), "Failed");
+    fixture.until(10_000);
+    assert!(fixture.told().is_empty());
+    let next = fixture.start(json!({}));
+    fixture.until(60_000);
+    assert_eq!(fixture.status(&next), "Succeeded", "the stages are free");
 }
 
 #[test]
 fn an_update_that_changes_no_stage_cancels_nothing() {
-    let mut desk = Desk::new();
-    let id = desk.start(json!({}));
-    desk.done("UpdatePipeline", json!({ "pipeline": shop() }));
-    desk.until(60_000);
-    assert_eq!(desk.status(&id), "Succeeded");
+    let mut fixture = Fixture::new();
+    let id = fixture.start(json!({}));
+    fixture.done("UpdatePipeline", json!({ "pipeline": shop() }));
+    fixture.until(60_000);
+    assert_eq!(fixture.status(&id), "Succeeded");
 }

@@ -1,0 +1,69 @@
+//! `redrive simulate`: the invariants under injected faults.
+
+use std::io::Write;
+
+use redrive_core::policy::one_of;
+use redrive_simulation::faults::{FaultClass, simulate, simulate_many, stories};
+
+use crate::Failed;
+
+pub(crate) fn run(
+    seeds: std::ops::Range<u64>,
+    seed: Option<u64>,
+    faults: Option<&[String]>,
+    all_reached: bool,
+    out: &mut impl Write,
+) -> Result<(), Failed> {
+    let faults = faults.map(classes).transpose()?;
+    let faults = faults.as_deref();
+    let kept = if let Some(seed) = seed {
+        let result = simulate(seed, faults, true);
+        writeln!(out, "{result}")?;
+        result.broken.is_none()
+    } else {
+        let summary = simulate_many(seeds.start, seeds.end.saturating_sub(seeds.start), faults);
+        writeln!(out, "{summary}")?;
+        summary.broken.is_empty() && (!all_reached || summary.unreached().is_empty())
+    };
+    if kept { Ok(()) } else { Err(Failed::Told) }
+}
+
+/// Explores every interleaving of the invocations for one failure.
+pub(crate) fn interleavings(out: &mut impl Write) -> Result<(), Failed> {
+    let (mut interleavings, mut deaths, mut kept) = (0, 0, true);
+    for story in stories() {
+        let explored = story.explore();
+        writeln!(out, "{explored}")?;
+        // One story after another takes its time.
+        out.flush()?;
+        interleavings += explored.interleavings;
+        deaths += explored.deaths;
+        kept &= explored.broken.is_none();
+    }
+    if !kept {
+        return Err(Failed::Told);
+    }
+    writeln!(
+        out,
+        "{interleavings:>8} interleavings, {deaths:>8} deaths; no invariant was broken"
+    )?;
+    Ok(())
+}
+
+fn classes(names: &[String]) -> Result<Vec<FaultClass>, Failed> {
+    if names == ["none"] {
+        return Ok(Vec::new());
+    }
+    names
+        .iter()
+        .map(|name| {
+            FaultClass::named(name).ok_or_else(|| {
+                let known: Vec<&str> = FaultClass::ALL.iter().map(|class| class.name()).collect();
+                Failed::User(format!(
+                    "--faults: {name:?} is not a fault class; it may be none, or of these: {}",
+                    one_of(&known)
+                ))
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! The fault plan: every fault class, enabled or disabled for one simulation, and whether it occurs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+use redrive_core::controller::RunMode;
+
+/// Declares the fault classes, each with its name, its probability wherever it can occur, and its description.
+macro_rules! classes {
+    ($($class:ident = $name:literal, $of_a_thousand:literal, $words:literal;)+) => {
+        /// A class of faults, or of people's actions that compete with the functions.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FaultClass {
+            $(#[doc = $words] $class,)+
+        }
+
+        impl FaultClass {
+            /// Every fault class.
+            pub const ALL: &[Self] = &[$(Self::$class,)+];
+
+            /// As `--faults` takes it and a trace shows it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$class => $name,)+ }
+            }
+
+            /// In words.
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$class => $words,)+ }
+            }
+
+            /// Returns how often of a thousand times it occurs where it can.
+            const fn of_a_thousand(self) -> u32 {
+                match self { $(Self::$class => $of_a_thousand,)+ }
+            }
+        }
+    };
+}
+
+classes! {
+    EventLost = "event-lost", 200, "EventBridge loses an event.";
+    EventDoubled = "event-doubled", 150, "EventBridge delivers an event twice.";
+    EventLate = "event-late", 60, "An event comes minutes to a day late.";
+    EventReordered = "event-reordered", 200, "An event is overtaken by later ones.";
+    EventMalformed = "event-malformed", 40, "An event is cut off, or is none.";
+    Crash = "crash", 15, "A function dies at an await.";
+    Stall = "stall", 8, "A call takes so long that the function's time runs out.";
+    LedgerThrottled = "ledger-throttled", 25, "DynamoDB takes no more calls, and does nothing.";
+    LedgerLost = "ledger-lost", 20, "DynamoDB does what was asked, and its answer is lost.";
+    LedgerRepeated = "ledger-repeated", 20, "The SDK repeats a write whose answer was lost.";
+    LedgerDown = "ledger-down", 4, "DynamoDB is out of reach for minutes.";
+    IndexBehind = "index-behind", 150, "The due index misses the last moments' writes.";
+    ShelfBehind = "shelf-behind", 200, "What is recalled of a machine is what was noted long ago, or nothing.";
+    ShelfForgets = "shelf-forgets", 100, "What was noted of a machine is gone.";
+    EntryExpired = "entry-expired", 6, "TTL removes an entry long before its time.";
+    ReadFails = "read-fails", 30, "A read of the services is throttled, answered in words that nobody knows, or brings no answer.";
+    ReadsLag = "reads-lag", 1000, "Reads of the services answer what was a while ago.";
+    RetryUnheard = "retry-unheard", 60, "The call that retries never arrives.";
+    RetryUnanswered = "retry-unanswered", 80, "The call that retries does so, and its answer is lost.";
+    RetryLate = "retry-late", 40, "The call that retries arrives after its caller gave it up.";
+    RetryBusy = "retry-busy", 120, "AWS is too busy to take the retry.";
+    RetryGarbled = "retry-garbled", 60, "The call that retries does nothing, and is answered in words that nobody knows.";
+    RetryDoneGarbled = "retry-done-garbled", 60, "The call that retries does so, and is answered in words that nobody knows.";
+    RetryStillRunning = "retry-still-running", 60, "AWS says that an execution runs, which has just failed.";
+    RetryDenied = "retry-denied", 60, "The role may not retry.";
+    AlwaysBusy = "always-busy", 10, "AWS takes no retry for more than a day.";
+    AlwaysGarbled = "always-garbled", 30, "For hours every call that retries is answered in words that nobody knows.";
+    SendFails = "send-fails", 60, "SQS takes no message, or takes it and says that it did not.";
+    MessageLost = "message-lost", 100, "A message never comes.";
+    MessageDoubled = "message-doubled", 150, "A message comes twice.";
+    MessageLate = "message-late", 100, "A message comes minutes to hours late.";
+    TickLost = "tick-lost", 200, "The sweep does not tick.";
+    TickDoubled = "tick-doubled", 200, "Two sweeps tick at once.";
+    ClockSkew = "clock-skew", 700, "Functions' clocks are up to five minutes apart.";
+    PersonRetries = "person-retries", 40, "A person redrives, or retries the stage.";
+    PersonStops = "person-stops", 40, "A person aborts what runs, or stops the pipeline.";
+    PersonCancels = "person-cancels", 15, "A person cancels a retry that waits.";
+    PersonReleases = "person-releases", 10, "A person releases anew, and a later execution takes the stage.";
+    PersonEdits = "person-edits", 20, "A person edits the pipeline.";
+    PersonDeletes = "person-deletes", 3, "A person deletes the pipeline.";
+    PersonUpdates = "person-updates", 1000, "A person updates a state machine, which has a Fail state from then on.";
+    PolicyChanged = "policy-changed", 10, "Another policy is deployed.";
+    ModeChanged = "mode-changed", 40, "Another mode is deployed.";
+    SlotsTaken = "slots-taken", 60, "A storm elsewhere takes the slots of minutes.";
+}
+
+impl FaultClass {
+    /// Returns the fault class of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|class| class.name() == name)
+    }
+}
+
+/// The random source of one simulation, and its enabled fault classes.
+#[derive(Debug)]
+pub(super) struct FaultPlan {
+    dice: Rng,
+    on: Vec<FaultClass>,
+    /// How often each occurred.
+    pub(super) occurred: BTreeMap<FaultClass, u32>,
+}
+
+impl FaultPlan {
+    /// Enables half of the classes, drawn by the seed; or those that were asked for.
+    pub(super) fn new(seed: u64, asked: Option<&[FaultClass]>) -> Self {
+        // Neighbouring seeds must not draw alike.
+        let mut dice = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5EED);
+        // A given list draws nothing, so that a seed stays the same simulation however many classes exist.
+        let on = asked.map_or_else(
+            || {
+                let mut on = FaultClass::ALL.to_vec();
+                dice.shuffle(&mut on);
+                on.truncate(FaultClass::ALL.len().div_ceil(2));
+                on.sort_unstable();
+                on
+            },
+            <[FaultClass]>::to_vec,
+        );
+        Self {
+            dice,
+            on,
+            occurred: BTreeMap::new(),
+        }
+    }
+
+    /// From now on nothing goes wrong.
+    pub(super) fn clear(&mut self) {
+        self.on.clear();
+    }
+
+    /// Returns whether a fault class is enabled.
+    pub(super) fn has(&self, class: FaultClass) -> bool {
+        self.on.contains(&class)
+    }
+
+    /// Draws whether a fault occurs now.
+    pub(super) fn occurs(&mut self, class: FaultClass) -> bool {
+        let occurs = self.has(class) && self.dice.u32(0..1000) < class.of_a_thousand();
+        if occurs {
+            *self.occurred.entry(class).or_default() += 1;
+        }
+        occurs
+    }
+
+    /// The mode that is deployed first. Where modes change, it may be the one that everybody starts with: so much
+    /// is observed for long.
+    pub(super) fn first_mode(&mut self) -> RunMode {
+        if self.has(FaultClass::ModeChanged) && self.coin() {
+            RunMode::Observe
+        } else {
+            RunMode::Act
+        }
+    }
+
+    /// Throws a coin.
+    pub(super) fn coin(&mut self) -> bool {
+        self.dice.bool()
+    }
+
+    /// One of so many, from 0.
+    pub(super) fn one_of(&mut self, many: usize) -> usize {
+        self.dice.usize(0..many.max(1))
+    }
+
+    /// One of a list.
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        from.get(self.one_of(from.len()))
+    }
+
+    /// A span of time from a range of milliseconds.
+    pub(super) fn span(&mut self, from_ms: u64, to_ms: u64) -> Duration {
+        Duration::from_millis(self.dice.u64(from_ms..=to_ms.max(from_ms)))
+    }
+
+    /// Returns another random source, which depends on this one.
+    pub(super) fn fork(&mut self) -> Rng {
+        self.dice.fork()
+    }
+}

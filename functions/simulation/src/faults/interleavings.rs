@@ -1,0 +1,371 @@
+//! Every interleaving of the invocations for one failure, with a death of each at each of its awaits.
+//!
+//! Seeds draw interleavings at random; this module enumerates them for one subject that fails once. No other fault
+//! is injected, so that more than the invariants is checked: in the end the subject was retried once, succeeded, and
+//! is recorded as recovered.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use redrive_core::controller::RunMode;
+use redrive_core::ledger::{Entry, State};
+use redrive_core::policy::Document;
+
+use super::workload::{self, Actor, Role, START};
+use super::invocations::Part;
+use super::policies;
+use super::run::{Run, TICK};
+use super::subjects::name;
+use super::fault_plan::FaultPlan;
+use super::simulation::{Deployed, Next, Simulation};
+
+/// Who is there at once, one act after another.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// The event, delivered so often.
+    Events(usize),
+    /// The event, and a tick that finds the failure first, or later.
+    EventAndSearch,
+    /// The message of a retry that waits, delivered so often.
+    Messages(usize),
+    /// After the lease, so many ticks take over what is left.
+    Sweeps(usize),
+    /// After the lease, a tick and the message, which comes late.
+    SweepAndMessage,
+}
+
+/// What is told of one subject, whether the retry waits, and the acts.
+type Told = (&'static str, bool, &'static [Act]);
+
+/// The one who fails, by whether the retry waits.
+type Lone = fn(bool) -> Actor;
+
+const STORIES: &[Told] = &[
+    ("its event comes twice", false, &[Act::Events(2)]),
+    (
+        "its event comes twice, the retry waits",
+        true,
+        &[Act::Events(2)],
+    ),
+    ("its event and the search", false, &[Act::EventAndSearch]),
+    (
+        "its event and the search, the retry waits",
+        true,
+        &[Act::EventAndSearch],
+    ),
+    (
+        "its message comes twice",
+        true,
+        &[Act::Events(1), Act::Messages(2)],
+    ),
+    (
+        "two ticks take over",
+        false,
+        &[Act::Events(1), Act::Sweeps(2)],
+    ),
+    (
+        "two ticks take over, the retry waits",
+        true,
+        &[Act::Events(1), Act::Messages(1), Act::Sweeps(2)],
+    ),
+    (
+        "a tick and its message, late",
+        true,
+        &[Act::Events(1), Act::SweepAndMessage],
+    ),
+];
+
+/// The result of all interleavings of one story.
+#[derive(Debug, Clone)]
+pub struct Explored {
+    /// What is told.
+    pub story: String,
+    /// Interleavings that were explored.
+    pub interleavings: u64,
+    /// Deaths in them.
+    pub deaths: u64,
+    /// The first interleaving that broke an invariant: how, and its trace.
+    pub broken: Option<(String, Vec<String>)>,
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:>8} interleavings, {:>8} deaths  {}",
+            self.interleavings, self.deaths, self.story
+        )?;
+        if let Some((broken, trace)) = &self.broken {
+            writeln!(f, "\nthe last interleaving broke an invariant: {broken}")?;
+            for line in trace {
+                writeln!(f, "{line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A story that can be explored in every interleaving.
+#[derive(Debug, Clone, Copy)]
+pub struct Story {
+    subject: &'static str,
+    told: &'static str,
+    actor: Lone,
+    waits: bool,
+    acts: &'static [Act],
+}
+
+/// All of them.
+pub fn stories() -> impl Iterator<Item = Story> {
+    let subjects: [(&str, Lone); 2] = [
+        ("an execution", |waits| {
+            let error = if waits {
+                "Throttled.Soon"
+            } else {
+                "Throttled.Now"
+            };
+            workload::lone_execution(error, START.as_millis())
+        }),
+        ("a stage", |waits| {
+            workload::lone_stage(if waits { "soon" } else { "now" }, START.as_millis())
+        }),
+    ];
+    subjects.into_iter().flat_map(|(subject, actor)| {
+        STORIES.iter().map(move |(told, waits, acts)| Story {
+            subject,
+            told,
+            actor,
+            waits: *waits,
+            acts,
+        })
+    })
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.told)
+    }
+}
+
+impl Story {
+    /// Explores its interleavings, up to the first that breaks an invariant.
+    pub fn explore(self) -> Explored {
+        let mut explored = Explored {
+            story: self.to_string(),
+            interleavings: 0,
+            deaths: 0,
+            broken: None,
+        };
+        let text = policies::policy(&mut FaultPlan::new(0, Some(&[])), false);
+        let document = match Document::parse(&text) {
+            Ok(document) => Rc::new(document),
+            Err(problems) => {
+                let broken = format!("the policy cannot be read: {problems}");
+                explored.broken = Some((broken, Vec::new()));
+                return explored;
+            }
+        };
+        let deployed = Deployed {
+            document,
+            mode: RunMode::Act,
+        };
+        let mut path = Path::default();
+        loop {
+            let (broken, deaths, _) = self.tell(&deployed, &mut path, false);
+            explored.interleavings += 1;
+            explored.deaths += deaths;
+            if let Some(broken) = broken {
+                // Once more, and written down.
+                let (_, _, trace) = self.tell(&deployed, &mut path, true);
+                explored.broken = Some((broken, trace));
+                return explored;
+            }
+            if !path.forward() {
+                return explored;
+            }
+        }
+    }
+
+    /// Plays it in one interleaving: returns what was broken, how many died, and the trace.
+    fn tell(
+        self,
+        deployed: &Deployed,
+        path: &mut Path,
+        traced: bool,
+    ) -> (Option<String>, u64, Vec<String>) {
+        let fault_plan = FaultPlan::new(0, Some(&[]));
+        let actors = vec![(self.actor)(self.waits)];
+        let mut simulation = Simulation::new(START, fault_plan, actors, deployed.clone(), traced);
+        simulation.answers_at_once = true;
+        let simulation = &simulation;
+        // Only what the subject plays in: each target more is a call more of the search.
+        let machines = match simulation.actors.first().map(|actor| &actor.role) {
+            Some(Role::Execution(_)) => 1,
+            Some(Role::Stage(_)) | None => 0,
+        };
+        let mut run = Run::new(simulation, deployed.clone());
+        run.healed = Some(START);
+        run.furnish(workload::machines().take(machines));
+        run.enter(0);
+        path.at = 0;
+        let mut deaths = 0;
+        for act in self.acts {
+            run.enters(*act);
+            deaths += run.meet(path);
+        }
+        simulation.plan(simulation.now().plus(TICK), Next::Tick);
+        run.play();
+        run.came_well();
+        let broken = simulation.invariants.borrow_mut().broken.take();
+        (broken, deaths, simulation.told())
+    }
+}
+
+/// The choices of one interleaving: which was taken, of how many.
+#[derive(Debug, Default)]
+struct Path {
+    taken: Vec<(usize, usize)>,
+    at: usize,
+}
+
+impl Path {
+    /// Returns the interleaving's choice, or the first.
+    fn choose(&mut self, of: usize) -> usize {
+        let chosen = match self.taken.get(self.at) {
+            Some((chosen, _)) => *chosen,
+            None => {
+                self.taken.push((0, of));
+                0
+            }
+        };
+        self.at += 1;
+        chosen
+    }
+
+    /// Advances to the next interleaving, if there is one.
+    fn forward(&mut self) -> bool {
+        while let Some((chosen, of)) = self.taken.pop() {
+            if chosen + 1 < of {
+                self.taken.push((chosen + 1, of));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Run<'_> {
+    /// Those who are there at once come.
+    fn enters(&mut self, act: Act) {
+        match act {
+            Act::Events(times) => self.event(times),
+            Act::EventAndSearch => {
+                self.event(1);
+                self.invocations.sweep(Part::Search);
+            }
+            Act::Messages(times) => self.message(times, Duration::ZERO),
+            Act::Sweeps(times) => {
+                self.later();
+                (0..times).for_each(|_| self.invocations.sweep(Part::Sweep));
+            }
+            Act::SweepAndMessage => {
+                self.message(1, Duration::from_secs(20 * 60));
+                self.invocations.sweep(Part::Sweep);
+            }
+        }
+    }
+
+    /// The subject fails, and its event is delivered so often.
+    fn event(&mut self, times: usize) {
+        let simulation = self.simulation;
+        while let Some(at) = simulation.due() {
+            self.services(at);
+            let planned = simulation.planned(|next| matches!(next, Next::Event { .. }));
+            if let Some((
+                _,
+                Next::Event {
+                    bytes,
+                    emitted,
+                    tries,
+                },
+            )) = planned
+            {
+                for _ in 0..times {
+                    self.invocations.handle_event(Rc::clone(&bytes), emitted, tries);
+                }
+                return;
+            }
+        }
+    }
+
+    /// The message of a retry that waits comes so often, and so much too late, if it was sent.
+    fn message(&mut self, times: usize, late: Duration) {
+        let simulation = self.simulation;
+        let sent = simulation.planned(|next| matches!(next, Next::Message { .. }));
+        if let Some((at, Next::Message { retry_message, tries })) = sent {
+            simulation.wind(at.plus(late));
+            for _ in 0..times {
+                self.invocations.claim_due(retry_message.clone(), tries);
+            }
+        }
+    }
+
+    /// Every lease has run out, and nothing else has happened.
+    fn later(&self) {
+        self.simulation
+            .wind(self.simulation.now().plus(Duration::from_secs(12 * 60)));
+    }
+
+    /// Those who are there go on, one at a time, or die, until none is left.
+    fn meet(&mut self, path: &mut Path) -> u64 {
+        let simulation = self.simulation;
+        let mut deaths = 0;
+        while !self.invocations.tasks.is_empty() && simulation.invariants.borrow().broken.is_none() {
+            let chosen = path.choose(2 * self.invocations.tasks.len());
+            let id = self.invocations.tasks.keys().nth(chosen / 2).copied();
+            let Some((id, task)) =
+                id.and_then(|id| Some((id, self.invocations.tasks.remove(&id)?)))
+            else {
+                continue;
+            };
+            // A moment, so that what happens is ordered.
+            simulation.wind(simulation.now().plus(Duration::from_millis(1)));
+            self.services(simulation.now());
+            if chosen.is_multiple_of(2) {
+                self.invocations.poll(id, task);
+            } else {
+                deaths += 1;
+                self.invocations.die(task);
+            }
+        }
+        deaths
+    }
+
+    /// Where nothing else goes wrong, one retry is made, and helps.
+    fn came_well(&self) {
+        let simulation = self.simulation;
+        for actor in &simulation.actors {
+            let truth = simulation.truth(&actor.subject);
+            let entries = simulation.entries.borrow();
+            let entry = entries.read(&actor.subject);
+            let well = truth
+                .as_ref()
+                .is_some_and(|truth| truth.succeeded && truth.ours == 1)
+                && entry.is_some_and(|entry: &Entry| {
+                    entry.state == State::Recovered && entry.retries == 1
+                });
+            simulation.invariants.borrow_mut().demand(
+                well,
+                "one failure, one retry, and it is known that it helped",
+                || {
+                    format!(
+                        "{} is {truth:?}, and its entry is {:?}",
+                        name(&actor.subject),
+                        entry.map(|entry| (entry.state, entry.reason(), entry.retries))
+                    )
+                },
+            );
+        }
+    }
+}

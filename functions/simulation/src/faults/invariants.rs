@@ -1,0 +1,334 @@
+//! The invariants, checked after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use redrive_core::failure::FailureId;
+use redrive_core::controller::RunMode;
+use redrive_core::ledger::{Entry, State};
+use redrive_core::time::Time;
+use redrive_core::verdict::{Decision, Reason, Verdict};
+
+use super::subjects::{Retry, Truth, name};
+
+/// What was seen so far, and the first invariant that was broken.
+#[derive(Debug, Default)]
+pub(super) struct Invariants {
+    pub(super) broken: Option<String>,
+    /// Every claim that was written: subject, revision, owner.
+    claims: BTreeSet<(String, u64, String)>,
+    /// The verdict on each failure of a subject that was written down.
+    verdicts: BTreeMap<String, Vec<(FailureId, Verdict)>>,
+    /// Retries of ours that took effect, by subject, policy and rule.
+    by_rule: BTreeMap<(String, String, String), u32>,
+    /// The same by subject.
+    by_subject: BTreeMap<String, u32>,
+    /// Before when the retry of a subject's latest failure may not be made.
+    not_before: BTreeMap<String, (FailureId, Time)>,
+    /// When people did something to a subject.
+    people: Vec<(Time, String)>,
+    /// Subjects whose entry TTL removed too early.
+    expired: BTreeMap<String, Vec<FailureId>>,
+    /// What a person did between our last read and our call.
+    pub(super) exempt: u32,
+    /// How entries moved.
+    pub(super) moves: BTreeSet<Move>,
+    /// Why.
+    pub(super) reasons: BTreeSet<Reason>,
+    /// Failures that were written down.
+    pub(super) failures: u32,
+    /// The longest that one that is retried waited for it.
+    pub(super) longest_wait: Duration,
+    /// Failures that a retry of ours took effect on.
+    reached: Vec<(String, FailureId)>,
+    /// Failures whose retry AWS itself refused.
+    rejected: Vec<(String, FailureId)>,
+}
+
+/// So much too early a retry may be made: a message may be, two clocks may differ, and a write takes its time.
+const MAY_BE_EARLY: Duration = Duration::from_secs(60 + 300 + 100);
+
+/// How an entry moved: from where, where to, and whether for the same failure of its subject.
+pub type Move = (Option<State>, State, bool);
+
+/// The one look at how entries may move that is not the ledger's own table.
+pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool) -> bool {
+    use State::{Acting, Terminated, GivenUp, Observed, Queued, Recovered, Retried, InDoubt};
+    match (from, to, same_failure) {
+        (None, Acting | Queued | GivenUp | Observed | Terminated, _) => true,
+        (None, Retried | InDoubt | Recovered, _)
+        | (Some(Recovered), _, _)
+        | (Some(Terminated), Terminated, _) => false,
+        // Another failure of the subject, or how it went on after one that was never handled.
+        (Some(_), Acting | Queued | GivenUp | Observed | Terminated | Recovered, false) => true,
+        (Some(_), Retried | InDoubt, false) => false,
+        (Some(Queued), to, true) => matches!(to, Acting | Queued | GivenUp | Recovered | Terminated),
+        (Some(Acting), to, true) => {
+            matches!(
+                to,
+                Acting | Queued | Retried | InDoubt | GivenUp | Recovered | Terminated
+            )
+        }
+        (Some(InDoubt), to, true) => {
+            matches!(to, Acting | Recovered | Terminated)
+        }
+        (Some(Retried | GivenUp | Observed), to, true) => matches!(to, Recovered | Terminated),
+        (Some(Terminated), to, true) => matches!(to, Recovered),
+    }
+}
+
+impl Invariants {
+    /// Records the first invariant that does not hold.
+    pub(super) fn demand(&mut self, holds: bool, invariant: &str, what: impl FnOnce() -> String) {
+        if !holds && self.broken.is_none() {
+            self.broken = Some(format!("{invariant}: {}", what()));
+        }
+    }
+
+    /// A person did something to a subject.
+    pub(super) fn person(&mut self, at: Time, key: String) {
+        self.people.push((at, key));
+    }
+
+    /// TTL removed an entry before its time.
+    pub(super) fn expired(&mut self, entry: &Entry) {
+        let expired = self.expired.entry(entry.subject.key()).or_default();
+        expired.push(entry.failure_id.clone());
+    }
+
+    /// Whether TTL removed a subject's entry of this failure before its time.
+    pub(super) fn has_expired(&self, key: &str, failure_id: &FailureId) -> bool {
+        let expired = self.expired.get(key).into_iter().flatten();
+        expired.into_iter().any(|of| is_same(of, failure_id))
+    }
+
+    /// Whether a retry of ours took effect on a failure.
+    pub(super) fn reached(&self, key: &str, failure_id: &FailureId) -> bool {
+        let mut reached = self.reached.iter();
+        reached.any(|(whose, failed)| whose == key && is_same(failed, failure_id))
+    }
+
+    /// AWS itself refused a retry.
+    pub(super) fn rejected(&mut self, retry: &Retry) {
+        let rejected = (retry.subject.key(), retry.failure_id.clone());
+        self.rejected.push(rejected);
+    }
+
+    /// A retry of ours took effect. `before` is how the subject stood, and `charged` how many retries its entry counts
+    /// now: those that were made, that may have been made, and that AWS counted before it was opened.
+    pub(super) fn effect(&mut self, retry: &Retry, before: &Truth, charged: Option<u32>, at: Time) {
+        let key = retry.subject.key();
+        let of = || format!("{} by {}", name(&retry.subject), retry.by);
+        self.demand(retry.mode == RunMode::Act, "S5, observe changes nothing", of);
+        let claim = (key.clone(), retry.claim.0, retry.claim.1.clone());
+        let claimed = self.claims.contains(&claim);
+        self.demand(claimed, "S2, no effect without an earlier claim", of);
+
+        if let Some(failed) = &before.failed {
+            self.reached.push((key.clone(), failed.clone()));
+        }
+        let same = before
+            .failed
+            .as_ref()
+            .is_some_and(|now| is_same(now, &retry.failure_id));
+        let allowed = before.hands_off.is_none();
+        if !same || !allowed {
+            let between = |(acted, whose): &(Time, String)| {
+                *whose == key && *acted >= retry.read_at && *acted <= at
+            };
+            if self.people.iter().any(between) {
+                self.exempt += 1;
+            } else {
+                self.demand(
+                    same,
+                    "S3, an effect hits the failure it was decided for",
+                    || {
+                        format!(
+                            "{}: decided for {:?}, and it is {}, {:?}",
+                            of(),
+                            retry.failure_id,
+                            before.word,
+                            before.failed
+                        )
+                    },
+                );
+                self.demand(allowed, "S8, nobody's decision is undone", || {
+                    format!("{}: {}", of(), before.hands_off.unwrap_or_default())
+                });
+            }
+        }
+
+        if let Some((_, due)) = self
+            .not_before
+            .get(&key)
+            .filter(|(failure_id, _)| is_same(failure_id, &retry.failure_id))
+        {
+            let early = due.since(at);
+            self.demand(
+                early <= MAY_BE_EARLY,
+                "S6, the same failure has the same delay",
+                || format!("{}: {} s too early", of(), early.as_secs()),
+            );
+        }
+
+        let (policy, rules) = &retry.charges;
+        for (rule, limit) in rules {
+            let uses = self
+                .by_rule
+                .entry((key.clone(), policy.clone(), rule.clone()))
+                .or_default();
+            *uses += 1;
+            let (uses, limit) = (*uses, *limit);
+            self.demand(
+                uses <= limit,
+                "S1, retries of a rule stay within its limit",
+                || format!("{}: {uses} by rule {rule}, whose limit is {limit}", of()),
+            );
+        }
+        let retries = self.by_subject.entry(key.clone()).or_default();
+        *retries += 1;
+        let retries = *retries;
+        let covered = charged.is_some_and(|charged| retries <= charged);
+        let excused = self.expired.contains_key(&key);
+        self.demand(
+            covered || excused,
+            "S1, what AWS did is charged or in doubt",
+            || format!("{}: {retries} retries, the entry counts {charged:?}", of()),
+        );
+        self.demand(
+            retries <= retry.per_execution,
+            "S1, retries of a subject stay within per_execution",
+            || format!("{}: {retries} of {}", of(), retry.per_execution),
+        );
+    }
+
+    /// An entry was written. `was_retried` says of one that is retried whether anybody restarted the subject, and
+    /// `truth` how it stands.
+    pub(super) fn written(
+        &mut self,
+        old: Option<&Entry>,
+        new: &Entry,
+        was_retried: bool,
+        truth: Option<&Truth>,
+        now: Time,
+    ) {
+        let key = new.subject.key();
+        let of = || name(&new.subject);
+        let from = old.map(|old| old.state);
+        let same_failure = old.is_some_and(|old| old.failure_number == new.failure_number);
+        self.moves.insert((from, new.state, same_failure));
+        self.reasons.insert(new.reason());
+        self.demand(
+            may_move(from, new.state, same_failure)
+                && new.revision == old.map_or(0, |old| old.revision) + 1,
+            "S4, the ledger moves along its table",
+            || {
+                format!(
+                    "{}: from {from:?} to {:?}, the failure is {}",
+                    of(),
+                    new.state,
+                    if same_failure { "the same" } else { "another" }
+                )
+            },
+        );
+        if new.state == State::Acting {
+            self.claims
+                .insert((key.clone(), new.revision, new.written_by.0.clone()));
+        }
+
+        // S6.
+        if let Some(old) = old.filter(|_| same_failure) {
+            self.demand(
+                old.verdict == new.verdict && old.failed_at == new.failed_at,
+                "S6, the same failure has the same verdict",
+                || format!("{}: {:?}, then {:?}", of(), old.verdict, new.verdict),
+            );
+        } else if !matches!(new.state, State::Terminated | State::Recovered) {
+            self.failures += 1;
+            let delay = Duration::from_secs(u64::from(new.verdict.delay_seconds));
+            self.not_before
+                .insert(key.clone(), (new.failure_id.clone(), now.plus(delay)));
+            if new.verdict.decision == Decision::Retry {
+                self.longest_wait = self.longest_wait.max(now.since(new.failed_at));
+            }
+            let before = self.verdicts.entry(key.clone()).or_default();
+            let earlier = before
+                .iter()
+                .find(|(at, _)| is_same(at, &new.failure_id))
+                .cloned();
+            before.push((new.failure_id.clone(), new.verdict.clone()));
+            if let Some((_, earlier)) = earlier {
+                let excused = self.has_expired(&key, &new.failure_id);
+                self.demand(excused, "S6, a failure is judged once", || {
+                    format!("{}: {earlier:?}, and again {:?}", of(), new.verdict)
+                });
+            }
+        }
+
+        // S7.
+        match new.state {
+            State::Retried => self.demand(was_retried, "S7, unknown never becomes success", || {
+                format!("{} is written down as retried, and nobody retried it", of())
+            }),
+            State::Recovered => self.demand(
+                truth.is_none_or(|truth| truth.succeeded),
+                "S7, unknown never becomes success",
+                || {
+                    format!(
+                        "{} is written down as recovered, and it did not succeed",
+                        of()
+                    )
+                },
+            ),
+            _ => {}
+        }
+
+        // L1: nothing but AWS's own words gives a failure up for them.
+        if new.state == State::GivenUp {
+            let refused = |(whose, failed): &(String, FailureId)| {
+                *whose == key && is_same(failed, &new.failure_id)
+            };
+            let holds = match new.reason {
+                Some(Reason::Refused) => self.rejected.iter().any(refused),
+                Some(Reason::TargetChanged) => was_retried,
+                _ => true,
+            };
+            self.demand(holds, "L1, only AWS's own word gives a failure up", || {
+                format!("{} is given up: {}", of(), new.reason())
+            });
+        }
+
+        // S1, by what the ledger says: what took effect is charged, and what may have done so.
+        if let Some(old) = old.filter(|old| old.in_doubt) {
+            self.demand(
+                new.retries >= old.retries,
+                "S1, what is in doubt stays charged",
+                || format!("{}: {} retries, then {}", of(), old.retries, new.retries),
+            );
+        }
+        let effects = self.by_subject.get(&key).copied().unwrap_or_default();
+        self.demand(
+            effects <= new.retries.saturating_add(new.prior_retries),
+            "S1, what took effect is charged",
+            || {
+                format!(
+                    "{}: {effects} retries, charged are {} and {} before",
+                    of(),
+                    new.retries,
+                    new.prior_retries
+                )
+            },
+        );
+    }
+}
+
+/// Whether two failure IDs are of one failure.
+pub(super) fn is_same(one: &FailureId, other: &FailureId) -> bool {
+    match (one, other) {
+        (FailureId::RedriveCount(one), FailureId::RedriveCount(other)) => one == other,
+        (FailureId::FailedActions(one), FailureId::FailedActions(other)) => {
+            one == other || !one.is_disjoint(other)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,227 @@
+//! What happens beside the functions: people at the console, TTL, and deployments.
+
+use std::time::Duration;
+
+use redrive_core::calls::Call;
+use redrive_core::failure::Subject;
+use redrive_core::controller::RunMode;
+use redrive_core::ledger::{Entry, State};
+use redrive_core::rate_limiter::Micros;
+use redrive_core::policy::Document;
+use redrive_core::verdict::Reason;
+use redrive_emulator::codepipeline::StageRetryMode;
+use serde_json::{Value, json};
+
+use super::workload::{Actor, STAGE};
+use super::policies;
+use super::subjects::{Truth, name};
+use super::fault_plan::FaultClass;
+use super::simulation::{Deployed, Simulation};
+
+impl Simulation {
+    /// People, TTL and deployments have their chance. Answers the entry whose retry a person wants cancelled.
+    pub(super) fn life(&self) -> Option<Subject> {
+        if self.occurs(FaultClass::PersonRetries) {
+            let retries = |which: fn(&Truth) -> bool| {
+                self.person(|actor, now| {
+                    let truth = self.truth(&actor.subject)?;
+                    which(&truth).then(|| self.retries(&actor.subject, now))?
+                })
+            };
+            // What a person stopped a person may start again, as often as what failed.
+            let stopped = |truth: &Truth| matches!(truth.word, "ABORTED" | "Stopped");
+            if !(self.coin() && retries(stopped)) {
+                retries(|truth| truth.failed.is_some());
+            }
+        }
+        if self.occurs(FaultClass::PersonStops) {
+            self.person(|actor, now| self.stops(&actor.subject, now));
+        }
+        if self.occurs(FaultClass::PersonReleases) {
+            self.person(|actor, _| self.releases(&actor.subject));
+        }
+        if self.occurs(FaultClass::PersonEdits) {
+            self.person(|actor, _| self.edits(&actor.subject));
+        }
+        if self.occurs(FaultClass::PersonDeletes) {
+            self.person(|actor, _| self.deletes(&actor.subject));
+        }
+        if self.occurs(FaultClass::EntryExpired) {
+            self.expires();
+        }
+        if self.occurs(FaultClass::PolicyChanged) {
+            let text = policies::policy(&mut self.fault_plan.borrow_mut(), true);
+            if let Ok(document) = Document::parse(&text) {
+                self.deployed.borrow_mut().document = document.into();
+                self.tell(|| "another policy is deployed".into());
+            }
+        }
+        if self.occurs(FaultClass::ModeChanged) {
+            let mode = *self
+                .fault_plan
+                .borrow_mut()
+                .pick(&[
+                    RunMode::Observe,
+                    RunMode::Observe,
+                    RunMode::Act,
+                    RunMode::Act,
+                    RunMode::Act,
+                    RunMode::Off,
+                ])
+                .unwrap_or(&RunMode::Act);
+            self.deployed.borrow_mut().mode = mode;
+            self.tell(|| format!("mode {mode:?} is deployed"));
+        }
+        if self.occurs(FaultClass::SlotsTaken) {
+            let mut entries = self.entries.borrow_mut();
+            for call in [Call::RedriveExecution, Call::RetryStageExecution] {
+                let span = self.span(1_000, 1_200_000);
+                entries.reserve(call, Micros::from(self.now()), Micros::from(span));
+            }
+        }
+        if self.occurs(FaultClass::PersonCancels) {
+            let entries = self.entries.borrow();
+            let queued: Vec<&Entry> = entries
+                .iter()
+                .filter(|entry| entry.state == State::Queued)
+                .collect();
+            let picked = self
+                .fault_plan
+                .borrow_mut()
+                .pick(&queued)
+                .map(|entry| entry.subject.clone());
+            return picked;
+        }
+        None
+    }
+
+    /// Lets a person do something to the first of the actors, from a random one on, to whom it can be done. Answers
+    /// whether there was one.
+    fn person(&self, act: impl Fn(&Actor, u64) -> Option<&'static str>) -> bool {
+        let first = self.fault_plan.borrow_mut().one_of(self.actors.len());
+        let now = self.now().as_millis();
+        let (later, earlier) = self.actors.split_at(first);
+        for actor in earlier.iter().chain(later) {
+            if let Some(did) = act(actor, now) {
+                self.tell(|| format!("a person {did} {}", name(&actor.subject)));
+                self.invariants
+                    .borrow_mut()
+                    .person(self.now(), actor.subject.key());
+                return true;
+            }
+        }
+        false
+    }
+
+    fn retries(&self, subject: &Subject, now: u64) -> Option<&'static str> {
+        let mut region = self.region.borrow_mut();
+        let done = match subject {
+            Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),
+            Subject::Stage { execution_id, .. } => {
+                let mode = if self.fault_plan.borrow_mut().coin() {
+                    StageRetryMode::FailedActions
+                } else {
+                    StageRetryMode::AllActions
+                };
+                region
+                    .codepipeline
+                    .person_retries(now, subject.target(), STAGE, execution_id, mode)
+            }
+        };
+        done.is_ok().then_some("retries")
+    }
+
+    fn stops(&self, subject: &Subject, now: u64) -> Option<&'static str> {
+        let truth = self.truth(subject)?;
+        if truth.failed.is_some() || truth.succeeded {
+            return None;
+        }
+        let mut region = self.region.borrow_mut();
+        let done = match subject {
+            Subject::Execution { arn } => region.stepfunctions.person_stops(now, arn, None, None),
+            Subject::Stage { execution_id, .. } => {
+                let abandon = self.fault_plan.borrow_mut().coin();
+                region.codepipeline.person_stops(
+                    now,
+                    subject.target(),
+                    execution_id,
+                    abandon,
+                    "enough",
+                )
+            }
+        };
+        done.is_ok().then_some("stops")
+    }
+
+    fn releases(&self, subject: &Subject) -> Option<&'static str> {
+        let Subject::Stage { .. } = subject else {
+            return None;
+        };
+        self.truth(subject)?;
+        let body = json!({ "name": subject.target() });
+        self.call(subject.arn(), "StartPipelineExecution", &body)
+            .is_ok()
+            .then_some("releases anew over")
+    }
+
+    fn edits(&self, subject: &Subject) -> Option<&'static str> {
+        let Subject::Stage { .. } = subject else {
+            return None;
+        };
+        self.truth(subject)?;
+        let body = json!({ "name": subject.target() });
+        let mut shown = self.call(subject.arn(), "GetPipeline", &body).ok()?;
+        let pipeline = shown.get_mut("pipeline")?;
+        let stages = pipeline.get_mut("stages").and_then(Value::as_array_mut)?;
+        stages.push(json!({
+            "name": format!("Stage{}", stages.len()),
+            "actions": [{
+                "name": "Deploy", "runOrder": 1,
+                "actionTypeId": { "category": "Deploy", "owner": "AWS", "provider": "S3", "version": "1" },
+            }],
+        }));
+        let body = json!({ "pipeline": pipeline.clone() });
+        let done = self.call(subject.arn(), "UpdatePipeline", &body);
+        done.is_ok().then_some("edits the pipeline of")
+    }
+
+    fn deletes(&self, subject: &Subject) -> Option<&'static str> {
+        let Subject::Stage { .. } = subject else {
+            return None;
+        };
+        self.truth(subject)?;
+        let body = json!({ "name": subject.target() });
+        self.call(subject.arn(), "DeletePipeline", &body)
+            .is_ok()
+            .then_some("deletes the pipeline of")
+    }
+
+    /// TTL removes an entry of which nothing is pending, and in which no person's decision stands: twenty minutes
+    /// after its last write and not thirty days.
+    fn expires(&self) {
+        let now = self.now();
+        let settled = |entry: &&Entry| {
+            let done = matches!(entry.state, State::Retried | State::Observed)
+                || (entry.state == State::GivenUp && entry.reason() != Reason::Cancelled);
+            done && now.since(entry.updated_at) >= Duration::from_secs(20 * 60)
+        };
+        let entries = self.entries.borrow();
+        let settled: Vec<&Entry> = entries.iter().filter(settled).collect();
+        let picked = self
+            .fault_plan
+            .borrow_mut()
+            .pick(&settled)
+            .map(|entry| (*entry).clone());
+        drop(entries);
+        if let Some(entry) = picked {
+            self.entries.borrow_mut().remove(&entry.subject);
+            self.invariants.borrow_mut().expired(&entry);
+            self.tell(|| format!("TTL removes the entry of {}", name(&entry.subject)));
+        }
+    }
+
+    /// What is deployed in the end.
+    pub(super) fn deploy(&self, deployed: Deployed) {
+        *self.deployed.borrow_mut() = deployed;
+    }
+}

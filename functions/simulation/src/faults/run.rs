@@ -1,0 +1,278 @@
+//! One simulation, step by step: what happens next.
+
+use std::time::Duration;
+
+use redrive_core::time::Time;
+use redrive_emulator::codepipeline::Seed as StageSeed;
+use serde_json::Value;
+
+use super::bus::told;
+use super::workload::{self, Role, START};
+use super::invocations::{Invocations, Part};
+use super::result::SimulationResult;
+use super::strays;
+use super::subjects::name;
+use super::fault_plan::FaultClass;
+use super::simulation::{Deployed, Next, Simulation};
+use crate::kernel::Turn;
+use crate::rules::is_for_us;
+
+/// When the simulation heals: the earliest and the latest, in milliseconds.
+const HEALS: (u64, u64) = (40 * 60_000, 90 * 60_000);
+
+/// So often the sweep ticks.
+pub(super) const TICK: Duration = Duration::from_secs(60);
+
+/// After so many steps a simulation that has not ended never will.
+const MAX_STEPS: u32 = 200_000;
+
+/// One simulation, step by step.
+pub(super) struct Run<'s> {
+    pub(super) simulation: &'s Simulation,
+    /// What is deployed once the simulation has healed.
+    pub(super) sound: Deployed,
+    pub(super) invocations: Invocations<'s>,
+    /// Since when nothing goes wrong any more.
+    pub(super) healed: Option<Time>,
+    /// Whether anything happened since the last tick.
+    stirred: bool,
+    quiet_ticks: u32,
+}
+
+impl<'s> Run<'s> {
+    pub(super) fn new(simulation: &'s Simulation, sound: Deployed) -> Self {
+        Self {
+            simulation,
+            sound,
+            invocations: Invocations::new(simulation),
+            healed: None,
+            stirred: false,
+            quiet_ticks: 0,
+        }
+    }
+
+    /// Makes the machines that the actors play in.
+    pub(super) fn furnish(&self, machines: impl Iterator<Item = Value>) {
+        for body in machines {
+            // A machine that cannot be made is missed by its executions.
+            let _ = self
+                .simulation
+                .call("arn:aws:states:", "CreateStateMachine", &body);
+        }
+    }
+
+    /// Puts the first steps on the agenda.
+    pub(super) fn begin(&mut self) {
+        self.furnish(workload::machines());
+        let simulation = self.simulation;
+        for seed in strays::conditions() {
+            // As with the machines.
+            let _ = simulation.region.borrow_mut().codepipeline.seed(StageSeed {
+                at: START.as_millis(),
+                ..seed
+            });
+        }
+        for (index, actor) in simulation.actors.iter().enumerate() {
+            let at = START.plus(Duration::from_millis(actor.begins_after_ms));
+            simulation.plan(at, Next::Begin(index));
+        }
+        for _ in 0..3 {
+            let stray = simulation.fault_plan.borrow_mut().pick(&strays::strays()).cloned();
+            if let Some(stray) = stray {
+                let at = START.plus(simulation.span(0, 3_600_000));
+                simulation.deliver(&stray, at, at);
+            }
+        }
+        let mut heals = START.plus(simulation.span(HEALS.0, HEALS.1));
+        if simulation.occurs(FaultClass::AlwaysBusy) {
+            simulation
+                .busy_until
+                .set(START.plus(Duration::from_secs(27 * 3600)));
+            heals = START.plus(Duration::from_secs(28 * 3600));
+        }
+        if simulation.occurs(FaultClass::AlwaysGarbled) {
+            simulation.garbled_until.set(heals);
+        }
+        simulation.plan(heals, Next::Heal);
+        simulation.plan(START.plus(TICK), Next::Tick);
+        simulation.plan(START.plus(TICK), Next::Life);
+    }
+
+    /// Plays until nothing is left to happen, or an invariant is broken.
+    pub(super) fn play(&mut self) {
+        let simulation = self.simulation;
+        for _ in 0..MAX_STEPS {
+            if simulation.invariants.borrow().broken.is_some() {
+                return;
+            }
+            match simulation.kernel.turn(simulation.due()) {
+                Turn::Over => return simulation.finish(&self.sound),
+                Turn::Services(due) => self.services(due),
+                Turn::Step(next) => {
+                    self.step(next);
+                    self.services(simulation.now());
+                }
+            }
+        }
+        simulation
+            .invariants
+            .borrow_mut()
+            .demand(false, "L1, every failure comes to an end", || {
+                format!("after {MAX_STEPS} steps there is no end")
+            });
+    }
+
+    /// The services do what is due by themselves, and EventBridge announces it.
+    pub(super) fn services(&mut self, until: Time) {
+        let simulation = self.simulation;
+        simulation.wind(until);
+        let emitted = simulation.region.borrow_mut().advance(until.as_millis());
+        for emitted in emitted {
+            self.stirred = true;
+            let event = &emitted.event;
+            simulation.tell(|| told(event));
+            if is_for_us(event) || simulation.fault_plan.borrow_mut().one_of(40) == 0 {
+                let at = Time::from_millis(emitted.at);
+                simulation.deliver(event, at, simulation.now());
+            }
+        }
+    }
+
+    fn step(&mut self, next: Next) {
+        let simulation = self.simulation;
+        match next {
+            Next::Wake(task) => self.invocations.next_check_at(task),
+            Next::Event {
+                bytes,
+                emitted,
+                tries,
+            } => {
+                self.stirred = true;
+                self.invocations.handle_event(bytes, emitted, tries);
+            }
+            Next::Message { retry_message, tries } => {
+                self.stirred = true;
+                self.invocations.claim_due(retry_message, tries);
+            }
+            Next::Tick => self.tick(),
+            Next::Begin(actor) => self.enter(actor),
+            Next::Update => {
+                simulation.tell(|| {
+                    "a person updates a state machine, which may fail by itself now".into()
+                });
+                let updated = simulation.call("arn:aws:states:", "UpdateStateMachine", &workload::update());
+                simulation.invariants.borrow_mut().demand(
+                    updated.is_ok(),
+                    "the simulation can be played",
+                    || format!("{updated:?}"),
+                );
+            }
+            Next::Late(retry) => {
+                self.stirred = true;
+                // Its caller is gone, and AWS's answer is lost.
+                let _ = simulation.retry(&retry);
+            }
+            Next::Life => {
+                self.life();
+                if self.healed.is_none() {
+                    simulation.plan(simulation.now().plus(simulation.span(30_000, 180_000)), Next::Life);
+                }
+            }
+            Next::Heal => self.heal(),
+        }
+    }
+
+    fn heal(&mut self) {
+        let simulation = self.simulation;
+        simulation.tell(|| "the simulation heals".into());
+        simulation.heal();
+        simulation.deploy(self.sound.clone());
+        self.healed = Some(simulation.now());
+        self.stirred = true;
+    }
+
+    /// An actor enters.
+    pub(super) fn enter(&mut self, index: usize) {
+        let simulation = self.simulation;
+        let Some(actor) = simulation.actors.get(index) else {
+            return;
+        };
+        let mut region = simulation.region.borrow_mut();
+        let entered = match &actor.role {
+            Role::Execution(seed) => region.stepfunctions.seed((**seed).clone()),
+            Role::Stage(seed) => region.codepipeline.seed((**seed).clone()),
+        };
+        simulation.tell(|| format!("{} begins", name(&actor.subject)));
+        simulation
+            .invariants
+            .borrow_mut()
+            .demand(entered.is_ok(), "the simulation can be played", || {
+                format!("{entered:?}")
+            });
+    }
+
+    fn life(&mut self) {
+        if let Some(subject) = self.simulation.life() {
+            self.invocations.cancels(subject);
+        }
+    }
+
+    // --- the sweep's schedule, and the end -----------------------------------------------------------------
+
+    /// The schedule has the sweep tick. It need not where nothing happened that a tick could find.
+    fn tick(&mut self) {
+        let simulation = self.simulation;
+        let stirred = std::mem::take(&mut self.stirred)
+            | std::mem::take(&mut self.invocations.stirred)
+            | !self.invocations.tasks.is_empty();
+        if !simulation.occurs(FaultClass::TickLost) {
+            let ticks = 1 + u32::from(simulation.occurs(FaultClass::TickDoubled));
+            for _ in 0..ticks {
+                self.invocations.sweep(Part::Whole);
+            }
+        }
+        if let Some(healed) = self.healed {
+            simulation.leases(healed);
+        }
+        let next_check_at = simulation
+            .entries
+            .borrow()
+            .iter()
+            .filter_map(|entry| entry.next_check_at)
+            .min();
+        self.quiet_ticks = if stirred { 0 } else { self.quiet_ticks + 1 };
+        // What the tick's own sweeps wait for is nothing to tick for.
+        let next = simulation.kernel.first(|next| !matches!(next, Next::Wake(_)));
+        let due = simulation.due();
+        let soonest = [next_check_at, next, due].into_iter().flatten().min();
+        let at = simulation.now().plus(TICK);
+        match soonest {
+            _ if self.quiet_ticks < 3 => simulation.plan(at, Next::Tick),
+            Some(soonest) => simulation.plan(at.max(soonest.plus(simulation.span(0, 60_000))), Next::Tick),
+            None => {}
+        }
+    }
+
+    pub(super) fn came_to(self, seed: u64) -> SimulationResult {
+        let simulation = self.simulation;
+        let mut invariants = simulation.invariants.borrow_mut();
+        let mut reasons = self.invocations.reasons;
+        reasons.append(&mut invariants.reasons);
+        let truths = simulation
+            .actors
+            .iter()
+            .filter_map(|actor| simulation.truth(&actor.subject));
+        SimulationResult {
+            seed,
+            broken: invariants.broken.take(),
+            trace: simulation.told(),
+            faults: simulation.fault_plan.borrow().occurred.clone(),
+            reasons,
+            moves: std::mem::take(&mut invariants.moves),
+            failures: invariants.failures,
+            retries: truths.map(|truth| truth.ours).sum(),
+            exempt: invariants.exempt,
+            longest_wait: invariants.longest_wait,
+        }
+    }
+}

@@ -1,0 +1,473 @@
+//! The simulated parts: both services, the ledger and the queue, in virtual time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use redrive_core::definition::CachedDefinition;
+use redrive_core::failure::{FailureId, Subject};
+use redrive_core::controller::RunMode;
+use redrive_core::ledger::{Entries, Timing, RetryMessage};
+use redrive_core::rate_limiter::{Quota, Quotas};
+use redrive_core::policy::Document;
+use redrive_core::time::Time;
+use redrive_emulator::api::{CallError, Place, RawAnswer};
+use redrive_emulator::codepipeline::{
+    self, ActionStatus, By as StageBy, ParallelState, StageStatus,
+};
+use redrive_emulator::region::Region;
+use redrive_emulator::stepfunctions::{self, By, Status};
+use serde_json::Value;
+
+use super::workload::{ACCOUNT, Actor, REGION};
+use super::invariants::Invariants;
+use super::subjects::{Retry, Truth, name};
+use super::fault_plan::{FaultClass, FaultPlan};
+use crate::kernel::Kernel;
+use crate::services::service_of;
+
+/// The next step of the simulation, beside what the services do by themselves.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// An answer arrives at an invocation, or its call at a service.
+    Wake(u64),
+    /// EventBridge delivers an event, for the n-th time.
+    Event {
+        bytes: Rc<[u8]>,
+        emitted: Time,
+        tries: u32,
+    },
+    /// SQS delivers a message, for the n-th time.
+    Message { retry_message: RetryMessage, tries: u32 },
+    /// The sweep ticks.
+    Tick,
+    /// A person updates a machine.
+    Update,
+    /// An actor begins.
+    Begin(usize),
+    /// A retry arrives that its caller gave up.
+    Late(Box<Retry>),
+    /// People, TTL and deployments have their chance.
+    Life,
+    /// From now on nothing goes wrong.
+    Heal,
+}
+
+/// What is deployed.
+#[derive(Debug, Clone)]
+pub(super) struct Deployed {
+    pub(super) document: Rc<Document>,
+    pub(super) mode: RunMode,
+}
+
+/// The simulated services, ledger and queue, with the fault plan and the invariants.
+pub(super) struct Simulation {
+    pub(super) kernel: Kernel<Time, Duration, Next>,
+    pub(super) fault_plan: RefCell<FaultPlan>,
+    pub(super) region: RefCell<Region>,
+    pub(super) entries: RefCell<Entries>,
+    /// What was cached of machines, all of it.
+    pub(super) definition_cache: RefCell<BTreeMap<String, Vec<CachedDefinition>>>,
+    pub(super) timing: Timing,
+    pub(super) deployed: RefCell<Deployed>,
+    pub(super) actors: Vec<Actor>,
+    pub(super) invariants: RefCell<Invariants>,
+    /// How far answers of the services lag.
+    pub(super) lag: Duration,
+    /// Until when the ledger is out of reach.
+    down_until: Cell<Time>,
+    /// Until when AWS takes no retry.
+    pub(super) busy_until: Cell<Time>,
+    /// Until when every call that retries is answered in words that nobody knows.
+    pub(super) garbled_until: Cell<Time>,
+    /// Whether only the way to a service takes time, and its answer none.
+    pub(super) answers_at_once: bool,
+    trace: Option<RefCell<Vec<String>>>,
+}
+
+impl Simulation {
+    pub(super) fn new(
+        now: Time,
+        mut fault_plan: FaultPlan,
+        actors: Vec<Actor>,
+        deployed: Deployed,
+        traced: bool,
+    ) -> Self {
+        let lag = if fault_plan.occurs(FaultClass::ReadsLag) {
+            fault_plan.span(500, 30_000)
+        } else {
+            Duration::ZERO
+        };
+        let mut timing = Timing::default();
+        if fault_plan.has(FaultClass::SlotsTaken) {
+            // So low that even a simulation's few failures ask for slots.
+            let least = Some(Quota {
+                burst: 1,
+                per_second: 1,
+            });
+            timing.quotas = Quotas {
+                redrive_execution: least,
+                retry_stage_execution: least,
+            };
+        }
+        let seed = fault_plan.fork().u64(..);
+        let (stepfunctions, codepipeline) = coins(&mut fault_plan, lag);
+        let region = Region::with_options(&place(), seed, stepfunctions, codepipeline);
+        Self {
+            kernel: Kernel::new(now),
+            fault_plan: RefCell::new(fault_plan),
+            region: RefCell::new(region),
+            entries: RefCell::default(),
+            definition_cache: RefCell::default(),
+            timing,
+            deployed: RefCell::new(deployed),
+            actors,
+            invariants: RefCell::default(),
+            lag,
+            down_until: Cell::new(Time::from_millis(0)),
+            busy_until: Cell::new(Time::from_millis(0)),
+            garbled_until: Cell::new(Time::from_millis(0)),
+            answers_at_once: false,
+            trace: traced.then(RefCell::default),
+        }
+    }
+
+    pub(super) const fn now(&self) -> Time {
+        self.kernel.now()
+    }
+
+    pub(super) fn wind(&self, to: Time) {
+        self.kernel.wind(to);
+    }
+
+    /// Puts a step on the agenda.
+    pub(super) fn plan(&self, at: Time, next: Next) {
+        self.kernel.plan(at, next);
+    }
+
+    /// When the services do something by themselves.
+    pub(super) fn due(&self) -> Option<Time> {
+        self.region.borrow().next_at().map(Time::from_millis)
+    }
+
+    /// Takes the first such step off the agenda.
+    pub(super) fn planned(&self, such: impl Fn(&Next) -> bool) -> Option<(Time, Next)> {
+        self.kernel.take(such)
+    }
+
+    /// Draws whether a fault occurs, and traces it.
+    pub(super) fn occurs(&self, class: FaultClass) -> bool {
+        let occurs = self.fault_plan.borrow_mut().occurs(class);
+        if occurs {
+            self.tell(|| format!("        ! {}", class.words()));
+        }
+        occurs
+    }
+
+    pub(super) fn span(&self, from_ms: u64, to_ms: u64) -> Duration {
+        self.fault_plan.borrow_mut().span(from_ms, to_ms)
+    }
+
+    pub(super) fn coin(&self) -> bool {
+        self.fault_plan.borrow_mut().coin()
+    }
+
+    /// Whether the ledger is out of reach.
+    pub(super) fn ledger_is_down(&self) -> bool {
+        if self.now() >= self.down_until.get() && self.occurs(FaultClass::LedgerDown) {
+            self.down_until
+                .set(self.now().plus(self.span(10_000, 600_000)));
+        }
+        self.now() < self.down_until.get()
+    }
+
+    /// Everything is well again.
+    pub(super) fn heal(&self) {
+        self.fault_plan.borrow_mut().clear();
+        self.down_until.set(self.now());
+        self.busy_until.set(self.now());
+        self.garbled_until.set(self.now());
+    }
+
+    /// Adds a line to the trace, where one is kept.
+    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &self.trace {
+            let since = self.now().since(super::START);
+            let (seconds, millis) = (since.as_secs(), since.subsec_millis());
+            trace.borrow_mut().push(format!(
+                "{:>3}:{:02}:{:02}.{millis:03}  {}",
+                seconds / 3600,
+                seconds / 60 % 60,
+                seconds % 60,
+                line()
+            ));
+        }
+    }
+
+    /// What was told.
+    pub(super) fn told(&self) -> Vec<String> {
+        self.trace
+            .as_ref()
+            .map(|trace| trace.borrow().clone())
+            .unwrap_or_default()
+    }
+
+    /// An invocation waits: for its call to arrive, or for the answer. Others go on meanwhile, and it may die here.
+    pub(super) async fn away(&self, span: Duration) {
+        self.kernel.away(span).await;
+    }
+
+    /// How long the invocation that was just polled waits.
+    pub(super) fn asked(&self) -> Duration {
+        self.kernel.asked()
+    }
+
+    /// One call to a service, as it arrives there.
+    pub(super) fn call(
+        &self,
+        arn: &str,
+        operation: &str,
+        body: &Value,
+    ) -> Result<Value, CallError> {
+        let now = self.now().as_millis();
+        let mut region = self.region.borrow_mut();
+        if !self.lag.is_zero() {
+            // Each answer lags for itself: what one shows, the next may not show yet.
+            let lag = self.fault_plan.borrow_mut().one_of(1001) as u64;
+            region.stepfunctions.options_mut().lag_of_a_thousand = lag;
+            region.codepipeline.options_mut().lag_of_a_thousand = lag;
+        }
+        region.call(service_of(arn), now, operation, body)
+    }
+
+    /// How a subject really stands.
+    pub(super) fn truth(&self, subject: &Subject) -> Option<Truth> {
+        let region = self.region.borrow();
+        let actor = self.actors.iter().find(|actor| actor.subject == *subject);
+        match subject {
+            Subject::Execution { arn } => {
+                let shown = region.stepfunctions.execution(arn)?;
+                let count = u32::try_from(shown.redrive_count).unwrap_or(u32::MAX);
+                let failed = matches!(shown.status, Status::Failed | Status::TimedOut);
+                let scripted = actor.and_then(|actor| actor.hands_off.get(&count).copied());
+                Some(Truth {
+                    failed: failed.then_some(FailureId::RedriveCount(count)),
+                    succeeded: shown.status == Status::Succeeded,
+                    hands_off: match shown.status {
+                        Status::Aborted => Some("a person aborted it"),
+                        _ if shown.ended_in_fail_state => Some("it ended in a Fail state"),
+                        _ => scripted,
+                    },
+                    ours: shown.redrives.iter().filter(|it| it.by == By::Api).count(),
+                    restarts: shown.redrive_count,
+                    word: shown.status.as_str(),
+                })
+            }
+            Subject::Stage { execution_id, .. } => {
+                let (pipeline, stage) = (subject.target(), super::workload::STAGE);
+                let shown = region.codepipeline.stage(pipeline, execution_id, stage)?;
+                let failed = shown.status == StageStatus::Failed;
+                let ids = shown
+                    .actions
+                    .iter()
+                    .filter(|action| action.status == Some(ActionStatus::Failed))
+                    .filter_map(|action| action.action_execution_id.clone());
+                let scripted = actor.and_then(|actor| actor.hands_off.get(&0).copied());
+                let approval = actor.and_then(|actor| actor.approval);
+                let rejected = shown.actions.iter().any(|action| {
+                    Some(action.name.as_str()) == approval
+                        && action.status == Some(ActionStatus::Failed)
+                });
+                Some(Truth {
+                    failed: failed.then(|| FailureId::FailedActions(ids.collect())),
+                    succeeded: shown.status == StageStatus::Succeeded,
+                    hands_off: match shown.status {
+                        StageStatus::Stopped | StageStatus::Stopping => Some("a person stopped it"),
+                        StageStatus::Cancelled => Some("it was canceled"),
+                        _ if rejected => Some("a person rejected it"),
+                        _ => scripted,
+                    },
+                    ours: shown
+                        .retries
+                        .iter()
+                        .filter(|it| it.by == StageBy::Api)
+                        .count(),
+                    restarts: shown.retries.len() as u64,
+                    word: shown.status.as_str(),
+                })
+            }
+        }
+    }
+
+    /// Whether anybody, or anything, restarted a subject after a failure. What a deleted pipeline did nobody shows
+    /// any more.
+    pub(super) fn was_retried(&self, subject: &Subject, failure_id: &FailureId) -> bool {
+        if self.invariants.borrow().reached(&subject.key(), failure_id) {
+            return true;
+        }
+        let region = self.region.borrow();
+        match (subject, failure_id) {
+            (Subject::Execution { arn }, FailureId::RedriveCount(count)) => region
+                .stepfunctions
+                .execution(arn)
+                .is_none_or(|shown| shown.redrive_count > u64::from(*count)),
+            (Subject::Stage { execution_id, .. }, FailureId::FailedActions(ids)) => {
+                let stage = super::workload::STAGE;
+                region
+                    .codepipeline
+                    .retries(subject.target(), execution_id, stage)
+                    .iter()
+                    .any(|retry| retry.failed.iter().any(|id| ids.contains(id)))
+            }
+            _ => false,
+        }
+    }
+
+    /// An answer in words that nobody knows: of a proxy, a load balancer, or a newer service.
+    pub(super) fn garble(&self) -> RawAnswer {
+        const HTML: &str = "<html><body>Something answered</body></html>";
+        #[rustfmt::skip]
+        const ANSWERS: [(u16, &str); 20] = [
+            (200, HTML), (200, "null"), (200, "[]"), (204, ""), (301, ""), (302, HTML), (400, HTML), (401, HTML),
+            (403, HTML), (404, HTML), (407, HTML), (408, HTML), (429, HTML), (500, HTML), (502, HTML), (504, ""),
+            (400, r#"{"__type":"SomethingNew"}"#), (429, r#"{"__type":"SomethingNew"}"#),
+            (400, r#"{"__type":"RequestAbortedException"}"#), (408, r#"{"__type":"RequestTimeoutException"}"#),
+        ];
+        let answer = self.fault_plan.borrow_mut().pick(&ANSWERS).copied();
+        let (status, body) = answer.unwrap_or_default();
+        self.tell(|| format!("        answered: {status} {body}"));
+        RawAnswer {
+            status,
+            content_type: "text/html".to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    /// A message is on its way.
+    pub(super) fn queue(&self, retry_message: &RetryMessage, delay: Duration) {
+        if self.occurs(FaultClass::MessageLost) {
+            return;
+        }
+        let late = if self.occurs(FaultClass::MessageLate) {
+            self.span(60_000, 3 * 3_600_000)
+        } else {
+            self.span(5, 2_000)
+        };
+        let times = 1 + usize::from(self.occurs(FaultClass::MessageDoubled));
+        for _ in 0..times {
+            let at = self.now().plus(delay).plus(late).plus(self.span(0, 500));
+            let retry_message = retry_message.clone();
+            self.plan(at, Next::Message { retry_message, tries: 1 });
+        }
+    }
+
+    /// A retry arrives at its service. The invariants are checked before and after.
+    pub(super) fn retry(&self, retry: &Retry) -> Result<Value, CallError> {
+        let before = self.truth(&retry.subject);
+        let answer = self.call(retry.subject.arn(), &retry.operation, &retry.body);
+        let after = self.truth(&retry.subject);
+        let ours = |truth: &Option<Truth>| truth.as_ref().map_or(0, |truth| truth.ours);
+        let took_effect = ours(&after) > ours(&before);
+        self.tell(|| {
+            let came = match &answer {
+                Ok(_) if took_effect => "done",
+                Ok(_) => "nothing new",
+                Err(CallError::Api(error)) => error.code(),
+                Err(CallError::Raw(_) | CallError::Lost) => "lost",
+            };
+            format!(
+                "        {} of {}: {came}",
+                retry.operation,
+                name(&retry.subject)
+            )
+        });
+        if matches!(answer, Err(CallError::Api(_))) {
+            self.invariants.borrow_mut().rejected(retry);
+        }
+        if took_effect && let Some(before) = before {
+            let at = self.now();
+            let charged = self
+                .entries
+                .borrow()
+                .read(&retry.subject)
+                .map(|entry| entry.retries.saturating_add(entry.prior_retries));
+            let mut invariants = self.invariants.borrow_mut();
+            invariants.effect(retry, &before, charged, at);
+        }
+        answer
+    }
+}
+
+/// The one account and region.
+pub(super) fn place() -> Place {
+    Place {
+        partition: "aws".into(),
+        region: REGION.into(),
+        account: ACCOUNT.into(),
+    }
+}
+
+/// Every point that is not established is a coin of the seed.
+fn coins(fault_plan: &mut FaultPlan, lag: Duration) -> (stepfunctions::Options, codepipeline::Options) {
+    let lag_ms = u64::try_from(lag.as_millis()).unwrap_or_default();
+    let lag = |fault_plan: &mut FaultPlan| if fault_plan.coin() { lag_ms } else { lag_ms / 3 };
+    let refusal = |fault_plan: &mut FaultPlan| {
+        use codepipeline::RetryRefusal::{Conflict, NotLatestPipelineExecution, StageNotRetryable};
+        *fault_plan
+            .pick(&[Conflict, StageNotRetryable, NotLatestPipelineExecution])
+            .unwrap_or(&Conflict)
+    };
+    let executions = stepfunctions::Options {
+        describe_lag_ms: lag(fault_plan),
+        list_lag_ms: lag(fault_plan),
+        history_lag_ms: lag(fault_plan),
+        announce_map_children: fault_plan.coin(),
+        announce_running_after_redrive: fault_plan.coin(),
+        last_moment_counts: fault_plan.coin(),
+        fail_state_ms: if fault_plan.coin() { 0 } else { 50 },
+        history_event_limit: if fault_plan.one_of(8) == 0 { 14 } else { 24_999 },
+        interruption_follows_nothing: fault_plan.coin(),
+        redrive_date_in_event: {
+            use stepfunctions::EventDate::{Milliseconds, Rfc3339, Seconds};
+            *fault_plan
+                .pick(&[Milliseconds, Seconds, Rfc3339])
+                .unwrap_or(&Milliseconds)
+        },
+        ..stepfunctions::Options::default()
+    };
+    let stages = codepipeline::Options {
+        state_lag_ms: lag(fault_plan),
+        state_is_fresh: fault_plan.coin(),
+        duplicate_retry_answer: refusal(fault_plan),
+        all_actions_in_progress_answer: refusal(fault_plan),
+        unknown_execution_answer: refusal(fault_plan),
+        identical_update_ends_retry: fault_plan.coin(),
+        parallel_state: if fault_plan.coin() {
+            ParallelState::Blank
+        } else {
+            ParallelState::Latest
+        },
+        state_shows_execution_type: fault_plan.coin(),
+        failure_order: if fault_plan.coin() {
+            codepipeline::FailureOrder::StageFirst
+        } else {
+            codepipeline::FailureOrder::ActionFirst
+        },
+        stage_fails: if fault_plan.coin() {
+            codepipeline::StageFails::WhenActionsEnded
+        } else {
+            codepipeline::StageFails::AtFirstFailedAction
+        },
+        automatic_retry_announces_failure: fault_plan.coin(),
+        automatic_retry_emits_resumed: fault_plan.coin(),
+        automatic_retry_counts_attempt: fault_plan.coin(),
+        automatic_retry_delay_ms: if fault_plan.coin() { 0 } else { 20_000 },
+        early_retry_emits_resumed: fault_plan.coin(),
+        overtaken_execution_becomes_superseded: fault_plan.coin(),
+        action_events_count_attempts: fault_plan.coin(),
+        first_stage_started_attempt_zero: fault_plan.coin(),
+        ..codepipeline::Options::default()
+    };
+    (executions, stages)
+}

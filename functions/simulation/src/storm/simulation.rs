@@ -1,0 +1,154 @@
+//! The simulated parts of a storm: both services behind AWS's quotas, the ledger and the queue, in virtual time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use fastrand::Rng;
+use redrive_core::definition::CachedDefinition;
+use redrive_core::ledger::{Entries, Timing, RetryMessage};
+use redrive_core::policy::Document;
+use redrive_core::time::Time;
+use redrive_emulator::region::Region;
+
+use super::costs::{self, Used};
+use super::limits::Gates;
+use super::report::Calls;
+use crate::kernel::Kernel;
+
+/// What happens next, beside what the services do by themselves.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// An invocation goes on.
+    Wake(u64),
+    /// Lambda runs the function for an event, if it can.
+    Event(Event),
+    /// A message can be received.
+    Message(Message),
+    /// The event source looks into the queue once more.
+    Poll,
+    /// The sweep ticks.
+    Tick,
+}
+
+/// An event in Lambda's own queue.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) bytes: Rc<[u8]>,
+    pub(super) since: u64,
+    /// How often Lambda had no room for it.
+    pub(super) throttles: u32,
+    /// How often the function failed on it.
+    pub(super) errors: u32,
+}
+
+/// A message of the queue.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) retry_message: RetryMessage,
+    pub(super) receives: u32,
+}
+
+/// The simulated services, ledger and queue. Time is in microseconds since the Unix epoch.
+pub(super) struct Simulation {
+    pub(super) kernel: Kernel<u64, u64, Next>,
+    pub(super) dice: RefCell<Rng>,
+    pub(super) region: RefCell<Region>,
+    pub(super) entries: RefCell<Entries>,
+    /// What was cached of machines.
+    pub(super) definition_cache: RefCell<BTreeMap<String, CachedDefinition>>,
+    pub(super) gates: RefCell<Gates>,
+    pub(super) index_shards: usize,
+    pub(super) timing: Timing,
+    pub(super) document: Document,
+    pub(super) calls: RefCell<BTreeMap<&'static str, Calls>>,
+    pub(super) used: RefCell<Used>,
+    /// Messages that can be received.
+    pub(super) ready: RefCell<VecDeque<Message>>,
+    /// Messages that will be.
+    pub(super) delayed: Cell<u64>,
+    /// How often slots were reserved.
+    pub(super) reservations: Cell<u64>,
+}
+
+impl Simulation {
+    pub(super) fn new(
+        now: Time,
+        seed: u64,
+        region: Region,
+        (gates, index_shards): (Gates, usize),
+        timing: Timing,
+        document: Document,
+    ) -> Self {
+        Self {
+            kernel: Kernel::new(now.as_millis().saturating_mul(1_000)),
+            dice: RefCell::new(Rng::with_seed(seed)),
+            region: RefCell::new(region),
+            entries: RefCell::default(),
+            definition_cache: RefCell::default(),
+            gates: RefCell::new(gates),
+            index_shards,
+            timing,
+            document,
+            calls: RefCell::default(),
+            used: RefCell::default(),
+            ready: RefCell::default(),
+            delayed: Cell::new(0),
+            reservations: Cell::new(0),
+        }
+    }
+
+    pub(super) const fn now(&self) -> u64 {
+        self.kernel.now()
+    }
+
+    /// What a clock shows.
+    pub(super) const fn time(&self) -> Time {
+        Time::from_millis(self.now() / 1_000)
+    }
+
+    pub(super) fn wind(&self, to: u64) {
+        self.kernel.wind(to);
+    }
+
+    /// Puts a step on the agenda.
+    pub(super) fn plan(&self, at: u64, next: Next) {
+        self.kernel.plan(at, next);
+    }
+
+    /// One of a range.
+    pub(super) fn draw(&self, from: u64, to: u64) -> u64 {
+        self.dice.borrow_mut().u64(from..=to.max(from))
+    }
+
+    /// An invocation waits so many microseconds. Others go on meanwhile.
+    pub(super) async fn away(&self, micros: u64) {
+        self.kernel.away(micros).await;
+    }
+
+    /// How long the invocation that was just polled waits.
+    pub(super) fn asked(&self) -> u64 {
+        self.kernel.asked()
+    }
+
+    /// A call is on its way.
+    pub(super) async fn call(&self, api: &'static str) {
+        let usual = costs::latency(api);
+        let took = self.draw(usual - usual / 4, usual + usual / 2);
+        self.away(took + costs::cpu()).await;
+    }
+
+    /// Counts a call.
+    pub(super) fn count(&self, api: &'static str, throttled: bool) {
+        let mut calls = self.calls.borrow_mut();
+        let calls = calls.entry(api).or_default();
+        calls.made += 1;
+        calls.throttled += u64::from(throttled);
+    }
+
+    /// A message that can be received at a time.
+    pub(super) fn send(&self, message: Message, at: u64) {
+        self.delayed.set(self.delayed.get() + 1);
+        self.plan(at, Next::Message(message));
+    }
+}

@@ -1,0 +1,33 @@
+//! The steps of the protocol, played in the sandbox: what is lost, doubled, reordered, late, throttled or killed
+//! changes neither how often a target is retried nor whether the ledger says why.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
+mod answers;
+mod calls;
+mod cancels;
+mod delays;
+mod duplicates;
+mod failed_states;
+mod discovery;
+mod kills;
+mod limits;
+mod lost;
+mod modes;
+mod never;
+mod rate_limit;
+mod people;
+mod poison;
+mod races;
+mod refusals;
+mod scene;
+mod secrets;
+mod stages;
+mod won_back;
+mod faulty_adapters;
