@@ -1,6 +1,6 @@
 //! A queued retry is given up by a person.
 
-use redrive_core::ledger::{Cancelled, Entry, Ledger, State, ClaimResult};
+use redrive_core::ledger::{Cancelled, ClaimResult, Entry, Ledger, State};
 use redrive_core::verdict::Reason;
 
 use crate::{ADA, ARN, LocalAccount, STAGE, at, count, first, judged, opened, ran, run};
@@ -17,9 +17,13 @@ fn told(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
 
 #[test]
 fn a_cancelled_retry_is_not_taken_any_more() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     let actions = redrive_core::failure::FailureId::FailedActions(["a-1".to_owned()].into());
-    let stage = at(0, |writer| Entry::open(judged(STAGE, actions, 0, 60), writer));
+    let stage = at(0, |writer| {
+        Entry::open(judged(STAGE, actions, 0, 60), writer)
+    });
     for (key, waiting, name) in [
         (ARN, opened(60), "etl-orders run-7 (redriveCount 0)"),
         (STAGE, stage, "web-delivery Build 56dd4e8f (actions a-1)"),
@@ -39,17 +43,26 @@ fn a_cancelled_retry_is_not_taken_any_more() {
             told(&entry),
             (State::GivenUp, Reason::Cancelled, 0, Some((ADA, WHY)))
         );
-        assert_eq!((entry.revision, entry.due_at, entry.next_check_at), (2, None, None));
-        let taken = at(60, |writer| run(account.ledger.claim_due(&waiting.retry_message(), writer)));
+        assert_eq!(
+            (entry.revision, entry.due_at, entry.next_check_at),
+            (2, None, None)
+        );
+        let taken = at(60, |writer| {
+            run(account.ledger.claim_due(&waiting.retry_message(), writer))
+        });
         assert_eq!(taken, Ok(ClaimResult::Refused(Some(entry))));
     }
-    let late = at(1_000_000, |writer| run(account.ledger.due_entries(writer.now, 10)));
+    let late = at(1_000_000, |writer| {
+        run(account.ledger.due_entries(writer.now, 10))
+    });
     assert_eq!(late, Ok(vec![]), "the sweep does not see them");
 }
 
 #[test]
 fn who_cancels_again_is_told_who_was_first_and_nothing_is_written() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     account.store(&opened(60));
     let cancel = |by| account.redrive(&["cancel", ARN, "--reason", WHY, "--by", by]);
     cancel("grace").well();
@@ -94,7 +107,9 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
             "Nothing is pending",
         ),
     ] {
-        let Some(account) = LocalAccount::fresh() else { return };
+        let Some(account) = LocalAccount::fresh() else {
+            return;
+        };
         let entry = first(entry.unwrap());
         account.store(&entry);
         for json in [&["--json"][..], &[]] {
@@ -114,9 +129,15 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
 
 #[test]
 fn a_retry_in_doubt_stays_charged() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     let doubtful = at(130, |writer| {
-        let taken = opened(0).mark_in_doubt(writer).unwrap().take_over(writer).unwrap();
+        let taken = opened(0)
+            .mark_in_doubt(writer)
+            .unwrap()
+            .take_over(writer)
+            .unwrap();
         taken.back_off(writer).unwrap()
     });
     account.store(&first(doubtful));
@@ -127,12 +148,17 @@ fn a_retry_in_doubt_stays_charged() {
 
 #[test]
 fn a_later_failure_tells_of_the_cancelled_one() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     account.store(&opened(60));
-    account.redrive(&["cancel", ARN, "--reason", WHY, "--by", "ada"])
+    account
+        .redrive(&["cancel", ARN, "--reason", WHY, "--by", "ada"])
         .well();
     let later = at(200, |writer| {
-        account.stored(ARN).judge(judged(ARN, count(1), 199, 60), writer)
+        account
+            .stored(ARN)
+            .judge(judged(ARN, count(1), 199, 60), writer)
     });
     account.store(&later.unwrap());
     let out = account.redrive(&["history", ARN]).well();
@@ -146,7 +172,9 @@ fn a_later_failure_tells_of_the_cancelled_one() {
 
 #[test]
 fn who_cancels_is_written_down() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     // As named; as STS knows them; where STS does not answer, as the machine does.
     let cancel = &["cancel", ARN, "--reason", WHY, "--json"][..];
     let named = account.command(&[cancel, &["--by", "grace"]].concat());
@@ -176,7 +204,9 @@ fn who_cancels_is_written_down() {
 
 #[test]
 fn texts_that_are_empty_or_too_long_are_refused() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     account.store(&opened(60));
     let (long_by, long_why) = ("ä".repeat(257), "ä".repeat(1_025));
     for (reason, by, said) in [

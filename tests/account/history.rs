@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redrive_core::failure::FailureId;
-use redrive_core::ledger::{Cancelled, Entry, Decided};
+use redrive_core::ledger::{Cancelled, Decided, Entry};
 use redrive_core::verdict::{Reason, Verdict};
 
 use crate::{ARN, LocalAccount, STAGE, at, count, first, judged, opened};
@@ -17,9 +17,13 @@ fn ada() -> Cancelled {
 
 #[test]
 fn a_history_has_one_line_a_failure_the_oldest_first() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     let retried = at(0, |writer| opened(0).accept(writer)).unwrap();
-    let queued = at(100, |writer| retried.judge(judged(ARN, count(1), 99, 60), writer));
+    let queued = at(100, |writer| {
+        retried.judge(judged(ARN, count(1), 99, 60), writer)
+    });
     let cancelled = at(110, |writer| queued.unwrap().cancel(ada(), writer)).unwrap();
     let mut third = judged(ARN, count(2), 300, 600);
     third.verdict.rules[0].used = 1;
@@ -55,7 +59,11 @@ fn a_history_says_in_words_where_a_retry_stands() {
         retried_before: 2,
         ..judged(ARN, count(2), 0, 0)
     };
-    let later = |entry: &Entry| at(400, |writer| entry.judge(judged(ARN, count(1), 399, 60), writer));
+    let later = |entry: &Entry| {
+        at(400, |writer| {
+            entry.judge(judged(ARN, count(1), 399, 60), writer)
+        })
+    };
     let doubtful = "in doubt  a call was sent whose answer never came";
     for (entry, told) in [
         (
@@ -114,7 +122,9 @@ fn a_history_says_in_words_where_a_retry_stands() {
             &["-> was still queued when the next failure came\n"],
         ),
     ] {
-        let Some(account) = LocalAccount::fresh() else { return };
+        let Some(account) = LocalAccount::fresh() else {
+            return;
+        };
         account.store(&first(entry.unwrap()));
         let out = account.redrive(&["history", ARN]).well();
         for words in told {
@@ -125,9 +135,13 @@ fn a_history_says_in_words_where_a_retry_stands() {
 
 #[test]
 fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     let actions = FailureId::FailedActions(["a-1".to_owned(), "b-1".to_owned()].into());
-    let entry = at(0, |writer| Entry::open(judged(STAGE, actions, 0, 60), writer));
+    let entry = at(0, |writer| {
+        Entry::open(judged(STAGE, actions, 0, 60), writer)
+    });
     account.store(&entry);
     let out = account.redrive(&["history", STAGE]).well();
     assert!(
@@ -139,7 +153,9 @@ fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
 
 #[test]
 fn a_history_as_json_is_the_entry_on_one_line() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     let entry = first(at(10, |writer| opened(60).cancel(ada(), writer)).unwrap());
     account.store(&entry);
     let out = account.redrive(&["history", ARN, "--json"]).well();
@@ -149,7 +165,9 @@ fn a_history_as_json_is_the_entry_on_one_line() {
 
 #[test]
 fn nobodys_words_take_over_the_terminal() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     let evil = "a\u{1b}[31m\u{9b}31m\u{202e}b\nc";
     let mut judged = judged(ARN, count(0), 0, 60);
     judged.verdict.rules[0].reason = Some(evil.into());
@@ -181,7 +199,9 @@ fn nobodys_words_take_over_the_terminal() {
 
 #[test]
 fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     let other = ARN
         .replace("eu-west-1", "us-east-1")
         .replace("111122223333", "000000000000");

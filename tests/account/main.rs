@@ -28,7 +28,7 @@ use redrive_aws::aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials
 use redrive_aws::ledger::DynamoDb;
 use redrive_aws::{http, table};
 use redrive_core::failure::{FailureId, Subject};
-use redrive_core::ledger::{Entry, Decided, Ledger, Owner, Writer, CasResult, Timing};
+use redrive_core::ledger::{CasResult, Decided, Entry, Ledger, Owner, Timing, Writer};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
@@ -97,7 +97,10 @@ impl LocalAccount {
     }
 
     fn store(&self, entry: &Entry) {
-        assert_eq!(run(self.ledger.put_if_revision(entry)), Ok(CasResult::Stored));
+        assert_eq!(
+            run(self.ledger.put_if_revision(entry)),
+            Ok(CasResult::Stored)
+        );
     }
 
     fn stored(&self, key: &str) -> Entry {

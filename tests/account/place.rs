@@ -4,7 +4,9 @@ use crate::{ARN, LocalAccount, opened, ran};
 
 #[test]
 fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     for (arn, why) in [
         ("run-7", "it does not begin with arn:"),
         (
@@ -55,7 +57,9 @@ fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed()
 
 #[test]
 fn the_table_is_the_named_one_or_the_environments_or_redrive() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     account.store(&opened(60));
     account.redrive(&["history", ARN]).well();
     let mut named = account.command(&["history", ARN, "--table", &account.table]);
@@ -80,7 +84,9 @@ fn the_table_is_the_named_one_or_the_environments_or_redrive() {
 
 #[test]
 fn the_region_is_the_named_one_or_the_environments_or_the_arns() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     account.store(&opened(60));
     let region = |command: &mut std::process::Command| {
         command.env("AWS_REGION", "us-east-1");
@@ -100,7 +106,9 @@ fn the_region_is_the_named_one_or_the_environments_or_the_arns() {
 
 #[test]
 fn one_endpoint_for_all_services_is_honoured() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     account.store(&opened(60));
     let mut command = account.command(&["history", ARN]);
     command
@@ -111,9 +119,12 @@ fn one_endpoint_for_all_services_is_honoured() {
 
 #[test]
 fn a_profile_brings_credentials_and_region() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     account.store(&opened(60));
-    let file = std::env::temp_dir().join(format!("redrive-{}-{}", std::process::id(), account.table));
+    let file =
+        std::env::temp_dir().join(format!("redrive-{}-{}", std::process::id(), account.table));
     std::fs::write(
         &file,
         "[profile night]\nregion = eu-west-1\naws_access_key_id = test\naws_secret_access_key = test\n",
@@ -131,7 +142,9 @@ fn a_profile_brings_credentials_and_region() {
 
 #[test]
 fn who_has_no_credentials_is_told_so() {
-    let Some(account) = LocalAccount::fresh() else { return };
+    let Some(account) = LocalAccount::fresh() else {
+        return;
+    };
     let mut command = account.command(&["history", ARN]);
     command
         .env_remove("AWS_ACCESS_KEY_ID")

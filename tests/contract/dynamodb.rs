@@ -23,12 +23,13 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use redrive_aws::ledger::DynamoDb;
 use redrive_aws::{http, table};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{FailureId, Subject};
 use redrive_core::ledger::{
-    Entry, Decided, Ledger, Owner, Writer, CasResult, ClaimResult, Timing, RetryMessage, Written, write,
+    CasResult, ClaimResult, Decided, Entry, Ledger, Owner, RetryMessage, Timing, Writer, Written,
+    write,
 };
 use redrive_core::time::Time;
-use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use self::engine::Engine;
@@ -195,8 +196,12 @@ fn takes_as_the_core_says(engine: &Engine) {
         let ledger = fresh(&client(&engine.url)).await;
         for entry in [acting, doubted, busy, anew, long, undated] {
             // Just too early and just in time by each entry's `due_at`; and last by another failure's retry message.
-            let retry_messages = [1, 2, 3, 99_943, 99_944].map(|seconds| (entry.failure_number, seconds));
-            for (failure_number, seconds) in retry_messages.into_iter().chain([(entry.failure_number + 1, 99_944)]) {
+            let retry_messages =
+                [1, 2, 3, 99_943, 99_944].map(|seconds| (entry.failure_number, seconds));
+            for (failure_number, seconds) in retry_messages
+                .into_iter()
+                .chain([(entry.failure_number + 1, 99_944)])
+            {
                 let entry = Entry {
                     subject: execution(&format!("take-{taken}-{refused}")),
                     revision: 1,
@@ -218,8 +223,14 @@ fn takes_as_the_core_says(engine: &Engine) {
                 let entry = entry.claim(writer).unwrap();
                 assert_eq!(answer, Ok(ClaimResult::Claimed(entry.clone())));
                 assert_eq!(ledger.read(&entry.subject).await, Ok(Some(entry.clone())));
-                let due_entries = ledger.due_entries(entry.next_check_at.unwrap(), 1_000).await.unwrap();
-                assert!(due_entries.contains(&entry), "the index has it as it is now");
+                let due_entries = ledger
+                    .due_entries(entry.next_check_at.unwrap(), 1_000)
+                    .await
+                    .unwrap();
+                assert!(
+                    due_entries.contains(&entry),
+                    "the index has it as it is now"
+                );
             }
         }
     });
@@ -282,7 +293,12 @@ fn what_dynamodb_refuses_is_a_bug_of_which_only_the_code_is_told() {
     nameless.verdict.policy = None;
     let entry = Entry::open(nameless, writer);
     assert_eq!(entry.rule_usage("", "throttled"), 1);
-    let answer = run(async { fresh(&client(&engine.url)).await.put_if_revision(&entry).await });
+    let answer = run(async {
+        fresh(&client(&engine.url))
+            .await
+            .put_if_revision(&entry)
+            .await
+    });
     assert_eq!(
         answer,
         Err(Error::new(
@@ -406,7 +422,11 @@ fn one_shard_may_have_all_that_wake_first() {
         let now = NOW.plus(Duration::from_secs(1_000));
         for max in [1, 8, 40, 49, 50, 51, 75, 100, 200] {
             let expected = &waiting[..waiting.len().min(max)];
-            assert_eq!(ledger.due_entries(now, max).await.unwrap(), expected, "{max}");
+            assert_eq!(
+                ledger.due_entries(now, max).await.unwrap(),
+                expected,
+                "{max}"
+            );
         }
         // They are spread: each shard has some of those that wait, and who takes one leaves it there.
         let scan = client.scan().table_name(&table).send().await.unwrap();

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use redrive_core::calls::Call;
 use redrive_core::definition::{CachedDefinition, Revision};
+use redrive_core::error::Error;
 use redrive_core::failure::{ExecutionStatus, FailureId, Subject};
 use redrive_core::ledger::{
-    Cancelled, Claim, Entry, Decided, Ledger, List, Owner, Writer, ScanCheckpoint, Pass, State, CasResult,
-    ClaimResult, Targets, Timing, RetryMessage, TargetCursor, Written, put_checkpoint, claim_due, write,
+    Cancelled, CasResult, Claim, ClaimResult, Decided, Entry, Ledger, List, Owner, Pass,
+    RetryMessage, ScanCheckpoint, State, TargetCursor, Targets, Timing, Writer, Written, claim_due,
+    put_checkpoint, write,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
-use redrive_core::error::Error;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 const NOW: Time = Time::from_millis(1_795_000_000_000);
@@ -83,7 +84,10 @@ fn acting(subject: Subject, by: &Owner) -> Entry {
         now: NOW,
         timing: &timing(),
     };
-    Entry::open(decided(subject, FailureId::RedriveCount(0), retry(0)), writer)
+    Entry::open(
+        decided(subject, FailureId::RedriveCount(0), retry(0)),
+        writer,
+    )
 }
 
 fn queued(subject: Subject, by: &Owner, seconds: u32) -> Entry {
@@ -156,7 +160,11 @@ async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
         .unwrap();
     steps.push(entry);
     for entry in steps {
-        assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored), "{entry:?}");
+        assert_eq!(
+            ledger.put_if_revision(&entry).await,
+            Ok(CasResult::Stored),
+            "{entry:?}"
+        );
         assert_eq!(ledger.read(&stage(1)).await, Ok(Some(entry)));
     }
     assert_eq!(
@@ -220,8 +228,7 @@ async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
 async fn fifty_racing_claims_give_one_winner<L: Ledger>(ledger: &L) {
     let claims = (0..50).map(|number| {
         let entry = acting(execution("race"), &owner(&format!("owner-{number}")));
-        Box::pin(write(ledger, entry))
-            as Pin<Box<dyn Future<Output = Result<Written, Error>> + '_>>
+        Box::pin(write(ledger, entry)) as Pin<Box<dyn Future<Output = Result<Written, Error>> + '_>>
     });
     let mut winners = Vec::new();
     let mut losers = 0;
@@ -296,7 +303,10 @@ async fn a_retry_message_is_good_once<L: Ledger>(ledger: &L) {
         now: later,
         timing: &timing,
     };
-    let claim: Claim = claim_due(ledger, &entry.retry_message(), writer).await.unwrap().unwrap();
+    let claim: Claim = claim_due(ledger, &entry.retry_message(), writer)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         claim.entry(),
         &entry.claim(writer).unwrap(),
@@ -432,7 +442,10 @@ async fn a_settle_loses_to_a_later_failure<L: Ledger>(ledger: &L) {
             timing: &timing,
         })
         .unwrap();
-    assert_eq!(write(ledger, settle).await, Ok(Written::Conflict(Some(later))));
+    assert_eq!(
+        write(ledger, settle).await,
+        Ok(Written::Conflict(Some(later)))
+    );
 }
 
 async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
@@ -451,7 +464,9 @@ async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
         assert_eq!(ledger.put_if_revision(entry).await, Ok(CasResult::Stored));
     }
     assert_eq!(
-        ledger.put_if_revision(&retried.accept(writer).unwrap()).await,
+        ledger
+            .put_if_revision(&retried.accept(writer).unwrap())
+            .await,
         Ok(CasResult::Stored)
     );
 
@@ -539,7 +554,10 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
         timing: &timing,
     };
     let waiting = queued(execution("cancelled"), &a, 60);
-    assert_eq!(ledger.put_if_revision(&waiting).await, Ok(CasResult::Stored));
+    assert_eq!(
+        ledger.put_if_revision(&waiting).await,
+        Ok(CasResult::Stored)
+    );
     let ada = Cancelled {
         by: "arn:aws:sts::111122223333:assumed-role/OnCall/ada".into(),
         note: "the \"lake\" is read-only\tböse".into(),
@@ -566,7 +584,11 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
     );
 
     // The next failure carries it among the attempts.
-    let anew = decided(execution("cancelled"), FailureId::RedriveCount(1), retry(60));
+    let anew = decided(
+        execution("cancelled"),
+        FailureId::RedriveCount(1),
+        retry(60),
+    );
     let later = cancelled.judge(anew, writer(&a, 200)).unwrap();
     assert_eq!(ledger.put_if_revision(&later).await, Ok(CasResult::Stored));
     let stored = ledger.read(&execution("cancelled")).await;
@@ -729,7 +751,11 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
         self.0.put_if_revision(entry).await
     }
 
-    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+    async fn claim_due(
+        &self,
+        retry_message: &RetryMessage,
+        writer: Writer<'_>,
+    ) -> Result<ClaimResult, Error> {
         let _ = self.0.claim_due(retry_message, writer).await?;
         self.0.claim_due(retry_message, writer).await
     }
@@ -742,7 +768,10 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
         self.0.checkpoint().await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+    async fn put_checkpoint(
+        &self,
+        checkpoint: &ScanCheckpoint,
+    ) -> Result<CasResult<ScanCheckpoint>, Error> {
         let _ = self.0.put_checkpoint(checkpoint).await?;
         self.0.put_checkpoint(checkpoint).await
     }
@@ -753,7 +782,9 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
     }
 }
 
-async fn what_was_noted_last_of_a_machine_is_recalled<L: Ledger + DefinitionCache>(definition_cache: &L) {
+async fn what_was_noted_last_of_a_machine_is_recalled<L: Ledger + DefinitionCache>(
+    definition_cache: &L,
+) {
     let machine = |name| format!("arn:aws:states:eu-west-1:111122223333:stateMachine:{name}");
     let version = format!("{}:3", machine("etl"));
     let known = |id: Option<&str>, states: &str, confirmed| {
@@ -778,7 +809,10 @@ async fn what_was_noted_last_of_a_machine_is_recalled<L: Ledger + DefinitionCach
         assert_eq!(definition_cache.get(&version).await, None);
     }
     let later = NOW.plus(Duration::from_secs(1_000_000));
-    assert_eq!(definition_cache.due_entries(later, 100).await, Ok(Vec::new()));
+    assert_eq!(
+        definition_cache.due_entries(later, 100).await,
+        Ok(Vec::new())
+    );
     assert_eq!(definition_cache.checkpoint().await, Ok(None));
 }
 

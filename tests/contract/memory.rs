@@ -12,7 +12,7 @@ mod ledger;
 use std::sync::Barrier;
 
 use redrive_core::failure::{FailureId, Subject};
-use redrive_core::ledger::{Entry, Decided, Owner, Writer, Timing, Written, write};
+use redrive_core::ledger::{Decided, Entry, Owner, Timing, Writer, Written, write};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
 use redrive_simulation::memory::Memory;

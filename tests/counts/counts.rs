@@ -6,7 +6,7 @@ mod teams;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use redrive_core::event::{AllowedSources, self};
+use redrive_core::event::{self, AllowedSources};
 use redrive_core::policy::Document;
 
 use self::teams::{event, text, verdict};
@@ -35,7 +35,12 @@ fn run(what: &str, times: usize) -> Option<()> {
         }
         "parse" => {
             let event = event(10);
-            repeat(&|| drop(black_box(event::parse(black_box(&event), &AllowedSources::default()))));
+            repeat(&|| {
+                drop(black_box(event::parse(
+                    black_box(&event),
+                    &AllowedSources::default(),
+                )))
+            });
         }
         "load" => {
             let text = text(10);

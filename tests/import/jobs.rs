@@ -3,10 +3,10 @@
 //! same failure in normalised words.
 
 use redrive_core::decide::{Answer, LedgerView, decide};
-use redrive_core::event::{AllowedSources, ParsedEvent, self};
+use redrive_core::event::{self, AllowedSources, ParsedEvent};
 use redrive_core::failure::{Fact, Failure, Field, Need};
-use redrive_core::ledger::{Entry, Decided, Owner, Writer, Timing};
-use redrive_core::policy::{Document, ActualValue, ConditionKey};
+use redrive_core::ledger::{Decided, Entry, Owner, Timing, Writer};
+use redrive_core::policy::{ActualValue, ConditionKey, Document};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Verdict};
 use serde_json::{Value, json};

@@ -110,5 +110,8 @@ fn a_fresh_failure_that_aws_still_shows_as_running_is_looked_at_and_retried() {
     scene.retry_meets(still());
     scene.wind(600);
     scene.deliver();
-    assert_eq!(scene.stands(), (State::GivenUp, Reason::TargetChanged, 0, 0));
+    assert_eq!(
+        scene.stands(),
+        (State::GivenUp, Reason::TargetChanged, 0, 0)
+    );
 }

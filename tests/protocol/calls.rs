@@ -24,15 +24,24 @@ fn a_time_out_retried_at_once_costs_three_calls() {
     let scene = Scene::execution(&rule(2, 0), [Ends::time_out(), Ends::succeed()]);
     let event = scene.ended("TIMED_OUT");
     assert_eq!(scene.handle_event(&event).outcome, Outcome::Retried);
-    assert_eq!(scene.adapters.calls(), ["put_if_revision", "act", "put_if_revision"]);
+    assert_eq!(
+        scene.adapters.calls(),
+        ["put_if_revision", "act", "put_if_revision"]
+    );
     assert_eq!(of_aws(&scene), counted(&[("RedriveExecution", 1)]));
 }
 
 #[test]
 fn the_first_failure_of_a_machine_costs_a_look_at_its_definition() {
     let [scene, _] = Scene::both(&rule(2, 0));
-    assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
-    assert_eq!(scene.adapters.calls(), ["know", "put_if_revision", "act", "put_if_revision"]);
+    assert_eq!(
+        scene.handle_event(&scene.failed()).outcome,
+        Outcome::Retried
+    );
+    assert_eq!(
+        scene.adapters.calls(),
+        ["know", "put_if_revision", "act", "put_if_revision"]
+    );
     assert_eq!(
         of_aws(&scene),
         counted(&[
@@ -77,7 +86,10 @@ fn a_thousand_failures_of_one_machine_need_its_definition_once() {
             },
         });
         let outcome = scene.handle_event(&event).outcome;
-        assert!(matches!(outcome, Outcome::Retried | Outcome::Queued), "{number}");
+        assert!(
+            matches!(outcome, Outcome::Retried | Outcome::Queued),
+            "{number}"
+        );
     }
     // Those at the end wait for their slots.
     scene.wind(10);
@@ -115,10 +127,22 @@ fn a_machine_with_a_fail_state_is_asked_for_its_history() {
 #[test]
 fn a_delayed_retry_costs_five_calls() {
     let scene = Scene::execution(&rule(2, 60), [Ends::time_out(), Ends::succeed()]);
-    assert_eq!(scene.handle_event(&scene.ended("TIMED_OUT")).outcome, Outcome::Queued);
+    assert_eq!(
+        scene.handle_event(&scene.ended("TIMED_OUT")).outcome,
+        Outcome::Queued
+    );
     scene.wind(60);
     assert_eq!(scene.deliver()[0].outcome, Outcome::Retried);
-    assert_eq!(scene.adapters.calls(), ["put_if_revision", "send", "claim_due", "act", "put_if_revision"]);
+    assert_eq!(
+        scene.adapters.calls(),
+        [
+            "put_if_revision",
+            "send",
+            "claim_due",
+            "act",
+            "put_if_revision"
+        ]
+    );
     assert_eq!(of_aws(&scene), counted(&[("RedriveExecution", 1)]));
 }
 
@@ -136,8 +160,14 @@ fn a_retried_failure_reads_the_entry_first() {
     let scene = Scene::execution(&rule(2, 0), [Ends::time_out()]);
     scene.handle_event(&scene.ended("TIMED_OUT"));
     scene.adapters.reset();
-    assert_eq!(scene.handle_event(&scene.ended("TIMED_OUT")).outcome, Outcome::Retried);
-    assert_eq!(scene.adapters.calls(), ["read", "put_if_revision", "act", "put_if_revision"]);
+    assert_eq!(
+        scene.handle_event(&scene.ended("TIMED_OUT")).outcome,
+        Outcome::Retried
+    );
+    assert_eq!(
+        scene.adapters.calls(),
+        ["read", "put_if_revision", "act", "put_if_revision"]
+    );
 }
 
 #[test]
@@ -173,7 +203,10 @@ fn what_is_irrelevant_costs_nothing() {
         (with(&failed, "executionArn", "nonsense"), "malformed"),
     ] {
         let record = scene.handle_event(&event);
-        assert_eq!((record.outcome, record.reason.code()), (Outcome::Ignored, why));
+        assert_eq!(
+            (record.outcome, record.reason.code()),
+            (Outcome::Ignored, why)
+        );
     }
     assert!(scene.adapters.calls().is_empty());
     assert_eq!(scene.found(), None);
@@ -188,10 +221,22 @@ fn a_stage_is_read_before_the_claim_and_looked_at_after_a_delay() {
         "RetryStageExecution",
     ];
     for (delay, calls, each) in [
-        (0, vec!["know", "put_if_revision", "act", "put_if_revision"], 1),
+        (
+            0,
+            vec!["know", "put_if_revision", "act", "put_if_revision"],
+            1,
+        ),
         (
             60,
-            vec!["know", "put_if_revision", "send", "claim_due", "look", "act", "put_if_revision"],
+            vec![
+                "know",
+                "put_if_revision",
+                "send",
+                "claim_due",
+                "look",
+                "act",
+                "put_if_revision",
+            ],
             2,
         ),
     ] {

@@ -7,8 +7,8 @@ use redrive_core::ledger::{Cancelled, State};
 use redrive_core::verdict::Reason;
 use redrive_emulator::api::Fault;
 
-use crate::scene::{LEASE, Scene, rule};
 use crate::faulty_adapters::{Break, race, run};
+use crate::scene::{LEASE, Scene, rule};
 
 fn by(name: &str) -> Cancelled {
     Cancelled {
@@ -40,7 +40,10 @@ fn what_was_cancelled_is_not_retried_whoever_comes() {
             assert_eq!(cancels(&scene), Cancel::Cancelled(scene.entry()));
             let entry = scene.entry();
             assert_eq!(entry.cancelled, Some(by("ada")));
-            assert_eq!((entry.due_at, entry.next_check_at, &entry.lease), (None, None, &None));
+            assert_eq!(
+                (entry.due_at, entry.next_check_at, &entry.lease),
+                (None, None, &None)
+            );
 
             // The event once more, its message, the sweep, and all that is on its way.
             assert_eq!(scene.handle_event(&event).outcome, Outcome::Duplicate);

@@ -1,13 +1,13 @@
 //! A delayed retry acts once, whatever becomes of its retry message.
 
 use redrive_core::controller::Outcome;
-use redrive_core::ledger::{State, RetryMessage};
+use redrive_core::ledger::{RetryMessage, State};
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
 use redrive_core::verdict::Reason;
 
-use crate::scene::{Scene, rule};
 use crate::faulty_adapters::{Break, race, run};
+use crate::scene::{Scene, rule};
 
 fn queued(delay: u32) -> Vec<(Scene, RetryMessage)> {
     Scene::both(&rule(3, delay))
@@ -41,7 +41,11 @@ fn of_two_takers_one_acts() {
                 let (one, other) = race(scene.taking(&retry_message), scene.taking(&retry_message));
                 let mut outcome = [one.unwrap().outcome, other.unwrap().outcome];
                 outcome.sort_unstable();
-                assert_eq!(outcome, [Outcome::Retried, Outcome::Duplicate], "{call} {kind:?}");
+                assert_eq!(
+                    outcome,
+                    [Outcome::Retried, Outcome::Duplicate],
+                    "{call} {kind:?}"
+                );
                 assert_eq!((scene.effects(), scene.stands().2), (1, 1));
             }
         }
@@ -183,7 +187,10 @@ fn of_two_sweeps_one_hands_over() {
         let (one, other) = race(scene.sweeping(), scene.sweeping());
         let (one, other) = (one.unwrap(), other.unwrap());
         assert_eq!(
-            (one.requeued + other.requeued, one.conflicts + other.conflicts),
+            (
+                one.requeued + other.requeued,
+                one.conflicts + other.conflicts
+            ),
             (1, 1)
         );
         scene.deliver();

@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use redrive_core::failure::Service as Which;
-use redrive_core::discovery::{DiscoveryReport, Search};
 use redrive_core::controller::{Outcome, RunMode};
+use redrive_core::discovery::{DiscoveryReport, Search};
+use redrive_core::error::ErrorKind;
+use redrive_core::failure::Service as Which;
 use redrive_core::ledger::{Ledger, State};
 use redrive_core::policy::Glob;
 use redrive_core::time::Time;
-use redrive_core::error::ErrorKind;
 use redrive_core::verdict::Reason;
 use redrive_emulator::api::{CallError, Service};
 use redrive_emulator::codepipeline::{ExecutionMode, Outcome as Brings, Seed as StageSeed};
@@ -19,8 +19,8 @@ use redrive_simulation::sandbox::Sandbox;
 use redrive_simulation::services::JsonApi;
 use serde_json::{Value, json};
 
-use crate::scene::{ARN, NEXT_RUN, NOW, RUN, Scene, action, build, refusal, rule, stage};
 use crate::faulty_adapters::{Break, race, run};
+use crate::scene::{ARN, NEXT_RUN, NOW, RUN, Scene, action, build, refusal, rule, stage};
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
@@ -175,7 +175,10 @@ fn each_failure_in_a_row_of_unannounced_ones_is_found_until_the_limit() {
             scene.wind(60);
             outcome.extend(outcomes(&scene.find(&since(NOW))));
         }
-        assert_eq!(outcome, [Outcome::Retried, Outcome::Retried, Outcome::GaveUp]);
+        assert_eq!(
+            outcome,
+            [Outcome::Retried, Outcome::Retried, Outcome::GaveUp]
+        );
         assert_eq!(
             (scene.effects(), scene.stands()),
             (2, (State::GivenUp, Reason::LimitSpent, 2, 2))
@@ -221,7 +224,10 @@ fn a_failure_is_handled_once_whether_announced_or_found() {
         let event = scene.failed();
         assert_eq!(outcomes(&scene.find(&since(NOW))), [Outcome::Retried]);
         let late = scene.handle_event(&event);
-        assert!(matches!(late.outcome, Outcome::Duplicate | Outcome::Ignored));
+        assert!(matches!(
+            late.outcome,
+            Outcome::Duplicate | Outcome::Ignored
+        ));
         scene.calm(&[event]);
         assert_eq!(
             (scene.effects(), scene.stands()),
@@ -240,9 +246,15 @@ fn a_failure_found_while_its_event_is_handled_is_retried_once() {
                 let sandbox = &scene.adapters.sandbox;
                 scene.next_breaks(slow, Break::SlowBefore);
                 if event_first {
-                    let _ = race(scene.handling_event(&event), scene.finding(sandbox, &search));
+                    let _ = race(
+                        scene.handling_event(&event),
+                        scene.finding(sandbox, &search),
+                    );
                 } else {
-                    let _ = race(scene.finding(sandbox, &search), scene.handling_event(&event));
+                    let _ = race(
+                        scene.finding(sandbox, &search),
+                        scene.handling_event(&event),
+                    );
                 }
                 assert_eq!(scene.effects(), 1, "{slow} {event_first}");
                 scene.calm(&[event]);
@@ -350,7 +362,10 @@ fn switched_off_it_reads_and_writes_nothing_and_finds_it_later() {
         assert_eq!(scene.adapters.calls(), [""; 0]);
         assert_eq!(scene.adapters.sandbox.calls(), before);
         scene.mode.set(RunMode::Act);
-        assert_eq!(outcomes(&scene.find(&Search::default())), [Outcome::Retried]);
+        assert_eq!(
+            outcomes(&scene.find(&Search::default())),
+            [Outcome::Retried]
+        );
         assert_eq!(scene.effects(), 1);
     }
 }
@@ -383,7 +398,11 @@ fn many_pages_are_read_over_many_ticks_and_each_failure_is_found_once() {
     for _ in 0..6 {
         let found = tick(&scene, &api, &search);
         let watermark = found.watermark.unwrap();
-        assert_eq!(watermark < began, found.more, "not before all was looked at");
+        assert_eq!(
+            watermark < began,
+            found.more,
+            "not before all was looked at"
+        );
         ticks.push((found.records.len(), found.left, found.more));
         scene.wind(60);
         if !found.more {
@@ -599,11 +618,7 @@ fn a_failure_that_met_error_is_found_again_however_late() {
         for scene in unheard() {
             scene.next_breaks(call, Break::Before);
             let found = scene.find(&since(NOW));
-            assert_eq!(
-                (found.records.len(), found.errors.len()),
-                (0, 1),
-                "{call}"
-            );
+            assert_eq!((found.records.len(), found.errors.len()), (0, 1), "{call}");
             let failed_at = scene.now();
             for _ in 0..2 {
                 scene.wind(DAY);
@@ -651,7 +666,10 @@ fn a_target_that_cannot_be_read_is_read_from_there_again_and_holds_no_other_back
             let checkpoint = run(scene.adapters.sandbox.ledger.checkpoint());
             checkpoint.unwrap().unwrap().unwrap().executions
         };
-        assert_eq!((checkpoint().watermark, checkpoint().lagging.len()), (NOW, 1));
+        assert_eq!(
+            (checkpoint().watermark, checkpoint().lagging.len()),
+            (NOW, 1)
+        );
         // Long after, and though it could not be read a second time.
         scene.wind(DAY);
         refuse(&scene);
@@ -714,7 +732,10 @@ policies:
         ..since(ago(HOUR))
     };
     let found = tick(&scene, &api, &search);
-    assert_eq!((found.targets, outcomes(&found)), (1, vec![Outcome::Retried]));
+    assert_eq!(
+        (found.targets, outcomes(&found)),
+        (1, vec![Outcome::Retried])
+    );
     assert_eq!(api.asked("ListExecutions"), ["ours-1", "ours-1"]);
     assert_eq!(api.asked("GetPipelineState"), [""; 0]);
     assert_eq!(redrives(&scene, &arn("ours-1", "one")), 1);
@@ -760,9 +781,15 @@ fn each_failed_execution_of_a_parallel_pipeline_is_found() {
             ..since(NOW)
         };
         let found = scene.find(&search);
-        assert_eq!((outcomes(&found), found.more), (vec![Outcome::Retried], true));
+        assert_eq!(
+            (outcomes(&found), found.more),
+            (vec![Outcome::Retried], true)
+        );
         let next = scene.find(&search);
-        assert_eq!((outcomes(&next), next.more), (vec![Outcome::Retried], false));
+        assert_eq!(
+            (outcomes(&next), next.more),
+            (vec![Outcome::Retried], false)
+        );
         for execution in [RUN, NEXT_RUN] {
             let retries =
                 scene.region(|region| region.codepipeline.retries("web", execution, "Build").len());
@@ -799,7 +826,10 @@ fn two_ticks_at_once_find_each_failure_once_and_never_go_back() {
             let sandbox = &scene.adapters.sandbox;
             let search = since(NOW);
             scene.next_breaks(slow, Break::SlowBefore);
-            let (one, other) = race(scene.finding(sandbox, &search), scene.finding(sandbox, &search));
+            let (one, other) = race(
+                scene.finding(sandbox, &search),
+                scene.finding(sandbox, &search),
+            );
             let (one, other) = (one.unwrap(), other.unwrap());
             let retried: Vec<Outcome> = [outcomes(&one), outcomes(&other)].concat();
             let count = |outcome| retried.iter().filter(|it| **it == outcome).count();
@@ -822,10 +852,16 @@ fn who_is_outrun_does_not_take_the_position_back() {
     let (late, _) = race(scene.finding(sandbox, &since(NOW)), async {
         scene.wind(HOUR);
         scene.finding(sandbox, &since(NOW)).await.unwrap();
-        ahead.set(run(scene.adapters.sandbox.ledger.checkpoint()).unwrap().unwrap());
+        ahead.set(
+            run(scene.adapters.sandbox.ledger.checkpoint())
+                .unwrap()
+                .unwrap(),
+        );
     });
     assert!(late.unwrap().outrun);
-    let now = run(scene.adapters.sandbox.ledger.checkpoint()).unwrap().unwrap();
+    let now = run(scene.adapters.sandbox.ledger.checkpoint())
+        .unwrap()
+        .unwrap();
     assert_eq!(now.unwrap(), ahead.take().unwrap());
 }
 
@@ -859,7 +895,9 @@ fn a_tick_that_is_killed_anywhere_loses_nothing() {
         for kind in [Break::DeadBefore, Break::DeadAfter] {
             for scene in unheard() {
                 scene.adapters.reset();
-                scene.adapters.plan(crate::faulty_adapters::Which::Number(number), kind);
+                scene
+                    .adapters
+                    .plan(crate::faulty_adapters::Which::Number(number), kind);
                 let ended = run(scene.finding(&scene.adapters.sandbox, &since(NOW))).is_some();
                 assert_eq!(ended, !scene.adapters.broke.get());
                 if ended {

@@ -4,8 +4,8 @@ use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 
-use crate::scene::{LEASE, Scene, rule, with};
 use crate::faulty_adapters::{Break, race, run};
+use crate::scene::{LEASE, Scene, rule, with};
 
 #[test]
 fn one_failure_is_retried_once() {
@@ -42,7 +42,10 @@ fn a_duplicate_changes_nothing_whenever_it_comes() {
                 let entry = scene.entry();
                 let record = scene.handle_event(&copy);
                 assert!(
-                    matches!(record.outcome, Outcome::Duplicate | Outcome::Stale | Outcome::Ignored),
+                    matches!(
+                        record.outcome,
+                        Outcome::Duplicate | Outcome::Stale | Outcome::Ignored
+                    ),
                     "{record:?} after {seconds} s of {delay}"
                 );
                 if record.outcome == Outcome::Duplicate {
@@ -64,7 +67,8 @@ fn a_duplicate_handled_beside_the_first_loses() {
                 for scene in Scene::both(&rule(2, delay)) {
                     let event = scene.failed();
                     scene.next_breaks(call, kind);
-                    let (one, other) = race(scene.handling_event(&event), scene.handling_event(&event));
+                    let (one, other) =
+                        race(scene.handling_event(&event), scene.handling_event(&event));
                     let won = |outcome| matches!(outcome, Outcome::Retried | Outcome::Queued);
                     let (one, other) = (one.unwrap().outcome, other.unwrap().outcome);
                     assert!(
@@ -157,7 +161,10 @@ fn an_event_without_a_redrive_count_is_the_failure_of_now() {
 fn a_write_that_meets_itself_is_won() {
     for scene in Scene::both(&rule(2, 0)) {
         scene.next_breaks("put_if_revision", Break::Twice);
-        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
+        assert_eq!(
+            scene.handle_event(&scene.failed()).outcome,
+            Outcome::Retried
+        );
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 1, 1))

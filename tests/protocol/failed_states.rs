@@ -1,17 +1,17 @@
 //! Which state failed and what it had called, read from histories as the emulator writes them.
 
-use redrive_core::decide::{Answer, LedgerView, decide};
-use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::{Fact, FailedExecution, Failure, Field, Need, Subject, FailureDetail};
 use redrive_core::controller::Target;
+use redrive_core::decide::{Answer, LedgerView, decide};
+use redrive_core::event::{self, AllowedSources, ParsedEvent};
+use redrive_core::failure::{Fact, FailedExecution, Failure, FailureDetail, Field, Need, Subject};
 use redrive_core::reads::Executions;
 use redrive_emulator::region::Region;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 use redrive_simulation::services::JsonClient;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, document, rule};
 use crate::faulty_adapters::run;
+use crate::scene::{Scene, document, rule};
 
 const MACHINE: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:parcels";
 const CHECK: &str = "arn:aws:lambda:eu-west-1:111122223333:function:check";
@@ -75,7 +75,9 @@ fn parsed(event: &Value) -> Failure {
 }
 
 fn lookup(scene: &Scene, failure: &Failure, need: Need) -> Fact {
-    run(scene.adapters.sandbox.lookup(failure, need)).unwrap().unwrap()
+    run(scene.adapters.sandbox.lookup(failure, need))
+        .unwrap()
+        .unwrap()
 }
 
 fn histories(scene: &Scene) -> usize {

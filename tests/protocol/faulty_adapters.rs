@@ -7,14 +7,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use redrive_core::calls::Call;
+use redrive_core::controller::{CallResult, Queue, RetryResponse, Target, TargetState};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
-use redrive_core::controller::{RetryResponse, CallResult, Queue, TargetState, Target};
 use redrive_core::ledger::{
-    Claim, Entry, Ledger, InitialState, Writer, ScanCheckpoint, State, Transition, CasResult, ClaimResult, RetryMessage, transition,
+    CasResult, Claim, ClaimResult, Entry, InitialState, Ledger, RetryMessage, ScanCheckpoint,
+    State, Transition, Writer, transition,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::time::Time;
-use redrive_core::error::{Error, ErrorKind};
 use redrive_simulation::sandbox::Sandbox;
 
 /// What happens to one call.
@@ -183,24 +184,39 @@ impl Ledger for FaultyAdapters {
         self.with_fault("put_if_revision", write).await
     }
 
-    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
-        self.with_fault("claim_due", async || self.sandbox.ledger.claim_due(retry_message, writer).await)
-            .await
+    async fn claim_due(
+        &self,
+        retry_message: &RetryMessage,
+        writer: Writer<'_>,
+    ) -> Result<ClaimResult, Error> {
+        self.with_fault("claim_due", async || {
+            self.sandbox.ledger.claim_due(retry_message, writer).await
+        })
+        .await
     }
 
     async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
-        self.with_fault("due_entries", async || self.sandbox.ledger.due_entries(now, max).await)
-            .await
+        self.with_fault("due_entries", async || {
+            self.sandbox.ledger.due_entries(now, max).await
+        })
+        .await
     }
 
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
-        self.with_fault("checkpoint", async || self.sandbox.ledger.checkpoint().await)
-            .await
+        self.with_fault("checkpoint", async || {
+            self.sandbox.ledger.checkpoint().await
+        })
+        .await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
-        self.with_fault("put_checkpoint", async || self.sandbox.ledger.put_checkpoint(checkpoint).await)
-            .await
+    async fn put_checkpoint(
+        &self,
+        checkpoint: &ScanCheckpoint,
+    ) -> Result<CasResult<ScanCheckpoint>, Error> {
+        self.with_fault("put_checkpoint", async || {
+            self.sandbox.ledger.put_checkpoint(checkpoint).await
+        })
+        .await
     }
 
     async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
@@ -238,8 +254,10 @@ impl Target for FaultyAdapters {
 
 impl Queue for FaultyAdapters {
     async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
-        self.with_fault("send", async || self.sandbox.send(retry_message, delay).await)
-            .await
+        self.with_fault("send", async || {
+            self.sandbox.send(retry_message, delay).await
+        })
+        .await
     }
 }
 

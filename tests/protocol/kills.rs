@@ -6,8 +6,8 @@ use redrive_core::verdict::Reason;
 use redrive_emulator::codepipeline::Outcome as Brings;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 
-use crate::scene::{Scene, rule};
 use crate::faulty_adapters::{Break, Which};
+use crate::scene::{Scene, rule};
 
 const KINDS: [Break; 5] = [
     Break::Before,

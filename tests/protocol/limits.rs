@@ -58,7 +58,10 @@ fn each_rule_has_its_own_count() {
     scene.calm(&[]);
     let entry = scene.entry();
     assert_eq!(
-        (entry.rule_usage("default", "a"), entry.rule_usage("default", "b")),
+        (
+            entry.rule_usage("default", "a"),
+            entry.rule_usage("default", "b")
+        ),
         (1, 2)
     );
     assert_eq!((entry.reason(), scene.effects()), (Reason::LimitSpent, 3));

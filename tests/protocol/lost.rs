@@ -7,8 +7,8 @@ use redrive_core::verdict::Reason;
 use redrive_emulator::api::Fault;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 
-use crate::scene::{LEASE, Scene, refusal, rule};
 use crate::faulty_adapters::{Break, run};
+use crate::scene::{LEASE, Scene, refusal, rule};
 
 /// A scene whose retry was sent and whose answer was lost.
 fn doubtful(scene: Scene, fault: Fault) -> Scene {
@@ -121,7 +121,10 @@ fn doubt_after_doubt_ends_with_one_retry() {
 fn the_next_failure_proves_that_a_doubtful_retry_happened() {
     for scene in Scene::both_for_ever(&rule(2, 0)) {
         let scene = doubtful(scene, Fault::LoseAnswer);
-        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
+        assert_eq!(
+            scene.handle_event(&scene.failed()).outcome,
+            Outcome::Retried
+        );
         assert_eq!(
             (scene.effects(), scene.stands()),
             (2, (State::Retried, Reason::Matched, 2, 2))
@@ -138,7 +141,10 @@ fn the_next_failure_proves_that_a_doubtful_retry_happened() {
 fn a_success_proves_that_a_doubtful_retry_happened() {
     for scene in Scene::both(&rule(2, 0)) {
         let scene = doubtful(scene, Fault::LoseAnswer);
-        assert_eq!(scene.handle_event(&scene.ended("SUCCEEDED")).outcome, Outcome::Recovered);
+        assert_eq!(
+            scene.handle_event(&scene.ended("SUCCEEDED")).outcome,
+            Outcome::Recovered
+        );
         assert_eq!(scene.stands(), (State::Recovered, Reason::Matched, 1, 1));
         assert!(scene.sweep().records.is_empty());
     }
@@ -204,7 +210,10 @@ fn a_doubt_put_off_keeps_its_charge_when_the_next_failure_comes() {
         assert_eq!(scene.entry().state, State::Queued);
         // Whose retry it was that failed anew, nobody can tell.
         scene.person_retries();
-        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
+        assert_eq!(
+            scene.handle_event(&scene.failed()).outcome,
+            Outcome::Retried
+        );
         assert_eq!(
             (scene.effects(), scene.stands()),
             (1, (State::Retried, Reason::Matched, 2, 2))

@@ -51,7 +51,10 @@ fn what_was_observed_is_never_retried_but_the_next_failure_is() {
         scene.calm(&[event]);
         assert_eq!((scene.effects(), scene.stands().0), (0, State::Observed));
         scene.person_retries();
-        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
+        assert_eq!(
+            scene.handle_event(&scene.failed()).outcome,
+            Outcome::Retried
+        );
         assert_eq!(scene.effects(), 1);
     }
 }
@@ -70,7 +73,10 @@ fn off_reads_and_writes_nothing() {
         let calls_of_people = scene.adapters.sandbox.calls();
         for event in [&first, &second] {
             let record = scene.handle_event(event);
-            assert_eq!((record.outcome, record.reason), (Outcome::Ignored, Reason::Off));
+            assert_eq!(
+                (record.outcome, record.reason),
+                (Outcome::Ignored, Reason::Off)
+            );
         }
         scene.wind(10_000);
         assert_eq!(scene.claim_due(&retry_message).reason, Reason::Off);

@@ -87,7 +87,12 @@ fn a_nested_child_is_left_to_its_parent_unless_the_policy_owns_it() {
     let input = json!({ "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:eu-west-1:111122223333:execution:parent:run-1" });
     let own = "{version: 1, retry: {nested: own, automatic: [{id: any, backoff: {interval_seconds: 0}}]}}";
     for (policy, outcome, reason, effects) in [
-        (rule(2, 0).as_str(), Outcome::GaveUp, Reason::ParentRetries, 0),
+        (
+            rule(2, 0).as_str(),
+            Outcome::GaveUp,
+            Reason::ParentRetries,
+            0,
+        ),
         (own, Outcome::Retried, Reason::Matched, 1),
     ] {
         let scene = Scene::seeded(
@@ -161,7 +166,10 @@ fn what_aws_no_longer_knows_is_gone() {
         "redriveCount",
         Value::Null,
     ));
-    assert_eq!((record.outcome, record.reason), (Outcome::Ignored, Reason::Gone));
+    assert_eq!(
+        (record.outcome, record.reason),
+        (Outcome::Ignored, Reason::Gone)
+    );
 }
 
 #[test]

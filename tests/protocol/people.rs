@@ -31,7 +31,11 @@ fn a_person_who_was_quicker_than_the_event_is_left_alone() {
             assert_eq!(scene.effects(), 0);
             if let Some(entry) = scene.found() {
                 assert_eq!(
-                    (entry.reason(), entry.retries, entry.rule_usage("default", "any")),
+                    (
+                        entry.reason(),
+                        entry.retries,
+                        entry.rule_usage("default", "any")
+                    ),
                     (Reason::TargetChanged, 0, 0)
                 );
             }
@@ -77,7 +81,10 @@ fn a_person_who_succeeds_during_the_delay_ends_it() {
     for scene in Scene::both(&rule(2, 60)) {
         scene.handle_event(&scene.failed());
         scene.person_retries();
-        assert_eq!(scene.handle_event(&scene.ended("SUCCEEDED")).outcome, Outcome::Recovered);
+        assert_eq!(
+            scene.handle_event(&scene.ended("SUCCEEDED")).outcome,
+            Outcome::Recovered
+        );
         assert_eq!(scene.stands(), (State::Recovered, Reason::Matched, 0, 0));
         scene.calm(&[]);
         assert_eq!(scene.effects(), 0);
@@ -216,7 +223,10 @@ fn what_a_person_takes_up_again_after_an_end_is_judged_again() {
     scene.handle_event(&scene.ended("ABORTED"));
     scene.wind(10);
     scene.person_retries();
-    assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
+    assert_eq!(
+        scene.handle_event(&scene.failed()).outcome,
+        Outcome::Retried
+    );
     assert_eq!((scene.effects(), scene.stands().2), (2, 2));
 }
 

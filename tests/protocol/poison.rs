@@ -1,22 +1,23 @@
 //! What nobody should send: messages that are no retry messages, and lists of what cannot be.
 
-use redrive_core::discovery::Search;
 use redrive_core::controller::Outcome;
-use redrive_core::ledger::RetryMessage;
+use redrive_core::discovery::Search;
 use redrive_core::error::ErrorKind;
+use redrive_core::ledger::RetryMessage;
 use redrive_emulator::api::CallError;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 use redrive_simulation::services::JsonApi;
 use serde_json::{Value, json};
 
-use crate::scene::{ARN, NOW, Scene, rule, stage};
 use crate::faulty_adapters::run;
+use crate::scene::{ARN, NOW, Scene, rule, stage};
 
 const HOSTILE: &str = "f0rged\u{1b}[2J\u{9b}2J\u{202e}\n{\"level\":\"INFO\"}\0";
 
 #[test]
 fn a_message_is_a_retry_message_of_what_can_be_retried_or_none() {
-    let execution = |arn: &str| json!({ "subject": { "execution": { "arn": arn } }, "failure_number": 1 });
+    let execution =
+        |arn: &str| json!({ "subject": { "execution": { "arn": arn } }, "failure_number": 1 });
     let of_stage = |arn: &str, id: &str| json!({ "subject": { "stage": { "arn": arn, "execution_id": id } }, "failure_number": 1 });
     let web = "arn:aws:codepipeline:eu-west-1:111122223333:web";
     let long = "a".repeat(101);

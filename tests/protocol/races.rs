@@ -1,12 +1,12 @@
 //! Several at once, and one after another whose lease ran out.
 
 use redrive_core::controller::Outcome;
-use redrive_core::ledger::State;
 use redrive_core::error::ErrorKind;
+use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 
-use crate::scene::{LEASE, Scene, rule};
 use crate::faulty_adapters::{Break, race, run};
+use crate::scene::{LEASE, Scene, rule};
 
 /// Scenes in which the first owner died at this call.
 fn orphaned(call: &'static str, kind: Break) -> Vec<Scene> {
@@ -36,7 +36,10 @@ fn an_owner_killed_after_its_claim_is_taken_over() {
             scene.wind(LEASE);
             let outcome = scene.sweep().records.remove(0).outcome;
             assert!(
-                matches!(outcome, Outcome::Retried | Outcome::Confirmed | Outcome::Recovered),
+                matches!(
+                    outcome,
+                    Outcome::Retried | Outcome::Confirmed | Outcome::Recovered
+                ),
                 "{outcome:?}"
             );
             assert_eq!(
@@ -80,7 +83,10 @@ fn an_owner_that_was_only_slow_does_not_act_a_second_time() {
         assert_eq!(swept.unwrap().records[0].outcome, Outcome::Retried);
         let slow = slow.unwrap();
         assert!(
-            matches!(slow.outcome, Outcome::Retried | Outcome::GaveUp | Outcome::BackedOff),
+            matches!(
+                slow.outcome,
+                Outcome::Retried | Outcome::GaveUp | Outcome::BackedOff
+            ),
             "{slow:?}"
         );
         assert_eq!(scene.effects(), 1);
@@ -145,7 +151,8 @@ fn a_failure_and_a_retry_message_at_once_leave_one_retry_each() {
             let second = scene.failed();
             scene.wind(1);
             scene.next_breaks(call, kind);
-            let (taken, handled) = race(scene.taking(&retry_message), scene.handling_event(&second));
+            let (taken, handled) =
+                race(scene.taking(&retry_message), scene.handling_event(&second));
             // The old retry message's retry may have reached the new failure, which is told only once reads have settled.
             assert!(taken.is_ok());
             assert!(handled.is_ok() || handled.is_err_and(|it| it.kind == ErrorKind::Unavailable));

@@ -2,15 +2,15 @@
 
 use redrive_core::calls::Call;
 use redrive_core::controller::{Outcome, RunMode};
+use redrive_core::error::ErrorKind;
 use redrive_core::ledger::{Ledger, State};
 use redrive_core::rate_limiter::{Micros, Quota, Quotas};
-use redrive_core::error::ErrorKind;
 use redrive_emulator::api::Fault;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 use serde_json::Value;
 
-use crate::scene::{Scene, rule};
 use crate::faulty_adapters::{Break, run};
+use crate::scene::{Scene, rule};
 
 const QUOTA: Quota = Quota {
     burst: 1,
@@ -54,11 +54,18 @@ fn a_retry_waits_in_the_queue_for_its_slot() {
         assert_eq!(entry.due_at.unwrap().since(scene.now()).as_secs(), 120);
         assert_eq!((entry.retries, scene.effects()), (1, 0));
         let calls = scene.adapters.calls();
-        assert_eq!(calls[calls.len() - 3..], ["reserve", "put_if_revision", "send"]);
+        assert_eq!(
+            calls[calls.len() - 3..],
+            ["reserve", "put_if_revision", "send"]
+        );
         scene.wind(119);
         assert!(scene.deliver().is_empty());
         scene.wind(1);
-        let outcome: Vec<Outcome> = scene.deliver().iter().map(|record| record.outcome).collect();
+        let outcome: Vec<Outcome> = scene
+            .deliver()
+            .iter()
+            .map(|record| record.outcome)
+            .collect();
         assert_eq!((outcome, scene.effects()), (vec![Outcome::Retried], 1));
     }
 }

@@ -40,7 +40,12 @@ fn a_busy_target_is_put_off_with_backoff_and_then_retried_once() {
                     "no function feeds its own queue"
                 );
                 assert_eq!(scene.stands().2, 1, "still charged");
-                let wait = scene.entry().next_check_at.unwrap().since(scene.now()).as_secs();
+                let wait = scene
+                    .entry()
+                    .next_check_at
+                    .unwrap()
+                    .since(scene.now())
+                    .as_secs();
                 waits.push(wait);
                 scene.wind(wait - 1);
                 assert_eq!(scene.sweep().requeued, 0);
@@ -87,7 +92,12 @@ fn what_we_may_not_do_is_kept_and_tried_again() {
             scene.deliver();
             assert_eq!(scene.stands(), (State::Queued, Reason::Matched, 1, 1));
             assert_eq!(
-                scene.entry().next_check_at.unwrap().since(scene.now()).as_secs(),
+                scene
+                    .entry()
+                    .next_check_at
+                    .unwrap()
+                    .since(scene.now())
+                    .as_secs(),
                 900
             );
             scene.calm(&[]);

@@ -5,16 +5,16 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use redrive_core::cancel::{Cancel, cancel};
+use redrive_core::controller::{Controller, Queue, Record, RunMode};
+use redrive_core::discovery::{DiscoveryReport, Search};
+use redrive_core::error::Error;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::discovery::{DiscoveryReport, Search};
-use redrive_core::controller::{RunMode, Queue, Record, Controller};
-use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, Writer, State, Timing, RetryMessage};
-use redrive_core::rate_limiter::RateLimiter;
+use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, RetryMessage, State, Timing, Writer};
 use redrive_core::policy::Document;
+use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
-use redrive_core::error::Error;
 use redrive_core::verdict::{Reason, Verdict};
 use redrive_emulator::api::{ApiError, Fault, Place, Service};
 use redrive_emulator::codepipeline::{
@@ -23,10 +23,10 @@ use redrive_emulator::codepipeline::{
 };
 use redrive_emulator::region::Region;
 use redrive_emulator::stepfunctions::{By, Outcome as Ends, Script, Seed, Status};
-use redrive_simulation::services::{JsonClient, JsonApi};
+use redrive_simulation::services::{JsonApi, JsonClient};
 use serde_json::Value;
 
-use crate::faulty_adapters::{Break, Which, FaultyAdapters, run};
+use crate::faulty_adapters::{Break, FaultyAdapters, Which, run};
 
 pub(crate) const NOW: Time = Time::from_millis(1_795_000_000_000);
 /// How long an owner may act, in seconds.
@@ -192,14 +192,30 @@ impl Scene {
     /// Handles several things under one name, which nobody should.
     pub(crate) fn as_one_owner(
         &self,
-        f: impl AsyncFnOnce(&Controller<'_, FaultyAdapters, FaultyAdapters, FaultyAdapters, redrive_simulation::sandbox::Sandbox>),
+        f: impl AsyncFnOnce(
+            &Controller<
+                '_,
+                FaultyAdapters,
+                FaultyAdapters,
+                FaultyAdapters,
+                redrive_simulation::sandbox::Sandbox,
+            >,
+        ),
     ) {
         run(self.with(f)).expect("it ends");
     }
 
     async fn with<R>(
         &self,
-        f: impl AsyncFnOnce(&Controller<'_, FaultyAdapters, FaultyAdapters, FaultyAdapters, redrive_simulation::sandbox::Sandbox>) -> R,
+        f: impl AsyncFnOnce(
+            &Controller<
+                '_,
+                FaultyAdapters,
+                FaultyAdapters,
+                FaultyAdapters,
+                redrive_simulation::sandbox::Sandbox,
+            >,
+        ) -> R,
     ) -> R {
         let (document, owner, timing) = (self.document.borrow().clone(), self.owner(), self.timing);
         let controller = Controller {
@@ -225,7 +241,8 @@ impl Scene {
 
     /// Takes a retry message, to be run.
     pub(crate) async fn taking(&self, retry_message: &RetryMessage) -> Result<Record, Error> {
-        self.with(async |controller| controller.due(retry_message).await).await
+        self.with(async |controller| controller.due(retry_message).await)
+            .await
     }
 
     /// A tick of the sweep, to be run.
@@ -442,7 +459,9 @@ impl Scene {
             }
             while let Some(retry_message) = self.adapters.sandbox.receive() {
                 if !matches!(run(self.taking(&retry_message)), Some(Ok(_))) {
-                    run(self.adapters.sandbox.send(&retry_message, later)).unwrap().unwrap();
+                    run(self.adapters.sandbox.send(&retry_message, later))
+                        .unwrap()
+                        .unwrap();
                 }
                 self.watch();
             }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use redrive_core::controller::{Outcome, Record, RunMode};
 use redrive_core::discovery::Search;
-use redrive_core::controller::{Outcome, RunMode, Record};
 use redrive_core::error::Error;
 use redrive_emulator::api::{ApiError, Fault};
 use redrive_emulator::codepipeline::Outcome as Brings;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 use serde_json::Value;
 
-use crate::scene::{NOW, Scene, with};
 use crate::faulty_adapters::{Break, run};
+use crate::scene::{NOW, Scene, with};
 
 const SECRET: &str = "pl4nted";
 /// An error's name, and its words.
@@ -94,7 +94,10 @@ impl Told {
                 Err(error) => self.error(&error),
             }
             while let Some(retry_message) = scene.adapters.sandbox.receive() {
-                self.text += &format!("{retry_message:?} {}\n", serde_json::to_string(&retry_message).unwrap());
+                self.text += &format!(
+                    "{retry_message:?} {}\n",
+                    serde_json::to_string(&retry_message).unwrap()
+                );
                 self.result(run(scene.taking(&retry_message)).unwrap());
             }
         }
@@ -220,7 +223,14 @@ const WAYS: &[Way] = &[
     }),
     ("every call breaks once", 1, 60, |told, scene, event| {
         for name in [
-            "read", "know", "look", "put_if_revision", "send", "claim_due", "act", "due_entries",
+            "read",
+            "know",
+            "look",
+            "put_if_revision",
+            "send",
+            "claim_due",
+            "act",
+            "due_entries",
         ] {
             scene.next_breaks(name, Break::Before);
         }
@@ -276,7 +286,10 @@ fn no_record_entry_retry_message_or_error_holds_a_word_of_what_failed() {
         Outcome::Terminated,
         Outcome::Confirmed,
     ] {
-        assert!(reached.contains(&outcome), "{outcome:?} is not among {reached:?}");
+        assert!(
+            reached.contains(&outcome),
+            "{outcome:?} is not among {reached:?}"
+        );
     }
     assert!(errors > 10, "{errors}");
 }

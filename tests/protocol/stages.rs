@@ -1,18 +1,18 @@
 //! What only stages do: several failed actions, later executions, edits, retries of their own, modes.
 
 use redrive_core::controller::{Outcome, RunMode};
-use redrive_core::ledger::State;
 use redrive_core::error::ErrorKind;
+use redrive_core::ledger::State;
 use redrive_core::verdict::Reason;
 use redrive_emulator::api::{Place, Service};
 use redrive_emulator::codepipeline::{
-    By, CodePipeline, ExecutionMode, OnFailure, Options, Outcome as Brings, ParallelState,
-    StageRetryMode, Seed, StageFails,
+    By, CodePipeline, ExecutionMode, OnFailure, Options, Outcome as Brings, ParallelState, Seed,
+    StageFails, StageRetryMode,
 };
 use serde_json::{Value, json};
 
-use crate::scene::{NEXT_RUN, RUN, Scene, action, build, on_failure, rule, stage};
 use crate::faulty_adapters::run;
+use crate::scene::{NEXT_RUN, RUN, Scene, action, build, on_failure, rule, stage};
 
 fn two(policy: &str) -> Scene {
     let fails = || [Brings::fail("JobFailed", "busy"), Brings::succeed()];
@@ -92,15 +92,26 @@ fn all_actions_only_if_every_rule_says_so() {
     };
     for (unit, lint, expected) in [
         ("ALL_ACTIONS", "ALL_ACTIONS", StageRetryMode::AllActions),
-        ("ALL_ACTIONS", "FAILED_ACTIONS", StageRetryMode::FailedActions),
-        ("FAILED_ACTIONS", "FAILED_ACTIONS", StageRetryMode::FailedActions),
+        (
+            "ALL_ACTIONS",
+            "FAILED_ACTIONS",
+            StageRetryMode::FailedActions,
+        ),
+        (
+            "FAILED_ACTIONS",
+            "FAILED_ACTIONS",
+            StageRetryMode::FailedActions,
+        ),
     ] {
         let scene = two(&policy(&format!(
             "{}{}",
             line("Unit", unit),
             line("Lint", lint)
         )));
-        assert_eq!(scene.handle_event(&scene.failed()).outcome, Outcome::Retried);
+        assert_eq!(
+            scene.handle_event(&scene.failed()).outcome,
+            Outcome::Retried
+        );
         assert_eq!(mode_of_the_retry(&scene), Some(expected));
         scene.calm(&[]);
         assert_eq!(

@@ -3,8 +3,8 @@
 use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
 
-use crate::scene::{Scene, rule};
 use crate::faulty_adapters::Break;
+use crate::scene::{Scene, rule};
 
 /// One batch may hold a message twice, and one name for both must not make two retries of it, nor give back
 /// the charge of the one that was made.

@@ -299,12 +299,33 @@ fn what_is_not_known_is_not_shown_as_absent() {
     let old = explain("sfn-20-shape-before-redrive");
     assert_eq!(
         old["failure"]["unknown"],
-        json!(["error", "cause", "redrive_count", "redrive_status", "exit_status", "signal", "signal_reason", "http_status", "error_codes"])
+        json!([
+            "error",
+            "cause",
+            "redrive_count",
+            "redrive_status",
+            "exit_status",
+            "signal",
+            "signal_reason",
+            "http_status",
+            "error_codes"
+        ])
     );
     assert_eq!(old["failure"]["redacted"], json!([]));
     assert_eq!(old["failure"]["redrive_count"], Value::Null);
     let redacted = explain("sfn-22-cause-withheld");
-    assert_eq!(redacted["failure"]["redacted"], json!(["error", "cause", "exit_status", "signal", "signal_reason", "http_status", "error_codes"]));
+    assert_eq!(
+        redacted["failure"]["redacted"],
+        json!([
+            "error",
+            "cause",
+            "exit_status",
+            "signal",
+            "signal_reason",
+            "http_status",
+            "error_codes"
+        ])
+    );
     let timeout = explain("sfn-10-task-timeout");
     assert_eq!(timeout["failure"]["cause"], Value::Null);
     assert!(

@@ -53,7 +53,10 @@ fn every_retry_is_reported_and_none_is_made_twice() {
     let lines = redrive(&["replay", "events", "--json", "--then", "fail"]).lines();
     let (summary, rows) = lines.split_last().unwrap();
     let calls = |operation: &str| summary["calls"][operation].as_u64().unwrap();
-    let retried: Vec<&Value> = rows.iter().filter(|row| row["outcome"] == "retried").collect();
+    let retried: Vec<&Value> = rows
+        .iter()
+        .filter(|row| row["outcome"] == "retried")
+        .collect();
     assert_eq!(
         calls("RedriveExecution") + calls("RetryStageExecution"),
         retried.len() as u64

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use redrive_simulation::storm::{QuotaClass, Limits, Storm};
+use redrive_simulation::storm::{Limits, QuotaClass, Storm};
 
 /// Quotas of a tenth, and eleven times as many failures a second as they let be redriven.
 fn small() -> Storm {

@@ -6,10 +6,10 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use redrive_aws::aws_sdk_dynamodb;
 use redrive_aws::ledger::DynamoDb;
 use redrive_core::calls::CallResult;
-use redrive_core::failure::Subject;
 use redrive_core::controller::Outcome;
-use redrive_core::ledger::{Entry, Ledger, State};
 use redrive_core::error::ErrorKind;
+use redrive_core::failure::Subject;
+use redrive_core::ledger::{Entry, Ledger, State};
 use serde_json::{Value, json};
 
 use crate::{Scene, busy, passes, task};

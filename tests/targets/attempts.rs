@@ -1,7 +1,7 @@
 //! A redrive that the SDK tries several times: the last answer does not say what came of the tries before it.
 
-use redrive_core::failure::Subject;
 use redrive_core::controller::{CallResult, Outcome};
+use redrive_core::failure::Subject;
 use redrive_core::ledger::Ledger;
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Which state failed and what it had called, as the SDK reads it out of a history.
 
-use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::{Fact, Failure, Field, Need};
 use redrive_core::controller::Target;
+use redrive_core::event::{self, AllowedSources, ParsedEvent};
+use redrive_core::failure::{Fact, Failure, Field, Need};
 use redrive_core::reads::Executions;
 use serde_json::{Value, json};
 

@@ -9,9 +9,9 @@
 )]
 
 mod answers;
+mod attempts;
 mod execution_types;
 mod failed_states;
-mod attempts;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,15 +23,15 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use redrive_aws::codepipeline::CodePipeline;
 use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
+use redrive_core::controller::{CallResult, Clock, Controller, Outcome, Queue, Record, RunMode};
+use redrive_core::error::Error;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::controller::{CallResult, Clock, Outcome, RunMode, Queue, Record, Controller};
-use redrive_core::ledger::{Entry, Ledger, Owner, State, Timing, RetryMessage, Written, write};
-use redrive_core::rate_limiter::RateLimiter;
+use redrive_core::ledger::{Entry, Ledger, Owner, RetryMessage, State, Timing, Written, write};
 use redrive_core::policy::Document;
+use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::reads::LocalCache;
 use redrive_core::time::Time;
-use redrive_core::error::Error;
 use redrive_core::verdict::Reason;
 use redrive_simulation::memory::Memory;
 use serde_json::{Value, json};
@@ -470,7 +470,12 @@ async fn each_refusal_of_a_redrive_means_what_the_table_says() {
             Outcome::InDoubt,
             CallResult::InDoubt,
         ),
-        (json!("lose_request"), 3, Outcome::InDoubt, CallResult::InDoubt),
+        (
+            json!("lose_request"),
+            3,
+            Outcome::InDoubt,
+            CallResult::InDoubt,
+        ),
     ] {
         let scene = Scene::new();
         scene.execution(task(), json!([busy(), passes()])).await;

@@ -9,10 +9,10 @@ use std::error::Error as _;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use redrive_core::calls::{RetryResponse, Call, CallResult, result_of};
-use redrive_core::error_codes::ErrorClass;
-use redrive_core::discovery::{Listing, ListResult};
+use redrive_core::calls::{Call, CallResult, RetryResponse, result_of};
+use redrive_core::discovery::{ListResult, Listing};
 use redrive_core::error::{Error, ErrorKind};
+use redrive_core::error_codes::ErrorClass;
 
 /// Returns the code and HTTP status of an error; the code is empty and the status 0 where there is none.
 fn code_and_status<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (&str, u16) {
@@ -129,7 +129,11 @@ where
 }
 
 /// Returns what an error that the SDK could read means for a call that retries.
-pub(crate) fn answered(call: Call, error: &impl ProvideErrorMetadata, status: u16) -> RetryResponse {
+pub(crate) fn answered(
+    call: Call,
+    error: &impl ProvideErrorMetadata,
+    status: u16,
+) -> RetryResponse {
     let code = error.code().unwrap_or_default();
     let message = error.message().unwrap_or_default();
     result_of(call, code, status, message)

@@ -9,7 +9,7 @@ use aws_sdk_sfn::config::interceptors::{
 use aws_sdk_sfn::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sfn::error::BoxError;
 use aws_sdk_sfn::operation::redrive_execution::RedriveExecutionError;
-use redrive_core::calls::{RetryResponse, Call, CallResult};
+use redrive_core::calls::{Call, CallResult, RetryResponse};
 
 use crate::answer::answered;
 

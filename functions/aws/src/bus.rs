@@ -11,8 +11,8 @@ use aws_sdk_eventbridge::config::retry::RetryConfig;
 use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use redrive_core::controller::{Outcome, Record, RunMode};
 use redrive_core::failure::{Service, Subject};
-use redrive_core::controller::{Outcome, RunMode, Record};
 use serde::Serialize;
 use tracing::warn;
 
@@ -259,10 +259,20 @@ mod tests {
                 .entry("codepipeline", RunMode::Act, &record(outcome))
                 .is_some()
         };
-        for outcome in [Outcome::Retried, Outcome::Queued, Outcome::GaveUp, Outcome::Recovered] {
+        for outcome in [
+            Outcome::Retried,
+            Outcome::Queued,
+            Outcome::GaveUp,
+            Outcome::Recovered,
+        ] {
             assert!(is_put(outcome), "{outcome:?}");
         }
-        for outcome in [Outcome::Ignored, Outcome::Duplicate, Outcome::Stale, Outcome::Conflict] {
+        for outcome in [
+            Outcome::Ignored,
+            Outcome::Duplicate,
+            Outcome::Stale,
+            Outcome::Conflict,
+        ] {
             assert!(!is_put(outcome), "{outcome:?}");
         }
     }

@@ -14,9 +14,9 @@ use aws_sdk_codepipeline::types::{
     Result as OnFailure, StageDeclaration, StageExecutionStatus, StageRetryMode as AwsRetryMode,
     StageState as Stage,
 };
-use redrive_core::calls::{RetryResponse, Call, CallResult};
+use redrive_core::calls::{Call, CallResult, RetryResponse};
+use redrive_core::discovery::{ListResult, ListedPipeline, ListedRun, ListedStage, failed_stages};
 use redrive_core::failure::{FailedAction, Field, Subject};
-use redrive_core::discovery::{ListedPipeline, ListedRun, ListedStage, ListResult, failed_stages};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{Page, Pipelines, Read};

@@ -1,8 +1,10 @@
 //! What failed in an account and region, as its two services list it.
 
 use redrive_core::arn::partition_of;
+use redrive_core::discovery::{
+    FailureListing, ListResult, ListedExecution, ListedPipeline, ListedRun, ListedStage,
+};
 use redrive_core::failure::ExecutionStatus;
-use redrive_core::discovery::{ListedExecution, ListedPipeline, ListedRun, ListedStage, FailureListing, ListResult};
 use redrive_core::reads::Page;
 
 use crate::target::Services;

@@ -29,15 +29,18 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure as OnRefusal,
 };
 use redrive_core::calls::Call;
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{EARLY, Entry, Lease, Ledger, Writer, ScanCheckpoint, State, CasResult, ClaimResult, RetryMessage};
+use redrive_core::ledger::{
+    CasResult, ClaimResult, EARLY, Entry, Lease, Ledger, RetryMessage, ScanCheckpoint, State,
+    Writer,
+};
 use redrive_core::rate_limiter::Micros;
 use redrive_core::time::Time;
-use redrive_core::error::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 
-use crate::table::{DUE, KEY, TTL, DUE_SHARD, NEXT_CHECK_AT};
 use crate::error;
+use crate::table::{DUE, DUE_SHARD, KEY, NEXT_CHECK_AT, TTL};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -167,9 +170,9 @@ impl DynamoDb {
         match put.send().await {
             Ok(_) => Ok(CasResult::Stored),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(CasResult::Conflict(stored("PutItem", refused.item.clone())?))
-                }
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => Ok(
+                    CasResult::Conflict(stored("PutItem", refused.item.clone())?),
+                ),
                 _ => Err(error::of("PutItem", &self.table, &error)),
             },
         }
@@ -188,7 +191,11 @@ impl Ledger for DynamoDb {
         }
     }
 
-    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+    async fn claim_due(
+        &self,
+        retry_message: &RetryMessage,
+        writer: Writer<'_>,
+    ) -> Result<ClaimResult, Error> {
         // What Entry::is_due asks and Entry::claim does, so that no read comes before the write. The contract
         // and the tests on real engines compare.
         let until = writer.now.plus(writer.timing.lease);
@@ -197,7 +204,12 @@ impl Ledger for DynamoDb {
             owner: writer.owner.clone(),
             until,
         })
-        .map_err(|_| Error::new(ErrorKind::Internal, "UpdateItem (the lease is no attribute)"))?;
+        .map_err(|_| {
+            Error::new(
+                ErrorKind::Internal,
+                "UpdateItem (the lease is no attribute)",
+            )
+        })?;
         let mut update = self
             .client
             .update_item()
@@ -254,9 +266,9 @@ impl Ledger for DynamoDb {
                 Ok(ClaimResult::Claimed(taken))
             }
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(ClaimResult::Refused(stored("UpdateItem", refused.item.clone())?))
-                }
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => Ok(
+                    ClaimResult::Refused(stored("UpdateItem", refused.item.clone())?),
+                ),
                 _ => Err(error::of("UpdateItem", &self.table, &error)),
             },
         }
@@ -297,10 +309,16 @@ impl Ledger for DynamoDb {
         self.get_item(CHECKPOINT, true).await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+    async fn put_checkpoint(
+        &self,
+        checkpoint: &ScanCheckpoint,
+    ) -> Result<CasResult<ScanCheckpoint>, Error> {
         match checkpoint.revision {
             0 => Ok(CasResult::Conflict(self.checkpoint().await?)),
-            revision => self.put_item_if_revision(checkpoint_item(checkpoint)?, revision).await,
+            revision => {
+                self.put_item_if_revision(checkpoint_item(checkpoint)?, revision)
+                    .await
+            }
         }
     }
 

@@ -24,16 +24,16 @@
 pub use aws_sdk_dynamodb;
 
 mod answer;
+mod attempt_tracker;
 pub mod bus;
 pub mod calls;
 pub mod codepipeline;
 pub mod environment;
+mod error;
+pub mod failure_listing;
 pub mod http;
 pub mod ledger;
-pub mod failure_listing;
 pub mod queue;
 pub mod stepfunctions;
 pub mod table;
 pub mod target;
-mod attempt_tracker;
-mod error;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use redrive_core::controller::Queue;
-use redrive_core::ledger::RetryMessage;
 use redrive_core::error::{Error, ErrorKind};
+use redrive_core::ledger::RetryMessage;
 
 use crate::answer;
 
@@ -32,8 +32,12 @@ impl Sqs {
 
 impl Queue for Sqs {
     async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
-        let body = serde_json::to_string(retry_message)
-            .map_err(|_| Error::new(ErrorKind::Internal, "SendMessage (the retry message is no JSON)"))?;
+        let body = serde_json::to_string(retry_message).map_err(|_| {
+            Error::new(
+                ErrorKind::Internal,
+                "SendMessage (the retry message is no JSON)",
+            )
+        })?;
         let sent = self
             .client
             .send_message()

@@ -6,16 +6,16 @@ use aws_sdk_sfn::types::{
     ExecutionListItem, ExecutionRedriveStatus, ExecutionStatus as Status, HistoryEvent as Event,
     IncludedData, StateMachineType,
 };
-use redrive_core::calls::{RetryResponse, Call};
+use redrive_core::calls::{Call, RetryResponse};
 use redrive_core::definition::Revision;
+use redrive_core::discovery::{ListResult, ListedExecution};
+use redrive_core::error::ErrorKind;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{Description, ExecutionStatus, Field, Redrivable};
-use redrive_core::discovery::{ListedExecution, ListResult};
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
 use redrive_core::time::Time;
-use redrive_core::error::ErrorKind;
 
 use crate::answer::{look, read, retry_response};
 use crate::attempt_tracker::AttemptTracker;

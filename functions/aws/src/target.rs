@@ -1,10 +1,10 @@
 //! Both services as the one target that the core acts on.
 
-use redrive_core::failure::{Fact, Failure, FailureId, Need, TargetState};
-use redrive_core::controller::{RetryResponse, Clock, Target};
-use redrive_core::ledger::Claim;
-use redrive_core::reads::{LocalCache, Reads, DefinitionCache};
+use redrive_core::controller::{Clock, RetryResponse, Target};
 use redrive_core::error::Error;
+use redrive_core::failure::{Fact, Failure, FailureId, Need, TargetState};
+use redrive_core::ledger::Claim;
+use redrive_core::reads::{DefinitionCache, LocalCache, Reads};
 
 use crate::codepipeline::CodePipeline;
 use crate::stepfunctions::StepFunctions;

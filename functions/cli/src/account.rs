@@ -11,8 +11,8 @@ use redrive_aws::aws_sdk_dynamodb::config::ProvideCredentials;
 use redrive_aws::http;
 use redrive_aws::ledger::DynamoDb;
 use redrive_core::arn::{Arn, ExecutionArn};
-use redrive_core::failure::Subject;
 use redrive_core::error::{Error, ErrorKind};
+use redrive_core::failure::Subject;
 use redrive_policy_tools::visible::visible;
 
 use crate::Failed;
@@ -126,16 +126,18 @@ impl Account {
             ErrorKind::Throttled => Failed::User(format!(
                 "{place}\nThe table has too much to do; try again in a minute."
             )),
-            ErrorKind::AccessDenied | ErrorKind::KmsAccessDenied => match self.no_credentials().await {
-                Some(why) => Failed::User(format!(
-                    "no credentials were found: {why}\nGive a profile with --profile NAME or AWS_PROFILE, or log in \
+            ErrorKind::AccessDenied | ErrorKind::KmsAccessDenied => {
+                match self.no_credentials().await {
+                    Some(why) => Failed::User(format!(
+                        "no credentials were found: {why}\nGive a profile with --profile NAME or AWS_PROFILE, or log in \
                      as you do for the AWS CLI (aws sts get-caller-identity shows who you are)."
-                )),
-                None => Failed::User(format!(
-                    "{place}\nThese credentials may not do that; dynamodb:GetItem is needed to read the ledger, and \
+                    )),
+                    None => Failed::User(format!(
+                        "{place}\nThese credentials may not do that; dynamodb:GetItem is needed to read the ledger, and \
                      dynamodb:PutItem to cancel. Other credentials: --profile NAME."
-                )),
-            },
+                    )),
+                }
+            }
             ErrorKind::Unavailable => Failed::User(format!(
                 "{place}\nAnother table: --table NAME or REDRIVE_LEDGER; another region: --region NAME."
             )),

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redrive_core::cancel::{Cancel, cancel};
-use redrive_core::ledger::{Cancelled, Entry, Owner, Writer, State, Timing};
+use redrive_core::ledger::{Cancelled, Entry, Owner, State, Timing, Writer};
 use redrive_core::time::Time;
 use redrive_policy_tools::visible::visible;
 

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use redrive_core::arn::ExecutionArn;
 use redrive_core::decide::decide_optimistically;
-use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::{FailedAction, Failure, Field, Need, Redrivable, Subject, FailureDetail};
+use redrive_core::event::{self, AllowedSources, ParsedEvent};
+use redrive_core::failure::{
+    FailedAction, Failure, FailureDetail, Field, Need, Redrivable, Subject,
+};
 use redrive_core::policy::Document;
 use redrive_core::verdict::{Reason, Verdict};
 use redrive_policy_tools::visible::{visible, visible_json};
@@ -135,8 +137,13 @@ impl<'a> Explained<'a> {
 
     fn tell(&self, out: &mut impl Write) -> Result<(), Failed> {
         let event = match self.parsed {
-            ParsedEvent::Failure(failure) => format!("a failure of {}, {}", failure.subject, failure.at),
-            ParsedEvent::Completion(completion) => format!("the completion of {}, {}", completion.subject, completion.at),
+            ParsedEvent::Failure(failure) => {
+                format!("a failure of {}, {}", failure.subject, failure.at)
+            }
+            ParsedEvent::Completion(completion) => format!(
+                "the completion of {}, {}",
+                completion.subject, completion.at
+            ),
             ParsedEvent::Ignored(_) => "nothing to judge".to_owned(),
             ParsedEvent::Malformed(_) => "an event that cannot be read".to_owned(),
         };

@@ -14,9 +14,9 @@ mod failed;
 mod history;
 mod import;
 mod input;
-mod simulate;
 mod replay;
 mod serve;
+mod simulate;
 mod storm;
 mod table;
 mod test;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use redrive_core::controller::RunMode;
 use redrive_simulation::replay::Then;
-use redrive_simulation::storm::{QuotaClass, Limits, Storm};
+use redrive_simulation::storm::{Limits, QuotaClass, Storm};
 
 use self::failed::Failed;
 
@@ -321,7 +321,8 @@ fn main() -> ExitCode {
         }
         Command::Test { policies, json } => test::run(&policies, json, &mut out),
         Command::Simulate {
-            interleavings: true, ..
+            interleavings: true,
+            ..
         } => simulate::interleavings(&mut out),
         Command::Simulate {
             interleavings: false,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use redrive_core::failure::Subject;
 use redrive_core::controller::{CallResult, Outcome, RunMode};
+use redrive_core::failure::Subject;
 use redrive_core::verdict::{Decision, Verdict};
 use redrive_simulation::replay::{From, Replayed, Row, Settings, Then, replay};
 use serde_json::json;
@@ -143,7 +143,9 @@ fn outcome(row: &Row) -> String {
         }
         (Outcome::BackedOff, _) => "put off: AWS is busy".into(),
         (Outcome::InDoubt, _) => "sent, and no answer came".into(),
-        (Outcome::GaveUp, Some(verdict)) if verdict.decision == Decision::GiveUp => verdict.sentence(),
+        (Outcome::GaveUp, Some(verdict)) if verdict.decision == Decision::GiveUp => {
+            verdict.sentence()
+        }
         (Outcome::GaveUp, _) => format!("not made: {}", record.reason.sentence()),
         (Outcome::Observed, _) => "written down, not done (observe)".into(),
         (Outcome::Ignored, _) => record.malformed.as_ref().map_or_else(
@@ -181,7 +183,12 @@ fn tell(replayed: &Replayed, mode: RunMode, out: &mut impl Write) -> Result<(), 
     let handled = |row: &&Row| matches!(row.from, From::File | From::Emulator);
     let (events, later): (Vec<&Row>, Vec<&Row>) = replayed.rows.iter().partition(handled);
     writeln!(out)?;
-    writeln!(out, "{} events handled: {}.", events.len(), counted(&events))?;
+    writeln!(
+        out,
+        "{} events handled: {}.",
+        events.len(),
+        counted(&events)
+    )?;
     if !later.is_empty() {
         writeln!(
             out,

@@ -47,7 +47,10 @@ mod matching;
 use std::io::Write;
 
 use redrive_core::failure::{Field, Subject};
-use redrive_core::policy::{Conditions, Document, Match, Policy, Rule, ActualValue, ConditionMatch, FailureView, ConditionKey};
+use redrive_core::policy::{
+    ActualValue, ConditionKey, ConditionMatch, Conditions, Document, FailureView, Match, Policy,
+    Rule,
+};
 use redrive_core::verdict::{Reason, Verdict};
 use redrive_core::view::need;
 use redrive_policy_tools::visible::visible;
@@ -351,9 +354,14 @@ impl<'a> NotConsulted<'a> {
     }
 }
 
-fn condition_traces<'a>(conditions: &'a Conditions, view: &FailureView<'a>) -> Vec<ConditionTrace<'a>> {
+fn condition_traces<'a>(
+    conditions: &'a Conditions,
+    view: &FailureView<'a>,
+) -> Vec<ConditionTrace<'a>> {
     let condition_match = conditions.condition_matches(view).into_iter();
-    condition_match.map(|condition_match| ConditionTrace::new(&condition_match, view)).collect()
+    condition_match
+        .map(|condition_match| ConditionTrace::new(&condition_match, view))
+        .collect()
 }
 
 impl<'a> ConditionTrace<'a> {
@@ -392,7 +400,9 @@ impl<'a> ValueTrace<'a> {
             Some(Field::Redacted) => (Is::Redacted, None),
             Some(Field::Absent) => (Is::Absent, None),
             Some(Field::Known(ActualValue::Text(text))) => (Is::Known, Some(Shown::Text(text))),
-            Some(Field::Known(ActualValue::Number(number))) => (Is::Known, Some(Shown::Number(number))),
+            Some(Field::Known(ActualValue::Number(number))) => {
+                (Is::Known, Some(Shown::Number(number)))
+            }
         };
         Self { what, is, value }
     }
@@ -450,7 +460,11 @@ const ABSENT: &str = "nothing: it is absent";
 
 fn actual(condition: &ConditionTrace<'_>) -> String {
     if condition.key != ConditionKey::Mode.as_str() {
-        return condition.actual.first().map(actual_value).unwrap_or_default();
+        return condition
+            .actual
+            .first()
+            .map(actual_value)
+            .unwrap_or_default();
     }
     let parts: Vec<String> = condition
         .actual

@@ -6,7 +6,7 @@ mod teams;
 
 use divan::Bencher;
 use redrive_core::decide::Answer;
-use redrive_core::event::{AllowedSources, self};
+use redrive_core::event::{self, AllowedSources};
 use redrive_core::policy::Document;
 
 use self::teams::{event, text, verdict};

@@ -4,10 +4,10 @@
 //! retry one of the two wins, and the other changes nothing. The message that still waits in the queue finds
 //! the entry given up, and is void.
 
-use crate::failure::Subject;
 use crate::controller::{MAX_ATTEMPTS, bug};
-use crate::ledger::{self, Cancelled, Entry, Ledger, Writer, State, Written};
 use crate::error::{Error, ErrorKind};
+use crate::failure::Subject;
+use crate::ledger::{self, Cancelled, Entry, Ledger, State, Writer, Written};
 use crate::verdict::Reason;
 
 /// What cancelling came to.

@@ -10,21 +10,21 @@ use core::time::Duration;
 use serde::Serialize;
 
 use crate::calls::Call;
-pub use crate::calls::{RetryResponse, CallResult};
+pub use crate::calls::{CallResult, RetryResponse};
 use crate::decide::{Answer, LedgerView, decide, still_allows};
 use crate::diagnosis;
-use crate::event::{AllowedSources, ParsedEvent, Completion, CompletionKind, self};
+use crate::error::{Error, ErrorKind};
+use crate::event::{self, AllowedSources, Completion, CompletionKind, ParsedEvent};
 pub use crate::failure::TargetState;
-use crate::failure::{Fact, Failure, Field, FailureId, Need, Service, FailureDetail};
+use crate::failure::{Fact, Failure, FailureDetail, FailureId, Field, Need, Service};
 use crate::ledger::{
-    self, Claim, Entry, TransitionError, Decided, Ledger, Owner, Writer, Relation, State, Timing, RetryMessage,
-    Written,
+    self, Claim, Decided, Entry, Ledger, Owner, Relation, RetryMessage, State, Timing,
+    TransitionError, Writer, Written,
 };
-use crate::rate_limiter::RateLimiter;
 use crate::policy::Document;
+use crate::rate_limiter::RateLimiter;
 pub use crate::record::{Outcome, Record};
 use crate::time::Time;
-use crate::error::{Error, ErrorKind};
 use crate::verdict::{Decision, Reason, Verdict};
 
 /// The value of `REDRIVE_MODE`.
@@ -237,7 +237,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// was written after the failure: a retry that came after a person's may be the one of this very failure. Where
     /// AWS has not said when it took that retry, the clock of whoever wrote may be behind. A stage is read in any
     /// case.
-    fn ask_or_decide(&self, failure: &Failure, ledger_view: LedgerView<'_>, record: &Record) -> Answer {
+    fn ask_or_decide(
+        &self,
+        failure: &Failure,
+        ledger_view: LedgerView<'_>,
+        record: &Record,
+    ) -> Answer {
         let execution = failure.subject.service() == Service::StepFunctions;
         let late = execution && self.clock.now().since(failure.at) >= self.timing.stale_after;
         let looked = record.looked_up.contains(&Need::Description);
@@ -293,7 +298,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let age = self.clock.now().since(failure.at);
         let settle = self.timing.read_lag;
         // What is judged by the runs of before is retried by them, however far ahead our clock is.
-        (early && age < settle) || (behind && age < settle.saturating_add(self.timing.max_clock_skew))
+        (early && age < settle)
+            || (behind && age < settle.saturating_add(self.timing.max_clock_skew))
     }
 
     /// Whether an execution's failure may be of before the last retry, which a person's had made one of a later
@@ -426,8 +432,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             let entry = claim.entry();
             let settled = match target_state {
                 TargetState::Unchanged => None,
-                TargetState::Advanced(_) if in_doubt => Some((entry.confirm(writer), Outcome::Confirmed)),
-                TargetState::Advanced(retried) => Some((entry.target_changed(retried, writer), Outcome::GaveUp)),
+                TargetState::Advanced(_) if in_doubt => {
+                    Some((entry.confirm(writer), Outcome::Confirmed))
+                }
+                TargetState::Advanced(retried) => {
+                    Some((entry.target_changed(retried, writer), Outcome::GaveUp))
+                }
                 TargetState::Succeeded if in_doubt => {
                     Some((entry.recover(None, writer), Outcome::Recovered))
                 }
@@ -572,8 +582,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                         return Ok(record.seen_before(entry, Outcome::Stale));
                     }
                     let finished = match what {
-                        CompletionKind::Succeeded => entry.recover(failure_id.clone(), self.writer()),
-                        CompletionKind::Terminated => entry.terminate(failure_id.clone(), self.writer()),
+                        CompletionKind::Succeeded => {
+                            entry.recover(failure_id.clone(), self.writer())
+                        }
+                        CompletionKind::Terminated => {
+                            entry.terminate(failure_id.clone(), self.writer())
+                        }
                     };
                     match finished {
                         Ok(entry) => entry,
@@ -617,7 +631,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
 
 /// A failure that the ledger knows already, and what that makes of it. A duplicate gets the verdict of the
 /// first time, charges nothing, and never acts.
-pub(crate) fn known<'e>(stored: Option<&'e Entry>, failure: &Failure) -> Option<(&'e Entry, Outcome)> {
+pub(crate) fn known<'e>(
+    stored: Option<&'e Entry>,
+    failure: &Failure,
+) -> Option<(&'e Entry, Outcome)> {
     let (entry, failure_id) = (stored?, failure.failure_id()?);
     match entry.relation_at(&failure_id, failure.at) {
         Relation::Same => Some((entry, Outcome::Duplicate)),

@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 use crate::codepipeline::failure::stage_refused;
 use crate::digest;
 use crate::failure::{
-    FailedExecution, FailedStage, Failure, Field, Need, Redrivable, Service, FailureDetail,
+    FailedExecution, FailedStage, Failure, FailureDetail, Field, Need, Redrivable, Service,
 };
 use crate::ledger::{Entry, Relation};
-use crate::policy::{Document, Match, Nested, Policy, Rule, FailureView};
+use crate::policy::{Document, FailureView, Match, Nested, Policy, Rule};
 use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 use crate::view;
 
@@ -84,7 +84,10 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
                 _ => rule.limit,
             };
             rule.id == charge.rule
-                && entry.rule_usage(&policy.name, &rule.id).saturating_add(before) <= limit
+                && entry
+                    .rule_usage(&policy.name, &rule.id)
+                    .saturating_add(before)
+                    <= limit
         })
     };
     same_policy
@@ -162,7 +165,9 @@ impl<'a> Judge<'a> {
         };
         let refused = match &self.failure.detail {
             FailureDetail::Execution(execution) => self.execution_refused(execution, policy),
-            FailureDetail::Stage(stage) => stage_refused(stage).or_else(|| self.job_stopped_by_user()),
+            FailureDetail::Stage(stage) => {
+                stage_refused(stage).or_else(|| self.job_stopped_by_user())
+            }
         };
         if let Some(reason) = refused {
             return Verdict::give_up(reason, &policy.name);
@@ -280,7 +285,11 @@ impl<'a> Judge<'a> {
                 let limit = rule.limit_for(view);
                 let has_room = self.used(policy, rule) < limit;
                 // A rule that may match is hoped to match if it has room, and hoped not to if it has none.
-                if self.assume(rule.conditions.matches_by_name(view), view.service, has_room) {
+                if self.assume(
+                    rule.conditions.matches_by_name(view),
+                    view.service,
+                    has_room,
+                ) {
                     matching = Some((rule, limit));
                     break;
                 }

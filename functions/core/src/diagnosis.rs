@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use crate::failure::{FailedAction, Failure, Field, FailureDetail};
+use crate::failure::{FailedAction, Failure, FailureDetail, Field};
 
 /// What one failed action looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -14,24 +14,25 @@
 //!   has that target looked at again, and keeps no other waiting.
 
 mod listing;
-mod service_scan;
 mod report;
+mod service_scan;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
 pub use self::listing::{
-    ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing, FailureListing, ListResult, failed_stages,
+    FailureListing, ListResult, ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing,
+    failed_stages,
 };
-use self::service_scan::{Dealt, Item, Open, ServiceScan, failure};
 pub use self::report::{DiscoveryReport, Search};
+use self::service_scan::{Dealt, Item, Open, ServiceScan, failure};
 use crate::arn::Arn;
+use crate::controller::{Clock, Controller, Queue, Record, RunMode, Target};
+use crate::error::{Error, ErrorKind};
 use crate::failure::{ExecutionStatus, Failure, FailureId, Service};
-use crate::controller::{Clock, RunMode, Queue, Record, Controller, Target};
-use crate::ledger::{self, Ledger, List, ScanCheckpoint, Relation, Targets, TargetCursor};
+use crate::ledger::{self, Ledger, List, Relation, ScanCheckpoint, TargetCursor, Targets};
 use crate::reads::Page;
 use crate::time::Time;
-use crate::error::{Error, ErrorKind};
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Looks for failures that were never announced, and begins no page and no failure after `until`.
@@ -70,8 +71,12 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             until,
         };
         // The services take turns as their targets do.
-        while !service_scans.iter().all(|service_scan| service_scan.over) && !scan.is_over(&report) {
-            for service_scan in service_scans.iter_mut().filter(|service_scan| !service_scan.over) {
+        while !service_scans.iter().all(|service_scan| service_scan.over) && !scan.is_over(&report)
+        {
+            for service_scan in service_scans
+                .iter_mut()
+                .filter(|service_scan| !service_scan.over)
+            {
                 scan.next_page(service_scan, &mut report).await;
             }
         }
@@ -175,7 +180,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         };
         let page = match service_scan.service {
             Service::StepFunctions => {
-                let first = |arn| TargetCursor::first(arn, List::Executions(ExecutionStatus::Failed));
+                let first =
+                    |arn| TargetCursor::first(arn, List::Executions(ExecutionStatus::Failed));
                 map_page(self.listing.machines(token).await, first)
             }
             Service::CodePipeline => map_page(
@@ -257,14 +263,24 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
 
     /// Deals with a page for as long as the turn lasts. What is left of it waits for the next turn, which comes
     /// in this tick or, after the page is listed again, in another.
-    async fn deal(&self, service_scan: &mut ServiceScan<'_>, mut cursor: TargetCursor, mut page: Open, report: &mut DiscoveryReport) {
+    async fn deal(
+        &self,
+        service_scan: &mut ServiceScan<'_>,
+        mut cursor: TargetCursor,
+        mut page: Open,
+        report: &mut DiscoveryReport,
+    ) {
         let controller = self.controller;
-        let from = service_scan.pass.from(&cursor.target, self.since, controller.writer());
+        let from = service_scan
+            .pass
+            .from(&cursor.target, self.since, controller.writer());
         let mut dealt = 0;
         while let Some(item) = page.items.pop_front() {
             if item.ended() >= from {
                 let enough = dealt >= self.search.max_in_a_turn || self.is_over(report);
-                if enough || self.one(service_scan, &item, &mut cursor, report).await == Dealt::NotNow {
+                if enough
+                    || self.one(service_scan, &item, &mut cursor, report).await == Dealt::NotNow
+                {
                     page.items.push_front(item);
                     break;
                 }
@@ -300,7 +316,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         match self.listing.stages_of(&cursor.target, run).await {
             Ok(Listing::Page(stages)) => {
                 for stage in stages.into_iter().map(Item::Stage) {
-                    if self.handle_listed(service_scan, &stage, cursor, report).await == Dealt::NotNow {
+                    if self
+                        .handle_listed(service_scan, &stage, cursor, report)
+                        .await
+                        == Dealt::NotNow
+                    {
                         return Dealt::NotNow;
                     }
                 }

@@ -2,12 +2,12 @@
 
 use core::cell::RefCell;
 
+use crate::controller::known;
 use crate::decide::decide_optimistically;
 use crate::diagnosis;
-use crate::event::{AllowedSources, ParsedEvent, self};
+use crate::event::{self, AllowedSources, ParsedEvent};
 use crate::failure::Failure;
-use crate::controller::known;
-use crate::ledger::{Entries, Entry, Decided, Writer};
+use crate::ledger::{Decided, Entries, Entry, Writer};
 use crate::policy::Document;
 use crate::record::{Outcome, Record};
 use crate::verdict::{Decision, Reason};
@@ -134,14 +134,28 @@ mod tests {
         for (event, expected) in [
             (
                 THROTTLED,
-                (Outcome::Observed, Reason::Matched, alloc::vec![Need::History]),
+                (
+                    Outcome::Observed,
+                    Reason::Matched,
+                    alloc::vec![Need::History],
+                ),
             ),
-            (THROTTLED, (Outcome::Duplicate, Reason::Matched, alloc::vec![])),
+            (
+                THROTTLED,
+                (Outcome::Duplicate, Reason::Matched, alloc::vec![]),
+            ),
             (
                 &again,
-                (Outcome::Observed, Reason::Matched, alloc::vec![Need::History]),
+                (
+                    Outcome::Observed,
+                    Reason::Matched,
+                    alloc::vec![Need::History],
+                ),
             ),
-            (THROTTLED, (Outcome::Stale, Reason::TargetChanged, alloc::vec![])),
+            (
+                THROTTLED,
+                (Outcome::Stale, Reason::TargetChanged, alloc::vec![]),
+            ),
             (&third, (Outcome::GaveUp, Reason::LimitSpent, alloc::vec![])),
             (
                 &THROTTLED.replace("FAILED", "RUNNING"),

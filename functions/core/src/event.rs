@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use self::parsed::Envelope;
-pub use self::parsed::{AllowedSources, ParsedEvent, Ignored, Completion, CompletionKind};
+pub use self::parsed::{AllowedSources, Completion, CompletionKind, Ignored, ParsedEvent};
 use crate::codepipeline::event as codepipeline;
 use crate::failure::Subject;
 use crate::step_functions::event as stepfunctions;
@@ -141,7 +141,9 @@ fn read(bytes: &[u8], sources: &AllowedSources) -> Result<ParsedEvent, Malformed
     let detail = detail.get().as_bytes();
     match level {
         None => stepfunctions::parse(&envelope, from_json(detail, "detail")?, sources),
-        Some(level) => codepipeline::parse(&envelope, &from_json(detail, "detail")?, level, sources),
+        Some(level) => {
+            codepipeline::parse(&envelope, &from_json(detail, "detail")?, level, sources)
+        }
     }
 }
 

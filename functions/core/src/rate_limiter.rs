@@ -14,12 +14,12 @@ use core::cell::RefCell;
 use core::time::Duration;
 
 use crate::calls::Call;
+use crate::error::Error;
 use crate::failure::Service;
 use crate::ledger::Ledger;
 pub use crate::micros::Micros;
-pub use crate::quota::{ParseQuotaError, PROCESSES, Quota, Quotas};
+pub use crate::quota::{PROCESSES, ParseQuotaError, Quota, Quotas};
 use crate::time::Time;
-use crate::error::Error;
 
 /// So many slots a process reserves at once at the most: with 20 retries a second and more, one write in twenty.
 const MAX_SLOTS_AT_ONCE: u32 = 20;
@@ -148,7 +148,9 @@ impl RateLimiter {
     /// AWS throttled a call: for a while nothing is free.
     pub fn throttled(&self, call: Call, now: Time) {
         let mut path = self.path(call);
-        path.throttled_until = path.throttled_until.max(Micros::from(now).plus(THROTTLED_FOR.into()));
+        path.throttled_until = path
+            .throttled_until
+            .max(Micros::from(now).plus(THROTTLED_FOR.into()));
         self.keep(call, path);
     }
 

@@ -8,14 +8,14 @@ use core::cell::RefCell;
 use crate::codepipeline::pipeline::Declarations;
 pub use crate::codepipeline::reads::Pipelines;
 use crate::codepipeline::reads::StageReads;
-use crate::failure::{Fact, Failure, FailureId, Need, TargetState, FailureDetail};
+use crate::error::{Error, ErrorKind};
+use crate::failure::{Fact, Failure, FailureDetail, FailureId, Need, TargetState};
 use crate::ledger::Entry;
 pub use crate::page::{Page, Read};
 use crate::step_functions::definition::Machines;
 use crate::step_functions::reads::ExecutionReads;
-pub use crate::step_functions::reads::{Executions, DefinitionCache};
+pub use crate::step_functions::reads::{DefinitionCache, Executions};
 use crate::time::Time;
-use crate::error::{Error, ErrorKind};
 use crate::verdict::Reason;
 
 /// Definitions of state machines and pipelines that this process has read, so that it does not read them for each

@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use crate::calls::CallResult;
 use crate::diagnosis::Diagnosis;
+use crate::error::Error;
 use crate::event::{Ignored, Malformed};
 use crate::failure::{FailureId, Need, Subject};
 use crate::ledger::{Entry, State};
 use crate::time::Time;
-use crate::error::Error;
 use crate::verdict::{Reason, Verdict};
 
 /// What became of one thing that was handled: the log line, the metric and the report.

@@ -4,11 +4,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::controller::{Clock, Controller, Outcome, Queue, Record, RunMode, Target, bug};
+use crate::error::Error;
 use crate::failure::Subject;
-use crate::controller::{Clock, Outcome, RunMode, Queue, Record, Controller, Target, bug};
 use crate::ledger::{self, Entry, Ledger, State, Written};
 use crate::time::Time;
-use crate::error::Error;
 
 /// So many entries one tick looks after, if it has the time.
 pub const MAX_OF_A_TICK: usize = 2_000;

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use redrive_policy::{Field, Service, FailureView, ConditionKey};
+use redrive_policy::{ConditionKey, FailureView, Field, Service};
 
 use crate::cause::Ended;
-use crate::failure::{FailedAction, FailedExecution, Failure, Need, FailureDetail};
+use crate::failure::{FailedAction, FailedExecution, Failure, FailureDetail, Need};
 
 impl Failure {
     /// Everything of a failure that rules look at: one view for an execution, one for each failed action of

@@ -5,10 +5,10 @@
 //! stack, since each further one multiplies what is billed; what else is asked, the line itself answers.
 
 use redrive_core::calls::CallResult;
-use redrive_core::failure::Service;
 use redrive_core::controller::{Outcome, Record};
-use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
+use redrive_core::failure::Service;
+use redrive_core::time::Time;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -139,7 +139,12 @@ pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u
     };
     let decided = matches!(
         record.outcome,
-        Outcome::Retried | Outcome::Queued | Outcome::BackedOff | Outcome::InDoubt | Outcome::GaveUp | Outcome::Observed
+        Outcome::Retried
+            | Outcome::Queued
+            | Outcome::BackedOff
+            | Outcome::InDoubt
+            | Outcome::GaveUp
+            | Outcome::Observed
     );
     let mut values: Vec<_> = counted
         .into_iter()
@@ -227,7 +232,10 @@ mod tests {
             (Outcome::Conflict, &[]),
         ];
         for (outcome, names) in table {
-            let record = Record { outcome, ..observed() };
+            let record = Record {
+                outcome,
+                ..observed()
+            };
             let counted = |took| {
                 let values = of_record(&record, took);
                 values.iter().map(|(one, _)| one.name()).collect::<Vec<_>>()
@@ -319,7 +327,10 @@ mod tests {
             Outcome::Stale,
         ]
         .into_iter()
-        .map(|outcome| Record { outcome, ..observed() })
+        .map(|outcome| Record {
+            outcome,
+            ..observed()
+        })
         .chain([Record {
             subject: Some(stage),
             ..observed()

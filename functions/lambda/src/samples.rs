@@ -1,8 +1,8 @@
 //! Records for the tests, as the core makes them of events.
 
-use redrive_core::dry_run::DryRun;
 use redrive_core::controller::Record;
-use redrive_core::ledger::{Owner, Writer, Timing};
+use redrive_core::dry_run::DryRun;
+use redrive_core::ledger::{Owner, Timing, Writer};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
 

@@ -22,11 +22,11 @@ use std::io;
 use std::path::Path;
 
 use redrive_aws::environment::{Misconfigured, variable};
-use redrive_core::event::AllowedSources;
-use redrive_core::discovery::Search;
 use redrive_core::controller::RunMode;
-use redrive_core::rate_limiter::{ParseQuotaError, Quota, Quotas};
+use redrive_core::discovery::Search;
+use redrive_core::event::AllowedSources;
 use redrive_core::policy::{Document, Glob};
+use redrive_core::rate_limiter::{ParseQuotaError, Quota, Quotas};
 use redrive_core::time::Time;
 
 /// Where the layer of the policy puts it.
@@ -106,7 +106,10 @@ impl Settings {
             ),
             sources: AllowedSources::default(),
             place: Place {
-                account: required("REDRIVE_ACCOUNT", "name the account whose events are handled"),
+                account: required(
+                    "REDRIVE_ACCOUNT",
+                    "name the account whose events are handled",
+                ),
                 region: required("AWS_REGION", "name the region whose events are handled"),
             },
             quotas: Quotas::default(),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use redrive_core::failure::Service;
-use redrive_core::discovery::DiscoveryReport;
 use redrive_core::controller::Outcome;
+use redrive_core::discovery::DiscoveryReport;
+use redrive_core::failure::Service;
 use serde::Serialize;
 
 /// What one tick of the sweep came to.

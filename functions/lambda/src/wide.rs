@@ -2,10 +2,10 @@
 
 use redrive_aws::bus::Told;
 use redrive_aws::calls::Counted;
-use redrive_core::failure::{Service, Subject};
-use redrive_core::controller::{RunMode, Record};
-use redrive_core::time::Time;
+use redrive_core::controller::{Record, RunMode};
 use redrive_core::error::{Error, ErrorKind};
+use redrive_core::failure::{Service, Subject};
+use redrive_core::time::Time;
 use serde::Serialize;
 use tracing::{error, info, warn};
 

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use redrive_core::decide::{LedgerView, verdict_on};
 use redrive_core::failure::{
-    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Field, Redrivable,
-    StageSnapshot, StageStatus, Subject, FailureDetail,
+    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Field,
+    Redrivable, StageSnapshot, StageStatus, Subject,
 };
-use redrive_core::ledger::{Entry, Decided, Owner, Writer, Timing};
+use redrive_core::ledger::{Decided, Entry, Owner, Timing, Writer};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
-use redrive_policy::{Case, Document, Expect, Service, Test, FailureView, ConditionKey};
+use redrive_policy::{Case, ConditionKey, Document, Expect, FailureView, Service, Test};
 
 /// The verdict on each attempt of a test.
 #[must_use]
@@ -36,9 +36,7 @@ pub fn holds(expect: &Expect, verdict: &Verdict) -> bool {
     expect
         .decision
         .is_none_or(|decision| decision == verdict.decision)
-        && expect
-            .reason
-            .is_none_or(|reason| reason == verdict.reason)
+        && expect.reason.is_none_or(|reason| reason == verdict.reason)
         && (expect.policy.is_none() || expect.policy == verdict.policy)
         && expect.rule.as_ref().is_none_or(rule)
 }

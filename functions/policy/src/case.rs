@@ -4,12 +4,12 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::condition_key::ConditionKey;
 use crate::decision::{Decision, Reason};
 use crate::field::Field;
 use crate::problem::At;
 use crate::service::Service;
 use crate::signal_reason::SignalReason;
-use crate::condition_key::ConditionKey;
 
 /// One of a document's tests.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,14 +5,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::condition_key::ConditionKey;
 use crate::error_name::first_32_kib;
+use crate::failure_view::{ActualValue, FailureView};
 use crate::field::Field;
 use crate::glob::Glob;
 use crate::matching::Match;
-use crate::sdk_retry_mode::SdkRetryMode;
 use crate::problem::{At, Place};
-use crate::failure_view::{ActualValue, FailureView};
-use crate::condition_key::ConditionKey;
+use crate::sdk_retry_mode::SdkRetryMode;
 
 /// What one value of a condition asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,12 @@ pub enum Pattern {
 impl Pattern {
     /// Returns whether it matches the value of a key; `negated` under `not`.
     #[must_use]
-    pub fn matches(&self, key: ConditionKey, field: Field<ActualValue<'_>>, negated: bool) -> Match {
+    pub fn matches(
+        &self,
+        key: ConditionKey,
+        field: Field<ActualValue<'_>>,
+        negated: bool,
+    ) -> Match {
         match (self, field) {
             // `not` excludes nothing by what is absent, unless it says none.
             (Self::Any | Self::AnyFailure, Field::Absent) => Match::from(!negated),
@@ -48,9 +53,15 @@ impl Pattern {
             (Self::None, Field::Absent) => Match::Yes,
             (Self::None, Field::Known(_)) | (_, Field::Absent) => Match::No,
             (Self::Any | Self::AnyError, Field::Known(_)) => Match::Yes,
-            (Self::AnyFailure, Field::Known(actual)) => Match::from(matches!(actual, ActualValue::Number(1..=255))),
-            (Self::Number(number), Field::Known(actual)) => Match::from(actual == ActualValue::Number(*number)),
-            (Self::TaskFailed, Field::Known(actual)) => Match::from(actual != ActualValue::Text("States.Timeout")),
+            (Self::AnyFailure, Field::Known(actual)) => {
+                Match::from(matches!(actual, ActualValue::Number(1..=255)))
+            }
+            (Self::Number(number), Field::Known(actual)) => {
+                Match::from(actual == ActualValue::Number(*number))
+            }
+            (Self::TaskFailed, Field::Known(actual)) => {
+                Match::from(actual != ActualValue::Text("States.Timeout"))
+            }
             (Self::Glob(glob), Field::Known(ActualValue::Text(value))) => Match::from(match key {
                 ConditionKey::Signal => is_signal(glob, value),
                 _ => glob.matches(first_32_kib(value)),
@@ -140,7 +151,11 @@ impl Condition {
     }
 
     /// Yields whether each of its values does; none of them where only the other service has the key.
-    fn answers(&self, view: &FailureView<'_>, negated: bool) -> impl Iterator<Item = (&ConditionValue, Match)> {
+    fn answers(
+        &self,
+        view: &FailureView<'_>,
+        negated: bool,
+    ) -> impl Iterator<Item = (&ConditionValue, Match)> {
         let field = view.get(self.key);
         self.values.iter().filter_map(move |value| {
             let matched = match &value.pattern {

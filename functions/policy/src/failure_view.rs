@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::condition_key::ConditionKey;
 use crate::error_name::{error_codes, last_component};
 use crate::field::Field;
 use crate::service::Service;
 use crate::signal_reason::SignalReason;
-use crate::condition_key::ConditionKey;
 
 /// The actual value that a condition is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,9 @@ impl<'a> FailureView<'a> {
         Some(match key {
             ConditionKey::ExitStatus => self.exit_status.map(number),
             ConditionKey::Signal => text(self.signal),
-            ConditionKey::SignalReason => self.signal_reason.map(|reason| ActualValue::Text(reason.as_str())),
+            ConditionKey::SignalReason => self
+                .signal_reason
+                .map(|reason| ActualValue::Text(reason.as_str())),
             ConditionKey::Status => text(self.status),
             ConditionKey::Error => text(self.error),
             ConditionKey::Cause => text(self.cause),

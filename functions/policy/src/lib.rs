@@ -47,45 +47,47 @@ extern crate alloc;
 mod backoff;
 mod case;
 mod condition;
+mod condition_key;
 mod decision;
 pub mod digest;
 mod document;
 mod error_name;
+mod failure_view;
 mod field;
 mod glob;
-mod matching;
 mod index;
-mod sdk_retry_mode;
+mod matching;
 pub mod node;
 mod policy;
 mod problem;
 mod read;
 mod reading;
-mod stage_retry_mode;
+mod sdk_retry_mode;
 mod service;
 mod signal_reason;
+mod stage_retry_mode;
 #[cfg(test)]
 mod tests;
-mod failure_view;
-mod condition_key;
 
 pub use self::backoff::{Backoff, JitterStrategy};
 pub use self::case::{Case, Expect, Test};
-pub use self::condition::{BY_NAME_ONLY, Condition, Conditions, Pattern, ConditionMatch, ConditionValue};
+pub use self::condition::{
+    BY_NAME_ONLY, Condition, ConditionMatch, ConditionValue, Conditions, Pattern,
+};
+pub use self::condition_key::ConditionKey;
 pub use self::decision::{Decision, Reason};
 pub use self::document::Document;
 pub use self::error_name::last_component;
+pub use self::failure_view::{ActualValue, FailureView};
 pub use self::field::Field;
 pub use self::glob::Glob;
 pub use self::matching::Match;
-pub use self::sdk_retry_mode::SdkRetryMode;
 pub use self::policy::{Manual, Nested, Policy, Rule, Scope, TargetName};
 pub use self::problem::{
     At, Place, Problem, Problems, Severity, did_you_mean, distance, one_of, simplified, within,
 };
 pub use self::reading::{Checked, Reading};
-pub use self::stage_retry_mode::StageRetryMode;
+pub use self::sdk_retry_mode::SdkRetryMode;
 pub use self::service::Service;
 pub use self::signal_reason::SignalReason;
-pub use self::failure_view::{ActualValue, FailureView};
-pub use self::condition_key::ConditionKey;
+pub use self::stage_retry_mode::StageRetryMode;

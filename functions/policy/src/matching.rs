@@ -1,7 +1,7 @@
 //! Whether conditions match.
 
-use crate::field::Field;
 use crate::condition_key::ConditionKey;
+use crate::field::Field;
 
 /// Whether something matches, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,11 @@ pub enum Match {
 
 impl Match {
     /// What `matches` says of a value, once there is one; what is absent does not match.
-    pub(crate) fn of<T>(field: Field<T>, key: ConditionKey, matches: impl FnOnce(T) -> bool) -> Self {
+    pub(crate) fn of<T>(
+        field: Field<T>,
+        key: ConditionKey,
+        matches: impl FnOnce(T) -> bool,
+    ) -> Self {
         match field {
             Field::Unknown => Self::Unknown(key),
             Field::Redacted => Self::Redacted,

@@ -393,9 +393,7 @@ impl Builder {
         if self.nodes > MAX_NODES {
             return Err(Problem::new(
                 place,
-                format!(
-                    "the document grows past {MAX_NODES} nodes; does an anchor repeat itself?"
-                ),
+                format!("the document grows past {MAX_NODES} nodes; does an anchor repeat itself?"),
             ));
         }
         Ok(())

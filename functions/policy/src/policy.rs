@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use crate::backoff::Backoff;
 use crate::condition::Conditions;
 use crate::error_name;
-use crate::glob::Glob;
-use crate::sdk_retry_mode::SdkRetryMode;
-use crate::problem::At;
-use crate::stage_retry_mode::StageRetryMode;
-use crate::service::Service;
 use crate::failure_view::FailureView;
+use crate::glob::Glob;
+use crate::problem::At;
+use crate::sdk_retry_mode::SdkRetryMode;
+use crate::service::Service;
+use crate::stage_retry_mode::StageRetryMode;
 
 /// One policy.
 #[derive(Debug, Clone, PartialEq)]

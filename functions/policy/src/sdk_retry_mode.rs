@@ -1,10 +1,10 @@
 //! The AWS CLI's retry modes: what each retries, how often, and how patiently.
 
 use crate::backoff::Backoff;
-use crate::error_name::{error_codes, last_component};
-use crate::matching::Match;
-use crate::failure_view::FailureView;
 use crate::condition_key::ConditionKey;
+use crate::error_name::{error_codes, last_component};
+use crate::failure_view::FailureView;
+use crate::matching::Match;
 
 /// A retry mode of the AWS CLI, as a condition with defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

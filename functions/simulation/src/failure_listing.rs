@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use redrive_core::discovery::{
+    FailureListing, ListResult, ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing,
+    failed_stages,
+};
 use redrive_core::error_codes::ErrorClass;
 use redrive_core::failure::ExecutionStatus;
-use redrive_core::discovery::{
-    ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing, FailureListing, ListResult, failed_stages,
-};
 use redrive_core::reads::Page;
 use serde_json::{Value, json};
 
 use crate::services::{
-    JsonClient, JsonApi, action_run, changed, count, failed, go_on, list, name, page, text, time,
+    JsonApi, JsonClient, action_run, changed, count, failed, go_on, list, name, page, text, time,
 };
 
 impl<W: JsonApi> JsonClient<'_, W> {

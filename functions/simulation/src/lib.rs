@@ -18,13 +18,13 @@
     )
 )]
 
-pub mod sandbox;
-mod kernel;
 mod failure_listing;
-pub mod memory;
 pub mod faults;
+mod kernel;
+pub mod memory;
 pub mod replay;
 mod rules;
+pub mod sandbox;
 pub mod services;
 pub mod storm;
 pub mod words;

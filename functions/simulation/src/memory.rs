@@ -5,12 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redrive_core::calls::Call;
 use redrive_core::definition::CachedDefinition;
+use redrive_core::error::Error;
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Entries, Entry, Ledger, Writer, ScanCheckpoint, CasResult, ClaimResult, RetryMessage};
+use redrive_core::ledger::{
+    CasResult, ClaimResult, Entries, Entry, Ledger, RetryMessage, ScanCheckpoint, Writer,
+};
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
-use redrive_core::error::Error;
 
 /// Entries that may be shared by threads.
 #[derive(Debug, Default)]
@@ -27,7 +29,10 @@ impl Memory {
 
     /// When the first of its entries is to be checked.
     pub fn next_check_at(&self) -> Option<Time> {
-        self.lock().iter().filter_map(|entry| entry.next_check_at).min()
+        self.lock()
+            .iter()
+            .filter_map(|entry| entry.next_check_at)
+            .min()
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -49,7 +54,11 @@ impl Ledger for Memory {
         Ok(self.lock().put_if_revision(entry))
     }
 
-    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
+    async fn claim_due(
+        &self,
+        retry_message: &RetryMessage,
+        writer: Writer<'_>,
+    ) -> Result<ClaimResult, Error> {
         Ok(self.lock().claim_due(retry_message, writer))
     }
 
@@ -65,7 +74,10 @@ impl Ledger for Memory {
         Ok(self.lock().reserve(call, from, span))
     }
 
-    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+    async fn put_checkpoint(
+        &self,
+        checkpoint: &ScanCheckpoint,
+    ) -> Result<CasResult<ScanCheckpoint>, Error> {
         Ok(self.lock().put_checkpoint(checkpoint))
     }
 }

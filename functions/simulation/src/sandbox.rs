@@ -6,19 +6,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redrive_core::arn::Arn;
+use redrive_core::controller::{Clock, Queue, RetryResponse, Target, TargetState};
+use redrive_core::error::Error;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::controller::{RetryResponse, Clock, Queue, TargetState, Target};
 use redrive_core::ledger::{Claim, RetryMessage};
 use redrive_core::reads::LocalCache;
 use redrive_core::time::Time;
-use redrive_core::error::Error;
 use redrive_emulator::api::{CallError, Emitted, Place};
 use redrive_emulator::codepipeline;
 use redrive_emulator::region::Region;
 use serde_json::Value;
 
 use crate::memory::Memory;
-use crate::services::{self, JsonClient, JsonApi, service_of};
+use crate::services::{self, JsonApi, JsonClient, service_of};
 
 /// Both services, a ledger, a queue and a clock, in process.
 #[derive(Debug)]

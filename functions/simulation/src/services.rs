@@ -1,17 +1,17 @@
 //! The calls of the two services that the core asks for, as JSON requests and answers.
 
 use redrive_core::arn::Arn;
-use redrive_core::calls::{RetryResponse, Call, CallResult, result_of};
+use redrive_core::calls::{Call, CallResult, RetryResponse, result_of};
 use redrive_core::definition::Revision;
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::error_codes::ErrorClass;
 use redrive_core::event::parent_in;
 use redrive_core::failure::{Description, FailedAction, Field, Redrivable, Subject};
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
-use redrive_core::reads::{Executions, LocalCache, Page, Pipelines, Read, Reads, DefinitionCache};
+use redrive_core::reads::{DefinitionCache, Executions, LocalCache, Page, Pipelines, Read, Reads};
 use redrive_core::time::Time;
-use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::StageRetryMode;
 use redrive_emulator::api::{CallError, Place};
 use redrive_emulator::region::ServiceKind as Which;

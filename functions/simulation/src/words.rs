@@ -2,7 +2,7 @@
 //! state machine or a pipeline wrote.
 
 use redrive_core::event::ParsedEvent;
-use redrive_core::failure::{FailedAction, Field, FailureDetail};
+use redrive_core::failure::{FailedAction, FailureDetail, Field};
 
 /// What failed, in a few words: the error's name, or the failed action and its code.
 pub fn failed(parsed: &ParsedEvent) -> Option<String> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use redrive_core::cause::{Ended, SignalReason};
 use redrive_core::failure::{
-    Description, ExecutionStatus, Fact, FailedAction, FailedExecution, Failure, Field, Redrivable,
-    StageSnapshot, StageStatus, Subject, FailureDetail,
+    Description, ExecutionStatus, Fact, FailedAction, FailedExecution, Failure, FailureDetail,
+    Field, Redrivable, StageSnapshot, StageStatus, Subject,
 };
 use redrive_core::time::Time;
 use rustix::time::{ClockId, clock_gettime};

@@ -11,10 +11,10 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use redrive_core::cause::Ended;
 use redrive_core::decide::{Answer, LedgerView, decide, decide_optimistically};
-use redrive_core::event::{self, AllowedSources, Malformed, ParsedEvent, subject_of};
-use redrive_core::failure::{Fact, FailedAction, Failure, Field, Need, Subject, FailureDetail};
 use redrive_core::dry_run::DryRun;
-use redrive_core::ledger::{Owner, Writer, Timing};
+use redrive_core::event::{self, AllowedSources, Malformed, ParsedEvent, subject_of};
+use redrive_core::failure::{Fact, FailedAction, Failure, FailureDetail, Field, Need, Subject};
+use redrive_core::ledger::{Owner, Timing, Writer};
 use redrive_core::policy::Document;
 use redrive_core::record::Outcome;
 use redrive_core::time::Time;
@@ -271,7 +271,11 @@ fuzz_target!(|data: &[u8]| {
     let parsed = within(max_time(bytes), "parsing", || {
         event::parse(bytes, &AllowedSources::default())
     });
-    assert_eq!(parsed, event::parse(bytes, &AllowedSources::default()), "parsed twice");
+    assert_eq!(
+        parsed,
+        event::parse(bytes, &AllowedSources::default()),
+        "parsed twice"
+    );
     the_layout_changes_nothing(bytes, &parsed);
     elsewhere_is_nothing_of_ours(bytes, &parsed);
     let subject = match &parsed {
@@ -407,7 +411,11 @@ fn says_nothing_of_the_event(malformed: &Malformed) {
 
 /// The verdict comes after so few facts as there are, and none of them makes a retry of what could be none.
 fn is_judged(failure: &Failure, max_time: Duration, choices: &mut Choices<'_>) {
-    let judge = |failure: &Failure| within(max_time, "judging", || decide_optimistically(&POLICY, failure));
+    let judge = |failure: &Failure| {
+        within(max_time, "judging", || {
+            decide_optimistically(&POLICY, failure)
+        })
+    };
     let foreseen = judge(failure);
     assert_eq!(
         foreseen,

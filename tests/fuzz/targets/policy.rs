@@ -12,7 +12,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use redrive_core::decide::{LedgerView, decide, decide_optimistically};
 use redrive_core::event::{self, AllowedSources, ParsedEvent};
-use redrive_core::failure::{ExecutionStatus, FailedAction, Failure, Field, FailureDetail};
+use redrive_core::failure::{ExecutionStatus, FailedAction, Failure, FailureDetail, Field};
 use redrive_core::policy::{Checked, Document, Match, Policy, Problem, Severity};
 use redrive_core::verdict::{Decision, Reason};
 use redrive_fuzz::{Choices, ending, execution, failed_execution, failed_stage, show, within};
@@ -138,7 +138,9 @@ static FAILURES: LazyLock<Vec<Failure>> = LazyLock::new(|| {
         include_str!("../../../events/cp-01-image-pull-action-failed.json"),
         include_str!("../../../events/cp-16-unit-test-stage-failed.json"),
     ] {
-        if let ParsedEvent::Failure(failure) = event::parse(event.as_bytes(), &AllowedSources::default()) {
+        if let ParsedEvent::Failure(failure) =
+            event::parse(event.as_bytes(), &AllowedSources::default())
+        {
             failures.push(failure);
         }
     }
@@ -478,7 +480,10 @@ fn is_judged(text: &str, document: &Document) {
     // Each document has its share of them, and always the same.
     for failure in FAILURES.iter().skip(text.len() % SHARE).step_by(SHARE) {
         let (verdict, needs) = decide_optimistically(document, failure);
-        assert_eq!((verdict.clone(), needs.clone()), decide_optimistically(document, failure));
+        assert_eq!(
+            (verdict.clone(), needs.clone()),
+            decide_optimistically(document, failure)
+        );
         let policy = document.policy_for(&failure.subject);
         let first = document
             .policies
@@ -538,7 +543,11 @@ fn what_is_called_unreachable_is(document: &Document, warnings: &[Problem]) {
         };
         for view in failure.views() {
             let is_met = |matched: Match| matched == Match::Yes;
-            if document.never.iter().any(|never| is_met(never.matches(&view))) {
+            if document
+                .never
+                .iter()
+                .any(|never| is_met(never.matches(&view)))
+            {
                 continue;
             }
             let rules = &policy.automatic;

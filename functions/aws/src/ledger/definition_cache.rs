@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use redrive_core::definition::CachedDefinition;
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
-use redrive_core::error::{Error, ErrorKind};
 
 use super::{DynamoDb, Item, text, ttl};
-use crate::table::{KEY, TTL};
 use crate::error;
+use crate::table::{KEY, TTL};
 
 /// How long a definition is kept.
 const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,7 +47,12 @@ impl DefinitionCache for DynamoDb {
 
 impl DynamoDb {
     /// Stores what was learned of a machine, whatever is stored.
-    async fn put_definition(&self, machine: &str, known: &CachedDefinition, now: Time) -> Result<(), Error> {
+    async fn put_definition(
+        &self,
+        machine: &str,
+        known: &CachedDefinition,
+        now: Time,
+    ) -> Result<(), Error> {
         self.client
             .put_item()
             .table_name(&self.table)

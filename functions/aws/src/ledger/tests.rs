@@ -1,5 +1,5 @@
 use redrive_core::failure::{ExecutionStatus, FailureId};
-use redrive_core::ledger::{Decided, List, Owner, Pass, Targets, Timing, TargetCursor};
+use redrive_core::ledger::{Decided, List, Owner, Pass, TargetCursor, Targets, Timing};
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use super::*;

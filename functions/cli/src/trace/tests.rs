@@ -1,5 +1,7 @@
 use redrive_core::decide::decide_optimistically;
-use redrive_core::failure::{FailedAction, FailedStage, Failure, StageSnapshot, StageStatus, FailureDetail};
+use redrive_core::failure::{
+    FailedAction, FailedStage, Failure, FailureDetail, StageSnapshot, StageStatus,
+};
 use redrive_core::time::Time;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use redrive_core::decide::{Answer, LedgerView, decide};
-use redrive_core::event::{AllowedSources, ParsedEvent, self};
+use redrive_core::event::{self, AllowedSources, ParsedEvent};
 use redrive_core::failure::{Fact, Field};
 use redrive_core::policy::Document;
 

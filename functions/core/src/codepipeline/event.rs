@@ -7,8 +7,10 @@ use alloc::string::String;
 use serde::Deserialize;
 
 use crate::arn::{Arn, is_name, partition_of};
-use crate::event::parsed::{AllowedSources, Envelope, ParsedEvent, Ignored, Completion, CompletionKind, agree};
-use crate::failure::{FailedAction, FailedStage, Failure, Field, Subject, FailureDetail};
+use crate::event::parsed::{
+    AllowedSources, Completion, CompletionKind, Envelope, Ignored, ParsedEvent, agree,
+};
+use crate::failure::{FailedAction, FailedStage, Failure, FailureDetail, Field, Subject};
 use crate::time::Time;
 use crate::tolerant::{Malformed, Number, Object, Slot, Text};
 use crate::verdict::Reason;

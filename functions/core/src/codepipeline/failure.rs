@@ -116,7 +116,11 @@ impl StageSnapshot {
     /// How the stage stands to a claim on the failure of the actions `ids`, before which those of `earlier`
     /// failed. None: it is shown as it was before that failure, since CodePipeline's answers may lag behind.
     #[must_use]
-    pub fn compared(&self, ids: &BTreeSet<String>, earlier: &BTreeSet<&str>) -> Option<TargetState> {
+    pub fn compared(
+        &self,
+        ids: &BTreeSet<String>,
+        earlier: &BTreeSet<&str>,
+    ) -> Option<TargetState> {
         let failed = || self.failed.iter().filter_map(|action| action.id.as_ref());
         let failed_in = failed().any(|id| ids.contains(id));
         let was = |id: &String| earlier.contains(id.as_str());
@@ -130,7 +134,9 @@ impl StageSnapshot {
             {
                 return None;
             }
-            Some(Reason::Running | Reason::ActionsInProgress) => TargetState::Advanced(self.retried),
+            Some(Reason::Running | Reason::ActionsInProgress) => {
+                TargetState::Advanced(self.retried)
+            }
             Some(reason) => TargetState::Terminated(reason),
             None if self.structure_changed => TargetState::Terminated(Reason::StructureChanged),
             None if self.rollback => TargetState::Terminated(Reason::Rollback),

@@ -7,10 +7,10 @@ use core::cell::RefCell;
 use super::pipeline::{
     ActionRun, Declaration, Declarations, PipelineExecution, StageState, snapshot,
 };
+use crate::error::{Error, ErrorKind};
 use crate::failure::{Fact, Subject};
 use crate::page::{Page, Read};
 use crate::time::Time;
-use crate::error::{Error, ErrorKind};
 
 /// The calls of CodePipeline that tell of a failure, each of a pipeline by its ARN, whose resource is the
 /// pipeline's name.

@@ -4,7 +4,7 @@ use alloc::{format, vec};
 
 use super::*;
 use crate::failure::{ExecutionStatus, FailedAction, StageSnapshot, StageStatus, Subject};
-use crate::ledger::{Decided, Owner, Writer, Timing};
+use crate::ledger::{Decided, Owner, Timing, Writer};
 use crate::policy::{Backoff, JitterStrategy};
 use crate::time::Time;
 
@@ -166,7 +166,11 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
     };
     let mut entry = Entry::open(decided(0), writer).accept(writer).unwrap();
     for n in 1..times {
-        entry = entry.judge(decided(n), writer).unwrap().accept(writer).unwrap();
+        entry = entry
+            .judge(decided(n), writer)
+            .unwrap()
+            .accept(writer)
+            .unwrap();
     }
     entry
 }
@@ -175,12 +179,18 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
 fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
     let all = policy(ALL);
     for (failure, expected) in [
-        (execution(|e| e.changed_since = Some(Reason::Running)), "running"),
+        (
+            execution(|e| e.changed_since = Some(Reason::Running)),
+            "running",
+        ),
         (
             execution(|e| e.changed_since = Some(Reason::Succeeded)),
             "succeeded",
         ),
-        (execution(|e| e.changed_since = Some(Reason::Aborted)), "aborted"),
+        (
+            execution(|e| e.changed_since = Some(Reason::Aborted)),
+            "aborted",
+        ),
         (
             execution(|e| e.changed_since = Some(Reason::TargetChanged)),
             "target_changed",
@@ -432,8 +442,13 @@ fn per_execution_counts_the_retries_of_all_rules() {
     let document = rules("[{id: a, error: A, limit: 10}, {id: b, limit: 10}]").with_budget(4);
     let failure = |count| execution(|e| e.redrive_count = Field::Known(count));
     let mut entry = retried(&document, &failure(0), &["a"], 3);
-    let ledger_view =
-        |entry: &Entry, count| said(&decide(&document, &failure(count), LedgerView::Entry(entry)));
+    let ledger_view = |entry: &Entry, count| {
+        said(&decide(
+            &document,
+            &failure(count),
+            LedgerView::Entry(entry),
+        ))
+    };
     assert_eq!(ledger_view(&entry, 3), "retry matched by b");
     entry.retries = 4;
     assert_eq!(ledger_view(&entry, 4), "give_up budget_spent by b");
@@ -447,7 +462,11 @@ fn per_execution_counts_the_retries_of_all_rules() {
     let entry = retried(&two, &failing(&["A", "B"]), &["a", "b"], 2);
     assert_eq!(entry.retries, 2);
     assert_eq!(
-        said(&decide(&two, &failing(&["A", "B"]), LedgerView::Entry(&entry))),
+        said(&decide(
+            &two,
+            &failing(&["A", "B"]),
+            LedgerView::Entry(&entry)
+        )),
         "retry matched by a + b"
     );
 }
@@ -476,7 +495,11 @@ fn every_failed_action_must_find_a_rule_with_room() {
         "give_up limit_spent by a + b"
     );
     assert_eq!(
-        said(&decide(&document, &failing(&["A"]), LedgerView::Entry(&entry))),
+        said(&decide(
+            &document,
+            &failing(&["A"]),
+            LedgerView::Entry(&entry)
+        )),
         "retry matched by a"
     );
 }
@@ -529,7 +552,10 @@ fn never_on_one_action_refuses_the_whole_stage() {
     let document = policy(
         "version: 1\nretry: {automatic: {limit: 0}}\nnever: [{action: Unit, category: Build}, {action: Unit, not: {category: Build}}]",
     );
-    assert_eq!(asked(&document, &failing(&["Unit"])), "give_up denied_by_policy");
+    assert_eq!(
+        asked(&document, &failing(&["Unit"])),
+        "give_up denied_by_policy"
+    );
 }
 
 #[test]

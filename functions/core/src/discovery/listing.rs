@@ -4,11 +4,11 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::error::Error;
 use crate::failure::ExecutionStatus;
 use crate::page::Page;
 use crate::pipeline::ActionRun;
 use crate::time::Time;
-use crate::error::Error;
 
 /// What a call that lists brings.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::error::Error;
 use crate::failure::{Service, Subject};
 use crate::policy::Glob;
 use crate::record::Record;
 use crate::time::Time;
-use crate::error::Error;
 
 /// How far back a tick looks, and how much it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]

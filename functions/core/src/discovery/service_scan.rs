@@ -6,12 +6,13 @@ use alloc::string::String;
 use super::listing::{ListedExecution, ListedRun, ListedStage};
 use super::report::DiscoveryReport;
 use crate::arn::{ExecutionArn, ExecutionKind};
+use crate::error::{Error, ErrorKind};
 use crate::failure::{
-    ExecutionStatus, FailedExecution, FailedStage, Failure, Field, FailureId, Service, Subject, FailureDetail,
+    ExecutionStatus, FailedExecution, FailedStage, Failure, FailureDetail, FailureId, Field,
+    Service, Subject,
 };
 use crate::ledger::{List, Pass, TargetCursor};
 use crate::time::Time;
-use crate::error::{Error, ErrorKind};
 
 /// Something listed that is to be dealt with.
 pub(super) enum Item {
@@ -92,7 +93,12 @@ impl<'p> ServiceScan<'p> {
     }
 
     /// A target could not be read: it is looked at again in the next pass, from where it was.
-    pub(super) fn could_not_read(&mut self, mut cursor: TargetCursor, error: Error, report: &mut DiscoveryReport) {
+    pub(super) fn could_not_read(
+        &mut self,
+        mut cursor: TargetCursor,
+        error: Error,
+        report: &mut DiscoveryReport,
+    ) {
         cursor.record_error(self.pass.reached(&cursor.target));
         // A service that does not answer is not asked about each of its targets in turn.
         self.over |= error.kind == ErrorKind::Unavailable;

@@ -14,10 +14,7 @@ use crate::verdict::Reason;
 
 /// A parsed event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most events are the large one"
-)]
+#[expect(clippy::large_enum_variant, reason = "most events are the large one")]
 pub enum ParsedEvent {
     /// A failure to judge.
     Failure(Failure),

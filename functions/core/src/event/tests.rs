@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::failure::{
-    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Field, Redrivable, FailureDetail,
+    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Field,
+    Redrivable,
 };
 use crate::time::Time;
 
@@ -82,7 +83,9 @@ fn stage(json: &str) -> FailedStage {
 fn said(parsed: &ParsedEvent) -> String {
     match parsed {
         ParsedEvent::Failure(failure) => format!("failure of {}", failure.subject),
-        ParsedEvent::Completion(completion) => format!("{:?} {:?}", completion.kind, completion.redrive_count),
+        ParsedEvent::Completion(completion) => {
+            format!("{:?} {:?}", completion.kind, completion.redrive_count)
+        }
         ParsedEvent::Ignored(ignored) => ignored.reason.to_string(),
         ParsedEvent::Malformed(malformed) => malformed.to_string(),
     }
@@ -170,7 +173,11 @@ fn every_sample_event_is_parsed_as_what_it_shows() {
         "sfn-26-history-limit" "failure of device-poller poll-fleet-3";
         "sfn-27-aborted-after-redrive" "Terminated Some(1)";
     } {
-        assert_eq!(said(&parse(bytes, &AllowedSources::default())), expected, "{name}");
+        assert_eq!(
+            said(&parse(bytes, &AllowedSources::default())),
+            expected,
+            "{name}"
+        );
     }
 }
 
@@ -619,9 +626,21 @@ fn each_state_of_a_stage_an_action_and_a_pipeline_means_one_thing() {
         ("STARTED", "running", "running", "running", "running"),
         ("RESUMED", "running", "running", "running", "running"),
         ("STOPPING", "stopping", "stopping", "stopping", "stopping"),
-        ("STOPPED", "stopped", "Terminated None", "stopped", "stopped"),
+        (
+            "STOPPED",
+            "stopped",
+            "Terminated None",
+            "stopped",
+            "stopped",
+        ),
         ("ABANDONED", "stopped", "stopped", "stopped", "stopped"),
-        ("CANCELED", "canceled", "Terminated None", "canceled", "canceled"),
+        (
+            "CANCELED",
+            "canceled",
+            "Terminated None",
+            "canceled",
+            "canceled",
+        ),
         (
             "SUPERSEDED",
             "superseded",
@@ -1075,7 +1094,10 @@ fn a_byte_order_mark_is_passed_over() {
         parsed(EXECUTION)
     );
     let minimal = EXECUTION.replace('\n', "\r\n");
-    assert_eq!(parsed(&alloc::format!("  \n{minimal}\n ")), parsed(EXECUTION));
+    assert_eq!(
+        parsed(&alloc::format!("  \n{minimal}\n ")),
+        parsed(EXECUTION)
+    );
 }
 
 #[test]
@@ -1317,7 +1339,8 @@ fn what_json_allows_and_nobody_can_read_has_its_key_as_its_place() {
     ] {
         assert!(sample.contains(from), "{from}");
         let event = sample.replace(from, to);
-        let ParsedEvent::Malformed(malformed) = parse(event.as_bytes(), &AllowedSources::default()) else {
+        let ParsedEvent::Malformed(malformed) = parse(event.as_bytes(), &AllowedSources::default())
+        else {
             panic!("{to} was read");
         };
         assert_eq!(malformed, Malformed::new(place, problem), "{to}");

@@ -260,7 +260,7 @@ fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
 
 #[test]
 fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
-    use TargetState::{Advanced, Terminated, Unchanged, Succeeded};
+    use TargetState::{Advanced, Succeeded, Terminated, Unchanged};
     for (status, redrive_count, redrivable, expected) in [
         ("FAILED", 2, Redrivable::Yes, Some(Unchanged)),
         ("TIMED_OUT", 2, Redrivable::Yes, Some(Unchanged)),
@@ -276,7 +276,12 @@ fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
             Redrivable::ByMapRun,
             Some(Terminated(Reason::NotRedrivable)),
         ),
-        ("ABORTED", 2, Redrivable::Yes, Some(Terminated(Reason::Aborted))),
+        (
+            "ABORTED",
+            2,
+            Redrivable::Yes,
+            Some(Terminated(Reason::Aborted)),
+        ),
         ("SUCCEEDED", 3, Redrivable::No, Some(Succeeded)),
         ("RUNNING", 3, Redrivable::No, Some(Advanced(3))),
         ("FAILED", 4, Redrivable::Yes, Some(Advanced(4))),
@@ -330,9 +335,27 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
     let claimed = ids(["two", "too"]);
     let earlier = BTreeSet::from(["one"]);
     for (status, failed, running, edited, expected) in [
-        (Failed, &["two"][..], &[][..], false, Some(TargetState::Unchanged)),
-        (Failed, &["two", "three"], &[], false, Some(TargetState::Unchanged)),
-        (Failed, &["three"], &[], false, Some(TargetState::Advanced(5))),
+        (
+            Failed,
+            &["two"][..],
+            &[][..],
+            false,
+            Some(TargetState::Unchanged),
+        ),
+        (
+            Failed,
+            &["two", "three"],
+            &[],
+            false,
+            Some(TargetState::Unchanged),
+        ),
+        (
+            Failed,
+            &["three"],
+            &[],
+            false,
+            Some(TargetState::Advanced(5)),
+        ),
         (
             Failed,
             &["two"],
@@ -355,7 +378,13 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
             false,
             Some(TargetState::Terminated(Reason::Canceled)),
         ),
-        (InProgress, &[], &["three"], false, Some(TargetState::Advanced(5))),
+        (
+            InProgress,
+            &[],
+            &["three"],
+            false,
+            Some(TargetState::Advanced(5)),
+        ),
         (
             InProgress,
             &["three"],
@@ -407,7 +436,10 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
                 ..shown
             };
             let target_state = rolled_back.compared(&claimed, &earlier);
-            assert_eq!(target_state, Some(TargetState::Terminated(Reason::Rollback)));
+            assert_eq!(
+                target_state,
+                Some(TargetState::Terminated(Reason::Rollback))
+            );
         }
     }
 }

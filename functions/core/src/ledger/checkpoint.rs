@@ -170,7 +170,9 @@ impl Pass {
     /// The failures of a target that ended before this are none of the pass's.
     pub(crate) fn from(&self, target: &str, since: Time, writer: Writer<'_>) -> Time {
         let watermark = self.reached(target).minus(MARGIN);
-        watermark.max(since).max(writer.now.minus(writer.timing.redrive_window))
+        watermark
+            .max(since)
+            .max(writer.now.minus(writer.timing.redrive_window))
     }
 
     /// Whether more targets are to be listed: of those that were, each has had its first page.
@@ -188,7 +190,11 @@ impl Pass {
             .filter_map(|cursor| cursor.token.as_ref().map(String::len))
             .sum();
         let open = (tokens >= MAX_TOKENS)
-            .then(|| self.cursors.iter().position(|cursor| cursor.token.is_some()))
+            .then(|| {
+                self.cursors
+                    .iter()
+                    .position(|cursor| cursor.token.is_some())
+            })
             .flatten();
         self.cursors.remove(open.unwrap_or_default())
     }
@@ -204,7 +210,9 @@ impl Pass {
             {
                 self.lagging.insert(cursor.target, at);
             }
-            Some(at) => self.held_watermark = Some(self.held_watermark.map_or(at, |other| other.min(at))),
+            Some(at) => {
+                self.held_watermark = Some(self.held_watermark.map_or(at, |other| other.min(at)))
+            }
         }
     }
 
@@ -218,7 +226,10 @@ impl Pass {
         let Some(began) = self.began.take() else {
             return;
         };
-        let reached = self.held_watermark.take().map_or(began, |held_watermark| held_watermark.min(began));
+        let reached = self
+            .held_watermark
+            .take()
+            .map_or(began, |held_watermark| held_watermark.min(began));
         self.watermark = self.watermark.max(reached);
         self.targets = Targets::Unread;
         // What nobody would redrive any more, perhaps of a target that is gone, holds nothing back.
@@ -321,7 +332,9 @@ mod tests {
         assert_eq!((checkpoint.revision, checkpoint.watermark()), (1, START));
         checkpoint.stages.cursors.push_back(cursor("web"));
         ended(&mut checkpoint, 30);
-        let mut checkpoint = tick(60, |writer| ScanCheckpoint::go_on(Some(checkpoint), None, writer));
+        let mut checkpoint = tick(60, |writer| {
+            ScanCheckpoint::go_on(Some(checkpoint), None, writer)
+        });
         let began = (checkpoint.executions.began, checkpoint.stages.began);
         assert_eq!(
             began,
@@ -331,7 +344,10 @@ mod tests {
         checkpoint.stages.cursors.clear();
         ended(&mut checkpoint, 90);
         let watermark = (checkpoint.executions.watermark, checkpoint.stages.watermark);
-        assert_eq!((watermark, checkpoint.watermark()), ((at(60), START), START));
+        assert_eq!(
+            (watermark, checkpoint.watermark()),
+            ((at(60), START), START)
+        );
         assert_eq!(checkpoint.revision, 2);
     }
 
@@ -381,7 +397,10 @@ mod tests {
         ended(&mut checkpoint, 1_100);
         assert_eq!(checkpoint.stages.lagging.len(), MAX_BEHIND);
         assert_eq!(checkpoint.stages.watermark, at(500 + MAX_BEHIND as u64));
-        assert_eq!(checkpoint.stages.held_watermark, None, "until the next pass");
+        assert_eq!(
+            checkpoint.stages.held_watermark, None,
+            "until the next pass"
+        );
         // What nobody redrives any more holds nothing back.
         let fortnight = 14 * 24 * 60 * 60;
         checkpoint.stages.began = Some(at(fortnight + 510));

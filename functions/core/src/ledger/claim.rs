@@ -2,10 +2,10 @@
 
 use alloc::string::String;
 
-use super::{Entry, Ledger, Writer, ScanCheckpoint, State, CasResult, ClaimResult, RetryMessage};
+use super::{CasResult, ClaimResult, Entry, Ledger, RetryMessage, ScanCheckpoint, State, Writer};
 use crate::digest;
-use crate::failure::FailureId;
 use crate::error::Error;
+use crate::failure::FailureId;
 
 /// The proof that one may act: an entry in the state `acting`, written by its owner. Only [`write()`] and
 /// [`claim_due`] make one, and a [`Target`](crate::controller::Target) acts on nothing else.
@@ -81,11 +81,15 @@ pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Error
 ///
 /// # Errors
 /// The ledger could not be reached.
-pub async fn put_checkpoint<L: Ledger>(ledger: &L, checkpoint: &ScanCheckpoint) -> Result<bool, Error> {
+pub async fn put_checkpoint<L: Ledger>(
+    ledger: &L,
+    checkpoint: &ScanCheckpoint,
+) -> Result<bool, Error> {
     Ok(match ledger.put_checkpoint(checkpoint).await? {
         CasResult::Stored => true,
-        CasResult::Conflict(stored) => stored
-            .is_some_and(|stored| stored.revision == checkpoint.revision && stored.written_by == checkpoint.written_by),
+        CasResult::Conflict(stored) => stored.is_some_and(|stored| {
+            stored.revision == checkpoint.revision && stored.written_by == checkpoint.written_by
+        }),
     })
 }
 

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Entry, Writer, ScanCheckpoint, CasResult, ClaimResult, RetryMessage};
+use super::{CasResult, ClaimResult, Entry, RetryMessage, ScanCheckpoint, Writer};
 use crate::calls::Call;
 use crate::failure::Subject;
 use crate::rate_limiter::Micros;
@@ -77,7 +77,11 @@ impl Entries {
     pub fn due_entries(&self, now: Time, max: usize) -> Vec<Entry> {
         let mut due_entries: Vec<&Entry> = self
             .iter()
-            .filter(|entry| entry.next_check_at.is_some_and(|next_check_at| next_check_at <= now))
+            .filter(|entry| {
+                entry
+                    .next_check_at
+                    .is_some_and(|next_check_at| next_check_at <= now)
+            })
             .collect();
         due_entries.sort_by_key(|entry| entry.next_check_at);
         due_entries.into_iter().take(max).cloned().collect()

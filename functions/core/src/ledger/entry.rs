@@ -7,7 +7,9 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{TransitionError, InitialState, Owner, State, Transition, Timing, RetryMessage, transition};
+use super::{
+    InitialState, Owner, RetryMessage, State, Timing, Transition, TransitionError, transition,
+};
 use crate::failure::{FailureId, Subject};
 use crate::time::Time;
 use crate::verdict::{Decision, Reason, Verdict};
@@ -235,7 +237,12 @@ impl Entry {
     /// An entry for a subject that a person ended before any failure of it was handled: a failure that comes
     /// late must find it.
     #[must_use]
-    pub fn terminated(subject: Subject, failure_id: FailureId, at: Time, writer: Writer<'_>) -> Self {
+    pub fn terminated(
+        subject: Subject,
+        failure_id: FailureId,
+        at: Time,
+        writer: Writer<'_>,
+    ) -> Self {
         let verdict = Verdict::ignore(Reason::Aborted);
         let retried_before = match &failure_id {
             FailureId::RedriveCount(count) => *count,
@@ -351,7 +358,8 @@ impl Entry {
         self.next_check_at = Some(if queued {
             due.plus(writer.timing.overdue_after)
         } else {
-            writer.now
+            writer
+                .now
                 .plus(delay.saturating_sub(writer.timing.max_queue_delay))
         });
     }
@@ -391,7 +399,9 @@ impl Entry {
     /// It is not queued.
     pub fn requeue(&self, writer: Writer<'_>) -> Result<(Self, Duration), TransitionError> {
         let mut entry = self.stepped(Transition::Requeue, writer)?;
-        let delay = self.due_at.map_or(Duration::ZERO, |due| due.since(writer.now));
+        let delay = self
+            .due_at
+            .map_or(Duration::ZERO, |due| due.since(writer.now));
         let queued = delay <= writer.timing.max_queue_delay;
         entry.wait(delay, queued, writer);
         Ok((entry, delay))
@@ -432,8 +442,13 @@ impl Entry {
     /// # Errors
     /// Nobody was acting.
     pub fn back_off(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
-        let since = self.throttled.map_or(writer.now, |throttled| throttled.since);
-        let times = self.throttled.map_or(0, |throttled| throttled.times).saturating_add(1);
+        let since = self
+            .throttled
+            .map_or(writer.now, |throttled| throttled.since);
+        let times = self
+            .throttled
+            .map_or(0, |throttled| throttled.times)
+            .saturating_add(1);
         if writer.now.since(since) >= writer.timing.give_up_throttled_after {
             return self.give_up(Reason::TargetBusy, !self.in_doubt, writer);
         }
@@ -482,7 +497,12 @@ impl Entry {
     ///
     /// # Errors
     /// There was nothing pending.
-    pub fn give_up(&self, reason: Reason, refund: bool, writer: Writer<'_>) -> Result<Self, TransitionError> {
+    pub fn give_up(
+        &self,
+        reason: Reason,
+        refund: bool,
+        writer: Writer<'_>,
+    ) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::GiveUp, writer)?;
         entry.reason = Some(reason);
         if refund {
@@ -496,7 +516,11 @@ impl Entry {
     ///
     /// # Errors
     /// There was nothing pending.
-    pub fn target_changed(&self, retried: u32, writer: Writer<'_>) -> Result<Self, TransitionError> {
+    pub fn target_changed(
+        &self,
+        retried: u32,
+        writer: Writer<'_>,
+    ) -> Result<Self, TransitionError> {
         let mut entry = self.give_up(Reason::TargetChanged, true, writer)?;
         if self.failure_number == 1 {
             entry.prior_retries = self.prior_retries.max(retried);
@@ -508,7 +532,11 @@ impl Entry {
     ///
     /// # Errors
     /// It is not queued: where somebody may be acting, nothing can be called back.
-    pub fn cancel(&self, cancelled: Cancelled, writer: Writer<'_>) -> Result<Self, TransitionError> {
+    pub fn cancel(
+        &self,
+        cancelled: Cancelled,
+        writer: Writer<'_>,
+    ) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::Cancel, writer)?;
         entry.reason = Some(Reason::Cancelled);
         entry.cancelled = Some(cancelled);
@@ -530,7 +558,11 @@ impl Entry {
     ///
     /// # Errors
     /// That is known already.
-    pub fn recover(&self, failure_id: Option<FailureId>, writer: Writer<'_>) -> Result<Self, TransitionError> {
+    pub fn recover(
+        &self,
+        failure_id: Option<FailureId>,
+        writer: Writer<'_>,
+    ) -> Result<Self, TransitionError> {
         self.finish(Transition::Recover, failure_id, writer)
     }
 
@@ -551,7 +583,11 @@ impl Entry {
     ///
     /// # Errors
     /// It has ended already.
-    pub fn terminate(&self, failure_id: Option<FailureId>, writer: Writer<'_>) -> Result<Self, TransitionError> {
+    pub fn terminate(
+        &self,
+        failure_id: Option<FailureId>,
+        writer: Writer<'_>,
+    ) -> Result<Self, TransitionError> {
         self.finish(Transition::Terminate, failure_id, writer)
     }
 

@@ -120,7 +120,7 @@ impl InitialState {
 /// The transition table: the only one. None: the step is not allowed.
 #[must_use]
 pub const fn transition(state: State, step: Transition) -> Option<State> {
-    use State::{Acting, Terminated, GivenUp, Observed, Queued, Recovered, Retried, InDoubt};
+    use State::{Acting, GivenUp, InDoubt, Observed, Queued, Recovered, Retried, Terminated};
     Some(match (state, step) {
         // What succeeded stays so: a failure handled after that is an old one.
         (
@@ -132,10 +132,13 @@ pub const fn transition(state: State, step: Transition) -> Option<State> {
         (Acting, Transition::Accept | Transition::Confirm) => Retried,
         (Acting, Transition::MarkInDoubt) => InDoubt,
         (Queued | Acting, Transition::GiveUp) | (Queued, Transition::Cancel) => GivenUp,
-        (Queued | Acting | Retried | InDoubt | GivenUp | Observed | Terminated, Transition::Recover) => {
-            Recovered
+        (
+            Queued | Acting | Retried | InDoubt | GivenUp | Observed | Terminated,
+            Transition::Recover,
+        ) => Recovered,
+        (Queued | Acting | Retried | InDoubt | GivenUp | Observed, Transition::Terminate) => {
+            Terminated
         }
-        (Queued | Acting | Retried | InDoubt | GivenUp | Observed, Transition::Terminate) => Terminated,
         _ => return None,
     })
 }

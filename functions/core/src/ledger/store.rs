@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::{Entry, Writer, ScanCheckpoint, RetryMessage};
+use super::{Entry, RetryMessage, ScanCheckpoint, Writer};
 use crate::calls::Call;
+use crate::error::Error;
 use crate::failure::Subject;
 use crate::micros::Micros;
 use crate::time::Time;
-use crate::error::Error;
 
 /// What a conditional write came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,11 @@ pub trait Ledger {
 
     /// Applies [`Entry::claim`] if [`Entry::is_due`] says that the retry message brings back the stored entry.
     /// Otherwise answers what is stored.
-    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error>;
+    async fn claim_due(
+        &self,
+        retry_message: &RetryMessage,
+        writer: Writer<'_>,
+    ) -> Result<ClaimResult, Error>;
 
     /// Entries whose `next_check_at` is not after `now`, those first that have waited longest, `max` at the most.
     /// It may miss the last moments' writes.
@@ -53,7 +57,10 @@ pub trait Ledger {
 
     /// Stores `checkpoint` if the stored revision is the one before `checkpoint.revision`, or if nothing is stored
     /// and that is 1. Otherwise answers what is stored.
-    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error>;
+    async fn put_checkpoint(
+        &self,
+        checkpoint: &ScanCheckpoint,
+    ) -> Result<CasResult<ScanCheckpoint>, Error>;
 
     /// Reserves `span` of a call's time, for as many slots as lie in it, and answers when it begins: where the last
     /// reservation of anybody ends, but not before `from`.

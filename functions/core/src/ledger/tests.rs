@@ -10,10 +10,10 @@ use core::time::Duration;
 
 use super::*;
 use crate::calls::Call;
+use crate::error::Error;
 use crate::failure::{FailureId, Subject};
 use crate::rate_limiter::Micros;
 use crate::time::Time;
-use crate::error::Error;
 use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
@@ -201,8 +201,14 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
                 (Some(expected), Ok(after)) => {
                     assert_eq!(after.state, expected, "{state:?} {step:?}");
                     assert_eq!(after.revision, entry.revision + 1);
-                    assert_eq!((after.written_by, after.updated_at), (owner("one"), second(1)));
-                    assert_eq!(after.expires_at, second(1).plus(Timing::default().retention));
+                    assert_eq!(
+                        (after.written_by, after.updated_at),
+                        (owner("one"), second(1))
+                    );
+                    assert_eq!(
+                        after.expires_at,
+                        second(1).plus(Timing::default().retention)
+                    );
                     // A lease is held exactly while acting, a due time exactly while queued.
                     assert_eq!(after.lease.is_some(), expected == State::Acting);
                     assert_eq!(after.due_at.is_some(), expected == State::Queued);
@@ -215,7 +221,9 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
             }
         }
         // What AWS denies waits like what it is too busy for.
-        let denied = at(1, |writer| entry.back_off_denied(writer)).map(|entry| entry.state).ok();
+        let denied = at(1, |writer| entry.back_off_denied(writer))
+            .map(|entry| entry.state)
+            .ok();
         assert_eq!(denied, transition(state, Transition::BackOff));
     }
     let illegal = TransitionError {
@@ -251,13 +259,21 @@ fn an_entry_opens_as_it_was_judged() {
         observed: true,
         ..decided(count(0), InitialState::GiveUp)
     };
-    assert_eq!(at(0, |writer| Entry::open(refused, writer)).state, State::GivenUp);
-    let ended = at(3, |writer| Entry::terminated(subject(), count(1), second(2), writer));
+    assert_eq!(
+        at(0, |writer| Entry::open(refused, writer)).state,
+        State::GivenUp
+    );
+    let ended = at(3, |writer| {
+        Entry::terminated(subject(), count(1), second(2), writer)
+    });
     assert_eq!(
         (ended.state, ended.reason(), ended.retries),
         (State::Terminated, Reason::Aborted, 0)
     );
-    assert_eq!((ended.next_check_at, ended.due_at, &ended.lease), (None, None, &None));
+    assert_eq!(
+        (ended.next_check_at, ended.due_at, &ended.lease),
+        (None, None, &None)
+    );
     assert_eq!(ended.relation(&count(0)), Relation::Earlier);
     assert_eq!(ended.relation(&count(1)), Relation::Same);
 }
@@ -268,16 +284,27 @@ fn a_retry_is_charged_once_for_each_of_its_rules() {
     judged.verdict = verdict(Decision::Retry, &["x", "y"], 0);
     let entry = at(0, |writer| Entry::open(judged, writer));
     assert_eq!(
-        (entry.rule_usage("p", "x"), entry.rule_usage("p", "y"), entry.retries),
+        (
+            entry.rule_usage("p", "x"),
+            entry.rule_usage("p", "y"),
+            entry.retries
+        ),
         (1, 1, 1)
     );
     // A rule of the same name in another policy is another one.
     assert_eq!(entry.rule_usage("q", "x"), 0);
     let mut again = decided(actions(&["a2"]), InitialState::Act);
     again.verdict = verdict(Decision::Retry, &["x"], 0);
-    let entry = at(1, |writer| entry.accept(writer).unwrap().judge(again, writer)).unwrap();
+    let entry = at(1, |writer| {
+        entry.accept(writer).unwrap().judge(again, writer)
+    })
+    .unwrap();
     assert_eq!(
-        (entry.rule_usage("p", "x"), entry.rule_usage("p", "y"), entry.retries),
+        (
+            entry.rule_usage("p", "x"),
+            entry.rule_usage("p", "y"),
+            entry.retries
+        ),
         (2, 1, 2)
     );
 }
@@ -350,7 +377,9 @@ fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
         ),
         (
             "AWS refused what may have happened",
-            at(2, |writer| taken_over.give_up(Reason::Refused, false, writer)),
+            at(2, |writer| {
+                taken_over.give_up(Reason::Refused, false, writer)
+            }),
             1,
         ),
         (
@@ -399,7 +428,9 @@ fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
 
 #[test]
 fn an_executions_failures_are_ordered_by_their_redrive_count() {
-    let entry = at(0, |writer| Entry::open(decided(count(3), InitialState::Act), writer));
+    let entry = at(0, |writer| {
+        Entry::open(decided(count(3), InitialState::Act), writer)
+    });
     for (other, expected) in [
         (count(0), Relation::Earlier),
         (count(2), Relation::Earlier),
@@ -474,7 +505,9 @@ fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_be
         assert_eq!(entry.relation_at(&actions(ids), at), expected, "{ids:?}");
     }
     // An execution's failures are numbered.
-    let execution = at(0, |writer| Entry::open(decided(count(1), InitialState::Act), writer));
+    let execution = at(0, |writer| {
+        Entry::open(decided(count(1), InitialState::Act), writer)
+    });
     assert_eq!(
         execution.relation_at(&count(2), Time::default()),
         Relation::Later
@@ -484,7 +517,9 @@ fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_be
 #[test]
 fn what_ended_before_aws_redrove_an_execution_is_what_that_redrive_restarted() {
     let redriven = second(60);
-    let entry = at(0, |writer| Entry::open(decided(count(1), InitialState::Act), writer));
+    let entry = at(0, |writer| {
+        Entry::open(decided(count(1), InitialState::Act), writer)
+    });
     let entry = Entry {
         redriven: Some(redriven),
         ..entry
@@ -512,7 +547,10 @@ fn what_ended_before_aws_redrove_an_execution_is_what_that_redrive_restarted() {
 #[test]
 fn earlier_failures_are_kept_as_attempts() {
     let first = opened(InitialState::Act);
-    let refused = at(1, |writer| first.give_up(Reason::NotRedrivable, true, writer)).unwrap();
+    let refused = at(1, |writer| {
+        first.give_up(Reason::NotRedrivable, true, writer)
+    })
+    .unwrap();
     let mut again = decided(count(1), InitialState::Queue);
     again.failed_at = second(5);
     let second_entry = at(6, |writer| refused.judge(again, writer)).unwrap();
@@ -557,7 +595,10 @@ fn earlier_failures_are_kept_as_attempts() {
 
 #[test]
 fn who_cancelled_a_retry_is_told_of_that_failure_alone() {
-    let cancelled = at(1, |writer| opened(InitialState::Queue).cancel(ada(), writer)).unwrap();
+    let cancelled = at(1, |writer| {
+        opened(InitialState::Queue).cancel(ada(), writer)
+    })
+    .unwrap();
     assert_eq!(
         (cancelled.reason(), &cancelled.cancelled),
         (Reason::Cancelled, &Some(ada()))
@@ -582,7 +623,10 @@ fn who_cancelled_a_retry_is_told_of_that_failure_alone() {
 #[test]
 fn a_new_failure_begins_with_a_clean_slate() {
     let entry = opened(InitialState::Act);
-    let doubtful = at(1, |writer| entry.take_over(writer).unwrap().back_off(writer)).unwrap();
+    let doubtful = at(1, |writer| {
+        entry.take_over(writer).unwrap().back_off(writer)
+    })
+    .unwrap();
     assert!(doubtful.in_doubt && doubtful.throttled.is_some());
     let next = at(2, |writer| {
         doubtful.judge(decided(count(1), InitialState::Act), writer)
@@ -720,16 +764,25 @@ fn who_acts_holds_a_lease() {
             until: second(427),
         })
     );
-    assert_eq!((entry.next_check_at, entry.in_doubt), (Some(second(427)), false));
+    assert_eq!(
+        (entry.next_check_at, entry.in_doubt),
+        (Some(second(427)), false)
+    );
     // What was lost is looked at when no late answer can change it any more.
     let lost = by("two", 9, |writer| entry.mark_in_doubt(writer)).unwrap();
-    assert_eq!((lost.next_check_at, lost.in_doubt), (Some(second(427)), true));
+    assert_eq!(
+        (lost.next_check_at, lost.in_doubt),
+        (Some(second(427)), true)
+    );
     let taken = by("three", 430, |writer| lost.take_over(writer)).unwrap();
     assert_eq!(
         taken.lease.as_ref().map(|lease| &lease.owner),
         Some(&owner("three"))
     );
-    assert_eq!((taken.next_check_at, taken.in_doubt), (Some(second(850)), true));
+    assert_eq!(
+        (taken.next_check_at, taken.in_doubt),
+        (Some(second(850)), true)
+    );
     assert!(at(431, |writer| taken.accept(writer)).unwrap().in_doubt);
 }
 
@@ -771,7 +824,10 @@ fn a_retry_message_is_for_one_failure_and_one_time() {
 fn a_reason_is_the_verdicts_unless_something_came_after_it() {
     let entry = opened(InitialState::Queue);
     assert_eq!(entry.reason(), Reason::Matched);
-    let gone = at(1, |writer| entry.give_up(Reason::PolicyChanged, true, writer)).unwrap();
+    let gone = at(1, |writer| {
+        entry.give_up(Reason::PolicyChanged, true, writer)
+    })
+    .unwrap();
     assert_eq!(
         (gone.reason(), gone.verdict.reason),
         (Reason::PolicyChanged, Reason::Matched)
@@ -828,7 +884,10 @@ fn an_entry_reads_back_as_it_was_written() {
     let first = at(0, |writer| {
         Entry::open(decided(actions(&["a1", "b1"]), InitialState::Act), writer)
     });
-    let busy = at(1, |writer| first.take_over(writer).unwrap().back_off(writer)).unwrap();
+    let busy = at(1, |writer| {
+        first.take_over(writer).unwrap().back_off(writer)
+    })
+    .unwrap();
     let full = at(2, |writer| {
         busy.judge(decided(actions(&["a2"]), InitialState::Act), writer)
             .unwrap()
@@ -993,8 +1052,14 @@ fn a_retry_message_that_comes_twice_is_void_the_second_time() {
     for (answer, expected) in [
         (ClaimResult::Claimed(ours.clone()), Ok(Claim(ours.clone()))),
         (ClaimResult::Refused(None), Err(None)),
-        (ClaimResult::Refused(Some(theirs.clone())), Err(Some(theirs))),
-        (ClaimResult::Refused(Some(settled.clone())), Err(Some(settled))),
+        (
+            ClaimResult::Refused(Some(theirs.clone())),
+            Err(Some(theirs)),
+        ),
+        (
+            ClaimResult::Refused(Some(settled.clone())),
+            Err(Some(settled)),
+        ),
         (
             ClaimResult::Refused(Some(queued.clone())),
             Err(Some(queued.clone())),
@@ -1009,7 +1074,9 @@ fn a_retry_message_that_comes_twice_is_void_the_second_time() {
             swap: RefCell::default(),
             take: RefCell::new(vec![answer]),
         };
-        let taken = at(1, |writer| ready(claim_due(&ledger, &queued.retry_message(), writer)));
+        let taken = at(1, |writer| {
+            ready(claim_due(&ledger, &queued.retry_message(), writer))
+        });
         assert_eq!(taken, Ok(expected));
     }
 }

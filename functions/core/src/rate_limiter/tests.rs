@@ -7,9 +7,9 @@ use core::task::{Context, Poll, Waker};
 use alloc::string::ToString;
 
 use super::*;
-use crate::failure::Subject;
-use crate::ledger::{Entries, Entry, Writer, ScanCheckpoint, CasResult, ClaimResult, RetryMessage};
 use crate::error::ErrorKind;
+use crate::failure::Subject;
+use crate::ledger::{CasResult, ClaimResult, Entries, Entry, RetryMessage, ScanCheckpoint, Writer};
 
 const CALL: Call = Call::RedriveExecution;
 const QUOTA: Quota = Quota {
@@ -84,7 +84,10 @@ fn a_calm_day_asks_the_ledger_for_nothing() {
 fn who_comes_to_the_end_of_its_share_asks_and_says_what_it_made_freely() {
     let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     for _ in 0..5 {
-        assert_eq!(wait(&rate_limiter, &slots, QUOTA, millis(0)), Duration::ZERO);
+        assert_eq!(
+            wait(&rate_limiter, &slots, QUOTA, millis(0)),
+            Duration::ZERO
+        );
     }
     assert_eq!(slots.writes.get(), 1);
     // Four that were free, and five slots: as many as were made in this second.

@@ -12,7 +12,7 @@ use crate::definition::tests::{self as definitions, MACHINE};
 use crate::definition::{CachedDefinition, Revision};
 use crate::failure::{Description, FailedAction, FailedStage, Field, Subject};
 use crate::history::HistoryEvent;
-use crate::ledger::{Decided, Owner, Writer, Timing};
+use crate::ledger::{Decided, Owner, Timing, Writer};
 use crate::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use crate::step_functions::reads::ALL_EVENTS;
 use crate::verdict::Verdict;
@@ -101,7 +101,11 @@ impl Aws {
     }
 
     /// The reads of a process, which has learned that.
-    fn reads_by<'r>(&'r self, local_cache: &'r LocalCache, now: u64) -> Reads<'r, Self, Self, Notes> {
+    fn reads_by<'r>(
+        &'r self,
+        local_cache: &'r LocalCache,
+        now: u64,
+    ) -> Reads<'r, Self, Self, Notes> {
         Reads {
             executions: self,
             pipelines: self,
@@ -393,7 +397,11 @@ fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
         let fact = aws.lookup(&started(start), Need::History, start).unwrap();
         assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
         assert_eq!(aws.calls(), calls, "{start}");
-        assert_eq!(aws.definition_cache.calls.take(), definition_cache, "{start}");
+        assert_eq!(
+            aws.definition_cache.calls.take(),
+            definition_cache,
+            "{start}"
+        );
     }
 }
 
@@ -464,7 +472,10 @@ fn after_an_update_nobody_believes_what_was_noted_before() {
         let mut old = aws.definition_cache.known.borrow()[MACHINE].clone();
         old.revision = Revision::read(Some("r1".into()), Time::default(), NO_FAIL).unwrap();
         old.confirmed = Some(Time::from_millis(3_730_002));
-        aws.definition_cache.known.borrow_mut().insert(MACHINE.into(), old);
+        aws.definition_cache
+            .known
+            .borrow_mut()
+            .insert(MACHINE.into(), old);
         assert_eq!(lookup(1, 3_730_002), (true, asked(CONFIRMED)), "{skews:?}");
     }
 }
@@ -484,7 +495,10 @@ fn a_time_that_cannot_have_been_confirms_nothing() {
             revision,
             confirmed: Some(Time::from_millis(confirmed)),
         };
-        aws.definition_cache.known.borrow_mut().insert(MACHINE.into(), known);
+        aws.definition_cache
+            .known
+            .borrow_mut()
+            .insert(MACHINE.into(), known);
         let fact = aws.lookup(&started(100_000), Need::History, 0).unwrap();
         assert_eq!(fact, ended(false, Field::Unknown, Field::Unknown));
         assert_eq!(aws.calls(), calls, "{confirmed}");
@@ -505,12 +519,14 @@ fn an_old_execution_learns_for_itself_and_neither_recalls_nor_notes() {
     aws.definition_cache.calls.take();
     for revision in [("r1", 0), ("r2", 500_000)] {
         aws.revision.set(revision);
-        aws.lookup(&started(530_000), Need::History, 600_000).unwrap();
+        aws.lookup(&started(530_000), Need::History, 600_000)
+            .unwrap();
         assert_eq!(aws.calls(), LEARNED);
         assert_eq!(aws.definition_cache.calls.take(), [""; 0]);
     }
     // And it takes no confirmation away.
-    aws.lookup(&started(660_000), Need::History, 660_000).unwrap();
+    aws.lookup(&started(660_000), Need::History, 660_000)
+        .unwrap();
     assert_eq!(aws.calls(), NOTHING);
 }
 
@@ -648,7 +664,9 @@ fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
 #[test]
 fn a_stage_that_is_gone_costs_one_call() {
     let aws = Aws::default();
-    let fact = aws.lookup(&stage("Removed"), Need::PipelineState, 0).unwrap();
+    let fact = aws
+        .lookup(&stage("Removed"), Need::PipelineState, 0)
+        .unwrap();
     assert_eq!(fact, Fact::Gone);
     assert_eq!(aws.calls(), ["GetPipelineState"]);
 }

@@ -278,7 +278,11 @@ impl Machines {
 
     /// Takes in what DescribeStateMachineForExecution answered for an execution, and tells what that means
     /// for it. Whether the machine is in that revision still is not known by it.
-    pub(crate) fn learn(&mut self, execution: &FailedExecution, revision: Revision) -> FailStateAnswer {
+    pub(crate) fn learn(
+        &mut self,
+        execution: &FailedExecution,
+        revision: Revision,
+    ) -> FailStateAnswer {
         let answer = revision.answer(execution);
         if let Some(key) = key(execution) {
             let confirmed = None;

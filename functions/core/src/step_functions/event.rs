@@ -7,8 +7,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::arn::{ExecutionArn, ExecutionKind};
-use crate::event::parsed::{AllowedSources, Envelope, ParsedEvent, Ignored, Completion, CompletionKind, agree};
-use crate::failure::{ExecutionStatus, FailedExecution, Failure, Field, Redrivable, Subject, FailureDetail};
+use crate::event::parsed::{
+    AllowedSources, Completion, CompletionKind, Envelope, Ignored, ParsedEvent, agree,
+};
+use crate::failure::{
+    ExecutionStatus, FailedExecution, Failure, FailureDetail, Field, Redrivable, Subject,
+};
 use crate::time::Time;
 use crate::tolerant::{Lenient, Malformed, Moment, Number, Object, Slot, Text};
 use crate::verdict::Reason;

@@ -4,13 +4,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use super::definition::{CachedDefinition, Machines, Revision, FailStateAnswer, key, past};
+use super::definition::{CachedDefinition, FailStateAnswer, Machines, Revision, key, past};
 use super::failure::{Description, FailedExecution};
 use super::history::{Ending, HistoryEvent, ending};
+use crate::error::{Error, ErrorKind};
 use crate::failure::{Fact, Field, Need};
 use crate::page::{Page, Read};
 use crate::time::Time;
-use crate::error::{Error, ErrorKind};
 
 /// The calls of Step Functions that tell of a failure.
 #[expect(
@@ -29,12 +29,8 @@ pub trait Executions {
 
     /// GetExecutionHistory from its end, at most so many events, without execution data: what is not asked
     /// for cannot leak, and ids, types and names are enough.
-    async fn history(
-        &self,
-        arn: &str,
-        max: u32,
-        token: Option<String>,
-    ) -> Read<Page<HistoryEvent>>;
+    async fn history(&self, arn: &str, max: u32, token: Option<String>)
+    -> Read<Page<HistoryEvent>>;
 }
 
 /// Keeps the definitions of machines for all processes, so that in a storm not every process reads them.
@@ -79,7 +75,9 @@ impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
         need: Need,
     ) -> Result<Fact, Error> {
         let which_state = need == Need::FailedState;
-        if !which_state && self.answer(arn, failed, failed_at).await? == FailStateAnswer::NoFailState {
+        if !which_state
+            && self.answer(arn, failed, failed_at).await? == FailStateAnswer::NoFailState
+        {
             return Ok(Fact::Ending {
                 fail_state: false,
                 state: Field::Unknown,
@@ -165,7 +163,9 @@ impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
             Err(error) => return Err(error),
         };
         let mut machines = self.machines.borrow_mut();
-        Ok(revision.map_or(FailStateAnswer::Unknown, |revision| machines.learn(failed, revision)))
+        Ok(revision.map_or(FailStateAnswer::Unknown, |revision| {
+            machines.learn(failed, revision)
+        }))
     }
 
     /// Recalls what others know of a machine. A time that cannot have been confirms nothing.

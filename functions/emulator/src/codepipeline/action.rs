@@ -10,7 +10,12 @@ use super::shared::{Due, SharedState};
 
 impl Pipeline {
     /// Starts the not yet run actions of the lowest run order; false if there is none.
-    pub(super) fn start_next(&mut self, shared: &mut SharedState, number: u64, stage: usize) -> bool {
+    pub(super) fn start_next(
+        &mut self,
+        shared: &mut SharedState,
+        number: u64,
+        stage: usize,
+    ) -> bool {
         let Some(execution) = self.executions.get(&number) else {
             return false;
         };
@@ -77,7 +82,11 @@ impl Pipeline {
                 .configuration
                 .get("ProjectName")
                 .and_then(|it| it.as_str());
-            let build = format!("{}:{}", project.unwrap_or(&declared.name), shared.ids.uuid());
+            let build = format!(
+                "{}:{}",
+                project.unwrap_or(&declared.name),
+                shared.ids.uuid()
+            );
             let region = declared.region.as_ref().unwrap_or(&shared.place.region);
             result.url = Some(format!(
                 "https://console.aws.amazon.com/codebuild/home?region={region}#/builds/{build}/view/new"

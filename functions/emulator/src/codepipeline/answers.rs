@@ -221,7 +221,12 @@ fn error_details(error: Option<&ErrorDetails>) -> Option<Value> {
 }
 
 /// One row of `ListActionExecutions`.
-pub(super) fn row(shared: &SharedState, execution: &Execution, run: &ActionRun, moment: u64) -> Value {
+pub(super) fn row(
+    shared: &SharedState,
+    execution: &Execution,
+    run: &ActionRun,
+    moment: u64,
+) -> Value {
     let state = run.state.at(moment).unwrap_or_else(|| run.state.now());
     let Some(declared) = execution.declaration.action(run.stage, run.action) else {
         return Value::Null;

@@ -68,7 +68,12 @@ pub(super) fn stage(shared: &mut SharedState, execution: &Execution, stage: usiz
     emit(shared, "Stage", execution, detail);
 }
 
-pub(super) fn action(shared: &mut SharedState, execution: &Execution, run: &ActionRun, state: State) {
+pub(super) fn action(
+    shared: &mut SharedState,
+    execution: &Execution,
+    run: &ActionRun,
+    state: State,
+) {
     let Some(declared) = execution.declaration.action(run.stage, run.action) else {
         return;
     };

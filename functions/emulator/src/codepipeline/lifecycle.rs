@@ -68,7 +68,12 @@ impl Pipeline {
     }
 
     /// `StopPipelineExecution`.
-    pub(super) fn stop(&mut self, shared: &mut SharedState, id: &str, stop: Stop) -> Result<(), ApiError> {
+    pub(super) fn stop(
+        &mut self,
+        shared: &mut SharedState,
+        id: &str,
+        stop: Stop,
+    ) -> Result<(), ApiError> {
         let not_stoppable = || {
             ApiError::new(
                 "PipelineExecutionNotStoppableException",
@@ -165,8 +170,9 @@ impl Pipeline {
         }
         if let Some(lane) = waiting.and_then(|stage| self.lane_of(number, stage)) {
             let lag = shared.options.state_lag_ms;
-            lane.inbound
-                .edit(shared.now, lag, |it| it.retain(|waiting| *waiting != number));
+            lane.inbound.edit(shared.now, lag, |it| {
+                it.retain(|waiting| *waiting != number)
+            });
         }
         position
     }

@@ -75,8 +75,8 @@ mod reads;
 mod retry;
 mod script;
 mod seed;
-mod stage;
 mod shared;
+mod stage;
 
 #[cfg(test)]
 mod tests;

@@ -64,7 +64,13 @@ impl CodePipeline {
         let stages = pipeline.declaration.stages.iter().filter_map(|stage| {
             let lane = pipeline.lanes.get(&stage.name)?;
             let names = stage.actions.iter().map(|it| it.name.as_str());
-            Some(stage_state(&self.shared, pipeline, &stage.name, lane, names))
+            Some(stage_state(
+                &self.shared,
+                pipeline,
+                &stage.name,
+                lane,
+                names,
+            ))
         });
         Ok(json!({
             "pipelineName": &*pipeline.name,

@@ -38,7 +38,11 @@ pub(super) fn limit_reached() -> ApiError {
 
 impl Pipeline {
     /// Whether one more execution may run.
-    pub(super) fn check_limit(&self, shared: &SharedState, mode: ExecutionMode) -> Result<(), ApiError> {
+    pub(super) fn check_limit(
+        &self,
+        shared: &SharedState,
+        mode: ExecutionMode,
+    ) -> Result<(), ApiError> {
         let limit = shared.options.concurrent_execution_limit;
         let full = limit.is_some_and(|limit| self.running.len() >= limit);
         if full && mode != ExecutionMode::Superseded {
@@ -104,7 +108,12 @@ impl Pipeline {
     }
 
     /// The one retry that `onFailure` declares. Whoever was faster has taken its place.
-    pub(super) fn retry_automatically(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
+    pub(super) fn retry_automatically(
+        &mut self,
+        shared: &mut SharedState,
+        number: u64,
+        stage: usize,
+    ) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
@@ -124,7 +133,14 @@ impl Pipeline {
         }
     }
 
-    fn run_again(&mut self, shared: &mut SharedState, number: u64, stage: usize, mode: StageRetryMode, by: By) {
+    fn run_again(
+        &mut self,
+        shared: &mut SharedState,
+        number: u64,
+        stage: usize,
+        mode: StageRetryMode,
+        by: By,
+    ) {
         let automatic = by == By::Automatic;
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
@@ -198,7 +214,12 @@ impl Pipeline {
     }
 
     /// The automatic rollback of a stage, if it is still failed and something can be gone back to.
-    pub(super) fn roll_back_automatically(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
+    pub(super) fn roll_back_automatically(
+        &mut self,
+        shared: &mut SharedState,
+        number: u64,
+        stage: usize,
+    ) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };

@@ -260,7 +260,13 @@ impl Pipeline {
         }
     }
 
-    fn put_in_stage(&mut self, shared: &mut SharedState, number: u64, index: usize, seed: SeedStage) {
+    fn put_in_stage(
+        &mut self,
+        shared: &mut SharedState,
+        number: u64,
+        index: usize,
+        seed: SeedStage,
+    ) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
         };
@@ -321,7 +327,9 @@ impl Pipeline {
             execution.script.set(subject.clone(), seed.outcomes);
         }
         let Some(status) = seed.status else { return };
-        let id = seed.action_execution_id.unwrap_or_else(|| shared.ids.uuid());
+        let id = seed
+            .action_execution_id
+            .unwrap_or_else(|| shared.ids.uuid());
         let index = execution.runs.len();
         let state = RunState {
             status,

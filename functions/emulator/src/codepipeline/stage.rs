@@ -14,7 +14,13 @@ impl Pipeline {
         self.lanes.get_mut(execution.stage_name(stage))
     }
 
-    pub(super) fn set_stage(&mut self, shared: &SharedState, number: u64, stage: usize, to: StageStatus) {
+    pub(super) fn set_stage(
+        &mut self,
+        shared: &SharedState,
+        number: u64,
+        stage: usize,
+        to: StageStatus,
+    ) {
         let lag = shared.options.state_lag_ms;
         let run = self
             .executions
@@ -38,7 +44,12 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn tell_pipeline(&self, shared: &mut SharedState, number: u64, state: events::State) {
+    pub(super) fn tell_pipeline(
+        &self,
+        shared: &mut SharedState,
+        number: u64,
+        state: events::State,
+    ) {
         if let Some(execution) = self.executions.get(&number) {
             events::pipeline(shared, execution, state);
         }
@@ -306,7 +317,13 @@ impl Pipeline {
     }
 
     /// A stage fails: by a run whose event is still to come, by earlier ones, or by a condition.
-    fn fail_stage(&mut self, shared: &mut SharedState, number: u64, stage: usize, ended: Option<usize>) {
+    fn fail_stage(
+        &mut self,
+        shared: &mut SharedState,
+        number: u64,
+        stage: usize,
+        ended: Option<usize>,
+    ) {
         let Some(execution) = self.executions.get(&number) else {
             return;
         };

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use lambda_runtime::LambdaEvent;
 use redrive_aws::bus::Told;
-use redrive_core::dry_run::DryRun;
 use redrive_core::controller::{Clock, Record};
-use redrive_core::ledger::{Writer, Timing};
+use redrive_core::dry_run::DryRun;
+use redrive_core::ledger::{Timing, Writer};
 use redrive_core::policy::Document;
 
 use super::invocation::{Owners, since};

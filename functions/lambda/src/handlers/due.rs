@@ -7,8 +7,8 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use redrive_aws::bus::Told;
 use redrive_core::controller::Clock;
-use redrive_core::ledger::RetryMessage;
 use redrive_core::error::{Error, ErrorKind};
+use redrive_core::ledger::RetryMessage;
 
 use super::invocation::{diagnostic, last_beginning, since};
 use super::setup::{DeployedFunction, in_account, open};
@@ -81,7 +81,12 @@ impl DeployedFunction<'_> {
         match result {
             Ok(record) => wide.record(&record),
             Err(error) => {
-                wide.error(retry_message.map(|retry_message| retry_message.subject).as_ref(), &error);
+                wide.error(
+                    retry_message
+                        .map(|retry_message| retry_message.subject)
+                        .as_ref(),
+                    &error,
+                );
                 return Err(error);
             }
         }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use redrive_aws::bus::Told;
-use redrive_core::event::subject_of;
 use redrive_core::controller::{Clock, Record};
+use redrive_core::event::subject_of;
 
 use super::dry_run::DryRunFunction;
 use super::invocation::{diagnostic, since};
@@ -24,7 +24,10 @@ pub(super) async fn run(function: &'static str) -> ExitCode {
         }
         None => {
             let dry_run = DryRunFunction::new(function, &settings.document);
-            lambda_runtime::run(service_fn(async |event| Ok::<_, Error>(dry_run.event(&event)))).await
+            lambda_runtime::run(service_fn(async |event| {
+                Ok::<_, Error>(dry_run.event(&event))
+            }))
+            .await
         }
     })
     .await

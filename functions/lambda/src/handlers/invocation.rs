@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use lambda_runtime::{Context, Diagnostic};
 use redrive_core::controller::Clock;
+use redrive_core::error::Error;
 use redrive_core::ledger::Owner;
 use redrive_core::time::Time;
-use redrive_core::error::Error;
 
 use crate::clock::SystemClock;
 

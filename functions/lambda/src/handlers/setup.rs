@@ -11,12 +11,12 @@ use redrive_aws::ledger::DynamoDb;
 use redrive_aws::queue::Sqs;
 use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
-use redrive_core::event::AllowedSources;
+use redrive_core::controller::{Clock, Controller, Record, RunMode};
 use redrive_core::discovery::Search;
-use redrive_core::controller::{Clock, RunMode, Record, Controller};
+use redrive_core::event::AllowedSources;
 use redrive_core::ledger::{Owner, Timing};
-use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::policy::Document;
+use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::reads::LocalCache;
 use tracing::error;
 

@@ -41,7 +41,11 @@ impl DeployedFunction<'_> {
         })?;
         let owner = self.owners.next(request_id);
         let lists = Lists::new(&self.target, &self.place.account, &self.place.region);
-        let report = Box::pin(self.controller(&owner).discover(&lists, &self.search, until)).await;
+        let report = Box::pin(
+            self.controller(&owner)
+                .discover(&lists, &self.search, until),
+        )
+        .await;
         let took = since(began);
         let records = report.as_ref().map_or(&[][..], |report| &report.records);
         let told = self.tell(swept.records.iter().chain(records)).await;
@@ -71,7 +75,10 @@ impl DeployedFunction<'_> {
             conflicts: swept.conflicts,
             errors: swept.errors.len(),
             more: swept.more,
-            discovery: report.as_ref().map(DiscoverySummary::from).unwrap_or_default(),
+            discovery: report
+                .as_ref()
+                .map(DiscoverySummary::from)
+                .unwrap_or_default(),
             oldest_claim_seconds: swept.oldest_claim.unwrap_or_default().as_secs(),
             unannounced: metrics::unannounced(records),
         };

@@ -1,7 +1,7 @@
 use redrive_core::calls::CallResult;
-use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::FailureId;
 use redrive_core::controller::Outcome;
+use redrive_core::event::{self, AllowedSources, ParsedEvent};
+use redrive_core::failure::FailureId;
 use serde_json::Value;
 
 use super::*;

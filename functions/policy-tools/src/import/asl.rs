@@ -3,7 +3,7 @@
 use redrive_policy::node::{Kind, Node, Scalar};
 use redrive_policy::{did_you_mean, one_of};
 
-use super::context::{ImportContext, Entries, get, inside};
+use super::context::{Entries, ImportContext, get, inside};
 use super::draft::{Automatic, Draft, Plan, Policy, Rule};
 use super::yaml;
 
@@ -154,7 +154,8 @@ impl Walk<'_, '_> {
     /// A state; gives the names of those within it. What is within comes first: its Retry has the first word.
     fn state(&mut self, name: &str, node: &Node, reachable: bool) -> Vec<String> {
         let Kind::Map(entries) = &node.kind else {
-            self.context.expected(node, "a state", "a mapping with Type");
+            self.context
+                .expected(node, "a state", "a mapping with Type");
             return Vec::new();
         };
         let mut within = Vec::new();
@@ -436,7 +437,9 @@ impl Walk<'_, '_> {
                     format!("JitterStrategy: expected FULL or NONE, read the text {text:?}{near}"),
                 );
             }
-            _ => self.context.expected(node, "JitterStrategy", "FULL or NONE"),
+            _ => self
+                .context
+                .expected(node, "JitterStrategy", "FULL or NONE"),
         }
         None
     }

@@ -2,7 +2,7 @@
 
 use redrive_policy::node::{Kind, Node, Scalar};
 
-use super::context::{ImportContext, Entries, get};
+use super::context::{Entries, ImportContext, get};
 use super::draft::{Automatic, Draft, Plan, Policy, Rule};
 use super::yaml;
 
@@ -22,7 +22,9 @@ pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draf
     let entries = map(strategy, "retryStrategy", &STRATEGY, context)?;
     let exits = either(entries, "evaluateOnExit");
     let attempts = match (either(entries, "attempts"), exits) {
-        (Some(node), _) => context.whole(node, "attempts", 1, MAX_ATTEMPTS).unwrap_or(1),
+        (Some(node), _) => context
+            .whole(node, "attempts", 1, MAX_ATTEMPTS)
+            .unwrap_or(1),
         (None, None) => 1,
         (None, Some(exits)) => {
             context.wrong(
@@ -357,7 +359,12 @@ fn capitalised(key: &str) -> String {
 }
 
 /// The entries of a mapping with these keys, written as it writes its own.
-fn map<'n>(node: &'n Node, what: &str, keys: &[&str], context: &mut ImportContext<'_>) -> Option<Entries<'n>> {
+fn map<'n>(
+    node: &'n Node,
+    what: &str,
+    keys: &[&str],
+    context: &mut ImportContext<'_>,
+) -> Option<Entries<'n>> {
     let is_capital = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase());
     let by_cloudformation = match &node.kind {
         Kind::Map(entries) => entries.iter().any(|(key, _)| is_capital(&key.text)),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redrive_policy::node::{Key, Kind, Node, Scalar};
 use redrive_policy::{Document, Place, Severity};
 
-use super::context::{ImportContext, Entries, get, inside};
+use super::context::{Entries, ImportContext, get, inside};
 use super::draft::{Automatic, Draft, Plan, Policy, Rule};
 use super::yaml;
 
@@ -224,7 +224,8 @@ fn check(retry: &Node, context: &mut ImportContext<'_>) {
     if let Err(problems) = Document::read_node(&document(retry)).document {
         // The same in the policy's words.
         let others = problems.0.into_iter();
-        context.problems
+        context
+            .problems
             .extend(others.filter(|problem| !noticed.contains(&problem.place)));
     }
 }
@@ -343,7 +344,11 @@ fn word(key: &str, value: &Node) -> String {
     }
 }
 
-fn manual(node: &Node, remarks: &mut Vec<String>, context: &mut ImportContext<'_>) -> Option<String> {
+fn manual(
+    node: &Node,
+    remarks: &mut Vec<String>,
+    context: &mut ImportContext<'_>,
+) -> Option<String> {
     if let Some(truth) = truth(node) {
         return Some(truth.to_string());
     }

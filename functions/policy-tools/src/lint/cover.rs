@@ -1,8 +1,8 @@
 //! Whether one set of conditions matches whatever another matches: claimed only where it is certain.
 
 use redrive_policy::{
-    BY_NAME_ONLY, Condition, Conditions, Field, Glob, Match, SdkRetryMode, Pattern, ActualValue, Service,
-    SignalReason, ConditionValue, ConditionKey, last_component,
+    ActualValue, BY_NAME_ONLY, Condition, ConditionKey, ConditionValue, Conditions, Field, Glob,
+    Match, Pattern, SdkRetryMode, Service, SignalReason, last_component,
 };
 
 /// Whether `former` meets every failure that `rule` does; `service`, where all failures are of one.
@@ -129,7 +129,12 @@ pub(super) fn matches(condition: &Condition, value: Field<ActualValue<'_>>, nega
 }
 
 /// The same for one value of a condition.
-pub(super) fn value_matches(key: ConditionKey, own: &ConditionValue, value: Field<ActualValue<'_>>, negated: bool) -> bool {
+pub(super) fn value_matches(
+    key: ConditionKey,
+    own: &ConditionValue,
+    value: Field<ActualValue<'_>>,
+    negated: bool,
+) -> bool {
     // Nothing that is known or absent needs a fact.
     own.pattern.matches(key, value, negated) == Match::Yes
 }
@@ -210,10 +215,15 @@ fn is_mode_implied(condition: &Condition, rule: &Conditions) -> bool {
             .is_ok_and(|status| modes().any(|mode| mode.statuses().contains(&status))),
         _ => false,
     };
-    [ConditionKey::Mode, ConditionKey::Error, ConditionKey::ErrorCode, ConditionKey::HttpStatus]
-        .into_iter()
-        .filter_map(|key| of(&rule.all, key))
-        .any(|own| own.values.iter().all(is_retried))
+    [
+        ConditionKey::Mode,
+        ConditionKey::Error,
+        ConditionKey::ErrorCode,
+        ConditionKey::HttpStatus,
+    ]
+    .into_iter()
+    .filter_map(|key| of(&rule.all, key))
+    .any(|own| own.values.iter().all(is_retried))
 }
 
 /// The last component of every name that a glob matches, where it is always the same.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use redrive_policy::{Condition, SdkRetryMode, Pattern, Problem, distance, simplified, within};
+use redrive_policy::{Condition, Pattern, Problem, SdkRetryMode, distance, simplified, within};
 
 /// The names that the States language has, as the Step Functions guide lists them, and one that was met besides:
 /// `States.Http.AccessDenied`.
@@ -56,7 +56,10 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn read() -> Self {
-        let modes = SdkRetryMode::ALL.into_iter().flat_map(SdkRetryMode::errors).copied();
+        let modes = SdkRetryMode::ALL
+            .into_iter()
+            .flat_map(SdkRetryMode::errors)
+            .copied();
         Self {
             services: lines()
                 .flat_map(|(services, _)| services.split(' '))

@@ -12,8 +12,8 @@ mod timeouts;
 use std::cell::OnceCell;
 
 use redrive_policy::{
-    Checked, Condition, Conditions, Document, Field, Pattern, Policy, Problem, Reading, Rule, ActualValue,
-    Service, ConditionKey,
+    ActualValue, Checked, Condition, ConditionKey, Conditions, Document, Field, Pattern, Policy,
+    Problem, Reading, Rule, Service,
 };
 
 #[cfg(test)]
@@ -203,7 +203,9 @@ fn lost_workers(policy: &Policy, problems: &mut Vec<Problem>) {
         let exits = rule.conditions.all.iter();
         exits
             .filter(|condition| condition.key == ConditionKey::ExitStatus)
-            .any(|condition| cover::matches(condition, Field::Known(ActualValue::Number(-1)), false))
+            .any(|condition| {
+                cover::matches(condition, Field::Known(ActualValue::Number(-1)), false)
+            })
     };
     if policy.automatic.iter().any(named) {
         return;

@@ -1,7 +1,9 @@
 //! Wildcards that let time-outs in.
 
 use redrive_core::failure::ExecutionStatus;
-use redrive_policy::{Conditions, Field, Match, Pattern, Problem, Rule, ConditionValue, FailureView, ConditionKey};
+use redrive_policy::{
+    ConditionKey, ConditionValue, Conditions, FailureView, Field, Match, Pattern, Problem, Rule,
+};
 
 use super::cover;
 use super::sample::execution;
@@ -44,7 +46,10 @@ pub(super) fn let_in(rule: &Rule, former: &[Rule], problems: &mut Vec<Problem>) 
 }
 
 /// The first wildcard that matches, unless the rule names time-outs besides.
-fn wildcard<'r>(conditions: &'r Conditions, view: &FailureView<'_>) -> Option<(ConditionKey, &'r ConditionValue)> {
+fn wildcard<'r>(
+    conditions: &'r Conditions,
+    view: &FailureView<'_>,
+) -> Option<(ConditionKey, &'r ConditionValue)> {
     let mut found = None;
     for condition in &conditions.all {
         let key = condition.key;

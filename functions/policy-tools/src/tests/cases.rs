@@ -239,10 +239,12 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
         let case = case(words);
         let verdict = |by_person| {
             let failure = runner::failure(&case);
-            let views = runner::views(&case, &failure).into_iter().map(|view| FailureView {
-                by_person: Field::Known(by_person),
-                ..view
-            });
+            let views = runner::views(&case, &failure)
+                .into_iter()
+                .map(|view| FailureView {
+                    by_person: Field::Known(by_person),
+                    ..view
+                });
             verdict_on(&document, &failure, views.collect(), LedgerView::Empty)
         };
         assert_eq!(verdict(false).decision, Decision::Retry);

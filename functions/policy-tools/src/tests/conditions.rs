@@ -7,7 +7,7 @@ const LOOK: Match = Match::Unknown(Need::PipelineState);
 
 #[test]
 fn a_condition_matches_what_is_known_absent_unknown_and_redacted() {
-    use Field::{Absent, Known, Unknown, Redacted};
+    use Field::{Absent, Known, Redacted, Unknown};
     use Match::{No, Yes};
     for (cause, on_text, on_absent, on_unknown, on_redacted) in [
         ("a cause", Yes, No, ASK, Match::Redacted),
@@ -185,7 +185,7 @@ fn case_matters_for_names_and_not_for_words() {
 
 #[test]
 fn states_all_and_states_task_failed_are_read_as_step_functions_reads_them() {
-    use Field::{Absent, Known, Unknown, Redacted};
+    use Field::{Absent, Known, Redacted, Unknown};
     use Match::{No, Yes};
     for (error, all, task_failed) in [
         (Known("Lambda.Unknown"), Yes, Yes),
@@ -209,7 +209,10 @@ fn states_all_and_states_task_failed_are_read_as_step_functions_reads_them() {
         summary: Field::Known("x".into()),
         ..failed_action()
     };
-    assert_eq!(on_action("{summary: States.ALL}", Some(&summary)), Match::No);
+    assert_eq!(
+        on_action("{summary: States.ALL}", Some(&summary)),
+        Match::No
+    );
     assert_eq!(on_error("{error: 'States.*'}", Known("Lambda.Unknown")), No);
     assert_eq!(
         on_error("{not: {error: States.ALL}}", Known("Lambda.Unknown")),

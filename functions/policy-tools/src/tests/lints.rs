@@ -832,7 +832,8 @@ fn no_failure_reaches_a_rule_that_is_called_unreachable() {
             }
             claimed += 1;
             for view in &views {
-                let met = |rule: &Rule| Match::of(rule.conditions.matches_by_name(view), view.service);
+                let met =
+                    |rule: &Rule| Match::of(rule.conditions.matches_by_name(view), view.service);
                 let reached = met(rule) == Match::Yes && met(former) == Match::No;
                 assert!(!reached, "{former:?}\n{rule:?}\n{view:?}");
             }

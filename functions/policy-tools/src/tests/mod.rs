@@ -1,14 +1,14 @@
 //! Lints, and documents judged as the functions judge them.
 
 use redrive_core::failure::{
-    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, Need, Redrivable,
-    StageSnapshot, StageStatus, Subject, FailureDetail,
+    ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Need,
+    Redrivable, StageSnapshot, StageStatus, Subject,
 };
 use redrive_core::time::Time;
 use redrive_core::view;
 use redrive_policy::{
-    Backoff, Case, Document, Field, Glob, JitterStrategy, Manual, SdkRetryMode, Rule, ActualValue, Service,
-    Severity, FailureView, ConditionKey,
+    ActualValue, Backoff, Case, ConditionKey, Document, FailureView, Field, Glob, JitterStrategy,
+    Manual, Rule, SdkRetryMode, Service, Severity,
 };
 
 use crate::lint::{amplified, check, covers_by_name, execution, lint, lint_machine};
@@ -106,7 +106,10 @@ fn failed_action() -> FailedAction {
 }
 
 fn by_name(conditions: &str, view: &FailureView<'_>) -> Match {
-    Match::of(rule(conditions).conditions.matches_by_name(view), view.service)
+    Match::of(
+        rule(conditions).conditions.matches_by_name(view),
+        view.service,
+    )
 }
 
 fn on_error(conditions: &str, error: Field<&str>) -> Match {

@@ -39,8 +39,14 @@ fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
         "Unknown",
         "TaskFailed",
     ];
-    assert_eq!(both.len() + legacy.len(), SdkRetryMode::Legacy.errors().len());
-    assert_eq!(both.len() + standard.len(), SdkRetryMode::Standard.errors().len());
+    assert_eq!(
+        both.len() + legacy.len(),
+        SdkRetryMode::Legacy.errors().len()
+    );
+    assert_eq!(
+        both.len() + standard.len(),
+        SdkRetryMode::Standard.errors().len()
+    );
     let names = [
         (both.as_slice(), Yes, Yes),
         (&legacy, Yes, No),

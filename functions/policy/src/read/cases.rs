@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 
 use super::reader::{Reader, get};
 use crate::case::{Case, Expect, Test};
+use crate::condition_key::ConditionKey;
 use crate::decision::{Decision, Reason};
 use crate::field::Field;
 use crate::node::{Key, Kind, Node, Scalar};
 use crate::problem::{At, Place, did_you_mean, one_of};
 use crate::service::Service;
 use crate::signal_reason::SignalReason;
-use crate::condition_key::ConditionKey;
 
 const DECISIONS: [Decision; 3] = [Decision::Retry, Decision::GiveUp, Decision::Ignore];
 
@@ -244,13 +244,15 @@ impl Reader {
     }
 
     fn case_property(&mut self, key: &Key, node: &Node, case: &mut Case) {
-        let condition_key = ConditionKey::ALL
-            .into_iter()
-            .find(|condition_key| condition_key.as_str() == key.text && *condition_key != ConditionKey::Mode);
+        let condition_key = ConditionKey::ALL.into_iter().find(|condition_key| {
+            condition_key.as_str() == key.text && *condition_key != ConditionKey::Mode
+        });
         let Some(condition_key) = condition_key else {
             return;
         };
-        let foreign = condition_key.service().is_some_and(|own| own != case.service);
+        let foreign = condition_key
+            .service()
+            .is_some_and(|own| own != case.service);
         if foreign {
             let of = if case.service == Service::CodePipeline {
                 "a pipeline"
@@ -280,7 +282,9 @@ impl Reader {
                     .and_then(|number| u16::try_from(number).ok())
                     .map(Field::Known);
             }
-            ConditionKey::SignalReason => case.signal_reason = self.signal_reason(node).map(Field::Known),
+            ConditionKey::SignalReason => {
+                case.signal_reason = self.signal_reason(node).map(Field::Known)
+            }
             ConditionKey::Status => self.case_status(node, case),
             condition_key => {
                 if let Some((_, text)) = self.value(node, condition_key.as_str()) {

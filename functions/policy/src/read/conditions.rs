@@ -4,13 +4,13 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::reader::{Reader, get};
-use crate::condition::{Condition, Conditions, Pattern, ConditionValue};
+use crate::condition::{Condition, ConditionValue, Conditions, Pattern};
+use crate::condition_key::ConditionKey;
 use crate::glob::Glob;
-use crate::sdk_retry_mode::SdkRetryMode;
 use crate::node::{Key, Node, Scalar};
 use crate::problem::{At, Place, did_you_mean, one_of};
+use crate::sdk_retry_mode::SdkRetryMode;
 use crate::signal_reason::SignalReason;
-use crate::condition_key::ConditionKey;
 
 /// The conditions there are, and what else may stand beside them.
 pub(super) fn condition_keys(more: &[&'static str]) -> Vec<&'static str> {
@@ -95,8 +95,12 @@ impl Reader {
     fn exit_status(&mut self, node: &Node) -> Option<ConditionValue> {
         let place = node.place;
         let number = match node.scalar() {
-            Some(Scalar::Text("*")) => return Some(ConditionValue::new("*", Pattern::AnyFailure, place)),
-            Some(Scalar::Text("none")) => return Some(ConditionValue::new("none", Pattern::None, place)),
+            Some(Scalar::Text("*")) => {
+                return Some(ConditionValue::new("*", Pattern::AnyFailure, place));
+            }
+            Some(Scalar::Text("none")) => {
+                return Some(ConditionValue::new("none", Pattern::None, place));
+            }
             Some(Scalar::Int(number)) => Some(number),
             Some(Scalar::Text(text)) => digits(text),
             _ => None,
@@ -121,10 +125,16 @@ impl Reader {
 
     fn http_status(&mut self, node: &Node) -> Option<ConditionValue> {
         match node.scalar() {
-            Some(Scalar::Text("none")) => Some(ConditionValue::new("none", Pattern::None, node.place)),
+            Some(Scalar::Text("none")) => {
+                Some(ConditionValue::new("none", Pattern::None, node.place))
+            }
             Some(Scalar::Int(number)) if (100..=599).contains(&number) => {
                 let number = i32::try_from(number).ok()?;
-                Some(ConditionValue::new(number, Pattern::Number(number), node.place))
+                Some(ConditionValue::new(
+                    number,
+                    Pattern::Number(number),
+                    node.place,
+                ))
             }
             scalar => {
                 let hint = match scalar {
@@ -158,7 +168,11 @@ impl Reader {
                 "mode: adaptive behaves as standard: redrive does not pace retries yet",
             );
         }
-        Some(ConditionValue::new(mode.as_str(), Pattern::Mode(mode), node.place))
+        Some(ConditionValue::new(
+            mode.as_str(),
+            Pattern::Mode(mode),
+            node.place,
+        ))
     }
 
     fn check_status(&mut self, place: Place, value: &str) {

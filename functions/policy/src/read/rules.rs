@@ -4,15 +4,15 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
-use super::reader::{Reader, get};
 use super::conditions::condition_keys;
+use super::reader::{Reader, get};
 use crate::backoff::{Backoff, JitterStrategy};
 use crate::condition::{Condition, Conditions, Pattern};
 use crate::digest::short_hex;
-use crate::sdk_retry_mode::SdkRetryMode;
 use crate::node::{Key, Kind, Node, Scalar};
 use crate::policy::{Manual, Nested, Policy, Rule};
 use crate::problem::{At, Place};
+use crate::sdk_retry_mode::SdkRetryMode;
 use crate::stage_retry_mode::StageRetryMode;
 
 /// 14 days: how long AWS lets an execution be redriven.
@@ -115,7 +115,9 @@ impl Reader {
         }
         if let Some((_, node)) = get(entries, "retry_mode") {
             match node.scalar() {
-                Some(Scalar::Text("FAILED_ACTIONS")) => rule.retry_mode = StageRetryMode::FailedActions,
+                Some(Scalar::Text("FAILED_ACTIONS")) => {
+                    rule.retry_mode = StageRetryMode::FailedActions
+                }
                 Some(Scalar::Text("ALL_ACTIONS")) => rule.retry_mode = StageRetryMode::AllActions,
                 _ => self.one_of(node, "retry_mode", &["FAILED_ACTIONS", "ALL_ACTIONS"]),
             }
@@ -124,7 +126,8 @@ impl Reader {
             rule.id = self.text(node, "id").unwrap_or_default();
             rule.named = true;
         }
-        rule.description = get(entries, "description").and_then(|(_, node)| self.text(node, "description"));
+        rule.description =
+            get(entries, "description").and_then(|(_, node)| self.text(node, "description"));
         self.note_flaws(node.place, errors);
         Some(finished(rule))
     }

@@ -2,7 +2,7 @@
 
 use redrive_policy::Reason;
 use redrive_policy::Service;
-use redrive_policy::{SdkRetryMode, ConditionKey};
+use redrive_policy::{ConditionKey, SdkRetryMode};
 use serde_json::{Map, Value, json};
 
 use crate::{ask, descriptions};
@@ -181,7 +181,9 @@ fn conditions() -> Value {
 }
 
 fn condition_key(key: &str) -> ConditionKey {
-    let condition_key = ConditionKey::ALL.into_iter().find(|condition_key| condition_key.as_str() == key);
+    let condition_key = ConditionKey::ALL
+        .into_iter()
+        .find(|condition_key| condition_key.as_str() == key);
     condition_key.unwrap_or_else(|| panic!("{key} is neither a condition nor known to the schema"))
 }
 

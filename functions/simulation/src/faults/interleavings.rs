@@ -12,13 +12,13 @@ use redrive_core::controller::RunMode;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::policy::Document;
 
-use super::workload::{self, Actor, Role, START};
+use super::fault_plan::FaultPlan;
 use super::invocations::Part;
 use super::policies;
 use super::run::{Run, TICK};
-use super::subjects::name;
-use super::fault_plan::FaultPlan;
 use super::simulation::{Deployed, Next, Simulation};
+use super::subjects::name;
+use super::workload::{self, Actor, Role, START};
 
 /// Who is there at once, one act after another.
 #[derive(Debug, Clone, Copy)]
@@ -292,7 +292,8 @@ impl Run<'_> {
             )) = planned
             {
                 for _ in 0..times {
-                    self.invocations.handle_event(Rc::clone(&bytes), emitted, tries);
+                    self.invocations
+                        .handle_event(Rc::clone(&bytes), emitted, tries);
                 }
                 return;
             }
@@ -303,7 +304,14 @@ impl Run<'_> {
     fn message(&mut self, times: usize, late: Duration) {
         let simulation = self.simulation;
         let sent = simulation.planned(|next| matches!(next, Next::Message { .. }));
-        if let Some((at, Next::Message { retry_message, tries })) = sent {
+        if let Some((
+            at,
+            Next::Message {
+                retry_message,
+                tries,
+            },
+        )) = sent
+        {
             simulation.wind(at.plus(late));
             for _ in 0..times {
                 self.invocations.claim_due(retry_message.clone(), tries);
@@ -321,7 +329,8 @@ impl Run<'_> {
     fn meet(&mut self, path: &mut Path) -> u64 {
         let simulation = self.simulation;
         let mut deaths = 0;
-        while !self.invocations.tasks.is_empty() && simulation.invariants.borrow().broken.is_none() {
+        while !self.invocations.tasks.is_empty() && simulation.invariants.borrow().broken.is_none()
+        {
             let chosen = path.choose(2 * self.invocations.tasks.len());
             let id = self.invocations.tasks.keys().nth(chosen / 2).copied();
             let Some((id, task)) =

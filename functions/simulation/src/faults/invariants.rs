@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use redrive_core::failure::FailureId;
 use redrive_core::controller::RunMode;
+use redrive_core::failure::FailureId;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
@@ -53,7 +53,7 @@ pub type Move = (Option<State>, State, bool);
 
 /// The one look at how entries may move that is not the ledger's own table.
 pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool) -> bool {
-    use State::{Acting, Terminated, GivenUp, Observed, Queued, Recovered, Retried, InDoubt};
+    use State::{Acting, GivenUp, InDoubt, Observed, Queued, Recovered, Retried, Terminated};
     match (from, to, same_failure) {
         (None, Acting | Queued | GivenUp | Observed | Terminated, _) => true,
         (None, Retried | InDoubt | Recovered, _)
@@ -62,7 +62,9 @@ pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool)
         // Another failure of the subject, or how it went on after one that was never handled.
         (Some(_), Acting | Queued | GivenUp | Observed | Terminated | Recovered, false) => true,
         (Some(_), Retried | InDoubt, false) => false,
-        (Some(Queued), to, true) => matches!(to, Acting | Queued | GivenUp | Recovered | Terminated),
+        (Some(Queued), to, true) => {
+            matches!(to, Acting | Queued | GivenUp | Recovered | Terminated)
+        }
         (Some(Acting), to, true) => {
             matches!(
                 to,
@@ -119,7 +121,11 @@ impl Invariants {
     pub(super) fn effect(&mut self, retry: &Retry, before: &Truth, charged: Option<u32>, at: Time) {
         let key = retry.subject.key();
         let of = || format!("{} by {}", name(&retry.subject), retry.by);
-        self.demand(retry.mode == RunMode::Act, "S5, observe changes nothing", of);
+        self.demand(
+            retry.mode == RunMode::Act,
+            "S5, observe changes nothing",
+            of,
+        );
         let claim = (key.clone(), retry.claim.0, retry.claim.1.clone());
         let claimed = self.claims.contains(&claim);
         self.demand(claimed, "S2, no effect without an earlier claim", of);

@@ -6,22 +6,25 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redrive_core::calls::Call;
+use redrive_core::controller::{Clock, Controller, Queue, RetryResponse, Target, TargetState};
 use redrive_core::definition::CachedDefinition;
-use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::controller::{RetryResponse, Clock, Queue, Controller, TargetState, Target};
-use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Writer, ScanCheckpoint, State, CasResult, ClaimResult, RetryMessage};
-use redrive_core::rate_limiter::{Micros, RateLimiter};
-use redrive_core::reads::{LocalCache, DefinitionCache};
-use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
+use redrive_core::failure::{Fact, Failure, Need, Subject};
+use redrive_core::ledger::{
+    CasResult, Claim, ClaimResult, Entry, Ledger, Owner, RetryMessage, ScanCheckpoint, State,
+    Writer,
+};
+use redrive_core::rate_limiter::{Micros, RateLimiter};
+use redrive_core::reads::{DefinitionCache, LocalCache};
+use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Reason};
 use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
 
-use super::subjects::{Retry, name};
 use super::fault_plan::FaultClass;
 use super::simulation::{Deployed, Next, Simulation, place};
-use crate::services::{self, JsonClient, JsonApi, service_of};
+use super::subjects::{Retry, name};
+use crate::services::{self, JsonApi, JsonClient, service_of};
 
 /// The state that a function's process keeps between invocations.
 #[derive(Debug)]
@@ -191,13 +194,21 @@ impl Ledger for Invocation<'_> {
     }
 
     async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
-        self.ledger("PutItem", true, |simulation| simulation.put_if_revision(entry))
-            .await
+        self.ledger("PutItem", true, |simulation| {
+            simulation.put_if_revision(entry)
+        })
+        .await
     }
 
-    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
-        self.ledger("UpdateItem", true, |simulation| simulation.claim_due(retry_message, writer))
-            .await
+    async fn claim_due(
+        &self,
+        retry_message: &RetryMessage,
+        writer: Writer<'_>,
+    ) -> Result<ClaimResult, Error> {
+        self.ledger("UpdateItem", true, |simulation| {
+            simulation.claim_due(retry_message, writer)
+        })
+        .await
     }
 
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
@@ -207,7 +218,10 @@ impl Ledger for Invocation<'_> {
         .await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+    async fn put_checkpoint(
+        &self,
+        checkpoint: &ScanCheckpoint,
+    ) -> Result<CasResult<ScanCheckpoint>, Error> {
         self.ledger("PutItem", true, |simulation| {
             simulation.entries.borrow_mut().put_checkpoint(checkpoint)
         })
@@ -331,7 +345,9 @@ impl JsonApi for Retrying<'_, '_> {
         if simulation.occurs(FaultClass::RetryDenied) {
             return Err(ApiError::new("AccessDeniedException", "not authorized").into());
         }
-        if simulation.now() < simulation.busy_until.get() || simulation.occurs(FaultClass::RetryBusy) {
+        if simulation.now() < simulation.busy_until.get()
+            || simulation.occurs(FaultClass::RetryBusy)
+        {
             let busy = match service_of(arn) {
                 redrive_emulator::region::ServiceKind::CodePipeline => "ConflictException",
                 redrive_emulator::region::ServiceKind::StepFunctions => "ExecutionLimitExceeded",
@@ -345,7 +361,10 @@ impl JsonApi for Retrying<'_, '_> {
         }
         let execution = service_of(arn) == redrive_emulator::region::ServiceKind::StepFunctions;
         let age = simulation.now().since(entry.failed_at);
-        if execution && age < simulation.timing.read_lag && simulation.occurs(FaultClass::RetryStillRunning) {
+        if execution
+            && age < simulation.timing.read_lag
+            && simulation.occurs(FaultClass::RetryStillRunning)
+        {
             let running = "Execution is RUNNING and cannot be redriven";
             return Err(ApiError::new("ExecutionNotRedrivable", running).into());
         }
@@ -401,7 +420,10 @@ impl Target for Invocation<'_> {
     }
 
     async fn retry(&self, claim: &Claim) -> RetryResponse {
-        let api = Retrying { invocation: self, claim };
+        let api = Retrying {
+            invocation: self,
+            claim,
+        };
         services::retry(&api, claim).await
     }
 }

@@ -6,21 +6,21 @@ use std::task::Poll;
 use std::time::Duration;
 
 use redrive_core::cancel::cancel;
+use redrive_core::controller::{Clock, Record};
+use redrive_core::discovery::{DiscoveryReport, Search};
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::discovery::{DiscoveryReport, Search};
-use redrive_core::controller::{Clock, Record};
-use redrive_core::ledger::{Cancelled, Writer, RetryMessage};
+use redrive_core::ledger::{Cancelled, RetryMessage, Writer};
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
-use redrive_core::error::{Error, ErrorKind};
 use redrive_core::verdict::Reason;
 
-use super::workload::{self, START};
-use super::invocation::{Invocation, Process};
-use super::subjects::name;
 use super::fault_plan::FaultClass;
+use super::invocation::{Invocation, Process};
 use super::simulation::{Next, Simulation};
+use super::subjects::name;
+use super::workload::{self, START};
 use crate::kernel::{Running, poll};
 use crate::services::JsonClient;
 
@@ -74,7 +74,10 @@ async fn search(invocation: &Invocation<'_>, until: Time) -> Result<DiscoveryRep
         since: Some(START),
         ..Search::default()
     };
-    invocation.controller().discover(&JsonClient(invocation), &search, until).await
+    invocation
+        .controller()
+        .discover(&JsonClient(invocation), &search, until)
+        .await
 }
 
 /// All invocations of a simulation, and their results.
@@ -138,7 +141,13 @@ impl<'s> Invocations<'s> {
                 accounts: vec![workload::ACCOUNT.into()],
                 regions: vec![workload::REGION.into()],
             };
-            Ended::Handled(invocation.controller().event(&event, &sources).await.map(Box::new))
+            Ended::Handled(
+                invocation
+                    .controller()
+                    .event(&event, &sources)
+                    .await
+                    .map(Box::new),
+            )
         });
         let work = Work::Event {
             bytes,
@@ -152,8 +161,9 @@ impl<'s> Invocations<'s> {
         let invocation = self.invocation("message", None);
         let name = invocation.owner.0.clone();
         let due = retry_message.clone();
-        let future =
-            Box::pin(async move { Ended::Handled(invocation.controller().due(&due).await.map(Box::new)) });
+        let future = Box::pin(async move {
+            Ended::Handled(invocation.controller().due(&due).await.map(Box::new))
+        });
         let received = self.simulation.now();
         let work = Work::Message {
             retry_message,
@@ -251,7 +261,8 @@ impl<'s> Invocations<'s> {
         let simulation = self.simulation;
         let error = match ended {
             Ended::Handled(Ok(record)) => {
-                simulation.tell(|| format!("    {}: {:?}, {}", task.name, record.outcome, record.reason));
+                simulation
+                    .tell(|| format!("    {}: {:?}, {}", task.name, record.outcome, record.reason));
                 self.learn(&record);
                 return;
             }
@@ -368,7 +379,13 @@ impl<'s> Invocations<'s> {
                 received,
             } if tries < 5 => {
                 let tries = tries + 1;
-                simulation.plan(received.plus(VISIBILITY), Next::Message { retry_message, tries });
+                simulation.plan(
+                    received.plus(VISIBILITY),
+                    Next::Message {
+                        retry_message,
+                        tries,
+                    },
+                );
             }
             Work::Message { .. } => {
                 simulation.tell(|| "a message comes to the dead-letter queue".into());

@@ -7,10 +7,10 @@ use redrive_core::ledger::State;
 use redrive_core::time::Time;
 use serde_json::{Value, json};
 
-use super::workload;
 use super::invariants::is_same;
-use super::subjects::name;
 use super::simulation::{Deployed, Simulation};
+use super::subjects::name;
+use super::workload;
 
 impl Simulation {
     /// L2, once nothing goes wrong any more.
@@ -58,7 +58,10 @@ impl Simulation {
             let entry = entries.read(&actor.subject);
             let ended = entry.is_some_and(|entry| {
                 is_same(&entry.failure_id, &failure_id)
-                    && matches!(entry.state, State::GivenUp | State::Observed | State::Terminated)
+                    && matches!(
+                        entry.state,
+                        State::GivenUp | State::Observed | State::Terminated
+                    )
             });
             self.invariants
                 .borrow_mut()

@@ -8,34 +8,34 @@
 //! After about an hour the simulation heals, and then every failure must reach a final state.
 
 mod bus;
-mod workload;
-mod summary;
+mod fault_plan;
+mod interleavings;
+mod invariants;
 mod invocation;
 mod invocations;
 mod liveness;
-mod interleavings;
 mod people;
 mod policies;
-mod invariants;
 mod result;
 mod run;
+mod simulation;
 mod strays;
 mod subjects;
-mod fault_plan;
-mod simulation;
+mod summary;
+mod workload;
 
 use redrive_core::controller::RunMode;
 use redrive_core::policy::Document;
 
-use self::workload::START;
-pub use self::summary::Summary;
+pub use self::fault_plan::FaultClass;
+use self::fault_plan::FaultPlan;
 pub use self::interleavings::{Explored, Story, stories};
 pub use self::invariants::Move;
 pub use self::result::SimulationResult;
 use self::run::Run;
-pub use self::fault_plan::FaultClass;
-use self::fault_plan::FaultPlan;
 use self::simulation::{Deployed, Next, Simulation};
+pub use self::summary::Summary;
+use self::workload::START;
 
 /// Simulates one seed. `faults`: the only enabled classes; without them, half of all.
 pub fn simulate(seed: u64, faults: Option<&[FaultClass]>, traced: bool) -> SimulationResult {

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use redrive_core::calls::Call;
-use redrive_core::failure::Subject;
 use redrive_core::controller::RunMode;
+use redrive_core::failure::Subject;
 use redrive_core::ledger::{Entry, State};
-use redrive_core::rate_limiter::Micros;
 use redrive_core::policy::Document;
+use redrive_core::rate_limiter::Micros;
 use redrive_core::verdict::Reason;
 use redrive_emulator::codepipeline::StageRetryMode;
 use serde_json::{Value, json};
 
-use super::workload::{Actor, STAGE};
-use super::policies;
-use super::subjects::{Truth, name};
 use super::fault_plan::FaultClass;
+use super::policies;
 use super::simulation::{Deployed, Simulation};
+use super::subjects::{Truth, name};
+use super::workload::{Actor, STAGE};
 
 impl Simulation {
     /// People, TTL and deployments have their chance. Answers the entry whose retry a person wants cancelled.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use redrive_core::verdict::Reason;
 
-use super::invariants::Move;
 use super::fault_plan::FaultClass;
+use super::invariants::Move;
 
 /// The result of one simulation.
 #[derive(Debug, Clone)]

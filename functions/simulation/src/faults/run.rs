@@ -7,13 +7,13 @@ use redrive_emulator::codepipeline::Seed as StageSeed;
 use serde_json::Value;
 
 use super::bus::told;
-use super::workload::{self, Role, START};
+use super::fault_plan::FaultClass;
 use super::invocations::{Invocations, Part};
 use super::result::SimulationResult;
+use super::simulation::{Deployed, Next, Simulation};
 use super::strays;
 use super::subjects::name;
-use super::fault_plan::FaultClass;
-use super::simulation::{Deployed, Next, Simulation};
+use super::workload::{self, Role, START};
 use crate::kernel::Turn;
 use crate::rules::is_for_us;
 
@@ -77,7 +77,11 @@ impl<'s> Run<'s> {
             simulation.plan(at, Next::Begin(index));
         }
         for _ in 0..3 {
-            let stray = simulation.fault_plan.borrow_mut().pick(&strays::strays()).cloned();
+            let stray = simulation
+                .fault_plan
+                .borrow_mut()
+                .pick(&strays::strays())
+                .cloned();
             if let Some(stray) = stray {
                 let at = START.plus(simulation.span(0, 3_600_000));
                 simulation.deliver(&stray, at, at);
@@ -114,12 +118,11 @@ impl<'s> Run<'s> {
                 }
             }
         }
-        simulation
-            .invariants
-            .borrow_mut()
-            .demand(false, "L1, every failure comes to an end", || {
-                format!("after {MAX_STEPS} steps there is no end")
-            });
+        simulation.invariants.borrow_mut().demand(
+            false,
+            "L1, every failure comes to an end",
+            || format!("after {MAX_STEPS} steps there is no end"),
+        );
     }
 
     /// The services do what is due by themselves, and EventBridge announces it.
@@ -150,7 +153,10 @@ impl<'s> Run<'s> {
                 self.stirred = true;
                 self.invocations.handle_event(bytes, emitted, tries);
             }
-            Next::Message { retry_message, tries } => {
+            Next::Message {
+                retry_message,
+                tries,
+            } => {
                 self.stirred = true;
                 self.invocations.claim_due(retry_message, tries);
             }
@@ -160,7 +166,8 @@ impl<'s> Run<'s> {
                 simulation.tell(|| {
                     "a person updates a state machine, which may fail by itself now".into()
                 });
-                let updated = simulation.call("arn:aws:states:", "UpdateStateMachine", &workload::update());
+                let updated =
+                    simulation.call("arn:aws:states:", "UpdateStateMachine", &workload::update());
                 simulation.invariants.borrow_mut().demand(
                     updated.is_ok(),
                     "the simulation can be played",
@@ -175,7 +182,10 @@ impl<'s> Run<'s> {
             Next::Life => {
                 self.life();
                 if self.healed.is_none() {
-                    simulation.plan(simulation.now().plus(simulation.span(30_000, 180_000)), Next::Life);
+                    simulation.plan(
+                        simulation.now().plus(simulation.span(30_000, 180_000)),
+                        Next::Life,
+                    );
                 }
             }
             Next::Heal => self.heal(),
@@ -203,12 +213,11 @@ impl<'s> Run<'s> {
             Role::Stage(seed) => region.codepipeline.seed((**seed).clone()),
         };
         simulation.tell(|| format!("{} begins", name(&actor.subject)));
-        simulation
-            .invariants
-            .borrow_mut()
-            .demand(entered.is_ok(), "the simulation can be played", || {
-                format!("{entered:?}")
-            });
+        simulation.invariants.borrow_mut().demand(
+            entered.is_ok(),
+            "the simulation can be played",
+            || format!("{entered:?}"),
+        );
     }
 
     fn life(&mut self) {
@@ -242,13 +251,17 @@ impl<'s> Run<'s> {
             .min();
         self.quiet_ticks = if stirred { 0 } else { self.quiet_ticks + 1 };
         // What the tick's own sweeps wait for is nothing to tick for.
-        let next = simulation.kernel.first(|next| !matches!(next, Next::Wake(_)));
+        let next = simulation
+            .kernel
+            .first(|next| !matches!(next, Next::Wake(_)));
         let due = simulation.due();
         let soonest = [next_check_at, next, due].into_iter().flatten().min();
         let at = simulation.now().plus(TICK);
         match soonest {
             _ if self.quiet_ticks < 3 => simulation.plan(at, Next::Tick),
-            Some(soonest) => simulation.plan(at.max(soonest.plus(simulation.span(0, 60_000))), Next::Tick),
+            Some(soonest) => {
+                simulation.plan(at.max(soonest.plus(simulation.span(0, 60_000))), Next::Tick)
+            }
             None => {}
         }
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use redrive_core::controller::RunMode;
 use redrive_core::definition::CachedDefinition;
 use redrive_core::failure::{FailureId, Subject};
-use redrive_core::controller::RunMode;
-use redrive_core::ledger::{Entries, Timing, RetryMessage};
-use redrive_core::rate_limiter::{Quota, Quotas};
+use redrive_core::ledger::{Entries, RetryMessage, Timing};
 use redrive_core::policy::Document;
+use redrive_core::rate_limiter::{Quota, Quotas};
 use redrive_core::time::Time;
 use redrive_emulator::api::{CallError, Place, RawAnswer};
 use redrive_emulator::codepipeline::{
@@ -20,10 +20,10 @@ use redrive_emulator::region::Region;
 use redrive_emulator::stepfunctions::{self, By, Status};
 use serde_json::Value;
 
-use super::workload::{ACCOUNT, Actor, REGION};
+use super::fault_plan::{FaultClass, FaultPlan};
 use super::invariants::Invariants;
 use super::subjects::{Retry, Truth, name};
-use super::fault_plan::{FaultClass, FaultPlan};
+use super::workload::{ACCOUNT, Actor, REGION};
 use crate::kernel::Kernel;
 use crate::services::service_of;
 
@@ -39,7 +39,10 @@ pub(super) enum Next {
         tries: u32,
     },
     /// SQS delivers a message, for the n-th time.
-    Message { retry_message: RetryMessage, tries: u32 },
+    Message {
+        retry_message: RetryMessage,
+        tries: u32,
+    },
     /// The sweep ticks.
     Tick,
     /// A person updates a machine.
@@ -358,7 +361,13 @@ impl Simulation {
         for _ in 0..times {
             let at = self.now().plus(delay).plus(late).plus(self.span(0, 500));
             let retry_message = retry_message.clone();
-            self.plan(at, Next::Message { retry_message, tries: 1 });
+            self.plan(
+                at,
+                Next::Message {
+                    retry_message,
+                    tries: 1,
+                },
+            );
         }
     }
 
@@ -409,9 +418,18 @@ pub(super) fn place() -> Place {
 }
 
 /// Every point that is not established is a coin of the seed.
-fn coins(fault_plan: &mut FaultPlan, lag: Duration) -> (stepfunctions::Options, codepipeline::Options) {
+fn coins(
+    fault_plan: &mut FaultPlan,
+    lag: Duration,
+) -> (stepfunctions::Options, codepipeline::Options) {
     let lag_ms = u64::try_from(lag.as_millis()).unwrap_or_default();
-    let lag = |fault_plan: &mut FaultPlan| if fault_plan.coin() { lag_ms } else { lag_ms / 3 };
+    let lag = |fault_plan: &mut FaultPlan| {
+        if fault_plan.coin() {
+            lag_ms
+        } else {
+            lag_ms / 3
+        }
+    };
     let refusal = |fault_plan: &mut FaultPlan| {
         use codepipeline::RetryRefusal::{Conflict, NotLatestPipelineExecution, StageNotRetryable};
         *fault_plan
@@ -426,7 +444,11 @@ fn coins(fault_plan: &mut FaultPlan, lag: Duration) -> (stepfunctions::Options, 
         announce_running_after_redrive: fault_plan.coin(),
         last_moment_counts: fault_plan.coin(),
         fail_state_ms: if fault_plan.coin() { 0 } else { 50 },
-        history_event_limit: if fault_plan.one_of(8) == 0 { 14 } else { 24_999 },
+        history_event_limit: if fault_plan.one_of(8) == 0 {
+            14
+        } else {
+            24_999
+        },
         interruption_follows_nothing: fault_plan.coin(),
         redrive_date_in_event: {
             use stepfunctions::EventDate::{Milliseconds, Rfc3339, Seconds};

@@ -1,7 +1,7 @@
 //! Subjects: how one really stands, and a call that retries one.
 
-use redrive_core::failure::{FailureId, Subject};
 use redrive_core::controller::RunMode;
+use redrive_core::failure::{FailureId, Subject};
 use redrive_core::time::Time;
 use serde_json::Value;
 

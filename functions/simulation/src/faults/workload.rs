@@ -6,7 +6,7 @@ use redrive_core::failure::Subject;
 use redrive_core::time::Time;
 use redrive_emulator::codepipeline::{
     ActionStatus, ExecutionMode, ExecutionStatus, ExecutionType, OnFailure, Outcome as Brings,
-    StageRetryMode, Seed as StageSeed, SeedAction, SeedStage, StageStatus,
+    Seed as StageSeed, SeedAction, SeedStage, StageRetryMode, StageStatus,
 };
 use redrive_emulator::stepfunctions::{Ending, Failing, Outcome as Ends, Script, Seed, Status};
 use serde_json::{Value, json};
@@ -107,7 +107,11 @@ const UPDATE_IS_KNOWN_MS: u64 = 95_000;
 
 /// Returns the subjects of one simulation: at least twenty failures over both services. A machine may be updated so
 /// long after the start.
-pub(super) fn actors(fault_plan: &mut FaultPlan, start_ms: u64, updated: Option<u64>) -> Vec<Actor> {
+pub(super) fn actors(
+    fault_plan: &mut FaultPlan,
+    start_ms: u64,
+    updated: Option<u64>,
+) -> Vec<Actor> {
     let mut actors: Vec<Actor> = (0..10)
         .map(|n| execution(fault_plan, n, start_ms, updated))
         .collect();
@@ -141,7 +145,12 @@ fn of_before(start_ms: u64) -> Actor {
     }
 }
 
-fn execution(fault_plan: &mut FaultPlan, number: usize, start_ms: u64, updated: Option<u64>) -> Actor {
+fn execution(
+    fault_plan: &mut FaultPlan,
+    number: usize,
+    start_ms: u64,
+    updated: Option<u64>,
+) -> Actor {
     let (machine, fails) = match number {
         0..7 if number.is_multiple_of(2) => ORDERS,
         0..7 => PARCELS,
@@ -197,7 +206,9 @@ fn execution(fault_plan: &mut FaultPlan, number: usize, start_ms: u64, updated: 
                 );
                 Ends::fail("Throttled.Soon", "lost").at("Lost")
             }
-            _ => Ends::fail(error, "busy").at(fault_plan.pick(&["Load", "Store"]).unwrap_or(&"Load")),
+            _ => {
+                Ends::fail(error, "busy").at(fault_plan.pick(&["Load", "Store"]).unwrap_or(&"Load"))
+            }
         };
         outcomes.push(outcome.after(fault_plan.span(500, 90_000).as_millis_u64()));
     }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use redrive_core::event::{AllowedSources, ParsedEvent, self};
-use redrive_core::failure::{Failure, Subject, FailureDetail};
-use redrive_core::controller::{Clock, Outcome, Record, Controller};
+use redrive_core::controller::{Clock, Controller, Outcome, Record};
+use redrive_core::error::{Error, ErrorKind};
+use redrive_core::event::{self, AllowedSources, ParsedEvent};
+use redrive_core::failure::{Failure, FailureDetail, Subject};
 use redrive_core::ledger::{Owner, State, Timing};
 use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::time::Time;
-use redrive_core::error::{Error, ErrorKind};
 use redrive_emulator::api::Emitted;
 use redrive_emulator::codepipeline::StageRetryMode;
 
@@ -143,10 +143,15 @@ impl<'s> Player<'s> {
         for _ in 0..1_000_000 {
             let next_check_at = self.sandbox.ledger.next_check_at().map(sweep_after);
             let coming = self.coming.keys().next().map(|(at, _)| *at);
-            let next = [coming, self.sandbox.next_at(), self.sandbox.next_message(), next_check_at]
-                .into_iter()
-                .flatten()
-                .min();
+            let next = [
+                coming,
+                self.sandbox.next_at(),
+                self.sandbox.next_message(),
+                next_check_at,
+            ]
+            .into_iter()
+            .flatten()
+            .min();
             let Some(next) = next else { return Ok(()) };
             self.sandbox.wind(next);
             let now = self.sandbox.now();
@@ -154,7 +159,8 @@ impl<'s> Player<'s> {
                 self.emitted(&emitted)?;
             }
             while let Some(retry_message) = self.sandbox.receive() {
-                let record = self.with(|controller| pollster::block_on(controller.due(&retry_message)))?;
+                let record =
+                    self.with(|controller| pollster::block_on(controller.due(&retry_message)))?;
                 self.row(From::Queue, None, record, None);
             }
             if coming.is_some_and(|at| at <= now) {
@@ -319,8 +325,9 @@ impl<'s> Player<'s> {
 
     /// Hands an event to the core. After an error it comes again, as Lambda would have it.
     fn handle_event(&mut self, delivery: Delivery) -> Result<(), Error> {
-        let handled = self
-            .with(|controller| pollster::block_on(controller.event(&delivery.bytes, &AllowedSources::default())));
+        let handled = self.with(|controller| {
+            pollster::block_on(controller.event(&delivery.bytes, &AllowedSources::default()))
+        });
         let record = match handled {
             Ok(record) => record,
             Err(error) if error.kind == ErrorKind::Internal || delivery.times >= MAX_TIMES => {
@@ -339,7 +346,10 @@ impl<'s> Player<'s> {
                 return Ok(());
             }
         };
-        let unasked = matches!(record.outcome, Outcome::Ignored | Outcome::Duplicate | Outcome::Stale);
+        let unasked = matches!(
+            record.outcome,
+            Outcome::Ignored | Outcome::Duplicate | Outcome::Stale
+        );
         let from = match &delivery.name {
             Some(_) => From::File,
             // What nobody has to know of is not told.
@@ -429,5 +439,10 @@ impl<'s> Player<'s> {
 /// The first tick of the sweep that is not before `next_check_at`.
 fn sweep_after(next_check_at: Time) -> Time {
     let tick = u64::try_from(SWEEP.as_millis()).unwrap_or(u64::MAX);
-    Time::from_millis(next_check_at.as_millis().div_ceil(tick).saturating_mul(tick))
+    Time::from_millis(
+        next_check_at
+            .as_millis()
+            .div_ceil(tick)
+            .saturating_mul(tick),
+    )
 }

@@ -5,20 +5,24 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redrive_core::calls::Call;
+use redrive_core::controller::{
+    Clock, Controller, Queue, RetryResponse, RunMode, Target, TargetState,
+};
 use redrive_core::definition::CachedDefinition;
-use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::controller::{RetryResponse, Clock, RunMode, Queue, Controller, TargetState, Target};
-use redrive_core::ledger::{Claim, Entry, Ledger, Owner, Writer, ScanCheckpoint, CasResult, ClaimResult, RetryMessage};
-use redrive_core::rate_limiter::{Micros, RateLimiter};
-use redrive_core::reads::{LocalCache, DefinitionCache};
-use redrive_core::time::Time;
 use redrive_core::error::{Error, ErrorKind};
+use redrive_core::failure::{Fact, Failure, Need, Subject};
+use redrive_core::ledger::{
+    CasResult, Claim, ClaimResult, Entry, Ledger, Owner, RetryMessage, ScanCheckpoint, Writer,
+};
+use redrive_core::rate_limiter::{Micros, RateLimiter};
+use redrive_core::reads::{DefinitionCache, LocalCache};
+use redrive_core::time::Time;
 use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
 
 use super::limits::Gates;
 use super::simulation::{Message, Simulation};
-use crate::services::{self, JsonClient, JsonApi, service_of};
+use crate::services::{self, JsonApi, JsonClient, service_of};
 
 /// So many tries the SDK makes of a call, in its standard mode.
 const TRIES: u32 = 3;
@@ -91,7 +95,10 @@ impl<'s> Invocation<'s> {
         let mut lent = 0;
         for tried in 1..=TRIES {
             self.simulation.call(api).await;
-            let passes = gate(&mut self.simulation.gates.borrow_mut(), self.simulation.now());
+            let passes = gate(
+                &mut self.simulation.gates.borrow_mut(),
+                self.simulation.now(),
+            );
             self.simulation.count(api, !passes);
             if passes {
                 permits.set(permits.get().saturating_add(lent).min(PERMITS));
@@ -168,12 +175,22 @@ impl Ledger for Invocation<'_> {
         .await
     }
 
-    async fn claim_due(&self, retry_message: &RetryMessage, writer: Writer<'_>) -> Result<ClaimResult, Error> {
-        let writes = self.index_writes(&retry_message.subject, Some(writer.now.plus(writer.timing.lease)));
+    async fn claim_due(
+        &self,
+        retry_message: &RetryMessage,
+        writer: Writer<'_>,
+    ) -> Result<ClaimResult, Error> {
+        let writes = self.index_writes(
+            &retry_message.subject,
+            Some(writer.now.plus(writer.timing.lease)),
+        );
         let gate = |gates: &mut Gates, now| gates.index(&retry_message.subject, writes, now);
         self.wrote(1 + writes);
         self.ledger("UpdateItem", gate, |simulation| {
-            simulation.entries.borrow_mut().claim_due(retry_message, writer)
+            simulation
+                .entries
+                .borrow_mut()
+                .claim_due(retry_message, writer)
         })
         .await
     }
@@ -186,7 +203,10 @@ impl Ledger for Invocation<'_> {
         .await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
+    async fn put_checkpoint(
+        &self,
+        checkpoint: &ScanCheckpoint,
+    ) -> Result<CasResult<ScanCheckpoint>, Error> {
         self.wrote(1);
         self.ledger("PutItem", open, |simulation| {
             simulation.entries.borrow_mut().put_checkpoint(checkpoint)

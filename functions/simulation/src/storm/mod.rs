@@ -14,8 +14,8 @@ mod settings;
 mod simulation;
 
 use redrive_core::ledger::Timing;
-use redrive_core::rate_limiter::Quotas;
 use redrive_core::policy::Document;
+use redrive_core::rate_limiter::Quotas;
 use redrive_emulator::api::Place;
 use redrive_emulator::region::Region;
 use redrive_emulator::stepfunctions::{By, Options, Outcome, Script, Seed, Status};
@@ -23,7 +23,7 @@ use serde_json::json;
 
 pub use self::costs::{Dollars, Used};
 use self::limits::Gates;
-pub use self::limits::{QuotaClass, Limits};
+pub use self::limits::{Limits, QuotaClass};
 pub use self::report::{Calls, Report};
 use self::run::Run;
 use self::settings::START;
@@ -169,7 +169,12 @@ impl Storm {
         Ok(all)
     }
 
-    fn report(&self, simulation: &Simulation, counted: run::Counted, executions: &[Vec<Failing>]) -> Report {
+    fn report(
+        &self,
+        simulation: &Simulation,
+        counted: run::Counted,
+        executions: &[Vec<Failing>],
+    ) -> Report {
         let region = simulation.region.borrow();
         let (mut redriven, mut redriven_twice) = (0, 0);
         let (mut last, mut longest) = (START.as_millis(), 0);

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use redrive_core::event::AllowedSources;
-use redrive_core::discovery::Search;
 use redrive_core::controller::Clock;
-use redrive_core::sweep::MAX_OF_A_TICK;
+use redrive_core::discovery::Search;
 use redrive_core::error::ErrorKind;
+use redrive_core::event::AllowedSources;
+use redrive_core::sweep::MAX_OF_A_TICK;
 
 use super::costs;
 use super::invocation::{Invocation, Process};
@@ -160,7 +160,9 @@ impl<'s> Run<'s> {
             }
             Next::Event(event) => self.handle_event(event),
             Next::Message(message) => {
-                simulation.delayed.set(simulation.delayed.get().saturating_sub(1));
+                simulation
+                    .delayed
+                    .set(simulation.delayed.get().saturating_sub(1));
                 simulation.ready.borrow_mut().push_back(message);
                 self.receive();
             }
@@ -209,11 +211,21 @@ impl<'s> Run<'s> {
         )
     }
 
-    fn start(&mut self, function: Function, process: Rc<Process>, work: Work, future: Running<'s, Ended>) {
+    fn start(
+        &mut self,
+        function: Function,
+        process: Rc<Process>,
+        work: Work,
+        future: Running<'s, Ended>,
+    ) {
         self.simulation.used.borrow_mut().invocations += 1;
         self.counter += 1;
         // Until a function has its messages nobody pays.
-        let way = if function == Function::Due { costs::POLL } else { 0 };
+        let way = if function == Function::Due {
+            costs::POLL
+        } else {
+            0
+        };
         let task = Task {
             future,
             function,
@@ -299,7 +311,8 @@ impl<'s> Run<'s> {
             return;
         }
         let at = self.simulation.now() + u64::from(errors) * 60 * SECOND;
-        self.simulation.plan(at, Next::Event(Event { errors, ..event }));
+        self.simulation
+            .plan(at, Next::Event(Event { errors, ..event }));
     }
 
     /// The event source hands out what can be received, as far as it may.
@@ -344,7 +357,12 @@ impl<'s> Run<'s> {
             warm_up(simulation, cold).await;
             let mut again = Vec::new();
             for (invocation, message) in invocations {
-                if invocation.controller().due(&message.retry_message).await.is_err() {
+                if invocation
+                    .controller()
+                    .due(&message.retry_message)
+                    .await
+                    .is_err()
+                {
                     again.push(message);
                 }
             }
@@ -387,7 +405,10 @@ impl<'s> Run<'s> {
                 since: Some(START),
                 ..Search::default()
             };
-            let _ = finds.controller().discover(&JsonClient(&finds), &search, until).await;
+            let _ = finds
+                .controller()
+                .discover(&JsonClient(&finds), &search, until)
+                .await;
             Ended::Swept
         });
         self.start(Function::Sweep, process, Work::Sweep, future);

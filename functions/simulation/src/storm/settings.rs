@@ -2,7 +2,7 @@
 
 use redrive_core::time::Time;
 
-use super::limits::{QuotaClass, Limits};
+use super::limits::{Limits, QuotaClass};
 
 /// When every storm begins.
 pub(super) const START: Time = Time::from_millis(1_795_000_000_000);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use fastrand::Rng;
 use redrive_core::definition::CachedDefinition;
-use redrive_core::ledger::{Entries, Timing, RetryMessage};
+use redrive_core::ledger::{Entries, RetryMessage, Timing};
 use redrive_core::policy::Document;
 use redrive_core::time::Time;
 use redrive_emulator::region::Region;

@@ -116,7 +116,10 @@ fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
         machines.learn(&first, revision(Some("r1"), 0, NO_FAIL)),
         FailStateAnswer::NoFailState
     );
-    assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::Unconfirmed);
+    assert_eq!(
+        machines.fail_state_answer(&first),
+        FailStateAnswer::Unconfirmed
+    );
     machines.confirm(MACHINE, Some("r1"), at(100_000));
     for (started, answer) in [
         // Started before the update had settled: with which definition nobody knows.
@@ -125,12 +128,19 @@ fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
         (160_000, FailStateAnswer::NoFailState),
         (160_001, FailStateAnswer::Unconfirmed),
     ] {
-        assert_eq!(machines.fail_state_answer(&execution(started, None)), answer, "{started}");
+        assert_eq!(
+            machines.fail_state_answer(&execution(started, None)),
+            answer,
+            "{started}"
+        );
     }
     // Whoever learns the same once more, or looked earlier, takes nothing back.
     machines.learn(&first, revision(Some("r1"), 0, NO_FAIL));
     machines.confirm(MACHINE, Some("r1"), at(90_000));
-    assert_eq!(machines.fail_state_answer(&execution(160_000, None)), FailStateAnswer::NoFailState);
+    assert_eq!(
+        machines.fail_state_answer(&execution(160_000, None)),
+        FailStateAnswer::NoFailState
+    );
     // An update forgets it.
     machines.confirm(MACHINE, Some("r2"), at(200_000));
     assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::Unknown);
@@ -149,7 +159,10 @@ fn a_version_is_known_for_ever_and_an_old_execution_overrules_nothing() {
         machines.fail_state_answer(&execution(u64::MAX, Some(&version))),
         FailStateAnswer::NoFailState
     );
-    assert_eq!(machines.fail_state_answer(&execution(100_000, None)), FailStateAnswer::Unknown);
+    assert_eq!(
+        machines.fail_state_answer(&execution(100_000, None)),
+        FailStateAnswer::Unknown
+    );
 
     let young = execution(900_000, None);
     machines.learn(&young, revision(Some("r2"), 500_000, FAILS));
@@ -180,7 +193,11 @@ fn what_is_recalled_replaces_what_is_older_and_confirms_what_is_the_same() {
             known("r1", 0, Some(839_999), NO_FAIL),
             FailStateAnswer::Unconfirmed,
         ),
-        (None, known("r1", 0, None, NO_FAIL), FailStateAnswer::Unconfirmed),
+        (
+            None,
+            known("r1", 0, None, NO_FAIL),
+            FailStateAnswer::Unconfirmed,
+        ),
         (
             Some(known("r1", 0, Some(100_000), NO_FAIL)),
             known("r1", 0, Some(840_000), NO_FAIL),
@@ -237,7 +254,10 @@ fn a_confirmation_is_as_old_as_what_surely_has_been() {
 
 #[test]
 fn a_machine_with_too_many_errors_is_not_noted() {
-    for (many, may) in [(MAX_CACHED_ERRORS as u64, true), (MAX_CACHED_ERRORS as u64 + 1, false)] {
+    for (many, may) in [
+        (MAX_CACHED_ERRORS as u64, true),
+        (MAX_CACHED_ERRORS as u64 + 1, false),
+    ] {
         let mut known = CachedDefinition {
             revision: revision(None, 0, NO_FAIL),
             confirmed: None,

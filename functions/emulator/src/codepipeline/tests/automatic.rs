@@ -64,7 +64,10 @@ fn what_the_automatic_retry_tells_is_an_option() {
         ] {
             assert_eq!(told.iter().any(|it| it == what), expected, "{what}");
         }
-        assert_eq!(fixture.view(&id, "Build").attempt, if resumed { 2 } else { 1 });
+        assert_eq!(
+            fixture.view(&id, "Build").attempt,
+            if resumed { 2 } else { 1 }
+        );
     }
 }
 
@@ -212,7 +215,10 @@ fn a_stage_may_fail_without_a_failed_action() {
                 .all(|it| it.status != Some(ActionStatus::Failed))
         );
         for mode in ["FAILED_ACTIONS", "ALL_ACTIONS"] {
-            assert_eq!(fixture.retry("Build", &id, mode), "StageNotRetryableException");
+            assert_eq!(
+                fixture.retry("Build", &id, mode),
+                "StageNotRetryableException"
+            );
         }
     }
     let pipeline = shop_with("SUPERSEDED", 1, json!({ "beforeEntry": condition("SKIP") }));

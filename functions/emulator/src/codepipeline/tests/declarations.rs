@@ -192,7 +192,8 @@ fn the_last_outcome_repeats() {
     }
     let outcomes = vec![Outcome::succeed().after(1)];
     assert!(
-        fixture.service
+        fixture
+            .service
             .set_outcomes("shop", &id, "Build", "Compile", outcomes)
     );
     assert!(

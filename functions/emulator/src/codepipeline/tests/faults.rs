@@ -70,7 +70,9 @@ fn faults_come_before_parameters_are_read() {
 #[test]
 fn faults_of_one_operation_queue_up() {
     let mut fixture = Fixture::new();
-    fixture.service.inject("GetPipelineState", Fault::LoseRequest);
+    fixture
+        .service
+        .inject("GetPipelineState", Fault::LoseRequest);
     fixture.service.inject(
         "GetPipelineState",
         Fault::Refuse(ApiError::new("InternalFailure", "")),
@@ -85,7 +87,8 @@ fn faults_of_one_operation_queue_up() {
 #[test]
 fn a_refusal_may_be_lost_too() {
     let mut fixture = Fixture::new();
-    fixture.service
+    fixture
+        .service
         .inject("RetryStageExecution", Fault::LoseAnswer);
     assert_eq!(fixture.code("RetryStageExecution", json!({})), "lost");
     let outcome = CallOutcome::AnswerLost(Err("ValidationException".into()));
@@ -96,11 +99,13 @@ fn a_refusal_may_be_lost_too() {
 fn persons_meet_no_injected_faults() {
     let mut fixture = Fixture::new();
     let id = fixture.failed(1);
-    fixture.service
+    fixture
+        .service
         .inject("RetryStageExecution", Fault::LoseRequest);
     let mode = StageRetryMode::FailedActions;
     assert!(
-        fixture.service
+        fixture
+            .service
             .person_retries(2_000, "shop", "Build", &id, mode)
             .is_ok()
     );

@@ -54,7 +54,10 @@ fn queued_executions_enter_in_their_order() {
         .collect();
     assert_eq!(waiting, [&json!(ids[1]), &json!(ids[2])]);
     fixture.until(1_500);
-    assert_eq!(fixture.view(&ids[1], "Source").status, StageStatus::InProgress);
+    assert_eq!(
+        fixture.view(&ids[1], "Source").status,
+        StageStatus::InProgress
+    );
     assert!(fixture.service.stage("shop", &ids[2], "Source").is_none());
     fixture.until(60_000);
     for id in &ids {
@@ -204,7 +207,10 @@ fn a_rollback_is_a_new_execution_of_one_stage() {
         execution["rollbackMetadata"]["rollbackTargetPipelineExecutionId"],
         json!(good)
     );
-    assert_eq!(fixture.state(2)["latestExecution"]["type"], json!("ROLLBACK"));
+    assert_eq!(
+        fixture.state(2)["latestExecution"]["type"],
+        json!("ROLLBACK")
+    );
     let code = fixture.retry("Deploy", &bad, "FAILED_ACTIONS");
     assert_eq!(code, "NotLatestPipelineExecutionException");
     let outdated = roll(&mut fixture, "Deploy", &id).unwrap_err();

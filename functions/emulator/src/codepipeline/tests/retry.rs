@@ -157,7 +157,8 @@ fn a_stage_without_failed_actions_is_not_retryable() {
 fn failed_actions_are_retried_while_others_work_on() {
     let mut fixture = Fixture::new();
     let lint = json!([succeed(5_000)]);
-    let id = fixture.start(json!({ "Build/Compile": [fail(100), succeed(100)], "Build/Lint": lint }));
+    let id =
+        fixture.start(json!({ "Build/Compile": [fail(100), succeed(100)], "Build/Lint": lint }));
     fixture.until(1_200);
     assert_eq!(fixture.view(&id, "Build").status, StageStatus::InProgress);
     assert_eq!(fixture.retry("Build", &id, ALL), "ConflictException");
@@ -198,7 +199,8 @@ fn a_stage_can_fail_with_its_first_action_by_option() {
     };
     let mut fixture = Fixture::of(shop(), options);
     let lint = json!([succeed(5_000)]);
-    let id = fixture.start(json!({ "Build/Compile": [fail(100), succeed(100)], "Build/Lint": lint }));
+    let id =
+        fixture.start(json!({ "Build/Compile": [fail(100), succeed(100)], "Build/Lint": lint }));
     fixture.until(1_200);
     let view = fixture.view(&id, "Build");
     assert_eq!(view.status, StageStatus::Failed);
@@ -369,7 +371,10 @@ fn a_retried_approval_asks_anew() {
         answer(&mut fixture, STRANGER, "Approved"),
         "InvalidApprovalTokenException"
     );
-    assert_eq!(answer(&mut fixture, &first, "Perhaps"), "ValidationException");
+    assert_eq!(
+        answer(&mut fixture, &first, "Perhaps"),
+        "ValidationException"
+    );
     assert_eq!(answer(&mut fixture, &first, "Rejected"), "done");
     assert_eq!(
         answer(&mut fixture, &first, "Approved"),
@@ -393,11 +398,15 @@ fn a_person_may_be_faster() {
     let mut fixture = Fixture::new();
     let id = fixture.failed(1);
     let mode = StageRetryMode::AllActions;
-    fixture.service
+    fixture
+        .service
         .person_retries(1_200, "shop", "Build", &id, mode)
         .unwrap();
     assert_eq!(fixture.retry("Build", &id, FAILED), "ConflictException");
-    assert_eq!(fixture.service.retries("shop", &id, "Build")[0].by, By::Person);
+    assert_eq!(
+        fixture.service.retries("shop", &id, "Build")[0].by,
+        By::Person
+    );
     let calls: Vec<_> = fixture.service.calls().iter().rev().take(2).collect();
     assert_eq!(
         (calls[1].by, &calls[1].outcome),

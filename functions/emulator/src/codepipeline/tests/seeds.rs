@@ -164,7 +164,10 @@ fn a_seed_extends_the_pipeline() {
     );
     assert_eq!(fixture.retry("Build", SECOND, "FAILED_ACTIONS"), "done");
     fixture.until(60_000);
-    assert_eq!(fixture.view(SECOND, "Verify").status, StageStatus::Succeeded);
+    assert_eq!(
+        fixture.view(SECOND, "Verify").status,
+        StageStatus::Succeeded
+    );
 }
 
 #[test]

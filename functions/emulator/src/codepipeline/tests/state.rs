@@ -184,7 +184,8 @@ fn every_retry_is_a_new_row() {
     );
     assert!(rows.iter().all(|it| it["pipelineExecutionId"] == json!(id)));
     assert!(
-        fixture.rows(json!(null))
+        fixture
+            .rows(json!(null))
             .iter()
             .any(|it| it["pipelineExecutionId"] == json!(other))
     );

@@ -11,7 +11,8 @@ fn stop(fixture: &mut Fixture, id: &str, abandon: bool) -> String {
 #[test]
 fn stop_and_wait_lets_actions_end() {
     let mut fixture = Fixture::new();
-    let id = fixture.start(json!({ "Build/Compile": [fail(1_000)], "Build/Lint": [succeed(3_000)] }));
+    let id =
+        fixture.start(json!({ "Build/Compile": [fail(1_000)], "Build/Lint": [succeed(3_000)] }));
     fixture.until(1_500);
     assert_eq!(stop(&mut fixture, &id, false), "done");
     assert_eq!(fixture.status(&id), "Stopping");
@@ -53,7 +54,8 @@ fn stop_and_abandon_gives_actions_up() {
             assert_eq!(stop(&mut fixture, &id, false), "done");
         }
         fixture.service.take_events();
-        fixture.service
+        fixture
+            .service
             .person_stops(1_600, "shop", &id, true, "wrong branch")
             .unwrap();
         let view = fixture.view(&id, "Build");
@@ -138,7 +140,10 @@ fn a_stop_lets_the_waiting_execution_in() {
     let first = fixture.start(json!({ "Source/Fetch": [{ "hang": {} }] }));
     let second = fixture.start(json!({}));
     stop(&mut fixture, &first, true);
-    assert_eq!(fixture.view(&second, "Source").status, StageStatus::InProgress);
+    assert_eq!(
+        fixture.view(&second, "Source").status,
+        StageStatus::InProgress
+    );
 }
 
 #[test]
