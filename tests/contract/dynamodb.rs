@@ -74,24 +74,24 @@ async fn fresh(client: &Client) -> DynamoDb {
     DynamoDb::new(client.clone(), fresh_table(client).await)
 }
 
-fn keeps_the_contract(engine: &Engine) {
+fn keeps_the_contract(engine: &Engine, atomic: bool) {
     run(async {
         let client = client(&engine.url);
-        ledger::all(async || fresh(&client).await).await;
+        ledger::all(atomic, async || fresh(&client).await).await;
     });
 }
 
 #[test]
 fn the_ledger_on_dynamodb_local_keeps_the_contract() {
     if let Some(engine) = &*DYNAMODB_LOCAL {
-        keeps_the_contract(engine);
+        keeps_the_contract(engine, true);
     }
 }
 
 #[test]
 fn the_ledger_on_moto_keeps_the_contract() {
     if let Some(engine) = &*MOTO {
-        keeps_the_contract(engine);
+        keeps_the_contract(engine, false);
     }
 }
 

@@ -19,7 +19,7 @@ use redrive_simulation::memory::Memory;
 
 #[test]
 fn the_ledger_in_memory_keeps_the_contract() {
-    pollster::block_on(ledger::all(async || Memory::default()));
+    pollster::block_on(ledger::all(true, async || Memory::default()));
 }
 
 #[test]

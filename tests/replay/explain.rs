@@ -110,7 +110,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
             "sfn-14-access-denied",
             "failure",
             "give_up",
-            "never",
+            "denied_by_policy",
             json!([]),
         ),
         (
@@ -209,7 +209,7 @@ fn each_kind_of_event_gets_the_answer_that_fits_it() {
             "cp-24-approval-rejected-action-failed",
             "failure",
             "give_up",
-            "approval",
+            "approval_rejected",
             json!([]),
         ),
         (

@@ -65,12 +65,12 @@ fn each_rule_of_the_shipped_policy_has_a_test() {
     }
     assert!(count >= 10, "{count}");
     for reason in [
-        "never",
+        "denied_by_policy",
         "unmatched",
         "limit_spent",
         "budget_spent",
         "aborted",
-        "approval",
+        "approval_rejected",
     ] {
         let shown = lines
             .iter()

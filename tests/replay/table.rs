@@ -140,10 +140,10 @@ fn the_samples_show_every_kind_of_ending() {
     for reason in [
         "matched",
         "unmatched",
-        "never",
+        "denied_by_policy",
         "fail_state",
         "parent_retries",
-        "approval",
+        "approval_rejected",
         "cause_withheld",
         "map_run_child",
         "not_redrivable",
@@ -177,7 +177,7 @@ fn the_samples_show_every_kind_of_ending() {
         "ignored",
         "duplicate",
         "recovered",
-        "ended",
+        "terminated",
     ] {
         assert!(done.contains(what), "no sample shows {what}");
     }

@@ -48,7 +48,7 @@ impl<C: Clock, S: DefinitionCache> Target for Services<C, S> {
     async fn retry(&self, claim: &Claim) -> RetryResponse {
         match &claim.entry().failure_id {
             FailureId::RedriveCount(_) => self.stepfunctions.redrive(claim).await,
-            FailureId::FailedActions(_) => self.codepipeline.retry(claim).await.into(),
+            FailureId::FailedActions(_) => self.codepipeline.retry(claim).await,
         }
     }
 }

@@ -292,7 +292,7 @@ fn consulted<'a>(
     for (consulted, view) in all.iter_mut().zip(views) {
         consulted.not_consulted = match forbids {
             Some(entry) => NotConsulted::some(
-                "never",
+                "denied_by_policy",
                 format!("never[{entry}]"),
                 "never forbids it".into(),
                 &policy.automatic,

@@ -99,7 +99,7 @@ fn a_thousand_attempts_fit_into_an_item() {
         stage,
         execution(&["throttled", "rule-0f1e2d3c4b"]),
     ];
-    assert_eq!(sizes, [261_557, 299_695, 353_667], "bytes");
+    assert_eq!(sizes, [267_610, 305_748, 364_725], "bytes");
     assert!(sizes.iter().all(|size| *size < 400 * 1_024));
 }
 
@@ -140,6 +140,6 @@ fn a_position_fits_into_an_item() {
         .iter()
         .map(|(name, value)| name.len() + size(value))
         .sum();
-    assert_eq!(bytes, 309_065);
+    assert_eq!(bytes, 311_508);
     assert!(bytes < 400 * 1_024);
 }
