@@ -180,7 +180,7 @@ def stage_retry_message(arn, execution):
 
 ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:orders:"
 STAGE = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:shop/"
-NO_TICKETS = [
+NO_RETRY_MESSAGES = [
     "",
     MARK,
     HOSTILE,
@@ -215,7 +215,7 @@ def test_a_batch_of_poison_has_its_one_retry_message_taken(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     (good,) = account.messages()
-    poison = [{**good, "messageId": f"poison-{number}", "body": body} for number, body in enumerate(NO_TICKETS)]
+    poison = [{**good, "messageId": f"poison-{number}", "body": body} for number, body in enumerate(NO_RETRY_MESSAGES)]
     bodyless = [{**good, "messageId": "null", "body": None}, {"messageId": "none"}]
     bad = [*poison, *bodyless]
     attributes = {
@@ -291,7 +291,7 @@ def test_no_number_of_entries_that_cannot_be_read_stops_another(account):
     # In front of the one that can be read.
     shard = account.entry(scene.execution)["due_shard"]
     strange = [
-        unreadable("position/" + MARK + ESC + CSI, shard, state={"S": HOSTILE}),
+        unreadable("checkpoint/" + MARK + ESC + CSI, shard, state={"S": HOSTILE}),
         unreadable("a", shard, subject={"S": HOSTILE}, state={"N": "7"}),
         unreadable("b", shard, subject={"M": {"execution": {"M": {"arn": {"S": MARK}}}}}, revision={"N": "1e99"}),
         unreadable("c", shard, **{HOSTILE: {"B": b"\x00\xff"}}, verdict={"L": [{"NULL": True}]}),

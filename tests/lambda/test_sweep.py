@@ -28,7 +28,7 @@ def test_a_failure_whose_event_was_lost_is_redriven_once_by_the_next_tick(accoun
         "pages": 4,
         "seen": 1,
         "known": 0,
-        "found": {"retried": 1},
+        "outcomes": {"retried": 1},
         "errors": 0,
         "left": 0,
         "more": False,

@@ -1,7 +1,7 @@
 //! The AWS adapters: the core's traits in an account.
 //!
 //! Today that is the [`ledger`] on DynamoDB, and [`target`]: [`stepfunctions`] and [`codepipeline`], as the core
-//! looks at them and acts on them; [`listings`] is how it finds what no event told of. [`bus`] tells
+//! looks at them and acts on them; [`failure_listing`] is how it finds what no event told of. [`bus`] tells
 //! others what was decided. [`table`] says what the ledger's table is made of, and makes one for tests and
 //! locally; [`http`] is the one HTTP client that the SDK's clients share.
 //! [`environment`] makes those clients from the variables of a process.
