@@ -1,8 +1,10 @@
-//! From the SDK's results to the core's words.
+//! Conversion of the SDK's results into the core's types.
 //!
-//! Only an error's code and status are used; its message may quote what was sent, and goes no further than
-//! the one place in the core where it tells two refusals apart. An answer that the SDK cannot read comes as
-//! [`SdkError::ResponseError`] or as a [`SdkError::ServiceError`] without a code: both mean the same here.
+//! Only the code and the status of an error are used. The message may quote the request. It reaches only
+//! [`result_of`], where it distinguishes two refusals.
+//!
+//! The SDK returns an unreadable answer as [`SdkError::ResponseError`], or as [`SdkError::ServiceError`] without a
+//! code. Both mean the same here.
 
 use std::error::Error as _;
 
@@ -14,7 +16,7 @@ use redrive_core::discovery::{ListResult, Listing};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::error_codes::ErrorClass;
 
-/// Returns the code and HTTP status of an error; the code is empty and the status 0 where there is none.
+/// Returns the code and the HTTP status of an error. A missing code is empty, and a missing status is 0.
 fn code_and_status<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (&str, u16) {
     let status = error
         .raw_response()
@@ -25,7 +27,7 @@ fn code_and_status<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     }
 }
 
-/// Whether the request certainly never left: it could not be built, or nobody gave credentials to sign it.
+/// Returns whether the request certainly was not sent. The SDK could not build it, or had no credentials to sign it.
 pub(crate) fn is_unsent<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => true,
@@ -57,7 +59,7 @@ where
     ErrorClass::of(code, status)
 }
 
-/// Returns the answer of a call that reads; none where the thing that it asks about does not exist.
+/// Returns the answer of a call that reads, or none where the requested resource does not exist.
 pub(crate) fn read<T, E>(
     call: &str,
     result: Result<T, SdkError<E, HttpResponse>>,
@@ -104,8 +106,8 @@ where
     Ok(read(call, result)?.map_or(Listing::Gone, Listing::Page))
 }
 
-/// Returns what a call that retries came to. `is_whole` says of a readable answer whether it holds what the service
-/// documents: an empty object is no answer of the service.
+/// Returns the result of a call that retries. `is_whole` checks that a readable answer holds the documented fields.
+/// An empty object, for example, is no answer of the service.
 pub(crate) fn retry_response<T, E>(
     call: Call,
     result: &Result<T, SdkError<E, HttpResponse>>,
@@ -128,7 +130,7 @@ where
     }
 }
 
-/// Returns what an error that the SDK could read means for a call that retries.
+/// Returns the result of a call that retries, for an error that the SDK could read.
 pub(crate) fn answered(
     call: Call,
     error: &impl ProvideErrorMetadata,

@@ -1,4 +1,4 @@
-//! Whether a call that the SDK repeated may have taken effect by an earlier attempt.
+//! Detection of a repeated call whose earlier attempt may have taken effect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,14 @@ use redrive_core::calls::{Call, CallResult, RetryResponse};
 
 use crate::answer::answered;
 
-/// Watches the attempts of one RedriveExecution. The SDK shows the answer to the last one; that one was throttled says
-/// nothing of the one before it, whose answer was lost.
+/// An interceptor that tracks the attempts of one RedriveExecution.
+///
+/// RACE: an earlier attempt whose answer was lost against the last attempt, whose answer alone the SDK returns. A
+/// throttled last attempt says nothing about the earlier one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AttemptTracker(Arc<InDoubt>);
 
-/// Which attempts may have taken effect, though they were not accepted.
+/// Flags of the attempts that were not accepted but may have taken effect.
 #[derive(Debug, Default)]
 struct InDoubt {
     latest: AtomicBool,
@@ -36,7 +38,7 @@ impl AttemptTracker {
     }
 }
 
-/// Whether one attempt may have taken effect: without an answer that the core's table knows, it may.
+/// Returns whether one attempt may have taken effect. An attempt is in doubt unless the core's table knows its answer.
 fn is_in_doubt(context: &FinalizerInterceptorContextRef<'_>) -> bool {
     let status = context
         .response()

@@ -1,8 +1,10 @@
-//! Each decision, told to an event bus: for people who route give-ups to a chat or a pager.
+//! Decisions as events on an event bus, for people who route give-ups to a chat or a pager.
 //!
-//! What is put is what was done, in the words of the wide line: the shape is in `events/redrive-01-gave-up.json`.
-//! It holds nothing of an error, a cause, a message, an input or an output. It is put after the deed and before the
-//! wide line, which counts it; nothing hangs on whether it arrives.
+//! An event describes a decision and its outcome in the words of the wide line. `events/redrive-01-gave-up.json`
+//! shows its shape. INVARIANT: an event holds nothing of a failure's error, cause, message, input or output.
+//!
+//! [`Bus::tell`] runs after the outcome is known and before the wide line, which counts the events. No other step
+//! depends on their delivery.
 
 use std::time::Duration;
 
@@ -20,12 +22,13 @@ use tracing::warn;
 const SOURCE: &str = "redrive";
 /// Their detail-type.
 const DETAIL_TYPE: &str = "Redrive Decision";
-/// The version of their shape. A reader that knows it understands every later one of the same number.
+/// Version of their shape. A reader of a version understands every later shape with the same number.
 const VERSION: u32 = 1;
-/// PutEvents takes so many at once.
+/// Maximum number of entries in one call. AWS: the maximum is 10 (PutEvents).
 const MOST: usize = 10;
-/// How long a call may take, and how long with its second try. A function has its own work to end.
+/// Maximum time of one attempt. It is short, since the function has its own work to finish.
 const ATTEMPT: Duration = Duration::from_millis(1_000);
+/// Maximum time of a call with its second attempt.
 const OPERATION: Duration = Duration::from_millis(2_500);
 
 /// One event bus.
@@ -35,13 +38,13 @@ pub struct Bus {
     name: String,
 }
 
-/// What became of the decisions of a handling.
+/// Counts of the decisions of one handling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Told {
-    /// They are on the bus.
+    /// Decisions that are on the bus.
     #[serde(skip_serializing_if = "is_none")]
     pub decisions_put: u64,
-    /// They could not be put there.
+    /// Decisions that could not be put on the bus.
     #[serde(skip_serializing_if = "is_none")]
     pub decisions_lost: u64,
 }
@@ -64,7 +67,7 @@ struct Detail<'a> {
 }
 
 impl Bus {
-    /// The bus of this name, or this ARN.
+    /// Returns the bus with a name or an ARN.
     #[must_use]
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         Self {
@@ -73,7 +76,7 @@ impl Bus {
         }
     }
 
-    /// Short times for a client that tells what is done already.
+    /// Builds a client with short timeouts and at most two attempts, since its events only report finished work.
     #[must_use]
     pub fn hurried(config: aws_sdk_eventbridge::config::Builder) -> Client {
         let times = TimeoutConfig::builder()
@@ -87,8 +90,8 @@ impl Bus {
         Client::from_conf(config.timeout_config(times).retry_config(retries).build())
     }
 
-    /// Puts what was decided of these records. After a call that failed no other is made: a bus that does not
-    /// answer must not take the time of what else there is to do.
+    /// Puts the decisions of the records on the bus. After a failed call the remaining decisions count as lost. A bus
+    /// that does not answer must not use up the time of the function's other work.
     pub async fn tell(
         &self,
         function: &'static str,
@@ -110,7 +113,7 @@ impl Bus {
                     Ok(answer) => u64::try_from(answer.failed_entry_count).unwrap_or(many),
                     Err(error) => {
                         out_of_reach = true;
-                        // The message of an error may quote what was sent.
+                        // Only the code is logged, since the message of an error may quote the request.
                         let code = aws_sdk_eventbridge::error::ProvideErrorMetadata::code(&error);
                         warn!(code, "PutEvents failed");
                         many
@@ -160,12 +163,12 @@ fn detail(
         message: record.sentence(),
         record,
     };
-    // Keys are texts and nothing here refuses to be written.
+    // Serialization does not fail, since every key is a string and every value is serializable.
     serde_json::to_string(&detail).ok()
 }
 
-/// Whether something was done about a failure, or decided not to be. What was never ours, and what was handled
-/// before, is no news.
+/// Returns whether an outcome is a decision about a failure. An ignored event is none, and neither is an event that a
+/// function handled before.
 const fn is_decision(outcome: Outcome) -> bool {
     match outcome {
         Outcome::Retried

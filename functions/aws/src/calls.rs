@@ -1,4 +1,4 @@
-//! How often AWS was called, and how often a call had to be repeated: for the wide line.
+//! Counts of the requests to AWS and of their repetitions, for the wide line.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,28 +10,28 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use serde::Serialize;
 
-/// Counts what the clients that it intercepts send. Clones count into one.
+/// An interceptor that counts the requests of its clients. Clones share one count.
 #[derive(Debug, Clone, Default)]
 pub struct Calls(Arc<Mutex<Counted>>);
 
-/// What was sent.
+/// Counts of requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counted {
-    /// Requests by operation, repeated ones among them.
+    /// Requests by operation, including repetitions.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub calls: BTreeMap<String, u32>,
-    /// How many of them the SDK sent because an earlier try had failed.
+    /// Requests that the SDK sent because an earlier attempt had failed.
     pub calls_repeated: u32,
 }
 
 impl Calls {
-    /// What was sent since the last time this was asked.
+    /// Returns the counts since the previous `take`, and resets them.
     #[must_use]
     pub fn take(&self) -> Counted {
         std::mem::take(&mut *self.lock())
     }
 
-    // Each change is one addition: a thread that panicked left nothing half done.
+    // Each change of a count is one addition, so a thread that panicked leaves no count half changed.
     fn lock(&self) -> MutexGuard<'_, Counted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

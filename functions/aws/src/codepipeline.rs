@@ -1,4 +1,4 @@
-//! CodePipeline as a target: RetryStageExecution, and the calls that tell how a stage stands.
+//! CodePipeline as a target: RetryStageExecution, and the calls that read the state of a stage.
 
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::Builder;
@@ -26,20 +26,23 @@ use redrive_core::verdict::{Reason, StageRetryMode};
 use crate::answer::{look, read, retry_response};
 use crate::stepfunctions::time;
 
-/// The service.
+/// An adapter for CodePipeline.
 #[derive(Debug)]
 pub struct CodePipeline {
     client: Client,
 }
 
 impl CodePipeline {
-    /// The service behind a client.
+    /// Returns the adapter of a client.
     #[must_use]
     pub const fn new(client: Client) -> Self {
         Self { client }
     }
 
-    /// RetryStageExecution, sent once: it has no token, so that a second try could be a second retry.
+    /// Calls RetryStageExecution.
+    ///
+    /// AWS: the request has no idempotency token (RetryStageExecution). INVARIANT: the SDK sends it once, since a
+    /// second attempt could be a second retry.
     pub(crate) async fn retry(&self, claim: &Claim) -> RetryResponse {
         let entry = claim.entry();
         let Subject::Stage { arn, execution_id } = &entry.subject else {
@@ -68,7 +71,7 @@ impl CodePipeline {
 }
 
 impl CodePipeline {
-    /// ListPipelines, which names them; `anything` is what their ARNs begin with.
+    /// Reads a page of ListPipelines, which returns names. `anything` is the prefix of the pipelines' ARNs.
     pub(crate) async fn pipelines(
         &self,
         anything: &str,
@@ -95,7 +98,7 @@ impl CodePipeline {
         }))
     }
 
-    /// GetPipelineState, the stages that have failed.
+    /// Reads the failed stages of a pipeline from GetPipelineState.
     pub(crate) async fn stages(&self, pipeline: &str) -> ListResult<Vec<ListedStage>> {
         let shown = self
             .client
@@ -109,7 +112,7 @@ impl CodePipeline {
         }))
     }
 
-    /// ListPipelineExecutions, those that have failed.
+    /// Reads the failed executions on a page of ListPipelineExecutions.
     pub(crate) async fn listed_runs(
         &self,
         pipeline: &str,
@@ -134,7 +137,7 @@ impl CodePipeline {
         }))
     }
 
-    /// ListActionExecutions of an execution, the stages that have failed in it.
+    /// Reads the stages that failed in an execution from the first page of ListActionExecutions.
     pub(crate) async fn stages_of(
         &self,
         pipeline: &str,
@@ -234,7 +237,7 @@ impl Pipelines for CodePipeline {
     }
 }
 
-/// The name in a pipeline's ARN.
+/// Returns the name in a pipeline's ARN.
 fn name(pipeline: &str) -> &str {
     pipeline.rsplit(':').next().unwrap_or_default()
 }
@@ -243,7 +246,7 @@ fn unsigned<T: TryFrom<i32>>(number: Option<i32>) -> Option<T> {
     number.and_then(|number| T::try_from(number).ok())
 }
 
-/// When the runs of a stage's actions last changed.
+/// Returns the latest status change of a stage's actions.
 fn changed(stage: &Stage) -> Option<Time> {
     stage
         .action_states()
@@ -252,8 +255,8 @@ fn changed(stage: &Stage) -> Option<Time> {
         .max()
 }
 
-/// A stage, if the execution that it shows has failed in it. Where no action ever ran, nothing says when, and
-/// nothing is to be retried.
+/// Returns a stage if its latest execution failed in it. A stage without any action run has no time of failure and
+/// nothing to retry, so it returns none.
 fn failed_stage(stage: Stage) -> Option<ListedStage> {
     let ended = changed(&stage)?;
     let latest = stage.latest_execution?;

@@ -1,8 +1,9 @@
 //! The SDK's clients, from the environment that Lambda gives a function.
 //!
-//! Variables only: no files, no metadata service and no chain of providers, which a function does not need and
-//! whose look-ups would come before its first event. Names as in "Environment variables" of the "AWS SDKs and
-//! Tools Reference Guide".
+//! [`Environment`] reads variables only. A function needs no files, no metadata service and no chain of providers,
+//! whose look-ups would delay its first event.
+//!
+//! AWS: the names of the variables (Environment variables, AWS SDKs and Tools Reference Guide).
 
 use std::fmt;
 use std::time::Duration;
@@ -21,17 +22,17 @@ use crate::bus::Bus;
 use crate::calls::Calls;
 use crate::http;
 
-/// How long a connection may take.
+/// Maximum time to open a connection.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long one try of a call may take.
+/// Maximum time of one attempt of a call.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// How long a call may take with all its attempts. A handling makes a handful of calls, and a function has 30
-/// seconds at the least; what it does not finish is taken over when its lease runs out.
+/// Maximum time of a call with all its attempts. A handling makes a few calls, and a function has at least 30
+/// seconds. The sweep takes over an unfinished handling when its lease has expired.
 const OPERATION: Duration = Duration::from_secs(12);
-/// The longest wait between two attempts.
+/// Maximum wait between two attempts.
 const BACKOFF: Duration = Duration::from_secs(1);
 
-/// What is wrong with the environment: an error of whoever deploys.
+/// Mistakes of a deployment in the environment of a process, one message each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misconfigured(pub Vec<String>);
 
@@ -43,13 +44,13 @@ impl fmt::Display for Misconfigured {
 
 impl std::error::Error for Misconfigured {}
 
-/// A variable of the process; one that is empty counts as not set.
+/// Returns a variable of the process. An empty variable counts as not set.
 #[must_use]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// What all clients share.
+/// The configuration that all clients share.
 #[derive(Debug)]
 pub struct Environment {
     shared: SdkConfig,
@@ -73,10 +74,10 @@ macro_rules! client {
 }
 
 impl Environment {
-    /// Reads the environment of the process. Calls made by the clients are counted in `calls`.
+    /// Reads the environment of the process. `calls` counts the requests of the clients.
     ///
     /// # Errors
-    /// Everything that is missing or cannot be used.
+    /// All variables that are missing or cannot be used.
     pub fn read(calls: Calls) -> Result<Self, Misconfigured> {
         Self::of(variable, calls)
     }
@@ -106,7 +107,7 @@ impl Environment {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .http_client(http::client())
             .retry_config(retries(variable, &mut wrong))
-            // No answer is a stream, and each try has its time: nothing is to be watched byte by byte.
+            // No answer is a stream, and each attempt has a timeout, so stalled streams need no watch.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -163,7 +164,7 @@ impl Environment {
         "A client of CodePipeline."
     );
 
-    /// A client of EventBridge, which has less time than the others.
+    /// Returns a client of EventBridge, with shorter timeouts than the other clients have.
     #[must_use]
     pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
         let config = aws_sdk_eventbridge::config::Builder::from(&self.shared)
@@ -181,7 +182,8 @@ enum Switch {
 }
 
 fn retries(variable: fn(&str) -> Option<String>, wrong: &mut Vec<String>) -> RetryConfig {
-    // Waits that grow to 20 seconds would end in OPERATION, and what AWS refused would count as unknown.
+    // OPERATION would cut off the SDK's default waits of up to 20 seconds. A call that AWS refused would then end as
+    // a call without an answer.
     let mut config = RetryConfig::standard().with_max_backoff(BACKOFF);
     match variable("AWS_RETRY_MODE").as_deref() {
         None | Some("standard") => {}

@@ -1,4 +1,4 @@
-//! What an error of a service means to the core.
+//! Conversion of DynamoDB's errors into the core's [`Error`].
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -6,7 +6,8 @@ use redrive_core::error::{Error, ErrorKind};
 
 use crate::answer;
 
-/// Returns the error of a call of DynamoDB. It names the call and the error's code; a message might quote an item.
+/// Returns the error of a call of DynamoDB. It holds the call and the code. It holds no message, since a message may
+/// quote an item.
 pub(crate) fn of<E>(call: &str, table: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

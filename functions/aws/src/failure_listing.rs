@@ -1,4 +1,4 @@
-//! What failed in an account and region, as its two services list it.
+//! Lists of the failures in an account and region, from both services.
 
 use redrive_core::arn::partition_of;
 use redrive_core::discovery::{
@@ -9,16 +9,16 @@ use redrive_core::reads::Page;
 
 use crate::target::Services;
 
-/// The lists of both services.
+/// The lists of Step Functions and CodePipeline.
 #[derive(Debug)]
 pub struct Lists<'s, C, S> {
     services: &'s Services<C, S>,
-    /// What the ARNs of pipelines begin with: ListPipelines answers names alone.
+    /// The prefix of the pipelines' ARNs. AWS: the answer holds names but no ARNs (ListPipelines).
     pipelines: String,
 }
 
 impl<'s, C, S> Lists<'s, C, S> {
-    /// The lists of an account and region.
+    /// Returns the lists of an account and region.
     #[must_use]
     pub fn new(services: &'s Services<C, S>, account: &str, region: &str) -> Self {
         Self {

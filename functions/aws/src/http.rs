@@ -4,10 +4,10 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-/// A client with TLS by rustls and ring, to be made once and shared by every client of a service.
+/// Returns an HTTP client with TLS by rustls and ring. A process builds it once, and all service clients share it.
 ///
-/// Not aws-lc, the SDK's default: its first random byte costs some 30 ms of CPU, half a second in a function
-/// of 128 MB.
+/// The SDK's default, aws-lc, is not used. Its first random byte costs about 30 ms of CPU, which is half a second in
+/// a function of 128 MB.
 #[must_use]
 pub fn client() -> SharedHttpClient {
     Builder::new()

@@ -1,22 +1,25 @@
-//! The ledger on DynamoDB: one table, one item a subject, every write conditional; one item that says how far the
-//! search for what was never announced has come; one for each call that is paced, with the end of its slots; and one
-//! for each state machine, of what was learned of it.
+//! The ledger on DynamoDB, in one table. The table holds four kinds of items:
 //!
-//! An entry's item is the entry, each field an attribute of its own, and three attributes for DynamoDB itself:
-//! `pk`, `ttl`, and, while the entry has a `next_check_at`, `due_shard`, which puts it into the index `due`.
+//! - one entry for each subject; every write of it is conditional;
+//! - one checkpoint of the search for unannounced failures;
+//! - one item for each paced call, with the end of its reserved slots;
+//! - one cached definition for each state machine or version.
 //!
-//! - A write is refused by its condition, never by a lock, and the refusal brings what is stored with it
-//!   (`ReturnValuesOnConditionCheckFailure`), so that who loses needs no read.
-//! - The SDK repeats a write whose answer was lost; the second one then meets the first. That is no fault:
-//!   [`write`](redrive_core::ledger::write) knows its own.
-//! - An item holds at most 400 KB, names included ("Quotas in DynamoDB"). A thousand attempts take 262 to 354 KB,
-//!   by rules and their reasons: that is a test.
-//! - The checkpoint of the search has no `ttl`, so that it never expires, and no `due_shard`. At its most it takes
-//!   some 300 KB: that is a test too.
-//! - What was learned of a machine is written without a condition, since whoever writes is right, and expires in a day.
-//!   A process reads it where it would ask Step Functions, whose quotas for that are the scarcest.
-//! - A partition of the index takes 1,000 writes of 1 KB a second ("Best practices for partition keys"), and an
-//!   index that is throttled throttles its table. So what waits is spread over eight of them by its subject.
+//! The item of an entry has one attribute for each field of the entry, and up to three attributes for DynamoDB:
+//! `pk`, `ttl` and `due_shard`. An entry with a `next_check_at` has a `due_shard`, which puts it into the index `due`.
+//!
+//! - A condition refuses a write, never a lock. The refusal returns the stored item
+//!   (`ReturnValuesOnConditionCheckFailure`), so that the refused writer needs no read.
+//! - RACE: a write whose answer was lost against its own repetition by the SDK. The repetition conflicts with the
+//!   first write. [`write`](redrive_core::ledger::write) recognizes its own entry, so this is no fault.
+//! - AWS: an item holds at most 400 KB, names included (Quotas in DynamoDB). A thousand attempts take 261 to 356 KB,
+//!   depending on the rules and their descriptions. A test checks this.
+//! - The checkpoint has no `ttl`, so that it never expires, and no `due_shard`. It takes at most about 300 KB. A test
+//!   checks this too.
+//! - A cached definition is written without a condition, since every writer is right. It expires after a day. It
+//!   saves calls of Step Functions, whose quotas for these calls are the scarcest.
+//! - AWS: a partition of the index takes 1,000 writes of 1 KB a second (Best practices for partition keys). A
+//!   throttled index throttles its table. Due entries are therefore spread over eight partitions by their subject.
 
 mod definition_cache;
 
@@ -44,19 +47,19 @@ use crate::table::{DUE, DUE_SHARD, KEY, NEXT_CHECK_AT, TTL};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Over so many partitions of the due index is spread what waits.
+/// Number of partitions of the due index over which entries are spread.
 const SHARDS: u8 = 8;
 
-/// So many pages of each shard are read in a tick at the most.
+/// Maximum number of pages read from one shard in a tick.
 const MAX_PAGES: usize = 10;
 
-/// So often slots are asked for anew that somebody else reserved meanwhile.
+/// Maximum number of rounds to reserve slots while other processes reserve some. A round has up to two writes.
 const MAX_TRIES: usize = 5;
 
-/// The key of the checkpoint. No subject has it: each of theirs is an ARN.
+/// The key of the checkpoint. INVARIANT: no subject has this key, since a subject's key begins with an ARN.
 const CHECKPOINT: &str = "checkpoint";
 
-/// Entries in a DynamoDB table.
+/// A ledger in a DynamoDB table.
 #[derive(Debug, Clone)]
 pub struct DynamoDb {
     client: Client,
@@ -64,7 +67,7 @@ pub struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// The ledger in `table`, which has to be as [`table`](crate::table) says.
+    /// Returns the ledger in `table`, which must match [`definition`](crate::table::definition).
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self {
@@ -82,7 +85,8 @@ fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// What `due_shard` says in a subject's item: always the same, so that [`Ledger::claim_due`] need not read it.
+/// Returns the `due_shard` of a subject. INVARIANT: a subject keeps its shard, so that [`Ledger::claim_due`] writes
+/// the attribute without a read.
 fn shard(subject: &Subject) -> AttributeValue {
     text(&subject.part_of(SHARDS.into()).to_string())
 }
@@ -91,12 +95,12 @@ fn millis(time: Time) -> AttributeValue {
     number(time.as_millis())
 }
 
-/// In whole seconds, as TTL wants it; never too early.
+/// Returns a time in whole seconds, the unit of DynamoDB's TTL. It rounds up, so that no item expires too early.
 fn ttl(expires_at: Time) -> AttributeValue {
     number(expires_at.as_millis().div_ceil(1_000))
 }
 
-/// An entry as it is stored.
+/// Returns the item that stores an entry.
 fn item(entry: &Entry) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(entry)
         .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the entry is no item)"))?;
@@ -108,7 +112,7 @@ fn item(entry: &Entry) -> Result<Item, Error> {
     Ok(item)
 }
 
-/// A checkpoint as it is stored.
+/// Returns the item that stores a checkpoint.
 fn checkpoint_item(checkpoint: &ScanCheckpoint) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(checkpoint)
         .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the checkpoint is no item)"))?;
@@ -116,9 +120,9 @@ fn checkpoint_item(checkpoint: &ScanCheckpoint) -> Result<Item, Error> {
     Ok(item)
 }
 
-/// A stored item as what it is.
+/// Reads a stored item as a `T`.
 fn read<T: DeserializeOwned>(call: &str, item: Item) -> Result<T, Error> {
-    // The error is not passed on: it may quote the item.
+    // The error of serde is dropped, since it may quote the item.
     serde_dynamo::from_item(item).map_err(|_| {
         Error::new(
             ErrorKind::Internal,
@@ -128,7 +132,7 @@ fn read<T: DeserializeOwned>(call: &str, item: Item) -> Result<T, Error> {
 }
 
 impl DynamoDb {
-    /// The item of a key.
+    /// Reads the item of a key.
     async fn get_item<T: DeserializeOwned>(
         &self,
         key: &str,
@@ -146,7 +150,7 @@ impl DynamoDb {
         stored("GetItem", answer.item)
     }
 
-    /// Stores an item in place of the revision before its own.
+    /// Stores an item if the stored revision is the one before `revision`, or if nothing is stored and that is 1.
     async fn put_item_if_revision<T: DeserializeOwned>(
         &self,
         item: Item,
@@ -196,8 +200,8 @@ impl Ledger for DynamoDb {
         retry_message: &RetryMessage,
         writer: Writer<'_>,
     ) -> Result<ClaimResult, Error> {
-        // What Entry::is_due asks and Entry::claim does, so that no read comes before the write. The contract
-        // and the tests on real engines compare.
+        // INVARIANT: the condition equals Entry::is_due and the update equals Entry::claim, so that no read precedes
+        // the write. The contract tests and the tests on real engines compare them.
         let until = writer.now.plus(writer.timing.lease);
         let expires_at = writer.now.plus(writer.timing.retention);
         let lease = serde_dynamo::to_attribute_value(Lease {
@@ -226,7 +230,7 @@ impl Ledger for DynamoDb {
             )
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
-        // Every name behind a #: some are words of the expression language.
+        // Every name has a #, since some names are reserved words of the expression language.
         for (name, attribute) in [
             ("#state", "state"),
             ("#failure_number", "failure_number"),
@@ -274,17 +278,20 @@ impl Ledger for DynamoDb {
         }
     }
 
-    /// A page of each shard, where all of it can be read, and more of a shard whose entries were all among the first.
-    /// What cannot be read stays in front for ever, so that it is passed over, some pages of it: each has 1 MB or a
-    /// quarter of `max` at the most.
+    /// Returns the entries that are due, oldest first, merged from all shards.
+    ///
+    /// One page of each shard is read, and more of a shard whose entries are all among the oldest. An unreadable item
+    /// stays at the front of its shard for ever, so up to `MAX_PAGES` pages are read past such items.
+    ///
+    /// AWS: a page holds at most 1 MB (Query). The query limits it to about a quarter of `max` items.
     async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
         if max == 0 {
             return Ok(Vec::new());
         }
-        // Twice an even part: seldom has a shard more of those that come first.
+        // Twice an even share. One shard seldom holds more of the oldest entries.
         let a_page = max.div_ceil(SHARDS.into()).saturating_mul(2).min(max);
         let mut shards = Vec::with_capacity(SHARDS.into());
-        // One after the other, over one connection: eight at once would greet eight times.
+        // The shards are read in sequence over one connection. Parallel reads would need eight handshakes.
         for number in 0..SHARDS {
             let mut shard = Shard::new(number);
             self.read_on(&mut shard, now, a_page).await?;
@@ -322,7 +329,11 @@ impl Ledger for DynamoDb {
         }
     }
 
-    /// In a storm slots lie ahead, and one write reserves more; only where nobody asked for long it takes two.
+    /// Reserves slots with one write in a storm, when reserved slots lie ahead. The first reservation after a pause
+    /// takes two writes.
+    ///
+    /// RACE: this process against another process that reserves. The end may move between the two writes, so that
+    /// neither condition holds. Both writes are then tried again.
     async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
         let on = ("#ends >= :from", "SET #ends = #ends + :by", span);
         let anew = (
@@ -342,12 +353,12 @@ impl Ledger for DynamoDb {
     }
 }
 
-/// One of the partitions of the due index, as far as it is read.
+/// The part of one partition of the due index that was read.
 struct Shard {
     name: String,
-    /// Read, and not yet given out.
+    /// Entries that were read but not yet returned.
     entries: VecDeque<Entry>,
-    /// Where its next page begins. None: there is none, or it was not read yet.
+    /// The start key of the next page. None: the last page was read, or no page was read yet.
     after: Option<Item>,
     pages: usize,
 }
@@ -362,7 +373,7 @@ impl Shard {
         }
     }
 
-    /// Whether a page has to be read to know what comes next in it.
+    /// Returns whether a page must be read to find the next entry.
     fn is_open(&self) -> bool {
         let more = self.pages == 0 || self.after.is_some();
         self.entries.is_empty() && more && self.pages < MAX_PAGES
@@ -370,8 +381,8 @@ impl Shard {
 }
 
 impl DynamoDb {
-    /// Moves the end of what is reserved of a call's time, and answers where it lies then. None: the condition, which
-    /// compares it with `from`, does not hold.
+    /// Moves the end of a call's reserved slots and returns the new end. None: the condition, which compares the
+    /// stored end with `from`, does not hold.
     async fn extend(
         &self,
         call: Call,
@@ -406,7 +417,7 @@ impl DynamoDb {
         }
     }
 
-    /// Reads on in a shard until it shows what comes next, or that nothing does.
+    /// Reads pages of a shard until it has a next entry, or is at its end or at [`MAX_PAGES`].
     async fn read_on(&self, shard: &mut Shard, now: Time, a_page: usize) -> Result<(), Error> {
         while shard.is_open() {
             let answer = self
@@ -425,7 +436,7 @@ impl DynamoDb {
                 .send()
                 .await
                 .map_err(|error| error::of("Query", &self.table, &error))?;
-            // An item that this version cannot read, written by a later one perhaps, stops none of the others.
+            // An unreadable item, perhaps of a later version, is logged and skipped. It does not stop the others.
             let entry = |item: Item| {
                 let key = item.get(KEY).and_then(|key| key.as_s().ok()).cloned();
                 read("Query", item)
@@ -441,7 +452,7 @@ impl DynamoDb {
     }
 }
 
-/// What an answer says is stored.
+/// Reads the stored item that an answer holds, if it holds one.
 fn stored<T: DeserializeOwned>(call: &str, item: Option<Item>) -> Result<Option<T>, Error> {
     item.map(|item| read(call, item)).transpose()
 }

@@ -1,14 +1,17 @@
-//! The AWS adapters: the core's traits in an account.
+//! The AWS adapters, which implement the core's traits in an account.
 //!
-//! Today that is the [`ledger`] on DynamoDB, and [`target`]: [`stepfunctions`] and [`codepipeline`], as the core
-//! looks at them and acts on them; [`failure_listing`] is how it finds what no event told of. [`bus`] tells
-//! others what was decided. [`table`] says what the ledger's table is made of, and makes one for tests and
-//! locally; [`http`] is the one HTTP client that the SDK's clients share.
-//! [`environment`] makes those clients from the variables of a process.
+//! - [`ledger`] stores entries in DynamoDB.
+//! - [`target`] joins [`stepfunctions`] and [`codepipeline`], through which the core reads and retries targets.
+//! - [`failure_listing`] lists failures that no event announced.
+//! - [`queue`] sends retry messages to SQS.
+//! - [`bus`] publishes decisions on an event bus.
+//! - [`table`] defines the ledger's table, and creates one for tests and locally.
+//! - [`environment`] builds the SDK's clients from the variables of a process.
+//! - [`http`] builds the one HTTP client that they share, and [`calls`] counts their requests.
 //!
-//! Nothing here decides anything: an error of a service becomes a
-//! [`Error`](redrive_core::error::Error), which says what kind it is, which call met it and the error's
-//! code, and never a message, since a service may quote what was sent.
+//! The adapters decide nothing. They turn an error of a service into an [`Error`](redrive_core::error::Error).
+//! That error holds its kind, the call and the service's code. It holds no message, since a message may quote the
+//! request.
 
 #![cfg_attr(
     test,
@@ -20,7 +23,7 @@
     )
 )]
 
-/// The SDK's client of DynamoDB, which who makes a [`ledger::DynamoDb`] needs.
+/// The SDK's crate for DynamoDB. Its client is an argument of [`ledger::DynamoDb::new`].
 pub use aws_sdk_dynamodb;
 
 mod answer;

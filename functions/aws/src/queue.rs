@@ -1,4 +1,4 @@
-//! The queue of retries that wait, on SQS.
+//! The queue of delayed retries on SQS.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use redrive_core::ledger::RetryMessage;
 
 use crate::answer;
 
-/// SQS keeps a message back for 15 minutes at the most.
+/// Maximum delay of a message. AWS: `DelaySeconds` is at most 900, which is 15 minutes (SendMessage).
 const LONGEST_DELAY_SECONDS: u64 = 900;
 
-/// One standard queue.
+/// A standard queue.
 #[derive(Debug, Clone)]
 pub struct Sqs {
     client: Client,
@@ -20,7 +20,7 @@ pub struct Sqs {
 }
 
 impl Sqs {
-    /// The queue with this URL.
+    /// Returns the queue with a URL.
     #[must_use]
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Queue for Sqs {
     }
 }
 
-/// Whole seconds, never too early, and never more than SQS takes.
+/// Returns a delay in whole seconds. It rounds up, so that no message is early, and stays within the limit of SQS.
 fn delay_seconds(delay: Duration) -> i32 {
     let seconds = delay.as_millis().div_ceil(1000);
     i32::try_from(seconds.min(u128::from(LONGEST_DELAY_SECONDS))).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Step Functions as a target: RedriveExecution, and the calls that tell about a failure.
+//! Step Functions as a target: RedriveExecution, and the calls that read the facts of a failure.
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
@@ -20,20 +20,20 @@ use redrive_core::time::Time;
 use crate::answer::{look, read, retry_response};
 use crate::attempt_tracker::AttemptTracker;
 
-/// The service.
+/// An adapter for Step Functions.
 #[derive(Debug)]
 pub struct StepFunctions {
     client: Client,
 }
 
 impl StepFunctions {
-    /// The service behind a client.
+    /// Returns the adapter of a client.
     #[must_use]
     pub const fn new(client: Client) -> Self {
         Self { client }
     }
 
-    /// RedriveExecution. The SDK may repeat it, since all of its attempts carry one token.
+    /// Calls RedriveExecution. The SDK may repeat the call, since all its attempts carry one client token.
     pub(crate) async fn redrive(&self, claim: &Claim) -> RetryResponse {
         let attempts = AttemptTracker::default();
         let last = self
@@ -57,8 +57,9 @@ impl StepFunctions {
 }
 
 impl StepFunctions {
-    /// ListStateMachines: those that can be redriven. A hundred, so that no page holds back the turns of those
-    /// on the one before.
+    /// Reads the standard machines on a page of ListStateMachines. Other machines cannot be redriven.
+    ///
+    /// A page holds 100 machines, so that it does not delay the turns of the machines on the previous page.
     pub(crate) async fn machines(&self, token: Option<String>) -> ListResult<Page<String>> {
         let page = self
             .client
@@ -78,7 +79,7 @@ impl StepFunctions {
         }))
     }
 
-    /// ListExecutions of a machine.
+    /// Reads a page of ListExecutions of a machine.
     pub(crate) async fn executions(
         &self,
         machine: &str,
@@ -115,7 +116,7 @@ impl Executions for StepFunctions {
         };
         let mut shown = read("DescribeExecution", ask(None).await);
         if matches!(&shown, Err(error) if error.kind == ErrorKind::KmsAccessDenied) {
-            // Without the key of the machine: status and redriveCount are not encrypted.
+            // The role may not use the machine's KMS key. The status and the redriveCount are not encrypted.
             shown = read(
                 "DescribeExecution",
                 ask(Some(IncludedData::MetadataOnly)).await,

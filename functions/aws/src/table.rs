@@ -1,4 +1,4 @@
-//! The ledger's table: what it is made of, in one place.
+//! The definition of the ledger's table.
 
 use std::time::Duration;
 
@@ -14,22 +14,23 @@ use aws_sdk_dynamodb::types::{
 /// The partition key: [`Subject::key`](redrive_core::failure::Subject::key).
 pub const KEY: &str = "pk";
 
-/// The attribute by which DynamoDB deletes what has expired: seconds since the epoch, as TTL wants them.
+/// The attribute by which DynamoDB deletes expired items, in seconds since the epoch.
 pub const TTL: &str = "ttl";
 
-/// The index of what waits. It is sparse: an item without [`DUE_SHARD`] is not in it.
+/// The index of entries with a next check. The index is sparse, so that it omits items without [`DUE_SHARD`].
 pub const DUE: &str = "due";
 
-/// The index's partition key: which of a few shards an item is in, by its subject.
+/// The index's partition key, one of a few shards. The subject determines the shard.
 pub const DUE_SHARD: &str = "due_shard";
 
-/// The index's sort key: [`Entry::next_check_at`](redrive_core::ledger::Entry::next_check_at), milliseconds since the epoch.
+/// The index's sort key, in milliseconds since the epoch:
+/// [`Entry::next_check_at`](redrive_core::ledger::Entry::next_check_at).
 pub const NEXT_CHECK_AT: &str = "next_check_at";
 
-/// The table as `CreateTable` takes it: paid by request, one item a subject, one sparse index.
+/// Returns the input of `CreateTable`: on-demand billing, a partition key without a sort key, and one sparse index.
 ///
 /// # Errors
-/// The SDK finds a part of it missing.
+/// The SDK finds a required part missing.
 pub fn definition(table: &str) -> Result<CreateTableInput, BuildError> {
     CreateTableInput::builder()
         .table_name(table)
@@ -67,10 +68,10 @@ fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
         .build()
 }
 
-/// Makes the table, for tests and locally, and waits until it is there. In an account the stack makes it.
+/// Creates the table for tests and locally, and waits until it exists. In an account the stack creates the table.
 ///
 /// # Errors
-/// The SDK's.
+/// Errors of the SDK.
 pub async fn create(client: &Client, table: &str) -> Result<(), BoxError> {
     let definition = definition(table)?;
     client
@@ -90,10 +91,13 @@ pub async fn create(client: &Client, table: &str) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Lets DynamoDB delete what has expired. It does so within days, not at once, so nothing may hang on it.
+/// Turns on TTL, so that DynamoDB deletes expired items.
+///
+/// AWS: DynamoDB deletes an expired item within a few days (Using time to live (TTL) in DynamoDB). INVARIANT: no
+/// code depends on the time of the deletion.
 ///
 /// # Errors
-/// The SDK's.
+/// Errors of the SDK.
 pub async fn expire(client: &Client, table: &str) -> Result<(), BoxError> {
     let ttl = TimeToLiveSpecification::builder()
         .enabled(true)

@@ -1,4 +1,4 @@
-//! Both services as the one target that the core acts on.
+//! Step Functions and CodePipeline as the one target that the core retries.
 
 use redrive_core::controller::{Clock, RetryResponse, Target};
 use redrive_core::error::Error;
@@ -18,9 +18,9 @@ pub struct Services<C, S> {
     pub codepipeline: CodePipeline,
     /// Definitions that this process has read.
     pub local_cache: LocalCache,
-    /// Definitions that all processes share.
+    /// Cached definitions that all processes share.
     pub definition_cache: S,
-    /// What time it is: what was learned of a state machine holds for a while.
+    /// The clock by which cached definitions of state machines expire.
     pub clock: C,
 }
 

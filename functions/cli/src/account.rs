@@ -1,4 +1,4 @@
-//! The ledger of an account, as the caller's credentials reach it.
+//! The ledger of an account, reached with the caller's credentials.
 
 use std::env;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use redrive_policy_tools::visible::visible;
 
 use crate::Failed;
 
-/// The table where neither `--table` nor the environment names one.
+/// The default table, where neither `--table` nor the environment names one.
 const TABLE: &str = "redrive";
 
 /// What is asked about, and where the ledger is.
@@ -37,7 +37,7 @@ pub(crate) struct Where {
     profile: Option<String>,
 }
 
-/// Runs what talks to AWS to its end.
+/// Runs a command that calls AWS to its end.
 pub(crate) fn run(talk: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -46,18 +46,18 @@ pub(crate) fn run(talk: impl Future<Output = Result<(), Failed>>) -> Result<(), 
         .block_on(talk)
 }
 
-/// Who calls, as AWS knows them.
+/// The identity of the caller, from STS.
 #[derive(Debug)]
 pub(crate) struct Caller {
     account: Option<String>,
-    /// Their ARN.
+    /// The ARN of the caller.
     pub(crate) arn: Option<String>,
 }
 
 /// The ledger of the caller's account, opened for one subject.
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// Who is asked about.
+    /// The subject of the command.
     pub(crate) subject: Subject,
     /// The ledger.
     pub(crate) ledger: DynamoDb,
@@ -66,7 +66,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Reads what is asked about, and finds credentials, region and table.
+    /// Parses the subject, and resolves credentials, region and table.
     pub(crate) async fn open(place: Where) -> Result<Self, Failed> {
         let subject = subject(&place.arn)?;
         let table = table(place.table)?;
@@ -97,7 +97,7 @@ impl Account {
         })
     }
 
-    /// Who calls. None where STS does not say, as in front of an emulator.
+    /// Returns the caller, or `None` where STS does not answer, as with an emulator.
     pub(crate) async fn caller(&self) -> Option<Caller> {
         let identity = aws_sdk_sts::Client::new(&self.config)
             .get_caller_identity()
@@ -114,7 +114,7 @@ impl Account {
         self.config.region().map_or("(none)", Region::as_ref)
     }
 
-    /// Returns what an error of the ledger means to the caller.
+    /// Returns the failure of the command for an error of the ledger.
     pub(crate) async fn failed(&self, error: Error) -> Failed {
         let place = format!(
             "{error} (table {}, region {})",
@@ -152,7 +152,7 @@ impl Account {
         Some(visible(&error.to_string()))
     }
 
-    /// No entry: where it was looked for, and what that can mean.
+    /// Returns the failure for a missing entry: the places searched, and the possible causes.
     pub(crate) async fn unheard(&self) -> Failed {
         let asked = &self.subject;
         let account = self.caller().await.and_then(|caller| caller.account);
@@ -188,7 +188,7 @@ impl Account {
     }
 }
 
-/// The ledger's table: as asked for, or as the functions have it, or as the stack calls it.
+/// Returns the ledger's table: from the option, the environment of the functions, or the default of the stack.
 fn table(asked: Option<String>) -> Result<String, Failed> {
     let set = |name: &String| !name.is_empty();
     match asked.or_else(|| env::var("REDRIVE_LEDGER").ok().filter(set)) {
@@ -202,7 +202,7 @@ fn table(asked: Option<String>) -> Result<String, Failed> {
     }
 }
 
-/// What an ARN names; with what is wrong and what is allowed if it is neither an execution nor a stage.
+/// Parses an ARN. The error for any other ARN states the problem and the allowed forms.
 fn subject(text: &str) -> Result<Subject, Failed> {
     let wrong = |why: &str| {
         Failed::User(format!(
@@ -245,7 +245,7 @@ fn subject(text: &str) -> Result<Subject, Failed> {
     Subject::from_key(text).ok_or_else(|| wrong("it cannot be a key of the ledger"))
 }
 
-/// The command by which a person stops what a retry restarted.
+/// Returns the command by which a person stops the restarted target.
 pub(crate) fn stop_command(subject: &Subject) -> String {
     match subject {
         Subject::Stage { execution_id, .. } => format!(

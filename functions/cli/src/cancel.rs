@@ -1,4 +1,4 @@
-//! `redrive cancel`: a person gives up a retry that waits.
+//! `redrive cancel`: a person gives up a queued retry.
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     }
 }
 
-/// A text that is not empty and not too long for the ledger.
+/// Returns a text that is neither empty nor too long for the ledger.
 fn bounded(option: &str, text: String, most: usize) -> Result<String, Failed> {
     let count = text.chars().count();
     if text.trim().is_empty() {
@@ -71,7 +71,7 @@ fn bounded(option: &str, text: String, most: usize) -> Result<String, Failed> {
     }
 }
 
-/// Who calls: their ARN, as AWS knows it, or where STS does not say the user name of this machine.
+/// Returns the caller's ARN from STS, or the user name of this machine where STS does not answer.
 async fn caller(account: &Account) -> Result<String, Failed> {
     let arn = account.caller().await.and_then(|caller| caller.arn);
     let name = arn.or_else(|| env::var("USER").ok().filter(|name| !name.is_empty()));
@@ -81,8 +81,9 @@ async fn caller(account: &Account) -> Result<String, Failed> {
     Ok(name.chars().take(Cancelled::MAX_BY).collect())
 }
 
-/// A name that nobody else has, not even the same person a moment later: a write that meets its own name
-/// counts as won.
+/// Returns a unique name, different for each run of the command.
+///
+/// INVARIANT: no two writers share a name. A conflicting write under the writer's own name counts as stored.
 fn owner() -> Owner {
     let random = || RandomState::new().hash_one(std::process::id());
     Owner(format!("cancel-{:016x}{:016x}", random(), random()))
@@ -120,7 +121,7 @@ fn done(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
     Ok(())
 }
 
-/// `, by ada: the lake is down`.
+/// Returns `, by ada: the lake is down`.
 fn whose(entry: &Entry) -> String {
     entry
         .cancelled
@@ -129,7 +130,7 @@ fn whose(entry: &Entry) -> String {
         .unwrap_or_default()
 }
 
-/// How it stands, and what can be done.
+/// Returns the state of the entry, and the possible next steps.
 fn refusal(entry: &Entry) -> String {
     let stop = visible(&stop_command(&entry.subject));
     let advice = match entry.state {

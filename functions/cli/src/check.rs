@@ -1,4 +1,4 @@
-//! `redrive check`: everything that is wrong with a policy, or may be, before it is let loose.
+//! `redrive check`: all errors and warnings of a policy, before it is deployed.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use redrive_policy_tools::visible::visible;
 
 use crate::{Failed, input};
 
-/// How the problems are told, and which of them count.
+/// The output format, and the severity of warnings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
-    /// A warning counts as an error.
+    /// Whether a warning counts as an error.
     pub(crate) strict: bool,
-    /// One JSON object a line.
+    /// Whether the output is one JSON object a line.
     pub(crate) json: bool,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn run(
     for path in policies {
         let text = match input::text(path) {
             Ok(text) => text,
-            // The others are checked all the same.
+            // The other policies are checked nevertheless.
             Err(Failed::User(message)) => {
                 unread.push(message);
                 continue;
@@ -106,7 +106,7 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// A definition, and the name of the machine: that of the file without `.asl.json`.
+/// Reads a definition. The name of the machine is that of the file without `.asl.json`.
 fn machine(path: &Path) -> Result<(String, Machine), Failed> {
     let name = path
         .file_name()
@@ -132,7 +132,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Counts a problem, and says what it is called.
+    /// Counts a problem, and returns the word for its severity.
     const fn count(&mut self, severity: Severity, strict: bool) -> &'static str {
         match severity {
             Severity::Warning if !strict => {

@@ -1,5 +1,5 @@
-//! What people hand in where one event is asked for: events in the envelopes of other services, several at once,
-//! or a part of one. What it is, and how to get at the event.
+//! Help for input that is not a single event: events in the envelopes of other services, several events, or a part of
+//! one. The help names the input and the way to the event.
 
 use std::path::Path;
 
@@ -7,9 +7,10 @@ use serde_json::{Deserializer, Value};
 
 use crate::input;
 
-/// Of what [`event::parse`](redrive_core::event::parse) could not read. None where nothing is known to help.
+/// Returns help for input that [`event::parse`](redrive_core::event::parse) could not read, or `None` where there is
+/// none.
 pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
-    // UTF-16 of plain letters is UTF-8 too, with a NUL beside each.
+    // UTF-16 of plain letters is valid UTF-8, with a NUL beside each letter.
     if std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {
         return Some(
             "this is no text in UTF-8; save the event as UTF-8, as EventBridge delivers it".into(),
@@ -18,7 +19,7 @@ pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
     let mut values = Deserializer::from_slice(bytes).into_iter::<Value>();
     let value = match values.next() {
         None => return Some(format!("nothing was read; {EXPECTED}")),
-        // JSON that is broken has its place told already.
+        // The place of a mistake in JSON is already reported.
         Some(Err(_)) if bytes.trim_ascii_start().starts_with(b"{") => return None,
         Some(Err(_)) => return Some(EXPECTED.to_owned()),
         Some(Ok(value)) => value,
@@ -55,7 +56,7 @@ pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
             "this is the detail of an event, or an answer of the API, without the event around it; {EXPECTED}"
         ));
     }
-    // An event that is broken inside says where itself.
+    // A malformed event reports its own mistake.
     let is_event = ["source", "detail-type", "detail"]
         .iter()
         .any(|key| value.get(key).is_some());
@@ -64,9 +65,9 @@ pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
 
 const EXPECTED: &str = "expected an event as EventBridge delivers it: a JSON object with source, detail-type, account, region, time and detail";
 
-/// What an envelope is, and where the event is in it, in the words of jq.
+/// Returns the name of an envelope, and the place of the event in it as a path of jq.
 fn envelope(value: &Value) -> Option<(&'static str, &'static str)> {
-    /// Each by what stands where the event does.
+    /// Envelopes, recognised by a value at the place of the event.
     const ENVELOPES: [(&str, &str, &str); 6] = [
         (
             "/Records/0/body",

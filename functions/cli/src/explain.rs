@@ -1,4 +1,4 @@
-//! `redrive explain`: what would happen to one event, and why.
+//! `redrive explain`: the verdict on one event, and its reason.
 
 use std::io::Write;
 use std::path::Path;
@@ -50,9 +50,9 @@ struct Explained<'a> {
     parsed: &'a ParsedEvent,
     verdict: Verdict,
     needs: Vec<Need>,
-    /// Of a failure.
+    /// The trace, for a failure.
     trace: Option<Trace<'a>>,
-    /// Of an event that cannot be read: what to do about it.
+    /// The remedy, for an event that cannot be read.
     help: Option<String>,
 }
 
@@ -83,7 +83,8 @@ impl<'a> Explained<'a> {
         }
     }
 
-    /// One object on one line. Every key is always there; null is what an event or a verdict does not have.
+    /// Returns one object for one line. Every key is always present; a value that an event or a verdict lacks is
+    /// null.
     fn json(&self) -> Result<Value, Failed> {
         let verdict = &self.verdict;
         let rules: Vec<Value> = verdict
@@ -277,7 +278,7 @@ impl Words {
         self.field("summary", &action.summary);
     }
 
-    /// Returns the words for people: what is unknown or redacted is named, and has no line of its own.
+    /// Returns the words for people. Unknown and redacted values are listed by name, without a line of their own.
     fn into_pairs(mut self) -> Vec<(&'static str, Value)> {
         for (key, names) in [("unknown", self.unknown), ("redacted", self.redacted)] {
             if !names.is_empty() {
@@ -287,8 +288,8 @@ impl Words {
         self.pairs
     }
 
-    /// Returns the words for programs, with how the work ended as conditions see it. What is absent, unknown or
-    /// redacted is null; `unknown` and `redacted` name the latter two.
+    /// Returns the words for programs, with the end of the process as conditions see it. Absent, unknown and redacted
+    /// values are null; `unknown` and `redacted` name the latter two.
     fn into_json(mut self, failure: &Failure) -> Value {
         if let Some(view) = failure.views().first() {
             self.field("exit_status", &view.exit_status);

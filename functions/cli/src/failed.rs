@@ -1,20 +1,20 @@
-//! How a command ends that did not do its work.
+//! The failures of a command.
 
 use std::io;
 
-/// Why a command did not do its work.
+/// The reason for which a command failed.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// What the user gave cannot be used; the text says what was read, what is allowed and what to do.
+    /// The user's input cannot be used. The text states what was read, what is allowed and what to do.
     User(String),
-    /// This build does not have the command; the text says how to build one that has it.
+    /// This build lacks the command. The text states how to build one that has it.
     #[cfg(not(feature = "account"))]
     Unbuilt(&'static str),
-    /// What was wrong has been told on the output.
+    /// The problems are already on the output.
     Told,
-    /// The output went away, as when it is piped into `head`.
+    /// The output was closed, as by a pipe into `head`.
     Output(io::Error),
-    /// A bug of ours.
+    /// A fault of the program.
     Bug(String),
 }
 

@@ -1,4 +1,4 @@
-//! `redrive history`: why a failure was retried, or not: the ledger's entry as a story.
+//! `redrive history`: the ledger entry of a failure in order of time, with the reason for each verdict.
 
 use std::io::Write;
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(place: Where, as_json: bool, out: &mut impl Write) -> Re
     }
 }
 
-/// The entry as the ledger has it, on one line.
+/// Prints the entry as the ledger has it, on one line.
 pub(crate) fn json(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
     let line = serde_json::to_string(entry).map_err(|error| Failed::Bug(error.to_string()))?;
     writeln!(out, "{}", visible_json(&line))?;
@@ -60,7 +60,7 @@ fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
     foot(entry, out)
 }
 
-/// One failure, on one line.
+/// One failure on one line.
 struct Told<'a> {
     at: Time,
     which: String,
@@ -95,7 +95,7 @@ impl std::fmt::Display for Told<'_> {
     }
 }
 
-/// Where the retry of the present failure stands.
+/// Returns the state of the retry of the latest failure.
 pub(crate) fn now(entry: &Entry) -> String {
     let until = entry.lease.as_ref().map(|lease| {
         format!(
@@ -122,7 +122,7 @@ pub(crate) fn now(entry: &Entry) -> String {
     }
 }
 
-/// What became of a retry, where nothing is pending any more.
+/// Returns the end of a retry with nothing pending.
 fn fate(state: State, verdict: &Verdict, reason: Option<Reason>) -> String {
     match state {
         State::Retried => "retried: AWS took it".to_owned(),
@@ -167,7 +167,7 @@ fn foot(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What is charged to the subject in all.
+/// Returns the total charged to the subject.
 pub(crate) fn charged(entry: &Entry) -> String {
     let mut text = match entry.retries {
         1 => "1 retry".to_owned(),
@@ -201,7 +201,7 @@ fn times(count: u32) -> String {
     }
 }
 
-/// To the second, which is what a person needs.
+/// Returns the time to the second, which suffices for a person.
 pub(crate) fn utc(time: Time) -> String {
     let text = time.to_string();
     match text.split_once('T') {

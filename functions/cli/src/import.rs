@@ -1,4 +1,4 @@
-//! `redrive import`: the policy that means what another platform's retry configuration means.
+//! `redrive import`: the policy equivalent to another platform's retry configuration.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use redrive_policy_tools::visible::visible;
 
 use crate::{Failed, input};
 
-/// Whose retry configuration a file has.
+/// The platform of a retry configuration.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Platform {
     /// A Buildkite pipeline, a step of one, or a `retry` block.

@@ -1,4 +1,4 @@
-//! Reading what the user names: files, folders, standard input.
+//! Reading of the user's input: files, folders and standard input.
 
 use std::fs;
 use std::io::{self, Read};
@@ -11,15 +11,15 @@ use serde_json::value::RawValue;
 
 use crate::Failed;
 
-/// The policy as shipped: what `replay` uses where none is named.
+/// The shipped policy, the default of `replay`.
 const SHIPPED: &str = include_str!("../../../infra/policy.yaml");
 
-/// A path as it may be shown, whoever named the file.
+/// Returns a path that is safe to show.
 pub(crate) fn shown(path: &Path) -> String {
     visible(&path.display().to_string())
 }
 
-/// Standard input is read once: whoever comes second would find it empty.
+/// Fails if several paths name standard input. A second reader would find it empty.
 pub(crate) fn one_from_standard_input(paths: &[&Path]) -> Result<(), Failed> {
     let standard = paths.iter().filter(|path| **path == Path::new("-"));
     match standard.count() {
@@ -30,7 +30,7 @@ pub(crate) fn one_from_standard_input(paths: &[&Path]) -> Result<(), Failed> {
     }
 }
 
-/// One file, or standard input for `-`.
+/// Reads one file, or standard input for `-`.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -42,7 +42,7 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
     fs::read(path).map_err(|error| Failed::User(format!("cannot read {}: {error}", shown(path))))
 }
 
-/// One file of text, or standard input for `-`.
+/// Reads one file of text, or standard input for `-`.
 pub(crate) fn text(path: &Path) -> Result<String, Failed> {
     String::from_utf8(bytes(path)?).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
@@ -57,7 +57,7 @@ pub(crate) fn text(path: &Path) -> Result<String, Failed> {
     })
 }
 
-/// A policy, with all its problems if it has any.
+/// Reads a policy, or reports all its problems.
 pub(crate) fn policy(path: Option<&Path>) -> Result<Document, Failed> {
     let (name, text) = match path {
         None => ("infra/policy.yaml".to_owned(), SHIPPED.to_owned()),
@@ -84,7 +84,7 @@ pub(crate) struct Events {
     pub(crate) definitions: Definitions,
 }
 
-/// All that the paths name. Folders are read in the order of their names, with all that is in them.
+/// Reads all paths. A folder is read with its subfolders, in the order of names.
 pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, Failed> {
     let mut events = Events::default();
     for path in paths {
@@ -113,7 +113,7 @@ fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
     }
     inside.sort();
     for path in inside {
-        // A link to a folder may lead back here.
+        // A link to a folder may lead back to this one.
         if path.is_dir() && !path.is_symlink() {
             folder(&path, events)?;
         } else if path.is_file()
@@ -160,8 +160,8 @@ fn file(path: &Path, events: &mut Events) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The events of a file that may hold several: one on each line, or one after another as `jq` prints them.
-/// What cannot be read is an event too, so that it is told, and it takes none of the others with it.
+/// Returns the events of a file: one on each line, or consecutive values as `jq` prints them. An unreadable rest
+/// counts as one event, so that it is reported and the other events are kept.
 fn several(content: &[u8]) -> Vec<&[u8]> {
     let lines = || {
         content

@@ -1,4 +1,4 @@
-//! The `redrive` command: try a policy locally before it acts on an account.
+//! The `redrive` command, which tries a policy locally before the policy acts on an account.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
@@ -283,7 +283,7 @@ impl From<ThenName> for Then {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Not locked: `serve` writes events from a thread of its own.
+    // Standard output is not locked, since `serve` writes events from a second thread.
     let mut out = io::BufWriter::new(io::stdout());
     let done = match arguments.command {
         Command::Check {
@@ -376,7 +376,7 @@ fn main() -> ExitCode {
         Err(Failed::User(message)) => (format!("redrive: {message}"), 1),
         Err(Failed::Bug(message)) => (format!("redrive: {message}"), 1),
     };
-    // Nobody is left to be told if this fails.
+    // A failure of this write cannot be reported.
     let _ = writeln!(io::stderr(), "{message}");
     ExitCode::from(code)
 }

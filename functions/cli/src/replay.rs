@@ -1,4 +1,4 @@
-//! `redrive replay`: what a policy would do, as a table or as JSON lines.
+//! `redrive replay`: the effects of a policy on events, as a table or as JSON lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -74,7 +74,7 @@ pub(crate) fn run(
 
 fn cells(row: &Row, one_day: bool) -> Vec<String> {
     let record = &row.record;
-    // 2026-11-20T02:14:05.123Z: to the second is what a person needs. What cannot be read has no time.
+    // 2026-11-20T02:14:05.123Z is cut to the second, which suffices for a person. An unreadable event has no time.
     let when = record.at.to_string();
     let when = when
         .get(if one_day { 11..19 } else { 0..19 })
@@ -129,7 +129,7 @@ fn verdict(row: &Row) -> String {
     }
 }
 
-/// What came of it, in words.
+/// Returns the outcome of a row in words.
 fn outcome(row: &Row) -> String {
     let record = &row.record;
     match (record.outcome, &record.verdict) {
@@ -228,7 +228,7 @@ fn tell(replayed: &Replayed, mode: RunMode, out: &mut impl Write) -> Result<(), 
     Ok(())
 }
 
-/// `4 retried, 2 gave up`.
+/// Returns the counts as text: `4 retried, 2 gave up`.
 fn counted(rows: &[&Row]) -> String {
     let counts: Vec<String> = counts(rows.iter().copied())
         .iter()

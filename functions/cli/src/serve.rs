@@ -8,8 +8,8 @@ use redrive_emulator::serve::serve;
 
 use crate::Failed;
 
-/// Events that may wait for a reader of standard output. Who reads too slowly misses some, rather than
-/// holding up the services; `/_redrive/events` has them all.
+/// Maximum events that wait for a reader of standard output. A slow reader misses events instead of blocking the
+/// services. `/_redrive/events` has all events.
 const WAITING: usize = 10_000;
 
 pub(crate) fn run(port: u16, out: &mut impl Write) -> Result<(), Failed> {
@@ -18,7 +18,7 @@ pub(crate) fn run(port: u16, out: &mut impl Write) -> Result<(), Failed> {
         for event in waiting {
             let mut out = io::stdout().lock();
             if writeln!(out, "{event}").and_then(|()| out.flush()).is_err() {
-                // Nobody reads any more.
+                // The reader closed standard output.
                 return;
             }
         }

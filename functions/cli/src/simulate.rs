@@ -34,7 +34,7 @@ pub(crate) fn interleavings(out: &mut impl Write) -> Result<(), Failed> {
     for story in stories() {
         let explored = story.explore();
         writeln!(out, "{explored}")?;
-        // One story after another takes its time.
+        // A story takes a while, so its line appears at once.
         out.flush()?;
         interleavings += explored.interleavings;
         deaths += explored.deaths;

@@ -1,4 +1,4 @@
-//! `redrive storm`: how soon all is redriven when everything fails at once.
+//! `redrive storm`: the time in which all failures of a storm are redriven.
 
 use std::io::Write;
 

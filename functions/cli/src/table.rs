@@ -1,13 +1,13 @@
-//! A table for people: columns as wide as what is in them.
+//! A table for people. Each column is as wide as its widest cell.
 
 use std::io::{self, Write};
 
 use redrive_policy_tools::visible::visible;
 
-/// A column's heading, and the most characters a cell of it may take.
+/// The heading of a column, and the maximum characters of a cell.
 pub(crate) type Column = (&'static str, usize);
 
-/// Writes the table. Cells that are too long end in `…`; control characters are shown, not obeyed.
+/// Writes the table. Longer cells end in `…`; control characters are escaped.
 pub(crate) fn write(
     out: &mut impl Write,
     columns: &[Column],

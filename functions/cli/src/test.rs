@@ -1,4 +1,4 @@
-//! `redrive test`: the tests that policy documents carry.
+//! `redrive test`: the tests in policy documents.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
     for path in policies {
         let document = match input::policy(Some(path)) {
             Ok(document) => document,
-            // The other documents are tried all the same.
+            // The other documents are tested nevertheless.
             Err(Failed::User(message)) => {
                 unreadable.push(message);
                 continue;
@@ -30,7 +30,7 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
         if document.tests.is_empty() {
             let none = format!("{}: it has no tests", input::shown(path));
             if as_json {
-                // A line of the output is a test.
+                // Each line of the JSON output is a test.
                 writeln!(io::stderr(), "redrive: {none}")?;
             } else {
                 writeln!(out, "{none}; write some under tests:")?;
@@ -63,7 +63,7 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
     }
 }
 
-/// A test, and what came of it.
+/// A test and its verdicts.
 struct Tried<'a> {
     document: &'a Document,
     test: &'a Test,
@@ -81,7 +81,7 @@ impl<'a> Tried<'a> {
         }
     }
 
-    /// Each attempt with what was expected and what was decided.
+    /// Yields each attempt with the expectation and the verdict.
     fn attempts(&self) -> impl Iterator<Item = (&'a Case, &'a Expect, &Verdict)> {
         let expected = self.test.attempts.iter().zip(&self.test.expect);
         expected
@@ -89,7 +89,7 @@ impl<'a> Tried<'a> {
             .map(|((case, expect), verdict)| (case, expect, verdict))
     }
 
-    /// Both lists have an entry for each attempt, in the words of a test's `expect`.
+    /// Returns the result as JSON. Both lists have an entry for each attempt, in the words of a test's `expect`.
     fn json(&self, path: &Path) -> Value {
         let expected = self.attempts().map(|(_, expect, _)| {
             words(
@@ -163,7 +163,7 @@ fn words(
         .into()
 }
 
-/// `retry, policy nightly, rule throttled, reason matched`: as much of it as is written.
+/// Returns `retry, policy nightly, rule throttled, reason matched`, or the part of it that is written.
 fn wanted(expect: &Expect) -> String {
     let decision = expect.decision.map(|decision| decision.as_str().to_owned());
     let policy = expect.policy.as_ref().map(|name| format!("policy {name}"));

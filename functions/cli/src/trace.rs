@@ -1,41 +1,41 @@
-//! The way to a verdict: the policy, each rule, each condition, the value it saw, and why it did or did not match.
+//! The trace of a verdict: the policy, each rule, each condition, the value compared, and the reason for the result.
 //!
-//! [`Trace::of`] is the one walk over a document; [`Trace::tell`] prints it for people, and `explain --json` has it
-//! as `trace`, which is null for an event that is no failure. Every key is always there:
+//! [`Trace::of`] walks the document once, and [`Trace::tell`] prints the trace for people. `explain --json` has it as
+//! `trace`, which is null for an event that is no failure. Every key is always present:
 //!
 //! ```json
 //! {
-//!   "policy": "web",               // the one that applies; null: none does
-//!   "passed_over": ["etl"],        // the policies before it, whose match does not match: all of them without a policy
-//!   "not_consulted": null,         // or, where the verdict came before the rules, why, and all of the policy's rules
-//!   "consulted": [{                // what was asked of the execution, or of each failed action of a stage
+//!   "policy": "web",               // the policy that applies, or null
+//!   "passed_over": ["etl"],        // the policies before it, without a match; all policies if none applies
+//!   "not_consulted": null,         // or, for a verdict made before the rules, its reason and all rules of the policy
+//!   "consulted": [{                // the tests of the execution, or of each failed action of a stage
 //!     "action": "UnitTests",       // the action's name; null for an execution, or while it is not known
 //!     "never": [{                  // the never list, up to the entry that forbids
 //!       "entry": 0,
-//!       "matches": "no",           // yes, no; unknown: to be looked up; redacted: AWS does not say
-//!       "conditions": []           // as below; none: everything matches
+//!       "matches": "no",           // yes, no, unknown (to be looked up) or redacted (withheld by AWS)
+//!       "conditions": []           // as below; an empty list matches everything
 //!     }],
 //!     "rules": [{                  // the policy's rules, up to the one that decides
 //!       "rule": "image-pull",
 //!       "matches": "yes",
 //!       "conditions": [{
 //!         "key": "category",
-//!         "not": false,            // it stands under not; if it matches, it excludes the failure
+//!         "not": false,            // true under not, where a match excludes the failure
 //!         "values": ["Build", "Test"],  // as written; any of them satisfies it
 //!         "matches": "yes",
 //!         "by": "Test",            // the first of the values that matched; else null
-//!         "needs": null,           // what must be looked up where matches is unknown, in the words of needs
-//!         "actual": [{             // one value, whole; a mode saw several
+//!         "needs": null,           // the fact to look up where matches is unknown, in the words of needs
+//!         "actual": [{             // one value, uncut; a mode has several
 //!           "what": "category",
 //!           "is": "known",         // or absent, unknown, redacted, other_service
 //!           "value": "Test"        // text or a number; null unless known
 //!         }]
 //!       }],
-//!       "must_name": null          // the error for which only a rule matches that names it without a glob
+//!       "must_name": null          // the error that the rule must name without a glob, or null
 //!     }],
-//!     "not_consulted": {           // null: no rule was left out
-//!       "reason": "decided",       // decided_if_it_matches, never, or the verdict's own reason
-//!       "by": "image-pull",        // the rule, or the entry as never[0]; null where neither was asked
+//!     "not_consulted": {           // null if every rule was consulted
+//!       "reason": "decided",       // or decided_if_it_matches, never, or the verdict's own reason
+//!       "by": "image-pull",        // the rule, or the entry as never[0]; null where neither was consulted
 //!       "rules": ["queue-full"]
 //!     }
 //!   }]
@@ -59,7 +59,7 @@ use serde::Serialize;
 use self::matching::{answer, in_a_word};
 use crate::Failed;
 
-/// The way to a verdict.
+/// The trace of a verdict.
 #[derive(Debug, Serialize)]
 pub(crate) struct Trace<'a> {
     #[serde(skip)]
@@ -70,7 +70,7 @@ pub(crate) struct Trace<'a> {
     consulted: Vec<Consulted<'a>>,
 }
 
-/// What was asked of an execution, or of one failed action of a stage.
+/// The part of the trace for an execution, or for one failed action of a stage.
 #[derive(Debug, Serialize)]
 struct Consulted<'a> {
     action: Option<&'a str>,
@@ -88,7 +88,7 @@ struct NeverTrace<'a> {
     conditions: Vec<ConditionTrace<'a>>,
 }
 
-/// A rule.
+/// A rule in the trace.
 #[derive(Debug, Serialize)]
 struct RuleTrace<'a> {
     rule: &'a str,
@@ -98,7 +98,7 @@ struct RuleTrace<'a> {
     must_name: Option<&'a str>,
 }
 
-/// A condition.
+/// A condition in the trace.
 #[derive(Debug, Serialize)]
 struct ConditionTrace<'a> {
     key: &'static str,
@@ -111,7 +111,7 @@ struct ConditionTrace<'a> {
     actual: Vec<ValueTrace<'a>>,
 }
 
-/// A value that a condition saw.
+/// A value that a condition was compared with.
 #[derive(Debug, Serialize)]
 struct ValueTrace<'a> {
     what: &'static str,
@@ -119,7 +119,7 @@ struct ValueTrace<'a> {
     value: Option<Shown<'a>>,
 }
 
-/// What is known of a value.
+/// The knowledge about a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Is {
@@ -138,7 +138,7 @@ enum Shown<'a> {
     Number(i32),
 }
 
-/// Rules that were not asked, and why.
+/// Rules that were not consulted, and the reason.
 #[derive(Debug, Serialize)]
 struct NotConsulted<'a> {
     reason: &'static str,
@@ -149,7 +149,7 @@ struct NotConsulted<'a> {
 }
 
 impl<'a> Trace<'a> {
-    /// Walks the way to `verdict`, which the document came to on these views.
+    /// Traces the way to `verdict`. The verdict must be that of the document on these views.
     pub(crate) fn of(
         document: &'a Document,
         subject: &'a Subject,
@@ -188,7 +188,7 @@ impl<'a> Trace<'a> {
         trace
     }
 
-    /// Prints it for people, each line behind `indent`.
+    /// Prints the trace for people. Each line begins with `indent`.
     pub(crate) fn tell(&self, indent: &str, out: &mut impl Write) -> Result<(), Failed> {
         let Some(policy) = self.policy else {
             writeln!(
@@ -235,7 +235,7 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// Whether such a verdict came of the never list and the rules, and not of what goes before them.
+/// Returns whether a verdict with this reason comes from the never list or the rules, not from an earlier check.
 const fn asks_rules(reason: Reason) -> bool {
     matches!(
         reason,
@@ -253,8 +253,8 @@ fn ids(rules: &[Rule]) -> Vec<&str> {
     rules.iter().map(|rule| rule.id.as_str()).collect()
 }
 
-/// What was asked, of each view. The never list comes before the rules: what it forbids of one failed action is
-/// forbidden of the whole stage.
+/// Returns the consulted entries and rules for each view. The never list precedes the rules: an entry that forbids
+/// one failed action forbids the whole stage.
 fn consulted<'a>(
     document: &'a Document,
     policy: &'a Policy,
@@ -303,7 +303,7 @@ fn consulted<'a>(
     all
 }
 
-/// Asks the rules, up to the one that decides; those behind it are not consulted.
+/// Tests the rules, up to the one that decides. Later rules are not consulted.
 fn rules<'a>(
     policy: &'a Policy,
     view: &FailureView<'a>,
@@ -327,7 +327,7 @@ fn rules<'a>(
                 _ => None,
             },
         });
-        // A verdict that waits for facts rests on a rule that may match.
+        // A verdict that waits for facts depends on a rule that may match.
         let hoped = verdict.rules.iter().any(|charge| charge.rule == rule.id);
         let (reason, condition) = match matched {
             Match::Yes => ("decided", ""),
@@ -343,7 +343,7 @@ fn rules<'a>(
 }
 
 impl<'a> NotConsulted<'a> {
-    /// None where there are no such rules.
+    /// Returns `None` where there are no such rules.
     fn some(reason: &'static str, by: String, why: String, rules: &'a [Rule]) -> Option<Self> {
         (!rules.is_empty()).then(|| Self {
             reason,
@@ -368,7 +368,7 @@ impl<'a> ConditionTrace<'a> {
     fn new(condition_match: &ConditionMatch<'a>, view: &FailureView<'a>) -> Self {
         let key = condition_match.condition.key;
         let values = condition_match.condition.values.iter();
-        // A mode asks several things, and one is enough.
+        // A mode tests several values; any one suffices.
         let actual = if key == ConditionKey::Mode {
             view.of_mode()
                 .into_iter()
@@ -440,7 +440,7 @@ fn wanted(condition: &ConditionTrace<'_>) -> String {
     }
 }
 
-/// Whether it matched, and of several values by which.
+/// Returns whether the condition matched, and by which of several values.
 fn came(condition: &ConditionTrace<'_>) -> String {
     let excludes = if condition.not && condition.matches == Match::Yes {
         ", which excludes the failure"

@@ -1,23 +1,23 @@
-//! The two kinds of ARN that matter here, of every partition.
+//! ARNs of every partition: general ones, and those of executions.
 
 use core::fmt;
 
 pub use crate::step_functions::arn::{ExecutionArn, ExecutionKind};
 
-/// `arn:partition:service:region:account:resource`, borrowed.
+/// A borrowed ARN, `arn:partition:service:region:account:resource`.
 ///
-/// Partitions are not listed: `aws`, `aws-cn`, `aws-us-gov` and whatever comes next all read alike.
+/// Partitions are not listed, so `aws`, `aws-cn`, `aws-us-gov` and future ones are all read alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arn<'a> {
-    /// For example `aws` or `aws-cn`.
+    /// The partition, for example `aws` or `aws-cn`.
     pub partition: &'a str,
-    /// For example `states`.
+    /// The service, for example `states`.
     pub service: &'a str,
-    /// For example `eu-west-1`.
+    /// The region, for example `eu-west-1`.
     pub region: &'a str,
-    /// Twelve digits.
+    /// The account id, twelve digits.
     pub account: &'a str,
-    /// All that follows the account, colons included.
+    /// The rest after the account, colons included.
     pub resource: &'a str,
 }
 
@@ -25,14 +25,14 @@ impl<'a> Arn<'a> {
     /// Reads an ARN that names a region and an account.
     ///
     /// # Errors
-    /// Says which part is missing or wrong.
+    /// The text is no such ARN. The error names the part that is missing or wrong.
     pub fn parse(text: &'a str) -> Result<Self, NotAnArn> {
         let mut parts = text.splitn(6, ':');
         let mut part = || parts.next().unwrap_or_default();
         let (scheme, partition, service, region, account, resource) =
             (part(), part(), part(), part(), part(), part());
         let plain = |text: &str| {
-            // The longest region has some fifteen letters; a line that a stranger wrote may have a million.
+            // The longest region has about 15 letters, but an untrusted text may have a million.
             (1..=64).contains(&text.len())
                 && text
                     .bytes()
@@ -68,7 +68,8 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// Whether a text may name a pipeline, a stage, an action or a pipeline execution. AWS: 1 to 100 of these.
+/// Returns whether a text is a valid name of a pipeline, stage, action or pipeline execution.
+// AWS: such a name has 1 to 100 letters, digits and `.@-_` (CodePipeline API Reference).
 #[must_use]
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.len())
@@ -77,7 +78,7 @@ pub(crate) fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b".@-_".contains(&b))
 }
 
-/// The partition of a region, where no ARN says it.
+/// Returns the partition of a region, for texts without an ARN.
 #[must_use]
 pub fn partition_of(region: &str) -> &'static str {
     if region.starts_with("cn-") {
@@ -89,7 +90,7 @@ pub fn partition_of(region: &str) -> &'static str {
     }
 }
 
-/// Why a text is not the ARN it should be.
+/// The error about a text that is not the expected ARN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAnArn(pub(crate) &'static str);
 

@@ -1,7 +1,7 @@
-//! What AWS's answers to the two calls that retry mean.
+//! The meaning of AWS's answers to the two calls that retry.
 //!
-//! [`error_codes`](crate::error_codes) classifies an answer; this module adds what only these two calls know: which
-//! codes each of them documents, and whether an answer proves that nothing was done.
+//! [`error_codes`](crate::error_codes) classifies an answer. This module adds the codes that each of the two calls
+//! documents, and whether an answer proves that the call had no effect.
 
 use serde::Serialize;
 
@@ -9,31 +9,31 @@ use crate::error_codes::{ErrorClass, of_code};
 use crate::time::Time;
 use crate::verdict::Reason;
 
-/// What a call that retries came to.
+/// The result of a call that retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallResult {
-    /// AWS took it.
+    /// AWS accepted the call.
     Accepted,
-    /// AWS throttled it, is in conflict, or is at its limit of open executions: back off.
+    /// AWS throttled the call, is in conflict, or is at its limit of open executions: back off.
     Throttled,
     /// AWS documents this refusal for this call: final for this failure.
     Rejected(Reason),
-    /// We may not: an error of our own deployment.
+    /// The caller lacks permission: an error of the deployment.
     AccessDenied,
-    /// No answer, or none that anybody knows. Neither success nor failure.
+    /// No answer, or an unknown one. Neither success nor failure.
     InDoubt,
 }
 
-/// What a call that retries came to, and what AWS said of it.
+/// The result of a call that retries, and the details of AWS's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryResponse {
-    /// What it came to.
+    /// The result.
     pub result: CallResult,
-    /// The retry may have happened although the result does not say so: it rests on a bare HTTP status, or on a code
-    /// that the call does not document.
+    /// The retry may have happened, whatever the result. The result rests on a bare HTTP status, or on a code that the
+    /// call does not document.
     pub in_doubt: bool,
-    /// The `redriveDate` that RedriveExecution answers. RetryStageExecution answers no time.
+    /// The `redriveDate` that RedriveExecution returns. RetryStageExecution returns no time.
     pub redriven: Option<Time>,
 }
 
@@ -47,7 +47,7 @@ impl From<CallResult> for RetryResponse {
     }
 }
 
-/// Which call.
+/// A call that retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Call {
     /// Step Functions' RedriveExecution.
@@ -56,9 +56,10 @@ pub enum Call {
     RetryStageExecution,
 }
 
-/// Returns what a call documents about one of its error codes. Sources: "RedriveExecution" (Step Functions API
-/// Reference) and "RetryStageExecution" (CodePipeline API Reference). `message` is the service's, and only looked at
-/// where the code alone does not tell.
+/// Returns what a call documents about one of its error codes. `message` is the service's, and is read only where the
+/// code alone is ambiguous.
+///
+/// Sources: "RedriveExecution" (Step Functions API Reference) and "RetryStageExecution" (CodePipeline API Reference).
 fn documented(call: Call, code: &str, message: &str) -> Option<CallResult> {
     use CallResult::{Rejected, Throttled};
     Some(match (call, code) {
@@ -85,7 +86,8 @@ fn documented(call: Call, code: &str, message: &str) -> Option<CallResult> {
             Rejected(Reason::Superseded)
         }
         (Call::RetryStageExecution, "StageNotRetryableException") => Rejected(Reason::Refused),
-        // Both calls document the one, and "Common Error Types" the other for every call.
+        // AWS: both calls document ValidationException; ValidationError is documented for every call ("Common Error
+        // Types").
         (_, "ValidationException" | "ValidationError") => Rejected(Reason::Refused),
         _ => return None,
     })
@@ -94,8 +96,8 @@ fn documented(call: Call, code: &str, message: &str) -> Option<CallResult> {
 /// Returns what an error answer to a call that retries means. `status` is the HTTP status; `code` is empty where the
 /// answer carries none.
 ///
-/// INVARIANT: a rejection needs a code that the call documents, in a 4xx answer. Whatever else comes back says nothing
-/// about the effect, so the charge stays and the target is looked at.
+/// INVARIANT: a rejection needs a code that the call documents, in a 4xx answer. Any other answer says nothing about
+/// the effect, so the charge stays and the target is read.
 #[must_use]
 pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> RetryResponse {
     let class = ErrorClass::of(code, status);
@@ -152,7 +154,7 @@ mod tests {
             (RetryStageExecution, "ValidationException", "", Rejected(Reason::Refused)),
         ] {
             assert_eq!(result_of(call, code, 400, message), expected.into(), "{call:?} {code}");
-            // A fault may follow the effect, whatever it calls itself; 429 asks to come back later.
+            // A fault may follow the effect, whatever its code. A 429 asks the caller to back off.
             for status in [200, 302, 408, 500, 503] {
                 assert_eq!(result_of(call, code, status, message), InDoubt.into(), "{call:?} {code} {status}");
             }
@@ -164,7 +166,7 @@ mod tests {
     #[test]
     #[rustfmt::skip]
     fn other_codes_and_statuses_reject_nothing() {
-        // The last column: the retry may have happened.
+        // The last column says that the retry may have happened.
         for (code, status, expected, in_doubt) in [
             ("ThrottlingException", 400, Throttled, false),
             ("TooManyRequestsException", 429, Throttled, false),
@@ -202,7 +204,7 @@ mod tests {
                 assert_eq!((response.result, response.in_doubt), (expected, in_doubt), "{call:?} {code} {status}");
             }
         }
-        // A code of the one service means nothing on the other.
+        // A code of one service means nothing from the other.
         for (call, code) in [
             (RedriveExecution, "ConflictException"),
             (RedriveExecution, "StageNotRetryableException"),

@@ -1,8 +1,9 @@
-//! A person takes back a retry that waits for its time.
+//! The withdrawal of a queued retry by a person.
 //!
-//! It is one conditional write, like everything that changes an entry: against an owner that takes the same
-//! retry one of the two wins, and the other changes nothing. The message that still waits in the queue finds
-//! the entry given up, and is void.
+//! RACE: a cancellation against an owner that claims the same retry. Both are conditional writes, like every change of
+//! an entry: one wins, and the other changes nothing.
+//!
+//! The message that still waits in the queue finds the entry given up, and is void.
 
 use crate::controller::{MAX_ATTEMPTS, bug};
 use crate::error::{Error, ErrorKind};
@@ -10,21 +11,22 @@ use crate::failure::Subject;
 use crate::ledger::{self, Cancelled, Entry, Ledger, State, Writer, Written};
 use crate::verdict::Reason;
 
-/// What cancelling came to.
+/// The result of a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancel {
-    /// The retry was given up now; the entry as it stands.
+    /// The retry was given up now. Holds the entry as stored.
     Cancelled(Entry),
-    /// A person had cancelled it before; nothing was written.
+    /// A person had cancelled the retry before; nothing was written.
     Already(Entry),
     /// No retry is queued; nothing was written.
     NotQueued(Entry),
-    /// The ledger knows nothing of the subject.
+    /// The ledger has no entry for the subject.
     Unheard,
 }
 
-/// Gives up the retry of a subject that is queued now, whichever of its failures it is for: who loses against
-/// another write reads what won and judges anew.
+/// Gives up the queued retry of a subject, whichever of its failures the retry is for.
+///
+/// After a conflict with another write, the cancellation is checked again against the stored entry.
 ///
 /// # Errors
 /// The ledger could not be reached, or the entry changed at every try.

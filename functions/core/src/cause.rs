@@ -1,8 +1,10 @@
-//! What the platform under a failure says of how the work ended: exit status, signal, HTTP status.
+//! Reads from an error and its cause how the work ended: exit status, signal, HTTP status.
 //!
-//! Nobody promises the shape of a cause. It is the JSON of a job, cut anywhere, or a sentence, or a child's
-//! cause inside the child's description, escaped again. All of it is read in one pass for each level, of the
-//! first 32 KiB, and what the platform does not say stays absent: nothing is guessed from a number.
+//! No service specifies the shape of a cause. It may be the JSON of a job (cut anywhere), a sentence, or a child
+//! execution's cause, escaped again inside the child's description. The reader walks the first 32 KiB, in one pass for
+//! each level.
+//!
+//! INVARIANT: a value that the platform does not state is absent. Nothing is guessed from a number.
 
 mod batch;
 mod child;
@@ -26,27 +28,27 @@ pub use redrive_policy::SignalReason;
 use self::told::Told;
 use crate::failure::{ExecutionStatus, FailedAction, Field};
 
-/// How the work under a failure ended, as far as its platform says. What it does not say is absent; what
-/// hangs on an error or cause that nobody has looked up, or that is redacted, is that.
+/// The platform's account of how the work under a failure ended. A value that it does not state is absent. A value that
+/// depends on an error or cause which is unknown or redacted is unknown or redacted too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ended {
-    /// The exit status of the process; -1 where the worker was lost.
+    /// The exit status of the process. -1 stands for a lost worker.
     pub exit_status: Field<i16>,
-    /// The signal that ended it, where the platform names one: `SIGKILL`.
+    /// The signal that ended the process, if the platform names it, for example `SIGKILL`.
     pub signal: Field<&'static str>,
-    /// Why it was ended from outside, in Buildkite's words.
+    /// Why the process was ended from outside, in Buildkite's words.
     pub signal_reason: Field<SignalReason>,
-    /// The HTTP status that a called service answered with.
+    /// The HTTP status of a called service's answer.
     pub http_status: Field<u16>,
-    /// Whether a person stopped the job inside. Never absent: what names no person was stopped by none.
+    /// Whether a person stopped the job inside. It is never absent: if the platform names no person, it is false.
     pub by_person: Field<bool>,
 }
 
 impl Ended {
-    /// Of an execution, by its status, error and cause.
+    /// Reads the end of an execution from its status, error and cause.
     #[must_use]
     pub fn execution(status: ExecutionStatus, error: Field<&str>, cause: Field<&str>) -> Self {
-        // The machine's own time ran out, whatever else is known.
+        // The machine's own time ran out. Error and cause add nothing.
         if status == ExecutionStatus::TimedOut {
             return Self::settled(Told::reason(SignalReason::Cancel));
         }
@@ -76,11 +78,11 @@ impl Ended {
         }
     }
 
-    /// Of a failed action, by its provider, error code and summary.
+    /// Reads the end of a failed action from its provider, error code and summary.
     #[must_use]
     pub fn action(action: &FailedAction) -> Self {
         let (category, provider) = (action.category.as_text(), action.provider.as_text());
-        // What a reviewer writes tells of no process, whatever it looks like.
+        // A reviewer's words describe no process.
         if category
             .known()
             .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
@@ -89,7 +91,7 @@ impl Ended {
         }
         let provider = provider.known().copied();
         let by_summary = Open::of(&action.summary.as_text());
-        // The code hardly classifies (nearly all is JobFailed), so nothing hangs on one that is not known.
+        // Nearly every code is JobFailed, so nothing waits for a code that is unknown.
         let code = action.error_code.known().map(String::as_str);
         let told = match action.summary.known() {
             Some(summary) => read::summary(provider, summary),
@@ -108,7 +110,7 @@ impl Ended {
         }
     }
 
-    /// Where nothing is left to look up.
+    /// Returns an end of which nothing is left to look up.
     fn settled(told: Told) -> Self {
         Self {
             exit_status: Field::from_option(told.exit_status),
@@ -120,7 +122,7 @@ impl Ended {
     }
 }
 
-/// Why a value that was not found may still be there.
+/// Why a value that was not found may still exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
     Unknown,
@@ -136,7 +138,7 @@ impl Open {
         }
     }
 
-    /// Where a value hangs on two: as long as one of them can be looked up, it can.
+    /// Combines the states of two sources of a value. The value is unknown as long as either can be looked up.
     const fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(Self::Unknown), _) | (_, Some(Self::Unknown)) => Some(Self::Unknown),

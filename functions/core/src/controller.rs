@@ -1,9 +1,8 @@
 //! The steps of one failure, over the traits [`Ledger`], [`Target`] and [`Queue`]:
 //! parse, look up, decide, claim, retry, settle.
 //!
-//! Each public method takes one thing that happened and answers with one [`Record`]. An error of a
-//! call is returned: the caller lets the event come again, which is safe, because whatever was claimed before is
-//! found in the ledger.
+//! Each public method takes one event, message or entry and returns one [`Record`]. On an error of a call, the caller
+//! has the event delivered again. Redelivery is safe because the ledger holds every earlier claim.
 
 use core::time::Duration;
 
@@ -31,12 +30,12 @@ use crate::verdict::{Decision, Reason, Verdict};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunMode {
-    /// Decide and record, and call nothing that changes a target.
+    /// Decide and record; make no call that changes a target.
     #[default]
     Observe,
     /// Retry.
     Act,
-    /// Answer every event without reading or writing anything.
+    /// Accept every event without reading or writing anything.
     Off,
 }
 
@@ -52,23 +51,23 @@ pub trait Target {
     /// Reads the target before a delayed or repeated retry, and compares it with the failure of the claim.
     async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error>;
 
-    /// Calls AWS to retry. INVARIANT: called at most once for a claim.
+    /// Sends the retry to AWS. INVARIANT: called at most once for a claim.
     async fn retry(&self, claim: &Claim) -> RetryResponse;
 }
 
-/// Where messages wait for their time.
+/// The queue of delayed retry messages.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
 pub trait Queue {
-    /// Sends a retry message that is to arrive after `delay`, at most 15 minutes.
+    /// Sends a retry message for delivery after `delay`, maximum 15 minutes.
     async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error>;
 }
 
-/// What time it is.
+/// The source of the current time.
 pub trait Clock {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Time;
 }
 
@@ -87,22 +86,22 @@ pub struct Controller<'w, L, T, Q, C> {
     pub document: &'w Document,
     /// The mode in force.
     pub mode: RunMode,
-    /// How long things take and last.
+    /// Leases, delays and lags.
     pub timing: &'w Timing,
     /// The rate limiter of this process.
     pub rate_limiter: &'w RateLimiter,
-    /// This handling, of this event, message or tick.
+    /// The name of this handling of one event, message or entry.
     pub owner: &'w Owner,
 }
 
-/// Maximum number of writes for one event. After that many conflicts the event comes again.
+/// Maximum write attempts for one event. After that many conflicts, AWS delivers the event again.
 pub(crate) const MAX_ATTEMPTS: usize = 5;
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Handles one event.
     ///
     /// # Errors
-    /// AWS could not be reached; the event should come again.
+    /// AWS could not be reached; the event should be delivered again.
     pub async fn event(&self, bytes: &[u8], sources: &AllowedSources) -> Result<Record, Error> {
         match event::parse(bytes, sources) {
             ParsedEvent::Failure(failure) => self.failure(failure).await,
@@ -112,7 +111,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         }
     }
 
-    /// Judges one failure and does what follows.
+    /// Judges one failure, and retries, queues or gives up.
     ///
     /// # Errors
     /// AWS could not be reached; the failure should be handled again.
@@ -139,15 +138,15 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                     Answer::Entry => {
                         stored = self.ledger.read(&failure.subject).await?;
                         read = true;
-                        // What is known already is not looked up again.
+                        // A failure that the ledger knows needs no lookup.
                         if let Some((entry, outcome)) = known(stored.as_ref(), &failure) {
                             record.failure_id = failure.failure_id();
                             return Ok(record.seen_before(entry, outcome));
                         }
                         continue;
                     }
-                    // What is written down is the truth, not what an event said of it: a stage is read
-                    // first, and an execution whose event does not number its failure.
+                    // INVARIANT: an entry holds what a read showed, not only what an event said. A stage is read first,
+                    // and so is an execution whose event does not number its failure.
                     Answer::Verdict(verdict)
                         if verdict.decision == Decision::GiveUp && !failure.is_read() =>
                     {
@@ -192,7 +191,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                 return Ok(record.seen_before(entry, outcome));
             }
 
-            // Claim, for when there is a slot.
+            // Claim, for the time of the reserved slot.
             let retries = verdict.decision == Decision::Retry && self.mode == RunMode::Act;
             if retries && record.slot.is_none() {
                 record.slot = self.slot(&failure).await?;
@@ -232,11 +231,15 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         ))
     }
 
-    /// Decides, unless the event is so old that what it announced may be long past, and even its entry: then the
-    /// ledger is read first, and where it knows nothing, the execution. The execution is read too where the entry
-    /// was written after the failure: a retry that came after a person's may be the one of this very failure. Where
-    /// AWS has not said when it took that retry, the clock of whoever wrote may be behind. A stage is read in any
-    /// case.
+    /// Decides, unless the ledger or the execution must be read first.
+    ///
+    /// A stale event may announce a failure long past, and its entry may have expired. The ledger is read first, and
+    /// without an entry the execution is described.
+    ///
+    /// RACE: our redrive against a person's redrive. Ours may follow the person's, and so be the retry of this very
+    /// failure. The execution is therefore also described where the entry may have been written after the failure.
+    ///
+    /// A stage needs none of this, since a stage is read before any write of its entry.
     fn ask_or_decide(
         &self,
         failure: &Failure,
@@ -261,7 +264,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         }
     }
 
-    /// Whether an entry may have been written after a failure.
+    /// Returns whether an entry may have been written after a failure. Without AWS's `redriveDate`, the writer's clock
+    /// may be behind by `max_clock_skew`.
     fn may_be_after(&self, entry: &Entry, failure: &Failure) -> bool {
         let apart = match entry.redriven {
             Some(_) => Duration::ZERO,
@@ -270,7 +274,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         entry.updated_at.plus(apart) > failure.at
     }
 
-    /// How long the retry of a failure waits for its slot, if it is paced.
+    /// Returns how long the retry of a failure waits for its slot, and none where its call has no quota.
     async fn slot(&self, failure: &Failure) -> Result<Option<Duration>, Error> {
         let call = Call::of(failure.subject.service());
         match self.timing.quotas.of(call) {
@@ -285,25 +289,28 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         }
     }
 
-    /// Whether the FAILED event of a stage, or of an action in it, is so young that the stage may be read as it was
-    /// before: CodePipeline's answers may lag behind its events, and one of them behind the other.
+    /// Returns whether the FAILED event of a stage or action is so recent that a read may show an earlier state.
+    ///
+    /// RACE: CodePipeline's reads against its events. A read may lag behind an event, and one read behind the other.
     fn may_read_late(&self, failure: &Failure, reason: Reason) -> bool {
         let FailureDetail::Stage(stage) = &failure.detail else {
             return false;
         };
         let behind = matches!(&stage.snapshot, Field::Known(snapshot) if snapshot.runs_behind);
-        // One action's failure is announced while others run.
+        // AWS announces one action's failure while other actions run.
         let early = stage.announced.is_none()
             && matches!(reason, Reason::Running | Reason::ActionsInProgress);
         let age = self.clock.now().since(failure.at);
         let settle = self.timing.read_lag;
-        // What is judged by the runs of before is retried by them, however far ahead our clock is.
+        // A stage judged by stale action runs would be retried for the wrong failure. Allow for clock skew as well.
         (early && age < settle)
             || (behind && age < settle.saturating_add(self.timing.max_clock_skew))
     }
 
-    /// Whether an execution's failure may be of before the last retry, which a person's had made one of a later
-    /// failure than it was meant for: the execution was read, and so shortly after that it may be shown as it was.
+    /// Returns whether an execution's failure may precede the last retry of its entry.
+    ///
+    /// RACE: our redrive against a person's redrive. After the person's, ours restarts a later failure than intended.
+    /// Within `read_lag` of that write, a read may still show the execution's earlier state.
     fn may_be_overtaken(&self, failure: &Failure, stored: Option<&Entry>) -> bool {
         let execution = failure.subject.service() == Service::StepFunctions;
         let entry = stored.filter(|_| execution);
@@ -314,7 +321,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         })
     }
 
-    /// Whether a failure is so fresh that AWS may still show its subject as it was before.
+    /// Returns whether a failure is so recent that AWS may still show its subject's earlier state.
     fn may_lag(&self, entry: &Entry) -> bool {
         let allowed = self
             .timing
@@ -323,12 +330,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         self.clock.now().since(entry.failed_at) < allowed
     }
 
-    /// What was announced is not shown: either the subject has moved on since, and the ledger knows the
-    /// failure, or the answer is older than the event, which should come again.
+    /// Returns a duplicate's record if the ledger knows a failure that AWS does not show, and an error otherwise.
+    ///
+    /// In the first case the subject has advanced since. In the second the read is older than the event, and the event
+    /// should be delivered again.
     async fn not_shown_yet(&self, failure: &Failure, record: Record) -> Result<Record, Error> {
         let knows = |entry: &Entry| match failure.subject.service() {
             Service::StepFunctions => known(Some(entry), failure).is_some(),
-            // A stage's events do not number its failures. What was written since knows of this one.
+            // A stage's events do not number its failures. An entry written since the failure includes it.
             Service::CodePipeline => entry.updated_at >= failure.at,
         };
         match self.ledger.read(&failure.subject).await? {
@@ -342,7 +351,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         }
     }
 
-    /// What follows a write that claimed nothing: a message to the queue, or nothing.
+    /// Completes the record after a write without a claim, and sends the message of a queued retry.
     async fn wait(&self, entry: Entry, mut record: Record) -> Result<Record, Error> {
         record.state = Some(entry.state);
         record.reason = entry.reason();
@@ -352,7 +361,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                     .due_at
                     .map_or(Duration::ZERO, |due| due.since(self.clock.now()));
                 if delay <= self.timing.max_queue_delay {
-                    // If this fails the retry is not lost: it is in the due index, and the sweep queues it.
+                    // A failed send loses no retry: the due index holds the entry, and the sweep requeues it.
                     self.queue.send(&entry.retry_message(), delay).await?;
                 }
                 Outcome::Queued
@@ -363,10 +372,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         Ok(record)
     }
 
-    /// Takes a retry whose delay is over, if it is still wanted.
+    /// Claims a queued retry whose delay is over, and retries if mode and policy still allow it.
     ///
     /// # Errors
-    /// AWS could not be reached; the retry message should come again.
+    /// AWS could not be reached; the retry message should be delivered again.
     pub async fn due(&self, retry_message: &RetryMessage) -> Result<Record, Error> {
         let record = Record {
             subject: Some(retry_message.subject.clone()),
@@ -379,9 +388,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         match ledger::claim_due(self.ledger, retry_message, self.writer()).await? {
             Ok(claim) => {
                 let record = record.of(claim.entry());
-                // A later event of the execution would have moved the entry, so that the claim was the look, as
-                // long as few events can have been lost meanwhile. A stage's retry has no token that stops a
-                // second one, so the stage is looked at in any case.
+                // A later event of the execution would have changed the entry, so the claim itself proves the state of
+                // the target. After a long wait lost events weaken that proof, and the execution is read.
+                // AWS: a stage's retry takes no client token that stops a second one ("RetryStageExecution",
+                // CodePipeline API Reference). A stage is therefore always read.
                 let entry = claim.entry();
                 let waited = self.clock.now().since(entry.failed_at);
                 let verify = retry_message.subject.service() == Service::CodePipeline
@@ -402,10 +412,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         }
     }
 
-    /// Takes over from an owner whose lease ran out, or whose answer never came.
+    /// Takes over an entry whose lease ran out, or whose call got no answer.
     ///
     /// # Errors
-    /// AWS could not be reached; the sweep comes again.
+    /// AWS could not be reached; a later sweep tries again.
     pub async fn take_over(&self, entry: &Entry) -> Result<Record, Error> {
         let record = self.record(Outcome::Ignored, entry.reason()).of(entry);
         let taken = entry.take_over(self.writer()).map_err(bug)?;
@@ -426,7 +436,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     async fn retry(&self, claim: Claim, verify: bool, mut record: Record) -> Result<Record, Error> {
         let in_doubt = claim.entry().in_doubt;
         if verify {
-            // After an error here the lease runs out, and the sweep tries again.
+            // After an error here the lease runs out, and the sweep takes the entry over.
             let target_state = self.target.current_state(&claim).await?;
             let writer = self.writer();
             let entry = claim.entry();
@@ -450,7 +460,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                 record.outcome = outcome;
                 return self.settle(settled.map_err(bug)?, record).await;
             }
-            // A call that nobody ever answers in known words ends when AWS would no longer redrive it.
+            // A retry that stays in doubt is given up once AWS would no longer redrive the execution.
             let age = self.clock.now().since(claim.entry().failed_at);
             if in_doubt && age >= self.timing.redrive_window {
                 let settled = claim
@@ -461,7 +471,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                 return self.settle(settled, record).await;
             }
         }
-        // Mode and policy of now: they can only take away.
+        // INVARIANT: the current mode and policy can withdraw a retry, never add one.
         if self.mode != RunMode::Act || !still_allows(self.document, claim.entry()) {
             let settled = claim
                 .entry()
@@ -478,7 +488,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             self.rate_limiter.throttled(call, self.clock.now());
         }
         let writer = self.writer();
-        // What rests on a bare status or on a strange code may have taken effect: the charge stays.
+        // A result from a bare HTTP status or an undocumented code may hide a retry that took effect. The charge stays.
         let entry = &Entry {
             in_doubt: in_doubt || response.in_doubt,
             ..claim.entry().clone()
@@ -505,7 +515,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         self.settle(settled, record).await
     }
 
-    /// Gives up what AWS refuses to retry, unless AWS itself shows that the subject has moved on, or may yet show it.
+    /// Gives up a retry that AWS rejects, unless the target shows, or may yet show, that the subject has advanced.
     async fn rejected(
         &self,
         claim: &Claim,
@@ -520,18 +530,20 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             None
         };
         match shown {
-            // An earlier call of ours may be why AWS refuses this one.
+            // RACE: this call against our earlier call in doubt. The earlier one may be why AWS rejects this one.
             Some(TargetState::Advanced(_)) if entry.in_doubt => entry.confirm(writer),
             Some(TargetState::Advanced(retried)) => entry.target_changed(retried, writer),
-            // RACE: RedriveExecution against its own status. AWS may say that an execution is running whose failure it
-            // has just announced, or whose retry in doubt it does not show yet.
+            // RACE: RedriveExecution against the execution's status. AWS may say that an execution runs whose failure
+            // it has just announced, or whose status does not yet show the retry in doubt.
             _ if running && (entry.in_doubt || self.may_lag(entry)) => entry.verify_later(writer),
             _ => entry.give_up(reason, !entry.in_doubt, writer),
         }
     }
 
-    /// Writes down what happened. A settle that comes too late loses to a later failure or success, and a
-    /// ledger that is out of reach does not undo what was done.
+    /// Writes the settled entry and completes the record.
+    ///
+    /// A late settle loses to the write of a later failure or success. An unreachable ledger does not undo the retry,
+    /// so its error goes into [`Record::unsettled`].
     async fn settle(&self, settled: Entry, mut record: Record) -> Result<Record, Error> {
         record.reason = settled.reason();
         record.state = Some(settled.state);
@@ -544,10 +556,10 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         Ok(record)
     }
 
-    /// Records how a subject ended.
+    /// Records that a subject succeeded or was terminated.
     ///
     /// # Errors
-    /// The ledger could not be reached; the event should come again.
+    /// The ledger could not be reached; the event should be delivered again.
     pub async fn completion(&self, completion: &Completion) -> Result<Record, Error> {
         let mut record = Record {
             happened_at: Some(completion.at),
@@ -562,8 +574,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let mut stored = self.ledger.read(&completion.subject).await?;
         for _ in 0..MAX_ATTEMPTS {
             let entry = match (&stored, completion.kind, &failure_id) {
-                // A person ended what is not in the ledger. A failure of before may come late, and a
-                // redrive of it would undo that.
+                // RACE: a person's stop against the event of an earlier failure. The stop is written even without an
+                // entry, since a redrive for a late event would undo it.
                 (None, CompletionKind::Terminated, Some(failure_id)) => Entry::terminated(
                     completion.subject.clone(),
                     failure_id.clone(),
@@ -575,8 +587,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                     let older = failure_id
                         .as_ref()
                         .is_some_and(|failure_id| entry.relation(failure_id) == Relation::Earlier);
-                    // A stage's events do not say which failure they follow; its time does.
-                    // An event's time is in whole seconds.
+                    // A stage's event does not name the failure that it follows, so its time decides.
+                    // AWS: an event's `time` has whole seconds, so the last millisecond of that second counts.
                     let at = completion.at.plus(Duration::from_millis(999));
                     if older || (failure_id.is_none() && at < entry.failed_at) {
                         return Ok(record.seen_before(entry, Outcome::Stale));
@@ -629,8 +641,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     }
 }
 
-/// A failure that the ledger knows already, and what that makes of it. A duplicate gets the verdict of the
-/// first time, charges nothing, and never acts.
+/// Returns the stored entry and the outcome if the ledger already knows a failure.
+///
+/// INVARIANT: a duplicate gets the first verdict, charges nothing, and never acts.
 pub(crate) fn known<'e>(
     stored: Option<&'e Entry>,
     failure: &Failure,
@@ -643,7 +656,7 @@ pub(crate) fn known<'e>(
     }
 }
 
-/// The transition table refused a step that the code above should not have tried.
+/// Returns the error for a step that this program should never have tried.
 pub(crate) fn bug(what: impl core::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, alloc::format!("{what}"))
 }

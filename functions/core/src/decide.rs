@@ -1,8 +1,8 @@
-//! Deciding: pure, and lazy about facts.
+//! The decision: pure, and lazy about facts.
 //!
-//! A failure is judged with what is known, and wherever something is not known the most favourable value is
-//! assumed. If the outcome is not a retry even so, no fact can make it one, and none is asked for. Only a
-//! retry that rests on an assumption names the fact that would confirm it, the cheapest first.
+//! A failure is judged with the known facts, and an unknown fact takes its most favourable value. If the verdict is
+//! still not a retry, no fact can make it one, and no fact is looked up. Only a retry that rests on an assumption names
+//! the fact that would confirm it, the cheapest first.
 
 use alloc::vec::Vec;
 
@@ -16,26 +16,25 @@ use crate::policy::{Document, FailureView, Match, Nested, Policy, Rule};
 use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 use crate::view;
 
-/// What deciding came to.
+/// The result of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The verdict.
     Verdict(Verdict),
-    /// The verdict hangs on this fact.
+    /// The verdict depends on this fact.
     Need(Need),
-    /// The verdict hangs on how often the subject was retried: its ledger entry must be read.
+    /// The verdict depends on how often the subject was retried: its ledger entry must be read.
     Entry,
 }
 
-/// What was read of a subject's entry.
+/// The state of knowledge about a subject's entry.
 #[derive(Debug, Clone, Copy)]
 pub enum LedgerView<'a> {
     /// The ledger was not read. Enough for a subject that AWS says was never retried.
     NotRead,
-    /// It has no entry. If AWS says that the subject was retried all the same, every rule counts as used
-    /// that often.
+    /// The ledger has no entry. If AWS counts retries of the subject, every rule counts as used that often.
     Empty,
-    /// Its entry.
+    /// The subject's entry.
     Entry(&'a Entry),
 }
 
@@ -47,7 +46,7 @@ pub fn decide(document: &Document, failure: &Failure, ledger_view: LedgerView<'_
         return Answer::Verdict(judged.verdict);
     }
     match judged.needs.first() {
-        // The ledger is cheaper to read than a history, which has the scarcest quota of all.
+        // The ledger is cheaper to read than a history, whose call has the scarcest quota.
         Some(Need::FailedState | Need::History) | None if judged.needs_entry => Answer::Entry,
         Some(need) => Answer::Need(*need),
         None => Answer::Verdict(judged.verdict),
@@ -66,8 +65,10 @@ pub fn decide_optimistically(document: &Document, failure: &Failure) -> (Verdict
     (judged.verdict, needs)
 }
 
-/// Whether the policy of today still allows what an entry was queued for. It can only take away: a rule that
-/// is gone, forbids, or has less room withdraws the retry, and nothing else is judged anew.
+/// Returns whether the current policy still allows the retry that an entry holds.
+///
+/// INVARIANT: the current policy can only withdraw the retry. A rule that is gone, forbids, or has less room does so;
+/// nothing else is judged again.
 #[must_use]
 pub fn still_allows(document: &Document, entry: &Entry) -> bool {
     let Some(policy) = document.policy_for(&entry.subject) else {
@@ -76,9 +77,9 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
     let same_policy = entry.verdict.policy.as_deref() == Some(policy.name.as_str());
     let before = entry.prior_retries;
     let room = |charge: &Charge| {
-        // The charge of this very retry is in the count already.
+        // The count includes the charge of this retry already.
         policy.automatic.iter().any(|rule| {
-            // What was charged as an error of DynamoDB's has the room of one, if there still is more for it.
+            // A charge at the DynamoDB limit keeps that limit while the rule still has it.
             let limit = match rule.dynamodb_limit {
                 Some(more) if charge.limit == more => more,
                 _ => rule.limit,
@@ -95,7 +96,7 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
         && entry.verdict.rules.iter().all(room)
 }
 
-/// The verdict on a failure of which all is known, as these views show it.
+/// Returns the verdict on a failure whose facts are all known, as `views` show it.
 #[must_use]
 pub fn verdict_on(
     document: &Document,
@@ -142,7 +143,7 @@ impl<'a> Judge<'a> {
 
     fn judge(mut self) -> Judged {
         let verdict = self.verdict();
-        // Asked for in this order: what one call brings, before what many brings.
+        // The order of lookups: facts of one call before facts of several calls.
         self.needs.sort_unstable();
         self.needs.dedup();
         Judged {
@@ -235,14 +236,15 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether a person stopped the job inside. Nobody's stop is undone because an event left out who did it, or
-    /// a key hides it.
+    /// Returns whether a person stopped the job inside.
+    ///
+    /// INVARIANT: an incomplete event, or a KMS key that hides the cause, never leads to a retry that undoes the stop.
     fn job_stopped_by_user(&mut self) -> Option<Reason> {
         for view in &self.views {
             match (view.by_person, view.service) {
                 (Field::Known(true), _) => return Some(Reason::JobStoppedByUser),
                 (Field::Unknown, Service::StepFunctions) => self.needs.push(Need::Description),
-                // A stage is read before any retry of it.
+                // INVARIANT: a stage is read before any retry of it.
                 (Field::Unknown, Service::CodePipeline) => {}
                 (Field::Redacted, _) => self.depends_on_redacted = true,
                 (Field::Known(false) | Field::Absent, _) => {}
@@ -261,7 +263,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Takes an open answer for `hoped`, and remembers what it hangs on.
+    /// Returns `hoped` for an open match, and notes the fact on which the match depends.
     fn assume(&mut self, matched: Match, service: Service, hoped: bool) -> bool {
         match matched {
             Match::Yes => true,
@@ -284,7 +286,7 @@ impl<'a> Judge<'a> {
             for rule in &policy.automatic {
                 let limit = rule.limit_for(view);
                 let has_room = self.used(policy, rule) < limit;
-                // A rule that may match is hoped to match if it has room, and hoped not to if it has none.
+                // The favourable assumption: a rule that may match does so if it has room, and does not if it has none.
                 if self.assume(
                     rule.conditions.matches_by_name(view),
                     view.service,
@@ -378,8 +380,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether this failure came before the retry that an entry has queued was made, since somebody else
-    /// retried first: its charge is given back when this one is written down.
+    /// Returns whether this failure follows somebody else's retry, while the entry's own retry is still unsent.
+    ///
+    /// The write of this failure then refunds the charge of the unsent retry.
     fn unmade(&self, entry: &Entry) -> bool {
         entry.is_unsent()
             && self.failure.failure_id().is_none_or(|failure_id| {
@@ -387,8 +390,9 @@ impl<'a> Judge<'a> {
             })
     }
 
-    /// The same failure always draws the same number. An execution's failures are numbered by redriveCount; a
-    /// stage's events do not number them, so the use of the rule does.
+    /// Returns the random draw for a delay. INVARIANT: the same failure always draws the same number.
+    ///
+    /// `redriveCount` numbers an execution's failures. A stage's events carry no number, so the rule's use count does.
     fn draw(&self, rule: &str, n: u32) -> u64 {
         let number = match &self.failure.detail {
             FailureDetail::Execution(execution) => {

@@ -1,8 +1,8 @@
-//! What kind of problem a failed action looks like, and the usual remedy: for the people who read a decision.
+//! Guesses the kind of problem of a failed action and the usual remedy, for people who read a decision.
 //!
-//! A guess, and no part of any verdict: policies match what the services say. CodePipeline's error code is nearly
-//! always `JobFailed`, so that it is the message that classifies, in the wordings that CodePipeline, CodeBuild,
-//! CodeDeploy, CloudFormation and the connections are known to use. Of the message nothing is kept.
+//! The guess is no part of any verdict, since policies match the services' own words. CodePipeline's error code is
+//! nearly always `JobFailed`, so the message classifies the problem. The signs are wordings of CodePipeline, CodeBuild,
+//! CodeDeploy, CloudFormation and the connections. No text of the message is kept.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,18 +11,18 @@ use serde::Serialize;
 
 use crate::failure::{FailedAction, Failure, FailureDetail, Field};
 
-/// What one failed action looks like.
+/// The guess about one failed action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
     /// The action's name.
     pub action: String,
-    /// What kind of problem it looks like.
+    /// The likely kind of problem.
     pub looks_like: Kind,
-    /// What usually helps.
+    /// The usual remedy.
     pub remedy: &'static str,
 }
 
-/// Kinds of problems that a pipeline's actions have.
+/// A kind of problem that a pipeline's action has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -38,16 +38,16 @@ pub enum Kind {
     Artifact,
     /// Something took too long.
     TimeOut,
-    /// A limit of the account or of somebody's service is reached.
+    /// A limit of the account or of another service is reached.
     Quota,
-    /// The action is set up wrongly.
+    /// The configuration of the action is wrong.
     Configuration,
-    /// Nothing tells.
+    /// No sign matches.
     Unclear,
 }
 
 impl Kind {
-    /// Every kind there is.
+    /// All kinds.
     pub const ALL: [Self; 9] = [
         Self::SourceAccess,
         Self::Build,
@@ -60,7 +60,7 @@ impl Kind {
         Self::Unclear,
     ];
 
-    /// What usually helps.
+    /// The usual remedy.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -100,12 +100,12 @@ impl Kind {
     }
 }
 
-/// What must be so for a kind to be named: all that is given.
+/// The conditions under which a kind is named. All that are given must hold.
 struct Sign {
     kind: Kind,
-    /// Any of these, as CodePipeline writes categories; all, where none is given.
+    /// Any of these categories, in CodePipeline's spelling. An empty list matches all.
     category: &'static [&'static str],
-    /// Any of these in the error code or the message, in lower case; all, where none is given.
+    /// Any of these words, in lower case, in the error code or the message. An empty list matches all.
     words: &'static [&'static str],
 }
 
@@ -121,7 +121,7 @@ const fn sign(
     }
 }
 
-/// What says that a permission is lacking.
+/// Words that show a missing permission.
 const DENIED: &[&str] = &[
     "accessdenied",
     "access denied",
@@ -135,9 +135,9 @@ const DENIED: &[&str] = &[
     "permissionserror",
 ];
 
-/// The first that fits is the one.
+/// The signs in order of precedence. The first match names the kind.
 const SIGNS: &[Sign] = &[
-    // The text of a command is its author's, whatever words stand in it.
+    // A failed command's text is its author's, so none of its words is a sign.
     sign(
         Kind::Build,
         &[],
@@ -184,7 +184,7 @@ const SIGNS: &[Sign] = &[
     ),
     sign(Kind::SourceAccess, &["Source"], &[]),
     sign(Kind::Permission, &[], DENIED),
-    // Not the word alone: in a CloudFormation message it may be part of a name.
+    // The word "artifact" alone is no sign, because it may be part of a name in a CloudFormation message.
     sign(
         Kind::Artifact,
         &[],
@@ -219,7 +219,8 @@ const SIGNS: &[Sign] = &[
     sign(Kind::Build, &["Build", "Test", "Compute"], &[]),
 ];
 
-/// What a failed action looks like. None: a person rejected an approval, or let it lapse, and nothing is wrong.
+/// Returns the likely kind of problem of a failed action. Returns `None` for an approval, which a person rejected or
+/// let lapse.
 #[must_use]
 pub fn looks_like(action: &FailedAction) -> Option<Kind> {
     let text = |field: &Field<String>| field.known().map(|text| text.to_lowercase());
@@ -245,7 +246,7 @@ pub fn looks_like(action: &FailedAction) -> Option<Kind> {
     )
 }
 
-/// What the failed actions of a stage look like; nothing for an execution.
+/// Returns the guesses for the failed actions of a stage. An execution has none.
 #[must_use]
 pub fn of(failure: &Failure) -> Vec<Diagnosis> {
     let FailureDetail::Stage(stage) = &failure.detail else {

@@ -1,17 +1,17 @@
-//! Finding what was never announced: failures that no event told of, as the services list them.
+//! Finds failures that no event announced, as the services list them.
 //!
-//! Events are delivered at best effort, so a failure may go unheard. A tick of the search lists the targets that
-//! some policy is about, and what of them has failed; whatever the ledger does not know goes through the same
-//! steps as if an event had told of it, and says no more than a list does, so that the facts are looked up.
+//! Events are delivered at best effort, so the event of a failure may be lost. A tick of the search lists the targets
+//! of the policies and their failures. Failures that the ledger does not know take the same steps as announced ones. A
+//! list says little about a failure, so the facts are looked up.
 //!
-//! - A list of executions is ordered by their start, and what began long ago may have failed just now. So each
-//!   pass lists all pages of every target, and judges what ended [since the last pass
+//! - A list of executions is ordered by start, and an execution that started long ago may have failed just now. So
+//!   each pass lists all pages of every target. It judges executions that ended [since the last pass
 //!   began](crate::ledger::Pass::watermark), less a margin.
-//! - Targets take turns, a page each. A tick reads so many pages, hands over so many failures, and begins
-//!   nothing after its time; the [`ScanCheckpoint`] says where the next one goes on.
-//! - Nothing is looked for that ended before [`Search::since`], or longer ago than AWS redrives.
-//! - A service that throttles is left in peace until the next tick. An error of one target, or of one failure,
-//!   has that target looked at again, and keeps no other waiting.
+//! - Targets take turns, one page each. A tick has a maximum number of pages and of failures, and begins nothing after
+//!   its time. The [`ScanCheckpoint`] says where the next tick continues.
+//! - Failures that ended before [`Search::since`], or longer ago than AWS redrives, are not searched.
+//! - A service that throttles is not called again until the next tick. After an error of one target, or of one failure,
+//!   that target is listed again. The other targets do not wait.
 
 mod listing;
 mod report;
@@ -35,10 +35,10 @@ use crate::reads::Page;
 use crate::time::Time;
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
-    /// Looks for failures that were never announced, and begins no page and no failure after `until`.
+    /// Searches failures that were never announced. It begins no page and no failure after `until`.
     ///
     /// # Errors
-    /// The checkpoint could not be read. An error of a service, a target or a failure stops none of the others.
+    /// The checkpoint could not be read. An error of one service, target or failure does not stop the others.
     pub async fn discover(
         &self,
         listing: &impl FailureListing,
@@ -70,7 +70,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             since,
             until,
         };
-        // The services take turns as their targets do.
+        // The services take turns, as their targets do.
         while !service_scans.iter().all(|service_scan| service_scan.over) && !scan.is_over(&report)
         {
             for service_scan in service_scans
@@ -89,14 +89,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         report.watermark = Some(checkpoint.watermark());
         match ledger::put_checkpoint(self.ledger, &checkpoint).await {
             Ok(kept) => report.outrun = !kept,
-            // What was found is written down; the next tick sees it once more.
+            // The failures found are in the ledger. The next tick lists them once more.
             Err(error) => report.unread.push(("checkpoint".into(), error)),
         }
         Ok(report)
     }
 }
 
-/// One tick.
+/// The context of one tick.
 struct Scan<'s, 'w, L, T, Q, C, S> {
     controller: &'s Controller<'w, L, T, Q, C>,
     listing: &'s S,
@@ -106,12 +106,12 @@ struct Scan<'s, 'w, L, T, Q, C, S> {
 }
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L, T, Q, C, S> {
-    /// Whether nothing more is begun.
+    /// Returns whether the tick may begin nothing more.
     fn is_over(&self, report: &DiscoveryReport) -> bool {
         self.controller.clock.now() >= self.until || report.records.len() >= self.search.max_found
     }
 
-    /// Lists more targets, or gives one of them its turn.
+    /// Lists more targets, or reads a page of the next target.
     async fn next_page(&self, service_scan: &mut ServiceScan<'_>, report: &mut DiscoveryReport) {
         if self.is_over(report) {
             return;
@@ -126,7 +126,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
             service_scan.over = true;
             return;
         };
-        // The policy, or what the role allows, may have changed since it was listed.
+        // The policy or the role's permissions may have changed since the target was listed.
         if !self.looks_for(service_scan.service, &cursor.target) {
             service_scan.open.remove(&cursor.target);
             service_scan.pass.done(cursor);
@@ -172,7 +172,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         self.deal(service_scan, cursor, page, report).await;
     }
 
-    /// Lists the next page of targets. Those that some policy is about get their turns.
+    /// Lists the next page of targets and queues those that some policy manages.
     async fn more_targets(&self, service_scan: &mut ServiceScan<'_>, report: &mut DiscoveryReport) {
         let token = match &service_scan.pass.targets {
             Targets::Next(token) => Some(token.clone()),
@@ -206,7 +206,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
                 service_scan.pass.targets = page.next.map_or(Targets::Read, Targets::Next);
             }
             Ok(Listing::Gone) => service_scan.pass.targets = Targets::Read,
-            // Some have their turns twice in this pass, which costs their pages and does no harm.
+            // Some targets have a second turn in this pass. That costs their pages and is otherwise harmless.
             Ok(Listing::Expired) => service_scan.pass.targets = Targets::Unread,
             Err(error) if error.kind == ErrorKind::Throttled => service_scan.throttled(report),
             Err(error) => {
@@ -217,7 +217,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         }
     }
 
-    /// Whether a target is one to look at: a policy is about it, and the role allows it.
+    /// Returns whether a target is searched. Some policy must manage it, and the role must allow it.
     fn looks_for(&self, service: Service, target: &str) -> bool {
         let Ok(arn) = Arn::parse(target) else {
             return false;
@@ -231,7 +231,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         allowed.matches(name) && document.manages(service, arn.account, arn.region, name)
     }
 
-    /// Reads the page of a turn.
+    /// Reads the next page of a target.
     async fn page(&self, cursor: &TargetCursor) -> ListResult<Open> {
         let token = cursor.token.clone();
         let target = &cursor.target;
@@ -247,8 +247,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
             })),
         }?;
         Ok(page.map(|page| Open {
-            // Only the first ones can have been dealt with. In an order that nobody promised, some are dealt
-            // with twice rather than never.
+            // Only the first items can have been handled before. AWS promises no order among equal starts, so an item
+            // may be handled twice rather than never.
             items: page
                 .items
                 .into_iter()
@@ -261,8 +261,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         }))
     }
 
-    /// Deals with a page for as long as the turn lasts. What is left of it waits for the next turn, which comes
-    /// in this tick or, after the page is listed again, in another.
+    /// Handles a page until the turn ends. The rest of the page waits for the target's next turn. If that turn is in
+    /// another tick, the page is listed again.
     async fn deal(
         &self,
         service_scan: &mut ServiceScan<'_>,
@@ -299,7 +299,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         }
     }
 
-    /// Deals with one thing that is listed.
+    /// Handles one listed item.
     async fn one(
         &self,
         service_scan: &mut ServiceScan<'_>,
@@ -338,7 +338,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         Dealt::Outcome
     }
 
-    /// Handles one failure that a list names.
+    /// Handles one listed failure.
     async fn handle_listed(
         &self,
         service_scan: &mut ServiceScan<'_>,
@@ -351,13 +351,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         };
         report.seen = report.seen.saturating_add(1);
         if !failure.subject.is_sound() {
-            // Whoever looks again reads the same: it is told for as long as it is listed as new, and holds nothing up.
+            // A later listing reads the same, so the target is not searched again for it. The error is reported for as
+            // long as the item is listed as new.
             let error = Error::new(ErrorKind::Internal, "what a list names cannot be read");
             report.unread.push((cursor.target.clone(), error));
             return Dealt::Outcome;
         }
         let (subject, at) = (failure.subject.clone(), failure.at);
-        // Boxed: the steps are a deep future, inside others.
+        // Boxed, because the steps form a large future inside others.
         match Box::pin(self.hand_over(failure, failure_id)).await {
             Ok(None) => report.known = report.known.saturating_add(1),
             Ok(Some(record)) => report.records.push(record),
@@ -374,7 +375,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         Dealt::Outcome
     }
 
-    /// Handles a failure, unless the ledger knows it, or a later one.
+    /// Handles a failure, unless the ledger knows it or a later one.
     async fn hand_over(
         &self,
         failure: Failure,
@@ -391,7 +392,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
     }
 }
 
-/// A page of something else.
+/// Maps the items of a listed page.
 fn map_page<T, U>(listed: ListResult<Page<T>>, item: impl FnMut(T) -> U) -> ListResult<Page<U>> {
     Ok(listed?.map(|page| Page {
         items: page.items.into_iter().map(item).collect(),

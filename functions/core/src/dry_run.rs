@@ -1,4 +1,4 @@
-//! The decision on an event without any call: for a function that runs without an account, and nothing else.
+//! The decision on an event without any call, for a function that runs without an AWS account.
 
 use core::cell::RefCell;
 
@@ -12,17 +12,17 @@ use crate::policy::Document;
 use crate::record::{Outcome, Record};
 use crate::verdict::{Decision, Reason};
 
-/// The policy, and what was handled so far.
+/// A policy, and the failures decided so far.
 #[derive(Debug)]
 pub struct DryRun<'p> {
     /// The policy in force.
     pub document: &'p Document,
-    /// Failures that were decided so far, as observed ones.
+    /// The failures decided so far, as observed entries.
     pub entries: RefCell<Entries>,
 }
 
 impl<'p> DryRun<'p> {
-    /// Nothing was handled yet.
+    /// Returns a dry run without entries.
     #[must_use]
     pub const fn new(document: &'p Document) -> Self {
         Self {
@@ -31,8 +31,10 @@ impl<'p> DryRun<'p> {
         }
     }
 
-    /// Decides one event and calls nothing. [`Record::needs`] says what would have to be looked up:
-    /// the verdict is the one that follows if that brings nothing against a retry.
+    /// Decides one event without any call.
+    ///
+    /// [`Record::needs`] lists the facts that a real run would look up. The verdict assumes that none of them speaks
+    /// against a retry.
     pub fn event(&self, bytes: &[u8], writer: Writer<'_>) -> Record {
         match event::parse(bytes, &AllowedSources::default()) {
             ParsedEvent::Failure(failure) => self.failure(&failure, writer),
@@ -86,7 +88,7 @@ impl<'p> DryRun<'p> {
                 None => Ok(Entry::open(decided, writer)),
                 Some(entry) => entry.judge(decided, writer),
             };
-            // What has succeeded is not judged again, and nothing here succeeds.
+            // The transition table refuses only a subject that succeeded, and no subject of a dry run succeeds.
             if let Ok(entry) = entry {
                 entries.put_if_revision(&entry);
             }

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 /// An error of a call to the ledger, a target or the queue.
 ///
-/// It loses no event. The function fails, and Lambda sends the event again; after that the dead-letter queue has
-/// the event, and the sweep finds the failure.
+/// An error loses no event. The function fails, and Lambda sends the event again. After Lambda's last attempt, the
+/// dead-letter queue holds the event, and the sweep finds the failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// What kind.
+    /// The kind of the error.
     pub kind: ErrorKind,
-    /// Which call, and the error's code. Never a message of a service, which may quote what was sent.
+    /// The call and the error's code. INVARIANT: never a service's message, which may quote the request.
     pub call: String,
 }
 
@@ -21,11 +21,11 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
-    /// Too many calls: later.
+    /// Too many calls: retry later.
     Throttled,
-    /// We may not: our own deployment is wrong.
+    /// The caller lacks permission: an error of the deployment.
     AccessDenied,
-    /// The answer is encrypted by a KMS key that we may not use.
+    /// The answer is encrypted by a KMS key that the caller may not use.
     KmsAccessDenied,
     /// No connection, no answer, or a fault of the service.
     Unavailable,

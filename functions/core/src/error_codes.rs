@@ -1,29 +1,29 @@
-//! What an error answer of an AWS service means: one table for every call.
+//! The meaning of AWS's error answers: one table for every call.
 //!
 //! The retry calls ([`calls::result_of`](crate::calls::result_of)), all other calls of the functions and the
-//! in-process clients of the emulator classify by it. A code that no row names says nothing about the effect of a
-//! call: the class is [`ErrorClass::Unavailable`], unless the HTTP status tells more.
+//! emulator's in-process clients classify errors by this table. A code without a row says nothing about the effect of
+//! a call: the class is [`ErrorClass::Unavailable`], unless the HTTP status says more.
 
 use crate::error::ErrorKind;
 
-/// What an error answer means, whatever was called.
+/// The class of an error answer, independent of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorClass {
     /// Too many calls: back off.
     Throttled,
-    /// Credentials, signature, clock or permissions of the caller: an error of our own deployment.
+    /// Credentials, signature, clock or permissions of the caller: an error of the deployment.
     AccessDenied,
     /// A KMS key that the caller may not use, or that cannot be used now.
     KmsAccessDenied,
-    /// The thing that the call names does not exist.
+    /// The resource that the call names does not exist.
     NotFound,
     /// The token of a list's next page is no longer valid.
     ExpiredPage,
-    /// The request itself is wrong, and stays wrong however often it is sent.
+    /// The request itself is wrong, and repeating it does not help.
     Invalid,
     /// A refusal that one operation documents. Final only as an answer to that operation.
     Rejected,
-    /// A fault, a timeout, or words that nobody knows: the call may have taken effect.
+    /// A fault, a timeout, or an unknown answer: the call may have taken effect.
     Unavailable,
 }
 
@@ -36,15 +36,15 @@ struct Row {
 
 /// "Common Error Types" of the API references, the same page for Step Functions and CodePipeline.
 const COMMON: &str = "Common Error Types (AWS API references)";
-/// The lists of botocore, on which the AWS CLI stands: `_retry.json` (legacy) and `retries/standard.py`.
+/// The lists of botocore, the library of the AWS CLI: `_retry.json` (legacy) and `retries/standard.py`.
 const RETRY_LISTS: &str = "retry lists of botocore and of the AWS SDKs";
-/// Signature Version 4: errors that services answer and that the common page leaves out.
+/// Errors of Signature Version 4 that services return and that the common page omits.
 const SIGNING: &str = "Troubleshoot Signature Version 4 (IAM User Guide)";
 const STATES: &str = "service model of Step Functions";
 const PIPELINES: &str = "service model of CodePipeline";
 const DYNAMODB: &str = "Error handling with DynamoDB (Developer Guide)";
 
-// One code stands in one row: where lists overlap, the first source that names it.
+// INVARIANT: each code has one row. Where lists overlap, the first source keeps the code.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     Row { class: ErrorClass::Throttled, source: RETRY_LISTS, codes: &[
@@ -53,8 +53,8 @@ const ROWS: &[Row] = &[
         "RequestLimitExceeded", "BandwidthLimitExceeded", "LimitExceededException", "SlowDown",
         "PriorRequestNotComplete", "EC2ThrottledException",
     ] },
-    // AWS: LimitExceededException is a quota in some services and throttling in the SDKs' lists. No call made here
-    // creates anything that such a quota counts, so the lists hold.
+    // AWS: LimitExceededException is a quota in some services and throttling in the SDKs' lists. No call of this
+    // program creates a resource that such a quota counts, so the SDKs' lists apply.
     Row { class: ErrorClass::Throttled, source: STATES, codes: &["KmsThrottlingException", "ServiceQuotaExceededException"] },
     Row { class: ErrorClass::Unavailable, source: RETRY_LISTS, codes: &[
         "RequestTimeout", "RequestTimeoutException", "BadDigest", "IDPCommunicationError", "ReplicatedWriteConflictException",
@@ -103,7 +103,7 @@ const ROWS: &[Row] = &[
         "PipelineExecutionOutdatedException", "PipelineNameInUseException", "RequestFailedException",
         "StageNotRetryableException", "TooManyTagsException", "UnableToRollbackStageException",
     ] },
-    // A table, queue or bus that is missing is an error of the deployment, and its caller says which.
+    // A missing table, queue or bus is an error of the deployment, and the caller names the resource.
     Row { class: ErrorClass::Unavailable, source: PIPELINES, codes: &["ResourceNotFoundException"] },
 ];
 

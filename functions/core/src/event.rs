@@ -1,10 +1,10 @@
-//! Parses the bytes of an event: into a failure, the completion of a subject that failed earlier, something
-//! to ignore with its reason, or something malformed with the place.
+//! Parses the bytes of an event into one of the kinds of [`ParsedEvent`].
 //!
-//! The events are read by our own types, because real ones break stricter readers: CodePipeline writes
-//! structure versions as `3.0`, Step Functions writes explicit nulls, keys come and go with the years. So a
-//! number may be an integer, a float or a string of digits, a key may be absent or null, and unknown keys are
-//! passed over. No text of an event appears in a message of this module, since any may hold secrets.
+//! The readers are lenient, because real events break stricter ones. CodePipeline writes structure versions as `3.0`,
+//! Step Functions writes explicit nulls, and keys change over the years. So a number may be an integer, a float or a
+//! string of digits. A key may be absent or null, and unknown keys are skipped.
+//!
+//! INVARIANT: no message of this module contains text of an event, because any text may be a secret.
 
 pub(crate) mod parsed;
 
@@ -24,7 +24,7 @@ pub use crate::step_functions::event::parent_in;
 pub use crate::tolerant::Malformed;
 use crate::verdict::Reason;
 
-/// Of whom an event speaks, where that can be read.
+/// Returns the subject of an event, if it can be read.
 #[must_use]
 pub fn subject_of(bytes: &[u8]) -> Option<Subject> {
     match parse(bytes, &AllowedSources::default()) {
@@ -35,7 +35,7 @@ pub fn subject_of(bytes: &[u8]) -> Option<Subject> {
     }
 }
 
-/// Reads one EventBridge event.
+/// Parses one EventBridge event.
 #[must_use]
 pub fn parse(bytes: &[u8], sources: &AllowedSources) -> ParsedEvent {
     match read(bytes, sources) {
@@ -44,10 +44,10 @@ pub fn parse(bytes: &[u8], sources: &AllowedSources) -> ParsedEvent {
     }
 }
 
-/// Reads JSON, and names the place of what does not fit. The quick way is tried first: only an event that
-/// fails is read again by the reader that keeps track of where it is.
+/// Reads JSON and names the place of an error. The fast reader is tried first. The slower reader that tracks places
+/// reads only malformed events.
 fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8], under: &str) -> Result<T, Malformed> {
-    // serde would read a list as an object's members in order.
+    // serde would read a list as the members of an object, in order.
     if !matches!(json.trim_ascii_start().first(), Some(b'{'))
         && serde_json::from_slice::<&RawValue>(json).is_ok()
     {
@@ -64,8 +64,8 @@ fn place_of<'a, T: Deserialize<'a>>(
     under: &str,
     error: &serde_json::Error,
 ) -> Malformed {
-    // A detail is JSON already when it is read: what cannot be read of it even so (half of a surrogate pair, a
-    // number beyond all numbers) has a key, and its line here would not be the event's.
+    // A detail is known to be valid JSON when it is read. A value that is still unreadable (half of a surrogate pair, a
+    // number out of range) has a key. Its line in the detail would not be its line in the event.
     let is_json = !under.is_empty();
     if !error.is_data() && !is_json {
         let place = format!("line {} column {}", error.line(), error.column());
@@ -80,7 +80,7 @@ fn place_of<'a, T: Deserialize<'a>>(
     match serde_path_to_error::deserialize::<_, T>(&mut reader) {
         Ok(_) => Malformed::new(under, "it cannot be read"),
         Err(error) => {
-            // A question mark is a key that cannot be read.
+            // The path shows a question mark for a key that cannot be read.
             let path = match error.path().to_string().trim_end_matches(['.', '?']) {
                 "" => under.to_owned(),
                 path if under.is_empty() => path.to_owned(),
@@ -96,11 +96,11 @@ fn place_of<'a, T: Deserialize<'a>>(
                 return Malformed::new(path, "no text or number can be read from it");
             }
             let text = error.to_string();
-            // serde_json appends a position, which within a detail is not the file's.
+            // serde_json appends a position, which within a detail is not a position in the event.
             let problem = text
                 .rsplit_once(" at line ")
                 .map_or(text.as_str(), |(problem, _)| problem);
-            // Messages of serde itself quote what was read; ours (see `tolerant`) do not.
+            // serde's own messages quote the value. The messages of `tolerant` do not.
             let problem =
                 if problem.starts_with("expected ") || problem.starts_with("duplicate field") {
                     problem
@@ -115,7 +115,7 @@ fn place_of<'a, T: Deserialize<'a>>(
 }
 
 fn read(bytes: &[u8], sources: &AllowedSources) -> Result<ParsedEvent, Malformed> {
-    // Editors on Windows put a byte order mark in front.
+    // Editors on Windows write a byte order mark at the start.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Malformed::new("the event", "it is empty"));
@@ -147,7 +147,7 @@ fn read(bytes: &[u8], sources: &AllowedSources) -> Result<ParsedEvent, Malformed
     }
 }
 
-/// An event to ignore, without a subject.
+/// Returns an event to ignore, without a subject.
 const fn ignored(reason: Reason) -> ParsedEvent {
     ParsedEvent::Ignored(Ignored {
         reason,

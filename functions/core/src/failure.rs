@@ -1,4 +1,4 @@
-//! One failure, whichever service it comes from, in words that a policy can use.
+//! One failure of either service, in the terms of a policy.
 
 use alloc::string::String;
 
@@ -13,28 +13,28 @@ pub use crate::subject::{FailureId, Service, Subject};
 pub use crate::target_state::TargetState;
 use crate::time::Time;
 
-/// A failure that may be retried, as far as it is known.
+/// A failure that may be retried, with the facts known so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What failed.
+    /// The execution or stage that failed.
     pub subject: Subject,
-    /// When, by the service's own clock.
+    /// The time of the failure, by the service's own clock.
     pub at: Time,
-    /// What the service says of it.
+    /// The facts of the service.
     pub detail: FailureDetail,
 }
 
-/// What each service says of a failure.
+/// The facts of a failure, for each service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureDetail {
-    /// A Step Functions execution ended badly.
+    /// A Step Functions execution failed.
     Execution(FailedExecution),
     /// A stage of a pipeline execution failed.
     Stage(FailedStage),
 }
 
 impl Failure {
-    /// Which of its subject's failures this is, once that is known.
+    /// Returns the ID of this failure among its subject's failures, once it is known.
     #[must_use]
     pub fn failure_id(&self) -> Option<FailureId> {
         match &self.detail {
@@ -58,7 +58,7 @@ impl Failure {
         }
     }
 
-    /// Whether its failure ID is what the service says of it, and not only what an event of one action says.
+    /// Returns whether the failure ID is the service's own, and not only derived from one action's event.
     #[must_use]
     pub fn is_read(&self) -> bool {
         match &self.detail {
@@ -67,7 +67,7 @@ impl Failure {
         }
     }
 
-    /// How often AWS says that the subject was retried before, by whomever.
+    /// Returns the number of earlier retries of the subject that AWS counts, including retries by people.
     #[must_use]
     pub fn retried_before(&self) -> Option<u32> {
         match &self.detail {
@@ -76,7 +76,7 @@ impl Failure {
         }
     }
 
-    /// Takes in a fact that was looked up. A fact of the other service changes nothing.
+    /// Adds a fact that was looked up. A fact of the other service changes nothing.
     pub fn learn(&mut self, fact: Fact) {
         match (&mut self.detail, fact) {
             (FailureDetail::Execution(execution), Fact::Description(description)) => {
@@ -120,7 +120,7 @@ impl Failure {
                 execution.resource = Field::Redacted;
             }
             (FailureDetail::Stage(stage), Fact::Stage(snapshot)) => {
-                // What is read may be another failure than the one that was announced, and has its own time.
+                // The snapshot may show another failure than the announced one, with its own time.
                 self.at = snapshot.failed_at.unwrap_or(self.at);
                 stage.snapshot = Field::Known(snapshot);
             }
@@ -129,24 +129,24 @@ impl Failure {
     }
 }
 
-/// A fact that the core may ask for: the one call, or few calls, that bring it.
+/// A fact that a decision may require, and the calls that look it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
     /// DescribeExecution: redriveCount, redriveStatus, error and cause.
     Description,
-    /// GetExecutionHistory, from the end to where the failed state was entered: its name and what it called.
-    /// Whether it was a Fail state shows too, so that this goes before [`History`](Self::History).
+    /// GetExecutionHistory, from the end back to the entry of the failed state: the state's name and its resource.
+    /// The answer also shows whether it was a Fail state, so this need precedes [`History`](Self::History).
     FailedState,
-    /// Whether the execution ended in a Fail state: by the machine's definition where that can tell, otherwise
-    /// by GetExecutionHistory, a few events from the end.
+    /// Whether the execution ended in a Fail state. The machine's definition answers where it can, otherwise
+    /// GetExecutionHistory does, a few events from the end.
     History,
     /// GetPipelineState and ListActionExecutions: the stage now, and its failed actions.
     PipelineState,
 }
 
 impl Need {
-    /// The name that `explain` prints.
+    /// Returns the name that `explain` prints.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -157,7 +157,7 @@ impl Need {
         }
     }
 
-    /// The calls that bring it, for people.
+    /// Returns the calls that look the fact up, as a sentence for people.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -182,22 +182,22 @@ impl Need {
 pub enum Fact {
     /// Answers [`Need::Description`].
     Description(Description),
-    /// Answers [`Need::History`], and [`Need::FailedState`] where the history was read so far.
+    /// Answers [`Need::History`], and [`Need::FailedState`] where the history was read back to that state.
     Ending {
         /// The execution ended in a Fail state.
         fail_state: bool,
-        /// The state that failed; absent where the history does not tell, unknown where it was not asked.
+        /// The state that failed; absent where the history does not show it, unknown where the history was not read.
         state: Field<String>,
-        /// What that state called; absent if it called nothing, unknown where the history was not asked.
+        /// The resource that the state called; absent if it called none, unknown where the history was not read.
         resource: Field<String>,
     },
     /// The history is encrypted by a KMS key that this reader may not use.
     Redacted,
     /// Answers [`Need::PipelineState`].
     Stage(StageSnapshot),
-    /// The subject is gone: no such execution, pipeline or stage any more.
+    /// The execution, pipeline or stage no longer exists.
     Gone,
-    /// The answer does not show yet what the event announced: reads may lag behind events.
+    /// The read does not yet show the failure that the event announced: reads may lag behind events.
     NotYet,
 }
 

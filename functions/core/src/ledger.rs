@@ -1,7 +1,7 @@
-//! The ledger: one entry for each subject, one transition table, and the claim that one may act.
+//! The ledger: one entry for each subject, one transition table, and the claim that permits a retry.
 //!
-//! Every write carries the revision that it replaces, so that of all who race exactly one wins, and the
-//! count is charged in the very write that claims. Who loses learns what won.
+//! INVARIANT: every write names the revision that it replaces, so that exactly one of several racing writers wins. The
+//! write that claims also charges the rule. A losing writer gets the stored entry.
 
 mod checkpoint;
 mod claim;

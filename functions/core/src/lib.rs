@@ -1,30 +1,31 @@
-//! The decision: what failed, what the policy says of it, and the protocol by which it is retried once.
+//! The decision on a failure, and the protocol that retries the failure once.
 //!
-//! AWS announces that a Step Functions execution or a stage of a CodePipeline failed. Somebody must judge
-//! whether it failed for a reason that passes, and have it retried: once for each failure, never too often,
-//! and with a recorded reason for everything that is done or left. This crate is that somebody. It has no
-//! AWS SDK, no clock, no I/O and no randomness: what it needs from outside comes in through three traits,
-//! so that the same code runs in a function, locally, and under simulation.
+//! AWS announces that a Step Functions execution or a stage of a CodePipeline failed. This crate judges whether the
+//! failure is transient, and has it retried: once for each failure, within limits. It records a reason for every retry
+//! and every refusal.
+//!
+//! The crate has no AWS SDK, no clock, no I/O and no randomness. The traits of [`controller`] and [`ledger`] supply
+//! them, so that the same code runs in a function, locally, and under simulation.
 //!
 //! # The steps of one failure
 //!
-//! 1. **Parse.** [`event::parse`] turns the bytes of an event into a [`failure::Failure`], the completion of a
-//!    subject, something to ignore and why, or something malformed and where.
-//! 2. **Look up.** What the event does not say is a [`failure::Field::Unknown`]. Nothing is looked up unless the
-//!    verdict hangs on it; [`reads`] then makes the few calls that tell.
+//! 1. **Parse.** [`event::parse`] turns the bytes of an event into a [`failure::Failure`] or the completion of a
+//!    subject. Every other event is ignored with a reason, or malformed with the place of the fault.
+//! 2. **Look up.** A field that the event lacks is a [`failure::Field::Unknown`]. A fact is looked up only if the
+//!    verdict depends on it; [`reads`] makes the calls.
 //! 3. **Decide.** [`decide::decide`] is a pure function of the [policy document](policy::Document), the
-//!    failure and what the ledger says was spent. It answers with a [`verdict::Verdict`], or names the one
+//!    failure and the retries that the ledger counts. It returns a [`verdict::Verdict`], or names the one
 //!    fact it needs.
-//! 4. **Claim.** [`ledger::write`] stores the verdict and charges the rule in one conditional write. Of all
-//!    who race one wins, and only the winner holds a [`ledger::Claim`].
-//! 5. **Retry.** [`controller::Target::retry`] takes a claim and nothing else. With a delay, the queue stands between
-//!    claim and retry, and the retry begins with [`ledger::claim_due`].
-//! 6. **Settle.** What AWS answered ([`calls::result_of`]) moves the entry along the one
-//!    [transition table](ledger::transition). An answer that never came is *in doubt*: neither success nor failure.
+//! 4. **Claim.** [`ledger::write`] stores the verdict and charges the rule in one conditional write. One of several
+//!    racing writers wins, and only the winner holds a [`ledger::Claim`].
+//! 5. **Retry.** [`controller::Target::retry`] takes a claim and nothing else. A delayed retry waits in the queue
+//!    and begins with [`ledger::claim_due`].
+//! 6. **Settle.** The answer of AWS ([`calls::result_of`]) moves the entry along the one
+//!    [transition table](ledger::transition). A call without an answer is *in doubt*: neither success nor failure.
 //!
-//! [`controller::Controller`] takes these steps; [`sweep`] looks after what was left in the middle of them, [`discovery`]
-//! finds failures that were never announced, and [`cancel`](mod@cancel) is how a person takes a retry back
-//! that waits between claim and retry.
+//! [`controller::Controller`] takes these steps. [`sweep`] continues what was interrupted between them, and
+//! [`discovery`] finds failures that were never announced. [`cancel`](mod@cancel) lets a person withdraw a queued
+//! retry.
 //!
 //! # Deciding
 //!

@@ -1,10 +1,10 @@
-//! Time, finer than milliseconds.
+//! Time in microseconds.
 
 use core::time::Duration;
 
 use crate::time::Time;
 
-/// Microseconds: since the Unix epoch, or between two moments. Slots lie closer than milliseconds can tell.
+/// A number of microseconds, since the Unix epoch or between two moments. Slots need a finer unit than milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Micros(pub u64);
 

@@ -1,18 +1,18 @@
-//! What calls that read bring.
+//! The results of read calls.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::Error;
 
-/// What a read brings. None: what was asked about does not exist.
+/// The result of a read call. It is `None` if the resource does not exist.
 pub type Read<T> = Result<Option<T>, Error>;
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The items of the page.
     pub items: Vec<T>,
-    /// `nextToken`. None: it is the last page.
+    /// `nextToken`. It is `None` on the last page.
     pub next: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What AWS allows of the calls that retry, and what of it is used.
+//! The quotas of the calls that retry, and the share of them that is used.
 
 use core::fmt;
 use core::str::FromStr;
@@ -6,38 +6,38 @@ use core::str::FromStr;
 use crate::calls::Call;
 use crate::micros::Micros;
 
-/// By so many processes a bucket is shared. Lambda runs more only where more than some thousand events come a second.
+/// Number of processes that share a bucket. Lambda runs more only above several thousand events a second.
 pub const PROCESSES: u32 = 200;
 
-/// Slots are this share of the quota, in hundredths: what is left over is for people, and for what comes late.
+/// Share of the quota that slots use, in hundredths. The rest is for people's calls, and for retries that are late.
 const HUNDREDTHS: u64 = 95;
 
-/// What AWS allows of an API: its bucket.
+/// The token bucket of an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// So many calls at once, when there have been none for long.
+    /// The bucket's size: calls at once after a long pause.
     pub burst: u32,
-    /// So many a second for ever.
+    /// The bucket's refill: sustained calls a second.
     pub per_second: u32,
 }
 
-/// The quotas of the calls that retry. None: the call is not paced.
+/// The quotas of the calls that retry. A call without a quota is not paced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
-    /// Of RedriveExecution.
+    /// The quota of RedriveExecution.
     pub redrive_execution: Option<Quota>,
-    /// Of RetryStageExecution. AWS publishes none.
+    /// The quota of RetryStageExecution. AWS publishes none.
     pub retry_stage_execution: Option<Quota>,
 }
 
 impl Quotas {
-    /// Nothing is paced.
+    /// No quotas: no call is paced.
     pub const NONE: Self = Self {
         redrive_execution: None,
         retry_stage_execution: None,
     };
 
-    /// The quota of a call.
+    /// Returns the quota of a call.
     #[must_use]
     pub const fn of(&self, call: Call) -> Option<Quota> {
         match call {
@@ -48,7 +48,10 @@ impl Quotas {
 }
 
 impl Default for Quotas {
-    /// "Quotas related to API action throttling" of Step Functions, of the regions with the lower ones.
+    /// Returns the quotas of the regions with the lower values.
+    ///
+    /// AWS: RedriveExecution has a bucket of 800 and a refill of 150 a second ("Quotas related to API action
+    /// throttling", Step Functions).
     fn default() -> Self {
         Self {
             redrive_execution: Some(Quota {
@@ -66,14 +69,14 @@ impl fmt::Display for Quota {
     }
 }
 
-/// A text that is no quota.
+/// The error of a text that is not a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseQuotaError;
 
 impl FromStr for Quota {
     type Err = ParseQuotaError;
 
-    /// As AWS's tables write it: the bucket's size and its refill a second, `800/150`.
+    /// Reads the form of AWS's tables: the bucket's size and its refill a second, for example `800/150`.
     fn from_str(text: &str) -> Result<Self, ParseQuotaError> {
         let (burst, per_second) = text.split_once('/').ok_or(ParseQuotaError)?;
         let count = |digits: &str| digits.trim().parse().ok().filter(|count| *count > 0);
@@ -85,7 +88,7 @@ impl FromStr for Quota {
 }
 
 impl Quota {
-    /// From one slot to the next.
+    /// Returns the time from one slot to the next.
     #[must_use]
     pub const fn step(self) -> Micros {
         let hundredths = HUNDREDTHS.saturating_mul(self.per_second as u64);
@@ -95,19 +98,19 @@ impl Quota {
         })
     }
 
-    /// How far in the past an unused slot may be reserved. Most of the burst stays reserved for unpaced retries that have
-    /// not been reported yet.
+    /// Returns how far in the past an unused slot may be reserved. Most of the burst stays reserved for unpaced retries
+    /// that have not been reported yet.
     pub(crate) const fn burst_reserve(self) -> Micros {
         self.step().times(self.burst / 8)
     }
 
-    /// So many retries a process makes at once without asking, when it has made none for long.
+    /// Returns the number of unpaced retries that a process may make at once after a long pause.
     pub(crate) const fn share(self) -> u32 {
         let share = self.burst / PROCESSES;
         if share == 0 { 1 } else { share }
     }
 
-    /// From one such retry to the next, for ever.
+    /// Returns the time from one unpaced retry of a process to the next at a sustained rate.
     pub(crate) const fn share_step(self) -> Micros {
         self.step().times(PROCESSES)
     }

@@ -1,13 +1,15 @@
-//! The pace of a storm: when a retry may be made, so that AWS's buckets never run dry.
+//! The rate limiter of retries, which keeps AWS's token buckets from running empty during a storm of failures.
 //!
-//! AWS keeps a bucket of tokens for each API of an account and region, and throttles who finds it empty. A storm of
-//! failures is therefore spread and not refused: a retry gets a *slot*, and one that has to wait for its slot is
-//! queued until then. Slots are reserved in the ledger, where one conditional write answers *when*.
+//! AWS: each API of an account and region has a token bucket ("Quotas related to API action throttling", Step
+//! Functions). AWS throttles a call that finds the bucket empty. The limiter therefore spreads a storm instead of
+//! refusing retries. Each retry gets a *slot*, and a retry whose slot lies ahead is queued until then. One conditional
+//! write in the ledger reserves slots and returns their time.
 //!
-//! On a calm day nobody asks the ledger. Each process makes so many retries freely as are its share of the bucket:
-//! as long as [`PROCESSES`] of them keep to their shares, all together keep to the quota. A process that comes to
-//! the end of its share, or that AWS throttles, reserves slots, some at once when it is busy, and says how many
-//! retries it made freely before.
+//! In normal operation no process reads the ledger for this. Each process makes unpaced retries within its share of
+//! the bucket. INVARIANT: while at most [`PROCESSES`] processes keep to their shares, their sum stays within the quota.
+//!
+//! A process that has used its share, or that AWS throttles, reserves slots: several in one write when it is busy. The
+//! reservation also covers the unpaced retries that the process made before.
 
 use alloc::collections::BTreeMap;
 use core::cell::RefCell;
@@ -21,45 +23,45 @@ pub use crate::micros::Micros;
 pub use crate::quota::{PROCESSES, ParseQuotaError, Quota, Quotas};
 use crate::time::Time;
 
-/// So many slots a process reserves at once at the most: with 20 retries a second and more, one write in twenty.
+/// Maximum number of slots in one reservation. From 20 retries a second, a process writes once in 20 retries.
 const MAX_SLOTS_AT_ONCE: u32 = 20;
 
-/// A wait as short as this is none: so far before its slot a retry may come.
+/// A shorter wait counts as none: a retry may precede its slot by this much.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Past slots that a process reserved longer ago are given up: used all at once they would be a burst.
+/// Age from which past slots of an old reservation are discarded. Used all at once they would be a burst.
 const STALE: Duration = Duration::from_secs(2);
 
-/// For so long after AWS throttled a process it makes no retry freely.
+/// How long a process makes no unpaced retry after AWS throttled it.
 const THROTTLED_FOR: Duration = Duration::from_secs(60);
 
-/// What one process knows of the pace of its calls. One for as long as the function lives.
+/// The rate limiter of one process, for all its calls. One instance lives as long as the function's environment.
 #[derive(Debug, Default)]
 pub struct RateLimiter {
     paths: RefCell<BTreeMap<Call, Path>>,
 }
 
-/// What a process knows of the pace of one call.
+/// The pace of one call in one process.
 #[derive(Debug, Clone, Copy, Default)]
 struct Path {
-    /// When its own share will be whole again.
+    /// The time at which the process's own share is full again.
     full_at: Micros,
-    /// It was throttled, or its slots lie ahead: nothing is free until then.
+    /// The end of the time without unpaced retries: AWS throttled the process, or its slots lie ahead.
     throttled_until: Micros,
-    /// Retries it made freely that the ledger does not know of.
+    /// The number of unpaced retries that no reservation covers yet.
     unreported: u32,
-    /// The next slot it has reserved, how many it has, and since when.
+    /// The next reserved slot, the number of reserved slots, and the time of their reservation.
     slot: Micros,
     slots: u32,
     reserved: Micros,
-    /// The second in which it retried last, how often in it, and in the one before.
+    /// The second of the last retry, the number of retries in it, and the number in the second before.
     second: u64,
     retries: u32,
     retries_before: u32,
 }
 
 impl Path {
-    /// Counts a retry, and answers how many there are in a second.
+    /// Counts a retry, and returns the retries a second: the larger count of this second and the one before.
     fn count(&mut self, now: Time) -> u32 {
         let second = now.as_millis() / 1_000;
         if second != self.second {
@@ -72,7 +74,7 @@ impl Path {
         self.retries.max(self.retries_before)
     }
 
-    /// Takes a retry of its own share, if there is one left.
+    /// Takes an unpaced retry from the process's share, and returns whether one was left.
     fn take_local(&mut self, quota: Quota, now: Micros) -> bool {
         let step = quota.share_step();
         let whole = self.full_at.max(now).plus(step);
@@ -84,7 +86,7 @@ impl Path {
         free
     }
 
-    /// Takes a slot that it has reserved, if there is one left.
+    /// Takes a reserved slot, if one is left.
     fn take_slot(&mut self, quota: Quota, now: Micros) -> Option<Micros> {
         let stale = now.minus(STALE.into());
         if self.slot < stale && self.reserved < stale {
@@ -98,7 +100,7 @@ impl Path {
 }
 
 impl RateLimiter {
-    /// How long a retry has to wait for its slot: not at all, or at least a second.
+    /// Returns how long a retry waits for its slot: zero, or at least one second.
     ///
     /// # Errors
     /// The ledger could not be reached.
@@ -122,12 +124,13 @@ impl RateLimiter {
             Some(slot) => slot,
             None => {
                 let slots = busy.min(MAX_SLOTS_AT_ONCE);
-                // What was made freely has had its slots; they come first.
+                // The first slots of the reservation cover the unreported retries.
                 let span = quota.step().times(slots.saturating_add(path.unreported));
                 let from = moment.minus(quota.burst_reserve());
                 let begins = ledger.reserve(call, from, span).await?;
                 let first = begins.plus(quota.step().times(path.unreported));
-                // Another handling of this process may have gone on meanwhile.
+                // RACE: this handling against another handling of the same process. The other may have changed the path
+                // during the reservation.
                 let meanwhile = self.path(call);
                 let path = Path {
                     unreported: meanwhile.unreported.saturating_sub(path.unreported),
@@ -145,7 +148,7 @@ impl RateLimiter {
         Ok(if wait < SOON { Duration::ZERO } else { wait })
     }
 
-    /// AWS throttled a call: for a while nothing is free.
+    /// Records that AWS throttled a call: the process makes no unpaced retry for a while.
     pub fn throttled(&self, call: Call, now: Time) {
         let mut path = self.path(call);
         path.throttled_until = path
@@ -164,7 +167,7 @@ impl RateLimiter {
 }
 
 impl Call {
-    /// The call that retries what a service runs.
+    /// Returns the call that retries a subject of a service.
     #[must_use]
     pub const fn of(service: Service) -> Self {
         match service {
@@ -173,7 +176,7 @@ impl Call {
         }
     }
 
-    /// AWS's name of it.
+    /// Returns AWS's name of the call.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

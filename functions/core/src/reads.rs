@@ -1,7 +1,7 @@
-//! Learning of a failure: which of the services' read calls are made, in which order, and when they are spared.
+//! Looks up facts about a failure with as few read calls as possible.
 //!
-//! The calls themselves are behind two traits, so that the one flow runs over the services of an account and
-//! over emulated ones; and behind a third is what other processes have learned by them.
+//! The calls are behind two traits, so that the same code runs against a real account and against emulated services. A
+//! third trait is the cache that processes share.
 
 use core::cell::RefCell;
 
@@ -18,26 +18,26 @@ pub use crate::step_functions::reads::{DefinitionCache, Executions};
 use crate::time::Time;
 use crate::verdict::Reason;
 
-/// Definitions of state machines and pipelines that this process has read, so that it does not read them for each
-/// failure. One for as long as the function lives.
+/// Definitions of state machines and pipelines that this process has read. It lives as long as the function's process,
+/// so that not every failure reads them again.
 #[derive(Debug, Clone, Default)]
 pub struct LocalCache {
     machines: RefCell<Machines>,
     declarations: RefCell<Declarations>,
 }
 
-/// Both services' reads and what was learned by them, lent for each look-up.
+/// The read calls of both services and their caches, borrowed for one look-up.
 #[derive(Debug)]
 pub struct Reads<'r, E, P, S> {
-    /// Step Functions.
+    /// The read calls of Step Functions.
     pub executions: &'r E,
-    /// CodePipeline.
+    /// The read calls of CodePipeline.
     pub pipelines: &'r P,
-    /// What is known already.
+    /// The definitions that this process has read.
     pub local_cache: &'r LocalCache,
-    /// What others know.
+    /// The definitions that all processes share.
     pub definition_cache: &'r S,
-    /// What time it is: what was learned of a state machine holds for a while.
+    /// The current time. Cached definitions of state machines are valid for a limited time.
     pub now: Time,
 }
 
@@ -45,7 +45,7 @@ impl<E: Executions, P: Pipelines, S: DefinitionCache> Reads<'_, E, P, S> {
     /// Looks up one fact about a failure.
     ///
     /// # Errors
-    /// A service could not be reached, or does not answer in a way that can be judged.
+    /// A service could not be reached, or its answer cannot be judged.
     pub async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
         let arn = failure.subject.arn();
         match (&failure.detail, need) {
@@ -67,7 +67,7 @@ impl<E: Executions, P: Pipelines, S: DefinitionCache> Reads<'_, E, P, S> {
         }
     }
 
-    /// Looks whether a subject still has the failure that its entry is about.
+    /// Reads whether a subject still has the failure of its entry.
     ///
     /// # Errors
     /// A service could not be reached, or does not show the failure yet.
@@ -83,8 +83,8 @@ impl<E: Executions, P: Pipelines, S: DefinitionCache> Reads<'_, E, P, S> {
             }
             FailureId::FailedActions(ids) => {
                 let snapshot = match self.of_stages().stage(subject).await? {
-                    // RACE: a look against CodePipeline's own lag. Where the newest run is older than the failure, the
-                    // answers show the stage before it: by an earlier failure of which the ledger may know nothing.
+                    // RACE: this read against CodePipeline's own lag. If the newest run is older than the failure, the
+                    // answers show the stage before it. They may show an earlier failure that the ledger does not know.
                     (Fact::Stage(now), Some(last_run)) if last_run < entry.failed_at => now
                         .compared(ids, &entry.failed_earlier())
                         .filter(|snapshot| !matches!(snapshot, TargetState::Advanced(_))),

@@ -1,6 +1,6 @@
-//! What became of one thing that was handled: the log line, the metric and the report.
+//! The result of handling one event, message or entry: the log line, the metric and the report.
 //!
-//! A record holds nothing of an error, a cause, a message, an input or an output.
+//! INVARIANT: a record holds nothing of an error, a cause, a message, an input or an output.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -18,60 +18,60 @@ use crate::ledger::{Entry, State};
 use crate::time::Time;
 use crate::verdict::{Reason, Verdict};
 
-/// What became of one thing that was handled: the log line, the metric and the report.
+/// The result of handling one event, message or entry: the log line, the metric and the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
-    /// When it was received.
+    /// The time of handling.
     #[serde(serialize_with = "text")]
     pub at: Time,
-    /// When it happened, by the service's own clock.
+    /// The time of the failure or completion, by the service's own clock.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "text_if_any"
     )]
     pub happened_at: Option<Time>,
-    /// Of whom.
+    /// The subject of the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
-    /// Which failure of it.
+    /// The failure of the subject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_id: Option<FailureId>,
-    /// What was decided.
+    /// The verdict, if the failure was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
     /// The outcome.
     pub outcome: Outcome,
-    /// The reason, where it is not the verdict's.
+    /// The reason of the outcome: the verdict's, or a later one.
     pub reason: Reason,
-    /// Where the retry stands in the ledger now.
+    /// The state of the ledger entry now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
-    /// What the failed actions of a stage look like, when they were judged.
+    /// The diagnosis of a stage's failed actions at the time of the verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnosis: Vec<Diagnosis>,
-    /// What had to be looked up.
+    /// The facts that were looked up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub looked_up: Vec<Need>,
-    /// What a dry run did not look up, and the verdict depends on.
+    /// The facts that a dry run did not look up, and on which the verdict depends.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
-    /// How long the retry waits for its slot, in milliseconds, if it waits for one.
+    /// The wait of the retry for its slot, written in milliseconds; left out where there is no wait.
     #[serde(
         rename = "slot_wait_ms",
         skip_serializing_if = "no_wait",
         serialize_with = "millis"
     )]
     pub slot: Option<Duration>,
-    /// What AWS said to the retry.
+    /// The result of the retry call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_result: Option<CallResult>,
-    /// Where an event could not be read, and why.
+    /// The place in a malformed event, and the fault.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "text_if_any"
     )]
     pub malformed: Option<Malformed>,
-    /// Why what was done could not be written down. The sweep finds out.
+    /// The error that kept the settled entry from being written. The sweep finds the result later.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "text_if_any"
@@ -83,7 +83,7 @@ fn text<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Resul
     serializer.collect_str(value)
 }
 
-/// Whether there is no wait to tell of.
+/// Returns whether the wait is none or zero.
 fn no_wait(wait: &Option<Duration>) -> bool {
     wait.is_none_or(|wait| wait.is_zero())
 }
@@ -106,36 +106,36 @@ fn text_if_any<S: serde::Serializer>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// AWS took the retry.
+    /// AWS accepted the retry.
     Retried,
-    /// The retry waits for its time.
+    /// The retry waits until it is due.
     Queued,
-    /// AWS was busy, or did not let us: the retry waits for another time.
+    /// AWS was busy or denied access: the retry waits for another attempt.
     BackedOff,
-    /// The retry was sent, and its answer never came.
+    /// The retry was sent, and no answer was received.
     InDoubt,
-    /// Judged and refused, or refused by AWS.
+    /// The policy, a check or AWS refused the retry.
     GaveUp,
-    /// What would have been done is written down, and nothing else.
+    /// The verdict is written in observe mode; no retry follows.
     Observed,
-    /// Nothing, since it was never ours.
+    /// Nothing was done: the event is not for this program.
     Ignored,
-    /// Nothing, since this very failure was handled before.
+    /// Nothing was done: this failure was handled before.
     Duplicate,
-    /// Nothing, since the subject has moved on since.
+    /// Nothing was done: the subject has advanced since.
     Stale,
-    /// A retry ended well.
+    /// The subject succeeded after its failure.
     Recovered,
     /// A person terminated the retried execution or stage.
     Terminated,
-    /// Nothing: another function wrote first.
+    /// Nothing was done: another owner wrote first.
     Conflict,
     /// A retry in doubt turned out to have happened.
     Confirmed,
 }
 
 impl Outcome {
-    /// As records write it.
+    /// Returns the name that records use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -157,7 +157,7 @@ impl Outcome {
 }
 
 impl Record {
-    /// A record of what was done about something, for a reason.
+    /// Returns a record with an outcome and a reason, and everything else empty.
     pub(crate) const fn new(at: Time, outcome: Outcome, reason: Reason) -> Self {
         Self {
             at,
@@ -178,7 +178,7 @@ impl Record {
         }
     }
 
-    /// Why, in one sentence for people.
+    /// Returns the reason as one sentence for people.
     #[must_use]
     pub fn sentence(&self) -> String {
         match (&self.verdict, &self.malformed) {
@@ -188,7 +188,7 @@ impl Record {
         }
     }
 
-    /// A record of an event that is none of our business.
+    /// Returns the record of an ignored event.
     pub(crate) fn ignored(at: Time, ignored: Ignored) -> Self {
         Self {
             happened_at: ignored.at,
@@ -197,7 +197,7 @@ impl Record {
         }
     }
 
-    /// A record of an event that cannot be read.
+    /// Returns the record of a malformed event.
     #[must_use]
     pub fn malformed(at: Time, malformed: Malformed) -> Self {
         Self {
@@ -206,7 +206,7 @@ impl Record {
         }
     }
 
-    /// The same of what an entry is about.
+    /// Returns the record with the subject, failure, verdict and reason of an entry.
     pub(crate) fn of(self, entry: &Entry) -> Self {
         Self {
             happened_at: Some(entry.failed_at),
@@ -218,7 +218,7 @@ impl Record {
         }
     }
 
-    /// The same of something that the ledger knows already: the verdict is that of the first time.
+    /// Returns the record of a failure or completion that the ledger knows already, with the entry's first verdict.
     pub(crate) fn seen_before(self, entry: &Entry, outcome: Outcome) -> Self {
         let same = outcome == Outcome::Duplicate
             || self

@@ -1,4 +1,4 @@
-//! What fails, and which of its failures one is.
+//! Subjects and the ids of their failures.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -12,26 +12,26 @@ use serde::{Deserialize, Serialize};
 use crate::arn::{Arn, ExecutionArn, ExecutionKind, is_name};
 use crate::digest;
 
-/// What fails, is retried and has one item in the ledger: an execution, or a stage of a pipeline execution.
+/// An execution or a stage of a pipeline execution. A subject fails, is retried, and has one item in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// A Step Functions execution.
     Execution {
-        /// Its ARN, which a redrive keeps.
+        /// Its ARN. A redrive keeps the ARN.
         arn: String,
     },
     /// A stage of a CodePipeline execution.
     Stage {
-        /// The stage's ARN, `arn:…:codepipeline:REGION:ACCOUNT:PIPELINE/STAGE`: what IAM calls it.
+        /// The stage's ARN, `arn:…:codepipeline:REGION:ACCOUNT:PIPELINE/STAGE`, as IAM names it.
         arn: String,
-        /// The pipeline execution, which a stage retry keeps.
+        /// The id of the pipeline execution. A stage retry keeps the id.
         execution_id: String,
     },
 }
 
 impl Subject {
-    /// A stage by the parts that an event gives.
+    /// Returns a stage from the parts that an event gives.
     #[must_use]
     pub fn stage(
         partition: &str,
@@ -47,8 +47,9 @@ impl Subject {
         }
     }
 
-    /// One text for the subject: the ledger's key. An execution's is its ARN, a stage's is
-    /// `<stage ARN>/<execution id>`; the two never meet, since they name different services.
+    /// Returns the subject's key in the ledger. An execution's key is its ARN, a stage's key is `<stage ARN>/<execution
+    /// id>`.
+    // INVARIANT: keys of the two kinds never collide, because their ARNs name different services.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
@@ -57,7 +58,8 @@ impl Subject {
         }
     }
 
-    /// One of so many parts among which subjects are spread evenly, counted from 0: always the same of a subject.
+    /// Returns the subject's partition among `parts`, from 0 on. Subjects are spread evenly, and a subject always has
+    /// the same partition.
     #[must_use]
     pub fn part_of(&self, parts: u64) -> u64 {
         let draw = digest::draw(&[self.key().as_bytes()]);
@@ -83,8 +85,8 @@ impl Subject {
         }
     }
 
-    /// Whether it is one that can be retried, as far as its words go: what comes from elsewhere than an event may be
-    /// of any length, and hold whatever it likes.
+    /// Returns whether the subject has the form of one that can be retried. A subject that does not come from an event
+    /// may have any length and content.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         match self {
@@ -103,7 +105,7 @@ impl Subject {
         }
     }
 
-    /// The ARN of the execution or of the stage.
+    /// Returns the ARN of the execution or of the stage.
     #[must_use]
     pub fn arn(&self) -> &str {
         match self {
@@ -111,7 +113,7 @@ impl Subject {
         }
     }
 
-    /// What a policy's `match` names: the state machine or the pipeline.
+    /// Returns the name that a policy's `match` matches, of the state machine or the pipeline.
     #[must_use]
     pub fn target(&self) -> &str {
         let resource = Arn::parse(self.arn())
@@ -127,7 +129,7 @@ impl Subject {
         }
     }
 
-    /// The region in which it runs.
+    /// Returns the region in which the subject runs.
     #[must_use]
     pub fn region(&self) -> &str {
         Arn::parse(self.arn())
@@ -135,7 +137,7 @@ impl Subject {
             .unwrap_or_default()
     }
 
-    /// The account in which it runs.
+    /// Returns the account in which the subject runs.
     #[must_use]
     pub fn account(&self) -> &str {
         Arn::parse(self.arn())
@@ -143,7 +145,7 @@ impl Subject {
             .unwrap_or_default()
     }
 
-    /// The service that runs it.
+    /// Returns the service that runs the subject.
     #[must_use]
     pub const fn service(&self) -> Service {
         match self {
@@ -164,7 +166,7 @@ impl<'a> From<&'a Subject> for TargetName<'a> {
     }
 }
 
-/// `etl-orders run-7`, `web-delivery Build 5f0c…`: short enough for a line that a person reads.
+/// Formats a subject for a line that a person reads, for example `etl-orders run-7` or `web-delivery Build 5f0c…`.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let last = self.arn().rsplit([':', '/']).next().unwrap_or_default();
@@ -178,14 +180,16 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Which of a subject's failures one is. Never the id of an event: one failure reaches us by its event, by
-/// a duplicate of it, and by the sweep.
+/// The identity of one failure among its subject's failures.
+///
+/// It is never the id of an event. One failure may reach the controller by its event, by a duplicate of it, and by the
+/// sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureId {
-    /// Step Functions: how often the execution had been redriven when it failed.
+    /// How often the execution had been redriven when it failed.
     RedriveCount(u32),
-    /// CodePipeline: the action executions that failed. Sets that overlap are one failure.
+    /// The action executions of a stage that failed. Sets that overlap are one failure.
     FailedActions(BTreeSet<String>),
 }
 

@@ -1,5 +1,5 @@
-//! One tick of the reconciliation: what waits in the due index is handed to the queue, and what an owner
-//! left behind is taken over.
+//! One tick of the reconciliation. The sweep requeues queued retries of the due index, and takes over entries that an
+//! owner left unsettled.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,30 +10,29 @@ use crate::failure::Subject;
 use crate::ledger::{self, Entry, Ledger, State, Written};
 use crate::time::Time;
 
-/// So many entries one tick looks after, if it has the time.
+/// Maximum number of entries that one tick handles, if its time allows.
 pub const MAX_OF_A_TICK: usize = 2_000;
 
-/// What one tick did.
+/// The result of one tick.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
-    /// Queued retries that were handed to the queue, because it was time or because the queue had lost them.
+    /// The number of retries sent to the queue, because their delay now fits or because the queue had lost them.
     pub requeued: usize,
-    /// Entries that were taken over.
+    /// The records of the entries that were taken over.
     pub records: Vec<Record>,
-    /// Entries that somebody else had moved meanwhile.
+    /// The number of entries that another writer changed meanwhile.
     pub conflicts: usize,
-    /// Entries that met an error; they are checked again.
+    /// Entries that met an error; a later tick checks them again.
     pub errors: Vec<(Subject, Error)>,
-    /// The age of the oldest claim that nobody had settled when the tick began: of those whose lease had run out.
-    /// One that is older than a lease and the time between two ticks should not be.
+    /// The age of the oldest unsettled claim whose lease had run out when the tick began.
+    /// An age above a lease plus the time between two ticks is a fault.
     pub oldest_claim: Option<Duration>,
-    /// More was waiting than the tick was allowed to see, or had time for.
+    /// More entries were due than the tick could read or had time for.
     pub more: bool,
 }
 
 impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
-    /// Looks after at most `max` entries whose time has come, and begins with none after `until`: what is left
-    /// waits for the next tick.
+    /// Handles maximum `max` due entries, and starts none after `until`. The rest waits for the next tick.
     ///
     /// # Errors
     /// The due index could not be read. An error of one entry stops none of the others.
@@ -61,7 +60,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                         swept.records.push(record);
                     }
                 }),
-                // Nothing is pending: the index was behind.
+                // RACE: the due index against a settle. The index may still list an entry without a pending step.
                 _ => Ok(()),
             };
             if let Err(error) = result {
@@ -71,8 +70,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         Ok(swept)
     }
 
-    /// Writes first, so that the next tick does not send it again, and then sends. If the sending fails it is
-    /// overdue once more.
+    /// Requeues an entry: writes first, so that the next tick does not send the message again, and then sends.
+    ///
+    /// After a failed send, the entry becomes overdue once more.
     async fn hand_over(&self, entry: &Entry, swept: &mut Swept) -> Result<(), Error> {
         let (queued, delay) = entry.requeue(self.writer()).map_err(bug)?;
         match ledger::write(self.ledger, queued).await? {

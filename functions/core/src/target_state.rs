@@ -7,10 +7,10 @@ use crate::verdict::Reason;
 pub enum TargetState {
     /// The failure of the claim, unchanged.
     Unchanged,
-    /// Somebody retried it since: it runs, or has failed again. Holds the number of retries that AWS counts.
+    /// Somebody retried the target since: it runs, or has failed again. Holds the number of retries that AWS counts.
     Advanced(u32),
-    /// It succeeded.
+    /// The target succeeded.
     Succeeded,
-    /// A person ended it, or AWS no longer retries it; the reason says which.
+    /// A person ended the target, or AWS no longer retries it; the reason says which.
     Terminated(Reason),
 }

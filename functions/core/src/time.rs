@@ -1,11 +1,11 @@
-//! A point in time as the core knows it: handed in, never read.
+//! Points in time. The core has no clock, so callers pass the time in.
 
 use core::fmt;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds since the Unix epoch, in UTC. The core has no clock: whoever calls it says what time it is.
+/// A point in time, in milliseconds since the Unix epoch, in UTC.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -13,29 +13,29 @@ use serde::{Deserialize, Serialize};
 pub struct Time(u64);
 
 impl Time {
-    /// The end of time: nothing comes after it.
+    /// The latest time that can be represented.
     pub const END: Self = Self(u64::MAX);
 
-    /// `ms` milliseconds after the epoch.
+    /// Returns the time `ms` milliseconds after the epoch.
     #[must_use]
     pub const fn from_millis(ms: u64) -> Self {
         Self(ms)
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Reads RFC 3339, for example `2026-11-20T02:14:05Z`. Nothing before 1970 is a time here.
+    /// Reads RFC 3339, for example `2026-11-20T02:14:05Z`. A time before 1970 is rejected.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let timestamp: jiff::Timestamp = text.parse().ok()?;
         u64::try_from(timestamp.as_millisecond()).ok().map(Self)
     }
 
-    /// This much later; the end of time is a wall, not an overflow.
+    /// Returns the time `span` later, saturating at [`Time::END`].
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(
@@ -44,7 +44,7 @@ impl Time {
         )
     }
 
-    /// This much earlier; so is the beginning of time.
+    /// Returns the time `span` earlier, saturating at the epoch.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(
@@ -53,14 +53,14 @@ impl Time {
         )
     }
 
-    /// How much later `self` is than `earlier`; zero if it is not later.
+    /// Returns how much later `self` is than `earlier`. Returns zero if it is not later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// RFC 3339 in UTC.
+/// Formats the time as RFC 3339 in UTC.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match i64::try_from(self.0)

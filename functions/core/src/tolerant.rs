@@ -1,6 +1,6 @@
-//! Readers for JSON that was written by many hands over many years.
+//! Readers for JSON whose form varies between services and over the years.
 //!
-//! Their messages say what kind of thing was read, never the thing itself: it may be a secret.
+//! INVARIANT: an error message names the kind of value that was read, never the value, which may be a secret.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -15,12 +15,12 @@ use serde_json::value::RawValue;
 use crate::failure::Field;
 use crate::time::Time;
 
-/// What could not be read, and where.
+/// An error about a value that cannot be read, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
-    /// The key, for example `detail.executionArn`, or the line and column of a syntax error.
+    /// The key (for example `detail.executionArn`), or the line and column of a syntax error.
     pub place: String,
-    /// What is wrong there. It never repeats what was read, which may be secret.
+    /// The problem. It never repeats the value, which may be a secret.
     pub problem: String,
 }
 
@@ -39,7 +39,7 @@ impl core::fmt::Display for Malformed {
     }
 }
 
-/// A key that is missing, null, or there.
+/// The state of a key: missing, null, or with a value.
 #[derive(Debug, Default)]
 pub(crate) enum Slot<T> {
     #[default]
@@ -75,7 +75,7 @@ impl Slot<Text<'_>> {
         })
     }
 
-    /// A missing key tells nothing; null tells that there is no value.
+    /// Converts to a field. A missing key is `Unknown`, a null key is `Absent`.
     pub(crate) fn into_field(self) -> Field<String> {
         match self {
             Self::Missing => Field::Unknown,
@@ -86,7 +86,7 @@ impl Slot<Text<'_>> {
 }
 
 impl Slot<Number> {
-    /// A whole number from 0 on, if there is one.
+    /// Returns the number if there is one. It must be whole and not negative.
     pub(crate) fn whole(&self, place: &str) -> Result<Option<u64>, Malformed> {
         match self.get() {
             None => Ok(None),
@@ -98,7 +98,7 @@ impl Slot<Number> {
     }
 }
 
-/// A value on which nothing hangs: whatever is wrong with it, it reads as missing, and the event is handled.
+/// An optional value. If it is malformed, it reads as missing and the event is handled.
 #[derive(Debug)]
 pub(crate) struct Lenient<T>(pub(crate) Option<T>);
 
@@ -115,7 +115,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     }
 }
 
-/// Text, borrowed from the event where it holds no escapes.
+/// A text, borrowed from the event if it has no escapes.
 #[derive(Debug)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
@@ -125,7 +125,7 @@ impl Text<'_> {
     }
 }
 
-/// A number, whether it is written as `3`, `3.0` or `"3"`.
+/// A number, written as `3`, `3.0` or `"3"`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Number(f64);
 
@@ -135,7 +135,7 @@ impl Number {
     }
 
     fn whole(self) -> Option<u64> {
-        // 2^53: beyond it a float no longer tells neighbours apart, and nothing we read gets there.
+        // 2^53. Larger whole numbers are not exact in a float, and no number read here is that large.
         const LARGEST: f64 = 9_007_199_254_740_992.0;
         #[expect(
             clippy::cast_possible_truncation,
@@ -165,7 +165,7 @@ impl<'de> Deserialize<'de> for Moment {
             Millis(Number),
             Text(String),
         }
-        // The end of the year 9999: what lies behind it cannot be written in four digits.
+        // The end of the year 9999. Later times do not fit four-digit years.
         const LAST: u64 = 253_402_300_799_999;
         match Form::deserialize(deserializer)? {
             Form::Millis(number) => number
@@ -179,7 +179,7 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// The refusals that every reader here shares.
+/// The rejecting visitor methods that all readers share.
 macro_rules! refuse {
     ($($visit:ident($type:ty) $kind:literal),* $(,)?) => {
         $(fn $visit<E: de::Error>(self, _: $type) -> Result<Self::Value, E> {
@@ -285,7 +285,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// An object and nothing else: serde would read a list as an object's members in order.
+/// An object. Unlike serde's own reader, this one does not read a list as an object's members in order.
 #[derive(Debug)]
 pub(crate) struct Object<T>(pub(crate) T);
 

@@ -1,4 +1,4 @@
-//! What was decided, and why.
+//! The decision about a failure, with its reasons.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -7,43 +7,44 @@ use alloc::vec::Vec;
 pub use redrive_policy::{Decision, Reason, StageRetryMode};
 use serde::{Deserialize, Serialize};
 
-/// One rule that a verdict rests on.
+/// One rule on which a verdict rests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// The rule's id, as written or derived from its conditions.
     pub rule: String,
-    /// The rule's own words for people.
+    /// The rule's `description`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// How often the subject had used the rule before this failure.
     pub used: u32,
-    /// How often it may.
+    /// Maximum number of retries that the rule allows the subject.
     pub limit: u32,
 }
 
-/// A decision with its reasons. The same failure always gets the same one.
+/// A decision with its reasons.
+// INVARIANT: the same failure always gets the same verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What is done.
+    /// The decision.
     pub decision: Decision,
-    /// Why, in a word that programs can match.
+    /// The reason, as a code that programs can match.
     pub reason: Reason,
-    /// The policy that applies, where one does.
+    /// The name of the policy that applies, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
-    /// The rules it rests on: one, or one for each of a stage's failed actions, each rule once.
+    /// The rules on which the verdict rests. For a stage, each rule that a failed action matched is listed once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Charge>,
     /// Seconds to wait before the retry.
     #[serde(default)]
     pub delay_seconds: u32,
-    /// How a stage is retried.
+    /// The mode in which a stage is retried.
     #[serde(default)]
     pub retry_mode: StageRetryMode,
 }
 
 impl Verdict {
-    /// A verdict that rests on no rule.
+    /// Returns a verdict without rules.
     #[must_use]
     pub const fn bare(decision: Decision, reason: Reason) -> Self {
         Self {
@@ -56,13 +57,13 @@ impl Verdict {
         }
     }
 
-    /// What was never ours to judge.
+    /// Returns a verdict to ignore an event or a failure.
     #[must_use]
     pub const fn ignore(reason: Reason) -> Self {
         Self::bare(Decision::Ignore, reason)
     }
 
-    /// What was judged under `policy` and refused.
+    /// Returns a verdict to give up under `policy`.
     #[must_use]
     pub fn give_up(reason: Reason, policy: &str) -> Self {
         Self {
@@ -71,7 +72,7 @@ impl Verdict {
         }
     }
 
-    /// The rules' ids in one text, for a table or a log line.
+    /// Returns the rules' ids in one text, for a table or a log line.
     #[must_use]
     pub fn rule(&self) -> Option<String> {
         let ids: Vec<&str> = self
@@ -82,7 +83,7 @@ impl Verdict {
         (!ids.is_empty()).then(|| ids.join(" + "))
     }
 
-    /// Why, in one sentence.
+    /// Returns the reason as one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
         let policy = self.policy.as_deref().unwrap_or_default();

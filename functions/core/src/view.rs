@@ -1,4 +1,4 @@
-//! What the conditions of a policy see of a failure.
+//! Converts failures to the views that a policy's conditions match.
 
 use alloc::vec::Vec;
 
@@ -8,8 +8,8 @@ use crate::cause::Ended;
 use crate::failure::{FailedAction, FailedExecution, Failure, FailureDetail, Need};
 
 impl Failure {
-    /// Everything of a failure that rules look at: one view for an execution, one for each failed action of
-    /// a stage, and one without an action while nobody has looked.
+    /// Returns the views that rules match. An execution has one view, and a stage has one for each failed action. A
+    /// stage without a snapshot has one view, without an action unless the event announced one.
     #[must_use]
     pub fn views(&self) -> Vec<FailureView<'_>> {
         match &self.detail {
@@ -27,7 +27,7 @@ impl Failure {
 }
 
 impl FailedExecution {
-    /// What conditions see of it.
+    /// Returns the view of the execution.
     #[must_use]
     pub fn view(&self) -> FailureView<'_> {
         let (error, cause) = (self.error.as_text(), self.cause.as_text());
@@ -45,7 +45,7 @@ impl FailedExecution {
     }
 }
 
-/// What conditions see of a failed action of a stage; none while it is not known which action failed.
+/// Returns the view of a failed action of a stage. Without an action, the view knows only the stage.
 #[must_use]
 pub fn of_action<'a>(stage: &'a str, action: Option<&'a FailedAction>) -> FailureView<'a> {
     let stage = Field::Known(stage);
@@ -66,7 +66,7 @@ pub fn of_action<'a>(stage: &'a str, action: Option<&'a FailedAction>) -> Failur
     }
 }
 
-/// How the work ended, as its platform says, and nothing else.
+/// Returns a view with only the platform's account of how the work ended.
 fn of_end<'a>(service: Service, ended: Ended) -> FailureView<'a> {
     FailureView {
         exit_status: ended.exit_status,
@@ -78,7 +78,7 @@ fn of_end<'a>(service: Service, ended: Ended) -> FailureView<'a> {
     }
 }
 
-/// The fact that brings the value of a key, of a failure of this service.
+/// Returns the fact to look up for the value of a condition key.
 #[must_use]
 pub const fn need(key: ConditionKey, service: Service) -> Need {
     match (key, service) {

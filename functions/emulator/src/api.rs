@@ -1,19 +1,18 @@
-//! What the emulated services share: an answer as it goes over the wire, the events they emit, and
-//! the ids they make up.
+//! The parts that the emulated services share: answers and errors of the protocol, emitted events, and made-up ids.
 //!
-//! Nothing here reads a clock or draws a random number. Every call is told the time in milliseconds
-//! since the epoch, and every id follows from a seed, so that one run can be played again exactly.
+//! The services read no clock and draw no random number. Every call carries the time in milliseconds since the epoch,
+//! and every id follows from a seed. A run can therefore be repeated exactly.
 
 use serde_json::{Map, Value};
 
-/// Where an emulated service stands: it is part of every ARN and of every event.
+/// The partition, region and account of an emulated service, which are part of every ARN and every event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// `aws`, `aws-cn`, `aws-us-gov`, …
     pub partition: String,
-    /// For example `eu-west-1`.
+    /// The region, for example `eu-west-1`.
     pub region: String,
-    /// Twelve digits.
+    /// The account: twelve digits.
     pub account: String,
 }
 
@@ -30,18 +29,18 @@ impl Default for Place {
 /// An error answer of an AWS JSON protocol.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
-    /// What `__type` says: the bare code, or `namespace#Code` where the real service puts a namespace.
+    /// The `__type`: the bare code, or `namespace#Code` where the real service adds a namespace.
     pub kind: String,
-    /// The words for people.
+    /// The message for people.
     pub message: String,
-    /// HTTP status, 400 for nearly everything.
+    /// The HTTP status, 400 for nearly every error.
     pub status: u16,
     /// Further members of the body, for example `reason` of a `ValidationException`.
     pub members: Map<String, Value>,
 }
 
 impl ApiError {
-    /// An error with HTTP status 400 and no further members.
+    /// Returns an error with HTTP status 400 and no further members.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             kind: kind.into(),
@@ -51,16 +50,16 @@ impl ApiError {
         }
     }
 
-    /// The code without its namespace: what an SDK shows.
+    /// Returns the code without its namespace, as an SDK shows it.
     pub fn code(&self) -> &str {
         self.kind.rsplit('#').next().unwrap_or(&self.kind)
     }
 }
 
-/// An answer in words that no client of the service knows: of a proxy, a load balancer, or a newer service.
+/// An answer that no client of the service understands, as a proxy, a load balancer or a newer service may send it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawAnswer {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
     /// `Content-Type`.
     pub content_type: String,
@@ -69,7 +68,7 @@ pub struct RawAnswer {
 }
 
 impl RawAnswer {
-    /// Reads it as an SDK would: the code that `__type` or `code` of a JSON body says, or none.
+    /// Reads the answer as an SDK would: the code is `__type` or `code` of a JSON body, if the body has one.
     pub fn as_error(&self) -> ApiError {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -84,14 +83,14 @@ impl RawAnswer {
     }
 }
 
-/// Why a call did not bring an answer.
+/// The reason why a call did not bring an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallError {
     /// The service answered with an error.
     Api(ApiError),
-    /// Something answered, in words that no client knows.
+    /// An answer arrived that no client understands.
     Raw(RawAnswer),
-    /// The service did what was asked, or did not, and the answer never came.
+    /// The answer was lost. The service may or may not have made the change.
     Lost,
 }
 
@@ -101,18 +100,18 @@ impl From<ApiError> for CallError {
     }
 }
 
-/// A fault to play on the next call of one operation.
+/// A fault to inject into the next call of one operation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// Nothing happens, and this error is answered (throttling, access denied, 5xx).
+    /// The call has no effect, and this error is the answer (throttling, access denied, 5xx).
     Refuse(ApiError),
-    /// Nothing happens, and no answer comes.
+    /// The call has no effect, and no answer arrives.
     LoseRequest,
-    /// The call takes effect, and no answer comes.
+    /// The call takes effect, and no answer arrives.
     LoseAnswer,
-    /// Something else than the service answers.
+    /// Something other than the service answers.
     Answer {
-        /// What.
+        /// The answer.
         raw: RawAnswer,
         /// Whether the call takes effect first.
         takes_effect: bool,
@@ -122,23 +121,23 @@ pub enum Fault {
 /// An event as EventBridge would deliver it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Emitted {
-    /// When the service emitted it, in milliseconds since the epoch.
+    /// The time at which the service emitted the event, in milliseconds since the epoch.
     pub at: u64,
-    /// The whole envelope.
+    /// The whole event, envelope included.
     pub event: Value,
 }
 
-/// One emulated service, driven from outside: calls and time go in, answers and events come out.
+/// One emulated service, driven from outside: it receives calls and the time, and returns answers and events.
 pub trait Service {
     /// Answers one API call. `operation` is the bare name, for example `RedriveExecution`.
     fn call(&mut self, now: u64, operation: &str, body: &Value) -> Result<Value, CallError>;
-    /// Finishes whatever is due at or before `now`, in the order of its due time.
+    /// Finishes all work that is due at or before `now`, in the order of its due time.
     fn advance(&mut self, now: u64);
-    /// When something is due next, if anything is.
+    /// Returns the time of the next due work, if there is any.
     fn next_at(&self) -> Option<u64>;
-    /// The events emitted since the last time this was asked, oldest first.
+    /// Takes the events emitted since the last call, oldest first.
     fn take_events(&mut self) -> Vec<Emitted>;
-    /// Plays `fault` on the next call of `operation`; several for one operation queue up.
+    /// Injects `fault` into the next call of `operation`. Several faults for one operation queue up.
     fn inject(&mut self, operation: &str, fault: Fault);
 }
 
@@ -147,7 +146,7 @@ pub trait Service {
 pub struct Ids(u64);
 
 impl Ids {
-    /// The same seed gives the same ids.
+    /// Returns a source of ids. Equal seeds give equal ids.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -160,7 +159,7 @@ impl Ids {
         z ^ (z >> 31)
     }
 
-    /// A lower-case UUID of version 4's form.
+    /// Returns a lower-case UUID in the form of version 4.
     pub fn uuid(&mut self) -> String {
         let (a, b) = (self.next(), self.next());
         format!(

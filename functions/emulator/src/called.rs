@@ -1,4 +1,4 @@
-//! The emulator's record of calls, as JSON: what each was about, and what it did, whatever its caller was told.
+//! The emulator's record of calls, as JSON: the target and the real effect of each call, even if its answer was lost.
 
 use serde_json::{Map, Value};
 
@@ -6,9 +6,10 @@ use crate::codepipeline::{self, CallOutcome};
 use crate::region::Region;
 use crate::stepfunctions::{self, Effect};
 
-/// Every call of a region, those of one service oldest first. Each has `at` in milliseconds since the epoch,
-/// `operation`, `effect` and `answered`, and, where there is one, `arn`, `clientToken`, `pipelineName`, `stageName`,
-/// `pipelineExecutionId` and the code of the `error`.
+/// Returns every call of a region, the calls of each service oldest first.
+///
+/// Each call has `at` in milliseconds since the epoch, `operation`, `effect` and `answered`. If present, a call also
+/// has `arn`, `clientToken`, `pipelineName`, `stageName`, `pipelineExecutionId` and the code of the `error`.
 pub(crate) fn of(region: &Region) -> Vec<Value> {
     let executions = region.stepfunctions.calls().iter().map(of_execution);
     let stages = region.codepipeline.calls().iter();

@@ -1,9 +1,9 @@
-//! Moments in the forms in which the two services write them.
+//! Times in the formats of the two services.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// An API timestamp: seconds since the epoch, with a fraction (observed).
+/// Returns an API timestamp: seconds since the epoch, with a fraction (observed).
 pub(crate) fn epoch_seconds(ms: u64) -> Value {
     #[expect(
         clippy::cast_precision_loss,
@@ -13,7 +13,7 @@ pub(crate) fn epoch_seconds(ms: u64) -> Value {
     Value::from(seconds)
 }
 
-/// The `time` of an event envelope: RFC 3339, whole seconds (documented, observed).
+/// Returns the `time` of an event envelope: RFC 3339, whole seconds (documented, observed).
 pub(crate) fn rfc3339(ms: u64) -> String {
     i64::try_from(ms / 1000)
         .ok()
@@ -24,7 +24,7 @@ pub(crate) fn rfc3339(ms: u64) -> String {
         )
 }
 
-/// `start-time` and its like inside the detail of an event: RFC 3339 with milliseconds (documented).
+/// Returns a time inside the detail of an event, such as `start-time`: RFC 3339 with milliseconds (documented).
 pub(crate) fn rfc3339_millis(ms: u64) -> String {
     format!("{}.{:03}Z", rfc3339(ms).trim_end_matches('Z'), ms % 1000)
 }

@@ -1,8 +1,8 @@
 //! AWS Step Functions and AWS CodePipeline emulated, as far as failures and retries go: in process and over HTTP.
 //!
-//! - [`stepfunctions`] and [`codepipeline`] emulate the two services after what is documented and observed of
-//!   them; where neither is, their behaviour is an option. They are passive: time and calls go in, answers
-//!   and the events of EventBridge come out.
+//! - [`stepfunctions`] and [`codepipeline`] emulate the documented and observed behaviour of the two services.
+//!   Behaviour that is neither is an option. Both are passive: they receive calls and the time, and return answers
+//!   and the events of EventBridge.
 //! - [`region`] holds both services of one account and region.
 //! - [`serve`] answers the AWS JSON protocols over HTTP, for real SDKs and the AWS CLI.
 //!

@@ -6,7 +6,7 @@ use crate::api::{CallError, Emitted, Place, Service};
 use crate::codepipeline::{self, CodePipeline};
 use crate::stepfunctions::{self, StepFunctions};
 
-/// Which of the two services a call is for.
+/// One of the two services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceKind {
     /// AWS Step Functions.
@@ -25,7 +25,7 @@ pub struct Region {
 }
 
 impl Region {
-    /// An empty region. The same seed gives the same ids, and the two services never the same.
+    /// Returns an empty region. Equal seeds give equal ids, and the two services never share an id.
     pub fn new(place: &Place, seed: u64) -> Self {
         Self::with_options(
             place,
@@ -35,7 +35,7 @@ impl Region {
         )
     }
 
-    /// An empty region whose services behave so where AWS leaves it open.
+    /// Returns an empty region whose services have these options for behaviour that AWS leaves open.
     pub fn with_options(
         place: &Place,
         seed: u64,
@@ -55,7 +55,7 @@ impl Region {
     /// Calls one of the services.
     ///
     /// # Errors
-    /// What the service answers, or that its answer was lost.
+    /// The service answers with an error, or the answer is lost.
     pub fn call(
         &mut self,
         which: ServiceKind,
@@ -69,7 +69,7 @@ impl Region {
         }
     }
 
-    /// When one of the services has something due.
+    /// Returns the time of the next due work of either service.
     pub fn next_at(&self) -> Option<u64> {
         [self.stepfunctions.next_at(), self.codepipeline.next_at()]
             .into_iter()
@@ -77,7 +77,7 @@ impl Region {
             .min()
     }
 
-    /// Finishes what is due, and gives out the events, oldest first.
+    /// Finishes all due work, and returns the events, oldest first.
     pub fn advance(&mut self, now: u64) -> Vec<Emitted> {
         self.stepfunctions.advance(now);
         self.codepipeline.advance(now);

@@ -1,20 +1,20 @@
 //! The emulated services over HTTP, in the AWS JSON protocols 1.0 and 1.1, for real SDKs and the AWS CLI.
 //!
-//! Each account and region is separate: the region is the one that the request is signed for, the
-//! account is the access key id where that is twelve digits, or 111122223333. Signatures are not checked.
+//! Each account and region is separate. The region is the one that the request is signed for. The account is the
+//! access key id if that has twelve digits, and otherwise 111122223333. Signatures are not checked.
 //!
-//! Under `/_redrive/` is what the real services do not have:
+//! The paths under `/_redrive/` exist only in the emulator:
 //!
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /_redrive/events` | the events emitted so far, oldest first; `?after=N` leaves out the first N |
 //! | `GET /_redrive/calls` | how often each operation was called |
-//! | `GET /_redrive/record` | every call, oldest first: what it was about, whether it took `effect` (`done`, `replayed`, `refused` or `not_received`), and whether the caller was `answered` |
+//! | `GET /_redrive/record` | every call, oldest first: its target, whether it took `effect` (`done`, `replayed`, `refused` or `not_received`), and whether the caller was `answered` |
 //! | `POST /_redrive/clock` `{"advance_seconds": 900}` | winds the clock forward: runs end, tokens expire |
 //! | `POST /_redrive/faults` `{"service": "states", "operation": "RedriveExecution", "fault": …}` | plays a fault on the next call: `{"refuse": {"code", "message", "status"}}`, `"lose_request"`, `"lose_answer"`, or `{"answer": {"status", "body", "content_type", "takes_effect"}}`, which is sent as it stands |
-//! | `POST /_redrive/options` `{"codepipeline": {"state_shows_execution_type": false}}` | has CodePipeline behave so from now on where AWS leaves it open ([`Options`](crate::codepipeline::Options)) |
+//! | `POST /_redrive/options` `{"codepipeline": {"state_shows_execution_type": false}}` | changes CodePipeline's options for behaviour that AWS leaves open, from now on ([`Options`](crate::codepipeline::Options)) |
 //!
-//! Faults and options are those of one account and region, by default 111122223333 and eu-west-1; both take
+//! Faults and options apply to one account and region, by default 111122223333 and eu-west-1. Both requests accept
 //! `"account"` and `"region"`.
 
 use std::cell::RefCell;
@@ -40,17 +40,20 @@ use crate::codepipeline::CodePipeline;
 use crate::region::{Region, ServiceKind as Which};
 use crate::stepfunctions::StepFunctions;
 
-/// A century: farther than any period that the services keep.
+/// Maximum advance of the clock: a century, which is longer than any period of the services.
 const FARTHEST_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
 
-/// The largest body that AWS takes on these operations is 1 MB.
+/// Maximum size of a request body.
+// AWS: the largest body of these operations is 1 MB.
 const LARGEST_BODY: usize = 1024 * 1024;
 
-/// Serves both services until the process ends. `ready` is told the address once requests are taken; `port`
-/// 0 lets the system choose. Each event that a service emits is given to `announce`.
+/// Serves both services until the process ends.
+///
+/// `ready` receives the address once the server accepts requests; `port` 0 lets the system choose a port. `announce`
+/// receives each event that a service emits.
 ///
 /// # Errors
-/// The port cannot be bound, or the system gives no sockets.
+/// The port cannot be bound, or the system provides no sockets.
 pub fn serve(
     port: u16,
     ready: impl FnOnce(SocketAddr),
@@ -62,13 +65,13 @@ pub fn serve(
         .build()?;
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async {
-        // Loopback alone: this is an emulator without authentication.
+        // The server listens on loopback only, since the emulator has no authentication.
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         ready(listener.local_addr()?);
         let server = Rc::new(Server {
             announce: Box::new(announce),
             state: RefCell::new(State {
-                // Request ids are none of the emulated services'.
+                // The request ids must differ from the emulated services' ids, so they have their own seed.
                 ids: Ids::new(u64::MAX),
                 regions: BTreeMap::new(),
                 events: Vec::new(),
@@ -91,7 +94,7 @@ pub fn serve(
                     let server = Rc::clone(&server);
                     async move { server.answer(request).await }
                 });
-                // A connection that breaks, or that is broken to lose an answer, is no error of the server.
+                // A connection that breaks, or that is closed to lose an answer, is no error of the server.
                 let _ = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
                     .await;
@@ -100,7 +103,7 @@ pub fn serve(
     })
 }
 
-/// The answer is lost on purpose: hyper drops the connection.
+/// The error that makes hyper drop the connection, so that the answer is lost on purpose.
 #[derive(Debug)]
 struct Lost;
 
@@ -139,7 +142,7 @@ impl State {
 }
 
 impl Server {
-    /// Finishes what is due, and announces it.
+    /// Finishes all due work, and announces its events.
     fn advance(&self) {
         let mut state = self.state.borrow_mut();
         let now = state.now();
@@ -431,7 +434,7 @@ impl From<FaultName> for Fault {
     }
 }
 
-/// `Credential=AKID/20261120/eu-west-1/states/aws4_request` says for which region a request is signed.
+/// Reads the place from a signature such as `Credential=AKID/20261120/eu-west-1/states/aws4_request`.
 fn place_of(headers: &HeaderMap) -> Place {
     let mut place = Place::default();
     let signed = headers

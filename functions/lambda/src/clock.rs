@@ -1,11 +1,11 @@
-//! The clock of the machine.
+//! The system clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redrive_core::controller::Clock;
 use redrive_core::time::Time;
 
-/// The clock of the machine, which AWS keeps right in a function.
+/// The system clock, which AWS keeps synchronized in a function.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SystemClock;
 

@@ -1,6 +1,6 @@
-//! What Lambda invokes: a file for each function, which hands to the core what it is handed.
+//! The handlers that Lambda invokes, one file for each function. A handler passes its payload to the core.
 //!
-//! [`stepfunctions`] and [`codepipeline`] differ only in the name that their wide lines bear.
+//! [`stepfunctions`] and [`codepipeline`] differ only in the function's name in the wide line.
 
 pub mod codepipeline;
 mod dry_run;

@@ -1,7 +1,8 @@
-//! The four Lambda functions: they build the adapters of `redrive-aws` once, and hand each event to the core.
+//! The four Lambda functions. Each builds the adapters of `redrive-aws` once, and passes its events to the core.
 //!
-//! [`handlers`] holds what Lambda invokes. [`settings`] reads the environment and the policy. Each handling ends with one
-//! wide line, which [`log`] writes as JSON; CloudWatch reads the metrics out of it.
+//! [`handlers`] holds the functions' handlers. [`settings`] reads the environment and the policy.
+//!
+//! Each handling ends with one wide line, which [`log`] writes as JSON. CloudWatch extracts the metrics from it.
 
 #![cfg_attr(
     test,

@@ -1,4 +1,4 @@
-//! What a function writes: JSON, one object a line, as Lambda's log format `JSON` takes it.
+//! The log of a function: one JSON object a line, as Lambda's log format `JSON` expects.
 
 use std::fmt;
 
@@ -12,19 +12,21 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The field whose text is a JSON object; its members become those of the line.
+/// The field whose text is a JSON object. The members of the object become members of the line.
 pub(crate) const WIDE: &str = "wide";
 
-/// Starts writing to standard output what is as grave as `AWS_LAMBDA_LOG_LEVEL` says, INFO by default.
+/// Starts the log on standard output. `AWS_LAMBDA_LOG_LEVEL` is the level, INFO by default.
 pub fn start() {
     tracing_subscriber::fmt()
-        // Below DEBUG the runtime writes down whole events, with their inputs, errors and causes.
+        // INVARIANT: the log is never more verbose than DEBUG. At TRACE the runtime logs whole events, with their
+        // inputs, errors and causes.
         .with_max_level(level(variable("AWS_LAMBDA_LOG_LEVEL").as_deref()).min(LevelFilter::DEBUG))
         .event_format(Json)
         .init();
 }
 
-/// Lambda's words are those of tracing, and FATAL. What is no level is INFO: a function does not stop for it.
+/// Returns the level that a word names. Lambda has the levels of tracing, and FATAL. An unknown word is INFO, since a
+/// function does not stop for it.
 fn level(word: Option<&str>) -> LevelFilter {
     match word {
         Some("FATAL") => LevelFilter::ERROR,
@@ -60,9 +62,10 @@ where
     }
 }
 
-/// Writes JSON in ASCII without control characters. JSON itself escapes no DEL, no C1 control, which a terminal
-/// obeys as it obeys ESC, and no mark that turns the direction of a text; all of them are letters of a string,
-/// where an escape means the same.
+/// Writes JSON as ASCII without control characters.
+///
+/// JSON need not escape DEL, C1 controls and marks of text direction. A terminal obeys a C1 control as it obeys ESC.
+/// All of these characters occur inside strings, where an escape means the same.
 fn ascii(json: &str, to: &mut impl fmt::Write) -> fmt::Result {
     let mut rest = json;
     while let Some(at) = rest.find(|letter: char| !letter.is_ascii() || letter.is_ascii_control()) {
@@ -79,7 +82,7 @@ fn ascii(json: &str, to: &mut impl fmt::Write) -> fmt::Result {
     to.write_str(rest)
 }
 
-/// The members of one line, one after the other.
+/// The members of one line, in order.
 #[derive(Default)]
 struct Line {
     members: String,
@@ -89,12 +92,12 @@ struct Line {
 
 impl Line {
     fn set(&mut self, name: &str, value: impl Serialize) {
-        // Texts, numbers and truth values are never refused.
+        // Serialization of strings, numbers and booleans does not fail.
         let value = serde_json::to_string(&value).unwrap_or_default();
         if !self.members.is_empty() {
             self.members.push(',');
         }
-        // Names are those of fields in this source.
+        // The name needs no escape, since it is a field's name in the source code.
         self.members.extend(["\"", name, "\":", &value]);
     }
 
@@ -164,7 +167,7 @@ mod tests {
         }
     }
 
-    /// What steers terminals, ends lines, turns texts around, and what is merely not English.
+    /// Characters that control terminals, end lines or change the text direction, and harmless non-ASCII characters.
     const ODD: &str = "\u{1b}[31m\r\n\0\u{7f}\u{9b}2J\u{2028}\u{202e}\u{feff}\"\\ ü 🦀";
 
     #[test]

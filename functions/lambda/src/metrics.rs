@@ -1,8 +1,10 @@
-//! The metrics that CloudWatch reads out of the wide line, by its embedded metric format.
+//! The metrics that CloudWatch extracts from the wide line in the embedded metric format.
 //!
-//! The shape is that of "Specification: Embedded metric format" in the Amazon CloudWatch User Guide: `_aws` says
-//! which members of the line are metrics, in which namespace and by which dimensions. There is one dimension, the
-//! stack, since each further one multiplies what is billed; what else is asked, the line itself answers.
+//! AWS: `_aws` names the members of the line that are metrics, their namespace and their dimensions (Specification:
+//! Embedded metric format, Amazon CloudWatch User Guide).
+//!
+//! The stack is the only dimension, since each further dimension multiplies the billed metrics. The wide line itself
+//! answers other questions.
 
 use redrive_core::calls::CallResult;
 use redrive_core::controller::{Outcome, Record};
@@ -20,28 +22,28 @@ const NAMESPACE: &str = "redrive";
 /// The dimension.
 const STACK: &str = "Stack";
 
-/// What is counted and measured. A line bears those that it has something to say about.
+/// A metric. A line holds only the metrics that apply to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Metric {
-    /// Failures whose retry AWS took.
+    /// Failures whose retry AWS accepted.
     Retried,
-    /// Subjects that succeeded after a failure that was judged.
+    /// Subjects that succeeded after a judged failure.
     Recovered,
-    /// Failures that were given up.
+    /// Failures that redrive gave up.
     GaveUp,
-    /// Failures of which it was written down what would be done.
+    /// Failures whose decision was recorded and not carried out.
     Observed,
-    /// Events that were none of ours.
+    /// Events that do not concern redrive.
     Ignored,
     /// Events that could not be read.
     Malformed,
-    /// From receiving a failure to the end of what followed at once, in milliseconds.
+    /// The time from the receipt of a failure to the end of its immediate handling, in milliseconds.
     DecisionLatency,
-    /// The age of the oldest claim that nobody has settled, as a tick of the sweep began, in seconds.
+    /// The age of the oldest unsettled claim at the start of a sweep, in seconds.
     OldestClaimAge,
-    /// Executions that no event told of.
+    /// Failed executions that no event announced.
     DiscoveredExecutions,
-    /// Stages that no event told of.
+    /// Failed stages that no event announced.
     DiscoveredStages,
     /// Calls that AWS denied.
     AccessDenied,
@@ -82,14 +84,14 @@ impl Metric {
     }
 }
 
-/// The metrics of one line, and what `_aws` says of them.
+/// The metrics of one line, serialized with their `_aws` member.
 #[derive(Debug)]
 pub(crate) struct Metrics<'a> {
-    /// The stack, or nothing is measured.
+    /// The stack. None: the line holds no metrics.
     pub(crate) stack: Option<&'a str>,
-    /// When.
+    /// The timestamp of the metrics.
     pub(crate) at: Time,
-    /// What.
+    /// The metrics and their values.
     pub(crate) values: Vec<(Metric, u64)>,
 }
 
@@ -115,7 +117,7 @@ impl Serialize for Metrics<'_> {
     }
 }
 
-/// What a record counts as. A function that handles events has decided within `took_ms`.
+/// Returns the metrics of a record. `took_ms` is the decision's latency, in a function that handles events.
 pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u64)> {
     let counted = match record.outcome {
         Outcome::Retried | Outcome::Confirmed => Some(Metric::Retried),
@@ -151,7 +153,7 @@ pub(crate) fn of_record(record: &Record, took_ms: Option<u64>) -> Vec<(Metric, u
         .chain(refused)
         .map(|metric| (metric, 1))
         .collect();
-    // A retry that was denied, and its settling too, is one line, and counts once.
+    // A line counts AccessDenied or Throttled once, even if both the retry and its settle met it.
     values.extend(
         record
             .unsettled
@@ -190,8 +192,8 @@ pub(crate) fn of_tick(tick: &Tick) -> Vec<(Metric, u64)> {
     ]
 }
 
-/// How many failures were dealt with of which no event had told, by service. What is not ours, or known after all,
-/// is none.
+/// Returns the number of handled failures that no event announced, by service. Ignored failures, and failures that
+/// the ledger already knew, do not count.
 pub(crate) fn unannounced(records: &[Record]) -> std::collections::BTreeMap<Service, u64> {
     let mut counts = std::collections::BTreeMap::new();
     for record in records {

@@ -1,15 +1,16 @@
-//! What Lambda hands over, read so that reading it never fails.
+//! The payload of an invocation, whose deserialization never fails.
 
 use redrive_core::event::Malformed;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// A payload, or where it is no JSON.
+/// A payload, or the place where it is not JSON.
 ///
-/// Lambda takes no payload that is no JSON, so nobody should meet one. If that fails, the runtime does not call
-/// the function: it answers in words that may quote what was sent, nothing is counted, and what is no better the
-/// second time comes three times. So reading always brings something.
+/// Lambda rejects a payload that is not JSON, so that the second case should not occur.
+///
+/// INVARIANT: deserialization never fails. After a failure the runtime would not call the function, and no metric
+/// would count the event. The runtime's answer could quote the payload, and Lambda would send the event three times.
 #[derive(Debug)]
 pub(crate) struct Payload(Result<Box<RawValue>, Malformed>);
 
@@ -21,19 +22,19 @@ impl<'de> Deserialize<'de> for Payload {
 }
 
 impl Payload {
-    /// The bytes of an event.
+    /// Returns the bytes of an event.
     pub(crate) fn bytes(&self) -> Result<&[u8], &Malformed> {
         self.0.as_ref().map(|json| json.get().as_bytes())
     }
 
-    /// What it is expected to be, if it is that. Why it is not remains unsaid, since that may quote it.
+    /// Reads the payload as a `T`. The error of serde is dropped, since it may quote the payload.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Option<T> {
         let json = self.0.as_ref().ok()?;
         serde_json::from_str(json.get()).ok()
     }
 }
 
-/// The place, of all that `serde_json` says.
+/// Returns the place and the kind of an error of `serde_json`. The rest of its text is dropped.
 fn no_json(said: &str) -> Malformed {
     let place = said
         .rfind("line ")
@@ -78,7 +79,7 @@ mod tests {
             ),
         ];
         for (bytes, expected) in table {
-            // As the runtime does it.
+            // The runtime deserializes in the same way.
             let mut reader = serde_json::Deserializer::from_slice(bytes);
             let payload = Payload::deserialize(&mut reader).unwrap();
             let read = payload.bytes().map(|bytes| str::from_utf8(bytes).unwrap());

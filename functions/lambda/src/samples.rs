@@ -1,4 +1,4 @@
-//! Records for the tests, as the core makes them of events.
+//! Records for the tests, which the core makes from events.
 
 use redrive_core::controller::Record;
 use redrive_core::dry_run::DryRun;
@@ -8,7 +8,7 @@ use redrive_core::time::Time;
 
 pub(crate) const NOW: Time = Time::from_millis(1_795_140_844_000);
 
-/// What would be done about an event.
+/// Returns the record of an event's dry run.
 pub(crate) fn dry_run(event: &str) -> Record {
     let policy = "{ version: 1, retry: { automatic: [{ error: 'Lambda.TooManyRequestsException', limit: 2 }] } }";
     let document = Document::parse(policy).unwrap();
@@ -21,7 +21,7 @@ pub(crate) fn dry_run(event: &str) -> Record {
     DryRun::new(&document).event(event.as_bytes(), writer)
 }
 
-/// A failure whose retry would be made.
+/// Returns the record of a failure that would be retried.
 pub(crate) fn observed() -> Record {
     dry_run(include_str!(
         "../../../events/sfn-05-lambda-too-many-requests.json"

@@ -1,22 +1,26 @@
-//! What a function reads of its environment at its start.
+//! The settings that a function reads from its environment at its start.
 //!
-//! | variable | |
-//! | --- | --- |
-//! | `REDRIVE_MODE` | `observe` (the default), `act` or `off` |
-//! | `REDRIVE_LEDGER` | the DynamoDB table; or `memory`, to try a function without an account: it tells what it would do, and calls nothing |
-//! | `REDRIVE_QUEUE_URL` | the SQS queue of retries that wait |
-//! | `REDRIVE_POLICY` | the policy's file; `/opt/policy.yaml` by default, where the layer puts it |
-//! | `REDRIVE_ACCOUNT` | the account whose events are handled; those of others are ignored |
-//! | `REDRIVE_SINCE` | of `sweep`: nothing that failed before is looked for, as in `2026-11-20T00:00:00Z`; by default the moment of its first tick |
-//! | `REDRIVE_STATE_MACHINES` | of `sweep`: the names of the state machines that its role may list, in which `*` stands for anything; `*` by default |
-//! | `REDRIVE_PIPELINES` | of `sweep`: the same of pipelines |
-//! | `REDRIVE_EXECUTION_QUOTA` | what AWS allows of RedriveExecution, the bucket's size and its refill a second; `800/150` by default, `0` paces nothing |
-//! | `REDRIVE_STAGE_QUOTA` | the same of RetryStageExecution, of which AWS publishes none; nothing is paced by default |
-//! | `REDRIVE_STACK` | the dimension by which the metrics of this deployment are told from those of another; `redrive` by default |
-//! | `REDRIVE_BUS` | the event bus on which each decision is put; by default on none |
-//! | `AWS_REGION` | the region whose events are handled; Lambda sets it |
+//! - `REDRIVE_MODE`: `observe` (the default), `act` or `off`.
+//! - `REDRIVE_LEDGER`: the DynamoDB table, or `memory` to try a function without an account. Such a function reports
+//!   its decisions and calls nothing.
+//! - `REDRIVE_QUEUE_URL`: the SQS queue of delayed retries.
+//! - `REDRIVE_POLICY`: the policy's file. The default is `/opt/policy.yaml`, where the layer puts the policy.
+//! - `REDRIVE_ACCOUNT`: the account whose events are handled. Events of other accounts are ignored.
+//! - `REDRIVE_SINCE`, of `sweep`: the time from which the search reads failures, for example `2026-11-20T00:00:00Z`.
+//!   The default is the time of the first tick.
+//! - `REDRIVE_STATE_MACHINES`, of `sweep`: the names of the state machines that its role may list. `*` in a name
+//!   stands for any text. The default is `*`.
+//! - `REDRIVE_PIPELINES`, of `sweep`: the names of the pipelines that its role may list, in the same form.
+//! - `REDRIVE_EXECUTION_QUOTA`: AWS's quota of RedriveExecution, as the bucket's size and its refill a second. The
+//!   default is `800/150`. `0` turns pacing off.
+//! - `REDRIVE_STAGE_QUOTA`: the quota of RetryStageExecution, in the same form. AWS publishes none, so the default is
+//!   no pacing.
+//! - `REDRIVE_STACK`: the dimension that separates the metrics of this deployment from those of another. The default
+//!   is `redrive`.
+//! - `REDRIVE_BUS`: the event bus for decisions. By default there is none.
+//! - `AWS_REGION`: the region whose events are handled. Lambda sets the variable.
 //!
-//! Everything that is wrong is said at once.
+//! [`Settings::from_env`] reports all mistakes at once.
 
 use std::io;
 use std::path::Path;
@@ -29,47 +33,47 @@ use redrive_core::policy::{Document, Glob};
 use redrive_core::rate_limiter::{ParseQuotaError, Quota, Quotas};
 use redrive_core::time::Time;
 
-/// Where the layer of the policy puts it.
+/// The path at which the layer puts the policy.
 pub const POLICY: &str = "/opt/policy.yaml";
 
-/// What a function works with.
+/// The settings of a function.
 #[derive(Debug)]
 pub struct Settings {
     /// The policy in force.
     pub document: Document,
-    /// Where, unless it is tried without an account.
+    /// The settings in an account. None: the function runs without an account.
     pub account: Option<InAccount>,
 }
 
-/// What a function works with in an account.
+/// The settings of a function in an account.
 #[derive(Debug)]
 pub struct InAccount {
     /// The mode in force.
     pub mode: RunMode,
     /// The ledger's table.
     pub table: String,
-    /// The queue of retries that wait.
+    /// The URL of the queue of delayed retries.
     pub queue_url: String,
     /// The accounts and regions whose events are handled.
     pub sources: AllowedSources,
-    /// Whose targets are listed.
+    /// The account and region whose targets are listed.
     pub place: Place,
-    /// How many retries AWS takes.
+    /// AWS's quotas of the calls that retry.
     pub quotas: Quotas,
-    /// What is looked for there.
+    /// The scope and the limits of the search for unannounced failures.
     pub search: Search,
-    /// What the metrics are told apart by.
+    /// The dimension of the metrics.
     pub stack: String,
-    /// The event bus that is told of decisions.
+    /// The event bus for decisions.
     pub bus: Option<String>,
 }
 
 /// An account and region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Twelve digits.
+    /// The account's ID, twelve digits.
     pub account: String,
-    /// For example `eu-west-1`.
+    /// The region's name, for example `eu-west-1`.
     pub region: String,
 }
 
@@ -77,7 +81,7 @@ impl Settings {
     /// Reads the environment of the process and the policy's file.
     ///
     /// # Errors
-    /// Everything that is missing or cannot be used.
+    /// All settings that are missing or cannot be used.
     pub fn from_env() -> Result<Self, Misconfigured> {
         Self::read(variable, |path| std::fs::read_to_string(path))
     }

@@ -1,4 +1,4 @@
-//! What a tick of the sweep did, saw and left.
+//! The report of a tick of the sweep.
 
 use std::collections::BTreeMap;
 
@@ -7,55 +7,55 @@ use redrive_core::discovery::DiscoveryReport;
 use redrive_core::failure::Service;
 use serde::Serialize;
 
-/// What one tick of the sweep came to.
+/// The result of one tick of the sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Tick {
-    /// Queued retries that were handed to the queue.
+    /// Queued retries whose messages were sent to the queue.
     pub requeued: usize,
-    /// Retries that were taken over; each has a line of its own.
+    /// Entries that were taken over. Each has a line of its own.
     pub taken_over: usize,
-    /// Entries that somebody else had moved meanwhile.
+    /// Entries that another function changed meanwhile.
     pub conflicts: usize,
-    /// Entries that met an error; each has a line of its own.
+    /// Entries that met an error. Each has a line of its own.
     pub errors: usize,
-    /// More was waiting than the tick was allowed to see.
+    /// More entries may be due than the tick read or had time for.
     pub more: bool,
-    /// What was looked for and found.
+    /// The result of the search for unannounced failures.
     pub discovery: DiscoverySummary,
-    /// The age of the oldest claim that nobody had settled.
+    /// The age of the oldest unsettled claim, in seconds.
     #[serde(skip)]
     pub oldest_claim_seconds: u64,
-    /// Failures that were dealt with of which no event had told.
+    /// Handled failures that no event announced, by service.
     #[serde(skip)]
     pub unannounced: BTreeMap<Service, u64>,
 }
 
-/// What a tick saw of failures that were never announced, what it did, and what it left for later.
+/// The result of a tick's search for unannounced failures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DiscoverySummary {
-    /// State machines and pipelines that were looked at.
+    /// State machines and pipelines that had a turn.
     pub targets: usize,
     /// Calls that listed something.
     pub pages: usize,
-    /// Failures of an age to be dealt with.
+    /// Listed failures of an age that the search handles.
     pub seen: usize,
-    /// Those of them that the ledger knew.
+    /// Seen failures that the ledger already knew.
     pub known: usize,
-    /// What became of the others, each of which has a line of its own.
+    /// The other seen failures, by outcome. Each has a line of its own.
     pub outcomes: BTreeMap<Outcome, usize>,
-    /// Failures, targets and lists of them that met an error; each has a line of its own.
+    /// Failures, targets and lists of targets that met an error. Each has a line of its own.
     pub errors: usize,
     /// Services that throttled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<Service>,
-    /// Targets whose turn goes on with the next tick.
+    /// Targets whose turn continues in the next tick.
     pub left: usize,
-    /// The pass goes on with the next tick.
+    /// A pass is not complete, and the next tick continues it.
     pub more: bool,
-    /// Everything that failed before, and since the search began, was looked at.
+    /// The time before which the search has read every failure, back to the start of the search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark: Option<String>,
-    /// Another tick was first to say how far the search has come.
+    /// Another tick stored its checkpoint first. RACE: this tick against a concurrent tick.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub outrun: bool,
 }

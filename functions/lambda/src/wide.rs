@@ -1,4 +1,4 @@
-//! The one wide line of a handling: what was received, decided and done, why, and what it cost.
+//! The one wide line of a handling. It holds the input, the decision, the outcome, the reason and the cost.
 
 use redrive_aws::bus::Told;
 use redrive_aws::calls::Counted;
@@ -12,36 +12,36 @@ use tracing::{error, info, warn};
 use crate::metrics::{self, Metric, Metrics};
 use crate::tick::Tick;
 
-/// One handling of an event, a message, an entry or a tick.
+/// The common fields of the wide line of an event, a message, an entry or a tick.
 #[derive(Debug, Serialize)]
 pub(crate) struct Wide<'a> {
-    /// Which function.
+    /// The name of the function.
     pub(crate) function: &'static str,
-    /// Lambda's id of the invocation.
+    /// Lambda's ID of the invocation.
     pub(crate) request_id: &'a str,
-    /// SQS's id of the message.
+    /// SQS's ID of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message_id: Option<&'a str>,
-    /// The mode in force; none without an account.
+    /// The mode in force. None: the function has no account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<RunMode>,
-    /// How long it took.
+    /// The duration of the handling, in milliseconds.
     pub(crate) took_ms: u64,
-    /// What was asked of AWS.
+    /// Counts of the requests to AWS.
     #[serde(flatten)]
     pub(crate) counted: Counted,
-    /// What was told of it.
+    /// Counts of the decisions for the event bus.
     #[serde(flatten)]
     pub(crate) told: Told,
-    /// When it was written.
+    /// The time of the line, which is the timestamp of its metrics.
     #[serde(skip)]
     pub(crate) at: Time,
-    /// What its metrics are told apart by; without an account there are none.
+    /// The dimension of the line's metrics. None: the function has no account, and the line holds no metrics.
     #[serde(skip)]
     pub(crate) stack: Option<&'a str>,
 }
 
-/// What came of a handling.
+/// The result of a handling.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Came<'a> {
@@ -75,10 +75,10 @@ struct Whole<'a> {
 }
 
 impl Wide<'_> {
-    /// Writes what was done.
+    /// Writes the line of a record.
     pub(crate) fn record(&self, record: &Record) {
         let wide = self.line_of_record(record);
-        // What needs a person's eye stands out.
+        // A warning marks a line that a person should read.
         if record.malformed.is_some() || record.unsettled.is_some() {
             warn!(wide, "{}", record.sentence());
         } else {
@@ -86,19 +86,19 @@ impl Wide<'_> {
         }
     }
 
-    /// Writes what could not be done.
+    /// Writes the line of an error.
     pub(crate) fn error(&self, subject: Option<&Subject>, error: &Error) {
         let wide = self.line_of_error(subject, None, error);
         error!(wide, "{error}");
     }
 
-    /// Writes what could not be listed.
+    /// Writes the line of a target, or a list of targets, that could not be read.
     pub(crate) fn unread(&self, listing: &str, error: &Error) {
         let wide = self.line_of_error(None, Some(listing), error);
         error!(wide, "{error}");
     }
 
-    /// Writes what a tick came to.
+    /// Writes the line of a tick.
     pub(crate) fn tick(&self, tick: &Tick) {
         let wide = self.line_of_tick(tick);
         info!(wide, "swept");
@@ -111,7 +111,7 @@ impl Wide<'_> {
             target: subject.map(Subject::target),
             record,
         };
-        // These two handle events and decide; the others carry out what was decided, or do much in one go.
+        // These two functions handle one event and decide. The others carry out decisions, or handle many entries.
         let decides = matches!(self.function, "stepfunctions" | "codepipeline");
         let values = metrics::of_record(record, decides.then_some(self.took_ms));
         self.with(came, values)
@@ -149,7 +149,7 @@ impl Wide<'_> {
                 values,
             },
         };
-        // Keys are texts and nothing here refuses to be written.
+        // Serialization does not fail, since every key is a string and every value is serializable.
         serde_json::to_string(&whole).unwrap_or_default()
     }
 }

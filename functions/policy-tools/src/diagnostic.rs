@@ -1,4 +1,4 @@
-//! Problems as they are shown: place, message, the line with a caret under it, and what to do.
+//! Display of problems: place, message, the line with a caret under it, and the remedy.
 
 use std::fmt::Write as _;
 
@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use crate::lint::Amplified;
 use crate::visible::visible;
 
-/// A document that problems are shown of.
+/// A document whose problems are shown.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Its file's name, as it may be shown.
+    /// The name of the file, safe to show.
     pub name: String,
-    /// Its text.
+    /// The text of the file.
     pub text: String,
 }
 
 impl Source {
-    /// A problem for people, with an empty line behind it. `word` says how much it counts: error or warning.
+    /// Returns a problem for people, followed by an empty line. `word` is the severity: error or warning.
     #[must_use]
     pub fn excerpt(&self, problem: &Problem, word: &str) -> String {
         let Place { line, column } = problem.place;
@@ -27,7 +27,7 @@ impl Source {
             "{name}:{line}:{column}: {word}: {}\n",
             visible(&problem.message)
         );
-        // What ends too soon is wrong behind the last line, where there is nothing to show.
+        // A document that ends too soon has its problem behind the last line, where no text can be shown.
         if let Some(shown) = self.line(line).and_then(|text| Shown::new(text, column)) {
             let number = line.to_string();
             let margin = " ".repeat(number.len());
@@ -42,7 +42,7 @@ impl Source {
         out
     }
 
-    /// A problem for programs.
+    /// Returns a problem for programs.
     #[must_use]
     pub fn json(&self, Place { line, column }: Place, severity: &str, message: &str) -> Value {
         json!({
@@ -53,13 +53,13 @@ impl Source {
 
     fn line(&self, number: usize) -> Option<&str> {
         let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
-        // To YAML a carriage return ends a line by itself too.
+        // In YAML a single carriage return ends a line too.
         let mut lines = text.lines().flat_map(|line| line.split('\r'));
         lines.nth(number.checked_sub(1)?)
     }
 }
 
-/// The worst case of a task, for people.
+/// Returns the worst case of a task, for people.
 #[must_use]
 pub fn worst_case(amplified: &Amplified) -> String {
     let Amplified {
@@ -87,13 +87,13 @@ pub fn worst_case(amplified: &Amplified) -> String {
     )
 }
 
-/// A line as it is shown, and what is under it.
+/// A line as it is shown, and its underline.
 struct Shown {
     text: String,
     underline: String,
 }
 
-/// Of a long line, so many characters before the place and as many from it are shown.
+/// Maximum characters of a long line shown before the place, and from the place on.
 const AROUND: usize = 60;
 
 impl Shown {
@@ -109,7 +109,7 @@ impl Shown {
         } else {
             ""
         };
-        // A tab is as wide as any character, so that what is under it fits.
+        // A tab is shown as one space, so that the underline fits.
         let show = |chars: &mut dyn Iterator<Item = &char>| {
             let text: String = chars.map(|c| if *c == '\t' { ' ' } else { *c }).collect();
             visible(&text)
@@ -133,12 +133,12 @@ impl Shown {
     }
 }
 
-/// How many characters the word or the quoted text has that begins here.
+/// Returns the number of characters of the word or the quoted text that begins here.
 fn length(rest: &[char]) -> usize {
     let (first, behind) = match rest.split_first() {
         Some((first @ ('"' | '\''), behind)) => (*first, behind),
         _ => {
-            // A colon ends a key only where something may follow it.
+            // A colon ends a key only before white space or at the end of the line.
             let is_end = |(at, c): (usize, &char)| match c {
                 ':' => rest
                     .get(at.saturating_add(1))

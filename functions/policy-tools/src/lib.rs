@@ -1,5 +1,5 @@
-//! What people need of a policy and no function carries: [lints](lint), a document's [own tests](runner), problems
-//! [as they are shown](diagnostic), and [import] of other platforms' retry configurations.
+//! Policy tools for people, which no function carries: [lints](lint), [tests of a document](runner),
+//! [display of problems](diagnostic), and [import] of retry configurations of other platforms.
 //!
 //! ```
 //! use redrive_policy_tools::lint::check;

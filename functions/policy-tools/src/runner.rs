@@ -1,4 +1,4 @@
-//! A document's own tests, judged as the functions would judge them.
+//! The tests of a document, judged as the functions judge failures.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
 use redrive_policy::{Case, ConditionKey, Document, Expect, FailureView, Service, Test};
 
-/// The verdict on each attempt of a test.
+/// Returns the verdict on each attempt of a test.
 #[must_use]
 pub fn verdicts(document: &Document, test: &Test) -> Vec<Verdict> {
     judge(document, &test.attempts, &test.expect)
 }
 
-/// Whether every verdict on a test is as expected.
+/// Returns whether every verdict on a test is as expected.
 #[must_use]
 pub fn passes(document: &Document, test: &Test) -> bool {
     let verdicts = verdicts(document, test);
@@ -29,7 +29,7 @@ pub fn passes(document: &Document, test: &Test) -> bool {
             .all(|(verdict, expect)| holds(expect, verdict))
 }
 
-/// Whether a verdict is as expected.
+/// Returns whether a verdict is as expected.
 #[must_use]
 pub fn holds(expect: &Expect, verdict: &Verdict) -> bool {
     let rule = |id: &String| verdict.rules.iter().any(|charge| charge.rule == *id);
@@ -41,8 +41,10 @@ pub fn holds(expect: &Expect, verdict: &Verdict) -> bool {
         && expect.rule.as_ref().is_none_or(rule)
 }
 
-/// What conditions see of a case: what an error or a cause that is given says of exit status, signal and HTTP status,
-/// unless the case says it otherwise; what follows from neither is absent. `failure` is the case's own.
+/// Returns the views of a case for conditions. `failure` must be the failure of the same case.
+///
+/// Exit status, signal, signal reason and HTTP status are those of the case. Without them they follow from the error
+/// or cause of the case, else they are absent.
 #[must_use]
 pub fn views<'a>(case: &'a Case, failure: &'a Failure) -> Vec<FailureView<'a>> {
     let signal = case.texts.get(&ConditionKey::Signal).map(Field::as_text);
@@ -56,8 +58,9 @@ pub fn views<'a>(case: &'a Case, failure: &'a Failure) -> Vec<FailureView<'a>> {
     seen.collect()
 }
 
-/// The verdicts on consecutive failures of one subject, each retried while it is expected to be and the
-/// verdict agrees. What nothing is expected of is retried if the verdict says so.
+/// Returns the verdicts on consecutive failures of one subject.
+///
+/// An attempt counts as retried if its verdict is a retry and no other decision is expected.
 #[must_use]
 pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec<Verdict> {
     let (owner, timing) = (Owner("test".into()), Timing::default());
@@ -83,7 +86,7 @@ pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec
                 failed_at: failure.at,
                 retried_before: 0,
                 verdict: Verdict {
-                    // Nobody waits in a test.
+                    // A test does not wait for the delay.
                     delay_seconds: 0,
                     ..verdict.clone()
                 },
@@ -102,7 +105,7 @@ pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec
     verdicts
 }
 
-/// A failure as the `attempt`-th of its subject, which was retried so often before.
+/// Returns the failure as the `attempt`-th of its subject, after `retried` retries.
 fn after(failure: &Failure, attempt: usize, retried: u32) -> Failure {
     let mut failure = failure.clone();
     match &mut failure.detail {
@@ -121,7 +124,7 @@ fn after(failure: &Failure, attempt: usize, retried: u32) -> Failure {
     failure
 }
 
-/// What the test gives, or else what follows from the rest; all of it is known.
+/// Returns the value of the test, else the derived value. An unknown value becomes absent.
 fn given<T>(given: Option<Field<T>>, follows: Field<T>) -> Field<T> {
     match given.unwrap_or(follows) {
         Field::Unknown => Field::Absent,
@@ -129,7 +132,7 @@ fn given<T>(given: Option<Field<T>>, follows: Field<T>) -> Field<T> {
     }
 }
 
-/// The failure that a case says, all of it known.
+/// Returns the failure that a case describes, with every value known.
 #[must_use]
 pub fn failure(case: &Case) -> Failure {
     let (account, region) = (case.account(), case.region());
@@ -167,7 +170,7 @@ pub fn failure(case: &Case) -> Failure {
 fn execution(case: &Case) -> FailedExecution {
     let status = case.status.as_deref();
     let timed_out = status == Some("TIMED_OUT");
-    // Only an execution's own time-out has an error that nobody gives.
+    // Only a time-out of the whole execution has an implied error.
     let error = case.texts.get(&ConditionKey::Error).cloned();
     let error = match error {
         None if timed_out => Field::Known("States.Timeout".into()),

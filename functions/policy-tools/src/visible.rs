@@ -1,7 +1,7 @@
-//! Texts that a terminal shows and does not obey.
+//! Escaping of text, so that a terminal shows control characters instead of obeying them.
 
-/// JSON of which a string cannot do so either: the same JSON, with escapes. Outside its strings there is
-/// nothing to escape.
+/// Returns the same JSON with hidden characters escaped. Only strings need escapes: valid JSON has no hidden
+/// characters elsewhere.
 #[must_use]
 pub fn visible_json(json: &str) -> String {
     json.chars()
@@ -15,7 +15,7 @@ pub fn visible_json(json: &str) -> String {
         .collect()
 }
 
-/// A text that cannot move the cursor, colour the terminal or turn its letters round, whoever wrote it.
+/// Returns a text that cannot move the cursor, colour the terminal or reverse its letters.
 #[must_use]
 pub fn visible(text: &str) -> String {
     text.chars()
@@ -29,7 +29,7 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-/// Control characters, marks that are not seen, and those that set the direction of writing.
+/// Returns whether a character is a control character, an invisible mark or a mark of writing direction.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -1,13 +1,13 @@
-//! How long a retry waits.
+//! The waiting time of a retry.
 
-/// Step Functions' own four words.
+/// The backoff of a rule, in the four words of Step Functions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
     /// Seconds before the first retry.
     pub interval_seconds: u32,
-    /// By how much each further wait grows.
+    /// The factor by which each further wait grows.
     pub backoff_rate: f64,
-    /// Seconds that no wait exceeds, up to 14 days.
+    /// Maximum seconds of one wait, up to 14 days.
     pub max_delay_seconds: u32,
     /// Whether the wait is drawn from `[0, delay]`.
     pub jitter_strategy: JitterStrategy,
@@ -35,28 +35,29 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait before a rule's `n`-th use, counted from 1, in whole seconds rounded down:
-    /// `min(interval_seconds * backoff_rate^(n-1), max_delay_seconds)`, or under FULL jitter the part of it
-    /// that `draw` gives, `draw` being uniform over all its values and the same for the same failure.
+    /// Returns the wait before the `n`-th use of a rule, counted from 1, in whole seconds rounded down.
+    ///
+    /// The delay is `min(interval_seconds * backoff_rate^(n-1), max_delay_seconds)`. FULL jitter scales it by `draw`.
+    /// `draw` is uniform over all its values, and the same for the same failure.
     #[must_use]
     pub fn delay_seconds(&self, n: u32, draw: u64) -> u32 {
         let max = f64::from(self.max_delay_seconds);
         let mut delay = f64::from(self.interval_seconds).min(max);
         for _ in 1..n {
             let longer = (delay * self.backoff_rate).min(max);
-            // At its cap, at a rate of 1 or at nothing it grows no more, however often the rule was used.
+            // The delay is constant at the cap, at a rate of 1 and at zero, so further uses change nothing.
             if longer <= delay {
                 break;
             }
             delay = longer;
         }
         if self.jitter_strategy == JitterStrategy::Full {
-            // 53 bits are what a float holds exactly: a fraction in [0, 1].
+            // A float holds 53 bits exactly: a fraction in [0, 1].
             #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
             let fraction = (draw >> 11) as f64 / ((1_u64 << 53) - 1) as f64;
             delay *= fraction;
         } else {
-            // 100 * 1.15 is 114.99999999999999 to a float, and 115 to a person.
+            // A float makes 100 * 1.15 = 114.99999999999999, and a person expects 115.
             delay += 1e-6;
         }
         #[expect(

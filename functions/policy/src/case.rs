@@ -1,4 +1,4 @@
-//! A document's own tests: failures in normalised words, and what is expected of the verdicts on them.
+//! The tests of a document: failures in normalised words, and the verdicts expected on them.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -14,30 +14,30 @@ use crate::signal_reason::SignalReason;
 /// One of a document's tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Test {
-    /// What it shows.
+    /// The name, which states the purpose of the test.
     pub name: String,
-    /// Consecutive failures of one subject; one where the test names a single failure.
+    /// Consecutive failures of one subject. The list has one entry where the test describes a single failure.
     pub attempts: Vec<Case>,
-    /// What is expected of each.
+    /// The expectation for each failure.
     pub expect: Vec<Expect>,
-    /// Where it stands.
+    /// The place of the test in its document.
     pub at: At,
 }
 
-/// What must hold of a verdict: all that is written.
+/// The expectations of a verdict. Every field that is set must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expect {
-    /// What is decided.
+    /// The expected decision.
     pub decision: Option<Decision>,
-    /// The policy's name.
+    /// The name of the expected policy.
     pub policy: Option<String>,
-    /// The rule's id; of several rules any one.
+    /// The id of the expected rule. Where several rules have the id, any of them satisfies.
     pub rule: Option<String>,
-    /// The verdict's reason.
+    /// The expected reason of the verdict.
     pub reason: Option<Reason>,
 }
 
-/// A failure in normalised words: what a test says of it, and nothing else.
+/// A failure in normalised words: only the properties that a test states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     /// The service that runs the target.
@@ -52,18 +52,18 @@ pub struct Case {
     pub status: Option<String>,
     /// The exit status.
     pub exit_status: Option<Field<i16>>,
-    /// Why it was ended from outside.
+    /// The reason for which the process was ended from outside.
     pub signal_reason: Option<Field<SignalReason>>,
     /// The HTTP status.
     pub http_status: Option<Field<u16>>,
-    /// The words that are texts.
+    /// The properties that are texts.
     pub texts: BTreeMap<ConditionKey, Field<String>>,
-    /// Where it stands.
+    /// The place of the failure in its document.
     pub at: At,
 }
 
 impl Case {
-    /// A failure of a target of which nothing is said.
+    /// Returns a failure of a target with no property set.
     pub(crate) const fn new(service: Service, target: String, at: At) -> Self {
         Self {
             service,
@@ -90,19 +90,19 @@ impl Case {
         }
     }
 
-    /// The account, where none is said a made-up one.
+    /// Returns the account, by default a made-up one.
     #[must_use]
     pub fn account(&self) -> &str {
         self.account.as_deref().unwrap_or("000000000000")
     }
 
-    /// The region, where none is said us-east-1.
+    /// Returns the region, by default us-east-1.
     #[must_use]
     pub fn region(&self) -> &str {
         self.region.as_deref().unwrap_or("us-east-1")
     }
 
-    /// The stage of a pipeline.
+    /// Returns the stage of a pipeline, or an empty text.
     #[must_use]
     pub fn stage(&self) -> &str {
         match (self.service, self.texts.get(&ConditionKey::Stage)) {
@@ -111,7 +111,7 @@ impl Case {
         }
     }
 
-    /// Whether two are failures of one subject.
+    /// Returns whether two failures have the same subject.
     pub(crate) fn is_of_subject_of(&self, other: &Self) -> bool {
         self.service == other.service
             && self.target == other.target

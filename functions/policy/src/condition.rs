@@ -1,4 +1,4 @@
-//! Conditions, and when they match.
+//! Conditions, and the rules by which they match.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -14,14 +14,14 @@ use crate::matching::Match;
 use crate::problem::{At, Place};
 use crate::sdk_retry_mode::SdkRetryMode;
 
-/// What one value of a condition asks for.
+/// The demand of one value of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pattern {
-    /// `"*"`: any value, absent too.
+    /// `"*"`: any value, and an absent one.
     Any,
     /// `exit_status: "*"`: 1 to 255, or no exit status at all.
     AnyFailure,
-    /// `none`: only absent.
+    /// `none`: only an absent value.
     None,
     /// `States.ALL`: any error.
     AnyError,
@@ -29,14 +29,14 @@ pub enum Pattern {
     TaskFailed,
     /// This number.
     Number(i32),
-    /// What this mode retries.
+    /// The errors that this mode retries.
     Mode(SdkRetryMode),
-    /// The whole value. A signal may be written with and without SIG.
+    /// The whole value. A signal matches with and without the prefix SIG.
     Glob(Glob),
 }
 
 impl Pattern {
-    /// Returns whether it matches the value of a key; `negated` under `not`.
+    /// Returns whether the pattern matches the value of a key. `negated` is set under `not`.
     #[must_use]
     pub fn matches(
         &self,
@@ -45,7 +45,7 @@ impl Pattern {
         negated: bool,
     ) -> Match {
         match (self, field) {
-            // `not` excludes nothing by what is absent, unless it says none.
+            // Under `not`, only `none` excludes an absent value.
             (Self::Any | Self::AnyFailure, Field::Absent) => Match::from(!negated),
             (Self::Any, Field::Unknown | Field::Redacted) if !negated => Match::Yes,
             (_, Field::Unknown) => Match::Unknown(key),
@@ -66,7 +66,7 @@ impl Pattern {
                 ConditionKey::Signal => is_signal(glob, value),
                 _ => glob.matches(first_32_kib(value)),
             }),
-            // A mode is asked elsewhere; a glob is never set on a number.
+            // [`Condition::answers`] asks a mode itself. A glob is never set on a number.
             (Self::Mode(_) | Self::Glob(_), Field::Known(_)) => Match::No,
         }
     }
@@ -75,16 +75,16 @@ impl Pattern {
 /// One value of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionValue {
-    /// As written, for messages and the trace.
+    /// The text as written, for messages and the trace.
     pub written: String,
-    /// What it asks for.
+    /// The pattern that the text stands for.
     pub pattern: Pattern,
-    /// Where it stands.
+    /// The place of the value in its document.
     pub at: At,
 }
 
 impl ConditionValue {
-    /// A value of a condition on text.
+    /// Returns the value of a condition on text.
     pub(crate) fn text(key: ConditionKey, written: String, place: Place) -> Self {
         let pattern = match (key, written.as_str()) {
             (_, "*") => Pattern::Any,
@@ -108,7 +108,7 @@ impl ConditionValue {
         }
     }
 
-    /// Whether it has a star that stands for more than itself.
+    /// Returns whether the pattern has a star that stands for more than itself.
     #[must_use]
     pub fn is_glob(&self) -> bool {
         match &self.pattern {
@@ -118,7 +118,7 @@ impl ConditionValue {
         }
     }
 
-    /// The same text for values that mean the same.
+    /// Returns the same text for values with the same meaning.
     fn canonical(&self, key: ConditionKey) -> String {
         if !key.folds_case() {
             return self.written.clone();
@@ -131,26 +131,26 @@ impl ConditionValue {
     }
 }
 
-/// One condition: a key, and the values any of which satisfies it.
+/// One condition: a key, and alternative values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// What it asks for.
+    /// The key that the condition tests.
     pub key: ConditionKey,
-    /// Any of them satisfies it.
+    /// The alternatives; any one satisfies the condition.
     pub values: Vec<ConditionValue>,
-    /// Where it stands.
+    /// The place of the condition in its document.
     pub at: At,
 }
 
 impl Condition {
-    /// Returns whether it matches what is known of a failure; `negated` under `not`.
+    /// Returns whether the condition matches the known part of a failure. `negated` is set under `not`.
     fn matches(&self, view: &FailureView<'_>, negated: bool) -> Match {
         self.answers(view, negated)
             .map(|(_, matched)| matched)
             .fold(Match::No, Match::or)
     }
 
-    /// Yields whether each of its values does; none of them where only the other service has the key.
+    /// Yields whether each value matches, and no value where only the other service has the key.
     fn answers(
         &self,
         view: &FailureView<'_>,
@@ -166,15 +166,15 @@ impl Condition {
         })
     }
 
-    /// A line for the hash of a rule's conditions: order and doubles do not count, nor does case where it
-    /// does not matter.
+    /// Returns a line for the hash of a rule's conditions. Order and duplicates do not change the line, nor does case
+    /// where the key ignores it.
     fn canonical(&self) -> String {
         let values: BTreeSet<String> = self
             .values
             .iter()
             .map(|value| value.canonical(self.key))
             .collect();
-        // Lengths keep one value apart from two.
+        // Length prefixes keep one value apart from two.
         let values: Vec<String> = values
             .into_iter()
             .map(|value| format!("{}:{value}", value.len()))
@@ -182,7 +182,7 @@ impl Condition {
         format!("{}={}\n", self.key.as_str(), values.join(","))
     }
 
-    /// Whether it names exactly `error`, without a glob.
+    /// Returns whether the condition names exactly `error`, without a glob.
     #[must_use]
     pub fn names(&self, error: &str) -> bool {
         self.key == ConditionKey::Error
@@ -193,7 +193,7 @@ impl Condition {
     }
 }
 
-/// `SIGKILL` and `kill` are one signal, whichever of the two a policy or a platform writes.
+/// Returns whether a signal matches. `SIGKILL` and `kill` are the same signal, in a policy and in a failure.
 fn is_signal(glob: &Glob, value: &str) -> bool {
     let bare = match value.get(..3) {
         Some(sig) if sig.eq_ignore_ascii_case("sig") => value.get(3..).unwrap_or_default(),
@@ -202,22 +202,22 @@ fn is_signal(glob: &Glob, value: &str) -> bool {
     glob.matches(bare) || glob.matches(&format!("SIG{bare}"))
 }
 
-/// Conditions that are read together.
+/// Conditions that are tested together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conditions {
     /// All of them must match.
     pub all: Vec<Condition>,
-    /// Any of them excludes.
+    /// None of them may match.
     pub not: Vec<Condition>,
-    /// Where the rule or the entry of `never` stands that has them.
+    /// The place of the rule, or of the entry of `never`, that has the conditions.
     pub at: At,
 }
 
-/// Errors that a rule matches only by naming them: a redrive rarely helps against either.
+/// Errors that a rule matches only by naming them, since a redrive rarely helps against them.
 pub const BY_NAME_ONLY: [&str; 2] = ["States.Runtime", "States.DataLimitExceeded"];
 
 impl Conditions {
-    /// Whether nothing is asked for, so that everything matches.
+    /// Returns whether there is no condition, so that everything matches.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty() && self.not.is_empty()
@@ -239,22 +239,22 @@ impl Conditions {
         all.and(excluded.not())
     }
 
-    /// The same for a rule that would retry: some errors it must name.
+    /// Returns the same for a rule that would retry. Such a rule must name the errors of [`BY_NAME_ONLY`].
     #[must_use]
     pub fn matches_by_name(&self, view: &FailureView<'_>) -> Match {
         let may_retry = match view.get(ConditionKey::Error) {
             Some(Field::Known(ActualValue::Text(error))) if BY_NAME_ONLY.contains(&error) => {
                 Match::from(self.all.iter().any(|condition| condition.names(error)))
             }
-            // It may be one of them. Where AWS withholds it, what rules do not ask for is not held against
-            // a retry.
+            // The error may be one of the two. A redacted error does not block the retry here: only a condition that
+            // tests the error depends on it.
             Some(Field::Unknown) => Match::Unknown(ConditionKey::Error),
             _ => Match::Yes,
         };
         may_retry.and(self.matches(view))
     }
 
-    /// Returns how each condition matched, for people.
+    /// Returns the match of each condition, for people.
     #[must_use]
     pub fn condition_matches<'a>(&'a self, view: &FailureView<'a>) -> Vec<ConditionMatch<'a>> {
         let see = |negated| {
@@ -275,7 +275,7 @@ impl Conditions {
             .collect()
     }
 
-    /// A text that is the same for conditions that mean the same.
+    /// Returns the same text for conditions with the same meaning.
     pub(crate) fn canonical(&self) -> String {
         let lines = |conditions: &[Condition]| {
             conditions
@@ -292,17 +292,17 @@ impl Conditions {
     }
 }
 
-/// How one condition matched.
+/// The match of one condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionMatch<'a> {
     /// The condition.
     pub condition: &'a Condition,
-    /// It stands under `not`.
+    /// Whether the condition stands under `not`.
     pub negated: bool,
-    /// The value; none where the other service has it.
+    /// The value of the key, or `None` where only the other service has the key.
     pub field: Option<Field<ActualValue<'a>>>,
-    /// Whether it matched.
+    /// Whether the condition matched.
     pub matched: Match,
-    /// The first of its values that did.
+    /// The first value of the condition that matched.
     pub by: Option<&'a ConditionValue>,
 }

@@ -2,14 +2,14 @@
 
 use crate::service::Service;
 
-/// The key of a condition: what can be asked of a failure.
+/// The key of a condition: the property of a failure that the condition tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConditionKey {
     /// The exit status of the process, -1 where the worker was lost.
     ExitStatus,
     /// The signal that ended the process.
     Signal,
-    /// Why it was ended from outside, in Buildkite's words.
+    /// The reason for which the process was ended from outside, in Buildkite's words.
     SignalReason,
     /// FAILED or TIMED_OUT.
     Status,
@@ -19,28 +19,28 @@ pub enum ConditionKey {
     Cause,
     /// The state that failed.
     State,
-    /// What that state called, for example `glue:startJobRun.sync`.
+    /// The resource that the failed state called, for example `glue:startJobRun.sync`.
     Resource,
     /// The stage's name.
     Stage,
     /// The failed action's name.
     Action,
-    /// Source, Build, Deploy, Test, Invoke, Approval or Compute.
+    /// The category of the action: Source, Build, Deploy, Test, Invoke, Approval or Compute.
     Category,
-    /// For example CodeBuild.
+    /// The provider of the action, for example CodeBuild.
     Provider,
-    /// For example JobFailed.
+    /// The error code of the action, for example JobFailed.
     ErrorCode,
     /// The failed action's message.
     Summary,
     /// The HTTP status that a called service answered with.
     HttpStatus,
-    /// Whether a retry mode of the AWS CLI would retry it.
+    /// Whether a retry mode of the AWS CLI would retry the failure.
     Mode,
 }
 
 impl ConditionKey {
-    /// Every key there is.
+    /// Every key.
     pub const ALL: [Self; 16] = [
         Self::ExitStatus,
         Self::Signal,
@@ -60,7 +60,7 @@ impl ConditionKey {
         Self::Mode,
     ];
 
-    /// As a policy writes it.
+    /// Returns the word that a policy uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl ConditionKey {
         }
     }
 
-    /// The service that has it; none where both do.
+    /// Returns the service that has the key, or `None` where both have it.
     #[must_use]
     pub const fn service(self) -> Option<Service> {
         match self {
@@ -104,7 +104,7 @@ impl ConditionKey {
         }
     }
 
-    /// Whether upper and lower case are the same to it.
+    /// Returns whether values of the key ignore case.
     #[must_use]
     pub const fn folds_case(self) -> bool {
         matches!(

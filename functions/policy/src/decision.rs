@@ -1,23 +1,23 @@
-//! What is decided, and the reasons there are: the words that a test of a document expects.
+//! Decisions and their reasons: the words that the tests of a document expect.
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is done about a failure.
+/// The decision about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// Retry it, now or later.
+    /// The failure is retried, now or later.
     Retry,
-    /// It was judged and refused.
+    /// The failure was judged, and the retry refused.
     GiveUp,
-    /// It was never ours to judge.
+    /// The failure is outside the scope of redrive.
     Ignore,
 }
 
 impl Decision {
-    /// As policies and `explain` write it.
+    /// Returns the word that policies and `explain` use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,23 +30,24 @@ impl Decision {
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $sentence:literal;)*) => {
-        /// Why something is retried, given up or ignored. Programs match the code, people read the sentence.
+        /// The reason for a retry, a refusal or an ignored failure. Programs match the code, people read the
+        /// sentence.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Reason {
             $(#[doc = $sentence] #[serde(rename = $code)] $name,)*
         }
 
         impl Reason {
-            /// Every reason there is.
+            /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The word that logs, tests and the ledger carry.
+            /// Returns the code that logs, tests and the ledger carry.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// The same for people.
+            /// Returns the sentence for people.
             #[must_use]
             pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$name => $sentence,)* }
@@ -58,7 +59,7 @@ macro_rules! reasons {
 reasons! {
     Matched = "matched", "a rule allows a retry";
 
-    // Never ours to judge.
+    // Outside the scope of redrive.
     Succeeded = "succeeded", "it succeeded";
     Running = "running", "it is running";
     Aborted = "aborted", "a person ended it, and that is not undone";

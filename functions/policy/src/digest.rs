@@ -1,11 +1,13 @@
-//! Values that follow from others: SHA-256, so that they are spread evenly and never meet by accident.
+//! Values derived from others by SHA-256, so that they are spread evenly and never collide by accident.
 
 use alloc::string::String;
 use core::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-/// Hashes the parts, each with its length, so that `["ab", "c"]` and `["a", "bc"]` differ.
+/// Hashes the parts, each with its length.
+///
+/// INVARIANT: parts with different borders have different hashes, such as `["ab", "c"]` and `["a", "bc"]`.
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
@@ -15,20 +17,20 @@ fn digest(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// All 64 hexadecimal digits.
+/// Returns all 64 hexadecimal digits of the hash.
 #[must_use]
 pub fn hex(parts: &[&[u8]]) -> String {
     digits(&digest(parts))
 }
 
-/// Ten hexadecimal digits: enough to tell the rules of one policy apart.
+/// Returns ten hexadecimal digits of the hash, enough to distinguish the rules of one policy.
 #[must_use]
 pub fn short_hex(parts: &[&[u8]]) -> String {
     let [a, b, c, d, e, ..] = digest(parts);
     digits(&[a, b, c, d, e])
 }
 
-/// A number uniform over all its values.
+/// Returns a number, uniform over all values of `u64`.
 #[must_use]
 pub fn draw(parts: &[&[u8]]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = digest(parts);

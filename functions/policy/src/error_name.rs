@@ -1,11 +1,11 @@
-//! What the names of errors, and the texts about them, are made of.
+//! Parts of error names, and of the texts about errors.
 
 use crate::field::Field;
 
-/// Whether an error is DynamoDB's: `DynamoDB.…` or, called through the SDK integration, `DynamoDb.…`.
+/// Returns whether an error is from DynamoDB: `DynamoDB.…` or, through the SDK integration, `DynamoDb.…`.
 pub(crate) fn is_dynamodbs(error: Field<&str>) -> bool {
     match error {
-        // Hoped for: nothing is retried before it is known.
+        // Optimistic, and safe: no failure is retried before its error is known.
         Field::Unknown => true,
         Field::Redacted | Field::Absent => false,
         Field::Known(error) => error
@@ -14,13 +14,14 @@ pub(crate) fn is_dynamodbs(error: Field<&str>) -> bool {
     }
 }
 
-/// `ThrottlingException` of `DynamoDB.ThrottlingException`.
+/// Returns `ThrottlingException` for `DynamoDB.ThrottlingException`.
 #[must_use]
 pub fn last_component(error: &str) -> &str {
     error.rsplit('.').next().unwrap_or(error)
 }
 
-/// What follows each `Error Code:` of a cause: `(Service: S3; Status Code: 503; Error Code: SlowDown; …)`.
+/// Yields the word after each `Error Code:` of a cause, for example `(Service: S3; Status Code: 503; Error Code:
+/// SlowDown; …)`.
 pub(crate) fn error_codes(text: &str) -> impl Iterator<Item = &str> {
     first_32_kib(text)
         .split("Error Code:")
@@ -33,8 +34,8 @@ pub(crate) fn error_codes(text: &str) -> impl Iterator<Item = &str> {
         })
 }
 
-/// Causes and messages are matched in their first 32 KiB, which is all that Step Functions keeps. No other text
-/// comes near that.
+/// Returns the first 32 KiB of a cause or a message. Step Functions keeps no more, and no other text is near that
+/// length.
 pub(crate) fn first_32_kib(value: &str) -> &str {
     const MOST: usize = 32 * 1024;
     if value.len() <= MOST {

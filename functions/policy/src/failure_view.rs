@@ -12,7 +12,7 @@ use crate::signal_reason::SignalReason;
 /// The actual value that a condition is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActualValue<'a> {
-    /// A name, a message, a word.
+    /// A name, a message or a word.
     Text(&'a str),
     /// An exit status or an HTTP status.
     Number(i32),
@@ -27,8 +27,8 @@ impl fmt::Display for ActualValue<'_> {
     }
 }
 
-/// An execution, or one failed action of a stage, as conditions see it. Whoever has a failure fills it in; nothing here
-/// reads a cause or a message.
+/// An execution, or one failed action of a stage, as conditions see it. The caller fills in the view. Nothing in this
+/// module parses a cause or a message, except for error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailureView<'a> {
     /// The service of the failure.
@@ -41,34 +41,34 @@ pub struct FailureView<'a> {
     pub cause: Field<&'a str>,
     /// The state that failed.
     pub state: Field<&'a str>,
-    /// What that state called.
+    /// The resource that the failed state called.
     pub resource: Field<&'a str>,
     /// The stage's name.
     pub stage: Field<&'a str>,
     /// The failed action's name.
     pub action: Field<&'a str>,
-    /// Its category.
+    /// The category of the failed action.
     pub category: Field<&'a str>,
-    /// Its provider.
+    /// The provider of the failed action.
     pub provider: Field<&'a str>,
-    /// Its error code.
+    /// The error code of the failed action.
     pub error_code: Field<&'a str>,
-    /// Its message.
+    /// The message of the failed action.
     pub summary: Field<&'a str>,
     /// The exit status of the process, -1 where the worker was lost.
     pub exit_status: Field<i16>,
     /// The signal that ended the process.
     pub signal: Field<&'a str>,
-    /// Why it was ended from outside.
+    /// The reason for which the process was ended from outside.
     pub signal_reason: Field<SignalReason>,
     /// The HTTP status that a called service answered with.
     pub http_status: Field<u16>,
-    /// Whether a person stopped the job inside. No condition asks for it: such a job is not retried.
+    /// Whether a person stopped the job inside. No condition reads this field: such a job is never retried.
     pub by_person: Field<bool>,
 }
 
 impl<'a> FailureView<'a> {
-    /// A failure of which nothing is known.
+    /// Returns a view with every field unknown.
     #[must_use]
     pub const fn unknown(service: Service) -> Self {
         Self {
@@ -92,7 +92,7 @@ impl<'a> FailureView<'a> {
         }
     }
 
-    /// The value behind a key; none where only the other service has it.
+    /// Returns the value of a key, or `None` where only the other service has the key.
     #[must_use]
     pub fn get(&self, key: ConditionKey) -> Option<Field<ActualValue<'a>>> {
         if key.service().is_some_and(|own| own != self.service) {
@@ -127,8 +127,8 @@ impl<'a> FailureView<'a> {
         })
     }
 
-    /// All that a mode looks at, for people: the error's last component, the error codes that the message
-    /// carries, and the HTTP status.
+    /// Returns the values that a mode reads, for people: the last component of the error, the error codes in the
+    /// message, and the HTTP status.
     #[must_use]
     pub fn of_mode(&self) -> Vec<(&'static str, Field<ActualValue<'a>>)> {
         let named = |field: Field<ActualValue<'a>>| ("error", field);
@@ -157,7 +157,7 @@ impl<'a> FailureView<'a> {
         self.message().map(|text| error_codes(text).collect())
     }
 
-    /// The name that the error has, whichever service says it.
+    /// Returns the name of the error, from the field of the view's service.
     pub(crate) const fn error(&self) -> Field<&'a str> {
         match self.service {
             Service::StepFunctions => self.error,
@@ -165,7 +165,7 @@ impl<'a> FailureView<'a> {
         }
     }
 
-    /// The words about it, whichever service says them.
+    /// Returns the message of the error, from the field of the view's service.
     pub(crate) const fn message(&self) -> Field<&'a str> {
         match self.service {
             Service::StepFunctions => self.cause,

@@ -1,32 +1,32 @@
-//! What is known of a value.
+//! The knowledge about a value.
 
 use alloc::string::String;
 
-/// A value that a service supplied, or did not, or that nobody has looked up.
+/// A value that a service supplied, left out or withholds, or that was not looked up yet.
 ///
-/// The three are different to a policy: `none` matches [`Absent`](Self::Absent) alone, and a verdict that
-/// hangs on what is [`Unknown`](Self::Unknown) makes the core ask for it instead of guessing.
+/// A policy distinguishes these cases. `none` matches [`Absent`](Self::Absent) alone. For a verdict that depends on
+/// an [`Unknown`](Self::Unknown) value, the core asks for the value instead of guessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Field<T> {
     /// Not looked up yet.
     #[default]
     Unknown,
-    /// Looked up, and whoever has it would not say: Step Functions leaves `error` and `cause` out for a
-    /// reader that may not use the execution's KMS key.
+    /// Looked up, but withheld. Step Functions omits `error` and `cause` for a reader without access to the
+    /// execution's KMS key.
     Redacted,
-    /// The service supplied none.
+    /// Looked up; the service supplied no value.
     Absent,
-    /// The service's value.
+    /// The value of the service.
     Known(T),
 }
 
 impl<T> Field<T> {
-    /// A value that is there or, known to be, not there.
+    /// Returns a known value, or [`Absent`](Self::Absent) for `None`.
     pub fn from_option(value: Option<T>) -> Self {
         value.map_or(Self::Absent, Self::Known)
     }
 
-    /// The value, where there is one.
+    /// Returns the value, if it is known.
     pub const fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
@@ -34,7 +34,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// The same field with another value.
+    /// Returns the same field with a converted value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
         match self {
             Self::Unknown => Field::Unknown,
@@ -44,14 +44,14 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether looking it up could still bring something.
+    /// Returns whether a look-up could still supply the value.
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
     }
 }
 
 impl Field<String> {
-    /// The text behind the field, borrowed.
+    /// Returns the field with its text borrowed.
     #[must_use]
     pub fn as_text(&self) -> Field<&str> {
         match self {

@@ -1,5 +1,5 @@
-//! `*` is any run of characters, none and line breaks too; `\*` and `\\` are themselves; the whole value
-//! must match.
+//! Globs: `*` matches any run of characters, the empty run and line breaks included. `\*` and `\\` match themselves.
+//! A glob must match the whole value.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 /// A compiled glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
-    /// The literal runs between the stars. One run: no star at all.
+    /// The literal runs between the stars. A single run means that the glob has no star.
     runs: Vec<String>,
     fold: bool,
 }
 
 impl Glob {
-    /// Compiles `text`; `fold` makes it blind to the case of ASCII and other letters.
+    /// Compiles `text`. With `fold` the glob ignores case, for ASCII and all other letters.
     #[must_use]
     pub fn new(text: &str, fold: bool) -> Self {
         let mut runs = Vec::new();
@@ -24,7 +24,7 @@ impl Glob {
                 '*' => runs.push(core::mem::take(&mut run)),
                 '\\' => match chars.next() {
                     Some(escaped @ ('*' | '\\')) => run.push(escaped),
-                    // Any other backslash is one: Windows paths in causes stay readable.
+                    // Any other backslash is literal, so that Windows paths in causes stay readable.
                     Some(other) => run.extend(['\\', other]),
                     None => run.push('\\'),
                 },
@@ -40,13 +40,13 @@ impl Glob {
         Self { runs, fold }
     }
 
-    /// Whether it has no star, so that it names one value.
+    /// Returns whether the glob has no star, so that it names one value.
     #[must_use]
     pub fn is_literal(&self) -> bool {
         self.runs.len() == 1
     }
 
-    /// The one value that it names, unless it has a star.
+    /// Returns the one value that the glob names, unless the glob has a star.
     #[must_use]
     pub fn literal(&self) -> Option<&str> {
         match self.runs.as_slice() {
@@ -55,7 +55,7 @@ impl Glob {
         }
     }
 
-    /// What a value begins and ends with to match.
+    /// Returns the beginning and the end that every matching value has.
     #[must_use]
     pub fn ends(&self) -> (&str, &str) {
         match self.runs.as_slice() {
@@ -65,9 +65,10 @@ impl Glob {
         }
     }
 
-    /// Whether it matches whatever `other` matches; both fold case, or neither does. Exact: a star of `other`
-    /// stands for any text, a letter that this glob does not have among them, and only a star of this glob
-    /// matches that letter. Where one does, it matches all else that may stand there.
+    /// Returns whether this glob matches every value that `other` matches. Both fold case, or neither does.
+    ///
+    /// The answer is exact. A star of `other` stands for any text, a letter that this glob does not contain included.
+    /// Only a star of this glob matches that letter, and that star matches any other text in its place.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         let strange = ('\u{e000}'..=char::MAX)
@@ -76,7 +77,7 @@ impl Glob {
         self.matches_exactly(&other.filled(strange))
     }
 
-    /// A text that it matches: `c` in the place of each star.
+    /// Returns a text that the glob matches, with `c` in the place of each star.
     #[must_use]
     pub fn filled(&self, c: char) -> String {
         let mut text = String::new();
@@ -89,13 +90,14 @@ impl Glob {
         text
     }
 
-    /// Whether `c` is written in it.
+    /// Returns whether the glob contains `c` literally.
     #[must_use]
     pub fn has(&self, c: char) -> bool {
         self.runs.iter().any(|run| run.contains(c))
     }
 
-    /// Whether the whole of `value` matches. Takes time proportional to `value` for each literal run at most.
+    /// Returns whether the glob matches the whole of `value`. The time per literal run is at most proportional to the
+    /// length of `value`.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
         if self.fold {
@@ -115,7 +117,7 @@ impl Glob {
         let Some(mut value) = value.strip_prefix(first.as_str()) else {
             return false;
         };
-        // The leftmost place for each run leaves the most room for those that follow.
+        // The leftmost place for each run leaves the most room for the runs that follow.
         for run in middle {
             match value.split_once(run.as_str()) {
                 Some((_, after)) => value = after,
@@ -126,7 +128,7 @@ impl Glob {
     }
 }
 
-/// Lower case, without allocating anew for each character: nearly all text here is ASCII.
+/// Returns the text in lower case. The ASCII case avoids an allocation per character: nearly all text here is ASCII.
 fn folded(text: &str) -> String {
     if text.is_ascii() {
         text.to_ascii_lowercase()

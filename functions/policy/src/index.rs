@@ -1,4 +1,4 @@
-//! Which policies can name a target at all, found without asking each of them.
+//! An index that finds the policies for a target without testing each policy.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -8,15 +8,15 @@ use crate::glob::Glob;
 use crate::policy::Policy;
 use crate::service::Service;
 
-/// Policies by what they must find in a target: its account, and in its name a whole, a beginning or an end.
-/// Only those that a target's own account and name lead to are asked, in document order.
+/// An index of policies by their demands on a target: its account, and a whole name, a beginning or an end. Only the
+/// policies that the account and the name lead to are tested, in document order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Index {
     executions: Accounts,
     stages: Accounts,
 }
 
-/// By the one account that a policy names; `""` for those that do not care. No account is a glob.
+/// Names by the one account that a policy names, or by `""` for policies of every account. No account is a glob.
 type Accounts = BTreeMap<String, Names>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,7 +26,7 @@ struct Names {
     end: Parts,
 }
 
-/// What names begin or end with, and the lengths that occur: a look-up tries each once.
+/// The beginnings or ends of names, and the lengths that occur. A look-up tries each length once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Parts {
     policies: BTreeMap<String, Vec<usize>>,
@@ -69,7 +69,7 @@ impl Index {
         index
     }
 
-    /// The first of the policies that `covers` confirms, in document order.
+    /// Returns the first policy in document order that `covers` confirms.
     pub(crate) fn first(
         &self,
         service: Service,
@@ -86,7 +86,7 @@ impl Index {
         let mut best = usize::MAX;
         for names in own.into_iter().chain(anybodys) {
             for candidates in names.of(name) {
-                // Each list is in document order: nothing behind the best can be better.
+                // Each list is in document order, so no later entry can precede the best one.
                 let found = candidates
                     .iter()
                     .take_while(|at| **at < best)
@@ -104,7 +104,7 @@ impl Names {
             push(self.whole.entry(name.to_string()).or_default(), at);
             return;
         }
-        // The longer of the two tells more.
+        // The longer of the two is more selective.
         let (beginning, end) = glob.ends();
         if beginning.len() >= end.len() {
             self.beginning.add(beginning, at);
@@ -142,7 +142,7 @@ impl Parts {
     }
 }
 
-/// Once, though several globs of a policy may agree.
+/// Adds a position once, even if several globs of a policy agree.
 fn push(policies: &mut Vec<usize>, at: usize) {
     if policies.last() != Some(&at) {
         policies.push(at);

@@ -1,10 +1,11 @@
-//! The policy language: from text to a [`Document`], and which policy and rule a failure matches.
+//! The policy language: the types of a [`Document`], its reader, and the matching of failures with rules.
 //!
-//! [`Document::parse`] reads YAML 1.2 or JSON and reports every problem at once. Exactly one policy applies
-//! to a target, the first whose `match` matches; in it the first rule whose conditions match is *the* rule.
-//! Policies are never merged, and when the rule's limit is spent no later rule is consulted.
+//! [`Document::parse`] reads YAML 1.2 or JSON and reports every problem at once. Exactly one policy applies to a
+//! target: the first whose `match` matches. Within that policy, the first rule whose conditions match decides.
+//! Policies are never merged. When the limit of the rule is spent, no later rule is consulted.
 //!
-//! This crate imports nothing of the rest. A rule is compared with a [`FailureView`], which the caller fills in:
+//! This crate depends on no other crate of the workspace. The caller fills in a [`FailureView`], and a rule is
+//! compared with that view:
 //!
 //! ```
 //! use redrive_policy::{Document, FailureView, Field, Match, Service, TargetName};

@@ -1,23 +1,23 @@
-//! Whether conditions match.
+//! The results of matching, and how they combine.
 
 use crate::condition_key::ConditionKey;
 use crate::field::Field;
 
-/// Whether something matches, as far as is known.
+/// Whether a condition matches, as far as the failure is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// It does.
+    /// The condition matches.
     Yes,
-    /// It does not.
+    /// The condition does not match.
     No,
-    /// It depends on the value of this key, which is not looked up yet.
+    /// The result depends on the value of this key, which was not looked up yet.
     Unknown(ConditionKey),
-    /// It depends on a value that AWS withholds.
+    /// The result depends on a value that AWS withholds.
     Redacted,
 }
 
 impl Match {
-    /// What `matches` says of a value, once there is one; what is absent does not match.
+    /// Applies `matches` to a known value. An absent value does not match.
     pub(crate) fn of<T>(
         field: Field<T>,
         key: ConditionKey,
@@ -35,7 +35,7 @@ impl Match {
     pub(crate) const fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::No, _) | (_, Self::No) => Self::No,
-            // What is redacted stays so, whatever else is looked up.
+            // A redacted value stays redacted, whatever else is looked up.
             (Self::Redacted, _) | (_, Self::Redacted) => Self::Redacted,
             (Self::Unknown(key), _) | (_, Self::Unknown(key)) => Self::Unknown(key),
             (Self::Yes, Self::Yes) => Self::Yes,

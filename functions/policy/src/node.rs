@@ -1,4 +1,4 @@
-//! A YAML or JSON document as a tree that knows where everything stands.
+//! A YAML or JSON document as a tree with the place of every node.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -9,23 +9,23 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use crate::problem::{Place, Problem};
 
-/// A node and where it begins.
+/// A node and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it begins.
+    /// The place where the node begins.
     pub place: Place,
-    /// What it is.
+    /// The content of the node.
     pub kind: Kind,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// A single value.
+    /// A scalar.
     Scalar {
-        /// As written, without quotes.
+        /// The text as written, without quotes.
         text: String,
-        /// False for quoted and block scalars, which are text whatever they look like.
+        /// False for quoted and block scalars, which are always text.
         plain: bool,
     },
     /// Values in order.
@@ -34,19 +34,19 @@ pub enum Kind {
     Map(Vec<(Key, Node)>),
 }
 
-/// A key of a mapping, and where it stands.
+/// A key of a mapping, and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
-    /// Where it stands.
+    /// The place of the key.
     pub place: Place,
     /// The key itself.
     pub text: String,
 }
 
-/// What a scalar is by YAML 1.2's core schema, in which `on`, `yes` and `no` are text.
+/// The type of a scalar in the core schema of YAML 1.2, in which `on`, `yes` and `no` are text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar<'a> {
-    /// Nothing.
+    /// Null or an empty node.
     Null,
     /// true or false.
     Bool(bool),
@@ -59,7 +59,7 @@ pub enum Scalar<'a> {
 }
 
 impl Node {
-    /// The single value that it is, if it is one.
+    /// Returns the value of a scalar, or `None` for a collection.
     #[must_use]
     pub fn scalar(&self) -> Option<Scalar<'_>> {
         let Kind::Scalar { text, plain } = &self.kind else {
@@ -76,7 +76,7 @@ impl Node {
         })
     }
 
-    /// What stands here, in words for a message.
+    /// Returns a description of the node for a message.
     #[must_use]
     pub fn described(&self) -> String {
         match &self.kind {
@@ -118,7 +118,8 @@ fn number(text: &str) -> Option<Scalar<'_>> {
             .or_else(|| text.parse().ok().map(Scalar::Float));
     }
     let special = matches!(digits, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN");
-    // What begins so and parses is a float to YAML too; what begins otherwise and parses is `inf` or `nan`.
+    // A text with this beginning that parses is a float in YAML too. With another beginning, `inf` or `nan` would
+    // parse.
     let begins_as_a_float = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     match (special, begins_as_a_float) {
         (true, _) => Some(Scalar::Float(f64::NAN)),
@@ -127,14 +128,14 @@ fn number(text: &str) -> Option<Scalar<'_>> {
     }
 }
 
-/// Nodes that a document may grow to once its anchors are resolved, and how deep it may nest: a policy
-/// needs a few thousand and ten. Long texts count as several nodes, since aliases copy them.
+/// Maximum nodes once the anchors are resolved; a policy needs a few thousand.
 const MAX_NODES: usize = 2_000_000;
+/// Maximum depth of nesting; a policy needs ten.
 const DEEPEST: usize = 64;
+/// Bytes of text that count as one more node, since aliases copy texts.
 const TEXT_OF_A_NODE: usize = 64;
 
-/// Reads the one document of `text`, and what is wrong with its form. Without a node nothing more can be
-/// said about it.
+/// Reads the one document of `text`, with the problems of its form. `None` means that no further check is possible.
 #[must_use]
 pub fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
     let mut builder = Builder::default();
@@ -146,9 +147,9 @@ pub fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
 }
 
 fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
-    // The scanner takes it for the end of the text.
+    // The scanner treats a NUL as the end of the text.
     if let Some((before, _)) = text.split_once('\0') {
-        // In YAML a carriage return ends a line, too, and with the line feed behind it as one.
+        // In YAML a carriage return ends a line too, and a line feed behind it belongs to the same line break.
         let before = before.replace("\r\n", "\n").replace('\r', "\n");
         let last = before.rsplit('\n').next().unwrap_or_default();
         let place = Place {
@@ -187,10 +188,10 @@ fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What to do about what the parser says.
+/// Returns the remedy for a message of the parser.
 fn remedy(info: &str) -> &'static str {
     let remedies = [
-        // `exit_status: *` and `error: *.Timeout` are what everybody writes once.
+        // Common mistakes: `exit_status: *` and `error: *.Timeout`.
         (
             "alias",
             "; a star is an alias unless it stands in quotes: \"*\"",
@@ -275,7 +276,7 @@ struct Builder {
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
     root: Option<Node>,
-    /// What is wrong, and keeps nothing else from being read.
+    /// Problems that do not keep the rest from being read.
     problems: Vec<Problem>,
 }
 
@@ -284,7 +285,7 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_unknown(tag.as_deref(), place);
-                // `!!str 3` and `! 3` are text; other tags say what the schema says anyway.
+                // `!!str 3` and `! 3` are text. Other tags agree with the schema.
                 let text_by_tag =
                     tag.is_some_and(|tag| matches!(tag.suffix.as_str(), "str" | "" | "!"));
                 let plain = style == ScalarStyle::Plain && !text_by_tag;
@@ -327,7 +328,7 @@ impl Builder {
                         entries, merged, ..
                     } => Kind::Map(merge(entries, merged, &mut self.problems)),
                 };
-                // What is in it was counted as it came.
+                // The content was counted when it was read.
                 self.count(1, done.place)?;
                 self.add(
                     Node {
@@ -345,10 +346,10 @@ impl Builder {
                         "this alias refers to an anchor that is not complete yet",
                     ));
                 };
-                // Counted before it is copied: what grows too large is never built.
+                // INVARIANT: an alias is counted before its copy is made, so no tree larger than the limit is built.
                 self.count(size, place)?;
                 let node = self.anchors.get(&anchor).map(|(node, _)| node.clone());
-                // Messages point to where the alias is used.
+                // Messages point to the use of the alias.
                 node.map_or(Ok(()), |node| self.add(Node { place, ..node }, 0, size))
             }
             Event::DocumentStart(_) if self.root.is_some() => Err(Problem::new(
@@ -359,7 +360,7 @@ impl Builder {
         }
     }
 
-    /// `!Ref Machine` would be read as the text Machine, which nobody means.
+    /// Reports an unknown tag. `!Ref Machine` would be read as the text Machine, which no author means.
     fn refuse_unknown(&mut self, tag: Option<&Tag>, place: Place) {
         if let Some(Tag { handle, suffix }) = tag
             && handle == "!"
@@ -401,7 +402,8 @@ impl Builder {
 
     fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Problem> {
         if anchor > 0 {
-            // What an alias may ask for is a copy too, and each list around it keeps one of its own.
+            // The stored anchor is a copy for its aliases and counts too. An anchored list around it stores a further
+            // copy.
             self.count(size, node.place)?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
@@ -451,7 +453,7 @@ impl Builder {
     }
 }
 
-/// `<<`: keys of the mapping itself win over merged ones, earlier merged ones over later.
+/// Merges `<<`. Keys of the mapping itself win over merged keys, and earlier merged keys win over later ones.
 fn merge(
     mut entries: Vec<(Key, Node)>,
     merged: Vec<(Place, Node)>,

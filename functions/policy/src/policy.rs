@@ -13,31 +13,31 @@ use crate::sdk_retry_mode::SdkRetryMode;
 use crate::service::Service;
 use crate::stage_retry_mode::StageRetryMode;
 
-/// One policy.
+/// A named set of rules for the targets in its scope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// Unique in its document; `default` for the only one of a document with `retry:`.
+    /// The name, unique in its document. The only policy of a document with `retry:` is named `default`.
     pub name: String,
-    /// The targets it applies to.
+    /// The targets that the policy applies to.
     pub scope: Scope,
-    /// The rules for automatic retries. None: nothing is automatic.
+    /// The rules for automatic retries. Without rules, nothing is retried automatically.
     pub automatic: Vec<Rule>,
-    /// What people may do with redrive's own commands.
+    /// The actions that redrive's own commands allow to people.
     pub manual: Manual,
-    /// Who judges a child that a parent execution started.
+    /// The judge of a child execution that a parent execution started.
     pub nested: Nested,
-    /// Where it stands.
+    /// The place of the policy in its document.
     pub at: At,
 }
 
-/// `retry.manual`: what redrive's own commands let people do. The services' consoles do not ask it.
+/// `retry.manual`: the actions that redrive's own commands allow. The consoles of the services do not read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manual {
-    /// Whether they may retry by hand.
+    /// Whether people may retry by hand.
     pub allowed: bool,
-    /// Words for those who may not.
+    /// The explanation shown to people who may not retry.
     pub reason: Option<String>,
-    /// Legal as in Buildkite, and idle: neither service can retry what passed.
+    /// Accepted for compatibility with Buildkite, without effect: neither service can retry a target that succeeded.
     pub permit_on_passed: bool,
 }
 
@@ -51,17 +51,17 @@ impl Default for Manual {
     }
 }
 
-/// Who judges an execution that names its parent.
+/// The judge of an execution that names its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Nested {
-    /// The parent is redriven and starts the child anew.
+    /// The parent is redriven, and starts the child again.
     #[default]
     Parent,
-    /// The child is judged itself: nobody waits for it.
+    /// The policy judges the child itself, since no parent waits for it.
     Own,
 }
 
-/// `match`: all that is written must match; `state_machine` and `pipeline` are alternatives by service.
+/// `match`: every written key must match. `state_machine` and `pipeline` are alternatives by service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
     /// Names of state machines.
@@ -74,21 +74,21 @@ pub struct Scope {
     pub region: Option<Vec<Glob>>,
 }
 
-/// What `match` is compared with: a state machine or a pipeline, by its name.
+/// The target that `match` is compared with: a state machine or a pipeline, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetName<'a> {
-    /// The service that runs it.
+    /// The service that runs the target.
     pub service: Service,
-    /// The account in which it runs.
+    /// The account in which the target runs.
     pub account: &'a str,
-    /// The region in which it runs.
+    /// The region in which the target runs.
     pub region: &'a str,
-    /// Its name.
+    /// The name of the target.
     pub name: &'a str,
 }
 
 impl Scope {
-    /// Whether a target is covered.
+    /// Returns whether the scope covers a target.
     #[must_use]
     pub fn covers<'t>(&self, target: impl Into<TargetName<'t>>) -> bool {
         let TargetName {
@@ -108,7 +108,7 @@ impl Scope {
         };
         let target = match (own, other) {
             (Some(_), _) => any(own, name),
-            // Only the other service's targets are named.
+            // The scope names only targets of the other service.
             (None, Some(_)) => false,
             (None, None) => true,
         };
@@ -116,35 +116,35 @@ impl Scope {
     }
 }
 
-/// Conditions, and what to do when they match.
+/// A rule: conditions, and the effects of a match.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// The id as written, or `rule-` and a hash of the canonical conditions. Not of limit, backoff or
-    /// position: to reorder rules or to change a limit keeps the counts.
+    /// The id as written, or `rule-` and a hash of the canonical conditions. Limit, backoff and position are not part
+    /// of the hash: an edit of those keeps the counts of the rule.
     pub id: String,
-    /// When it matches.
+    /// The conditions under which the rule matches.
     pub conditions: Conditions,
-    /// The id was written, and does not follow from the conditions.
+    /// Whether the document names the id. A generated id follows from the conditions.
     pub named: bool,
-    /// Retries it may spend on one subject, 0 to 10; 0 forbids.
+    /// Maximum retries on one subject, 0 to 10. 0 forbids a retry.
     pub limit: u32,
-    /// The same for DynamoDB's errors where a mode knows better: `legacy`, with neither `limit` nor
+    /// The limit for errors of DynamoDB, where the mode sets another. Only `legacy` does, with neither `limit` nor
     /// `max_attempts` written.
     pub dynamodb_limit: Option<u32>,
-    /// The mode that its defaults come from.
+    /// The mode that supplies the defaults of the rule.
     pub mode: Option<SdkRetryMode>,
-    /// How long to wait.
+    /// The waiting time before each retry.
     pub backoff: Backoff,
-    /// How a stage is retried.
+    /// The part of a stage that a retry runs again.
     pub retry_mode: StageRetryMode,
-    /// Words for people.
+    /// A description for people.
     pub description: Option<String>,
-    /// Where it stands.
+    /// The place of the rule in its document.
     pub at: At,
 }
 
 impl Rule {
-    /// Retries that it may spend on a subject with this failure.
+    /// Returns the maximum retries on a subject with this failure.
     #[must_use]
     pub fn limit_for(&self, view: &FailureView<'_>) -> u32 {
         match self.dynamodb_limit {

@@ -1,4 +1,4 @@
-//! What is wrong with a document, where, and what to do about it.
+//! Problems of a document: their places, messages and remedies.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -14,8 +14,8 @@ pub struct Place {
     pub column: usize,
 }
 
-/// Where a part of the model stands in its document. Any two are equal: what a document means does not hang
-/// on how it is laid out.
+/// The place of a part of the model in its document. Any two places are equal: the layout of a document does not
+/// change its meaning.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct At(pub Place);
 
@@ -30,27 +30,27 @@ impl Eq for At {}
 /// Whether a document with a problem can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// It cannot.
+    /// The document cannot be used.
     Error,
-    /// It can, and may not do what its author expects.
+    /// The document can be used, but may not do what its author expects.
     Warning,
 }
 
-/// One thing wrong with a policy document: a user's error, never the program's.
+/// One problem of a policy document: a user's mistake, never a fault of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands.
+    /// The place of the problem in its document.
     pub place: Place,
-    /// Whether the document can be used all the same.
+    /// Whether the document can be used despite the problem.
     pub severity: Severity,
-    /// What was read, what is allowed, and where a known word is close, that word.
+    /// The text that was read, the values that are allowed, and the closest known word where one is close.
     pub message: String,
-    /// What to do about it, where the message does not say so already.
+    /// The remedy, where the message does not state it.
     pub remedy: Option<String>,
 }
 
 impl Problem {
-    /// An error.
+    /// Returns an error at a place.
     #[must_use]
     pub fn new(place: Place, message: impl Into<String>) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Problem {
         }
     }
 
-    /// A warning whose message says what to do.
+    /// Returns a warning whose message states the remedy.
     #[must_use]
     pub fn warning(place: Place, message: impl Into<String>) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Problem {
         }
     }
 
-    /// A warning, and what to do about it.
+    /// Returns a warning with a separate remedy.
     #[must_use]
     pub fn lint(place: Place, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl Problem {
         }
     }
 
-    /// The message, and the remedy where it is not part of it.
+    /// Returns the message, followed by the remedy where it is separate.
     #[must_use]
     pub fn sentence(&self) -> String {
         match &self.remedy {
@@ -101,7 +101,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of a document, in the order of their places.
+/// All problems of a document, in the order of their places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -119,7 +119,7 @@ impl fmt::Display for Problems {
 
 impl core::error::Error for Problems {}
 
-/// `; did you mean "limit"?` where a known word is close to what was read.
+/// Returns `; did you mean "limit"?` where a known word is close to the word read, else an empty text.
 #[must_use]
 pub fn did_you_mean(read: &str, known: &[&str]) -> String {
     closest(read, known).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
@@ -127,14 +127,14 @@ pub fn did_you_mean(read: &str, known: &[&str]) -> String {
 
 fn closest<'a>(read: &str, known: &[&'a str]) -> Option<&'a str> {
     let read = simplified(read);
-    // "interval" is short for "interval_seconds", however many letters are missing.
+    // "interval" is short for "interval_seconds", regardless of the number of missing letters.
     if let Some(word) = known
         .iter()
         .find(|word| read.len() >= 4 && simplified(word).starts_with(&read))
     {
         return Some(word);
     }
-    // A word of two letters is one letter away from every other: "if" is no "id".
+    // A word of two letters is one letter away from most others: "if" is not "id".
     let letters = read.chars().count();
     if letters < 3 {
         return None;
@@ -143,7 +143,7 @@ fn closest<'a>(read: &str, known: &[&'a str]) -> Option<&'a str> {
     within(&read, known.iter().copied(), letters.div_euclid(3))
 }
 
-/// The closest of the known words to one that is simplified already, if no more letters than `most` are wrong.
+/// Returns the known word closest to `read`, if at most `most` letters are wrong. `read` must be [`simplified`].
 #[must_use]
 pub fn within<'a>(
     read: &str,
@@ -154,7 +154,7 @@ pub fn within<'a>(
     known
         .into_iter()
         .map(|word| (simplified(word), word))
-        // Each letter too many or too few is a wrong one.
+        // Each missing or surplus letter counts as a wrong one.
         .filter(|(simple, _)| simple.chars().count().abs_diff(length) <= most)
         .map(|(simple, word)| (distance(read, &simple), word))
         .min_by_key(|(distance, _)| *distance)
@@ -162,7 +162,8 @@ pub fn within<'a>(
         .map(|(_, word)| word)
 }
 
-/// Case, dashes and underscores are what people get wrong without meaning another word.
+/// Returns the word without case, dashes, underscores, spaces and dots: people confuse those without meaning another
+/// word.
 #[must_use]
 pub fn simplified(word: &str) -> String {
     word.chars()
@@ -171,7 +172,7 @@ pub fn simplified(word: &str) -> String {
         .collect()
 }
 
-/// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours.
+/// Returns the optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours.
 #[must_use]
 pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
@@ -201,7 +202,7 @@ pub fn distance(a: &str, b: &str) -> usize {
     last.last().copied().unwrap_or_default()
 }
 
-/// `a, b or c`.
+/// Returns the words as `a, b or c`.
 #[must_use]
 pub fn one_of(words: &[&str]) -> String {
     match words.split_last() {
@@ -254,7 +255,7 @@ mod tests {
             ("ab", "ba", 1),
             ("limit", "ilmit", 1),
             ("limit", "limti", 1),
-            // Neighbours are swapped only where both are there.
+            // Neighbours count as swapped only where both words have both letters.
             ("ab", "ca", 2),
             ("ab", "bc", 2),
             ("kitten", "sitting", 3),

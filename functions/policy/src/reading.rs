@@ -1,4 +1,4 @@
-//! From text to a document: every problem at once.
+//! Reading of a document from text. All problems are reported at once.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -8,20 +8,20 @@ use crate::node::{self, Node};
 use crate::problem::{At, Place, Problem, Problems, Severity};
 use crate::read::Reader;
 
-/// What reading a document came to.
+/// The result of reading a document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
-    /// The document, or everything that keeps it from being used.
+    /// The document, or all errors that keep it from being used.
     pub document: Result<Document, Problems>,
-    /// What may not do what its author expects, in the order of places. There are warnings beside errors too.
+    /// Warnings: parts that may not do what the author expects, in the order of places. Errors do not suppress
+    /// warnings.
     pub warnings: Vec<Problem>,
 }
 
-/// A document as far as it could be read, and all that was said of it. For checks that look at what is free of errors
-/// beside what is not.
+/// A document as far as it could be read, with all its problems. Checks use it to examine the parts without errors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// The document without what could not be read of it. None: its text is not YAML.
+    /// The document without its unreadable parts. `None` means that the text is not YAML.
     pub document: Option<Document>,
     /// Errors and warnings, in no order.
     pub problems: Vec<Problem>,
@@ -29,7 +29,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads a text.
+    /// Reads a document from its text.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -37,7 +37,7 @@ impl Reading {
         Self::whole(root.as_ref(), problems)
     }
 
-    /// Reads what is a tree already.
+    /// Reads a document from its tree.
     #[must_use]
     pub fn of_node(root: &Node) -> Self {
         Self::whole(Some(root), Vec::new())
@@ -54,18 +54,18 @@ impl Reading {
         }
     }
 
-    /// Whether what stands there, a rule, an entry of `never` or the `match` of a policy, has errors: what was read
-    /// of it is not what is meant.
+    /// Returns whether a rule, an entry of `never` or the `match` of a policy at this place has errors. A flawed part
+    /// was not read as its author meant it.
     #[must_use]
     pub fn is_flawed(&self, at: At) -> bool {
         self.flawed.contains(&at.0)
     }
 
-    /// The document if there is no error, and its problems in the order of places.
+    /// Returns the document if there is no error, and its problems in the order of places.
     #[must_use]
     pub fn checked(mut self) -> Checked {
         self.problems.sort_by_key(|problem| problem.place);
-        // What an anchor repeats is wrong once.
+        // Each use of an anchor repeats its problem; one report is enough.
         self.problems.dedup();
         let (errors, warnings): (Vec<Problem>, Vec<Problem>) = self
             .problems
@@ -96,8 +96,8 @@ impl Document {
         Reading::of(text).checked()
     }
 
-    /// Reads a document that is a tree already, as one that was made of another's retry blocks is: its problems
-    /// keep the places of its nodes.
+    /// Reads a document from its tree, for example one made from another document's retry blocks. The problems keep
+    /// the places of the nodes.
     #[must_use]
     pub fn read_node(root: &Node) -> Checked {
         Reading::of_node(root).checked()

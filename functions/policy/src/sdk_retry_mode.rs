@@ -1,4 +1,4 @@
-//! The AWS CLI's retry modes: what each retries, how often, and how patiently.
+//! The retry modes of the AWS CLI: the errors that each retries, its limits and its delays.
 
 use crate::backoff::Backoff;
 use crate::condition_key::ConditionKey;
@@ -9,11 +9,11 @@ use crate::matching::Match;
 /// A retry mode of the AWS CLI, as a condition with defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SdkRetryMode {
-    /// The CLI's oldest.
+    /// The oldest mode of the CLI.
     Legacy,
-    /// What all SDKs share.
+    /// The mode that all SDKs share.
     Standard,
-    /// As standard, until there is pacing.
+    /// Equal to standard as long as modes have no pacing.
     Adaptive,
 }
 
@@ -54,7 +54,7 @@ impl SdkRetryMode {
     /// Every mode.
     pub const ALL: [Self; 3] = [Self::Legacy, Self::Standard, Self::Adaptive];
 
-    /// As a policy writes it.
+    /// Returns the word that a policy uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl SdkRetryMode {
         }
     }
 
-    /// The errors that it retries, by the last component of their names.
+    /// Returns the errors that the mode retries, by the last component of their names.
     #[must_use]
     pub const fn errors(self) -> &'static [&'static str] {
         match self {
@@ -73,7 +73,7 @@ impl SdkRetryMode {
         }
     }
 
-    /// The HTTP statuses that it retries.
+    /// Returns the HTTP statuses that the mode retries.
     #[must_use]
     pub const fn statuses(self) -> &'static [u16] {
         match self {
@@ -82,7 +82,7 @@ impl SdkRetryMode {
         }
     }
 
-    /// Retries, where a rule says nothing of them.
+    /// Returns the limit of a rule that writes none.
     #[must_use]
     pub const fn limit(self) -> u32 {
         match self {
@@ -91,7 +91,7 @@ impl SdkRetryMode {
         }
     }
 
-    /// Retries of DynamoDB's errors, where a rule says nothing of retries and they differ.
+    /// Returns the limit for errors of DynamoDB, where it differs and the rule writes no limit.
     #[must_use]
     pub const fn dynamodb_limit(self) -> Option<u32> {
         match self {
@@ -100,20 +100,20 @@ impl SdkRetryMode {
         }
     }
 
-    /// The words of `backoff` that a rule does not write. The rate of each is 2, as everybody's is.
+    /// Returns the defaults of `backoff` for a rule. All modes share the backoff rate of 2.
     #[must_use]
     pub fn backoff(self) -> Backoff {
         Backoff {
             max_delay_seconds: match self {
                 Self::Legacy => Backoff::default().max_delay_seconds,
-                // The CLI waits 20 s at the most, and a redrive is not a call: thirty times that.
+                // Maximum 600 s: thirty times the 20 s of the CLI, since a redrive costs more than a call.
                 Self::Standard | Self::Adaptive => 600,
             },
             ..Backoff::default()
         }
     }
 
-    /// Whether it retries such a failure. One of the three that it looks at is enough.
+    /// Returns whether the mode retries such a failure. A match of the name, a code or the status suffices.
     pub(crate) fn matches(self, view: &FailureView<'_>) -> Match {
         let retried = |name: &str| self.errors().contains(&name);
         let name = Match::of(view.error(), ConditionKey::Mode, |error| {

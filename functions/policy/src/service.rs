@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The two services.
+/// A service whose failures a policy judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
@@ -13,7 +13,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// As records write it.
+    /// Returns the word that records use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,26 +1,26 @@
-//! Why work was ended from outside.
+//! The reasons for which a process is ended from outside.
 
 /// Buildkite's `signal_reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignalReason {
-    /// The machine was taken away: Spot interruption, termination, scale-in.
+    /// The machine was taken away, for example by a Spot interruption, a termination or a scale-in.
     AgentStop,
     /// A time-out.
     Cancel,
     /// The process could not be started.
     ProcessRunError,
-    /// There was no place to run it.
+    /// No capacity was available to run the process.
     StackError,
-    /// Legal in a policy, and never so here.
+    /// Legal in a policy; no failure of AWS has this reason.
     AgentRefused,
-    /// Legal in a policy, and never so here.
+    /// Legal in a policy; no failure of AWS has this reason.
     AgentIncompatible,
-    /// Legal in a policy, and never so here.
+    /// Legal in a policy; no failure of AWS has this reason.
     SignatureRejected,
 }
 
 impl SignalReason {
-    /// Every reason that Buildkite has, in the order of messages.
+    /// Every reason that Buildkite has, in the order of the messages.
     pub const ALL: [Self; 7] = [
         Self::AgentStop,
         Self::Cancel,
@@ -31,7 +31,7 @@ impl SignalReason {
         Self::SignatureRejected,
     ];
 
-    /// As a policy writes it.
+    /// Returns the word that a policy uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,8 +1,8 @@
-//! How much of a stage runs again.
+//! The part of a stage that a retry runs again.
 
 use serde::{Deserialize, Serialize};
 
-/// How CodePipeline retries a stage.
+/// The mode in which CodePipeline retries a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StageRetryMode {
@@ -14,7 +14,7 @@ pub enum StageRetryMode {
 }
 
 impl StageRetryMode {
-    /// As the API and policies write it.
+    /// Returns the word that the API and policies use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The calls that list what failed, over any JSON API.
+//! The calls that list failures, over any JSON API.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ impl<W: JsonApi> JsonClient<'_, W> {
         }
     }
 
-    /// The ARN of a service where targets are listed.
+    /// Returns an ARN prefix in the account and region whose targets are listed.
     fn anything(&self, service: &str) -> String {
         let place = self.0.place();
         format!(
@@ -136,8 +136,8 @@ impl<W: JsonApi> FailureListing for JsonClient<'_, W> {
     }
 }
 
-/// A stage of GetPipelineState, if the execution that it shows has failed in it. Where no action ever ran it says
-/// nothing of when, and has nothing to retry.
+/// Returns a stage of GetPipelineState, if the execution that it shows has failed in it. A stage in which no action
+/// ever ran shows no time of failure and has nothing to retry, so it is left out.
 fn failed_stage(stage: &Value) -> Option<ListedStage> {
     let latest = stage.get("latestExecution")?;
     let failed = latest.get("status").and_then(Value::as_str) == Some("Failed");

@@ -1,4 +1,5 @@
-//! The kernel of virtual time: a clock, an agenda, and invocations that wait. It knows nothing of what is played.
+//! The kernel of virtual time: a clock, an agenda, and suspended invocations. The kernel is independent of the
+//! simulation that it plays.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -6,10 +7,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// An invocation in the middle of its work, which comes to an `E`.
+/// An invocation in the middle of its work, with a result of type `E`.
 pub(crate) type Running<'w, E> = Pin<Box<dyn Future<Output = E> + 'w>>;
 
-/// Lets an invocation go on until it waits, or has ended.
+/// Continues an invocation until it waits or ends.
 pub(crate) fn poll<E>(running: &mut Running<'_, E>) -> Poll<E> {
     let mut context = Context::from_waker(Waker::noop());
     running.as_mut().poll(&mut context)
@@ -18,14 +19,14 @@ pub(crate) fn poll<E>(running: &mut Running<'_, E>) -> Poll<E> {
 /// The clock and the agenda of one simulation. `T` is a moment, `D` a span, `N` a step on the agenda.
 pub(crate) struct Kernel<T, D, N> {
     now: Cell<T>,
-    /// Counts steps, to keep those of one moment in the order of their coming.
+    /// Numbers the steps, so that steps of one moment keep the order in which they were planned.
     counter: Cell<u64>,
     agenda: RefCell<BTreeMap<(T, u64), N>>,
     /// How long the invocation that was polled last waits.
     asked: Cell<D>,
 }
 
-/// What comes next.
+/// The next thing that happens.
 #[derive(Debug)]
 pub(crate) enum Turn<T, N> {
     /// The services have something due at this moment.
@@ -50,7 +51,7 @@ impl<T: Copy + Ord, D: Copy + Default, N> Kernel<T, D, N> {
         self.now.get()
     }
 
-    /// Winds the clock forward; it never goes back.
+    /// Winds the clock forward; the clock never goes back.
     pub(crate) fn wind(&self, to: T) {
         self.now.set(self.now().max(to));
     }
@@ -64,8 +65,8 @@ impl<T: Copy + Ord, D: Copy + Default, N> Kernel<T, D, N> {
             .insert((at.max(self.now()), number), step);
     }
 
-    /// Takes what comes next, and winds the clock to a step of the agenda. What the services have `due` comes before a
-    /// step of the same moment.
+    /// Takes the next thing that happens, and winds the clock to a step of the agenda. Work that the services have
+    /// `due` precedes a step of the same moment.
     pub(crate) fn turn(&self, due: Option<T>) -> Turn<T, N> {
         let mut agenda = self.agenda.borrow_mut();
         match (agenda.first_entry(), due) {
@@ -79,14 +80,14 @@ impl<T: Copy + Ord, D: Copy + Default, N> Kernel<T, D, N> {
         }
     }
 
-    /// When the first such step comes.
+    /// Returns the time of the first matching step.
     pub(crate) fn first(&self, such: impl Fn(&N) -> bool) -> Option<T> {
         let agenda = self.agenda.borrow();
         let first = agenda.iter().find(|(_, step)| such(step));
         first.map(|((at, _), _)| *at)
     }
 
-    /// Takes the first such step off the agenda.
+    /// Takes the first matching step off the agenda.
     pub(crate) fn take(&self, such: impl Fn(&N) -> bool) -> Option<(T, N)> {
         let mut agenda = self.agenda.borrow_mut();
         let key = *agenda.iter().find(|(_, step)| such(step))?.0;
@@ -97,19 +98,19 @@ impl<T: Copy + Ord, D: Copy + Default, N> Kernel<T, D, N> {
         self.agenda.borrow().is_empty()
     }
 
-    /// An invocation waits. Others go on meanwhile.
+    /// Suspends an invocation. Other invocations continue meanwhile.
     pub(crate) async fn away(&self, span: D) {
         self.asked.set(span);
         Pause(false).await;
     }
 
-    /// How long the invocation that was just polled waits.
+    /// Returns how long the invocation that was just polled waits, and resets the span.
     pub(crate) fn asked(&self) -> D {
         self.asked.take()
     }
 }
 
-/// A point where an invocation waits: pending once, then ready.
+/// A suspension point of an invocation: pending once, then ready.
 struct Pause(bool);
 
 impl Future for Pause {

@@ -1,11 +1,13 @@
 //! The core over emulated services, in virtual time: replays, simulations with faults, and storms.
 //!
 //! - [`memory`] is the ledger in memory.
-//! - [`services`] calls the two services for the core through any [`JsonApi`](services::JsonApi), and lists what failed.
-//! - [`sandbox`] puts them together as the core's `Target`, `Queue` and `Clock`.
+//! - [`services`] makes the core's calls to the two services through any [`JsonApi`](services::JsonApi). The crate
+//!   lists failures through the same trait.
+//! - [`sandbox`] combines both services, the ledger, a queue and a clock into the core's `Target`, `Queue` and
+//!   `Clock`.
 //! - [`replay`] plays event files through the core against the sandbox.
-//! - [`faults`] simulates what can go wrong, and checks the invariants after every step.
-//! - [`storm`] plays a storm of failures through the core, against AWS's quotas.
+//! - [`faults`] injects faults into a simulation and checks the invariants after every step.
+//! - [`storm`] plays a storm of failures through the core against AWS's quotas.
 
 #![cfg_attr(
     test,

@@ -14,7 +14,7 @@ use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
 
-/// Entries that may be shared by threads.
+/// A ledger in memory that threads may share.
 #[derive(Debug, Default)]
 pub struct Memory {
     entries: Mutex<Entries>,
@@ -22,12 +22,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Every entry, by the key of its subject.
+    /// Returns every entry, in the order of the subjects' keys.
     pub fn entries(&self) -> Vec<Entry> {
         self.lock().iter().cloned().collect()
     }
 
-    /// When the first of its entries is to be checked.
+    /// Returns the earliest `next_check_at` of all entries.
     pub fn next_check_at(&self) -> Option<Time> {
         self.lock()
             .iter()
@@ -40,7 +40,7 @@ impl Memory {
     }
 }
 
-// A thread that panicked while it held the lock left whole entries behind: each change is one insert.
+// INVARIANT: each change is one insert, so a thread that panicked with the lock held leaves whole entries behind.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

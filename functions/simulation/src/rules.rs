@@ -1,8 +1,8 @@
-//! The rules of template.yaml, by which EventBridge invokes the functions.
+//! The EventBridge rules of template.yaml, which invoke the functions.
 
 use serde_json::Value;
 
-/// What the rules of template.yaml let through.
+/// Returns whether a rule of template.yaml matches an event.
 pub(crate) fn is_for_us(event: &Value) -> bool {
     let detail = event.get("detail");
     let text = |key: &str| {

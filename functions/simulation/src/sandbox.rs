@@ -1,5 +1,5 @@
-//! An in-process sandbox: both services emulated in every account and region that an ARN names, a ledger and a
-//! queue in memory, and a clock that stands still until it is wound.
+//! An in-process sandbox. Both services are emulated in every account and region that an ARN names. The ledger and
+//! the queue are in memory, and the clock stands still until it is wound.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -45,12 +45,12 @@ impl Sandbox {
         }
     }
 
-    /// Winds the clock forward; it never goes back.
+    /// Winds the clock forward; the clock never goes back.
     pub fn wind(&self, to: Time) {
         self.now.set(self.now.get().max(to));
     }
 
-    /// Does something with the region of an ARN, which is made if it is new.
+    /// Calls `f` with the region of a place. A new region is created on first use.
     pub fn in_region<R>(&self, place: &Place, f: impl FnOnce(&mut Region) -> R) -> R {
         let mut regions = self.regions.borrow_mut();
         let key = (
@@ -64,7 +64,7 @@ impl Sandbox {
             .or_insert_with(|| Region::new(place, seed)))
     }
 
-    /// When any service has something due.
+    /// Returns the earliest time at which a service has something due.
     pub fn next_at(&self) -> Option<Time> {
         self.regions
             .borrow()
@@ -74,7 +74,7 @@ impl Sandbox {
             .map(Time::from_millis)
     }
 
-    /// Finishes what is due by now, and gives out the events, oldest first.
+    /// Finishes the work that is due by now, and returns the events, oldest first.
     pub fn advance(&self) -> Vec<Emitted> {
         let now = self.now.get().as_millis();
         let mut events: Vec<Emitted> = self
@@ -87,12 +87,12 @@ impl Sandbox {
         events
     }
 
-    /// When the next message of the queue arrives.
+    /// Returns the time at which the next message of the queue arrives.
     pub fn next_message(&self) -> Option<Time> {
         self.queue.borrow().keys().next().map(|(at, _)| *at)
     }
 
-    /// The next message that has arrived by now.
+    /// Takes the next message that has arrived by now.
     pub fn receive(&self) -> Option<RetryMessage> {
         let mut queue = self.queue.borrow_mut();
         let first = queue
@@ -101,7 +101,8 @@ impl Sandbox {
         Some(first.remove())
     }
 
-    /// Calls that the services received, by operation. What people did at the console is not among them.
+    /// Returns the number of calls that the services received, by operation. People's acts at the console are not
+    /// counted.
     pub fn calls(&self) -> BTreeMap<String, usize> {
         let mut calls = BTreeMap::new();
         for region in self.regions.borrow().values() {
@@ -133,7 +134,7 @@ impl JsonApi for Sandbox {
     }
 }
 
-/// The account and region of a subject.
+/// Returns the account and region of a subject.
 pub fn place_of(subject: &Subject) -> Place {
     place_in(subject.arn())
 }

@@ -1,4 +1,4 @@
-//! The calls of the two services that the core asks for, as JSON requests and answers.
+//! The calls that the core makes to the two services, as JSON requests and answers.
 
 use redrive_core::arn::Arn;
 use redrive_core::calls::{Call, CallResult, RetryResponse, result_of};
@@ -26,7 +26,7 @@ pub trait JsonApi {
     /// Calls the service of an ARN, in its account and region.
     async fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError>;
 
-    /// The account and region whose targets are listed.
+    /// Returns the account and region whose targets are listed.
     fn place(&self) -> Place {
         Place::default()
     }
@@ -37,7 +37,7 @@ pub trait JsonApi {
 pub struct JsonClient<'w, W>(pub &'w W);
 
 impl<W: JsonApi> JsonClient<'_, W> {
-    /// The core's look-ups over these services, with what is known already, here and by others.
+    /// Returns the core's look-ups over these services, with this process's cache and the shared cache.
     pub fn reads<'r, S: DefinitionCache>(
         &'r self,
         local_cache: &'r LocalCache,
@@ -54,7 +54,7 @@ impl<W: JsonApi> JsonClient<'_, W> {
     }
 }
 
-/// The service of an ARN.
+/// Returns the service of an ARN.
 pub fn service_of(arn: &str) -> Which {
     match Arn::parse(arn) {
         Ok(arn) if arn.service == "codepipeline" => Which::CodePipeline,
@@ -62,7 +62,7 @@ pub fn service_of(arn: &str) -> Which {
     }
 }
 
-/// Retries what a claim is for: one call.
+/// Makes the one call that retries a claim's subject.
 pub async fn retry(api: &impl JsonApi, claim: &Claim) -> RetryResponse {
     let subject = &claim.entry().subject;
     let (call, operation, body) = match subject {
@@ -97,7 +97,7 @@ pub async fn retry(api: &impl JsonApi, claim: &Claim) -> RetryResponse {
 }
 
 impl<W: JsonApi> JsonClient<'_, W> {
-    /// A call that reads: none is an answer that the thing does not exist.
+    /// Makes a call that reads. `None` means that the service knows no such thing.
     async fn read(&self, arn: &str, operation: &str, body: &Value) -> Read<Value> {
         match self.0.call(arn, operation, body).await {
             Ok(answer) => Ok(Some(answer)),
@@ -109,7 +109,7 @@ impl<W: JsonApi> JsonClient<'_, W> {
     }
 }
 
-/// Returns the class of a call that brought no answer, and the error that it is.
+/// Returns the class and the error of a call that failed.
 pub(crate) fn failed(operation: &str, error: CallError) -> (ErrorClass, Error) {
     let error = match error {
         CallError::Lost => {
@@ -243,12 +243,12 @@ impl<W: JsonApi> Pipelines for JsonClient<'_, W> {
     }
 }
 
-/// The name in a pipeline's ARN.
+/// Returns the name in a pipeline's ARN.
 pub(crate) fn name(pipeline: &str) -> Option<&str> {
     pipeline.rsplit(':').next()
 }
 
-/// Asks for the page after the one that gave a token.
+/// Adds the token of the next page to a request.
 pub(crate) fn go_on(body: &mut Value, token: Option<String>) {
     if let (Some(token), Some(body)) = (token, body.as_object_mut()) {
         body.insert("nextToken".into(), token.into());
@@ -322,7 +322,7 @@ pub(crate) fn action_run(run: &Value) -> ActionRun {
     }
 }
 
-/// A date of the API: seconds since the epoch, with a fraction.
+/// Reads a date of the API: seconds since the epoch, with a fraction.
 pub(crate) fn time(value: &Value, key: &str) -> Option<Time> {
     let seconds = value.get(key)?.as_f64()?;
     #[expect(
@@ -333,7 +333,7 @@ pub(crate) fn time(value: &Value, key: &str) -> Option<Time> {
     Some(Time::from_millis((seconds * 1000.0).round() as u64))
 }
 
-/// When the runs of a stage's actions last changed, as GetPipelineState shows them.
+/// Returns the time of the last change to the runs of a stage's actions, as GetPipelineState shows it.
 pub(crate) fn changed(stage: &Value) -> Option<Time> {
     list(stage, "actionStates")
         .iter()

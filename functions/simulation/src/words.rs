@@ -1,10 +1,10 @@
-//! Short texts for people at a terminal. The functions never print these: they may hold what an author of a
-//! state machine or a pipeline wrote.
+//! Short texts for people at a terminal. The deployed functions never print them, since they may contain text by the
+//! author of a state machine or a pipeline.
 
 use redrive_core::event::ParsedEvent;
 use redrive_core::failure::{FailedAction, FailureDetail, Field};
 
-/// What failed, in a few words: the error's name, or the failed action and its code.
+/// Returns a short text for a failure: the error's name, or the failed action and its code.
 pub fn failed(parsed: &ParsedEvent) -> Option<String> {
     let ParsedEvent::Failure(failure) = parsed else {
         return None;
@@ -25,7 +25,7 @@ pub fn failed(parsed: &ParsedEvent) -> Option<String> {
     }
 }
 
-/// `Compile (CodeBuild JobFailed)`.
+/// Returns an action's text, for example `Compile (CodeBuild JobFailed)`.
 pub fn action(action: &FailedAction) -> String {
     let details: Vec<&str> = [&action.provider, &action.error_code]
         .into_iter()

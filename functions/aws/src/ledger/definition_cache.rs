@@ -1,4 +1,4 @@
-//! What was learned of state machines, in the ledger's table: an item each.
+//! Cached definitions of state machines in the ledger's table, one item for each machine or version.
 
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use crate::table::{KEY, TTL};
 /// How long a definition is kept.
 const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The key of what was learned of a machine or version. No subject has it: none of theirs begins so.
+/// Returns the key of a machine's or version's cached definition. INVARIANT: no subject has this key, since no
+/// subject's key begins with `machine#`.
 fn machine_key(machine: &str) -> String {
     format!("machine#{machine}")
 }
 
-/// What was learned of a machine as it is stored.
+/// Returns the item that stores a cached definition.
 fn machine_item(machine: &str, known: &CachedDefinition, now: Time) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(known)
         .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (what is known is no item)"))?;
@@ -30,7 +31,8 @@ fn machine_item(machine: &str, known: &CachedDefinition, now: Time) -> Result<It
 
 impl DefinitionCache for DynamoDb {
     async fn get(&self, machine: &str) -> Option<CachedDefinition> {
-        // What was cached a moment ago may be missed: that costs a call, and half the price is paid each time.
+        // An eventually consistent read costs half the price. It may miss the latest write, which costs one call of
+        // Step Functions.
         let read = self.get_item(&machine_key(machine), false).await;
         read.unwrap_or_else(|error| {
             tracing::warn!(machine, "what is known of it is not read: {error}");
@@ -46,7 +48,7 @@ impl DefinitionCache for DynamoDb {
 }
 
 impl DynamoDb {
-    /// Stores what was learned of a machine, whatever is stored.
+    /// Stores a cached definition without a condition.
     async fn put_definition(
         &self,
         machine: &str,
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
     use crate::table::DUE_SHARD;
 
-    /// With as many errors as are noted.
+    /// The definition has [`MAX_CACHED_ERRORS`] errors, the maximum that is cached.
     #[test]
     fn what_is_known_of_a_machine_fits_into_an_item() {
         let names = (0..MAX_CACHED_ERRORS).map(|number| char::from_u32(0x100 + number as u32));

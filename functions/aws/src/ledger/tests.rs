@@ -4,7 +4,9 @@ use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use super::*;
 
-/// Bytes as "DynamoDB item sizes and formats" counts them; numbers at their most.
+/// Returns the bytes of a value. Numbers count with their maximum.
+///
+/// AWS: the sizes of the types (DynamoDB item sizes and formats).
 pub(super) fn size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
@@ -63,7 +65,7 @@ fn failed(rules: &[&str], failure_id: FailureId) -> Decided {
     }
 }
 
-/// The bytes of an entry with so many attempts, each like the decided one.
+/// Returns the bytes of an entry with `attempts` attempts, each as `decided` returns it.
 fn after(attempts: usize, decided: impl Fn(usize) -> Decided) -> usize {
     let (owner, timing) = (Owner("a".into()), Timing::default());
     let writer = Writer {
@@ -79,7 +81,8 @@ fn after(attempts: usize, decided: impl Fn(usize) -> Decided) -> usize {
     written(&entry)
 }
 
-/// 400 KB are the most. Each attempt has its rules with the words for people, as the shipped policy has.
+/// AWS: an item holds at most 400 KB (Quotas in DynamoDB). Each attempt has rules with descriptions, as the shipped
+/// policy has.
 #[test]
 fn a_thousand_attempts_fit_into_an_item() {
     let execution = |rules: &'static [&str]| {
@@ -103,8 +106,8 @@ fn a_thousand_attempts_fit_into_an_item() {
     assert!(sizes.iter().all(|size| *size < 400 * 1_024));
 }
 
-/// As long as names, tokens and lists can be: 200 targets of a service, of which the tokens fill their room and
-/// one more, and 50 that are behind.
+/// The checkpoint has names, tokens and lists of maximum length. Each service has 200 targets, whose tokens exceed
+/// their limit by one token, and 50 lagging targets.
 #[test]
 fn a_position_fits_into_an_item() {
     let now = Time::from_millis(1_795_000_000_000);

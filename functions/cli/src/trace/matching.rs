@@ -1,4 +1,4 @@
-//! How a condition answered, for programs and for people.
+//! The result of a condition, for programs and for people.
 
 use redrive_core::policy::Match;
 use serde::Serializer;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A stage as CodePipeline shows it: no event tells of more than one failed action.
+/// Returns a stage as the snapshot of CodePipeline shows it. An event names at most one failed action.
 fn stage(summaries: [(&str, &str); 2]) -> Failure {
     let failed = summaries.map(|(action, summary)| FailedAction {
         action: action.into(),
@@ -48,7 +48,7 @@ fn stage(summaries: [(&str, &str); 2]) -> Failure {
     }
 }
 
-/// The trace as JSON and as text.
+/// Returns the trace as JSON and as text.
 fn traced(policy: &str, failure: &Failure) -> (Value, String) {
     let document = Document::parse(policy).unwrap();
     let (verdict, _) = decide_optimistically(&document, failure);
@@ -151,7 +151,7 @@ policy   default
     );
 }
 
-/// The never list is read for every failed action before a rule is asked of any.
+/// The never list is tested for every failed action before any rule.
 #[test]
 fn what_never_forbids_of_one_action_leaves_the_rules_of_all_unasked() {
     let (json, text) = traced(

@@ -1,11 +1,12 @@
-//! The job that `batch:submitJob.sync` waited for.
+//! Reads the job for which `batch:submitJob.sync` waited.
 
 use super::ecs::Exits;
 use super::json::{Key, Value};
 use super::reasons::Reasons;
 use super::told::{Told, exit_status};
 
-/// A job, as DescribeJobs describes it ("JobDetail", AWS Batch API Reference).
+/// A job.
+// AWS: the shape is that of DescribeJobs (JobDetail, AWS Batch API Reference).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Job {
     seen: bool,
@@ -16,7 +17,7 @@ pub(super) struct Job {
     by_queue: bool,
 }
 
-/// One attempt. Only the last of them says how the job ended.
+/// One attempt. Only the last attempt shows how the job ended.
 #[derive(Debug, Clone, Copy, Default)]
 struct Attempt {
     exits: Exits,
@@ -60,7 +61,7 @@ impl Job {
             [Container, Reason] => visit(&mut self.container.reasons, value),
             [StatusReason] => {
                 visit(&mut self.reasons, value);
-                // CancelJob and TerminateJob leave a person's own words here; these are the service's.
+                // CancelJob and TerminateJob store a person's words here. These two are the service's own.
                 self.by_queue |= value.text().is_some_and(|reason| {
                     reason.contains("JobStateTimeLimit") || reason.starts_with("Dependent Job")
                 });

@@ -1,4 +1,4 @@
-//! The execution that `states:startExecution.sync` waited for.
+//! Reads the child execution for which `states:startExecution.sync` waited.
 
 use alloc::borrow::Cow;
 
@@ -7,7 +7,7 @@ use redrive_policy::SignalReason;
 use super::json::{Key, Value};
 use super::told::Told;
 
-/// A child, as DescribeExecution describes it. Its own cause lies in it as text, escaped once more.
+/// A child, as DescribeExecution describes it. Its own cause is a text in it, escaped once more.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Child<'a> {
     is_execution: bool,
@@ -36,10 +36,10 @@ impl<'a> Child<'a> {
         }
     }
 
-    /// What it tells.
+    /// Returns how the child ended, or the cause to read next.
     pub(super) fn told(&self) -> Option<Tells<'_>> {
         match self.status {
-            // Whoever stopped it may have given any error and cause.
+            // The person who stopped the child may have given any error and cause.
             Status::Aborted if self.is_execution => {
                 return Some(Tells::End(Told {
                     by_person: true,
@@ -51,7 +51,7 @@ impl<'a> Child<'a> {
             }
             _ => {}
         }
-        // Where the description was cut, its cause may be all that is left of it: it comes first.
+        // The cause is the description's first member. If the description was cut, it may be the only one left.
         if !self.is_execution && self.cause.is_none() {
             return None;
         }
@@ -62,11 +62,11 @@ impl<'a> Child<'a> {
     }
 }
 
-/// What a child tells.
+/// The result of reading a child's description.
 pub(super) enum Tells<'a> {
-    /// How it ended.
+    /// The way in which the child ended.
     End(Told),
-    /// What is to be read one level deeper.
+    /// The child's error and cause, to be read one level deeper.
     Cause {
         error: Option<&'a str>,
         cause: &'a str,

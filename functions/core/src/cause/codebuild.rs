@@ -1,4 +1,4 @@
-//! What CodeBuild says of a build, and CodePipeline's Commands, which run on it.
+//! Reads builds of CodeBuild, and of CodePipeline's Commands action, which runs on CodeBuild.
 
 use alloc::borrow::Cow;
 
@@ -8,10 +8,11 @@ use super::http;
 use super::json::{Key, Value};
 use super::told::{Told, exit_status};
 
-/// Before a command that failed, in every wording.
+/// The words before a failed command, the same in every message.
 pub(super) const COMMAND_FAILED: &str = "Error while executing command:";
 
-/// The build that `codebuild:startBuild.sync` waited for ("Build", AWS CodeBuild API Reference).
+/// The build for which `codebuild:startBuild.sync` waited.
+// AWS: the shape is that of a build (Build, AWS CodeBuild API Reference).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Build<'a> {
     seen: bool,
@@ -46,7 +47,7 @@ impl<'a> Build<'a> {
         self.seen = true;
     }
 
-    /// A phase is over. POST_BUILD runs after a failed BUILD and may fail too: the first one counts.
+    /// Ends a phase. The first failed phase counts, because POST_BUILD runs after a failed BUILD and may fail too.
     fn close(&mut self) {
         let phase = core::mem::take(&mut self.phase);
         if self.first_failed.is_none() {
@@ -63,13 +64,13 @@ impl<'a> Build<'a> {
 }
 
 impl Phase<'_> {
-    /// What a phase that failed says; none of one that did not. Phases that succeed carry empty texts.
+    /// Reads a failed phase. Returns `None` for a phase that did not fail. Successful phases have empty texts.
     fn told(&self) -> Option<Told> {
         let code = self.code.as_deref().unwrap_or_default();
         let text = self.message.as_deref().unwrap_or_default();
         let failed = match self.status.as_deref() {
             Some(status) => !status.eq_ignore_ascii_case("SUCCEEDED") && !status.is_empty(),
-            // The cause was cut before it.
+            // The cause was cut before the status.
             None => !text.is_empty() || !code.is_empty(),
         };
         failed.then(|| {
@@ -81,7 +82,7 @@ impl Phase<'_> {
     }
 }
 
-/// What a build's status says, or an action's.
+/// Reads the status of a build or of an action.
 fn status(value: Value<'_>) -> Told {
     if value.is("STOPPED") {
         Told {
@@ -95,7 +96,7 @@ fn status(value: Value<'_>) -> Told {
     }
 }
 
-/// Whether a provider's actions are builds.
+/// Returns whether a provider's actions are builds.
 pub(super) fn provides(provider: &str) -> bool {
     ["CodeBuild", "Commands"].iter().any(|known| {
         provider
@@ -104,7 +105,7 @@ pub(super) fn provides(provider: &str) -> bool {
     })
 }
 
-/// What a status code of a phase says by itself.
+/// Reads the status code of a phase.
 pub(super) fn code(code: &str) -> Told {
     match code {
         "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE" => Told::reason(SignalReason::ProcessRunError),
@@ -114,9 +115,11 @@ pub(super) fn code(code: &str) -> Told {
     }
 }
 
-/// What an action's summary says, in either of its wordings: `Build terminated with state: FAILED`, and since
-/// 2025 `…FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR, Message: …`; Commands write
-/// `Action failed with status: FAILED. COMMAND_EXECUTION_ERROR: …`.
+/// Reads an action's summary, in any of its wordings.
+///
+/// CodeBuild writes `Build terminated with state: FAILED`, and since 2025 `…FAILED. Phase: BUILD, Code:
+/// COMMAND_EXECUTION_ERROR, Message: …`. Commands write `Action failed with status: FAILED. COMMAND_EXECUTION_ERROR:
+/// …`.
 pub(super) fn summary(text: &str) -> Told {
     let (state, rest) = [
         "Build terminated with state: ",
@@ -129,7 +132,7 @@ pub(super) fn summary(text: &str) -> Told {
             .unwrap_or((rest, ""))
     });
     let state = status(Value::Word(state));
-    // The code may hold spaces: `Decrypted Variables Error`.
+    // The code may contain spaces, for example `Decrypted Variables Error`.
     let phase = rest
         .trim_start()
         .strip_prefix("Phase: ")
@@ -144,9 +147,9 @@ pub(super) fn summary(text: &str) -> Told {
     }
 }
 
-/// What a phase's message says.
+/// Reads the message of a phase.
 fn message(text: &str) -> Told {
-    // The command stands in it, and may say anything; behind it stands how it ended.
+    // The message quotes the command, which may contain any words. Only the words after the command show how it ended.
     if text.contains(COMMAND_FAILED) {
         return Told {
             exit_status: trailing_exit_status(text),
@@ -174,8 +177,8 @@ fn message(text: &str) -> Told {
     }
 }
 
-/// A phase that found no machine to build on. A container found dead may have had too little memory, or an
-/// image that does not run here: that it is the place's fault is not said.
+/// Reads a phase that found no machine to build on. A container found dead does not count. It may have had too little
+/// memory, or an image that does not run there.
 fn provisioning(phase: &str, text: &str) -> Told {
     let waits = ["QUEUED", "PROVISIONING"].contains(&phase);
     if waits && !text.contains("Build container found dead") {
@@ -185,7 +188,7 @@ fn provisioning(phase: &str, text: &str) -> Told {
     }
 }
 
-/// The exit status with which a message ends: `… Reason: exit status 1`.
+/// Reads the exit status at the end of a message, for example `… Reason: exit status 1`.
 pub(super) fn trailing_exit_status(text: &str) -> Option<i16> {
     let (_, status) = text.rsplit_once("exit status ")?;
     let status = status.trim_end_matches(|end: char| end.is_whitespace() || end == '.');

@@ -1,10 +1,10 @@
-//! The task that `ecs:runTask.sync` waited for.
+//! Reads the task for which `ecs:runTask.sync` waited.
 
 use super::json::{Key, Value};
 use super::reasons::Reasons;
 use super::told::{Told, exit_status};
 
-/// Exit codes of containers that belong together: the first that is not 0 speaks, in the list's order.
+/// The exit codes of a task's containers. The first that is not 0 counts, in the list's order.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Exits {
     first: Option<i64>,
@@ -24,7 +24,8 @@ impl Exits {
     }
 }
 
-/// A task, as DescribeTasks describes it ("Task", Amazon ECS API Reference).
+/// A task.
+// AWS: the shape is that of DescribeTasks (Task, Amazon ECS API Reference).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Task {
     seen: bool,
@@ -44,7 +45,7 @@ impl Task {
                 }
             }
             [Key::StopCode] => self.stop(value),
-            // Answered with 200 and yet not placed: the error is AmazonECS.Unknown then.
+            // AWS: RunTask may answer with status 200 and place no task. Step Functions then reports AmazonECS.Unknown.
             [Key::Failures, Key::Item, Key::Reason] => {
                 if let Some(reason) = value.text() {
                     self.reasons.add_placement(&reason);
@@ -56,7 +57,7 @@ impl Task {
     }
 
     fn stop(&mut self, code: Value<'_>) {
-        // Spot has had both of these.
+        // Spot interruptions have had both stop codes.
         if code.is("SpotInterruption") || code.is("TerminationNotice") {
             self.reasons.interrupted();
         } else if code.is("TaskFailedToStart") {
@@ -70,7 +71,7 @@ impl Task {
         self.seen.then(|| {
             let lost = self.reasons.is_lost().then_some(-1);
             Told {
-                // With an exit code the process was there to the end.
+                // A process with an exit code ran to its end, so the worker was not lost.
                 exit_status: match self.exits.code() {
                     Some(code) => exit_status(code),
                     None => lost,

@@ -1,10 +1,12 @@
-//! The HTTP status that a called service answered with, as the AWS SDKs write it.
+//! Reads the HTTP status of a called service's answer, as the AWS SDKs write it.
 
 use super::name;
 
-/// The status in a text. An optimised integration writes `(Service: X; Status Code: 429; Error Code: …)`,
-/// `aws-sdk:*` writes `(Service: X, Status Code: 429, Request ID: …)`, and programs in Go write
-/// `status code: 429, request id: …`. All put it behind the message, which may quote another: the last counts.
+/// Reads the status from a text.
+///
+/// An optimised integration writes `(Service: X; Status Code: 429; Error Code: …)`. `aws-sdk:*` writes `(Service: X,
+/// Status Code: 429, Request ID: …)`. Programs in Go write `status code: 429, request id: …`. The status follows the
+/// message, which may quote another one, so the last counts.
 pub(super) fn status(text: &str) -> Option<u16> {
     last(text, "Status Code: ", |rest| {
         rest.is_empty() || rest.starts_with([';', ',', ')'])

@@ -1,24 +1,24 @@
-//! Walking JSON that may end anywhere.
+//! Walks JSON that may end anywhere.
 //!
-//! A cause holds at most 32 KiB, and a longer one is cut where it stands, in the middle of a text or an
-//! escape: a reader that wants a whole document has nothing then. This one tells each value as it comes, in
-//! one pass, without recursion, and stops where the text stops being JSON.
+//! A cause has at most 32 KiB. A longer one is cut, even in the middle of a text or an escape, and a whole-document
+//! parser then reads nothing. This walker reports each value in one pass, without recursion, and stops where the text
+//! stops being JSON.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 
-/// How deep values are told. What lies deeper is walked over.
+/// Maximum depth of reported values. Deeper values are skipped.
 const DEEPEST: usize = 8;
 
 macro_rules! keys {
     ($($name:ident)*) => {
-        /// A key that somebody here asks for, in either of its cases: Step Functions writes the members of
-        /// other APIs with a capital, Lambda and the APIs themselves without.
+        /// A key that some reader asks for, in either case. Step Functions capitalises the members of other APIs;
+        /// Lambda and the APIs themselves do not.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Key {
             /// Any element of a list.
             Item,
-            /// A key that nobody asks for.
+            /// A key that no reader asks for.
             Other,
             $(#[doc = stringify!($name)] $name,)*
         }
@@ -42,11 +42,11 @@ keys! {
     StoppedReason Task TaskProperties VirtualClusterId
 }
 
-/// A text as it stands between its quotes, or as much of it as there is.
+/// A text between its quotes, with its escapes, possibly cut.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Raw<'a>(pub(super) &'a str);
 
-/// One value, told where it begins.
+/// One value, reported where it begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
     /// An object or a list.
@@ -58,7 +58,7 @@ pub(super) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The text, without its escapes.
+    /// Returns the text, without escapes.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(raw) => Some(raw.plain()),
@@ -66,7 +66,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is this word, however it is capitalised.
+    /// Returns whether the value is this word, in any case.
     pub(super) fn is(self, word: &str) -> bool {
         match self {
             Self::Text(Raw(text)) | Self::Word(text) => text.eq_ignore_ascii_case(word),
@@ -74,7 +74,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A whole number, whether it is written as `3`, `3.0` or `"3"`.
+    /// Returns a whole number, written as `3`, `3.0` or `"3"`.
     pub(super) fn whole(self) -> Option<i64> {
         let (Self::Text(Raw(text)) | Self::Word(text)) = self else {
             return None;
@@ -86,7 +86,7 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Raw<'a> {
-    /// The text that the escapes stand for. One that is cut or wrong is left out.
+    /// Returns the text with its escapes resolved. An escape that is cut or wrong is omitted.
     pub(super) fn plain(self) -> Cow<'a, str> {
         if !self.0.contains('\\') {
             return Cow::Borrowed(self.0);
@@ -103,7 +103,7 @@ impl<'a> Raw<'a> {
                 Some('b' | 'f') => plain.push(' '),
                 Some('u') => {
                     if let Some((read, behind)) = unit(chars.as_str()) {
-                        // Half of a pair stands for nothing that is looked for.
+                        // Half of a surrogate pair is in no text that is searched.
                         plain.push(char::from_u32(read).unwrap_or(char::REPLACEMENT_CHARACTER));
                         rest = behind;
                         continue;
@@ -125,8 +125,8 @@ fn unit(text: &str) -> Option<(u32, &str)> {
     Some((unit, rest))
 }
 
-/// Walks the value at the beginning of a text, and tells how many bytes it took: up to its end, to where the
-/// text ends, or to where it is no JSON.
+/// Walks the value at the start of a text and returns its length in bytes. The length ends where the value, the text,
+/// or the valid JSON ends.
 pub(super) fn walk<'a>(text: &'a str, tell: &mut impl FnMut(&[Key], Value<'a>)) -> usize {
     let mut walk = Walk {
         keys: [Key::Other; DEEPEST],
@@ -185,7 +185,7 @@ pub(super) fn walk<'a>(text: &'a str, tell: &mut impl FnMut(&[Key], Value<'a>)) 
             break;
         }
     }
-    // A text that was cut has no quote to step over.
+    // A cut text has no closing quote to skip.
     at.min(text.len())
 }
 
@@ -197,7 +197,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// The keys that lead to the value at hand; none where it lies too deep to be told.
+    /// Returns the keys that lead to the current value. The path is empty if the value lies too deep to be reported.
     fn path(&self) -> &[Key] {
         self.keys.get(..self.depth).unwrap_or_default()
     }
@@ -214,7 +214,8 @@ impl Walk {
         self.key_next = object && self.depth <= DEEPEST;
     }
 
-    /// Whether something of that kind was open. Too deep to be told, any will do.
+    /// Closes an object or a list, and returns whether one was open. Below the maximum depth, either bracket closes
+    /// either kind.
     fn leave(&mut self, object: bool) -> bool {
         let Some(outer) = self.depth.checked_sub(1) else {
             return false;
@@ -232,7 +233,7 @@ impl Walk {
         self.key_next = inner.and_then(|at| self.objects.get(at)) == Some(&true);
     }
 
-    /// Takes a text for a key where one is due.
+    /// Reads a text as a key, if a key is due. Returns whether it did.
     fn take_key(&mut self, text: &str) -> bool {
         if !self.key_next {
             return false;
@@ -246,7 +247,7 @@ impl Walk {
     }
 }
 
-/// Where a text ends that begins here: at its quote, or where everything ends.
+/// Returns the end of a text: its closing quote, or the end of the input.
 fn end_of_text(bytes: &[u8], begin: usize) -> usize {
     let mut at = begin;
     while let Some(byte) = bytes.get(at) {

@@ -1,4 +1,4 @@
-//! What Lambda says of a function that failed.
+//! Reads the failure of a Lambda function.
 
 use alloc::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::http;
 use super::json::{Key, Value};
 use super::told::{Told, exit_status};
 
-/// The signals as the runtime names them: in the words of Go's `syscall.Signal`.
+/// The signals as the runtime names them, in the words of Go's `syscall.Signal`.
 const SIGNALS: [(&str, &str); 10] = [
     ("killed", "SIGKILL"),
     ("terminated", "SIGTERM"),
@@ -22,7 +22,8 @@ const SIGNALS: [(&str, &str); 10] = [
     ("quit", "SIGQUIT"),
 ];
 
-/// The payload of a failed invocation ("Lambda function errors", AWS Lambda Developer Guide).
+/// The payload of a failed invocation.
+// AWS: errorType and errorMessage describe the error (Lambda function errors, AWS Lambda Developer Guide).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Function<'a> {
     error_type: Option<Cow<'a, str>>,
@@ -43,7 +44,7 @@ impl<'a> Function<'a> {
             return None;
         }
         let message = self.message.as_deref().unwrap_or_default();
-        // The function's author chooses type and message; only Lambda's own types are Lambda speaking.
+        // The function's author chooses type and message. Only an error type of Lambda marks Lambda's own words.
         let by_lambda = self.error_type.as_deref().is_none_or(|error| {
             ["Lambda.", "Runtime.", "Sandbox."]
                 .iter()
@@ -61,7 +62,7 @@ impl<'a> Function<'a> {
     }
 }
 
-/// What Lambda's own sentences say, wherever they stand.
+/// Reads Lambda's own sentences, anywhere in a text.
 pub(super) fn text(text: &str) -> Told {
     let mut told = Told::default();
     // "<time> <request id> Task timed out after 902.11 seconds"

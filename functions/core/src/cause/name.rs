@@ -1,11 +1,11 @@
-//! What the name of an error tells by itself.
+//! Reads how the work ended from an error's name alone.
 
 use redrive_policy::SignalReason;
 
 use super::told::Told;
 
-/// Errors of the interpreter itself. Their causes quote the state's input, and with it whatever an earlier
-/// failure said: none of that is how this one ended.
+/// Errors of the interpreter itself. Their causes quote the state's input, which may contain an earlier failure.
+/// Nothing in them describes this failure.
 const INTERPRETER: [&str; 7] = [
     "States.DataLimitExceeded",
     "States.IntrinsicFailure",
@@ -16,12 +16,12 @@ const INTERPRETER: [&str; 7] = [
     "States.Runtime",
 ];
 
-/// What an error tells that no cause could add to.
+/// Returns how the work ended, if the name decides it and no cause could add to it.
 pub(super) fn decides(error: &str) -> Option<Told> {
     match error {
-        // Lambda names its own time-out so in newer runtimes ("Troubleshoot execution issues in Lambda").
+        // AWS: newer runtimes report Lambda's time-out as Sandbox.Timedout (Troubleshoot execution issues in Lambda).
         "States.Timeout" | "Sandbox.Timedout" => return Some(Told::reason(SignalReason::Cancel)),
-        // A worker that beats no more is a worker lost.
+        // A worker without heartbeats counts as lost.
         "States.HeartbeatTimeout" => {
             return Some(Told {
                 exit_status: Some(-1),
@@ -31,7 +31,7 @@ pub(super) fn decides(error: &str) -> Option<Told> {
         _ if INTERPRETER.contains(&error) => return Some(Told::default()),
         _ => {}
     }
-    // States.Http.StatusCode.503 of an HTTP Task, ApiGateway.403, EKS.401.
+    // For example States.Http.StatusCode.503 of an HTTP Task, ApiGateway.403, EKS.401.
     let (service, code) = error.rsplit_once('.')?;
     let whole =
         service == "States.Http.StatusCode" || (!service.is_empty() && !service.contains('.'));
@@ -45,7 +45,7 @@ pub(super) fn decides(error: &str) -> Option<Told> {
     None
 }
 
-/// Three digits that HTTP has.
+/// Parses three digits that are an HTTP status.
 pub(super) fn status(digits: &str) -> Option<u16> {
     let three = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
     three
@@ -54,18 +54,19 @@ pub(super) fn status(digits: &str) -> Option<u16> {
         .and_then(status_of)
 }
 
-/// A number that HTTP has for a status.
+/// Returns the number if it is in the range of HTTP statuses.
 pub(super) fn status_of(code: i64) -> Option<u16> {
     u16::try_from(code)
         .ok()
         .filter(|code| (100..600).contains(code))
 }
 
-/// Whether an error may be that of a job which a person stopped. States.TaskFailed is what Step Functions
-/// makes of every job that it waits for; a call that a service refused (`Lambda.X`, `DynamoDB.X`) started no
-/// job. A name without a dot is an author's own and tells nothing, so it excludes nothing.
+/// Returns whether an error may be that of a job which a person stopped.
+///
+/// Step Functions reports every failed job for which it waits as States.TaskFailed. A call that a service refused
+/// (`Lambda.X`, `DynamoDB.X`) started no job. A name without a dot is an author's own, so it excludes nothing.
 pub(super) fn may_be_stopped(error: &str) -> bool {
-    /// Those whose jobs are waited for, as their errors begin.
+    /// Prefixes of the errors of services for whose jobs Step Functions waits.
     const RUN_JOBS: [&str; 12] = [
         "AmazonECS",
         "Athena",

@@ -1,4 +1,4 @@
-//! Reading a cause, whatever it is: JSON, JSON in a sentence, JSON in JSON, a sentence.
+//! Reads a cause of any shape: JSON, JSON in a sentence, JSON in JSON, or a sentence.
 
 use super::batch::Job;
 use super::child::{Child, Tells};
@@ -11,23 +11,23 @@ use super::reasons::Reasons;
 use super::run::Run;
 use super::told::Told;
 
-/// All that Step Functions keeps of a cause. Of more, no more is read.
+/// Maximum length of a cause that is read, in bytes. Step Functions keeps no more.
 const MOST: usize = 32 * 1024;
-/// How deep children lie in children before nobody looks any deeper.
+/// Maximum depth of children in children that are read.
 const LEVELS: u8 = 10;
-/// How many openings of JSON are tried in a sentence.
+/// Maximum number of openings of JSON that are tried in a sentence.
 const TRIES: u8 = 16;
 
-/// Of an execution's cause.
+/// Reads an execution's cause.
 pub(super) fn cause(error: Option<&str>, cause: &str) -> Told {
     level(error, cause, LEVELS)
 }
 
-/// Of an action's summary.
+/// Reads an action's summary.
 pub(super) fn summary(provider: Option<&str>, summary: &str) -> Told {
     let summary = head(summary);
     let told = match provider.map(codebuild::provides) {
-        // Another's message only looks like a build's.
+        // A message of another provider may look like a build's and is none.
         Some(false) => sentence(summary),
         Some(true) => build_or_sentence(summary).or(Told {
             exit_status: codebuild::trailing_exit_status(summary),
@@ -38,7 +38,7 @@ pub(super) fn summary(provider: Option<&str>, summary: &str) -> Told {
     told.or(objects(summary, LEVELS).unwrap_or_default())
 }
 
-/// Of one level: a cause, or a child's cause with `levels` left below it.
+/// Reads one level. The text is a cause, or a child's cause with `levels` left below it.
 fn level(error: Option<&str>, cause: &str, levels: u8) -> Told {
     if let Some(told) = error.and_then(name::decides) {
         return told;
@@ -48,7 +48,7 @@ fn level(error: Option<&str>, cause: &str, levels: u8) -> Told {
         return told;
     }
     let told = build_or_sentence(cause);
-    // JSON that was made text once more on its way.
+    // The JSON may have been escaped into a text once more.
     match levels.checked_sub(1) {
         Some(levels) if cause.starts_with('"') || cause.contains("{\\\"") => {
             let inner = Raw(cause.strip_prefix('"').unwrap_or(cause)).plain();
@@ -58,12 +58,12 @@ fn level(error: Option<&str>, cause: &str, levels: u8) -> Told {
     }
 }
 
-/// The beginning that is read.
+/// Returns the part of a text that is read.
 fn head(text: &str) -> &str {
     text.get(..text.floor_char_boundary(MOST)).unwrap_or(text)
 }
 
-/// Of the first object in a text that is one of those known here. No byte is walked over twice.
+/// Reads the first object in a text that a reader recognises. No byte is walked twice.
 fn objects(text: &str, levels: u8) -> Option<Told> {
     let mut rest = text;
     for _ in 0..TRIES {
@@ -78,7 +78,7 @@ fn objects(text: &str, levels: u8) -> Option<Told> {
     None
 }
 
-/// Everybody who knows a shape. Each visits every value, and those that recognise something speak.
+/// The readers of all known shapes. Each visits every value, and those that recognise the shape report.
 #[derive(Default)]
 struct Known<'a> {
     child: Child<'a>,
@@ -91,7 +91,7 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn visit(&mut self, path: &[Key], value: Value<'a>) {
-        // Some integrations hand on the answer of the call, which has the thing as its one member.
+        // Some integrations return the answer of the call, whose single member is the job.
         let path = match path {
             [
                 Key::Build
@@ -116,7 +116,7 @@ impl<'a> Known<'a> {
         match self.child.told() {
             None => {}
             Some(Tells::End(told)) => return Some(told),
-            // As deep as anybody looks.
+            // At the maximum depth, the child's cause is not read.
             Some(Tells::Cause { error, cause }) => {
                 return Some(match levels.checked_sub(1) {
                     Some(levels) => level(error, cause, levels),
@@ -139,7 +139,7 @@ impl<'a> Known<'a> {
 
 fn build_or_sentence(text: &str) -> Told {
     let build = codebuild::summary(text);
-    // A command that failed is quoted there, and may say anything.
+    // The text quotes the failed command, which may contain any words.
     if text.contains(codebuild::COMMAND_FAILED) {
         build
     } else {
@@ -147,7 +147,7 @@ fn build_or_sentence(text: &str) -> Told {
     }
 }
 
-/// Of a text in which no JSON is left to read.
+/// Reads a text that contains no JSON.
 fn sentence(text: &str) -> Told {
     let mut reasons = Reasons::default();
     reasons.add_text(text);

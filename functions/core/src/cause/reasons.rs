@@ -1,11 +1,11 @@
-//! The sentences in which ECS and Batch say why something stopped.
+//! Reads the sentences in which ECS and Batch say why something stopped.
 
 use redrive_policy::SignalReason;
 
 use super::http;
 use super::told::Told;
 
-/// What the reasons of one job said, together.
+/// The combined reasons of one job.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reasons {
     out_of_memory: bool,
@@ -19,13 +19,14 @@ pub(super) struct Reasons {
     http_status: Option<u16>,
 }
 
-/// Where the member is a reason and nothing else, a word is enough.
+/// Words of a lack of memory in a member that contains only a reason.
 const OUT_OF_MEMORY: [&str; 2] = ["OutOfMemory", "OOMKilled"];
-/// Anywhere else a program's own words must not pass for the platform's: Java has an OutOfMemoryError too.
+/// The words of a lack of memory in other texts. A program's own words must not match: Java has an OutOfMemoryError
+/// too.
 const OUT_OF_MEMORY_IN_TEXT: &str = "OutOfMemoryError: Container killed";
 
-/// "Stopped tasks error codes" and "API failure reasons" (ECS), "Jobs stuck in a RUNNABLE status" (Batch),
-/// and what EC2 and SageMaker say when they have nothing left.
+/// Words of a lack of capacity, including those of EC2 and SageMaker.
+// AWS: Stopped tasks error codes, API failure reasons (Amazon ECS), Jobs stuck in a RUNNABLE status (AWS Batch).
 const NO_PLACE: [&str; 14] = [
     "Capacity is unavailable at this time",
     "RESOURCE:CPU",
@@ -44,13 +45,13 @@ const NO_PLACE: [&str; 14] = [
 ];
 
 impl Reasons {
-    /// Of a member that holds a reason.
+    /// Adds the text of a member that contains a reason.
     pub(super) fn add(&mut self, reason: &str) {
         self.out_of_memory |= OUT_OF_MEMORY.iter().any(|word| reason.contains(word));
         self.add_text(reason);
     }
 
-    /// Of a text that may hold one.
+    /// Adds a text that may contain a reason.
     pub(super) fn add_text(&mut self, text: &str) {
         self.out_of_memory |= text.contains(OUT_OF_MEMORY_IN_TEXT);
         // CannotPullContainerError, CannotPullECRContainerError, CannotPullImageManifestError.
@@ -66,7 +67,7 @@ impl Reasons {
         self.http_status = self.http_status.or_else(|| http::status(text));
     }
 
-    /// Of a failure that the ECS API names in one word, such as RESOURCE:MEMORY or AGENT.
+    /// Adds a failure that the ECS API names in one word, such as RESOURCE:MEMORY or AGENT.
     pub(super) fn add_placement(&mut self, reason: &str) {
         self.no_place |= ["RESOURCE", "AGENT", "ATTRIBUTE", "LOCATION"]
             .iter()
@@ -74,35 +75,35 @@ impl Reasons {
         self.add(reason);
     }
 
-    /// A stop code or the like says that the task never started.
+    /// Records that the task never started, by a stop code or similar.
     pub(super) const fn failed_to_start(&mut self) {
         self.failed_to_start = true;
     }
 
-    /// A stop code says that the machine was taken away.
+    /// Records that the machine was taken away, by a stop code.
     pub(super) const fn interrupted(&mut self) {
         self.interrupted = true;
     }
 
-    /// The host is gone.
+    /// Returns whether the host is gone.
     pub(super) const fn is_host_lost(self) -> bool {
         self.host_lost
     }
 
-    /// Whether the machine went away under the work.
+    /// Returns whether the machine went away during the work.
     pub(super) const fn is_lost(self) -> bool {
         self.interrupted || self.host_lost
     }
 
-    /// Whether time, or a want of room, ended it: no person did.
+    /// Returns whether a time limit or a lack of capacity ended the work. Then no person did.
     pub(super) const fn is_timed_out_or_without_place(self) -> bool {
         self.timed_out || self.no_place
     }
 
-    /// All of it but the exit status, which hangs on more than reasons.
+    /// Returns everything but the exit status, which depends on more than reasons.
     pub(super) fn told(self) -> Told {
-        // A task that failed to start for want of a place has its reason beside the stop code; the more
-        // telling of the two counts.
+        // A task that failed to start for lack of capacity has that reason beside its stop code. The more specific one
+        // counts.
         let signal_reason = if self.is_lost() || self.scaled_in {
             Some(SignalReason::AgentStop)
         } else if self.timed_out {
@@ -125,7 +126,7 @@ impl Reasons {
         }
     }
 
-    /// The same of what another said as well.
+    /// Combines two sets of reasons.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             out_of_memory: self.out_of_memory || other.out_of_memory,

@@ -1,4 +1,4 @@
-//! Runs of Glue, EMR, Athena and SageMaker, and the answer of a Kubernetes API.
+//! Reads runs of Glue, EMR, Athena and SageMaker, and the answer of a Kubernetes API.
 
 use alloc::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::name;
 use super::reasons::Reasons;
 use super::told::Told;
 
-/// A run, as its service describes it. Their members do not collide, so one reader visits them all.
+/// A run, as its service describes it. The services' members do not collide, so one reader visits them all.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Run<'a> {
     seen: bool,
@@ -32,18 +32,19 @@ impl<'a> Run<'a> {
             StatusCode, VirtualClusterId,
         };
         match path {
-            // "JobRun", AWS Glue Web API Reference.
+            // AWS: the members of a job run (JobRun, AWS Glue Web API Reference).
             [JobRunState] => {
                 self.is_glue = true;
                 self.timed_out |= value.is("TIMEOUT");
                 self.stopped |= value.is("STOPPED");
             }
-            // Lambda has a member of that name too: whose it is shows when the walk is over.
+            // Lambda has a member of that name too. The end of the walk shows whose it is.
             [ErrorMessage] => {
                 self.message = value.text();
                 return;
             }
-            // A step of EMR ("StepStatus"), a query of Athena ("QueryExecutionStatus": a user interrupted it).
+            // AWS: CANCELLED is the state of a step of EMR (StepStatus) or a query of Athena that a user interrupted
+            // (QueryExecutionStatus).
             [Status, State] => self.stopped |= value.is("CANCELLED"),
             [FailureReason | StateDetails]
             | [Status, StateChangeReason]
@@ -52,7 +53,7 @@ impl<'a> Run<'a> {
                 let Some(text) = value.text() else { return };
                 self.reasons.add_text(&text);
             }
-            // A job run of EMR Serverless or EMR on EKS, which only these members tell from a stranger.
+            // A job run of EMR Serverless or EMR on EKS. Only the members below distinguish it from an unknown object.
             [State] => {
                 self.cancelled |= value.is("CANCELLED");
                 return;

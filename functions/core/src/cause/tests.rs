@@ -1,4 +1,4 @@
-//! The samples follow the shapes that AWS documents; none is anybody's.
+//! Tests of [`Ended`]. The samples have the shapes that AWS documents and contain no real data.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::*;
 
-/// What an ending says, in one line. What is absent is left out.
+/// Formats an end in one line, without absent values.
 fn said(ended: &Ended) -> String {
     fn word<T: ToString + Copy>(name: &str, field: Field<T>) -> Option<String> {
         match field {
@@ -47,7 +47,7 @@ fn of(error: &str, cause: &str) -> String {
     ))
 }
 
-/// Error, cause, and what they say.
+/// Checks rows of error, cause and expected end.
 fn check(table: &[(&str, &str, &str)]) {
     for (error, cause, expected) in table {
         assert_eq!(of(error, cause), *expected, "{error}: {cause}");
@@ -66,7 +66,7 @@ fn of_action(provider: &str, summary: &str) -> String {
 
 const TASK: &str = "States.TaskFailed";
 
-/// The text as a member of JSON.
+/// Returns the text as a JSON string.
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
@@ -84,7 +84,7 @@ fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
             r#"{"Containers":[{"ExitCode":0},{"ExitCode":0}],"StopCode":"EssentialContainerExited"}"#,
             "exit 0",
         ),
-        // As the ECS API itself would write it; numbers as floats and as text.
+        // The ECS API's own capitalisation, with numbers as floats and as text.
         (
             TASK,
             r#"{"containers":[{"exitCode":"17.0"}],"stopCode":"EssentialContainerExited"}"#,
@@ -95,7 +95,7 @@ fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
             r#"{"Containers":[{"ExitCode":137,"Reason":"OutOfMemoryError: Container killed due to memory usage"}],"StopCode":"EssentialContainerExited"}"#,
             "exit 137, signal SIGKILL",
         ),
-        // 137 alone names no signal, and Windows has codes that are no exit status.
+        // An exit code of 137 alone names no signal. Windows has codes that are no exit status.
         (
             TASK,
             r#"{"Containers":[{"ExitCode":137}],"StopCode":"EssentialContainerExited"}"#,
@@ -176,13 +176,13 @@ fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
             r#"{"Containers":[{"ExitCode":143}],"StopCode":"UserInitiated","StoppedReason":"Task stopped by user"}"#,
             "exit 143, person true",
         ),
-        // Its environment and command are its author's.
+        // Environment and command of a task are the author's words.
         (
             TASK,
             r#"{"Containers":[{"ExitCode":1}],"Overrides":{"ContainerOverrides":[{"Command":["Status Code: 503","OutOfMemoryError: Container killed"],"StopCode":"UserInitiated"}]},"StopCode":"EssentialContainerExited"}"#,
             "exit 1",
         ),
-        // Cut, in the middle of what follows and in the middle of the reason itself.
+        // The cause is cut, after the reason and in the middle of it.
         (
             TASK,
             r#"{"Containers":[{"ExitCode":2,"Reason":"OutOfMemoryError: Container killed due to"#,
@@ -193,7 +193,7 @@ fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
             r#"{"Containers":[{"ExitCode":9}],"Overrides":{"ContainerOverrides":[{"Environment":[{"Name":"A"#,
             "exit 9",
         ),
-        // In a sentence, and as one.
+        // The JSON is part of a sentence, or the cause is a sentence.
         (
             TASK,
             r#"The task failed: {"Containers":[{"ExitCode":5}],"StopCode":"EssentialContainerExited"} (see the log)"#,
@@ -231,7 +231,7 @@ fn a_job_of_batch_tells_how_its_last_attempt_ended() {
             r#"{"Attempts":[{"Container":{"ExitCode":9}},{"Container":{"ExitCode":3}}],"Status":"FAILED"}"#,
             "exit 3",
         ),
-        // The last attempt has no exit code, so there is none.
+        // The last attempt has no exit code, so the job has none.
         (
             TASK,
             r#"{"Attempts":[{"Container":{"ExitCode":9}},{"Container":{"Reason":"CannotInspectContainerError: timed out"}}],"Status":"FAILED"}"#,
@@ -292,7 +292,7 @@ fn a_job_of_batch_tells_how_its_last_attempt_ended() {
             r#"{"Container":{},"IsCancelled":true,"StatusReason":"Dependent Job failed"}"#,
             "",
         ),
-        // Several containers, and on EKS.
+        // An attempt has several containers, or ran on EKS.
         (
             TASK,
             r#"{"Attempts":[{"TaskProperties":[{"Containers":[{"ExitCode":0},{"ExitCode":4}]}]}]}"#,
@@ -303,7 +303,7 @@ fn a_job_of_batch_tells_how_its_last_attempt_ended() {
             r#"{"EksAttempts":[{"Containers":[{"ExitCode":137,"Reason":"OOMKilled"}],"StatusReason":"x"}]}"#,
             "exit 137, signal SIGKILL",
         ),
-        // Cut behind the attempts; a sentence alone.
+        // The cause is cut after the attempts, or is a sentence.
         (
             TASK,
             r#"{"Attempts":[{"Container":{"ExitCode":6},"StatusReason":"Essential container in task exited"}],"Container":{"Environment":[{"Na"#,
@@ -381,7 +381,7 @@ fn a_function_of_lambda_tells_what_lambda_itself_says() {
             r#"{"errorMessage":"exit status 7","errorType":"ValueError","stackTrace":["Status Code: 503"]}"#,
             "",
         ),
-        // What a service answered to the function is what it answered.
+        // The function's message quotes a service's answer.
         (
             "AmazonS3Exception",
             r#"{"errorMessage":"Please reduce your request rate. (Service: Amazon S3; Status Code: 503; Error Code: SlowDown; Request ID: r)","errorType":"AmazonS3Exception"}"#,
@@ -429,7 +429,7 @@ fn the_status_that_a_service_answered_with_is_read_in_every_dialect() {
             "denied\n\tstatus code: 400, request id: r",
             "http 400",
         ),
-        // The message may quote another; its own stands behind it. Cut in the middle of it, nothing is left.
+        // The message may quote another status, and its own follows. Cut in the middle of its own, it has none.
         (
             "S3.S3Exception",
             "it said (Service: A, Status Code: 404, Request ID: r) (Service: S3, Status Code: 502, Request ID: r)",
@@ -480,7 +480,7 @@ fn the_status_that_a_service_answered_with_is_read_in_every_dialect() {
             r#"{"ResponseBody":{"code":1},"StatusCode":429.0,"Stat"#,
             "http 429",
         ),
-        // A number that only looks like an answer.
+        // The number only looks like an HTTP status.
         ("Mine", r#"{"statusCode":503,"body":"x"}"#, ""),
         (
             TASK,
@@ -710,7 +710,7 @@ fn an_action_tells_what_its_summary_says_in_either_wording() {
             "Access Denied (Service: Amazon S3; Status Code: 403; Error Code: AccessDenied; Request ID: r)",
             "http 403",
         ),
-        // Whoever writes the summary of another action is no build.
+        // The summary of another provider's action is not a build's.
         ("Lambda", "Build terminated with state: STOPPED", ""),
         ("Lambda", "my own words, exit status 4", ""),
     ] {
@@ -734,7 +734,7 @@ fn an_action_tells_what_its_summary_says_in_either_wording() {
     assert_eq!(said(&Ended::action(&coded)), "reason process_run_error");
 }
 
-/// A child's description with this in it.
+/// Returns a child's description with this status, error and cause.
 fn child(status: &str, error: &str, cause: &str) -> String {
     format!(
         r#"{{"Cause":{},"Error":{},"ExecutionArn":"arn:aws:states:eu-west-1:111122223333:execution:c:n","Input":"{{\"StopCode\":\"UserInitiated\"}}","Status":"{status}"}}"#,
@@ -771,12 +771,12 @@ fn a_child_tells_what_its_own_cause_tells_and_an_aborted_one_a_person() {
         }
         nested = child("FAILED", TASK, &nested);
     }
-    // A child's cause fills the parent's, which is cut there: what is left is read.
+    // A child's cause fills the parent's, which is cut inside it. The rest is read.
     let task = r#"{"Containers":[{"ExitCode":8}],"StopCode":"EssentialContainerExited","Tags":["xxxxxxxxxxxxxxxxxx"]}"#;
     let whole = child("FAILED", TASK, task);
     let cut = whole.get(..whole.find("xxx").unwrap()).unwrap();
     assert_eq!(of(TASK, cut), "exit 8");
-    // Made text once more, whole and in a sentence.
+    // The description is escaped once more, alone and in a sentence.
     assert_eq!(of(TASK, &quoted(&whole)), "exit 8");
     assert_eq!(
         of(TASK, &format!("it failed: {}", quoted(&whole))),
@@ -813,7 +813,7 @@ fn what_nobody_looked_up_is_unknown_and_what_is_redacted_is_redacted() {
         "exit unknown, signal redacted, reason unknown, http unknown, person redacted"
     );
     assert_eq!(ended(Field::Known(TASK), redacted), all("redacted"));
-    // A name that decides alone.
+    // The error's name decides alone.
     for (error, expected) in [
         ("States.Timeout", "reason cancel"),
         ("States.HeartbeatTimeout", "exit -1"),
@@ -829,7 +829,7 @@ fn what_nobody_looked_up_is_unknown_and_what_is_redacted_is_redacted() {
             );
         }
     }
-    // A call that was refused started no job that anybody could stop.
+    // A refused call started no job that a person could stop.
     for error in [
         "Lambda.ServiceException",
         "DynamoDB.ThrottlingException",
@@ -848,7 +848,7 @@ fn what_nobody_looked_up_is_unknown_and_what_is_redacted_is_redacted() {
             "{error}"
         );
     }
-    // What the cause says is known, what the error might have said is not.
+    // Values from the cause are known. Values that the unknown error could add are unknown.
     assert_eq!(
         ended(
             unknown,
@@ -857,7 +857,7 @@ fn what_nobody_looked_up_is_unknown_and_what_is_redacted_is_redacted() {
         "exit 1, reason unknown, http unknown, person true"
     );
     assert_eq!(ended(Field::Absent, Field::Absent), "");
-    // A machine's own time-out needs neither.
+    // A machine's own time-out depends on neither.
     for field in [unknown, redacted, Field::Absent] {
         assert_eq!(
             said(&Ended::execution(ExecutionStatus::TimedOut, field, field)),
@@ -884,7 +884,7 @@ fn no_more_than_32_kib_is_read() {
     let far = |at: usize| format!("{} Status Code: 503; x", "x".repeat(at));
     assert_eq!(of("S3.X", &far(32 * 1024 - 30)), "http 503");
     assert_eq!(of("S3.X", &far(32 * 1024)), "");
-    // The cut may fall into a letter.
+    // The cut may fall inside a multi-byte character.
     let wide = format!("Status Code: 503; {}", "é".repeat(20 * 1024));
     assert_eq!(of("S3.X", &wide), "http 503");
     assert_eq!(of("S3.X", wide.get(1..).unwrap()), "");
@@ -904,12 +904,12 @@ fn a_cause_that_ends_anywhere_is_read_as_far_as_it_goes() {
     assert_eq!(told, ["", "exit 1", "exit 1, person true"]);
 }
 
-/// Numbers that look drawn and are the same each time.
+/// A deterministic generator of pseudo-random numbers.
 struct Draw(u64);
 
 impl Draw {
     fn below(&mut self, most: usize) -> usize {
-        // xorshift64 of Marsaglia.
+        // Marsaglia's xorshift64.
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -917,7 +917,7 @@ impl Draw {
     }
 }
 
-/// What holds for every cause there can be.
+/// Asserts the properties of every cause.
 fn holds(cause: &str) {
     for error in [TASK, "Lambda.Unknown", "Mine"] {
         let read = || {
@@ -1010,7 +1010,7 @@ fn whatever_stands_in_a_cause_it_is_read_without_a_panic() {
 fn what_is_built_to_be_hard_is_read_without_a_panic() {
     let mut nested = String::new();
     for depth in 0..100 {
-        // Escapes double at each level: beyond 32 KiB they are cut, as Step Functions cuts them.
+        // Escapes double at each level. Step Functions cuts them beyond 32 KiB.
         nested = format!("{{\"Cause\":{}", quoted(&nested));
         nested = nested
             .get(..nested.floor_char_boundary(40_000))

@@ -1,8 +1,8 @@
-//! What a cause or a message tells.
+//! The result of reading a cause or a message.
 
 use redrive_policy::SignalReason;
 
-/// What was found. Whether the rest is absent or only not looked up is for [`Ended`](super::Ended) to say.
+/// The values that were found. [`Ended`](super::Ended) decides whether the others are absent or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Told {
     pub(super) exit_status: Option<i16>,
@@ -13,7 +13,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// What only says why it was ended.
+    /// Returns a result with only the reason of the end.
     pub(super) const fn reason(reason: SignalReason) -> Self {
         Self {
             exit_status: None,
@@ -24,7 +24,7 @@ impl Told {
         }
     }
 
-    /// This, and where it says nothing, the other.
+    /// Returns these values, filled up from the other result.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             exit_status: self.exit_status.or(other.exit_status),
@@ -36,8 +36,8 @@ impl Told {
     }
 }
 
-/// A code that a process can end with. What else a platform writes there (Windows has codes of 32 bits) is
-/// no exit status that a policy can name.
+/// Returns the code if a process can end with it. Other values (Windows has 32-bit codes) are no exit status that a
+/// policy can name.
 pub(super) fn exit_status(code: i64) -> Option<i16> {
     u8::try_from(code).ok().map(i16::from)
 }

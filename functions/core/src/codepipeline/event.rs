@@ -83,7 +83,7 @@ pub(crate) fn parse(
 ) -> Result<ParsedEvent, Malformed> {
     let name = |slot: &Slot<Text<'_>>, place: &str| -> Result<String, Malformed> {
         let text = slot.require(place)?;
-        // What is no name must not find its way into an ARN.
+        // A text that is no valid name must not become part of an ARN.
         if is_name(text) {
             Ok(text.to_owned())
         } else {
@@ -111,7 +111,7 @@ pub(crate) fn parse(
         (None, None) => return Err(Malformed::new("region", "it is missing")),
     };
     let partition = arn.map_or_else(|| partition_of(region), |arn| arn.partition);
-    // What the event says becomes an ARN to act on, so it must be one.
+    // The parts of the event become an ARN to act on, so they must form a valid one.
     let pipeline = name(&detail.pipeline, "detail.pipeline")?;
     Arn::parse(&format!(
         "arn:{partition}:codepipeline:{region}:{account}:{pipeline}"
@@ -130,7 +130,7 @@ pub(crate) fn parse(
         }));
     }
     let state = detail.state.require("detail.state")?;
-    // Every stage event after a retry says when the stage was last retried.
+    // Every stage event after a retry contains the time of the last retry.
     let retried = detail.stage_last_retry_attempt_time.known().is_some()
         || detail
             .pipeline_execution_attempt
@@ -142,7 +142,7 @@ pub(crate) fn parse(
         _ => None,
     };
     if let (None, Some(reason)) = (completion, no_failure(level, state)) {
-        // Nothing follows from it, so it need not be whole.
+        // The event is ignored anyway, so its names may be malformed.
         let names = (name(&detail.stage, ""), name(&detail.execution_id, ""));
         let subject = match names {
             (Ok(stage), Ok(execution_id)) if level != Level::Pipeline => Some(Subject::stage(
@@ -204,10 +204,10 @@ pub(crate) fn parse(
     }))
 }
 
-/// What a state says when it announces no failure that is judged.
+/// Returns the reason to ignore an event with this state. Returns `None` if the state is a failure to judge.
 fn no_failure(level: Level, state: &str) -> Option<Reason> {
     Some(match state {
-        // A pipeline's own events announce nothing that a stage's do not.
+        // A pipeline's own FAILED event adds nothing to its stage's FAILED event.
         "FAILED" if level == Level::Pipeline => Reason::SupersededByStageEvent,
         "FAILED" => return None,
         "SUCCEEDED" => Reason::Succeeded,

@@ -1,4 +1,4 @@
-//! What CodePipeline says of a failure.
+//! A failed CodePipeline stage, as events and read calls describe it.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -9,63 +9,63 @@ use crate::target_state::TargetState;
 use crate::time::Time;
 use crate::verdict::Reason;
 
-/// A stage whose failure was announced, and what CodePipeline says of it once asked.
+/// A stage whose failure was announced, and its snapshot once CodePipeline was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedStage {
-    /// The failed action that the event itself describes, when it was an action's event.
+    /// The failed action that the event describes, if it is an action event.
     pub announced: Option<FailedAction>,
     /// The stage as CodePipeline shows it now.
     pub snapshot: Field<StageSnapshot>,
 }
 
-/// A stage as read from CodePipeline: the truth that an event only announces.
+/// A stage as read from CodePipeline. The snapshot decides, the event only announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageSnapshot {
     /// The stage's status in this pipeline execution.
     pub status: StageStatus,
-    /// The pipeline execution is a rollback, by a person or by the pipeline.
+    /// Whether the pipeline execution is a rollback, by a person or by the pipeline.
     pub rollback: bool,
-    /// The pipeline execution is being stopped, or was.
+    /// Whether the pipeline execution is being stopped, or was stopped.
     pub stopped: bool,
-    /// A later execution has entered the stage. In PARALLEL mode none ever does.
+    /// Whether a later execution has entered the stage. In PARALLEL mode none ever does.
     pub superseded: bool,
-    /// The pipeline was edited since this execution started.
+    /// Whether the pipeline was edited since this execution started.
     pub structure_changed: bool,
-    /// Actions of the stage that still run.
+    /// Number of actions of the stage that still run.
     pub in_progress: u32,
-    /// Whether runs of its actions are listed: they may be late, or no longer there, and an entry condition fails a
-    /// stage without any.
+    /// Whether runs of its actions are listed. They may be listed late, or no longer. A stage that fails by an entry
+    /// condition has none.
     pub listed: bool,
-    /// Retries were counted whose runs are not listed: what failed last may be among those.
+    /// Whether retries are counted whose runs are not listed. The latest failure may be among the missing runs.
     pub runs_behind: bool,
-    /// The action executions in which they do.
+    /// The ids of the action executions that still run.
     pub running: BTreeSet<String>,
-    /// How often the stage was retried in this execution, by whomever: what `retryStageMetadata` says.
+    /// How often the stage was retried in this execution, by any caller (`retryStageMetadata`).
     pub retried: u32,
-    /// The stage retries itself once (`onFailure: RETRY`), and has not done so yet.
+    /// Whether the stage retries itself once (`onFailure: RETRY`) and has not done so yet.
     pub retries_itself: bool,
-    /// The failed actions, the latest run of each.
+    /// The actions whose latest run failed, with that run.
     pub failed: Vec<FailedAction>,
-    /// When the last of them failed.
+    /// The time of the latest failure among them.
     pub failed_at: Option<Time>,
 }
 
 /// A stage's status, as CodePipeline names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StageStatus {
-    /// The only one in which a stage is retried.
+    /// The stage failed. CodePipeline retries a stage in no other status.
     Failed,
-    /// It runs, perhaps since somebody retried it.
+    /// The stage runs, perhaps because a person retried it.
     InProgress,
-    /// It succeeded after all.
+    /// The stage succeeded after all.
     Succeeded,
-    /// A person stops it.
+    /// A person is stopping the stage.
     Stopping,
-    /// A person stopped it.
+    /// A person stopped the stage.
     Stopped,
-    /// The pipeline was edited under it.
+    /// The pipeline was edited while the stage ran.
     Cancelled,
-    /// A condition skipped it.
+    /// A condition skipped the stage.
     Skipped,
 }
 
@@ -74,20 +74,20 @@ pub enum StageStatus {
 pub struct FailedAction {
     /// The action's name.
     pub action: String,
-    /// `action-execution-id`; absent in events of before 2023.
+    /// `action-execution-id`. Events from before 2023 have none.
     pub id: Option<String>,
     /// Source, Build, Deploy, Test, Invoke, Approval or Compute.
     pub category: Field<String>,
-    /// For example CodeBuild.
+    /// The provider, for example CodeBuild.
     pub provider: Field<String>,
-    /// For example JobFailed. The code hardly classifies, the summary does.
+    /// The error code. It is nearly always JobFailed, so the summary classifies a failure.
     pub error_code: Field<String>,
-    /// `errorDetails.message`, or `external-execution-summary` of the event. It may hold secrets.
+    /// `errorDetails.message`, or the event's `external-execution-summary`. It may contain secrets.
     pub summary: Field<String>,
 }
 
 impl StageSnapshot {
-    /// Why a stage is not one to judge, if it is not.
+    /// Returns why the stage is not to be judged, if so.
     #[must_use]
     pub fn not_ours(&self) -> Option<Reason> {
         if self.stopped {
@@ -98,7 +98,8 @@ impl StageSnapshot {
         }
         match self.status {
             StageStatus::Failed if self.in_progress > 0 => Some(Reason::ActionsInProgress),
-            // Once the pipeline is edited it retries nothing.
+            // AWS: a stage cannot be retried after its pipeline was edited (RetryStageExecution, CodePipeline API
+            // Reference).
             StageStatus::Failed if self.retries_itself && !self.structure_changed => {
                 Some(Reason::RetriesItself)
             }
@@ -113,8 +114,9 @@ impl StageSnapshot {
         }
     }
 
-    /// How the stage stands to a claim on the failure of the actions `ids`, before which those of `earlier`
-    /// failed. None: it is shown as it was before that failure, since CodePipeline's answers may lag behind.
+    /// Returns how the stage relates to a claim on the failure of the actions `ids`. `earlier` are the action
+    /// executions that failed before those. Returns `None` if the snapshot shows a state from before the failure.
+    // RACE: the read against CodePipeline's own lag. An answer may show the stage as it was before the claimed failure.
     #[must_use]
     pub fn compared(
         &self,
@@ -128,7 +130,7 @@ impl StageSnapshot {
             || !self.running.is_disjoint(ids) || self.running.iter().any(was) || failed().any(was);
         Some(match self.not_ours() {
             Some(Reason::Succeeded) => TargetState::Succeeded,
-            // What failed is not run again by itself, so that an action beside it has not ended yet.
+            // A failed action does not run again by itself. So another action of the stage has not ended yet.
             Some(Reason::Running | Reason::ActionsInProgress)
                 if failed_in || before() || !self.listed =>
             {
@@ -140,11 +142,11 @@ impl StageSnapshot {
             Some(reason) => TargetState::Terminated(reason),
             None if self.structure_changed => TargetState::Terminated(Reason::StructureChanged),
             None if self.rollback => TargetState::Terminated(Reason::Rollback),
-            // Who claimed has seen actions fail.
+            // The claim is on failed actions, so a list without runs is too old or too late.
             None if !self.listed => return None,
             None if failed_in => TargetState::Unchanged,
             None if before() => return None,
-            // Other actions failed: it was retried since.
+            // Other actions failed, so the stage was retried since.
             None => TargetState::Advanced(self.retried),
         })
     }
@@ -157,7 +159,7 @@ fn is_approval(action: &FailedAction) -> bool {
         .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
 }
 
-/// Why a stage is judged and not retried, whatever the rules say.
+/// Returns why a stage is not retried, whatever the rules say.
 pub(crate) fn stage_refused(stage: &FailedStage) -> Option<Reason> {
     let Some(snapshot) = stage.snapshot.known() else {
         let approval = stage.announced.as_ref().is_some_and(is_approval);

@@ -1,4 +1,4 @@
-//! What only CodePipeline knows.
+//! The parts of the core that are specific to CodePipeline.
 
 pub(crate) mod event;
 pub(crate) mod failure;

@@ -1,8 +1,8 @@
-//! From what CodePipeline's read calls answer to the [`StageSnapshot`] that is judged.
+//! Builds the [`StageSnapshot`] that is judged from the answers of CodePipeline's read calls.
 //!
-//! GetPipelineState shows the latest run of each action of *any* execution, so the actions are taken from
-//! ListActionExecutions, filtered by the execution. GetPipelineState shows which execution owns the stage
-//! now and how often the stage was retried; GetPipeline alone shows that a stage retries itself.
+//! GetPipelineState shows the latest run of each action of *any* execution. So the actions are taken from
+//! ListActionExecutions, filtered by execution. GetPipelineState shows which execution owns the stage and how often the
+//! stage was retried. Only GetPipeline shows that a stage retries itself.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::failure::{FailedAction, Field, StageSnapshot, StageStatus};
 use crate::time::Time;
 
-/// What GetPipelineState says of one stage.
+/// The part of a GetPipelineState answer about one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StageState {
     /// `pipelineVersion`.
@@ -20,17 +20,17 @@ pub struct StageState {
     pub latest_execution_id: Option<String>,
     /// `latestExecution.status`.
     pub latest_status: Option<String>,
-    /// Whether `latestExecution.type` is ROLLBACK. The type is modelled, and not in every answer.
+    /// Whether `latestExecution.type` is ROLLBACK. The API model has the type, but not every answer does.
     pub rollback: Option<bool>,
-    /// The latest `lastStatusChange` among the runs of its actions.
+    /// The latest `lastStatusChange` of the runs of its actions.
     pub changed: Option<Time>,
-    /// `retryStageMetadata`: automatic and manual attempts.
+    /// Automatic attempts, by `retryStageMetadata`.
     pub automatic_attempts: u32,
-    /// Manual ones; API calls count as such.
+    /// Manual attempts, by `retryStageMetadata`. API calls count as manual.
     pub manual_attempts: u32,
 }
 
-/// What GetPipelineExecution says.
+/// The needed part of a GetPipelineExecution answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PipelineExecution {
     /// `status`.
@@ -40,8 +40,8 @@ pub struct PipelineExecution {
 }
 
 impl PipelineExecution {
-    /// Adds what it says to what the runs of a stage's actions tell: who stopped a pipeline execution meant the
-    /// stage that it stood in.
+    /// Adds the status and type of the pipeline execution to a snapshot. A stop of the pipeline execution counts as a
+    /// stop of the stage in which it stood.
     pub(crate) fn tell(&self, snapshot: &mut StageSnapshot) {
         snapshot.rollback = self.rollback;
         match self.status.as_deref() {
@@ -52,30 +52,32 @@ impl PipelineExecution {
     }
 }
 
-/// What GetPipeline alone shows, of one version of a pipeline.
+/// The part of one pipeline version that only GetPipeline shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declaration {
-    /// Its `executionMode` is PARALLEL.
+    /// Whether its `executionMode` is PARALLEL.
     pub parallel: bool,
     /// Stages with `onFailure: {result: RETRY}`.
     pub retry_themselves: BTreeSet<String>,
 }
 
-/// The declarations that were read, by the pipeline's ARN: one version of each, since a pipeline is in one.
+/// The cached declarations, by the pipeline's ARN. One version of each is enough, since a pipeline has one current
+/// version.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Declarations(BTreeMap<String, (u64, Declaration)>);
 
-/// So many pipelines are remembered; an account has a thousand. One that is forgotten is read again.
+/// Maximum number of pipelines in memory; an account has a thousand. When it is reached, the cache is cleared and
+/// pipelines are read again.
 const MAX_PIPELINES: usize = 10_000;
 
 impl Declarations {
-    /// What is known of a pipeline in a version.
+    /// Returns the cached declaration of a pipeline in a version.
     pub(crate) fn known(&self, pipeline: &str, version: Option<u64>) -> Option<&Declaration> {
         let (known, declaration) = self.0.get(pipeline)?;
         (Some(*known) == version).then_some(declaration)
     }
 
-    /// Takes in what GetPipeline showed of a version.
+    /// Caches the declaration of a version.
     pub(crate) fn learn(&mut self, pipeline: &str, version: u64, declaration: Declaration) {
         if self.0.len() >= MAX_PIPELINES && !self.0.contains_key(pipeline) {
             self.0.clear();
@@ -84,23 +86,23 @@ impl Declarations {
     }
 }
 
-/// One row of ListActionExecutions: one run of one action.
+/// One row of ListActionExecutions, which is one run of one action.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActionRun {
     /// `stageName`.
     pub stage: String,
-    /// The action, with what its run says.
+    /// The action, with the outcome of its run.
     pub action: FailedAction,
     /// `status`: InProgress, Abandoned, Succeeded or Failed.
     pub status: String,
-    /// `lastUpdateTime`: when it ended, if it has.
+    /// `lastUpdateTime`, the end of a run that has ended.
     pub updated: Option<Time>,
-    /// `pipelineVersion` at the run.
+    /// `pipelineVersion` at the time of the run.
     pub pipeline_version: Option<u64>,
 }
 
-/// Puts together how a stage stands in `execution_id`. `runs` are the stage's rows, newest first, as
-/// ListActionExecutions gives them. None: nothing in the answers is about that execution.
+/// Builds the snapshot of a stage in `execution_id`. `runs` are the stage's rows, newest first, as ListActionExecutions
+/// returns them. Returns `None` if nothing in the answers is about that execution.
 pub(crate) fn snapshot(
     state: &StageState,
     declaration: &Declaration,
@@ -119,7 +121,7 @@ pub(crate) fn snapshot(
     }
     let count = |status: &str| latest.iter().filter(|run| run.status == status).count();
     let in_progress = u32::try_from(count("InProgress")).unwrap_or(u32::MAX);
-    // In PARALLEL mode GetPipelineState may show no execution, or any one's: the runs tell of ours.
+    // In PARALLEL mode GetPipelineState may show no execution, or any one. Only the runs show this one.
     let owns = state.latest_execution_id.as_deref() == Some(execution_id);
     let others = state.latest_execution_id.is_some() && !owns;
     if runs.is_empty() && !owns && (declaration.parallel || !others) {
@@ -132,7 +134,7 @@ pub(crate) fn snapshot(
     } else {
         retried_by_runs(runs)
     };
-    // A stage whose first retry was a person's has had its own chance, as far as the runs tell.
+    // Runs do not show who retried a stage. Without GetPipelineState, any retry counts as the stage's own.
     let retried_itself = if owns {
         state.automatic_attempts
     } else {
@@ -142,7 +144,7 @@ pub(crate) fn snapshot(
         (1.., _, _) => StageStatus::InProgress,
         (0, 1.., _) => StageStatus::Failed,
         (0, 0, 1..) => StageStatus::Stopped,
-        // All that ran succeeded; actions of a later runOrder may not have begun.
+        // All listed runs succeeded, but actions of a later runOrder may not have started.
         (0, 0, 0) => StageStatus::InProgress,
     };
     let status = if owns {
@@ -152,7 +154,7 @@ pub(crate) fn snapshot(
     }
     .unwrap_or_else(by_runs);
     let failed = || latest.iter().filter(|run| run.status == "Failed");
-    // Each retry is a new row.
+    // Each retry adds a row.
     let runs_behind =
         runs.len().saturating_sub(latest.len()) < usize::try_from(retried).unwrap_or(usize::MAX);
     let failed_at = failed().filter_map(|run| run.updated).max();
@@ -177,12 +179,13 @@ pub(crate) fn snapshot(
         failed: failed()
             .map(|run| FailedAction { summary: said(&run.action), ..run.action.clone() })
             .collect(),
-        // What failed last is not listed yet.
+        // The run that failed last may not be listed yet, so the stage's last change counts too.
         failed_at: if runs_behind { failed_at.max(state.changed) } else { failed_at },
     })
 }
 
-/// Each retry is a new row: the most runs of any one action, less the first.
+/// Returns the number of retries by the runs. Each retry adds a row, so the count is the most runs of any one action,
+/// minus the first.
 fn retried_by_runs(runs: &[ActionRun]) -> u32 {
     let most = runs
         .iter()
@@ -196,7 +199,7 @@ fn retried_by_runs(runs: &[ActionRun]) -> u32 {
     u32::try_from(most.saturating_sub(1)).unwrap_or(u32::MAX)
 }
 
-/// A row that says nothing has no text: absent, not unknown.
+/// Returns the summary of a row. A row without a summary has none, so it is absent and not unknown.
 fn said(action: &FailedAction) -> Field<String> {
     match &action.summary {
         Field::Unknown => Field::Absent,
@@ -211,7 +214,7 @@ fn read_status(status: &str) -> Option<StageStatus> {
         "Succeeded" => StageStatus::Succeeded,
         "Stopping" => StageStatus::Stopping,
         "Stopped" => StageStatus::Stopped,
-        // The API writes Cancelled, events write CANCELED.
+        // AWS: the API writes Cancelled, events write CANCELED.
         "Cancelled" | "Canceled" => StageStatus::Cancelled,
         "Skipped" => StageStatus::Skipped,
         _ => return None,
@@ -303,7 +306,7 @@ mod tests {
             ..state()
         };
         assert_eq!(stands(&itself, &first).failed_at, changed);
-        // What is listed has its own time, whatever else changed since.
+        // A listed run has its own time, whatever else changed since.
         let listed = StageState { changed, ..state() };
         assert_eq!(
             stands(&listed, &first).failed_at,

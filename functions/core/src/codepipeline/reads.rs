@@ -1,4 +1,4 @@
-//! Learning how a stage stands: which calls are made, and when they are spared.
+//! Looks up the snapshot of a stage, with as few calls as possible.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,23 +12,23 @@ use crate::failure::{Fact, Subject};
 use crate::page::{Page, Read};
 use crate::time::Time;
 
-/// The calls of CodePipeline that tell of a failure, each of a pipeline by its ARN, whose resource is the
+/// The read calls of CodePipeline that describe a failure. Each takes the pipeline's ARN, whose resource is the
 /// pipeline's name.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
 pub trait Pipelines {
-    /// GetPipelineState, as much of it as is about one stage.
+    /// Calls GetPipelineState and returns the part about one stage.
     async fn state(&self, pipeline: &str, stage: &str) -> Read<StageState>;
 
-    /// GetPipeline, in a version where GetPipelineState names one.
+    /// Calls GetPipeline, for the version that GetPipelineState names, if any.
     async fn declaration(&self, pipeline: &str, version: Option<u64>) -> Read<Declaration>;
 
-    /// GetPipelineExecution.
+    /// Calls GetPipelineExecution.
     async fn execution(&self, pipeline: &str, execution_id: &str) -> Read<PipelineExecution>;
 
-    /// ListActionExecutions of one pipeline execution, newest first.
+    /// Calls ListActionExecutions for one pipeline execution. The newest run is first.
     async fn runs(
         &self,
         pipeline: &str,
@@ -37,20 +37,21 @@ pub trait Pipelines {
     ) -> Read<Page<ActionRun>>;
 }
 
-/// So many pages of ListActionExecutions are read, of 100 runs each: a pipeline has at most 500 actions, so that
-/// all of them can have run 20 times in the execution.
+/// Maximum number of pages of ListActionExecutions, of 100 runs each. A pipeline has at most 500 actions, so each can
+/// have run 20 times in the execution.
 pub(crate) const MAX_PAGES_OF_RUNS: usize = 100;
 
-/// The reads of CodePipeline, and what was learned by them.
+/// The read calls of CodePipeline and the cache of declarations.
 pub(crate) struct StageReads<'r, P> {
     pub(crate) pipelines: &'r P,
     pub(crate) declarations: &'r RefCell<Declarations>,
 }
 
 impl<P: Pipelines> StageReads<'_, P> {
-    /// How a stage stands: GetPipelineState, ListActionExecutions, and GetPipeline once for each version;
-    /// GetPipelineExecution where the first does not show the execution, or its type. With it, when the newest of the
-    /// runs that are listed changed last.
+    /// Looks up the snapshot of a stage, and the latest change of its listed runs.
+    ///
+    /// It calls GetPipelineState and ListActionExecutions, and GetPipeline once for each version. It calls
+    /// GetPipelineExecution only if GetPipelineState does not show the execution or its type.
     pub(crate) async fn stage(&self, subject: &Subject) -> Result<(Fact, Option<Time>), Error> {
         if let Subject::Stage { arn, execution_id } = subject
             && let Some((pipeline, stage)) = arn.rsplit_once('/')
@@ -62,8 +63,8 @@ impl<P: Pipelines> StageReads<'_, P> {
             else {
                 return Ok((Fact::NotYet, None));
             };
-            // In PARALLEL mode the state may show no execution, or any one's, and else not of which type it is. Of
-            // what is not retried anyway nobody asks.
+            // In PARALLEL mode GetPipelineState may show no execution, or any one. In other modes it may omit the type.
+            // A stage that is not retried anyway needs no further call.
             let shown = state.rollback.is_some()
                 && state.latest_execution_id.as_deref() == Some(execution_id.as_str());
             if !shown && snapshot.not_ours().is_none() {
@@ -93,7 +94,7 @@ impl<P: Pipelines> StageReads<'_, P> {
         Ok(shown)
     }
 
-    /// The runs of a stage's actions in one execution, newest first.
+    /// Lists the runs of a stage's actions in one execution, newest first.
     async fn runs(
         &self,
         pipeline: &str,
@@ -104,7 +105,7 @@ impl<P: Pipelines> StageReads<'_, P> {
         let mut token = None;
         for _ in 0..MAX_PAGES_OF_RUNS {
             let Some(page) = self.pipelines.runs(pipeline, execution_id, token).await? else {
-                // Not listed yet, or no longer: what GetPipelineState shows has to do.
+                // The execution is not listed yet, or no longer. The snapshot then rests on GetPipelineState.
                 return Ok(runs);
             };
             runs.extend(page.items.into_iter().filter(|run| run.stage == stage));
@@ -113,7 +114,7 @@ impl<P: Pipelines> StageReads<'_, P> {
                 return Ok(runs);
             }
         }
-        // What was read in part is not judged.
+        // An incomplete list must not be judged.
         Err(Error::new(
             ErrorKind::Unavailable,
             "ListActionExecutions has more pages than are read",

@@ -14,12 +14,12 @@ fn policy(text: &str) -> Document {
     Document::parse(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
-/// A document with these rules, in flow style.
+/// Returns a document with these rules, in flow style.
 fn rules(text: &str) -> Document {
     policy(&format!("{{version: 1, retry: {{automatic: {text}}}}}"))
 }
 
-/// A failed execution of which all is known, and changes to it.
+/// Returns a failed execution with every fact known, after `change`.
 fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
     let mut execution = FailedExecution {
         status: ExecutionStatus::Failed,
@@ -90,7 +90,7 @@ fn announced(action: Option<FailedAction>, snapshot: Field<StageSnapshot>) -> Fa
     }
 }
 
-/// A failed stage of which all is known, and changes to it.
+/// Returns a failed stage with every fact known, after `change`.
 fn stage(change: impl FnOnce(&mut StageSnapshot)) -> Failure {
     let mut snapshot = snapshot();
     change(&mut snapshot);
@@ -101,7 +101,7 @@ fn failing(actions: &[&str]) -> Failure {
     stage(|s| s.failed = actions.iter().map(|name| action(name, "Test")).collect())
 }
 
-/// An answer in one short line, without the delay.
+/// Returns an answer as one short line, without the delay.
 fn said(answer: &Answer) -> String {
     match answer {
         Answer::Need(need) => format!("need {}", need.as_str()),
@@ -126,7 +126,7 @@ fn verdict(document: &Document, failure: &Failure, ledger_view: LedgerView<'_>) 
     }
 }
 
-/// The subject's entry after so many failures, each of which was retried at once by these rules.
+/// Returns the subject's entry after `times` failures, each retried at once by the rules `by`.
 fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> Entry {
     let owner = Owner("one".into());
     let timing = Timing::default();
@@ -223,7 +223,7 @@ fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
         (stage(|s| s.status = StageStatus::Stopped), "stopped"),
         (stage(|s| s.status = StageStatus::Cancelled), "canceled"),
         (stage(|s| s.status = StageStatus::Skipped), "skipped"),
-        // A person's stop and a later execution come before what the stage shows.
+        // A person's stop and a later execution precede the other facts of the stage.
         (
             stage(|s| {
                 s.stopped = true;
@@ -251,7 +251,7 @@ fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
     );
     assert_eq!(asked(&other, &execution(|_| ())), "ignore unmanaged");
     assert_eq!(asked(&other, &stage(|_| ())), "ignore unmanaged");
-    // What is not ours comes before who manages it.
+    // The reasons to ignore a failure precede the choice of a policy.
     assert_eq!(
         asked(&other, &stage(|s| s.stopped = true)),
         "ignore stopped"
@@ -323,7 +323,7 @@ fn what_is_judged_and_refused_says_why_and_by_which_policy() {
             stage(|s| s.structure_changed = true),
             "structure_changed",
         ),
-        // Once it was edited, nothing is retried by itself.
+        // An edited stage no longer retries itself.
         (
             policy(ALL),
             stage(|s| {
@@ -457,7 +457,7 @@ fn per_execution_counts_the_retries_of_all_rules() {
         verdict.sentence(),
         "per_execution allows no more retries of this"
     );
-    // A stage that charges two rules at once was retried once.
+    // A stage's retry that charges two rules counts as one retry.
     let two = rules("[{id: a, action: A, limit: 10}, {id: b, limit: 10}]").with_budget(3);
     let entry = retried(&two, &failing(&["A", "B"]), &["a", "b"], 2);
     assert_eq!(entry.retries, 2);
@@ -548,7 +548,7 @@ fn never_on_one_action_refuses_the_whole_stage() {
         asked(&document, &failing(&["Unit"])).split(' ').next(),
         Some("retry")
     );
-    // It is read before the rules, and its conditions are one and.
+    // `never` is evaluated before the rules, and its conditions are joined by "and".
     let document = policy(
         "version: 1\nretry: {automatic: {limit: 0}}\nnever: [{action: Unit, category: Build}, {action: Unit, not: {category: Build}}]",
     );
@@ -570,7 +570,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
     let open_end = |e: &mut FailedExecution| e.fail_state = Field::Unknown;
     let parent = || Field::Known("arn:aws:states:eu-west-1:111122223333:execution:p:1".to_string());
     for (document, failure, expected) in [
-        // Unknown: asked for.
+        // An unknown fact is looked up.
         (rules("{id: r}"), execution(forgetful), "need description"),
         (
             rules("{id: r}"),
@@ -598,7 +598,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             "need description",
         ),
         (rules("{id: r}"), execution(open_end), "need history"),
-        // It may say that a person stopped the job inside, where a job may be behind the error.
+        // The cause may show that a person stopped the job inside, if the error may be a job's.
         (
             rules("{id: r}"),
             execution(|e| e.cause = Field::Unknown),
@@ -617,7 +617,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             execution(|e| e.cause = Field::Unknown),
             "retry matched by r",
         ),
-        // The state that failed is asked for where a rule that matches so far asks for it.
+        // The failed state is looked up only for a rule whose other conditions match.
         (
             rules("{id: r, state: 'Load*'}"),
             execution(|_| ()),
@@ -653,13 +653,13 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             execution(|e| e.state = known("Load orders")),
             "retry matched by r",
         ),
-        // The ledger is cheaper to ask than the history.
+        // The ledger is cheaper to read than the history.
         (
             rules("{id: r, state: 'Load*'}"),
             execution(|e| e.redrive_count = Field::Known(1)),
             "entry",
         ),
-        // Not asked for where nothing hangs on it.
+        // A fact on which no verdict depends is not looked up.
         (
             rules("{id: r, error: Lambda.*}"),
             execution(open_end),
@@ -711,7 +711,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             }),
             "ignore not_redrivable",
         ),
-        // What may forbid must be known before a retry.
+        // A fact that may forbid a retry must be known before it.
         (
             policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"),
             execution(|e| e.cause = Field::Unknown),
@@ -722,7 +722,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             execution(open_end),
             "need history",
         ),
-        // An earlier rule may match once the fact is known: only then is it asked for.
+        // The fact is looked up only if an earlier rule may match once it is known.
         (
             rules("[{id: a, cause: x}, {id: b, error: Lambda.*}]"),
             execution(|e| e.cause = Field::Unknown),
@@ -738,7 +738,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
             execution(|e| e.cause = Field::Unknown),
             "give_up unmatched",
         ),
-        // A history costs most, so all else comes first.
+        // A history costs most, so every other fact precedes it.
         (
             rules("{id: r, cause: x}"),
             execution(|e| {
@@ -787,7 +787,7 @@ fn a_stage_is_looked_at_before_it_is_retried() {
             announced(None, Field::Unknown),
             "need pipeline_state",
         ),
-        // What the event says may be enough to refuse.
+        // The event alone may be enough to refuse.
         (policy(ALL), seen("Approval"), "give_up approval_rejected"),
         (
             rules("{category: Build}"),
@@ -833,7 +833,7 @@ fn the_entry_is_asked_for_only_where_aws_says_it_was_retried_before() {
     assert_eq!(asked(&document, &once), "entry");
     assert_eq!(asked(&document, &stage(|_| ())), "retry matched by r");
     assert_eq!(asked(&document, &stage(|s| s.retried = 1)), "entry");
-    // Not for a verdict that no count can turn into a retry.
+    // The entry is not read for a verdict that no count can turn into a retry.
     assert_eq!(asked(&rules("{error: x}"), &once), "give_up unmatched");
     assert_eq!(
         asked(&rules("{id: no, limit: 0}"), &once),
@@ -844,7 +844,7 @@ fn the_entry_is_asked_for_only_where_aws_says_it_was_retried_before() {
         e.fail_state = Field::Known(true);
     });
     assert_eq!(asked(&document, &fails), "give_up fail_state");
-    // Once read it is not asked for again.
+    // An entry that was read is not read again.
     let entry = retried(&document, &none, &["r"], 1);
     assert_eq!(
         said(&decide(&document, &once, LedgerView::Entry(&entry))),
@@ -880,7 +880,7 @@ fn without_an_entry_every_rule_counts_as_used_as_often_as_aws_says() {
     let failure = stage(|s| s.retried = 2);
     let charge = &verdict(&rules("{limit: 3}"), &failure, LedgerView::Empty).rules[0];
     assert_eq!((charge.used, charge.limit), (2, 3));
-    // An entry knows better: redrives of people neither use nor reset counts.
+    // An entry has precedence: people's redrives neither use nor reset counts.
     let entry = retried(&document, &execution(|_| ()), &["a"], 1);
     let failure = execution(|e| e.redrive_count = Field::Known(9));
     let charge = &verdict(&document, &failure, LedgerView::Entry(&entry)).rules[0];
@@ -916,7 +916,7 @@ fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
     assert_eq!(judged.verdict.rules[0].used, 0);
     let entry = queued.judge(judged, writer).unwrap();
     assert_eq!((entry.rule_usage("default", "r"), entry.retries), (1, 1));
-    // A duplicate of the queued failure finds it charged, and so does whoever comes after a doubtful call.
+    // A duplicate of the queued failure finds the charge, and so does a failure after a call in doubt.
     assert_eq!(
         said(&decide(&document, &first, LedgerView::Entry(&queued))),
         "give_up limit_spent by r"
@@ -964,14 +964,14 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
         asked(&retries, &execution(stopped)),
         "give_up job_stopped_by_user"
     );
-    // It needs no history to say so.
+    // This verdict needs no history.
     let open = execution(|e| {
         stopped(e);
         e.fail_state = Field::Unknown;
         e.redrive_count = Field::Unknown;
     });
     assert_eq!(asked(&retries, &open), "give_up job_stopped_by_user");
-    // No rule and no policy of a child makes it anything else.
+    // No rule and no policy for children changes the verdict.
     let unmatched = policy("version: 1\nretry: {}");
     assert_eq!(
         asked(&unmatched, &execution(stopped)),
@@ -983,7 +983,7 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
     });
     assert_eq!(asked(&retries, &failed), "retry matched by r");
 
-    // One such action of a stage is enough, whatever the others failed of.
+    // One such action of a stage is enough, whatever the errors of the others.
     let build = |summary: &str| FailedAction {
         summary: known(summary),
         ..action("Unit", "Test")
@@ -1033,7 +1033,7 @@ fn a_persons_stop_is_asked_for_where_the_event_left_the_cause_out() {
         },
     ));
     assert_eq!(asked(&retries, &asks), "give_up job_stopped_by_user");
-    // A summary that an event left out is read with the stage.
+    // The read of the stage supplies a summary that the event lacks.
     let silent = FailedAction {
         summary: Field::Unknown,
         ..action("Unit", "Test")
@@ -1058,7 +1058,7 @@ fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
             rules("{id: r, error: States.ALL}"),
             "give_up cause_withheld",
         ),
-        // No rule asks for it, but a person may have stopped the job inside, and the cause would say so.
+        // No rule needs the cause, but the cause may show that a person stopped the job inside.
         (rules("{id: r}"), "give_up cause_withheld"),
         (rules("{id: r, status: FAILED}"), "give_up cause_withheld"),
         (
@@ -1081,7 +1081,7 @@ fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
     ] {
         assert_eq!(asked(&document, &execution(kept)), expected, "{document:?}");
     }
-    // It refuses before anything else is looked up.
+    // This refusal precedes every lookup.
     let open = execution(|e| {
         kept(e);
         e.fail_state = Field::Unknown;
@@ -1091,7 +1091,7 @@ fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
         asked(&rules("{error: S3.*}"), &open),
         "give_up cause_withheld"
     );
-    // An error that no stopped job has excludes that; one that a stopped job has does not.
+    // An error that no stopped job has excludes a stop. An error that a stopped job may have does not.
     for (error, expected) in [
         ("Lambda.ServiceException", "retry matched by r"),
         ("DynamoDB.ThrottlingException", "retry matched by r"),
@@ -1104,7 +1104,7 @@ fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
         });
         assert_eq!(asked(&rules("{id: r}"), &half), expected, "{error}");
     }
-    // A time-out's error is known whoever asks.
+    // The error of a timeout is known to every reader.
     let timed_out = execution(|e| {
         e.status = ExecutionStatus::TimedOut;
         e.error = known("States.Timeout");
@@ -1131,7 +1131,7 @@ fn the_same_failure_always_gets_the_same_delay_and_others_get_others() {
         arn: "arn:aws:states:eu-west-1:111122223333:execution:etl:run-2".into(),
     };
     assert_ne!(delay(&elsewhere), delay(&of(0)));
-    // The draw is part of what a failure is: it must never change.
+    // INVARIANT: the draw of a failure never changes.
     assert_eq!((delay(&of(0)), delay(&of(1))), (636, 15));
     assert_eq!(delay(&failing(&["A", "B"])), delay(&failing(&["B", "A"])));
     assert_eq!(
@@ -1174,7 +1174,7 @@ fn optimistic_verdict_names_the_facts_it_depends_on() {
         told(&rules("{error: x}"), &open),
         ("give_up unmatched".into(), vec![])
     );
-    // It counts as if nobody here had written anything down.
+    // `decide_optimistically` counts as with an empty ledger.
     let twice = execution(|e| e.redrive_count = Field::Known(2));
     assert_eq!(
         told(&rules("{id: r}"), &twice),
@@ -1227,7 +1227,7 @@ fn todays_policy_can_only_take_a_queued_retry_away() {
     ] {
         assert_eq!(still_allows(&now, &entry), allows, "{now:?}");
     }
-    // Every rule that a stage's retry rests on must still have room.
+    // Every rule that a stage's retry charges must still have room.
     let both = retried(
         &rules("[{id: a}, {id: b}]"),
         &failing(&["A", "B"]),
@@ -1262,7 +1262,7 @@ fn a_queued_retry_of_dynamodbs_keeps_the_room_that_legacy_gives_it() {
             "{times} of {charged}"
         );
     }
-    // The limit that is written today counts.
+    // The current policy's limit counts.
     let limited = rules("{id: r, mode: legacy, limit: 5}").with_budget(100);
     assert!(still_allows(&limited, &entry(9, 5)));
     assert!(!still_allows(&limited, &entry(9, 6)));

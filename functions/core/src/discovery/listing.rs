@@ -1,4 +1,4 @@
-//! The calls that list what failed, and what they bring.
+//! The calls that list failures, and their results.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -10,19 +10,19 @@ use crate::page::Page;
 use crate::pipeline::ActionRun;
 use crate::time::Time;
 
-/// What a call that lists brings.
+/// The answer of a call that lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing<T> {
-    /// What was asked for.
+    /// The listed items.
     Page(T),
-    /// What was asked about does not exist, or has nothing that is listed.
+    /// The target does not exist, or has nothing to list.
     Gone,
-    /// The page's token is not taken, or not any more: both services' tokens expire.
+    /// The page's token is invalid or has expired. Tokens of both services expire.
     Expired,
 }
 
 impl<T> Listing<T> {
-    /// The same of something that is made of what is shown.
+    /// Maps the listed value.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Listing<U> {
         match self {
             Self::Page(shown) => Listing::Page(make(shown)),
@@ -35,17 +35,17 @@ impl<T> Listing<T> {
 /// The result of a call that lists.
 pub type ListResult<T> = Result<Listing<T>, Error>;
 
-/// The calls that list what failed, in one account and region. Each method is one call.
+/// The calls that list failures in one account and region. Each method is one call.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
 pub trait FailureListing {
-    /// ListStateMachines: the ARNs of those of type STANDARD. Nothing redrives the others.
+    /// Calls ListStateMachines and returns the ARNs of type STANDARD. AWS redrives no others.
     async fn machines(&self, token: Option<String>) -> ListResult<Page<String>>;
 
-    /// ListExecutions of a machine, those that ended so, the latest start first, in pages of the most that AWS
-    /// gives, 1,000.
+    /// Calls ListExecutions for the executions of a machine with a status. The latest start is first. A page has the
+    /// maximum size, 1,000.
     async fn executions(
         &self,
         machine: &str,
@@ -53,20 +53,20 @@ pub trait FailureListing {
         token: Option<String>,
     ) -> ListResult<Page<ListedExecution>>;
 
-    /// ListPipelines.
+    /// Calls ListPipelines.
     async fn pipelines(&self, token: Option<String>) -> ListResult<Page<ListedPipeline>>;
 
-    /// GetPipelineState: the stages whose latest execution has failed in them.
+    /// Calls GetPipelineState and returns the stages in which the latest execution failed.
     async fn stages(&self, pipeline: &str) -> ListResult<Vec<ListedStage>>;
 
-    /// ListPipelineExecutions: those that failed, the latest start first.
+    /// Calls ListPipelineExecutions and returns those that failed. The latest start is first.
     async fn runs(&self, pipeline: &str, token: Option<String>) -> ListResult<Page<ListedRun>>;
 
-    /// ListActionExecutions of one pipeline execution: the stages that [failed in it](failed_stages).
+    /// Calls ListActionExecutions for one pipeline execution and returns the stages that [failed in it](failed_stages).
     async fn stages_of(&self, pipeline: &str, run: &ListedRun) -> ListResult<Vec<ListedStage>>;
 }
 
-/// What ListExecutions says of an execution.
+/// One execution, as ListExecutions describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedExecution {
     /// Its ARN.
@@ -81,16 +81,16 @@ pub struct ListedExecution {
     pub version_arn: Option<String>,
 }
 
-/// What ListPipelines says of a pipeline.
+/// One pipeline, as ListPipelines describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedPipeline {
     /// Its ARN.
     pub arn: String,
-    /// Its `executionMode` is PARALLEL.
+    /// Whether its `executionMode` is PARALLEL.
     pub parallel: bool,
 }
 
-/// What ListPipelineExecutions says of a failed execution.
+/// One failed pipeline execution, as ListPipelineExecutions describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedRun {
     /// `pipelineExecutionId`.
@@ -106,16 +106,16 @@ pub struct ListedRun {
 pub struct ListedStage {
     /// Its name.
     pub stage: String,
-    /// The pipeline execution.
+    /// The id of the pipeline execution.
     pub execution_id: String,
-    /// When its last action ended.
+    /// The time of the last update of the pipeline execution.
     pub ended: Time,
-    /// The action executions that failed.
+    /// The ids of the action executions that failed.
     pub failed: BTreeSet<String>,
 }
 
-/// The stages of a pipeline execution of which an action's latest run has failed. `runs` are rows of
-/// ListActionExecutions, the latest first: the stage in which an execution failed is the last that it entered.
+/// Returns the stages of a pipeline execution in which the latest run of some action failed. `runs` are rows of
+/// ListActionExecutions, the latest first. An execution fails in the last stage that it entered.
 #[must_use]
 pub fn failed_stages(run: &ListedRun, runs: &[ActionRun]) -> Vec<ListedStage> {
     let mut latest: BTreeMap<(&str, &str), &ActionRun> = BTreeMap::new();

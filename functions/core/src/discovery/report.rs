@@ -1,4 +1,4 @@
-//! How much a tick of the search may do, and what it did.
+//! The limits and the report of one tick of the search.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,25 +9,25 @@ use crate::policy::Glob;
 use crate::record::Record;
 use crate::time::Time;
 
-/// How far back a tick looks, and how much it may do.
+/// The limits of one tick of the search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// Nothing that ended before is looked for. None: the moment of the first tick, so that a new deployment
-    /// touches nothing of before it. A day to come: nothing until then.
+    /// Failures that ended before this time are not searched. `None` stands for the moment of the first tick, so that a
+    /// new deployment leaves older failures alone. A future time disables the search until then.
     pub since: Option<Time>,
-    /// Names of the state machines that may be listed: those that the role allows.
+    /// Names of the state machines that may be listed, as the role allows.
     pub machines: Glob,
-    /// Names of the pipelines that may be listed.
+    /// Names of the pipelines that may be listed, as the role allows.
     pub pipelines: Glob,
-    /// So many pages of Step Functions are read in a tick. ListExecutions refills at 2 a second in most regions:
-    /// a tick each minute takes half of that, and leaves the other half to whoever else lists.
+    /// Maximum number of pages of Step Functions in a tick. ListExecutions refills at 2 a second in most regions. A
+    /// tick each minute uses half of that and leaves half to other callers.
     pub max_pages_of_executions: usize,
-    /// So many calls list what CodePipeline has, whose rates are not published; others were throttled when they
-    /// asked about 160 pipelines in a row.
+    /// Maximum number of calls that list failures of CodePipeline in a tick. AWS publishes no rates for them. Others
+    /// were throttled when they called for about 160 pipelines in a row.
     pub max_pages_of_stages: usize,
-    /// So many failures of one target are dealt with before the next has its turn.
+    /// Maximum number of failures of one target before the next target has its turn.
     pub max_in_a_turn: usize,
-    /// So many failures are handed over in a tick, the first step of a storm as well as the last. Each asks
+    /// Maximum number of failures that one tick handles, at the start of a storm as at its end. Each calls
     /// DescribeExecution, which refills at 10 a second.
     pub max_found: usize,
 }
@@ -46,31 +46,32 @@ impl Default for Search {
     }
 }
 
-/// What one tick of the search saw, did, and left for later.
+/// The report of one tick of the search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DiscoveryReport {
-    /// Targets that had a turn.
+    /// Number of targets that had a turn.
     pub targets: usize,
-    /// Calls that listed something.
+    /// Number of calls that listed something.
     pub pages: usize,
-    /// Failures that were listed and of an age to be dealt with.
+    /// Number of listed failures that are recent enough to handle.
     pub seen: usize,
-    /// Those of them that the ledger knew.
+    /// Number of those failures that the ledger knew.
     pub known: usize,
-    /// What became of the others.
+    /// The outcomes of the other failures.
     pub records: Vec<Record>,
-    /// Those that met an error; they are found again.
+    /// Failures that met an error. A later tick finds them again.
     pub errors: Vec<(Subject, Error)>,
-    /// Targets, by their ARN, and lists of targets, by their service, that could not be read; they are read again.
+    /// Targets (by ARN) and lists of targets (by service) that could not be read. A later tick reads them again.
     pub unread: Vec<(String, Error)>,
-    /// Services that throttled and were left in peace.
+    /// Services that throttled and were not called again in this tick.
     pub throttled: Vec<Service>,
-    /// Targets whose turn is not over.
+    /// Number of targets whose turn is not over.
     pub left: usize,
-    /// A pass is not complete: the next tick goes on with it.
+    /// Whether a pass is incomplete, so that the next tick continues it.
     pub more: bool,
-    /// Every failure that ended between [`Search::since`] and then was looked at.
+    /// The time up to which every failure since [`Search::since`] was handled.
     pub watermark: Option<Time>,
-    /// Another tick ran at the same time and was first to say how far the search has come: it goes on from there.
+    /// Whether a concurrent tick stored its checkpoint first. The search continues from that one.
+    // RACE: two concurrent ticks write the checkpoint, and the conditional write stores only the first.
     pub outrun: bool,
 }

@@ -1,4 +1,4 @@
-//! What is listed of one service in a tick, and how far it is dealt with.
+//! The part of one tick about one service: pages read and items not handled yet.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -14,7 +14,7 @@ use crate::failure::{
 use crate::ledger::{List, Pass, TargetCursor};
 use crate::time::Time;
 
-/// Something listed that is to be dealt with.
+/// A listed item to handle.
 pub(super) enum Item {
     Execution(ListedExecution),
     Stage(ListedStage),
@@ -22,7 +22,7 @@ pub(super) enum Item {
 }
 
 impl Item {
-    /// When it ended.
+    /// Returns when the item ended.
     pub(super) fn ended(&self) -> Time {
         match self {
             Self::Execution(execution) => execution.stopped.unwrap_or(execution.started),
@@ -31,7 +31,7 @@ impl Item {
         }
     }
 
-    /// When it started, where its list is ordered by that.
+    /// Returns when the item started, if its list is ordered by start.
     pub(super) const fn started(&self) -> Option<Time> {
         match self {
             Self::Execution(execution) => Some(execution.started),
@@ -41,21 +41,21 @@ impl Item {
     }
 }
 
-/// A page that was read and is not dealt with yet: it is not read again within the tick.
+/// A page with items that are not handled yet. It is not read again within the tick.
 pub(super) struct Open {
     pub(super) items: VecDeque<Item>,
     pub(super) next: Option<String>,
 }
 
-/// The part of a tick that is about one service.
+/// The state of one service's scan within a tick.
 pub(super) struct ServiceScan<'p> {
     pub(super) service: Service,
     pub(super) pass: &'p mut Pass,
-    /// Pages it may still read.
+    /// Number of pages that the scan may still read.
     pub(super) pages: usize,
-    /// Nothing more is done about it in this tick.
+    /// Whether the scan does nothing more in this tick.
     pub(super) over: bool,
-    /// Pages by the target's ARN.
+    /// Unfinished pages, by the target's ARN.
     pub(super) open: BTreeMap<String, Open>,
     pub(super) seen: BTreeSet<String>,
 }
@@ -72,7 +72,7 @@ impl<'p> ServiceScan<'p> {
         }
     }
 
-    /// Counts a page that is about to be read, if one may be.
+    /// Counts one page against the maximum and returns whether it may be read.
     pub(super) fn may_read(&mut self, report: &mut DiscoveryReport) -> bool {
         match self.pages.checked_sub(1) {
             Some(left) => {
@@ -92,7 +92,7 @@ impl<'p> ServiceScan<'p> {
         report.throttled.push(self.service);
     }
 
-    /// A target could not be read: it is looked at again in the next pass, from where it was.
+    /// Records that a target could not be read. The next pass lists it again, from where this one was.
     pub(super) fn could_not_read(
         &mut self,
         mut cursor: TargetCursor,
@@ -100,21 +100,21 @@ impl<'p> ServiceScan<'p> {
         report: &mut DiscoveryReport,
     ) {
         cursor.record_error(self.pass.reached(&cursor.target));
-        // A service that does not answer is not asked about each of its targets in turn.
+        // If the service is unavailable, its other targets would fail too.
         self.over |= error.kind == ErrorKind::Unavailable;
         report.unread.push((cursor.target.clone(), error));
         self.pass.done(cursor);
     }
 }
 
-/// Whether something listed is dealt with.
+/// Whether a listed item was handled.
 #[derive(PartialEq, Eq)]
 pub(super) enum Dealt {
     Outcome,
     NotNow,
 }
 
-/// What is listed, as a failure of which nothing else is known, and which of its subject's failures it is.
+/// Converts a listed item to a failure with unknown facts, and returns its failure id where the list shows it.
 pub(super) fn failure(item: &Item, cursor: &TargetCursor) -> Option<(Failure, Option<FailureId>)> {
     match (item, cursor.list) {
         (Item::Execution(listed), List::Executions(status)) => {

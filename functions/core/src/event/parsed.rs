@@ -22,34 +22,34 @@ pub enum ParsedEvent {
     Completion(Completion),
     /// An event to ignore, and why.
     Ignored(Ignored),
-    /// Not an event that can be read.
+    /// An event that cannot be read.
     Malformed(Malformed),
 }
 
-/// The completion of a subject that may have failed before. It tells the ledger how a retry ended.
+/// The completion of a subject that may have failed before. With it, the ledger records how a retry ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
-    /// Whose.
+    /// The subject.
     pub subject: Subject,
-    /// When, by the service's own clock.
+    /// The time of completion, by the service's own clock.
     pub at: Time,
-    /// How it ended.
+    /// How the subject ended.
     pub kind: CompletionKind,
-    /// How often an execution had been redriven by then. Stages do not say.
+    /// How often an execution had been redriven by then. Stages have no such count.
     pub redrive_count: Option<u32>,
 }
 
-/// How a subject ended.
+/// The kind of a completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompletionKind {
-    /// It succeeded, after so many redrives where that is counted.
+    /// The subject succeeded.
     Succeeded,
-    /// A person ended it.
+    /// A person ended the subject.
     Terminated,
 }
 
 impl CompletionKind {
-    /// Why an event that says so is not judged as a failure.
+    /// Returns the reason for not judging the completion as a failure.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -62,27 +62,28 @@ impl CompletionKind {
 /// An event to ignore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Its subject, where that could be read.
+    /// Its subject, if it can be read.
     pub subject: Option<Subject>,
-    /// When, where that could be read.
+    /// Its time, if it can be read.
     pub at: Option<Time>,
 }
 
-/// The accounts and regions whose events are handled. An empty list allows all of them, for local use. A
-/// deployed function names its own account and region: an event sent to it by mistake or malice cannot make
-/// it act elsewhere.
+/// The accounts and regions whose events are handled. An empty list allows all, for local use.
+///
+/// A deployed function allows its own account and region. So an event sent by mistake or malice cannot make it act
+/// elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedSources {
-    /// Account ids.
+    /// The allowed account ids.
     pub accounts: Vec<String>,
-    /// Regions.
+    /// The allowed regions.
     pub regions: Vec<String>,
 }
 
 impl AllowedSources {
-    /// Returns why an event from there is ignored, if it is.
+    /// Returns why an event from this account and region is ignored, if it is.
     pub(crate) fn reason_to_ignore(&self, account: &str, region: &str) -> Option<Reason> {
         let outside = |allowed: &[String], one: &str| {
             !allowed.is_empty() && !allowed.iter().any(|a| a == one)
@@ -97,12 +98,12 @@ impl AllowedSources {
     }
 }
 
-/// What stands around every event's detail.
+/// The keys around an event's detail.
 #[derive(Deserialize)]
 pub(crate) struct Envelope<'a> {
     #[serde(borrow, default, rename = "detail-type")]
     pub(crate) detail_type: Slot<Text<'a>>,
-    /// The spelling of a notification rule's message, which is no EventBridge event.
+    /// The spelling in a message of a notification rule, which is no EventBridge event.
     #[serde(borrow, default, rename = "detailType")]
     pub(crate) notification_type: Slot<Text<'a>>,
     #[serde(borrow, default)]
@@ -119,7 +120,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) detail: Option<&'a RawValue>,
 }
 
-/// The account and region that the envelope names must be those of the ARN we would act on.
+/// Checks that the envelope's account or region is that of the ARN to act on.
 pub(crate) fn agree(
     what: &str,
     envelope: Option<&str>,

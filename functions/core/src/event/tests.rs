@@ -25,7 +25,7 @@ const RUN: &str =
     "arn:aws:states:eu-west-1:111122223333:execution:etl-orders:orders-2026-11-20-0200";
 const SECRET: &str = "hunter2";
 
-/// A sample with some keys set, or taken out where the value is `Gone`.
+/// A change to a key of a sample.
 enum Set {
     To(Value),
     Gone,
@@ -49,7 +49,7 @@ fn changed(sample: &str, changes: &[(&str, Set)]) -> String {
     event.to_string()
 }
 
-/// A sample with one key set.
+/// Returns a sample with one key set.
 fn with(sample: &str, path: &str, value: Value) -> String {
     changed(sample, &[(path, To(value))])
 }
@@ -79,7 +79,7 @@ fn stage(json: &str) -> FailedStage {
     }
 }
 
-/// What was parsed, in one short line.
+/// Formats a parsed event in one short line.
 fn said(parsed: &ParsedEvent) -> String {
     match parsed {
         ParsedEvent::Failure(failure) => format!("failure of {}", failure.subject),
@@ -296,7 +296,7 @@ fn an_absent_key_tells_nothing_and_null_tells_that_there_is_none() {
             To(json!(null)),
             (known("E"), absent.clone()),
         ),
-        // Whoever writes the one key writes the other.
+        // An event with one of the two keys has both.
         (To(json!("E")), Gone, (known("E"), absent.clone())),
         (
             To(json!(null)),
@@ -308,7 +308,7 @@ fn an_absent_key_tells_nothing_and_null_tells_that_there_is_none() {
         (Gone, Gone, (Field::Unknown, Field::Unknown)),
         (To(json!(null)), Gone, (absent.clone(), Field::Unknown)),
         (Gone, To(json!(null)), (Field::Unknown, absent.clone())),
-        // Every FAILED execution has an error: one that has neither is kept from us.
+        // Every FAILED execution has an error. If both keys are null, AWS redacted them.
         (
             To(json!(null)),
             To(json!(null)),
@@ -398,7 +398,7 @@ fn what_aws_would_redrive_is_told_apart() {
             Field::Known(Redrivable::No),
         ),
         (RUN, json!(null), Field::Unknown),
-        // Its ARN says that a Map Run's child is one, whatever else is said.
+        // A Map Run's child is redriven by its Map Run, unless AWS says that it is NOT_REDRIVABLE.
         (
             &child,
             json!("REDRIVABLE_BY_MAP_RUN"),
@@ -443,7 +443,7 @@ fn every_partition_is_parsed() {
             ],
         );
         assert_eq!(failure(&json).subject.arn(), arn);
-        // A stage's partition stands in its resource, and without one its region tells it.
+        // A stage's partition is that of its resource. Without a resource, the region decides it.
         let resource =
             alloc::format!("arn:{partition}:codepipeline:{region}:111122223333:web-delivery");
         for resources in [
@@ -545,7 +545,7 @@ fn an_event_speaks_for_its_own_account_and_region_alone() {
     ] {
         assert_eq!(said(&parsed(&with(sample, path, json!(value)))), expected);
     }
-    // An execution's ARN says both by itself.
+    // An execution's ARN contains account and region.
     let json = changed(EXECUTION, &[("account", Gone), ("region", To(json!(null)))]);
     assert_eq!(failure(&json), failure(EXECUTION));
 }
@@ -1083,7 +1083,7 @@ fn a_key_that_is_there_twice_is_refused() {
     ] {
         assert_eq!(said(&parsed(&twice(sample, key))), expected);
     }
-    // What is not read may be there as often as it likes.
+    // A key that is not read may occur twice.
     assert_eq!(parsed(&twice(EXECUTION, "id")), parsed(EXECUTION));
 }
 
@@ -1174,7 +1174,7 @@ fn a_nested_execution_names_its_parent() {
             )),
             None,
         ),
-        // Deeper down it is somebody else's word.
+        // A key at a deeper level is not Step Functions' own.
         (json!(alloc::format!(r#"{{"event":{spelled}}}"#)), None),
         (json!(alloc::format!(r#"["{parent}","{key}"]"#)), None),
         (json!(alloc::format!(r#"["{parent}{key}"]"#)), None),
@@ -1208,7 +1208,7 @@ fn a_timed_out_execution_has_the_error_states_timeout() {
         assert_eq!(parsed.error, known("States.Timeout"));
         assert_eq!(parsed.cause, Field::Absent);
         assert_eq!(parsed.fail_state, Field::Known(false));
-        // No state failed, and nothing is ever asked for one.
+        // No state failed, so no fact about one is ever looked up.
         assert_eq!(
             (parsed.state, parsed.resource),
             (Field::Absent, Field::Absent)
@@ -1264,7 +1264,7 @@ fn no_name_with_control_characters_gets_anywhere() {
     );
 }
 
-/// Every way to plant a secret where something else belongs.
+/// Collects every variant of a value with a secret planted in it.
 fn planted(value: &Value, out: &mut Vec<Value>) {
     for secret in [
         json!(SECRET),
@@ -1329,7 +1329,7 @@ fn what_json_allows_and_nobody_can_read_has_its_key_as_its_place() {
             r#""state": "\udc00 \ud800""#,
             "detail.state",
         ),
-        // Passed over, if it is nothing that is asked for.
+        // An unreadable key has no name, so the place is the object that contains it.
         (
             EXECUTION,
             "\"status\": \"FAILED\"",
@@ -1365,7 +1365,7 @@ fn no_text_of_an_event_gets_into_what_is_said_of_a_malformed_one() {
         for event in events {
             look(event.to_string().as_bytes());
         }
-        // Cut off behind each secret, and with one as a key, twice.
+        // Secrets are values of a sample that is cut at each byte. After that, a secret is a duplicate key.
         let secret = sample
             .replace("111122223333", SECRET)
             .replace("FAILED", SECRET);
@@ -1390,7 +1390,7 @@ fn no_text_of_an_event_gets_into_what_is_said_of_a_malformed_one() {
     assert!(malformed > 2000, "{malformed}");
 }
 
-/// xorshift64*, so that every run mutates alike.
+/// A deterministic generator (xorshift64*), so that every run makes the same mutations.
 struct Dice(u64);
 
 impl Dice {
@@ -1436,7 +1436,7 @@ fn twenty_thousand_mutated_events_are_parsed_without_a_panic() {
                     event.splice(to..to, piece);
                 }
                 4 => {
-                    // Another value behind a colon: what stays JSON reaches further in.
+                    // Replaces the value after a colon. Events that stay JSON reach further into the parser.
                     let from = event[at..]
                         .iter()
                         .position(|b| *b == b':')
@@ -1465,7 +1465,7 @@ fn twenty_thousand_mutated_events_are_parsed_without_a_panic() {
             ParsedEvent::Malformed(_) => 3,
         }] += 1;
     }
-    // The mutations are neither all harmless nor all fatal.
+    // The mutations must be neither all harmless nor all fatal.
     assert!(kinds.iter().all(|times| *times > 300), "{kinds:?}");
 }
 
@@ -1536,7 +1536,7 @@ fn an_input_that_was_left_out_leaves_the_parent_open() {
     );
     let null = with(EXECUTION, "detail.input", Value::Null);
     assert_eq!(execution(&null).parent, Field::Absent);
-    // An Express parent waits for nobody.
+    // An Express parent waits for no child.
     let express = "arn:aws:states:eu-west-1:111122223333:express:hook:one:1";
     let input = alloc::format!(r#"{{"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID":"{express}"}}"#);
     assert_eq!(

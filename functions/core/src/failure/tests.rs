@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::verdict::Reason;
 
-/// An execution that failed for the third time, of which the event said all but how it ended.
+/// Returns an execution's third failure, with every fact of the event and without its ending.
 fn execution(change: impl FnOnce(&mut FailedExecution)) -> Failure {
     let mut execution = FailedExecution {
         status: ExecutionStatus::Failed,
@@ -107,7 +107,7 @@ fn a_failure_is_read_once_its_service_has_said_which_one_it_is() {
         (execution(|_| ()), true),
         (execution(|e| e.redrive_count = Field::Unknown), false),
         (stage(None, Field::Unknown), false),
-        // The event of one action has an failure ID, which is not yet that of all that failed.
+        // The event of one action has a failure ID, which does not yet include every failed action.
         (stage(announced(), Field::Unknown), false),
         (stage(announced(), Field::Known(snapshot())), true),
         (stage(None, Field::Known(snapshot())), true),
@@ -128,7 +128,7 @@ fn an_execution_that_is_no_longer_the_failure_says_what_became_of_it() {
         (count(2), "FAILED", 2, None),
         (count(2), "TIMED_OUT", 2, None),
         (count(2), "FAILED", 3, Some(Reason::TargetChanged)),
-        // An event that does not number its failure announces the one that is shown.
+        // An event without a number announces the failure that the read shows.
         (Field::Unknown, "FAILED", 3, None),
         (count(2), "RUNNING", 3, Some(Reason::Running)),
         (count(2), "PENDING_REDRIVE", 2, Some(Reason::Running)),
@@ -204,7 +204,7 @@ fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
                 e.redrivable = Field::Known(Redrivable::No);
             }),
         ),
-        // What a stage shows now counts, whatever it showed before.
+        // The stage's latest snapshot counts, not an earlier one.
         (
             stage(
                 None,
@@ -250,7 +250,7 @@ fn each_fact_that_is_missing_is_told_with_the_calls_that_bring_it() {
     ] {
         assert!(need.sentence().starts_with(calls), "{}", need.sentence());
     }
-    // One call may bring two facts, but no sentence is about both.
+    // One call may return two facts, but each fact has its own sentence.
     assert_ne!(Need::FailedState.sentence(), Need::History.sentence());
 }
 
@@ -286,7 +286,7 @@ fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
         ("RUNNING", 3, Redrivable::No, Some(Advanced(3))),
         ("FAILED", 4, Redrivable::Yes, Some(Advanced(4))),
         ("ABORTED", 3, Redrivable::Yes, Some(Advanced(3))),
-        // Before it: it ran after the second redrive, or had failed before that.
+        // Earlier states: the run after the second redrive, or an earlier failure.
         ("RUNNING", 2, Redrivable::No, None),
         ("PENDING_REDRIVE", 2, Redrivable::No, None),
         ("FAILED", 1, Redrivable::Yes, None),
@@ -399,7 +399,7 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
             false,
             Some(TargetState::Advanced(5)),
         ),
-        // Before it: what failed still runs, or an action beside it, or what failed earlier is shown.
+        // Earlier states: the failed action or a parallel one still runs, or the snapshot shows an earlier failure.
         (InProgress, &[], &["two"], false, None),
         (InProgress, &["two"], &["three"], false, None),
         (Failed, &["two"], &["three"], false, None),

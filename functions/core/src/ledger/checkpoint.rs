@@ -1,4 +1,4 @@
-//! How far the search for failures that were never announced has come: one item beside the entries.
+//! The progress of discovery, the search for failures that were never announced: one item beside the entries.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -10,96 +10,99 @@ use super::{Owner, Writer};
 use crate::failure::ExecutionStatus;
 use crate::time::Time;
 
-/// What ended so shortly before all was looked at is looked at once more: clocks differ, and what a service
-/// lists may lag behind what happens.
+/// How far before the watermark a pass lists failures once more. Clocks differ, and a service's lists may lag behind.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
 
-/// So many targets have a turn, and then no more are taken until some are done with: a checkpoint is one item.
+/// Number of cursors above which no more targets are listed until some are done. A checkpoint is one DynamoDB item.
 const MAX_TURNS: usize = 100;
 
-/// So many bytes of page tokens, of each service: one may have 3,096 (ListExecutions).
+/// Maximum bytes of page tokens, for each service, before another target begins. AWS: a token may have 3,096 characters
+/// ("ListExecutions", Step Functions API Reference).
 const MAX_TOKENS: usize = 100_000;
 
-/// So many targets are remembered as behind. Any more hold back all of their service.
+/// Maximum number of lagging targets. Any further one holds back the watermark of its service.
 const MAX_BEHIND: usize = 50;
 
-/// How far discovery has come. A tick reads it and replaces it, unless another tick was first.
+/// The progress of discovery. RACE: one tick against another. Each reads the checkpoint and replaces its revision, and
+/// the first one wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanCheckpoint {
-    /// Counts the writes, from 1. A write names the revision that it replaces.
+    /// The number of writes, from 1. A write names the revision that it replaces.
     pub revision: u64,
-    /// Who wrote last.
+    /// The owner of the last write.
     pub written_by: Owner,
-    /// When.
+    /// The time of the last write.
     pub updated_at: Time,
-    /// Nothing that ended before is looked for.
+    /// The time before which failures are not searched.
     pub since: Time,
-    /// State machines.
+    /// The pass over state machines.
     pub executions: Pass,
-    /// Pipelines.
+    /// The pass over pipelines.
     pub stages: Pass,
 }
 
 /// A pass over all targets of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pass {
-    /// Every failure that ended before was looked at, except those of [lagging](Self::lagging) targets.
+    /// The time before which every failure was handled, except those of [lagging](Self::lagging) targets.
     pub watermark: Time,
-    /// When the current pass began; none between two passes.
+    /// The start of the current pass; none between two passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<Time>,
-    /// How far the list of targets was read.
+    /// The progress in the list of targets.
     #[serde(default)]
     pub targets: Targets,
-    /// Targets that are not done with, the next one first.
+    /// The cursors of unfinished targets, the next one first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub cursors: VecDeque<TargetCursor>,
-    /// Targets that met an error, and the oldest failure that was not dealt with by it: they must be looked at
-    /// from there again, and the others need not wait for them.
+    /// Targets that met an error, and the time of the oldest failure left unhandled.
+    ///
+    /// The next pass lists a lagging target again from that time. The other targets do not wait for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lagging: BTreeMap<String, Time>,
-    /// The same of targets for which there was no room in `lagging`.
+    /// The oldest unhandled failure of targets beyond the maximum of `lagging`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_watermark: Option<Time>,
 }
 
-/// How far a list of targets was read.
+/// The progress in a list of targets.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
-    /// Not at all.
+    /// No page was read.
     #[default]
     Unread,
-    /// Up to the page of this token.
+    /// The pages before this token were read.
     Next(String),
-    /// To its end.
+    /// Every page was read.
     Read,
 }
 
-/// How far one target was listed.
+/// The progress in the list of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetCursor {
-    /// Its ARN.
+    /// The target's ARN.
     pub target: String,
-    /// What is listed of it.
+    /// The list that is read.
     pub list: List,
-    /// The page that comes next; none: the first.
+    /// The token of the next page; none for the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// When what was dealt with last had started. Lists go from the latest start to the earliest, and a redrive
-    /// changes no start: what started later need not be looked at again when a page is listed once more.
+    /// The start of the execution handled last. When a page is listed once more, later starts are skipped.
+    ///
+    /// AWS: lists go from the latest start to the earliest, and a redrive changes no start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Time>,
-    /// The oldest failure of it that met an error in this pass.
+    /// The time of the target's oldest failure that met an error in this pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_error_at: Option<Time>,
 }
 
-/// What is listed of a target.
+/// A list of a target's failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum List {
-    /// A machine's executions that ended so; those that timed out come after those that failed.
+    /// A machine's executions with this status. The timed-out ones follow the failed ones.
     Executions(ExecutionStatus),
     /// The failed stages that a pipeline shows.
     Stages,
@@ -108,7 +111,7 @@ pub enum List {
 }
 
 impl TargetCursor {
-    /// The cursor at the beginning of a target.
+    /// Returns the cursor at the beginning of a target.
     #[must_use]
     pub const fn first(target: String, list: List) -> Self {
         Self {
@@ -120,13 +123,13 @@ impl TargetCursor {
         }
     }
 
-    /// Whether nothing was read of it yet.
+    /// Returns whether no page of the target was read yet.
     fn is_fresh(&self) -> bool {
         let first = self.list != List::Executions(ExecutionStatus::TimedOut);
         first && self.token.is_none() && self.after.is_none()
     }
 
-    /// Returns the cursor after a page was dealt with; an error: the target is done with.
+    /// Returns the cursor after a page was handled, or the finished cursor as an error after the last page.
     pub(crate) fn go_on(self, next: Option<String>) -> Result<Self, Self> {
         match (next, self.list) {
             (Some(token), _) => Ok(Self {
@@ -143,7 +146,7 @@ impl TargetCursor {
         }
     }
 
-    /// Notes a failure that met an error.
+    /// Records the time of a failure that met an error.
     pub(crate) fn record_error(&mut self, at: Time) {
         self.first_error_at = Some(self.first_error_at.map_or(at, |other| other.min(at)));
     }
@@ -161,13 +164,13 @@ impl Pass {
         }
     }
 
-    /// What every failure of a target was looked at through.
+    /// Returns the time before which every failure of a target was handled.
     pub(crate) fn reached(&self, target: &str) -> Time {
         let lagging = self.lagging.get(target);
         lagging.map_or(self.watermark, |lagging| self.watermark.min(*lagging))
     }
 
-    /// The failures of a target that ended before this are none of the pass's.
+    /// Returns the time from which a pass handles failures of a target.
     pub(crate) fn from(&self, target: &str, since: Time, writer: Writer<'_>) -> Time {
         let watermark = self.reached(target).minus(MARGIN);
         watermark
@@ -175,14 +178,15 @@ impl Pass {
             .max(writer.now.minus(writer.timing.redrive_window))
     }
 
-    /// Whether more targets are to be listed: of those that were, each has had its first page.
+    /// Returns whether more targets should be listed: every listed target has had its first page.
     pub(crate) fn wants_targets(&self) -> bool {
         self.targets != Targets::Read
             && self.cursors.len() <= MAX_TURNS
             && !self.cursors.iter().any(TargetCursor::is_fresh)
     }
 
-    /// Returns the next cursor. While page tokens fill the checkpoint, no target is begun that may leave one more.
+    /// Removes and returns the next cursor. INVARIANT: while page tokens fill the checkpoint, no target begins that may
+    /// add a token.
     pub(crate) fn next(&mut self) -> Option<TargetCursor> {
         let tokens: usize = self
             .cursors
@@ -199,7 +203,7 @@ impl Pass {
         self.cursors.remove(open.unwrap_or_default())
     }
 
-    /// A target is done with in this pass.
+    /// Records that a target is done in this pass.
     pub(crate) fn done(&mut self, cursor: TargetCursor) {
         match cursor.first_error_at {
             None => {
@@ -216,12 +220,12 @@ impl Pass {
         }
     }
 
-    /// Whether every target was listed, and none is left.
+    /// Returns whether every target was listed, and no cursor is left.
     pub(crate) fn is_complete(&self) -> bool {
         self.targets == Targets::Read && self.cursors.is_empty()
     }
 
-    /// The pass is over: everything that ended before it began was looked at.
+    /// Ends the pass, and advances the watermark to its beginning.
     fn end(&mut self, writer: Writer<'_>) {
         let Some(began) = self.began.take() else {
             return;
@@ -232,15 +236,16 @@ impl Pass {
             .map_or(began, |held_watermark| held_watermark.min(began));
         self.watermark = self.watermark.max(reached);
         self.targets = Targets::Unread;
-        // What nobody would redrive any more, perhaps of a target that is gone, holds nothing back.
+        // A failure beyond the redrive window, perhaps of a deleted target, holds nothing back.
         let oldest = writer.now.minus(writer.timing.redrive_window);
         self.lagging.retain(|_, lagging| *lagging > oldest);
     }
 }
 
 impl ScanCheckpoint {
-    /// The checkpoint of a tick that begins: where the last one left it, or the very first. `since` is what the
-    /// settings say; if they say nothing it is the moment of the first tick.
+    /// Returns the checkpoint of a tick that begins: the stored one continued, or the first one.
+    ///
+    /// `since` is the configured time. Without a configured time, the search begins at the first tick.
     pub(crate) fn go_on(stored: Option<Self>, since: Option<Time>, writer: Writer<'_>) -> Self {
         let mut checkpoint = stored.unwrap_or_else(|| {
             let since = since.unwrap_or(writer.now);
@@ -253,10 +258,10 @@ impl ScanCheckpoint {
                 stages: Pass::new(since),
             }
         });
-        // Settings that named a day to come, and name none any more, mean now.
+        // A configured time in the future that was removed means now.
         let since = since.unwrap_or(checkpoint.since.min(writer.now));
         if since < checkpoint.since {
-            // What ended between the two was passed over, and nobody looked at it.
+            // Earlier passes skipped the failures between the two times, so both passes start again.
             checkpoint.executions = Pass::new(since);
             checkpoint.stages = Pass::new(since);
         }
@@ -281,7 +286,7 @@ impl ScanCheckpoint {
         }
     }
 
-    /// What every failure of every target was looked at through.
+    /// Returns the time before which every failure of every target was handled.
     #[must_use]
     pub fn watermark(&self) -> Time {
         let oldest = |pass: &Pass| {
@@ -401,7 +406,7 @@ mod tests {
             checkpoint.stages.held_watermark, None,
             "until the next pass"
         );
-        // What nobody redrives any more holds nothing back.
+        // A failure beyond the redrive window holds nothing back.
         let fortnight = 14 * 24 * 60 * 60;
         checkpoint.stages.began = Some(at(fortnight + 510));
         ended(&mut checkpoint, fortnight + 510);
@@ -424,7 +429,7 @@ mod tests {
         assert!(pass.wants_targets());
         pass.cursors.push_back(open(0));
         assert!(!pass.wants_targets(), "but for their number");
-        // While tokens fill the checkpoint, nobody is begun who may leave one more.
+        // While tokens fill the checkpoint, no target begins that may add a token.
         pass.cursors.truncate(40);
         pass.cursors.push_front(cursor("fresh"));
         assert_eq!(pass.next().unwrap().target, "0");

@@ -1,4 +1,4 @@
-//! The claim that one may act, and the writes that make one.
+//! The claim that permits a retry, and the writes that create one.
 
 use alloc::string::String;
 
@@ -7,8 +7,10 @@ use crate::digest;
 use crate::error::Error;
 use crate::failure::FailureId;
 
-/// The proof that one may act: an entry in the state `acting`, written by its owner. Only [`write()`] and
-/// [`claim_due`] make one, and a [`Target`](crate::controller::Target) acts on nothing else.
+/// The permission to retry: an entry in the state `acting`, written by its owner.
+///
+/// INVARIANT: only [`write()`] and [`claim_due`] create a claim, and a [`Target`](crate::controller::Target) retries
+/// nothing else.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claim(pub(super) Entry);
 
@@ -20,15 +22,17 @@ impl Claim {
         })
     }
 
-    /// The entry as it stands in the ledger.
+    /// Returns the entry as stored in the ledger.
     #[must_use]
     pub const fn entry(&self) -> &Entry {
         &self.0
     }
 
-    /// The `clientToken` for RedriveExecution: from the ARN *and* redriveCount, so that every copy of one
-    /// failure has the same and the next failure has another. A token used before answers 200 and restarts
-    /// nothing. 64 characters, the most that AWS takes.
+    /// Returns the `clientToken` for RedriveExecution, a digest of the ARN *and* redriveCount.
+    ///
+    /// INVARIANT: every copy of one failure has the same token, and the next failure has another.
+    /// AWS: a token used before returns 200 and restarts nothing.
+    /// AWS: a token has maximum 64 characters ("RedriveExecution", Step Functions API Reference).
     #[must_use]
     pub fn client_token(&self) -> String {
         let count = match &self.0.failure_id {
@@ -47,20 +51,21 @@ impl Claim {
     }
 }
 
-/// What a write came to.
+/// The result of a write.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It was stored, and the owner may act.
+    /// The entry was stored, and the owner may act.
     Claimed(Claim),
-    /// It was stored.
+    /// The entry was stored, without a claim.
     Stored(Entry),
-    /// Somebody else was first. What is stored now.
+    /// Another owner wrote first. Holds the stored entry, if any.
     Conflict(Option<Entry>),
 }
 
-/// Writes an entry. One that is refused because it is stored already, by this owner, is won: its answer was
-/// lost and the write was repeated. Whether the owner acted in between it cannot know, so that such a claim
-/// is in doubt.
+/// Writes an entry.
+///
+/// RACE: a write against its own repetition after a lost answer. The repetition conflicts with the owner's own stored
+/// entry, and counts as stored. Whether the owner acted in between is unknown, so such a claim is in doubt.
 ///
 /// # Errors
 /// The ledger could not be reached.
@@ -77,7 +82,8 @@ pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Error
     })
 }
 
-/// Keeps a checkpoint, and answers whether it is kept. As with [`write()`], one that meets itself is.
+/// Writes a checkpoint, and returns whether it is stored. As with [`write()`], a conflict with the same write counts as
+/// stored.
 ///
 /// # Errors
 /// The ledger could not be reached.
@@ -93,8 +99,9 @@ pub async fn put_checkpoint<L: Ledger>(
     })
 }
 
-/// Takes what a retry message names. A retry message that comes twice is void the second time. As with [`write()`], a claim
-/// that meets itself is won, in doubt.
+/// Claims the retry that a message names. A second delivery of the message is void.
+///
+/// As with [`write()`], a conflict with the owner's own claim counts as claimed, in doubt.
 ///
 /// # Errors
 /// The ledger could not be reached.

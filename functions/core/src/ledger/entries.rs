@@ -1,4 +1,4 @@
-//! Entries in memory: the ledger's rules over a map.
+//! Entries in memory: the ledger's contract over a map.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -10,8 +10,8 @@ use crate::failure::Subject;
 use crate::rate_limiter::Micros;
 use crate::time::Time;
 
-/// Entries by the key of their subject. Whoever lends it out, behind a lock or not, has a
-/// [`Ledger`](super::Ledger) that keeps the contract.
+/// Entries by the key of their subject. A wrapper around it, with a lock or a cell, implements the contract of
+/// [`Ledger`](super::Ledger).
 #[derive(Debug, Clone, Default)]
 pub struct Entries {
     entries: BTreeMap<String, Entry>,
@@ -20,7 +20,7 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// None yet.
+    /// Returns a ledger without entries.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -30,23 +30,23 @@ impl Entries {
         }
     }
 
-    /// Every entry, by the key of its subject.
+    /// Returns every entry, in the order of the subjects' keys.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
-    /// [`Ledger::read`](super::Ledger::read).
+    /// Implements [`Ledger::read`](super::Ledger::read).
     #[must_use]
     pub fn read(&self, subject: &Subject) -> Option<&Entry> {
         self.entries.get(&subject.key())
     }
 
-    /// Forgets a subject, as TTL does.
+    /// Removes the entry of a subject, as DynamoDB's TTL does.
     pub fn remove(&mut self, subject: &Subject) -> Option<Entry> {
         self.entries.remove(&subject.key())
     }
 
-    /// [`Ledger::put_if_revision`](super::Ledger::put_if_revision).
+    /// Implements [`Ledger::put_if_revision`](super::Ledger::put_if_revision).
     pub fn put_if_revision(&mut self, entry: &Entry) -> CasResult {
         let key = entry.subject.key();
         let stored = self.entries.get(&key);
@@ -58,7 +58,7 @@ impl Entries {
         CasResult::Stored
     }
 
-    /// [`Ledger::claim_due`](super::Ledger::claim_due).
+    /// Implements [`Ledger::claim_due`](super::Ledger::claim_due).
     pub fn claim_due(&mut self, retry_message: &RetryMessage, writer: Writer<'_>) -> ClaimResult {
         let key = retry_message.subject.key();
         let stored = self.entries.get(&key);
@@ -72,7 +72,7 @@ impl Entries {
         ClaimResult::Claimed(taken)
     }
 
-    /// [`Ledger::due_entries`](super::Ledger::due_entries).
+    /// Implements [`Ledger::due_entries`](super::Ledger::due_entries).
     #[must_use]
     pub fn due_entries(&self, now: Time, max: usize) -> Vec<Entry> {
         let mut due_entries: Vec<&Entry> = self
@@ -87,13 +87,13 @@ impl Entries {
         due_entries.into_iter().take(max).cloned().collect()
     }
 
-    /// [`Ledger::checkpoint`](super::Ledger::checkpoint).
+    /// Implements [`Ledger::checkpoint`](super::Ledger::checkpoint).
     #[must_use]
     pub const fn checkpoint(&self) -> Option<&ScanCheckpoint> {
         self.checkpoint.as_ref()
     }
 
-    /// [`Ledger::put_checkpoint`](super::Ledger::put_checkpoint).
+    /// Implements [`Ledger::put_checkpoint`](super::Ledger::put_checkpoint).
     pub fn put_checkpoint(&mut self, checkpoint: &ScanCheckpoint) -> CasResult<ScanCheckpoint> {
         let replaces = self.checkpoint.as_ref().map_or(0, |stored| stored.revision);
         if checkpoint.revision.checked_sub(1) != Some(replaces) {
@@ -103,7 +103,7 @@ impl Entries {
         CasResult::Stored
     }
 
-    /// [`Ledger::reserve`](super::Ledger::reserve).
+    /// Implements [`Ledger::reserve`](super::Ledger::reserve).
     pub fn reserve(&mut self, call: Call, from: Micros, span: Micros) -> Micros {
         let ends = self.reserved.get(&call).copied().unwrap_or_default();
         let begins = ends.max(from);

@@ -1,4 +1,4 @@
-//! The one item of a subject, and what each step makes of it.
+//! The one item of a subject, and the steps that change it.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -17,168 +17,168 @@ use crate::verdict::{Decision, Reason, Verdict};
 /// How early a retry message may arrive.
 pub const EARLY: Duration = Duration::from_secs(60);
 
-/// Two times of AWS that are no further apart tell no order: some have whole seconds.
+/// Two times of AWS this close have no order. AWS: some times have whole seconds.
 const SAME_MOMENT: Duration = Duration::from_secs(1);
 
-/// Who may act, and until when.
+/// The permission of an owner to act, until a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Who.
+    /// The owner that may act.
     pub owner: Owner,
-    /// Until when.
+    /// The end of the lease.
     pub until: Time,
 }
 
-/// Who cancelled a queued retry, and their note on it.
+/// The cancellation of a queued retry by a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancelled {
-    /// Who.
+    /// The person's name.
     pub by: String,
-    /// Their reason, in their own words.
+    /// The person's reason, in free text.
     pub note: String,
 }
 
 impl Cancelled {
     /// Maximum length of [`by`](Self::by), in characters.
     pub const MAX_BY: usize = 256;
-    /// Maximum length of [`note`](Self::note), in characters. With both at their maximum, dozens of cancelled attempts
-    /// fit into the 400 KB of an item.
+    /// Maximum length of [`note`](Self::note), in characters. With both fields at their maximum, dozens of cancelled
+    /// attempts fit into the 400 KB of a DynamoDB item.
     pub const MAX_NOTE: usize = 1_024;
 }
 
-/// An earlier failure of the subject, and what became of it.
+/// An earlier failure of the subject, and the state of its retry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Which failure.
+    /// The ID of the failure.
     pub failure_id: FailureId,
-    /// When it failed.
+    /// The time of the failure.
     pub failed_at: Time,
-    /// What was decided.
+    /// The verdict on the failure.
     pub verdict: Verdict,
-    /// Where its retry stood when the next failure came.
+    /// The state of its retry when the next failure was written.
     pub state: State,
-    /// Why, where that is not the verdict's reason.
+    /// The reason of the state, where it is not the verdict's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Who cancelled its retry, and why.
+    /// The cancellation of its retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Cancelled>,
 }
 
-/// The one item of a subject. It holds no error, cause, message, input or output: of what people wrote, only
-/// why one of them cancelled a retry.
+/// The one item of a subject.
+///
+/// INVARIANT: an entry holds no error, cause, message, input or output. The only text by people is the name and note of
+/// a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Whose.
+    /// The subject.
     pub subject: Subject,
-    /// Counts the writes, from 1. A write names the revision that it replaces.
+    /// The number of writes, from 1. A write names the revision that it replaces.
     pub revision: u64,
-    /// Who wrote last.
+    /// The owner of the last write.
     pub written_by: Owner,
-    /// When.
+    /// The time of the last write.
     pub updated_at: Time,
-    /// Counts the failures of the subject that were written down, from 1.
+    /// The number of the subject's failures in the ledger, from 1.
     pub failure_number: u32,
-    /// The latest failure known.
+    /// The ID of the latest known failure.
     pub failure_id: FailureId,
-    /// When it failed.
+    /// The time of the latest failure.
     pub failed_at: Time,
-    /// Where its retry stands.
+    /// The state of its retry.
     pub state: State,
-    /// What was decided when it was first handled. A duplicate gets the same.
+    /// The verdict of the first handling. A duplicate gets the same.
     pub verdict: Verdict,
-    /// Why it ended so, where that is not the verdict's reason.
+    /// The reason of the state, where it is not the verdict's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Who cancelled its retry, and why.
+    /// The cancellation of its retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Cancelled>,
     /// Retries used, by policy and rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rule_usage: BTreeMap<String, BTreeMap<String, u32>>,
-    /// Automatic retries, over all rules.
+    /// The number of automatic retries, over all rules.
     #[serde(default)]
     pub retries: u32,
-    /// Retries of the subject that AWS counted before this entry was opened, which it does not hold: every
-    /// rule counts as used that often, now and later.
+    /// Retries that AWS counted before this entry was opened. Every rule counts as used that often, now and later.
     #[serde(default)]
     pub prior_retries: u32,
-    /// When a queued retry is to be made.
+    /// The due time of a queued retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Time>,
-    /// When the sweep checks the entry if nothing happens: the sort key of the due index.
+    /// The time at which the sweep checks an unchanged entry: the sort key of the due index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_check_at: Option<Time>,
-    /// Who may act.
+    /// The lease of the owner that may act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// A call was sent and its answer never came, so the retry may have happened.
+    /// A call was sent and no answer was received, so the retry may have happened.
     #[serde(default)]
     pub in_doubt: bool,
-    /// The target is looked at before the retry, whatever the entry's age: AWS said something else of it than the
-    /// failure does.
+    /// The target is read before the retry, at any age of the entry, because AWS's last answer contradicts the failure.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub verify_before_retry: bool,
-    /// When AWS redrove it for this failure, by its own clock: RedriveExecution's `redriveDate`.
+    /// The time at which AWS redrove the subject for this failure, by AWS's clock: RedriveExecution's `redriveDate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redriven: Option<Time>,
-    /// Since when AWS has throttled the retry, and how often.
+    /// The throttling of the retry by AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttled: Option<Throttling>,
     /// Earlier failures, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
-    /// When it may be deleted.
+    /// The time from which DynamoDB's TTL may delete the entry.
     pub expires_at: Time,
 }
 
-/// How long AWS has throttled the retries of a subject.
+/// The throttling of a subject's retry by AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Throttling {
-    /// Since when.
+    /// The time of the first throttled call.
     pub since: Time,
-    /// How often it said so.
+    /// The number of throttled calls.
     pub times: u32,
 }
 
-/// How a failure relates to the latest one that an entry knows.
+/// The relation of a failure to the latest one of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
-    /// It is that one: a duplicate.
+    /// The same failure: a duplicate.
     Same,
-    /// It came after.
+    /// A later failure.
     Later,
-    /// It came before, and is history.
+    /// An earlier failure, already superseded.
     Earlier,
 }
 
-/// Who writes, when, and by which timing.
+/// The owner, time and timing of a write.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer<'a> {
-    /// Who.
+    /// The owner.
     pub owner: &'a Owner,
-    /// When.
+    /// The time of the write.
     pub now: Time,
-    /// By which timing.
+    /// The durations in force.
     pub timing: &'a Timing,
 }
 
-/// A failure that was judged, ready to be written down.
+/// A judged failure, ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
-    /// Whose.
+    /// The subject.
     pub subject: Subject,
-    /// Which failure.
+    /// The ID of the failure.
     pub failure_id: FailureId,
-    /// When it failed.
+    /// The time of the failure.
     pub failed_at: Time,
-    /// How often AWS says that the subject was retried before, by whomever.
+    /// The number of earlier retries of the subject that AWS counts, including retries by people.
     pub retried_before: u32,
-    /// What was decided.
+    /// The verdict on the failure.
     pub verdict: Verdict,
-    /// How long it waits for its slot, before the rule's own delay begins.
+    /// The wait for the slot, before the rule's own delay begins.
     pub slot: Duration,
-    /// Observe mode: nothing is done about it, now or ever.
+    /// Whether the verdict was made in observe mode: the failure is never retried.
     pub observed: bool,
 }
 
@@ -192,8 +192,9 @@ impl Decided {
         }
     }
 
-    /// How long the retry is put off. What is paced keeps its pace only if all of it is put off further: the rule's
-    /// delay comes on top of the wait for the slot.
+    /// Returns the delay of the retry: the wait for the slot plus the rule's delay.
+    ///
+    /// INVARIANT: the rule's delay is added to every slot. Otherwise paced retries would lose their spacing.
     const fn delay(&self) -> Duration {
         let delay = Duration::from_secs(self.verdict.delay_seconds as u64);
         self.slot.saturating_add(delay)
@@ -201,7 +202,7 @@ impl Decided {
 }
 
 impl Entry {
-    /// A subject's first entry.
+    /// Returns a subject's first entry.
     #[must_use]
     pub fn open(decided: Decided, writer: Writer<'_>) -> Self {
         let (initial, delay) = (decided.initial_state(), decided.delay());
@@ -234,8 +235,9 @@ impl Entry {
         entry
     }
 
-    /// An entry for a subject that a person ended before any failure of it was handled: a failure that comes
-    /// late must find it.
+    /// Returns an entry for a subject that a person terminated before any of its failures was handled.
+    ///
+    /// INVARIANT: a late event of an earlier failure finds this entry, so that no redrive undoes the person's stop.
     #[must_use]
     pub fn terminated(
         subject: Subject,
@@ -263,11 +265,12 @@ impl Entry {
         }
     }
 
-    /// The same subject's later failure, judged. The earlier one becomes an attempt; a retry of it that was
-    /// still queued was never made, so its charge is given back.
+    /// Returns the entry with a later judged failure of its subject. The earlier failure becomes an attempt.
+    ///
+    /// A retry of the earlier failure that was still queued was never sent, so its charge is refunded.
     ///
     /// # Errors
-    /// The subject has succeeded: nothing follows.
+    /// The subject has succeeded: no failure follows.
     pub fn judge(&self, decided: Decided, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let (initial, delay) = (decided.initial_state(), decided.delay());
         let mut entry = self.stepped(Transition::Judge(initial), writer)?;
@@ -289,7 +292,7 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The failure of now, as an attempt among the earlier ones.
+    /// Returns the current failure as an attempt.
     fn attempt(&self) -> Attempt {
         Attempt {
             failure_id: self.failure_id.clone(),
@@ -301,7 +304,7 @@ impl Entry {
         }
     }
 
-    /// Charges a retry and says when it is due and who may act.
+    /// Charges a retry, and grants the lease or sets the due time.
     fn begin(&mut self, initial: InitialState, delay: Duration, writer: Writer<'_>) {
         if matches!(initial, InitialState::Act | InitialState::Queue) {
             self.charge();
@@ -350,8 +353,10 @@ impl Entry {
         self.next_check_at = Some(until);
     }
 
-    /// Waits. What is handed to the queue is looked for when it is overdue; what the queue cannot keep so
-    /// long is checked when it can.
+    /// Sets the due time and the next check of a queued retry.
+    ///
+    /// A retry in the queue is checked once it is overdue. A delay beyond the queue's maximum is checked once its rest
+    /// fits.
     fn wait(&mut self, delay: Duration, queued: bool, writer: Writer<'_>) {
         let due = writer.now.plus(delay);
         self.due_at = Some(due);
@@ -364,7 +369,7 @@ impl Entry {
         });
     }
 
-    /// The entry after a step, written by `writer`, with nothing pending.
+    /// Returns the entry after a step, written by `writer`, without due time, next check and lease.
     fn stepped(&self, step: Transition, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let state = transition(self.state, step).ok_or(TransitionError {
             state: self.state,
@@ -383,20 +388,21 @@ impl Entry {
         })
     }
 
-    /// The retry is due: `writer.owner` may act.
+    /// Returns the entry of a due retry, with a lease for `writer.owner`.
     ///
     /// # Errors
-    /// It is not queued.
+    /// The retry is not queued.
     pub fn claim(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::Claim, writer)?;
         entry.grant_lease(writer);
         Ok(entry)
     }
 
-    /// The queue lost it, or it is time to hand it over. Answers the entry and the delay to send it with.
+    /// Returns the entry to send to the queue, and the message's delay. The queue lost the message, or its delay now
+    /// fits.
     ///
     /// # Errors
-    /// It is not queued.
+    /// The retry is not queued.
     pub fn requeue(&self, writer: Writer<'_>) -> Result<(Self, Duration), TransitionError> {
         let mut entry = self.stepped(Transition::Requeue, writer)?;
         let delay = self
@@ -407,10 +413,12 @@ impl Entry {
         Ok((entry, delay))
     }
 
-    /// Another owner continues where the last one stopped. Whether that one acted is not known.
+    /// Returns the entry with a lease for another owner.
+    ///
+    /// Whether the last owner acted is unknown, so the retry is in doubt.
     ///
     /// # Errors
-    /// Nobody was acting.
+    /// No owner was acting, and no retry was in doubt.
     pub fn take_over(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::TakeOver, writer)?;
         entry.in_doubt = true;
@@ -418,18 +426,20 @@ impl Entry {
         Ok(entry)
     }
 
-    /// AWS took the retry.
+    /// Returns the entry after AWS accepted the retry.
     ///
     /// # Errors
-    /// Nobody was acting.
+    /// No owner was acting.
     pub fn accept(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         self.stepped(Transition::Accept, writer)
     }
 
-    /// The answer never came. The sweep looks once the lease is over, when no late answer can change it.
+    /// Returns the entry after a call without an answer.
+    ///
+    /// The sweep checks the entry once the lease is over. INVARIANT: no late answer can change the entry after that.
     ///
     /// # Errors
-    /// Nobody was acting.
+    /// No owner was acting.
     pub fn mark_in_doubt(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::MarkInDoubt, writer)?;
         entry.in_doubt = true;
@@ -437,10 +447,10 @@ impl Entry {
         Ok(entry)
     }
 
-    /// AWS was too busy: again later, for as long as `Timing` says.
+    /// Returns the entry after a throttled call: queued again, or given up after `give_up_throttled_after`.
     ///
     /// # Errors
-    /// Nobody was acting.
+    /// No owner was acting.
     pub fn back_off(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let since = self
             .throttled
@@ -462,21 +472,24 @@ impl Entry {
         Ok(entry)
     }
 
-    /// AWS said that the subject runs, which its failure contradicts: again later, after a look.
+    /// Returns the entry after AWS said that the subject runs, which its failure contradicts.
+    ///
+    /// The retry waits, and the target is read before it.
     ///
     /// # Errors
-    /// Nobody was acting.
+    /// No owner was acting.
     pub fn verify_later(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let mut entry = self.back_off(writer)?;
         entry.verify_before_retry = true;
         Ok(entry)
     }
 
-    /// AWS did not let us: an error of our own deployment. The entry is kept, and the sweep tries again for as
-    /// long as AWS would redrive it.
+    /// Returns the entry after AWS denied access: an error of the deployment.
+    ///
+    /// The sweep tries again for as long as AWS would redrive the subject.
     ///
     /// # Errors
-    /// Nobody was acting.
+    /// No owner was acting.
     pub fn back_off_denied(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         if writer.now.since(self.failed_at) >= writer.timing.redrive_window {
             return self.give_up(Reason::NotRedrivable, !self.in_doubt, writer);
@@ -486,17 +499,21 @@ impl Entry {
         Ok(entry)
     }
 
-    /// Waits in the due index alone, without a message, so that no function feeds its own queue.
+    /// Sets a due time without a message.
+    ///
+    /// INVARIANT: only the sweep continues the entry, so that no function feeds its own queue.
     fn wait_until(&mut self, delay: Duration, writer: Writer<'_>) {
         let due = writer.now.plus(delay);
         self.due_at = Some(due);
         self.next_check_at = Some(due);
     }
 
-    /// It will not be retried. The charge is given back where the retry certainly did not happen.
+    /// Returns the entry after its retry was given up.
+    ///
+    /// INVARIANT: `refund` is true only if the retry certainly did not happen.
     ///
     /// # Errors
-    /// There was nothing pending.
+    /// No retry was queued, and no owner was acting.
     pub fn give_up(
         &self,
         reason: Reason,
@@ -511,11 +528,13 @@ impl Entry {
         Ok(entry)
     }
 
-    /// It had moved on before it was retried: AWS counts `retried` by now. In a subject's first entry they count for
-    /// every rule, as if they had been there before it: an older entry may have been lost.
+    /// Returns the entry after somebody else retried the subject first. `retried` is AWS's count of retries now.
+    ///
+    /// At a subject's first failure this count applies to every rule, like retries before the entry: an older entry may
+    /// have been lost.
     ///
     /// # Errors
-    /// There was nothing pending.
+    /// No retry was queued, and no owner was acting.
     pub fn target_changed(
         &self,
         retried: u32,
@@ -528,10 +547,12 @@ impl Entry {
         Ok(entry)
     }
 
-    /// A person will not have it retried. The charge is given back, unless an earlier call is in doubt.
+    /// Returns the entry after a person cancelled its queued retry.
+    ///
+    /// The charge is refunded, unless an earlier call is in doubt.
     ///
     /// # Errors
-    /// It is not queued: where somebody may be acting, nothing can be called back.
+    /// The retry is not queued: an owner that may be acting cannot be stopped.
     pub fn cancel(
         &self,
         cancelled: Cancelled,
@@ -546,18 +567,18 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The target shows that the retry happened.
+    /// Returns the entry after the target showed that the retry in doubt happened.
     ///
     /// # Errors
-    /// There was nothing in doubt.
+    /// No owner was acting.
     pub fn confirm(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         self.stepped(Transition::Confirm, writer)
     }
 
-    /// The subject succeeded. That a retry was acting proves that it happened.
+    /// Returns the entry after the subject succeeded. A success while an owner acts proves that the retry happened.
     ///
     /// # Errors
-    /// That is known already.
+    /// The entry holds the success already.
     pub fn recover(
         &self,
         failure_id: Option<FailureId>,
@@ -566,11 +587,12 @@ impl Entry {
         self.finish(Transition::Recover, failure_id, writer)
     }
 
-    /// The subject succeeded before its owner made the retry, and no earlier call is in doubt: the charge is
-    /// given back.
+    /// Returns the entry after the subject succeeded before its owner sent the retry.
+    ///
+    /// The charge is refunded, since no earlier call is in doubt.
     ///
     /// # Errors
-    /// That it succeeded is known already.
+    /// The entry holds the success already.
     pub fn recover_unsent(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let mut entry = self.recover(None, writer)?;
         if !self.is_unsent() {
@@ -579,10 +601,10 @@ impl Entry {
         Ok(entry)
     }
 
-    /// A person ended the subject.
+    /// Returns the entry after a person terminated the subject.
     ///
     /// # Errors
-    /// It has ended already.
+    /// The subject has succeeded, or was terminated already.
     pub fn terminate(
         &self,
         failure_id: Option<FailureId>,
@@ -607,14 +629,14 @@ impl Entry {
             entry.attempts.push(self.attempt());
             entry.failure_number = self.failure_number.saturating_add(1);
             entry.failure_id = failure_id;
-            // That was the earlier failure's.
+            // Reason and cancellation belong to the earlier failure.
             entry.reason = None;
             entry.cancelled = None;
         }
         Ok(entry)
     }
 
-    /// How a failure relates to the latest one known here.
+    /// Returns how a failure relates to the latest one of this entry, by its ID.
     #[must_use]
     pub fn relation(&self, failure_id: &FailureId) -> Relation {
         match (&self.failure_id, failure_id) {
@@ -638,15 +660,18 @@ impl Entry {
                     Relation::Later
                 }
             }
-            // A subject has one kind of failure ID for ever; the other is nothing to act on.
+            // INVARIANT: a subject has one kind of failure ID. A failure with the other kind is never retried.
             _ => Relation::Earlier,
         }
     }
 
-    /// The same, of a failure that happened at `at`: what a stage's failures are called tells no order, so that one
-    /// which is not in the ledger may be of before, read by a handling that was long about it. And where a
-    /// person had redriven an execution, our redrive was of a later failure than it was meant for: whatever had
-    /// ended before AWS took it is what it redrove.
+    /// Returns how a failure at the time `at` relates to the latest one of this entry.
+    ///
+    /// RACE: a slow handling against a fast one. The IDs of a stage's failures have no order. A failure that the ledger
+    /// lacks may be an earlier one that the slow handling read, so its time decides.
+    ///
+    /// RACE: our redrive against a person's redrive. After the person's, ours restarts a later failure than intended.
+    /// Every failure that ended before AWS accepted our redrive is covered by that redrive.
     #[must_use]
     pub fn relation_at(&self, failure_id: &FailureId, at: Time) -> Relation {
         match (self.relation(failure_id), failure_id) {
@@ -664,7 +689,7 @@ impl Entry {
         }
     }
 
-    /// The action executions that failed in earlier failures of a stage.
+    /// Returns the action executions that failed in earlier failures of a stage.
     #[must_use]
     pub fn failed_earlier(&self) -> BTreeSet<&str> {
         let failure_ids = self.attempts.iter().map(|attempt| &attempt.failure_id);
@@ -684,7 +709,7 @@ impl Entry {
         self.state == State::Queued && !self.in_doubt
     }
 
-    /// How often the subject has used a rule.
+    /// Returns how often the subject has used a rule.
     #[must_use]
     pub fn rule_usage(&self, policy: &str, rule: &str) -> u32 {
         self.rule_usage
@@ -694,13 +719,13 @@ impl Entry {
             .unwrap_or_default()
     }
 
-    /// Why it stands as it does.
+    /// Returns the reason of the state.
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason.unwrap_or(self.verdict.reason)
     }
 
-    /// The message that brings this entry back when it is due.
+    /// Returns the queue's message for this entry's retry.
     #[must_use]
     pub fn retry_message(&self) -> RetryMessage {
         RetryMessage {
@@ -709,8 +734,9 @@ impl Entry {
         }
     }
 
-    /// Whether a retry message brings back this very retry, and its time has come. One that comes a little early is
-    /// good: the queue's clock is not ours.
+    /// Returns whether a retry message is for this entry's queued retry, and the retry is due.
+    ///
+    /// A message may arrive [`EARLY`], since the queue's clock differs from ours.
     #[must_use]
     pub fn is_due(&self, retry_message: &RetryMessage, now: Time) -> bool {
         self.state == State::Queued
@@ -718,8 +744,9 @@ impl Entry {
             && self.due_at.is_none_or(|due| due <= now.plus(EARLY))
     }
 
-    /// Whether `self` is the very write that `attempted` was: a write that is repeated because its answer
-    /// was lost meets itself.
+    /// Returns whether `self` is the stored result of the write `attempted`.
+    ///
+    /// RACE: a write against its own repetition after a lost answer. The repetition conflicts with the first one.
     #[must_use]
     pub fn is_write_of(&self, attempted: &Self) -> bool {
         self.revision == attempted.revision

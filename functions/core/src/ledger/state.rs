@@ -1,33 +1,33 @@
-//! The states of an entry, and the one table by which they change.
+//! The states of an entry, and the one transition table.
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where the retry of an entry's failure stands.
+/// The state of the retry of an entry's failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Claimed and charged; it waits until it is due.
+    /// The retry is charged and waits until it is due.
     Queued,
     /// An owner may act until its lease runs out.
     Acting,
-    /// AWS took the retry.
+    /// AWS accepted the retry.
     Retried,
-    /// The retry was sent and its answer never came.
+    /// The retry was sent, and no answer was received.
     InDoubt,
-    /// It is not retried (any more), with a reason.
+    /// The failure is not retried, or no longer; the entry holds the reason.
     GivenUp,
-    /// It was judged in observe mode, and is never retried.
+    /// The failure was judged in observe mode, and is never retried.
     Observed,
-    /// It succeeded after all.
+    /// The subject succeeded.
     Recovered,
-    /// A person ended it.
+    /// A person terminated the subject.
     Terminated,
 }
 
 impl State {
-    /// Every state there is.
+    /// Every state.
     pub const ALL: [Self; 8] = [
         Self::Queued,
         Self::Acting,
@@ -39,13 +39,13 @@ impl State {
         Self::Terminated,
     ];
 
-    /// Whether somebody claimed the retry, and it is not known what came of it.
+    /// Returns whether an owner claimed the retry, and its result is not known yet.
     #[must_use]
     pub const fn is_claim(self) -> bool {
         matches!(self, Self::Acting | Self::InDoubt)
     }
 
-    /// As records write it.
+    /// Returns the name that records use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,36 +61,36 @@ impl State {
     }
 }
 
-/// What moves an entry from state to state.
+/// A step of an entry from one state to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transition {
     /// A later failure of the subject was judged: retry at once, retry later, give up, or observe.
     Judge(InitialState),
-    /// The retry is due, and an owner takes it.
+    /// The retry is due, and an owner claims it.
     Claim,
-    /// The retry is late, and the sweep queues it again.
+    /// The sweep sends the retry to the queue, because its delay now fits or because the queue had lost it.
     Requeue,
-    /// The owner's lease ran out, or its answer never came: another owner takes over.
+    /// The owner's lease ran out, or its call got no answer: another owner takes over.
     TakeOver,
-    /// AWS took the retry.
+    /// AWS accepted the retry.
     Accept,
-    /// The answer never came.
+    /// The call got no answer.
     MarkInDoubt,
-    /// AWS was busy, or did not let us: again later.
+    /// AWS was busy or denied access: another attempt follows.
     BackOff,
-    /// It will not be retried.
+    /// The failure is not retried.
     GiveUp,
-    /// A person will not have it retried: only while nobody acts on it.
+    /// A person withdraws the retry: only while no owner acts on it.
     Cancel,
     /// The target shows that the retry happened.
     Confirm,
     /// The subject succeeded.
     Recover,
-    /// A person ended the subject.
+    /// A person terminated the subject.
     Terminate,
 }
 
-/// The state in which an entry, or a later failure of its subject, begins.
+/// The initial state of an entry, or of a later failure of its subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InitialState {
     /// Retry at once.
@@ -99,12 +99,12 @@ pub enum InitialState {
     Queue,
     /// Do not retry.
     GiveUp,
-    /// Observe mode.
+    /// Record the verdict in observe mode, and never retry.
     Observe,
 }
 
 impl InitialState {
-    /// Every initial state there is.
+    /// Every initial state.
     pub const ALL: [Self; 4] = [Self::Act, Self::Queue, Self::GiveUp, Self::Observe];
 
     pub(super) const fn state(self) -> State {
@@ -117,12 +117,12 @@ impl InitialState {
     }
 }
 
-/// The transition table: the only one. None: the step is not allowed.
+/// Returns the state after a step, and none for a step that is not allowed. INVARIANT: the only transition table.
 #[must_use]
 pub const fn transition(state: State, step: Transition) -> Option<State> {
     use State::{Acting, GivenUp, InDoubt, Observed, Queued, Recovered, Retried, Terminated};
     Some(match (state, step) {
-        // What succeeded stays so: a failure handled after that is an old one.
+        // INVARIANT: a recovered entry stays recovered. A failure handled after that is an old one.
         (
             Queued | Acting | Retried | InDoubt | GivenUp | Observed | Terminated,
             Transition::Judge(initial),
@@ -143,12 +143,12 @@ pub const fn transition(state: State, step: Transition) -> Option<State> {
     })
 }
 
-/// A transition that the table does not allow: a fault of the program, not of a user.
+/// The error of a step that the transition table does not allow: a fault of the program, not of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransitionError {
-    /// The state.
+    /// The state before the step.
     pub state: State,
-    /// The step.
+    /// The refused step.
     pub step: Transition,
 }
 

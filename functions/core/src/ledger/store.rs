@@ -1,4 +1,4 @@
-//! What a store of entries must do.
+//! The contract of a store of entries.
 
 use alloc::vec::Vec;
 
@@ -9,60 +9,61 @@ use crate::failure::Subject;
 use crate::micros::Micros;
 use crate::time::Time;
 
-/// What a conditional write came to.
+/// The result of a conditional write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CasResult<T = Entry> {
-    /// It was stored.
+    /// The write was stored.
     Stored,
     /// Another revision is stored, or none; nothing was changed.
     Conflict(Option<T>),
 }
 
-/// What taking came to.
+/// The result of claiming a due retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimResult {
-    /// It was taken; the entry as it stands now.
+    /// The retry was claimed. Holds the entry as stored now.
     Claimed(Entry),
-    /// It was not queued in that revision; nothing was changed.
+    /// The stored entry is not the due retry of the message; nothing was changed. Holds the stored entry, if any.
     Refused(Option<Entry>),
 }
 
-/// Where entries are kept. Every method is one call of the store.
+/// The store of entries. Every method is one call of the store.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
 pub trait Ledger {
-    /// The entry of a subject, read consistently.
+    /// Reads the entry of a subject, consistently.
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error>;
 
-    /// Stores `entry` if the stored revision is the one before `entry.revision`, or if nothing is stored and
-    /// that is 1. Otherwise answers what is stored.
+    /// Stores `entry` if the stored revision is the one before `entry.revision`, or if no entry is stored and
+    /// `entry.revision` is 1. Otherwise returns the stored entry.
     async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error>;
 
-    /// Applies [`Entry::claim`] if [`Entry::is_due`] says that the retry message brings back the stored entry.
-    /// Otherwise answers what is stored.
+    /// Applies [`Entry::claim`] if [`Entry::is_due`] holds for the stored entry and the retry message.
+    /// Otherwise returns the stored entry.
     async fn claim_due(
         &self,
         retry_message: &RetryMessage,
         writer: Writer<'_>,
     ) -> Result<ClaimResult, Error>;
 
-    /// Entries whose `next_check_at` is not after `now`, those first that have waited longest, `max` at the most.
-    /// It may miss the last moments' writes.
+    /// Returns entries whose `next_check_at` is not after `now`, the longest wait first, maximum `max`.
+    /// The result may miss the most recent writes.
     async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error>;
 
-    /// The checkpoint of the search for what was never announced, read consistently. It never expires.
+    /// Reads the checkpoint of discovery, consistently. The checkpoint never expires.
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error>;
 
-    /// Stores `checkpoint` if the stored revision is the one before `checkpoint.revision`, or if nothing is stored
-    /// and that is 1. Otherwise answers what is stored.
+    /// Stores `checkpoint` if the stored revision is the one before `checkpoint.revision`, or if none is stored and
+    /// `checkpoint.revision` is 1. Otherwise returns the stored checkpoint.
     async fn put_checkpoint(
         &self,
         checkpoint: &ScanCheckpoint,
     ) -> Result<CasResult<ScanCheckpoint>, Error>;
 
-    /// Reserves `span` of a call's time, for as many slots as lie in it, and answers when it begins: where the last
-    /// reservation of anybody ends, but not before `from`.
+    /// Reserves `span` of a call's time for the slots in it, and returns its start.
+    ///
+    /// The span starts at the end of the last reservation of any process, but not before `from`.
     async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error>;
 }

@@ -27,7 +27,7 @@ fn owner(name: &str) -> Owner {
     Owner(name.into())
 }
 
-/// Runs `write` with a writer of "one", so many seconds after the start.
+/// Runs `write` with a writer of "one", `seconds` after the start.
 fn at<T>(seconds: u64, write: impl FnOnce(Writer<'_>) -> T) -> T {
     by("one", seconds, write)
 }
@@ -109,7 +109,7 @@ fn opened(initial: InitialState) -> Entry {
     at(0, |writer| Entry::open(decided(count(0), initial), writer))
 }
 
-/// An entry that got into `state` by allowed steps.
+/// Returns an entry that reached `state` by allowed steps.
 fn in_state(state: State) -> Entry {
     let acting = opened(InitialState::Act);
     at(0, |writer| match state {
@@ -145,7 +145,7 @@ const STEPS: [Transition; 15] = [
 
 #[test]
 fn the_ledger_moves_along_this_table_and_no_other() {
-    // One letter a state: Queued, Acting, Retried, Unknown, Given up, Observed, recovered (V), Ended.
+    // One letter a state: queued, acting, retried, in doubt (U), given up, observed, recovered (V), terminated (E).
     let letter = |state| match state {
         State::Queued => 'Q',
         State::Acting => 'A',
@@ -156,8 +156,9 @@ fn the_ledger_moves_along_this_table_and_no_other() {
         State::Recovered => 'V',
         State::Terminated => 'E',
     };
-    // The columns stand as in STEPS.
-    //   judge: act queue give_up observe | claim requeue take_over accept mark_in_doubt back_off give_up cancel confirm recover terminate
+    // The columns have the order of STEPS.
+    //   judge: act queue give_up observe
+    //   claim requeue take_over accept mark_in_doubt back_off give_up cancel confirm recover terminate
     for (state, row) in [
         (State::Queued, "AQGO AQ....GG.VE"),
         (State::Acting, "AQGO ..ARUQG.RVE"),
@@ -209,7 +210,7 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
                         after.expires_at,
                         second(1).plus(Timing::default().retention)
                     );
-                    // A lease is held exactly while acting, a due time exactly while queued.
+                    // INVARIANT: a lease exists exactly while acting, a due time exactly while queued.
                     assert_eq!(after.lease.is_some(), expected == State::Acting);
                     assert_eq!(after.due_at.is_some(), expected == State::Queued);
                     let pending =
@@ -220,7 +221,7 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
                 (expected, after) => panic!("{state:?} {step:?}: {expected:?} {after:?}"),
             }
         }
-        // What AWS denies waits like what it is too busy for.
+        // A denied retry waits like a throttled one.
         let denied = at(1, |writer| entry.back_off_denied(writer))
             .map(|entry| entry.state)
             .ok();
@@ -254,7 +255,7 @@ fn an_entry_opens_as_it_was_judged() {
         assert_eq!(entry.next_check_at, next_check_at.map(second));
         assert_eq!(entry.expires_at, second(30 * 24 * 60 * 60));
     }
-    // Observe mode keeps a refusal a refusal.
+    // A refusal in observe mode stays a refusal.
     let refused = Decided {
         observed: true,
         ..decided(count(0), InitialState::GiveUp)
@@ -291,7 +292,7 @@ fn a_retry_is_charged_once_for_each_of_its_rules() {
         ),
         (1, 1, 1)
     );
-    // A rule of the same name in another policy is another one.
+    // A rule of the same name in another policy has its own count.
     assert_eq!(entry.rule_usage("q", "x"), 0);
     let mut again = decided(actions(&["a2"]), InitialState::Act);
     again.verdict = verdict(Decision::Retry, &["x"], 0);
@@ -418,7 +419,7 @@ fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
             "{what}"
         );
     }
-    // Counts never go below nothing.
+    // Counts never go below zero.
     let mut strange = queued.clone();
     strange.retries = 0;
     strange.rule_usage.clear();
@@ -437,7 +438,7 @@ fn an_executions_failures_are_ordered_by_their_redrive_count() {
         (count(3), Relation::Same),
         (count(4), Relation::Later),
         (count(u32::MAX), Relation::Later),
-        // A subject has one kind of failure ID for ever.
+        // A subject has one kind of failure ID.
         (actions(&["a"]), Relation::Earlier),
         (actions(&[]), Relation::Earlier),
     ] {
@@ -499,7 +500,7 @@ fn a_stages_failure_that_nobody_has_heard_of_is_an_earlier_one_if_it_happened_be
             failed_at.plus(Duration::from_secs(9)),
             Relation::Later,
         ),
-        // The same is the same whenever it was handled.
+        // The same failure stays the same at any time.
         (&["a3", "b3"], before, Relation::Same),
     ] {
         assert_eq!(entry.relation_at(&actions(ids), at), expected, "{ids:?}");
@@ -527,7 +528,7 @@ fn what_ended_before_aws_redrove_an_execution_is_what_that_redrive_restarted() {
     let millis = Duration::from_millis;
     for (ended, expected) in [
         (redriven.minus(millis(1_001)), Relation::Earlier),
-        // A date in whole seconds may be of just after.
+        // AWS: a date with whole seconds may belong to a moment just after it.
         (redriven.minus(millis(1_000)), Relation::Later),
         (redriven.plus(millis(1)), Relation::Later),
     ] {
@@ -537,7 +538,7 @@ fn what_ended_before_aws_redrove_an_execution_is_what_that_redrive_restarted() {
         entry.relation_at(&count(1), Time::default()),
         Relation::Same
     );
-    // It is of that failure's retry, and of no later one's.
+    // `redriven` belongs to the retry of that failure, and not to a later one.
     let later = at(90, |writer| {
         entry.judge(decided(count(2), InitialState::Queue), writer)
     });
@@ -583,7 +584,7 @@ fn earlier_failures_are_kept_as_attempts() {
         told,
         [(count(0), State::GivenUp), (count(1), State::Queued)]
     );
-    // A success that names a later count is an attempt more; one that names none, or the same, is not.
+    // A success with a later count adds an attempt. A success without a count, or with the same count, does not.
     let more = |failure_id| {
         let entry = at(8, |writer| third.recover(failure_id, writer)).unwrap();
         (entry.attempts.len(), entry.failure_id)
@@ -615,7 +616,7 @@ fn who_cancelled_a_retry_is_told_of_that_failure_alone() {
         assert_eq!(entry.attempts[0].reason, Some(Reason::Cancelled));
         assert_eq!(entry.attempts[0].cancelled, Some(ada()));
     }
-    // That the same run succeeded does not undo who cancelled what.
+    // A success of the same run keeps the cancellation.
     let same = at(2, |writer| cancelled.recover(Some(count(0)), writer)).unwrap();
     assert_eq!(same.cancelled, Some(ada()));
 }
@@ -647,7 +648,7 @@ fn a_busy_target_is_tried_less_and_less_often_and_given_up_after_a_day() {
             break entry.reason();
         }
         let due = entry.due_at.unwrap();
-        // Nobody sends a message: it waits in the due index.
+        // The entry waits in the due index without a message.
         assert_eq!(entry.next_check_at, Some(due));
         assert_eq!(entry.throttled.map(|busy| busy.since), Some(second(0)));
         let wait = due.since(second(now)).as_secs();
@@ -712,7 +713,7 @@ fn the_queue_keeps_what_it_can_and_the_due_index_the_rest() {
     for (delay, next_check_at) in [
         (1, 1 + 300),
         (900, 900 + 300),
-        // Woken when the queue can keep the rest.
+        // The sweep checks the entry once the queue can hold the rest of the delay.
         (901, 1),
         (3600, 2700),
         (1_209_600, 1_208_700),
@@ -731,13 +732,13 @@ fn a_requeued_retry_keeps_its_time() {
     judged.verdict.delay_seconds = 3600;
     let entry = at(0, |writer| Entry::open(judged, writer));
     for (now, due, delay, next_check_at) in [
-        // Too early for the queue still.
+        // The delay is still too long for the queue.
         (0, 3600, 3600, 2700),
         (2699, 3600, 901, 2700),
         (2700, 3600, 900, 3900),
         (3599, 3600, 1, 3900),
         (3600, 3600, 0, 3900),
-        // Late: at once, and looked for again when that is overdue.
+        // A late retry is due at once, and is checked again once it is overdue.
         (9999, 9999, 0, 10_299),
     ] {
         let (after, sent) = at(now, |writer| entry.requeue(writer)).unwrap();
@@ -748,7 +749,7 @@ fn a_requeued_retry_keeps_its_time() {
             "{now}"
         );
         assert_eq!(after.revision, 2);
-        // Whichever of the two messages comes first brings it.
+        // RACE: the first message against the second. The messages are equal, so the first one to arrive claims.
         assert_eq!(after.retry_message(), entry.retry_message());
         assert_eq!((after.rule_usage("p", "r"), after.retries), (1, 1));
     }
@@ -768,7 +769,7 @@ fn who_acts_holds_a_lease() {
         (entry.next_check_at, entry.in_doubt),
         (Some(second(427)), false)
     );
-    // What was lost is looked at when no late answer can change it any more.
+    // The sweep checks a retry in doubt once no late answer can change it.
     let lost = by("two", 9, |writer| entry.mark_in_doubt(writer)).unwrap();
     assert_eq!(
         (lost.next_check_at, lost.in_doubt),
@@ -863,7 +864,8 @@ fn a_client_token_is_new_for_each_redrive_and_the_same_for_each_copy() {
     })
     .unwrap();
     assert_eq!(Claim(copy).client_token(), token(ARN, 0));
-    // A token of a former version that is still on its way must meet itself.
+    // INVARIANT: versions never change the token of a failure, since a call of an earlier version may still be in
+    // flight.
     assert_eq!(
         token(ARN, 0),
         "5305c6da0d3090f7c631fa6dd8799d82836117b7ee6955e881f66c4ac835bf34"
@@ -913,7 +915,7 @@ fn an_entry_of_a_former_version_is_still_read() {
         "rule_usage":{"p":{"r":1}},"retries":1,"next_check_at":1420000,"lease":{"owner":"one","until":1420000},"expires_at":2593000000}"#;
     let entry: Entry = serde_json::from_str(json).unwrap();
     assert_eq!(entry, opened(InitialState::Act));
-    // What a version writes, the next one reads: these names stay.
+    // INVARIANT: the next version reads the entries of this one, so these names stay.
     let written: serde_json::Value = serde_json::to_value(&entry).unwrap();
     let mut expected: serde_json::Value = serde_json::from_str(json).unwrap();
     expected["in_doubt"] = false.into();
@@ -952,7 +954,7 @@ fn a_write_knows_itself_again() {
     }
 }
 
-/// A ledger whose answers are written down beforehand.
+/// A ledger with prepared answers.
 struct Told {
     swap: RefCell<Vec<CasResult>>,
     take: RefCell<Vec<ClaimResult>>,
@@ -995,7 +997,7 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// A claim that was won back cannot know whether its owner acted meanwhile.
+/// Returns the entry in doubt, as after a repeated write: whether its owner acted in between is unknown.
 fn in_doubt(entry: &Entry) -> Entry {
     Entry {
         in_doubt: true,
@@ -1017,7 +1019,7 @@ fn only_the_writer_of_an_acting_entry_gets_the_claim() {
             Written::Claimed(Claim(acting.clone())),
         ),
         (&queued, CasResult::Stored, Written::Stored(queued.clone())),
-        // The answer of the first try was lost: the second meets it, and is won.
+        // RACE: a write against its own repetition after a lost answer. The repetition counts as stored.
         (
             &acting,
             CasResult::Conflict(Some(acting.clone())),
@@ -1064,7 +1066,7 @@ fn a_retry_message_that_comes_twice_is_void_the_second_time() {
             ClaimResult::Refused(Some(queued.clone())),
             Err(Some(queued.clone())),
         ),
-        // Our own claim, whose answer was lost.
+        // The owner's own claim, whose answer was lost.
         (
             ClaimResult::Refused(Some(ours.clone())),
             Ok(Claim(in_doubt(&ours))),

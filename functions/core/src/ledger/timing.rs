@@ -1,4 +1,4 @@
-//! Who writes, and how long things take and last.
+//! The owner of a write, and the durations of the protocol.
 
 use alloc::string::String;
 use core::fmt;
@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::quota::Quotas;
 
-/// Who writes: one handling of one event, message or entry. Two never share a name, not even when an event
-/// comes again under the same request id or a message stands twice in one batch: a write that meets itself
-/// counts as won, so two handlings with one name would both act.
+/// The writer of an entry: one handling of one event, message or entry.
+///
+/// INVARIANT: two handlings never share a name, even for a redelivered request ID or a message twice in one batch. A
+/// conflict with the owner's own write counts as stored, so two handlings with one name would both act.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Owner(pub String);
@@ -21,39 +22,40 @@ impl fmt::Display for Owner {
     }
 }
 
-/// How long things take and last.
+/// The durations and quotas of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long an owner may act before another takes over. INVARIANT: it exceeds the
-    /// function timeout plus the maximum clock skew. Otherwise a worker whose clock is ahead could take over while the
-    /// owner is still running.
+    /// How long an owner may act before another owner takes over.
+    ///
+    /// INVARIANT: the lease exceeds the function timeout plus the maximum clock skew. Otherwise a worker whose clock is
+    /// ahead could take over while the owner is still running.
     pub lease: Duration,
     /// How far the clocks of two functions may differ.
     pub max_clock_skew: Duration,
-    /// How long after its time a queued retry counts as lost by the queue.
+    /// How long after its due time a queued retry counts as lost by the queue.
     pub overdue_after: Duration,
-    /// The longest delay that the queue itself keeps: SQS DelaySeconds ends at 15 minutes.
+    /// Maximum delay of the queue. AWS: `DelaySeconds` ends at 15 minutes ("SendMessage", SQS API Reference).
     pub max_queue_delay: Duration,
     /// How long AWS's answers may lag behind its events.
     pub read_lag: Duration,
-    /// The age from which an event is stale: the target is read again before anything is done.
+    /// The age from which an event is stale: the target is read again before a retry.
     pub stale_after: Duration,
     /// The first wait after a throttled call; it doubles up to `max_queue_delay`.
     pub initial_backoff: Duration,
-    /// When a target that is throttled all the time is given up.
+    /// How long a retry that AWS keeps throttling is repeated before it is given up.
     pub give_up_throttled_after: Duration,
-    /// How long AWS redrives an execution.
+    /// How long after its failure AWS redrives an execution.
     pub redrive_window: Duration,
-    /// How long an entry is kept after its last write: longer than AWS redrives.
+    /// How long an entry is kept after its last write. INVARIANT: longer than the redrive window.
     pub retention: Duration,
-    /// How many retries AWS takes.
+    /// The quotas of the retry calls.
     pub quotas: Quotas,
 }
 
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            // The 90 s that a function may run, the clocks, and some to spare.
+            // The function timeout of 90 s, the clock skew of 300 s, and a reserve of 30 s.
             lease: Duration::from_secs(420),
             max_clock_skew: Duration::from_secs(300),
             overdue_after: Duration::from_secs(300),

@@ -17,7 +17,7 @@ const QUOTA: Quota = Quota {
     per_second: 150,
 };
 
-/// A ledger that counts who asks for slots, and may be out of reach.
+/// A ledger that counts reservations, and may be unreachable.
 #[derive(Default)]
 struct Slots {
     entries: RefCell<Entries>,
@@ -90,14 +90,14 @@ fn who_comes_to_the_end_of_its_share_asks_and_says_what_it_made_freely() {
         );
     }
     assert_eq!(slots.writes.get(), 1);
-    // Four that were free, and five slots: as many as were made in this second.
+    // Four unpaced retries, and five slots: the number of retries in this second.
     let from = Micros::from(millis(0)).minus(QUOTA.burst_reserve());
     let reserved = slots
         .entries
         .borrow_mut()
         .reserve(CALL, Micros(0), Micros(0));
     assert_eq!(reserved, from.plus(QUOTA.step().times(9)));
-    // Which serve the next four.
+    // The reserved slots serve the next four retries.
     for _ in 0..4 {
         wait(&rate_limiter, &slots, QUOTA, millis(1));
     }
@@ -106,7 +106,7 @@ fn who_comes_to_the_end_of_its_share_asks_and_says_what_it_made_freely() {
     assert_eq!(slots.writes.get(), 2);
 }
 
-/// AWS's bucket, as it counts.
+/// AWS's token bucket.
 struct Bucket {
     quota: Quota,
     tokens: f64,
@@ -127,7 +127,7 @@ impl Bucket {
     }
 }
 
-/// When the retries of a storm come: so many a millisecond, round the processes.
+/// Returns the times of a storm's retries and the number of reservations. The failures go to the processes in turn.
 fn storm(processes: usize, quota: Quota, failures: u64, a_second: u64) -> (Vec<f64>, u32) {
     let slots = Slots::default();
     let paces: Vec<RateLimiter> = (0..processes).map(|_| RateLimiter::default()).collect();
@@ -168,7 +168,7 @@ fn a_storm_is_spread_and_hardly_ever_refused() {
             let least = f64::from(50_000 - quota.burst) / f64::from(quota.per_second);
             let took = retries.last().unwrap() / least;
             assert!(took < 1.1, "{took} times the least, among {processes}");
-            // A slot is reserved with many others.
+            // One reservation holds several slots.
             assert!(writes < 50_000 / 5, "{writes} writes");
         }
     }
@@ -181,7 +181,7 @@ fn slots_that_a_process_did_not_use_in_time_are_given_up() {
         wait(&rate_limiter, &slots, QUOTA, millis(0));
     }
     let writes = slots.writes.get();
-    // Its share is used up anew, and what it had reserved is long past.
+    // The process has used its share again, and its reserved slots are stale.
     for _ in 0..5 {
         wait(&rate_limiter, &slots, QUOTA, millis(600_000));
     }
@@ -213,7 +213,7 @@ fn without_the_ledger_there_is_no_slot_and_nothing_is_forgotten() {
         .borrow_mut()
         .reserve(CALL, Micros(0), Micros(0));
     let from = Micros::from(millis(1)).minus(QUOTA.burst_reserve());
-    // The four that were free, and six tries of this second.
+    // Four unpaced retries, and six retries of this second.
     assert_eq!(reserved, from.plus(QUOTA.step().times(10)));
 }
 
@@ -238,6 +238,6 @@ fn the_least_quota_still_lets_one_through() {
     let waits: Vec<u64> = (0..4)
         .map(|_| wait(&rate_limiter, &slots, least, millis(0)).as_secs())
         .collect();
-    // The first is its share; the second has the first slot after that.
+    // The first retry is the process's share. The second has the first slot after it.
     assert_eq!(waits, [0, 1, 2, 3]);
 }

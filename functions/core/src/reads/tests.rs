@@ -21,38 +21,38 @@ const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1";
 const NO_FAIL: &str = r#"{"States":{"A":{"Type":"Task","End":true}}}"#;
 const FAILS: &str = r#"{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}"#;
 
-/// Both services, which answer with what they were given, page after page, and count what they are asked.
+/// Both emulated services. They answer with the given data in pages, and record the calls.
 #[derive(Default)]
 struct Aws {
     definition: Cell<&'static str>,
-    /// Id and type; each event follows from the one before it. Each state is named Work, each call is
+    /// Id and type. Each event follows from the one before it. Each state has the name Work, each call has the resource
     /// `glue:startJobRun`.
     history: Vec<(u64, &'static str)>,
-    /// Each row is a page of its own.
+    /// Stage and action of each run. Each run is a page of its own.
     runs: Vec<(&'static str, &'static str)>,
-    /// The last page names a next one, for ever.
+    /// Whether the last page names another one, for ever.
     endless: bool,
     version: Cell<Option<u64>>,
-    /// No execution is shown to own the stage.
+    /// Whether GetPipelineState shows no execution as the stage's owner.
     unowned: bool,
-    /// GetPipelineState does not show of which type the execution is.
+    /// Whether GetPipelineState omits the type of the execution.
     untyped: bool,
     execution: Option<PipelineExecution>,
-    /// The stage succeeded meanwhile.
+    /// Whether the stage succeeded meanwhile.
     over: bool,
-    /// The machine's revision, and since when.
+    /// The machine's revision id and update date.
     revision: Cell<(&'static str, u64)>,
     local_cache: LocalCache,
     definition_cache: Notes,
     calls: RefCell<Vec<String>>,
 }
 
-/// What was cached, for as long as nobody takes it away.
+/// An emulated shared cache.
 #[derive(Default)]
 struct Notes {
     known: RefCell<BTreeMap<String, CachedDefinition>>,
     calls: RefCell<Vec<&'static str>>,
-    /// Nothing reaches it.
+    /// Whether the cache is unavailable.
     down: Cell<bool>,
 }
 
@@ -83,7 +83,8 @@ impl Aws {
             .push(alloc::format!("{call} {asked}").trim().into());
     }
 
-    /// The page behind a token, which counts the items so far. It has to be asked for as the one before was.
+    /// Returns the page of a token, which counts the items so far. A token is valid only with the page size of its
+    /// first request.
     fn page<T: Clone>(&self, all: &[T], token: Option<String>, most: usize) -> Page<T> {
         let from = token.map_or(0, |token| {
             let (from, asked) = token.split_once(" of ").unwrap();
@@ -100,7 +101,7 @@ impl Aws {
         self.reads_by(&self.local_cache, now)
     }
 
-    /// The reads of a process, which has learned that.
+    /// Returns the reads of a process with this cache.
     fn reads_by<'r>(
         &'r self,
         local_cache: &'r LocalCache,
@@ -120,7 +121,7 @@ impl Aws {
     }
 }
 
-/// Nothing here waits.
+/// Polls a future once. No emulated call waits.
 fn done<R>(reading: impl Future<Output = R>) -> R {
     match pin!(reading).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
@@ -209,7 +210,7 @@ impl Pipelines for Aws {
     }
 }
 
-/// A failure of a machine whose definition had settled when it started.
+/// Returns the failure of an execution that started after its machine's definition had settled.
 fn execution() -> Failure {
     Failure {
         subject: Subject::Execution { arn: ARN.into() },
@@ -229,7 +230,7 @@ fn stage(name: &str) -> Failure {
     }
 }
 
-/// A history from its end, of an execution that failed in nested states.
+/// Returns the history, from its end, of an execution that failed in nested states.
 fn nested(levels: u64) -> Vec<(u64, &'static str)> {
     let mut events = vec![(levels + 2, "ExecutionFailed")];
     events.extend((2..levels + 2).rev().map(|id| (id, "ParallelStateFailed")));
@@ -237,7 +238,7 @@ fn nested(levels: u64) -> Vec<(u64, &'static str)> {
     events
 }
 
-/// A history from its end, of a task that its Retry tried so often.
+/// Returns the history, from its end, of a task that its Retry ran `times` times.
 fn tried(times: u64) -> Vec<(u64, &'static str)> {
     let mut events = vec![(2 * times + 2, "ExecutionFailed")];
     for try_ in (1..=times).rev() {
@@ -275,7 +276,7 @@ const PAGES: [&str; 4] = [
 #[test]
 fn a_history_is_read_from_its_end_until_it_shows_how_the_execution_ended() {
     for (history, pages, fact) in [
-        // The states are not asked for, but what shows on the way is not thrown away.
+        // The need is not the state, but a state on the way is kept.
         (
             vec![(9, "ExecutionFailed"), (8, "TaskFailed")],
             1,
@@ -314,7 +315,7 @@ fn a_failed_state_is_read_for_back_to_where_it_was_entered_whatever_the_definiti
                 ..Aws::default()
             };
             let mut failure = execution();
-            // A machine without Fail states has answered already; that tells nothing of the state.
+            // A definition without Fail states answers without the history. It does not show which state failed.
             let known = aws.lookup(&failure, Need::History, 0).unwrap();
             if definition == NO_FAIL {
                 assert_eq!(known, ended(false, Field::Unknown, Field::Unknown));
@@ -361,11 +362,11 @@ fn a_history_that_does_not_show_the_ending_is_not_guessed_from_and_not_read_for_
             assert_eq!(aws.calls().len(), before + pages);
         }
     }
-    // All the pages together hold what a history can have.
+    // All pages together hold the longest history.
     assert!(ALL_EVENTS.0 * u32::try_from(ALL_EVENTS.1).unwrap() >= 25_000);
 }
 
-/// A failure of an execution that failed as soon as it had started.
+/// Returns the failure of an execution that failed as soon as it started.
 fn started(ms: u64) -> Failure {
     let mut failure = execution();
     failure.at = Time::from_millis(ms);
@@ -391,7 +392,7 @@ fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
         (100_000, CONFIRMED, vec!["recall", "note"]),
         (160_000, NOTHING, vec![]),
         (160_001, CONFIRMED, vec!["recall", "note"]),
-        // Started when it was known to be so.
+        // The execution started within a confirmed period.
         (100_000, NOTHING, vec![]),
     ] {
         let fact = aws.lookup(&started(start), Need::History, start).unwrap();
@@ -405,7 +406,7 @@ fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
     }
 }
 
-/// Three processes with clocks of their own, in turn.
+/// Three processes with different clocks look up failures in turn.
 #[test]
 fn what_one_process_learned_another_does_not_ask_for() {
     for skews in [[0, 0, 0], [299, -299, 0], [-299, 299, 0]] {
@@ -419,7 +420,7 @@ fn what_one_process_learned_another_does_not_ask_for() {
             (1, 3_600_000, CONFIRMED),
             (2, 3_600_000, NOTHING),
             (0, 3_660_000, NOTHING),
-            // A minute later somebody has to look, and the others recall it.
+            // A minute later one process must confirm. The others read its confirmation from the cache.
             (2, 3_660_001, CONFIRMED),
             (1, 3_720_001, NOTHING),
             (0, 3_720_001, NOTHING),
@@ -436,7 +437,7 @@ fn what_one_process_learned_another_does_not_ask_for() {
 
 #[test]
 fn after_an_update_nobody_believes_what_was_noted_before() {
-    // The clock of who confirmed may be ahead of, or behind, that of who recalls.
+    // The clock of the confirming process may be ahead of, or behind, the reader's clock.
     for skews in [[0, 0], [299, -299], [-299, 299]] {
         let aws = Aws {
             definition: Cell::new(NO_FAIL),
@@ -463,12 +464,12 @@ fn after_an_update_nobody_believes_what_was_noted_before() {
         }
         aws.revision.set(("r2", 3_610_000));
         aws.definition.set(FAILS);
-        // Started a minute after the last look: the definition may be another since.
+        // The execution started a minute after the last confirmation, so the definition may have changed.
         assert_eq!(lookup(1, 3_670_000), (true, asked(BOTH)), "{skews:?}");
-        // Who had learned the one before learns of the update by the cache.
+        // A process with the previous definition learns of the update from the cache.
         assert_eq!(lookup(0, 3_670_000), (true, asked(CONFIRMED)), "{skews:?}");
         assert_eq!(lookup(1, 3_670_000), (true, vec![]), "{skews:?}");
-        // What a lagging cache still says replaces nothing.
+        // An outdated definition from a lagging cache replaces nothing.
         let mut old = aws.definition_cache.known.borrow()[MACHINE].clone();
         old.revision = Revision::read(Some("r1".into()), Time::default(), NO_FAIL).unwrap();
         old.confirmed = Some(Time::from_millis(3_730_002));
@@ -524,7 +525,7 @@ fn an_old_execution_learns_for_itself_and_neither_recalls_nor_notes() {
         assert_eq!(aws.calls(), LEARNED);
         assert_eq!(aws.definition_cache.calls.take(), [""; 0]);
     }
-    // And it takes no confirmation away.
+    // An old execution's definition removes no confirmation.
     aws.lookup(&started(660_000), Need::History, 660_000)
         .unwrap();
     assert_eq!(aws.calls(), NOTHING);
@@ -556,7 +557,7 @@ fn a_pipelines_declaration_is_read_once_for_each_version() {
         (Some(3), None),
         (Some(4), Some("GetPipeline 4")),
         (Some(4), None),
-        // Of which version it is nobody says: it is not remembered.
+        // No version is shown, so the declaration is not cached.
         (None, Some("GetPipeline")),
         (None, Some("GetPipeline")),
         (Some(4), None),
@@ -608,7 +609,7 @@ fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
         })
     };
     for (untyped, unowned, execution, expected) in [
-        // As the state shows it: neither a rollback nor stopped, whatever else could be asked.
+        // GetPipelineState shows the execution and its type, so GetPipelineExecution is not called.
         (false, false, said("Stopped", true), Some((false, None))),
         (true, false, said("Failed", true), Some((true, None))),
         (true, false, said("Failed", false), Some((false, None))),
@@ -649,7 +650,7 @@ fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
         let asked = aws.calls().contains(&"GetPipelineExecution e1".into());
         assert_eq!(asked, untyped || unowned);
     }
-    // Of what is not retried anyway nobody asks.
+    // A stage that is not retried anyway needs no further call.
     let aws = Aws {
         untyped: true,
         over: true,
@@ -671,7 +672,7 @@ fn a_stage_that_is_gone_costs_one_call() {
     assert_eq!(aws.calls(), ["GetPipelineState"]);
 }
 
-/// An entry about a failure.
+/// Returns an entry about a failure.
 fn entry(subject: Subject, failure_id: FailureId) -> Entry {
     let decided = Decided {
         subject,

@@ -2,10 +2,10 @@
 
 use crate::arn::{Arn, NotAnArn};
 
-/// What a Step Functions execution ARN says.
+/// The parts of a Step Functions execution ARN.
 ///
-/// Standard `execution:<machine>:<name>`, a Map Run's child `execution:<machine>/<label>:<name>`,
-/// Express `express:<machine>:<name>:<id>`.
+/// A Standard execution's resource is `execution:<machine>:<name>`. A Map Run's child has
+/// `execution:<machine>/<label>:<name>`. An Express execution has `express:<machine>:<name>:<id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExecutionArn<'a> {
     /// The general parts.
@@ -18,14 +18,14 @@ pub struct ExecutionArn<'a> {
     pub kind: ExecutionKind,
 }
 
-/// Whose execution an ARN names.
+/// The kind of workflow that an execution ARN names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExecutionKind {
-    /// A Standard workflow's: what can be redriven.
+    /// A Standard workflow's execution. AWS can redrive it.
     Standard,
-    /// An Express workflow's: never redrivable.
+    /// An Express workflow's execution. AWS never redrives it.
     Express,
-    /// A Distributed Map's child: redriven by redriving its parent.
+    /// A Distributed Map's child. Redriving the parent redrives it.
     MapChild,
 }
 
@@ -33,7 +33,7 @@ impl<'a> ExecutionArn<'a> {
     /// Reads an execution ARN.
     ///
     /// # Errors
-    /// Says which part is missing or wrong.
+    /// The text is no execution ARN. The error names the part that is missing or wrong.
     pub fn parse(text: &'a str) -> Result<Self, NotAnArn> {
         let arn = Arn::parse(text)?;
         if arn.service != "states" {

@@ -1,8 +1,8 @@
-//! What a state machine's definition tells of its Fail states, and how long that is known to be true.
+//! Reads the Fail states of a state machine's definition, and caches them for as long as they are valid.
 //!
-//! Only the history shows that an execution ended in a Fail state, and its quota is the scarcest of all. A
-//! machine without a Fail state, or without one that can have produced the error at hand, need not be asked:
-//! its definition answers for all its executions at once.
+//! Only GetExecutionHistory shows that an execution ended in a Fail state, and its quota is the scarcest of all.
+//! The definition spares that call. If no Fail state of a machine can produce the error at hand, no history is read.
+//! One definition answers for all executions of its machine.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -16,15 +16,15 @@ use crate::digest;
 use crate::failure::{FailedExecution, Field};
 use crate::time::Time;
 
-/// What a definition tells of its tasks and Fail states, those inside Parallel and Map states too.
+/// The Task states and Fail states of a definition, including those inside Parallel and Map states.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Machine {
-    /// Its Task states.
+    /// The Task states.
     pub tasks: Vec<Task>,
     /// Its Fail states.
     pub fails: Vec<Fail>,
-    /// The names of its outermost states, each with those of the states inside it. When one of them fails, the
-    /// others may be aborted, and a redrive runs those again too.
+    /// For each outermost state, its name and the names of the states inside it. When one of them fails, AWS may
+    /// abort the others. A redrive runs those again too.
     pub together: Vec<Vec<String>>,
 }
 
@@ -33,10 +33,10 @@ pub struct Machine {
 pub struct Task {
     /// The state's name.
     pub name: String,
-    /// Most runs of it between two redrives: once, and once more for each attempt of each of its retriers, as
-    /// often as the states around it are run.
+    /// Maximum number of runs between two redrives. The state runs once, and once more for each attempt of each of its
+    /// retriers. The runs of the states around it multiply that number.
     pub runs: u64,
-    /// Which of [`Machine::together`] it is among.
+    /// The index of its group in [`Machine::together`].
     pub among: usize,
 }
 
@@ -45,14 +45,14 @@ pub struct Task {
 pub struct Fail {
     /// The state's name.
     pub name: String,
-    /// Its error; unknown where it is computed.
+    /// Its error. `Unknown` if the error is computed.
     pub error: Field<String>,
-    /// Its cause; unknown where it is computed.
+    /// Its cause. `Unknown` if the cause is computed.
     pub cause: Field<String>,
 }
 
 impl Machine {
-    /// Reads a definition in the Amazon States Language. None: it cannot be read.
+    /// Reads a definition in the Amazon States Language. Returns `None` if it cannot be read.
     #[must_use]
     pub fn read(definition: &str) -> Option<Self> {
         let definition: Value = serde_json::from_str(definition).ok()?;
@@ -89,7 +89,7 @@ impl Machine {
     }
 }
 
-/// Once, and once more for each attempt that its retriers allow: 3 where one does not say.
+/// Returns the number of runs: one, plus the attempts that the retriers allow. The default `MaxAttempts` is 3.
 fn runs(state: &Value) -> u64 {
     let retriers = state.get("Retry").and_then(Value::as_array);
     let attempts = retriers
@@ -102,7 +102,7 @@ fn runs(state: &Value) -> u64 {
     attempts.fold(1, u64::saturating_add)
 }
 
-/// The machines inside a Parallel or Map state.
+/// Returns the state machines inside a Parallel or Map state.
 fn inner(state: &Value) -> impl Iterator<Item = &Value> {
     let branches = state.get("Branches").and_then(Value::as_array);
     let items = ["Iterator", "ItemProcessor"]
@@ -111,7 +111,8 @@ fn inner(state: &Value) -> impl Iterator<Item = &Value> {
     branches.into_iter().flatten().chain(items)
 }
 
-/// A text of a Fail state, which is written, absent or computed.
+/// Reads a text of a Fail state. It is `Known` if it is written out, `Absent` if it is missing, `Unknown` if it is
+/// computed.
 fn written(state: &Value, key: &str, path: &str) -> Field<String> {
     match (state.get(key).and_then(Value::as_str), state.get(path)) {
         (Some(text), None) if !text.trim_start().starts_with("{%") => {
@@ -125,17 +126,17 @@ fn written(state: &Value, key: &str, path: &str) -> Field<String> {
 /// The errors that the Fail states of a definition can end an execution with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FailStates {
-    /// Those that are written out: not their names, which are people's own and would be stored, but their digests.
-    /// Where two of these were the same, a history would be asked for in vain.
+    /// Digests of the errors that are written out. The names themselves belong to the user and are not stored.
+    /// A collision of two digests costs only a needless read of a history.
     errors: BTreeSet<u64>,
-    /// A Fail state without an error.
+    /// Whether a Fail state has no error.
     none: bool,
-    /// A Fail state whose error is computed (`ErrorPath`, JSONata): it can be any.
+    /// Whether a Fail state computes its error (`ErrorPath`, JSONata). Such an error can be any.
     any: bool,
 }
 
 impl FailStates {
-    /// Reads a definition in the Amazon States Language. None: it cannot be read.
+    /// Reads a definition in the Amazon States Language. Returns `None` if it cannot be read.
     #[must_use]
     pub fn read(definition: &str) -> Option<Self> {
         let mut found = Self::default();
@@ -151,7 +152,7 @@ impl FailStates {
         Some(found)
     }
 
-    /// Whether one of them can have ended an execution with this error.
+    /// Returns whether one of the Fail states can have ended an execution with this error.
     #[must_use]
     pub fn may_end_with(&self, error: &Field<String>) -> bool {
         self.any
@@ -163,95 +164,96 @@ impl FailStates {
     }
 }
 
-/// What an error's name is stored as.
+/// Returns the digest under which the name of an error is stored.
 fn named(error: &str) -> u64 {
     digest::draw(&[b"error", error.as_bytes()])
 }
 
-/// A definition as it was read.
+/// One revision of a machine's definition, reduced to its Fail states.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revision {
     /// `revisionId`. A machine that was never updated has none.
     pub id: Option<String>,
-    /// `updateDate`: since when it is in force.
+    /// `updateDate`, from which the revision is in force.
     pub since: Time,
     /// Its Fail states.
     pub fail_states: FailStates,
 }
 
-/// What is known of a machine, or of a version of it.
+/// The cached definition of a machine or of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CachedDefinition {
-    /// The definition that an execution had.
+    /// The definition of some execution.
     pub revision: Revision,
-    /// A time, by AWS's clock, at which the machine was in that revision still. None: it is known of that execution
-    /// alone, or it is a version, which never changes.
+    /// A time by AWS's clock at which the machine still had that revision. It is `None` if the revision is known for
+    /// one execution alone. It is also `None` for a version, which never changes.
     pub confirmed: Option<Time>,
 }
 
-/// So many errors are cached for others. A machine with more is asked about by each process; an item of DynamoDB holds
-/// 400 KB, and each of them takes some 12 bytes.
+/// Maximum number of errors in a shared cache item. An item of DynamoDB holds 400 KB, and one digest takes about
+/// 12 bytes. Each process reads a machine with more errors itself.
 pub const MAX_CACHED_ERRORS: usize = 10_000;
 
 impl CachedDefinition {
-    /// Whether it is more than was known before.
+    /// Returns whether this definition adds something to `before`.
     pub(crate) fn is_news_after(&self, before: Option<&Self>) -> bool {
         before.is_none_or(|before| {
             self.revision != before.revision || self.confirmed > before.confirmed
         })
     }
 
-    /// Whether it is small enough to be cached.
+    /// Returns whether the definition is small enough for the shared cache.
     pub(crate) fn may_be_cached(&self) -> bool {
         self.revision.fail_states.errors.len() <= MAX_CACHED_ERRORS
     }
 }
 
-/// What is known of machines. It holds for a version for ever, and otherwise for executions that started a minute
-/// after the update or later, and no later than a minute after the machine was known to be in that revision still.
+/// The definitions that this process knows, by machine or version ARN.
 ///
-/// Whether that is so no clock of ours tells: an execution's times are AWS's, and so is the time of a confirmation, as
-/// [`past`] has it. So what one process learned holds in another, whose clock may be minutes apart.
+/// A version's definition is valid for ever. Any other is valid for executions that start at least a minute after its
+/// update. They must start at most a minute after the latest confirmation of its revision.
+// INVARIANT: validity depends on AWS's clock alone. The execution's times are AWS's, and `past` bounds the time of a
+// confirmation. So a definition is valid in every process, even if two processes' clocks differ by minutes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Machines {
     known: BTreeMap<String, CachedDefinition>,
 }
 
-/// What an execution's machine tells.
+/// Whether a Fail state of its machine can have ended an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailStateAnswer {
-    /// It has no Fail state that can have ended the execution so.
+    /// No Fail state of the machine can have ended the execution with its error.
     NoFailState,
-    /// It has one: the history knows whether it did.
+    /// A Fail state can have ended the execution. Only the history shows whether it did.
     MayBe,
-    /// Nothing yet: DescribeStateMachineForExecution tells.
+    /// The definition is not known. DescribeStateMachineForExecution shows it.
     Unknown,
-    /// What was true a while ago. DescribeStateMachine tells whether it is so still.
+    /// The known definition may be outdated. DescribeStateMachine shows whether it is still in force.
     Unconfirmed,
 }
 
 impl FailStateAnswer {
-    /// Whether there is something to ask.
+    /// Returns whether another read can answer the question.
     pub(crate) const fn is_open(self) -> bool {
         matches!(self, Self::Unknown | Self::Unconfirmed)
     }
 }
 
-/// How long after an update executions may still start with the definition of before: AWS says that updates
-/// are eventually consistent.
+/// How long after an update executions may still start with the previous definition.
+// AWS: updates of a state machine are eventually consistent (UpdateStateMachine, Step Functions API Reference).
 const SETTLES: Duration = Duration::from_secs(60);
 
-/// How long a machine counts as being in the revision in which it was last seen.
+/// How long after a confirmation a machine counts as still having that revision.
 const CONFIRMED_FOR: Duration = Duration::from_secs(60);
 
-/// How far a clock of ours may be ahead of AWS's.
+/// How far this process's clock may be ahead of AWS's.
 const CLOCKS: Duration = Duration::from_secs(300);
 
-/// So many machines are remembered. One that is forgotten is asked about again.
+/// Maximum number of machines in memory. When it is reached, the cache is cleared and machines are read again.
 const MAX_MACHINES: usize = 10_000;
 
 impl Machines {
-    /// What is known of the machine of a failed execution.
+    /// Returns whether a Fail state can have ended a failed execution, as far as the cache knows.
     pub(crate) fn fail_state_answer(&self, execution: &FailedExecution) -> FailStateAnswer {
         let Some(known) = key(execution).and_then(|key| self.known.get(key)) else {
             return FailStateAnswer::Unknown;
@@ -271,13 +273,13 @@ impl Machines {
         known.revision.answer(execution)
     }
 
-    /// What is known of a machine or version.
+    /// Returns the cached definition of a machine or version.
     pub(crate) fn known(&self, key: &str) -> Option<&CachedDefinition> {
         self.known.get(key)
     }
 
-    /// Takes in what DescribeStateMachineForExecution answered for an execution, and tells what that means
-    /// for it. Whether the machine is in that revision still is not known by it.
+    /// Caches the answer of DescribeStateMachineForExecution and returns its meaning for the execution. The answer does
+    /// not show whether the machine still has that revision.
     pub(crate) fn learn(
         &mut self,
         execution: &FailedExecution,
@@ -297,7 +299,7 @@ impl Machines {
         answer
     }
 
-    /// Takes in what was known of a machine somewhere else, or before. What is older replaces nothing.
+    /// Merges a definition that another process cached. An older revision replaces nothing.
     pub(crate) fn recall(&mut self, key: &str, known: CachedDefinition) {
         if let Some(own) = self.known.get_mut(key) {
             if own.revision == known.revision {
@@ -313,8 +315,8 @@ impl Machines {
         self.known.insert(key.to_string(), known);
     }
 
-    /// Takes in that DescribeStateMachine showed a machine in a revision, when `past` had been. What is known of
-    /// another revision is forgotten.
+    /// Records the answer of DescribeStateMachine, which is no older than `past`. If the machine has another revision
+    /// than the cached one, the cached one is removed.
     pub(crate) fn confirm(&mut self, state_machine_arn: &str, id: Option<&str>, past: Time) {
         let Some(known) = self.known.get_mut(state_machine_arn) else {
             return;
@@ -327,15 +329,15 @@ impl Machines {
     }
 }
 
-/// The latest time, by AWS's clock, that surely has been, when a failure is known: it has started, it has failed, and
-/// no clock of ours is further ahead than that.
+/// Returns the latest time that has certainly passed by AWS's clock. The execution has started and failed by then, and
+/// this process's clock is ahead by at most [`CLOCKS`].
 pub(crate) fn past(execution: &FailedExecution, failed_at: Time, now: Time) -> Time {
     let sure = now.minus(CLOCKS).max(failed_at);
     execution.started.map_or(sure, |started| sure.max(started))
 }
 
 impl Revision {
-    /// A definition as DescribeStateMachineForExecution shows it. None: it cannot be read.
+    /// Reads a definition that DescribeStateMachineForExecution shows. Returns `None` if it cannot be read.
     #[must_use]
     pub fn read(id: Option<String>, since: Time, definition: &str) -> Option<Self> {
         let fail_states = FailStates::read(definition)?;
@@ -355,7 +357,8 @@ impl Revision {
     }
 }
 
-/// A version's definition never changes, so it is known by the version.
+/// Returns the cache key of an execution's definition. It is the version's ARN where the execution has one, since a
+/// version's definition never changes.
 pub(crate) fn key(execution: &FailedExecution) -> Option<&str> {
     execution
         .version_arn

@@ -51,7 +51,7 @@ struct InputDetails {
     included: bool,
 }
 
-/// What a status says when it announces no failure.
+/// Returns the reason to ignore an event with this status. Returns `None` if the status is a failure.
 fn no_failure(status: &str) -> Option<Reason> {
     Some(match status {
         "FAILED" | "TIMED_OUT" => return None,
@@ -87,7 +87,7 @@ pub(crate) fn parse(
     let arn = detail.execution_arn.require(place)?;
     let read = match (ExecutionArn::parse(arn), no_failure) {
         (Ok(read), _) => read,
-        // Nothing follows from it, so it need not be whole.
+        // The event is ignored anyway, so its ARN may be malformed.
         (Err(_), Some(reason)) if !redriven => {
             return Ok(ParsedEvent::Ignored(Ignored {
                 reason,
@@ -159,7 +159,7 @@ pub(crate) fn parse(
     let parent = match detail.input.map(RawValue::get) {
         None | Some("null") if left_out => Field::Unknown,
         None => Field::Absent,
-        // An input is text that holds JSON; where somebody wrote the JSON itself, that is read.
+        // AWS writes the input as text that contains JSON. An input that is a JSON object itself is read too.
         Some(input) => Field::from_option(
             serde_json::from_str::<Text<'_>>(input)
                 .map_or_else(|_| parent_in(input), |text| parent_in(text.as_str())),
@@ -190,7 +190,7 @@ pub(crate) fn parse(
     match failed.status {
         ExecutionStatus::TimedOut => failed.read_as_time_out(),
         ExecutionStatus::Failed => {
-            // An event that has the one key has them both.
+            // An event that has one of the two keys has both.
             if failed.error.known().is_some() && failed.cause.is_unknown() {
                 failed.cause = Field::Absent;
             } else if failed.cause.known().is_some() && failed.error.is_unknown() {
@@ -206,7 +206,8 @@ pub(crate) fn parse(
     }))
 }
 
-/// The parent that a nested execution's input names, as Step Functions asks callers to pass it on.
+/// Returns the parent execution that a nested execution's input names. Step Functions asks callers to pass its ARN on
+/// under `AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID`.
 #[must_use]
 pub fn parent_in(input: &str) -> Option<String> {
     const KEY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
@@ -216,13 +217,13 @@ pub fn parent_in(input: &str) -> Option<String> {
         #[serde(borrow, default, rename = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID")]
         parent: Slot<Text<'a>>,
     }
-    // An input may be 256 KiB long and most name no parent: look before reading.
+    // An input may have 256 KiB, and most name no parent. A search for the key is cheaper than parsing.
     if !input.contains(KEY) {
         return None;
     }
     let Object(input): Object<Input<'_>> = serde_json::from_str(input).ok()?;
     let parent = input.parent.known()?;
-    // An Express parent can never be redriven and waits for nobody: its children are their own.
+    // An Express parent can never be redriven and waits for no child, so it retries nothing.
     let read = ExecutionArn::parse(parent).ok()?;
     (read.kind != ExecutionKind::Express).then(|| parent.to_owned())
 }

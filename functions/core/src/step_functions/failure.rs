@@ -1,4 +1,4 @@
-//! What Step Functions says of a failure.
+//! A failed Step Functions execution, as events and read calls describe it.
 
 use alloc::string::String;
 
@@ -9,18 +9,18 @@ use crate::target_state::TargetState;
 use crate::time::Time;
 use crate::verdict::Reason;
 
-/// How a redrivable execution ended.
+/// The status of a failed execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExecutionStatus {
-    /// An error that no state caught.
+    /// No state caught an error.
     Failed,
-    /// The machine's own `TimeoutSeconds` ran out. Neither the event nor DescribeExecution has an error then.
+    /// The machine's own `TimeoutSeconds` ran out. Neither the event nor DescribeExecution has an error in that case.
     TimedOut,
 }
 
 impl ExecutionStatus {
-    /// As AWS writes it.
+    /// Returns the status as AWS writes it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,50 +33,50 @@ impl ExecutionStatus {
 /// A Step Functions execution that ended FAILED or TIMED_OUT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedExecution {
-    /// How it ended.
+    /// The status in which it ended.
     pub status: ExecutionStatus,
-    /// How often it had been redriven when it failed. Events of before redrives existed do not say.
+    /// How often it had been redriven when it failed. Events from before AWS introduced redrives have no count.
     pub redrive_count: Field<u32>,
-    /// Whether AWS would redrive it; no judgement of ours (Fail states carry REDRIVABLE too).
+    /// Whether AWS would redrive it. It is no verdict: executions that ended in a Fail state are REDRIVABLE too.
     pub redrivable: Field<Redrivable>,
-    /// When it was first started; a redrive does not change that.
+    /// When it was first started. A redrive does not change that time.
     pub started: Option<Time>,
     /// The state machine's ARN, unqualified.
     pub state_machine_arn: Option<String>,
-    /// The version it was started by, where it was.
+    /// The version that started it, if any.
     pub version_arn: Option<String>,
-    /// The error's name, at most 256 characters. TIMED_OUT reads as `States.Timeout`.
+    /// The error's name, maximum 256 characters. A TIMED_OUT execution has `States.Timeout`.
     pub error: Field<String>,
-    /// The error's cause, at most 32,768 characters. It may hold secrets: match it, never print it.
+    /// The error's cause, maximum 32,768 characters. It may contain secrets, so rules match it and no output prints it.
     pub cause: Field<String>,
-    /// The execution that started this one, where its input says so. An event leaves out an input of more
-    /// than 248 KiB; DescribeExecution has it.
+    /// The parent execution, if the input names one. An event omits an input of more than 248 KiB, which
+    /// DescribeExecution still has.
     pub parent: Field<String>,
-    /// Whether it ended in a Fail state, in which a redrive would end at once again.
+    /// Whether it ended in a Fail state. A redrive would end at once in the same state.
     pub fail_state: Field<bool>,
-    /// The state that failed, by its name in the definition: the innermost one, where a Parallel or Map
-    /// failed with it. A TIMED_OUT execution has none: the machine's own time ran out, whatever ran then.
+    /// The name of the state that failed. If a Parallel or Map failed with it, this is the innermost state. A TIMED_OUT
+    /// execution has none, because the machine's own time ran out.
     pub state: Field<String>,
-    /// What that state called, for example `glue:startJobRun.sync` or `aws-sdk:s3:getObject`; of a Task
-    /// whose Resource is a Lambda function or an activity, its ARN. Absent for a state that called nothing.
+    /// The resource that the state called, for example `glue:startJobRun.sync` or `aws-sdk:s3:getObject`. For a Lambda
+    /// function or an activity, it is the ARN. It is absent for a state that called nothing.
     pub resource: Field<String>,
-    /// What DescribeExecution showed if it was no longer this failure: the execution runs, succeeded, was
-    /// aborted, or has failed anew since.
+    /// Why the execution no longer has this failure, if DescribeExecution shows that. It runs, succeeded, was aborted,
+    /// or has another failure since.
     pub changed_since: Option<Reason>,
 }
 
-/// What `redriveStatus` says.
+/// The value of `redriveStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redrivable {
     /// REDRIVABLE.
     Yes,
     /// NOT_REDRIVABLE.
     No,
-    /// REDRIVABLE_BY_MAP_RUN: redriving the parent redrives it.
+    /// REDRIVABLE_BY_MAP_RUN. Redriving the parent redrives it.
     ByMapRun,
 }
 
-/// What DescribeExecution adds to an event.
+/// The parts of a DescribeExecution answer that an event may lack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
     /// `status` as AWS writes it, for example RUNNING.
@@ -89,13 +89,13 @@ pub struct Description {
     pub error: Field<String>,
     /// The error's cause.
     pub cause: Field<String>,
-    /// The execution that started it, by its input.
+    /// The parent execution, if its input names one.
     pub parent: Field<String>,
 }
 
 impl Description {
-    /// How the execution stands to a claim on its failure after `redrive_count` redrives. None: it is shown as
-    /// it was before that failure.
+    /// Returns how the execution relates to a claim on its failure after `redrive_count` redrives. Returns `None` if
+    /// the answer shows a state from before that failure.
     #[must_use]
     pub fn target_state(&self, redrive_count: u32) -> Option<TargetState> {
         if self.is_before(redrive_count) {
@@ -110,15 +110,16 @@ impl Description {
         })
     }
 
-    /// Whether it is shown as it was before its failure after `redrive_count` redrives: DescribeExecution is
-    /// eventually consistent. What runs after so many redrives has not failed after them.
+    /// Returns whether the answer shows a state from before the failure after `redrive_count` redrives. An execution
+    /// that still runs after that many redrives has not failed yet.
+    // AWS: DescribeExecution is eventually consistent (DescribeExecution, Step Functions API Reference).
     #[must_use]
     pub fn is_before(&self, redrive_count: u32) -> bool {
         let runs = matches!(self.status.as_str(), "RUNNING" | "PENDING_REDRIVE");
         self.redrive_count < redrive_count || (runs && self.redrive_count == redrive_count)
     }
 
-    /// Why an execution is no longer the failure that an event announced, if it is not.
+    /// Returns why the execution no longer has the failure that an event announced, if so.
     pub(crate) fn differs_from(&self, failed: &FailedExecution) -> Option<Reason> {
         match self.status.as_str() {
             "RUNNING" | "PENDING_REDRIVE" => Some(Reason::Running),
@@ -134,19 +135,19 @@ impl Description {
 }
 
 impl FailedExecution {
-    /// What TIMED_OUT itself says.
+    /// Sets the fields that the status TIMED_OUT implies.
     pub(crate) fn read_as_time_out(&mut self) {
         self.error = Field::Known(String::from("States.Timeout"));
         self.cause = Field::from_option(self.cause.known().cloned());
-        // The machine's own time ran out: it ended in no state at all, and no state failed. Which states
-        // ran then the history does not say either: its ExecutionTimedOut follows from none of them.
+        // The machine's own time ran out, so it ended in no state and no state failed. The history does not show which
+        // states ran then, because its ExecutionTimedOut follows from none of them.
         self.fail_state = Field::Known(false);
         self.state = Field::Absent;
         self.resource = Field::Absent;
     }
 
-    /// FAILED with neither error nor cause is not a failure without an error: every FAILED execution has
-    /// one, and a reader without the KMS key is not shown it.
+    /// Marks error and cause as redacted if a FAILED execution has neither. Every FAILED execution has an error, but
+    /// AWS hides it from readers without the KMS key.
     pub(crate) fn redact_where_both_are_missing(&mut self) {
         if self.status == ExecutionStatus::Failed
             && self.error == Field::Absent

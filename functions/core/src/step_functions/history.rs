@@ -1,72 +1,72 @@
-//! Reading an execution's history from its end: which state failed, what it had called, and whether it was a
+//! Reads an execution's history from its end: the state that failed, the resource it called, and whether it was a
 //! Fail state.
 //!
-//! Neither the event nor DescribeExecution tells: a Fail state may carry any error, even one that it copied
-//! from a task. Redriven, it ends at once again, and the history then has an ExecutionRedriven but no second
-//! FailStateEntered: the chain goes through it to the first. A redriven task is scheduled again without being
-//! entered again: what it is scheduled from is its first entry.
+//! Neither the event nor DescribeExecution shows a Fail state, since a Fail state may have any error, even one copied
+//! from a task. A redriven Fail state ends at once again. The history then has an ExecutionRedriven but no second
+//! FailStateEntered, and the chain leads through the redrive to the first. A redriven task is scheduled again without
+//! being entered again, so its new TaskScheduled follows from its first entry.
 //!
-//! The state that failed is the innermost one: behind a ParallelStateFailed or MapStateFailed it is the state
-//! of the branch or iteration, and only where a Parallel or Map failed by itself (its items could not be
-//! read, a Map Run failed) it is that one.
+//! The state that failed is the innermost one. Behind a ParallelStateFailed or MapStateFailed, it is the state of the
+//! branch or iteration. A Parallel or Map is that state only if it failed by itself: its items could not be read, or
+//! a Map Run failed.
 //!
-//! GetExecutionHistory is eventually consistent. What it shows is only trusted once it shows the end of the
-//! very run that failed.
+//! GetExecutionHistory is eventually consistent. Its answer is trusted only if it shows the end of the run that
+//! failed.
 
 use alloc::format;
 use alloc::string::String;
 
 use crate::failure::Field;
 
-/// One event of a history, as much of it as is needed: names, never inputs, outputs, errors or causes.
+/// The needed part of one history event: ids, types and names, never inputs, outputs, errors or causes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryEvent {
-    /// Counts from 1.
+    /// `id`, from 1 on.
     pub id: u64,
-    /// The event that led to this one.
+    /// `previousEventId`, the event that led to this one.
     pub previous: u64,
-    /// For example `ExecutionFailed`.
+    /// `type`, for example `ExecutionFailed`.
     pub kind: String,
     /// `executionRedrivenEventDetails.redriveCount` of an ExecutionRedriven.
     pub redrive_count: Option<u32>,
     /// `stateEnteredEventDetails.name`, or `evaluationFailedEventDetails.state`.
     pub state: Option<String>,
-    /// What a TaskScheduled, LambdaFunctionScheduled or ActivityScheduled calls.
+    /// The resource that a TaskScheduled, LambdaFunctionScheduled or ActivityScheduled calls.
     pub resource: Option<String>,
 }
 
-/// What a TaskScheduled calls, in one text: `glue:startJobRun.sync`, `aws-sdk:s3:getObject`, `lambda:invoke`.
+/// Joins the two names of a TaskScheduled's resource: `glue:startJobRun.sync`, `aws-sdk:s3:getObject`, `lambda:invoke`.
 ///
-/// It is the `Resource` of the Task without `arn:aws:states:::`. The other two events have no resourceType:
-/// their `resource` is the ARN of the function or the activity, as the Task has it too, and is left whole.
+/// The result is the `Resource` of the Task without `arn:aws:states:::`. The two other events have no `resourceType`.
+/// Their `resource` is the ARN of the function or the activity, as in the Task, and stays whole.
 #[must_use]
 pub fn integration(resource_type: &str, resource: &str) -> String {
     format!("{resource_type}:{resource}")
 }
 
-/// How an execution ended, as far as its last events tell.
+/// The end of an execution's run, as far as some events show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// These events show the end.
+    /// The events show the end.
     Shown {
-        /// It was in a Fail state.
+        /// Whether the run ended in a Fail state.
         fail_state: bool,
-        /// The state that failed; unknown where it was entered before these events.
+        /// The state that failed. It is unknown if the state was entered before these events.
         state: Field<String>,
-        /// What that state called; unknown as long as the state is.
+        /// The resource that the state called. It is unknown if the state is.
         resource: Field<String>,
     },
-    /// These events do not reach far enough back.
+    /// The events do not reach far enough back.
     FurtherBack,
-    /// These events do not show the end of that run: it lies further back, or is not shown yet.
+    /// The events do not show the end of that run. It lies further back, or GetExecutionHistory lags.
     NotYet,
 }
 
-/// How the run of an execution after so many redrives ended, by some of the last events of its history, the
-/// newest first.
+/// Returns how the run after `redrive_count` redrives ended. `events` are some of the last events of the history,
+/// the newest first.
 pub(crate) fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
     let redriven = |event: &&HistoryEvent| event.kind == "ExecutionRedriven";
-    // What a later redrive brought is not of that run.
+    // Events from a later redrive on belong to another run.
     let later = events
         .iter()
         .filter(redriven)
@@ -99,12 +99,12 @@ pub(crate) fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
             .map(|event| event.redrive_count)
         {
             None => return Ending::FurtherBack,
-            // What is shown is the end of an earlier run.
+            // The events show the end of an earlier run.
             Some(Some(shown)) if shown < redrive_count => return Ending::NotYet,
             Some(_) => {}
         }
     }
-    // The chain passes through these: the end itself, a redrive, and the states that contain others.
+    // The chain passes through the end itself, through redrives, and through states that contain others.
     let mut event = end;
     while matches!(
         event.kind.as_str(),
@@ -113,7 +113,7 @@ pub(crate) fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
             | "ParallelStateFailed"
             | "MapStateFailed"
             | "MapIterationFailed"
-            // What failed at once when redriven stands where it stood when it was interrupted.
+            // A redrive that fails at once leaves the execution where the interruption found it.
             | "ExecutionAborted"
             | "ExecutionTimedOut"
     ) {
@@ -134,8 +134,8 @@ pub(crate) fn ending(events: &[HistoryEvent], redrive_count: u32) -> Ending {
     )
 }
 
-/// The state to which an event belongs and what it called, by the chain from there to the event that entered
-/// it. None: that lies further back.
+/// Returns the state to which an event belongs and the resource that it called. The search follows the chain back to
+/// the event that entered the state. Returns `None` if the events do not reach that far back.
 fn failed_state(
     events: &[HistoryEvent],
     from: &HistoryEvent,
@@ -144,12 +144,12 @@ fn failed_state(
     let mut event = from;
     loop {
         let kind = event.kind.as_str();
-        // An EvaluationFailed names its state, and follows from what the state's entry followed from: the
-        // chain leads past that entry.
+        // An EvaluationFailed names its state itself. Its chain leads past that state's entry, since both follow from
+        // the same event.
         state = state.or(event.state.as_ref());
         resource = resource.or(event.resource.as_ref());
-        // A state that was left did not fail, and what lies before the first state of an iteration is not
-        // that iteration's.
+        // A state that was left did not fail. Events before the first state of an iteration do not belong to that
+        // iteration.
         let over = kind.ends_with("StateExited") || kind == "MapIterationStarted";
         if over || kind.ends_with("StateEntered") {
             break;
@@ -159,7 +159,8 @@ fn failed_state(
             Before::Nothing => break,
             Before::FurtherBack => return None,
         };
-        // What a Parallel or Map started after may be a former try of itself, whose states did not fail now.
+        // A Parallel or Map that starts after anything but its entry may follow an earlier attempt of itself. The
+        // states of that attempt did not fail now.
         let opens = matches!(kind, "ParallelStateStarted" | "MapStateStarted");
         if opens && !earlier.kind.ends_with("StateEntered") {
             break;
@@ -183,11 +184,13 @@ enum Before<'e> {
     FurtherBack,
 }
 
-/// The event that led to another. Each has a smaller id than the one it led to, so that no history can go
-/// round in circles; a chain may be as long as the history, so that it is not searched from one end.
+/// Returns the event that led to another.
+///
+/// Each event has a smaller id than its successor, so the search never goes round in a circle. A chain may be as long
+/// as the history, so each step is a binary search.
 fn before<'e>(events: &'e [HistoryEvent], event: &HistoryEvent) -> Before<'e> {
     let previous = match event.kind.as_str() {
-        // An interruption follows from nothing: what came last before it says where the execution stood.
+        // AWS gives an interruption no previous event. The event before it shows where the execution stood.
         "ExecutionAborted" | "ExecutionTimedOut" if event.previous == 0 => {
             event.id.saturating_sub(1)
         }

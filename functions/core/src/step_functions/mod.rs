@@ -1,4 +1,4 @@
-//! What only Step Functions knows.
+//! The parts of the core that are specific to Step Functions.
 
 pub(crate) mod arn;
 pub mod definition;

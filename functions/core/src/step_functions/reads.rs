@@ -1,4 +1,4 @@
-//! Learning how an execution ended: which calls are made, in which order, and when they are spared.
+//! Looks up how an execution ended, with as few calls as possible.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,31 +12,32 @@ use crate::failure::{Fact, Field, Need};
 use crate::page::{Page, Read};
 use crate::time::Time;
 
-/// The calls of Step Functions that tell of a failure.
+/// The read calls of Step Functions that describe a failure.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
 pub trait Executions {
-    /// DescribeExecution.
+    /// Calls DescribeExecution.
     async fn describe(&self, arn: &str) -> Read<Description>;
 
-    /// DescribeStateMachine: its `revisionId`, which a machine that was never updated does not have.
+    /// Calls DescribeStateMachine and returns the `revisionId`. A machine that was never updated has none.
     async fn revision_id(&self, machine: &str) -> Read<String>;
 
-    /// DescribeStateMachineForExecution. None too if the definition cannot be read.
+    /// Calls DescribeStateMachineForExecution. Returns `None` also if the definition cannot be read.
     async fn revision(&self, arn: &str) -> Read<Revision>;
 
-    /// GetExecutionHistory from its end, at most so many events, without execution data: what is not asked
-    /// for cannot leak, and ids, types and names are enough.
+    /// Calls GetExecutionHistory from the end, for at most `max` events. The call excludes execution data, because ids,
+    /// types and names are enough and data that is not read cannot leak.
     async fn history(&self, arn: &str, max: u32, token: Option<String>)
     -> Read<Page<HistoryEvent>>;
 }
 
-/// Keeps the definitions of machines for all processes, so that in a storm not every process reads them.
-/// The key is the ARN of a machine or of a version.
+/// The shared cache of machine definitions, by the ARN of a machine or version. In a storm, not every process reads
+/// them from AWS.
 ///
-/// It is a cache, never the truth: a definition that is missing is read again. It logs its own errors and returns none.
+/// AWS stays the source of truth, and a missing definition is read again. The implementation logs its own errors and
+/// returns `None`.
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
@@ -45,18 +46,22 @@ pub trait DefinitionCache {
     /// Returns the stored definition. The read is eventually consistent.
     async fn get(&self, machine: &str) -> Option<CachedDefinition>;
 
-    /// Stores a definition for a day, in place of the stored one. It needs no condition, since every writer is right.
+    /// Stores a definition for a day, in place of the stored one.
+    // RACE: several processes may store at once. No condition is needed, since every writer's definition is right.
     async fn put(&self, machine: &str, known: &CachedDefinition, now: Time);
 }
 
-/// So many events of a history are read first: nearly always they tell.
+/// Number of events in the first read of a history. They nearly always show the end.
 const FIRST_EVENTS: u32 = 10;
 
-/// If they do not, it is read from the end again in pages of the most that AWS gives; all of them hold the most
-/// that a history has, 25,000 events. Not on from the first page: what a token continues must be asked for as before.
+/// Page size and number of pages of the second read, which starts from the end again.
+///
+/// The pages have the maximum size and together hold a whole history. The second read does not continue the first,
+/// because a token is valid only with the parameters of its own request.
+// AWS: a history has at most 25,000 events (Step Functions service quotas).
 pub(crate) const ALL_EVENTS: (u32, usize) = (1000, 25);
 
-/// The reads of Step Functions, and what was learned by them.
+/// The read calls of Step Functions and the caches of their results.
 pub(crate) struct ExecutionReads<'r, E, S> {
     pub(crate) executions: &'r E,
     pub(crate) machines: &'r RefCell<Machines>,
@@ -65,8 +70,8 @@ pub(crate) struct ExecutionReads<'r, E, S> {
 }
 
 impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
-    /// How an execution ended. Whether in a Fail state the definition of its machine answers where that can
-    /// tell; which state failed only the history does.
+    /// Looks up how an execution ended. The machine's definition can show that no Fail state was involved. Only the
+    /// history shows which state failed.
     pub(crate) async fn ending(
         &self,
         arn: &str,
@@ -119,7 +124,8 @@ impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
         Ok(Fact::NotYet)
     }
 
-    /// What an execution's machine tells, after what there is to recall of it, and to learn.
+    /// Returns whether a Fail state can have ended the execution. The memory of this process is asked first, then the
+    /// shared cache, then Step Functions.
     async fn answer(
         &self,
         arn: &str,
@@ -135,7 +141,7 @@ impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
             return Ok(answer);
         }
         let past = past(failed, failed_at, self.now);
-        // What is known of a later definition than this execution's nobody knows better.
+        // If the known definition is later than the execution's, the shared cache has none that fits better.
         if answer == FailStateAnswer::Unconfirmed || machines.borrow().known(key).is_none() {
             self.recall(key, past).await;
             answer = machines.borrow().fail_state_answer(failed);
@@ -154,11 +160,11 @@ impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
         Ok(answer)
     }
 
-    /// Learns an execution's definition.
+    /// Reads an execution's definition from Step Functions.
     async fn learn(&self, arn: &str, failed: &FailedExecution) -> Result<FailStateAnswer, Error> {
         let revision = match self.executions.revision(arn).await {
             Ok(revision) => revision,
-            // The history may tell all the same.
+            // The history may still be readable.
             Err(error) if error.kind == ErrorKind::KmsAccessDenied => None,
             Err(error) => return Err(error),
         };
@@ -168,7 +174,7 @@ impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
         }))
     }
 
-    /// Recalls what others know of a machine. A time that cannot have been confirms nothing.
+    /// Merges the shared cache's definition of a machine. A confirmation time that lies in the future is dropped.
     async fn recall(&self, key: &str, past: Time) {
         if let Some(mut known) = self.definition_cache.get(key).await {
             let latest = past.max(self.now);
@@ -177,7 +183,7 @@ impl<E: Executions, S: DefinitionCache> ExecutionReads<'_, E, S> {
         }
     }
 
-    /// Notes for others what is known now of a machine, if that is more than before.
+    /// Writes the definition of a machine to the shared cache, if it is newer than `before`.
     async fn note(&self, key: &str, before: Option<&CachedDefinition>) {
         let known = self.machines.borrow().known(key).cloned();
         if let Some(known) = known

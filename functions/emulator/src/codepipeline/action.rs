@@ -1,4 +1,4 @@
-//! The runs of actions: which start, and how they end.
+//! The runs of actions: their start and their end.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::script::{ErrorDetails, ExternalResult, Outcome, Subject};
 use super::shared::{Due, SharedState};
 
 impl Pipeline {
-    /// Starts the not yet run actions of the lowest run order; false if there is none.
+    /// Starts the actions of the lowest run order that has not run yet. Returns false if there is none.
     pub(super) fn start_next(
         &mut self,
         shared: &mut SharedState,
@@ -147,7 +147,7 @@ impl Pipeline {
         }
     }
 
-    /// A run ends, unless it was given up meanwhile.
+    /// Ends a run, unless the run was abandoned meanwhile.
     pub(super) fn end_action(
         &mut self,
         shared: &mut SharedState,

@@ -1,4 +1,4 @@
-//! How pipelines, executions and the runs of their actions look in answers.
+//! The form of pipelines, executions and action runs in answers.
 
 use serde_json::{Map, Value, json};
 
@@ -53,7 +53,7 @@ pub(super) fn summary(execution: &Execution) -> Value {
     members.into()
 }
 
-/// One stage of `GetPipelineState`, as it was a moment ago if reads lag.
+/// Returns one stage of `GetPipelineState`, as of a moment ago if reads lag.
 pub(super) fn stage_state<'a>(
     shared: &SharedState,
     pipeline: &Pipeline,
@@ -156,7 +156,7 @@ pub(super) fn stage_state<'a>(
     members.into()
 }
 
-/// Absent when the stage was never retried (observed).
+/// Returns `retryStageMetadata`, which is absent if the stage was never retried (observed).
 fn retry_metadata(retry: RetryMetadata) -> Option<Value> {
     let trigger = retry.latest_retry_trigger?;
     let mut members = Map::new();
@@ -188,7 +188,7 @@ fn latest_execution(execution: &Execution, run: &ActionRun, moment: u64) -> Opti
         run.started
     };
     members.insert("lastStatusChange".into(), epoch_seconds(changed));
-    // On a CodeBuild failure the text is in errorDetails.message and nowhere else (observed).
+    // AWS: the text of a CodeBuild failure is in errorDetails.message and nowhere else (observed).
     let hidden = declared.provider == "CodeBuild" && state.status == ActionStatus::Failed;
     put(
         &mut members,
@@ -220,7 +220,7 @@ fn error_details(error: Option<&ErrorDetails>) -> Option<Value> {
     error.map(|it| json!({ "code": it.code, "message": it.message }))
 }
 
-/// One row of `ListActionExecutions`.
+/// Returns one row of `ListActionExecutions`.
 pub(super) fn row(
     shared: &SharedState,
     execution: &Execution,

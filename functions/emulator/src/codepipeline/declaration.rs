@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 
 use crate::api::ApiError;
 
-/// How executions of one pipeline share its stages (documented).
+/// The way in which executions of one pipeline share its stages (documented).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExecutionMode {
-    /// A waiting execution is superseded by a newer one. The default.
+    /// A newer execution supersedes a waiting one. This is the default.
     #[default]
     Superseded,
-    /// Executions wait for a stage in the order they came.
+    /// Executions wait for a stage in the order of their arrival.
     Queued,
-    /// Executions do not know of each other.
+    /// Executions are independent of each other.
     Parallel,
 }
 
 impl ExecutionMode {
-    /// As the API writes it.
+    /// Returns the spelling of the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Superseded => "SUPERSEDED",
@@ -38,14 +38,14 @@ impl ExecutionMode {
 /// `retryMode` (model).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StageRetryMode {
-    /// Failed actions run again, others work on.
+    /// Failed actions run again, and the others continue.
     FailedActions,
     /// The stage runs again from its first action.
     AllActions,
 }
 
 impl StageRetryMode {
-    /// As the API writes it.
+    /// Returns the spelling of the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FailedActions => "FAILED_ACTIONS",
@@ -60,16 +60,16 @@ impl StageRetryMode {
     }
 }
 
-/// What a stage declares for its failure: the `result` of `onFailure` (documented).
+/// The `result` of a stage's `onFailure` (documented).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// One automatic retry, without a delay that could be configured.
+    /// One automatic retry. No delay can be configured.
     Retry(StageRetryMode),
     /// A rollback to the last execution that succeeded in the stage.
     Rollback,
 }
 
-/// Which conditions of a stage can be scripted.
+/// The conditions of a stage that a script can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
     BeforeEntry,
@@ -126,13 +126,13 @@ pub(super) struct StageDeclaration {
 /// One version of a pipeline's structure.
 #[derive(Debug, Clone)]
 pub(super) struct Declaration {
-    /// As it was given, defaults filled in.
+    /// The declaration as it was given, with defaults filled in.
     pub(super) raw: Value,
     pub(super) name: String,
     pub(super) version: u32,
     pub(super) mode: ExecutionMode,
     pub(super) bucket: String,
-    /// Name and default value.
+    /// The variables: name and default value.
     pub(super) variables: Vec<(String, Option<String>)>,
     pub(super) stages: Vec<StageDeclaration>,
 }
@@ -142,7 +142,7 @@ const CATEGORIES: [&str; 7] = [
 ];
 const OWNERS: [&str; 3] = ["AWS", "ThirdParty", "Custom"];
 
-/// Names of pipelines, stages and actions: 1 to 100 of `[A-Za-z0-9.@\-_]` (model).
+/// Returns whether a text is a name of a pipeline, stage or action: 1 to 100 of `[A-Za-z0-9.@\-_]` (model).
 pub(super) fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.len())
         && text
@@ -187,7 +187,7 @@ impl Declaration {
         Ok(declaration)
     }
 
-    /// The same without the rules on the number of stages and the place of source actions.
+    /// Reads the member without the rules on the number of stages and the place of source actions.
     pub(super) fn read_loosely(pipeline: &Value, version: u32) -> Result<Self, ApiError> {
         let mut raw = pipeline.clone();
         if let Some(map) = raw.as_object_mut() {
@@ -253,7 +253,7 @@ impl Declaration {
         self.stages.get(stage)?.actions.get(action)
     }
 
-    /// Whether the stages are the same, whatever else differs.
+    /// Returns whether the stages are equal, whatever else differs.
     pub(super) fn same_structure(&self, other: &Self) -> bool {
         self.raw.get("stages") == other.raw.get("stages")
     }
@@ -354,7 +354,7 @@ impl ActionDeclaration {
     }
 }
 
-/// A `ValidationException` in the words AWS's request validation uses.
+/// Returns a `ValidationException` in the words of AWS's request validation.
 pub(super) fn invalid(member: &str, constraint: &str) -> ApiError {
     ApiError::new(
         "ValidationException",

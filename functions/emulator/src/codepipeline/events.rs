@@ -1,7 +1,7 @@
 //! The three kinds of events, as EventBridge delivers them.
 //!
-//! Numbers are float literals (`3.0`), `type.version` is a string, `resources` names the pipeline
-//! without a `pipeline/` segment (observed).
+//! AWS: numbers are float literals (`3.0`), `type.version` is a string, and `resources` names the pipeline without a
+//! `pipeline/` segment (observed).
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use super::shared::SharedState;
 use crate::api::Emitted;
 use crate::dates::{rfc3339, rfc3339_millis};
 
-/// The state an event announces; spelt as in events, where it is CANCELED, not Cancelled (documented).
+/// The state that an event announces, in the spelling of events: CANCELED, not Cancelled (documented).
 pub(super) type State = &'static str;
 
 fn common(execution: &Execution, state: State, attempt: u32) -> Map<String, Value> {
@@ -114,8 +114,8 @@ pub(super) fn action(
     emit(shared, "Action", execution, detail);
 }
 
-/// `execution-result`: every key is optional (documented). A failure's text that the API shows in
-/// `errorDetails.message` is the summary here (observed).
+/// Returns `execution-result`, in which every key is optional (documented). The summary is the failure's text that
+/// the API shows in `errorDetails.message` (observed).
 fn result(run: &ActionRun) -> Value {
     let state = run.state.now();
     let mut members = Map::new();
@@ -141,7 +141,7 @@ fn result(run: &ActionRun) -> Value {
     Value::Object(members)
 }
 
-/// An artifact's place: pipeline and artifact name cut to 20 and 10 characters (observed), then a key.
+/// Returns an artifact's location: pipeline and artifact name cut to 20 and 10 characters (observed), then a key.
 fn artifact(execution: &Execution, name: &str) -> Value {
     let cut = |text: &str, length: usize| text.chars().take(length).collect::<String>();
     let key = format!(

@@ -13,7 +13,7 @@ macro_rules! statuses {
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
 
         impl $name {
-            /// As the API writes it.
+            /// Returns the spelling of the API.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant)),+ }
             }
@@ -24,17 +24,17 @@ macro_rules! statuses {
 statuses! {
     /// `PipelineExecutionStatus` (model).
     ExecutionStatus {
-        /// The structure was updated while it ran.
+        /// The structure was updated during the execution.
         Cancelled,
-        /// It runs, or waits to enter a stage.
+        /// The execution runs, or waits to enter a stage.
         InProgress,
-        /// A person stopped it.
+        /// A person stopped the execution.
         Stopped,
         /// A stop waits for actions to end.
         Stopping,
-        /// It went through all its stages.
+        /// The execution went through all its stages.
         Succeeded,
-        /// A newer execution took its place while it waited.
+        /// A newer execution replaced the waiting one.
         Superseded,
         /// A stage failed.
         Failed,
@@ -44,7 +44,7 @@ statuses! {
 statuses! {
     /// `StageExecutionStatus` (model).
     StageStatus {
-        /// The structure was updated while it ran.
+        /// The structure was updated during the stage.
         Cancelled,
         /// Actions run.
         InProgress,
@@ -64,13 +64,13 @@ statuses! {
 statuses! {
     /// `ActionExecutionStatus` (model); there is no Cancelled.
     ActionStatus {
-        /// It runs.
+        /// The action runs.
         InProgress,
-        /// Given up by a stop, or because the structure was updated.
+        /// The action was given up by a stop, or because the structure was updated.
         Abandoned,
-        /// It succeeded.
+        /// The action succeeded.
         Succeeded,
-        /// It failed; for an approval also: rejected.
+        /// The action failed, or the approval was rejected.
         Failed,
     }
 }
@@ -86,7 +86,7 @@ pub enum ExecutionType {
 }
 
 impl ExecutionType {
-    /// As the API writes it.
+    /// Returns the spelling of the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Standard => "STANDARD",
@@ -100,12 +100,12 @@ impl ExecutionType {
 pub enum RetryTrigger {
     /// The stage's own `onFailure`.
     AutomatedStageRetry,
-    /// `RetryStageExecution`; that API calls count as manual is an inference.
+    /// `RetryStageExecution`. It is an inference that API calls count as manual.
     ManualStageRetry,
 }
 
 impl RetryTrigger {
-    /// As the API writes it.
+    /// Returns the spelling of the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AutomatedStageRetry => "AutomatedStageRetry",
@@ -114,18 +114,18 @@ impl RetryTrigger {
     }
 }
 
-/// `retryStageMetadata`: the only count of retries per stage that AWS gives (model).
+/// `retryStageMetadata`, the only count of retries per stage that AWS offers (model).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RetryMetadata {
-    /// `autoStageRetryAttempt`, at most 1 (documented); left out of answers at 0.
+    /// `autoStageRetryAttempt`, at most 1 (documented). Answers omit a 0.
     pub auto_stage_retry_attempt: u32,
-    /// `manualStageRetryAttempt`; left out of answers at 0.
+    /// `manualStageRetryAttempt`. Answers omit a 0.
     pub manual_stage_retry_attempt: u32,
     /// `latestRetryTrigger`; none if the stage was never retried.
     pub latest_retry_trigger: Option<RetryTrigger>,
 }
 
-/// On whose behalf something happened.
+/// The originator of a call or a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// A call through [`Service::call`](crate::api::Service::call).
@@ -137,32 +137,32 @@ pub enum By {
     Automatic,
 }
 
-/// A retry of a stage that took effect, whatever its caller came to know.
+/// A retry of a stage that took effect, whether or not its caller knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
-    /// When, in milliseconds since the epoch.
+    /// The time, in milliseconds since the epoch.
     pub at: u64,
-    /// What was asked for.
+    /// The requested mode.
     pub mode: StageRetryMode,
-    /// By whom.
+    /// The originator.
     pub by: By,
-    /// `pipeline-execution-attempt` from now on.
+    /// The `pipeline-execution-attempt` from this retry on.
     pub attempt: u32,
-    /// The failed (or, in a stopped stage, abandoned) action executions it was about.
+    /// The failed action executions that the retry was for; in a stopped stage also the abandoned ones.
     pub failed: Vec<String>,
 }
 
-/// What waits to happen to a failed stage.
+/// The automatic step that waits to happen to a failed stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pending {
     AutomaticRetry,
     Rollback,
 }
 
-/// How a condition came out: whether it was met, and the words for people.
+/// The outcome of a condition: whether it was met, and the message for people.
 pub(super) type ConditionOutcome = (bool, Option<String>);
 
-/// What answers show of a stage.
+/// The state of a stage, as answers show it.
 #[derive(Debug, Clone)]
 pub(super) struct StageState {
     pub(super) status: StageStatus,
@@ -176,7 +176,7 @@ pub(super) struct StageState {
 pub(super) struct StageRun {
     pub(super) started: u64,
     pub(super) state: Lagged<StageState>,
-    /// The latest run of each action by its place in the stage; none before it ran in this round.
+    /// The latest run of each action, by its position in the stage; none before the action ran in this round.
     pub(super) current: Vec<Option<usize>>,
     pub(super) retries: Vec<Retry>,
     pub(super) pending: Option<Pending>,
@@ -204,7 +204,7 @@ impl StageRun {
     }
 }
 
-/// What answers show of an action execution.
+/// The state of an action execution, as answers show it.
 #[derive(Debug, Clone)]
 pub(super) struct RunState {
     pub(super) status: ActionStatus,
@@ -218,10 +218,10 @@ pub(super) struct ActionRun {
     pub(super) id: String,
     pub(super) stage: usize,
     pub(super) action: usize,
-    /// Place among all rows of the pipeline.
+    /// The position among all rows of the pipeline.
     pub(super) row: usize,
     pub(super) started: u64,
-    /// Whether it belongs to a retry of its stage.
+    /// Whether the run belongs to a retry of its stage.
     pub(super) retried: bool,
     pub(super) state: Lagged<RunState>,
 }
@@ -232,7 +232,7 @@ impl ActionRun {
     }
 }
 
-/// `StopPipelineExecution` as it was asked for.
+/// The parameters of `StopPipelineExecution`.
 #[derive(Debug, Clone)]
 pub(super) struct Stop {
     pub(super) abandon: bool,
@@ -243,12 +243,12 @@ pub(super) struct Stop {
 #[derive(Debug, Clone)]
 pub(super) struct Execution {
     pub(super) id: String,
-    /// The structure it runs by.
+    /// The structure of the execution.
     pub(super) declaration: Arc<Declaration>,
     pub(super) status: ExecutionStatus,
     pub(super) kind: ExecutionType,
     pub(super) rollback_target: Option<String>,
-    /// A rollback runs this stage and no other.
+    /// The only stage that a rollback runs.
     pub(super) only_stage: Option<usize>,
     pub(super) trigger: (&'static str, String),
     pub(super) variables: Vec<(String, String)>,
@@ -257,14 +257,14 @@ pub(super) struct Execution {
     pub(super) updated: u64,
     /// `pipeline-execution-attempt`.
     pub(super) attempt: u32,
-    /// `stage-last-retry-attempt-time`: on every later stage event of the execution (documented).
+    /// `stage-last-retry-attempt-time`, which is on every later stage event of the execution (documented).
     pub(super) last_retry: Option<u64>,
-    /// The stage it is in.
+    /// The stage in which the execution is.
     pub(super) position: Option<usize>,
-    /// The stage it waits to enter.
+    /// The stage that the execution waits to enter.
     pub(super) waiting: Option<usize>,
     pub(super) stop: Option<Stop>,
-    /// One for each declared stage; none before the execution entered it.
+    /// The runs of the declared stages; none before the execution entered the stage.
     pub(super) stages: Vec<Option<StageRun>>,
     pub(super) runs: Vec<ActionRun>,
 }
@@ -285,7 +285,7 @@ impl Execution {
             .map_or("", |it| it.name.as_str())
     }
 
-    /// The latest runs of the actions of a stage, in the order of declaration.
+    /// Returns the latest runs of a stage's actions, in the order of declaration.
     pub(super) fn current(&self, stage: usize) -> impl Iterator<Item = (usize, &ActionRun)> {
         let indexes = self
             .stage(stage)
@@ -296,7 +296,7 @@ impl Execution {
             .filter_map(|index| Some((*index, self.runs.get(*index)?)))
     }
 
-    /// Whether an action of the stage stands at `status` in its latest run.
+    /// Returns whether an action of the stage has `status` in its latest run.
     pub(super) fn any(&self, stage: usize, status: ActionStatus) -> bool {
         self.current(stage).any(|(_, run)| run.status() == status)
     }

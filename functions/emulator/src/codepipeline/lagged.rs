@@ -1,11 +1,11 @@
-//! A value whose readers see it late.
+//! A value that readers see with a lag.
 
 use std::collections::VecDeque;
 
-/// A value together with as much of its past as a reader may still be shown.
+/// A value together with the part of its past that a reader may still see.
 ///
-/// The service itself acts on [`Lagged::now`]; `GetPipelineState` and `ListActionExecutions` read
-/// [`Lagged::at`] the moment `state_lag_ms` ago.
+/// The service itself acts on [`Lagged::now`]. `GetPipelineState` and `ListActionExecutions` read [`Lagged::at`] for
+/// the time `state_lag_ms` ago.
 #[derive(Debug, Clone)]
 pub(super) struct Lagged<T> {
     past: VecDeque<(u64, T)>,
@@ -26,7 +26,7 @@ impl<T> Lagged<T> {
         &self.value
     }
 
-    /// Since when the present value holds.
+    /// Returns the time since which the present value holds.
     pub(super) const fn since(&self) -> u64 {
         self.since
     }
@@ -34,7 +34,7 @@ impl<T> Lagged<T> {
     pub(super) fn set(&mut self, now: u64, lag: u64, value: T) {
         let old = std::mem::replace(&mut self.value, value);
         let since = std::mem::replace(&mut self.since, now);
-        // What was replaced within the same millisecond was never to be seen.
+        // No reader could see a value that was replaced within the same millisecond.
         if lag == 0 || since == now {
             return;
         }
@@ -45,7 +45,7 @@ impl<T> Lagged<T> {
         }
     }
 
-    /// The value as it was at `moment`; none if it did not exist yet.
+    /// Returns the value at `moment`, if it existed then.
     pub(super) fn at(&self, moment: u64) -> Option<&T> {
         if self.since <= moment {
             return Some(&self.value);

@@ -1,4 +1,4 @@
-//! The beginning of an execution, and the two ways it ends from outside: a stop and a new structure.
+//! The beginning of an execution, and its two ends from outside: a stop and a new structure.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::shared::SharedState;
 use crate::api::ApiError;
 
 impl Execution {
-    /// An execution that has not begun.
+    /// Returns an execution that has not begun.
     pub(super) fn new(
         shared: &mut SharedState,
         declaration: Arc<Declaration>,
@@ -44,7 +44,7 @@ impl Execution {
 }
 
 impl Pipeline {
-    /// Takes an execution in, under a new number.
+    /// Stores an execution under a new number.
     pub(super) fn take_in(&mut self, shared: &mut SharedState, execution: Execution) -> u64 {
         let number = shared.next_number();
         self.numbers.insert(execution.id.clone(), number);
@@ -52,7 +52,7 @@ impl Pipeline {
         number
     }
 
-    /// Lets an execution begin at `stage`; answers its id.
+    /// Begins an execution at `stage`, and returns its id.
     pub(super) fn begin(
         &mut self,
         shared: &mut SharedState,
@@ -67,7 +67,7 @@ impl Pipeline {
         id
     }
 
-    /// `StopPipelineExecution`.
+    /// Answers `StopPipelineExecution`.
     pub(super) fn stop(
         &mut self,
         shared: &mut SharedState,
@@ -96,7 +96,7 @@ impl Pipeline {
                     ));
                 }
             }
-            // An announced failure that waits for its automatic retry is over for this operation.
+            // A stage that waits for its automatic retry has an announced failure, so it counts as ended here.
             _ => return Err(not_stoppable()),
         }
         let first = execution.status == ExecutionStatus::InProgress;
@@ -123,7 +123,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Gives up the actions in progress; what runs outside goes on unheard.
+    /// Abandons the actions in progress. Their work outside continues, and its results are ignored.
     fn abandon_actions(&mut self, shared: &mut SharedState, number: u64, state: events::State) {
         let Some(execution) = self.executions.get(&number) else {
             return;
@@ -161,7 +161,7 @@ impl Pipeline {
         }
     }
 
-    /// Takes an execution out of where it waits and answers the stage it was in.
+    /// Removes an execution from its stage and from the stage it waits for. Returns the stage it was in.
     fn step_out(&mut self, shared: &SharedState, number: u64) -> Option<usize> {
         let execution = self.executions.get_mut(&number)?;
         let (position, waiting) = (execution.position.take(), execution.waiting.take());
@@ -177,12 +177,14 @@ impl Pipeline {
         position
     }
 
-    /// `UpdatePipeline`: the next version. A change of the stages cancels what is running (documented:
-    /// CANCELED "because the pipeline structure was updated").
+    /// Adopts a new version of the structure.
+    // AWS: a change of the stages cancels running executions, CANCELED "because the pipeline structure was updated"
+    // (documented).
     pub(super) fn update(&mut self, shared: &mut SharedState, declaration: Declaration) {
         let cancels = !declaration.same_structure(&self.declaration);
         if cancels {
-            // Nobody may slip into a stage that is only free because its occupant is being cancelled.
+            // INVARIANT: no waiting execution enters a stage that is free only because its occupant is being
+            // cancelled.
             for lane in self.lanes.values_mut() {
                 lane.inbound
                     .set(shared.now, shared.options.state_lag_ms, Vec::new());

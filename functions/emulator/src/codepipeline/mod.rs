@@ -1,20 +1,20 @@
 //! AWS CodePipeline, as far as failures and retries of stages go.
 //!
-//! [`CodePipeline`] runs pipelines whose actions end as a script says, answers the API in AWS's own
-//! shapes and emits the three kinds of state change events. It reads no clock and draws no random
-//! number: every call is told the time, and every id follows from the seed.
+//! [`CodePipeline`] runs pipelines whose actions end as a script says. It answers the API in AWS's own shapes and
+//! emits the three kinds of state change events. It reads no clock and draws no random number: every call carries the
+//! time, and every id follows from the seed.
 //!
-//! What AWS documents or what was observed is built in, and its documentation says which; what is not
+//! Behaviour that AWS documents or that was observed is built in, and its comments say which. Behaviour that is not
 //! established is a field of [`Options`].
 //!
-//! Time comes from the caller and does not run backwards from call to call; a [`Seed`] may lie in the
-//! past. Whatever is due before a call happens before it.
+//! The caller provides the time, which never decreases from call to call; a [`Seed`] may lie in the past. All work
+//! that is due before a call happens before the call.
 //!
 //! # Scripts
 //!
-//! `StartPipelineExecution` takes the script of an execution as a variable named `outcomes`, a JSON
-//! object. A key `Stage/Action` holds one outcome for each run of that action, and the last one
-//! repeats; an action without a script succeeds, an approval waits for `PutApprovalResult`.
+//! `StartPipelineExecution` reads the script of an execution from a variable named `outcomes`, a JSON object. A key
+//! `Stage/Action` holds one outcome for each run of that action, and the last one repeats. An action without a script
+//! succeeds, and an approval waits for `PutApprovalResult`.
 //!
 //! ```json
 //! {
@@ -28,11 +28,14 @@
 //! ```
 //!
 //! `fail` takes `code` (default `JobFailed`), `message`, `summary`, `external_execution_id` and
-//! `external_execution_url`; `succeed` the last three. `after_ms` defaults to [`Options::action_ms`].
-//! A key `Stage#beforeEntry` or `Stage#onSuccess` scripts a declared condition: `fail` means that it is
-//! not met, and the stage becomes Failed without a failed action (or Skipped, where the condition's
-//! result is SKIP). A rollback has the variables of its target, and goes on in its script where that
-//! stands: after `[{"succeed": {}}, {"fail": {}}]` the rollback fails. The limit of 1000 characters for a variable's value (model) is not kept here.
+//! `external_execution_url`; `succeed` takes the last three. `after_ms` defaults to [`Options::action_ms`].
+//!
+//! A key `Stage#beforeEntry` or `Stage#onSuccess` scripts a declared condition. `fail` means that the condition is
+//! not met. The stage then becomes Failed without a failed action, or Skipped if the condition's result is SKIP.
+//!
+//! A rollback has the variables of its target, and continues the target's script where that stands. For example,
+//! after `[{"succeed": {}}, {"fail": {}}]` the rollback fails. The emulator does not enforce the limit of 1000
+//! characters for a variable's value (model).
 //!
 //! # Example
 //!
@@ -103,41 +106,41 @@ use shared::{Due, SharedState};
 /// One call as the service saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// When, in milliseconds since the epoch.
+    /// The time, in milliseconds since the epoch.
     pub at: u64,
-    /// For example `RetryStageExecution`.
+    /// The operation, for example `RetryStageExecution`.
     pub operation: String,
-    /// The pipeline it named.
+    /// The pipeline that the call named.
     pub pipeline: Option<String>,
-    /// The stage it named.
+    /// The stage that the call named.
     pub stage: Option<String>,
-    /// The execution it named.
+    /// The execution that the call named.
     pub execution: Option<String>,
-    /// Who called.
+    /// The caller.
     pub by: By,
-    /// What became of it.
+    /// The outcome.
     pub outcome: CallOutcome,
 }
 
-/// What became of a call: of its effect, and of its answer.
+/// The outcome of a call: its effect, and the fate of its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It took effect, and the caller knows.
+    /// The call took effect, and the caller knows.
     Done,
-    /// It was refused with this error code, and the caller knows.
+    /// The call was refused with this error code, and the caller knows.
     Refused(String),
-    /// It never arrived.
+    /// The call never arrived.
     RequestLost,
-    /// It took effect, or was refused with this code, and the caller does not know.
+    /// The call took effect, or was refused with this code, and the caller does not know.
     AnswerLost(Result<(), String>),
 }
 
-/// A stage of an execution as it really stands, without any lag.
+/// The real state of a stage of an execution, without any lag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
-    /// Status of the stage.
+    /// The status of the stage.
     pub status: StageStatus,
-    /// Status of the execution.
+    /// The status of the execution.
     pub execution_status: ExecutionStatus,
     /// `retryStageMetadata`.
     pub retry: RetryMetadata,
@@ -152,13 +155,13 @@ pub struct View {
 /// An action of a [`View`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionView {
-    /// Name of the action.
+    /// The name of the action.
     pub name: String,
-    /// Status of its latest run; none before it ran in this round.
+    /// The status of the latest run; none before the action ran in this round.
     pub status: Option<ActionStatus>,
-    /// `actionExecutionId` of its latest run.
+    /// The `actionExecutionId` of the latest run.
     pub action_execution_id: Option<String>,
-    /// How often it ran in this execution.
+    /// The number of runs in this execution.
     pub runs: usize,
 }
 
@@ -172,7 +175,7 @@ pub struct CodePipeline {
 }
 
 impl CodePipeline {
-    /// The operations that are answered; any other is an `UnknownOperationException`.
+    /// The operations that the emulator answers; any other is an `UnknownOperationException`.
     pub const OPERATIONS: [&str; 16] = [
         "CreatePipeline",
         "GetPipeline",
@@ -192,7 +195,7 @@ impl CodePipeline {
         "EnableStageTransition",
     ];
 
-    /// An account without pipelines. The same seed and the same calls give the same ids and events.
+    /// Returns an account without pipelines. Equal seeds and equal calls give equal ids and events.
     pub const fn new(place: Place, options: Options, seed: u64) -> Self {
         Self {
             shared: SharedState::new(place, options, seed),
@@ -202,17 +205,17 @@ impl CodePipeline {
         }
     }
 
-    /// Changes the options for what comes.
+    /// Returns the options for a change, which applies from now on.
     pub const fn options_mut(&mut self) -> &mut Options {
         &mut self.shared.options
     }
 
-    /// Every call so far, whoever made it.
+    /// Returns every call so far, of the API and of people.
     pub fn calls(&self) -> &[Call] {
         &self.calls
     }
 
-    /// A stage of an execution as it really stands; none if the execution never entered it.
+    /// Returns the real state of a stage of an execution, if the execution entered the stage.
     pub fn stage(&self, pipeline: &str, execution: &str, stage: &str) -> Option<View> {
         let (execution, index) = self.located(pipeline, execution, stage)?;
         let run = execution.stage(index)?;
@@ -241,7 +244,7 @@ impl CodePipeline {
         })
     }
 
-    /// The retries of a stage that took effect, oldest first.
+    /// Returns the retries of a stage that took effect, oldest first.
     pub fn retries(&self, pipeline: &str, execution: &str, stage: &str) -> &[Retry] {
         let located = self.located(pipeline, execution, stage);
         let run = located.and_then(|(execution, index)| execution.stage(index));
@@ -254,8 +257,8 @@ impl CodePipeline {
         Some((execution, index))
     }
 
-    /// Sets what the runs of an action bring from now on; a run in progress keeps its outcome. False if
-    /// there is no such execution or action.
+    /// Sets the outcomes of an action's future runs; a run in progress keeps its outcome. Returns false if there is
+    /// no such execution or action.
     pub fn set_outcomes(
         &mut self,
         pipeline: &str,
@@ -279,7 +282,7 @@ impl CodePipeline {
         known
     }
 
-    /// A person retries a stage at the console. Recorded as theirs; no injected fault applies.
+    /// Lets a person retry a stage at the console. The record names the person, and no injected fault applies.
     pub fn person_retries(
         &mut self,
         now: u64,
@@ -297,7 +300,7 @@ impl CodePipeline {
         self.person(now, "RetryStageExecution", &body)
     }
 
-    /// A person stops an execution at the console. Recorded as theirs; no injected fault applies.
+    /// Lets a person stop an execution at the console. The record names the person, and no injected fault applies.
     pub fn person_stops(
         &mut self,
         now: u64,
@@ -346,7 +349,7 @@ impl CodePipeline {
         });
     }
 
-    /// Operates for a caller who is not told what came of it; the error is its code.
+    /// Carries out a call whose answer is lost. The error is the code of the refusal.
     fn take_effect(&mut self, operation: &str, body: &Value) -> Result<(), String> {
         let answer = self.operate(operation, body, By::Api);
         answer.map(drop).map_err(|error| error.code().to_owned())

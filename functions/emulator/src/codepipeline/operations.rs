@@ -1,4 +1,4 @@
-//! The operations that change something, and the table of all operations.
+//! The operations that change something, and the dispatch of all operations.
 
 use std::sync::Arc;
 
@@ -97,7 +97,7 @@ impl CodePipeline {
             .ok_or_else(|| invalid("pipeline", "not null"))?;
         let mut declaration = Declaration::read(given, 1)?;
         let name = declaration.name.clone();
-        // The model lists no PipelineNotFoundException here; a wrong name is an invalid structure.
+        // AWS: the model lists no PipelineNotFoundException here, so a wrong name is an invalid structure.
         let pipeline = self.pipelines.get_mut(&name).ok_or_else(|| {
             ApiError::new(
                 "InvalidStructureException",
@@ -113,7 +113,7 @@ impl CodePipeline {
         Ok(answer)
     }
 
-    /// Reads the variables: `outcomes` is this emulator's own, every other one must be declared.
+    /// Reads the variables. `outcomes` is the emulator's own, and every other variable must be declared.
     fn variables(
         params: Params<'_>,
         declaration: &Declaration,
@@ -264,7 +264,7 @@ impl CodePipeline {
             }
         }
         let outcome = if approved {
-            // Observed: an approval says who approved, a rejection what the reviewer wrote.
+            // AWS: an approval names the approver, and a rejection has the reviewer's text (observed).
             let by = format!("Approved by {}", shared.user_arn("reviewer"));
             let result = ExternalResult {
                 summary: Some(by),
@@ -306,7 +306,7 @@ impl CodePipeline {
         Ok(json!({ "pipelineExecutionId": id }))
     }
 
-    /// An outbound transition is the next stage's inbound one.
+    /// Enables or disables a transition. An outbound transition is the next stage's inbound one.
     fn change_transition(&mut self, params: Params<'_>, disable: bool) -> Result<Value, ApiError> {
         let name = params.name("pipelineName")?;
         let stage = params.name("stageName")?;

@@ -1,6 +1,6 @@
-//! Everything AWS leaves open, as a choice.
+//! Options for all behaviour that AWS leaves open.
 
-/// How `RetryStageExecution` turns a call down.
+/// The refusal of a `RetryStageExecution` call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryRefusal {
     /// `ConflictException`: "the pipeline is busy handling ongoing activities".
@@ -11,16 +11,16 @@ pub enum RetryRefusal {
     NotLatestPipelineExecution,
 }
 
-/// What `GetPipelineState` shows of a pipeline in PARALLEL mode.
+/// The answer of `GetPipelineState` for a pipeline in PARALLEL mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParallelState {
-    /// Stages and actions without any execution, as the console's pipeline view does.
+    /// Stages and actions without any execution, as in the console's pipeline view.
     Blank,
-    /// Whichever execution entered the stage last, as in the other modes.
+    /// The execution that entered the stage last, as in the other modes.
     Latest,
 }
 
-/// Which event comes first when the end of an action fails its stage.
+/// The first event when the end of an action fails its stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureOrder {
     /// Stage FAILED, action FAILED, pipeline FAILED.
@@ -29,12 +29,12 @@ pub enum FailureOrder {
     ActionFirst,
 }
 
-/// When a stage with several actions becomes Failed.
+/// The time at which a stage with several actions becomes Failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StageFails {
     /// Once no action is in progress any more.
     WhenActionsEnded,
-    /// With the first failed action; the others work on in a Failed stage.
+    /// At the first failed action; the others continue in a Failed stage.
     AtFirstFailedAction,
 }
 
@@ -49,7 +49,7 @@ pub enum StoppedRetry {
     Never,
 }
 
-/// Choices for every point that is not established or that varies, with the default named.
+/// Options for every point that is not established or that varies, with the default named.
 ///
 /// ```
 /// use redrive_emulator::codepipeline::Options;
@@ -62,72 +62,71 @@ pub enum StoppedRetry {
     reason = "independent unknowns, not a state"
 )]
 pub struct Options {
-    /// `GetPipelineState` and `ListActionExecutions` answer the state of so many milliseconds ago
-    /// (not established; AWS promises no read-after-write here). Default 0.
+    /// `GetPipelineState` and `ListActionExecutions` answer the state of this many milliseconds ago (not established;
+    /// AWS promises no read-after-write here). Default 0.
     pub state_lag_ms: u64,
-    /// Whether `GetPipelineState` answers the present state all the same, so that one answer is behind the other.
-    /// Default false.
+    /// Whether `GetPipelineState` ignores the lag and answers the present state, so that `ListActionExecutions` is
+    /// behind it. Default false.
     pub state_is_fresh: bool,
-    /// How much of it the next answer has, in thousandths: answers need not lag alike.
+    /// The part of the lag that the next answer has, in thousandths, since answers need not have equal lags.
     pub lag_of_a_thousand: u64,
-    /// How long an action takes whose outcome names no `after_ms`. Default 1000.
+    /// The duration of an action whose outcome names no `after_ms`. Default 1000.
     pub action_ms: u64,
-    /// The answer to a retry while another retry attempt in the stage is in progress. Documented as
-    /// "might not be able to retry", the exception is not established. Default Conflict.
+    /// The answer to a retry while another retry attempt in the stage is in progress. Documented as "might not be
+    /// able to retry"; the exception is not established. Default Conflict.
     pub duplicate_retry_answer: RetryRefusal,
-    /// The answer to an ALL_ACTIONS retry while actions are in progress. Documented as forbidden, the
-    /// exception is not established. Default Conflict.
+    /// The answer to an ALL_ACTIONS retry while actions are in progress. Documented as forbidden; the exception is
+    /// not established. Default Conflict.
     pub all_actions_in_progress_answer: RetryRefusal,
-    /// The answer to a retry of an execution the pipeline never had; the operation models no
+    /// The answer to a retry of an execution that the pipeline never had. The operation models no
     /// `PipelineExecutionNotFoundException`. Default NotLatestPipelineExecution.
     pub unknown_execution_answer: RetryRefusal,
-    /// Whether a retry is refused while an automatic retry waits for its delay; if not, the call is
-    /// taken and the automatic retry dropped (not established). Default None: taken.
+    /// The refusal of a retry while an automatic retry waits for its delay (not established). With None, the call is
+    /// accepted and the automatic retry dropped. Default None.
     pub retry_while_automatic_retry_pending: Option<RetryRefusal>,
-    /// The same while an automatic rollback waits for its delay (not established). Default None.
+    /// The refusal of a retry while an automatic rollback waits for its delay (not established). Default None.
     pub retry_while_rollback_pending: Option<RetryRefusal>,
-    /// Whether a Stopped stage may be retried: documented as possible; FAILED_ACTIONS with abandoned
-    /// actions is not established. Default EitherMode.
+    /// Whether a Stopped stage may be retried (documented as possible). FAILED_ACTIONS with abandoned actions is not
+    /// established. Default EitherMode.
     pub retry_of_stopped_stage: StoppedRetry,
-    /// Whether an `UpdatePipeline` that left the stages as they were still ends the right to retry
-    /// (not established: documented is only "the overall pipeline structure changed"). Default true.
+    /// Whether an `UpdatePipeline` with unchanged stages still ends the right to retry (not established). Documented
+    /// is only "the overall pipeline structure changed". Default true.
     pub identical_update_ends_retry: bool,
-    /// Executions in progress a pipeline may have in QUEUED and PARALLEL mode, from which on
-    /// `ConcurrentPipelineExecutionsLimitExceededException` is answered (the exception is documented,
-    /// the number is not established). Default None: no limit.
+    /// Maximum executions in progress of a pipeline in QUEUED and PARALLEL mode. Further starts get
+    /// `ConcurrentPipelineExecutionsLimitExceededException` (the exception is documented, the number is not
+    /// established). Default None: no limit.
     pub concurrent_execution_limit: Option<usize>,
-    /// What `GetPipelineState` shows in PARALLEL mode (not established). Default Blank.
+    /// The answer of `GetPipelineState` in PARALLEL mode (not established). Default Blank.
     pub parallel_state: ParallelState,
-    /// Whether `latestExecution` carries `type` (modelled; missing in a captured answer of 2026).
-    /// Default true.
+    /// Whether `latestExecution` has `type` (modelled; missing in a captured answer of 2026). Default true.
     pub state_shows_execution_type: bool,
-    /// Order of events at a failure (observed: the stage event may come first). Default StageFirst.
+    /// The order of events at a failure (observed: the stage event may be first). Default StageFirst.
     pub failure_order: FailureOrder,
-    /// When a stage becomes Failed (documented: actions can be retried "before the stage completes").
+    /// The time at which a stage becomes Failed (documented: actions can be retried "before the stage completes").
     /// Default WhenActionsEnded.
     pub stage_fails: StageFails,
-    /// Whether stage and pipeline become FAILED, in state and in events, before the built-in automatic
-    /// retry runs (not established). Default true.
+    /// Whether stage and pipeline become FAILED, in state and in events, before the built-in automatic retry runs
+    /// (not established). Default true.
     pub automatic_retry_announces_failure: bool,
     /// Whether the automatic retry emits RESUMED (not established). Default true.
     pub automatic_retry_emits_resumed: bool,
     /// Whether the automatic retry adds to `pipeline-execution-attempt` (not established). Default true.
     pub automatic_retry_counts_attempt: bool,
-    /// How long the automatic retry waits (documented: no delay can be configured). Default 0.
+    /// The delay of the automatic retry (documented: no delay can be configured). Default 0.
     pub automatic_retry_delay_ms: u64,
-    /// How long an automatic rollback waits (not established). Default 0.
+    /// The delay of an automatic rollback (not established). Default 0.
     pub automatic_rollback_delay_ms: u64,
-    /// Whether a retry of failed actions in a stage that never left InProgress emits RESUMED
-    /// (not established: RESUMED is documented for a *failed* stage). Default false.
+    /// Whether a retry of failed actions in a stage that never left InProgress emits RESUMED (not established:
+    /// RESUMED is documented for a *failed* stage). Default false.
     pub early_retry_emits_resumed: bool,
-    /// Whether an execution that failed in a stage becomes Superseded, with an event, once another one
-    /// enters that stage (documented only as "supersedes the failed execution"). Default false.
+    /// Whether an execution that failed in a stage becomes Superseded, with an event, once another one enters that
+    /// stage. Documented only as "supersedes the failed execution". Default false.
     pub overtaken_execution_becomes_superseded: bool,
-    /// Whether action events count `pipeline-execution-attempt` up after a retry or keep saying 1.0
-    /// (not established). Default true.
+    /// Whether action events increment `pipeline-execution-attempt` after a retry, or keep the value 1.0 (not
+    /// established). Default true.
     pub action_events_count_attempts: bool,
-    /// Whether stage STARTED of the first stage says `pipeline-execution-attempt` 0.0 (seen once in a
-    /// processed example). Default false.
+    /// Whether stage STARTED of the first stage has `pipeline-execution-attempt` 0.0 (seen once in a processed
+    /// example). Default false.
     pub first_stage_started_attempt_zero: bool,
 }
 

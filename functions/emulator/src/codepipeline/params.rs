@@ -1,4 +1,4 @@
-//! Reading the members of a request, the way AWS validates them.
+//! Access to the members of a request, with AWS's validation.
 
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ impl<'a> Params<'a> {
             .ok_or_else(|| invalid(key, "not null"))
     }
 
-    /// A name of a pipeline, stage or action.
+    /// Reads a name of a pipeline, stage or action.
     pub(super) fn name(self, key: &str) -> Result<&'a str, ApiError> {
         let text = self.text(key)?;
         if is_name(text) {
@@ -33,7 +33,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// A lower-case UUID.
+    /// Reads a lower-case UUID.
     pub(super) fn uuid(self, key: &str) -> Result<&'a str, ApiError> {
         let text = self.text(key)?;
         if is_uuid(text) {
@@ -61,7 +61,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// `maxResults`: 1 to `most`, and `most` if it is not given.
+    /// Reads `maxResults`: 1 to `most`, with `most` as the default.
     pub(super) fn max_results(self, most: usize) -> Result<usize, ApiError> {
         let wrong = || invalid("maxResults", &format!("between 1 and {most}"));
         match self.0.get("maxResults") {
@@ -75,7 +75,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// The position in a list that `nextToken` of the answer before this one named.
+    /// Reads the position in a list from `nextToken`, as the previous answer gave it.
     pub(super) fn position(self, of: &str) -> Result<Option<usize>, ApiError> {
         let Some(token) = self.optional_text("nextToken")? else {
             return Ok(None);
@@ -92,7 +92,7 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Whether `text` is a lower-case UUID.
+/// Returns whether `text` is a lower-case UUID.
 pub(super) fn is_uuid(text: &str) -> bool {
     let mut parts = text.split('-');
     let fits = [8, 4, 4, 4, 12].into_iter().all(|length| {

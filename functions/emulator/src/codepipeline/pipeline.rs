@@ -1,4 +1,4 @@
-//! A pipeline, and what stands in its stages.
+//! A pipeline, and the executions in its stages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use super::lagged::Lagged;
 /// `inboundTransitionState`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Transition {
-    /// Reason, who, when; none while the transition is enabled.
+    /// The reason, the person and the time; none while the transition is enabled.
     pub(super) disabled: Option<(String, String, u64)>,
 }
 
-/// One stage of a pipeline as its executions see it: a lock, those who wait, and who came last.
+/// One stage of a pipeline from its executions' view: the lock, the waiting executions, and the latest execution.
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
-    /// The execution that holds the stage lock; never set in PARALLEL mode.
+    /// The execution that holds the stage lock; always none in PARALLEL mode.
     pub(super) occupant: Option<u64>,
-    /// Executions that wait to enter, oldest first.
+    /// The executions that wait to enter, oldest first.
     pub(super) inbound: Lagged<Vec<u64>>,
     /// The execution that entered last.
     pub(super) latest: Lagged<Option<u64>>,
     pub(super) transition: Lagged<Transition>,
-    /// The latest run of each action, of any execution (documented): execution and index of the run.
+    /// The latest run of each action, in any execution (documented): the execution, and the index of the run.
     pub(super) runs: BTreeMap<String, Lagged<(u64, usize)>>,
 }
 
@@ -42,7 +42,7 @@ impl Lane {
     }
 }
 
-/// A pipeline with its versions and everything that ever ran in it.
+/// A pipeline with its versions and all its executions.
 #[derive(Debug)]
 pub(super) struct Pipeline {
     pub(super) name: Arc<str>,
@@ -51,16 +51,16 @@ pub(super) struct Pipeline {
     pub(super) versions: BTreeMap<u32, Arc<Declaration>>,
     pub(super) declaration: Arc<Declaration>,
     pub(super) lanes: BTreeMap<String, Lane>,
-    /// By number; a later start has a higher number.
+    /// The executions by number; a later start has a higher number.
     pub(super) executions: BTreeMap<u64, Execution>,
     pub(super) numbers: BTreeMap<String, u64>,
-    /// Executions InProgress or Stopping.
+    /// The executions that are InProgress or Stopping.
     pub(super) running: BTreeSet<u64>,
-    /// Every action run in the order of its start: execution and index.
+    /// Every action run in the order of its start: the execution, and the index of the run.
     pub(super) rows: Vec<(u64, usize)>,
-    /// Approval tokens: execution and index of the run.
+    /// The approval tokens: the execution, and the index of the run.
     pub(super) approvals: BTreeMap<String, (u64, usize)>,
-    /// `clientRequestToken` of `StartPipelineExecution`, and what it started.
+    /// The `clientRequestToken`s of `StartPipelineExecution`, and the executions that they started.
     pub(super) tokens: BTreeMap<String, String>,
 }
 

@@ -156,7 +156,7 @@ impl CodePipeline {
         if let Some(id) = wanted {
             let execution = found(pipeline, id)?;
             let mut seen = std::collections::BTreeSet::new();
-            // Newest first, so the first row of an action is its latest.
+            // The rows are newest first, so the first row of an action is its latest.
             let newest_first = execution.runs.iter().rev().filter(|run| {
                 run.state.at(moment).is_some()
                     && (!latest_only || seen.insert((run.stage, run.action)))
@@ -189,7 +189,7 @@ impl CodePipeline {
     }
 }
 
-/// The execution a filter asks for, and whether only the latest run of each action is wanted.
+/// Returns the execution in a filter, and whether the filter wants only the latest run of each action.
 fn filter(params: Params<'_>) -> Result<(Option<&str>, bool), ApiError> {
     let filter = match params.0.get("filter") {
         None | Some(Value::Null) => return Ok((None, false)),

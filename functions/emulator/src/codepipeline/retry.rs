@@ -10,7 +10,8 @@ use super::pipeline::Pipeline;
 use super::shared::SharedState;
 use crate::api::ApiError;
 
-/// The codes are the model's. The live wording is not established, so the words are our own.
+/// Returns the error of a refusal. The codes are the model's. The messages are our own, since AWS's wording is not
+/// established.
 pub(super) fn refusal(kind: RetryRefusal) -> ApiError {
     match kind {
         RetryRefusal::Conflict => ApiError::new(
@@ -37,7 +38,7 @@ pub(super) fn limit_reached() -> ApiError {
 }
 
 impl Pipeline {
-    /// Whether one more execution may run.
+    /// Checks whether one more execution may run.
     pub(super) fn check_limit(
         &self,
         shared: &SharedState,
@@ -52,7 +53,7 @@ impl Pipeline {
         }
     }
 
-    /// `RetryStageExecution`: every documented reason to refuse, then the retry itself.
+    /// Answers `RetryStageExecution`: checks every documented reason to refuse, and then retries the stage.
     pub(super) fn retry_stage(
         &mut self,
         shared: &mut SharedState,
@@ -77,7 +78,7 @@ impl Pipeline {
             return Err(not_retryable());
         };
         let Some(run) = execution.stage(index) else {
-            // It never entered the stage: a stopped or failed inbound execution has no failed actions.
+            // The execution never entered the stage. A stopped or failed inbound execution has no failed actions.
             return Err(not_retryable());
         };
         if execution.declaration.mode != ExecutionMode::Parallel {
@@ -107,7 +108,9 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The one retry that `onFailure` declares. Whoever was faster has taken its place.
+    /// Makes the one retry that `onFailure` declares.
+    // RACE: a caller's retry and the automatic retry. A caller that is first clears `pending`, which drops the
+    // automatic retry.
     pub(super) fn retry_automatically(
         &mut self,
         shared: &mut SharedState,
@@ -213,7 +216,7 @@ impl Pipeline {
         }
     }
 
-    /// The automatic rollback of a stage, if it is still failed and something can be gone back to.
+    /// Rolls a stage back automatically, if the stage is still failed and has a target for the rollback.
     pub(super) fn roll_back_automatically(
         &mut self,
         shared: &mut SharedState,
@@ -242,14 +245,15 @@ impl Pipeline {
             (fits && it.declaration.version == self.declaration.version).then(|| it.id.clone())
         });
         if let Some(target) = target {
-            // Refused when another execution holds the stage: then there is no rollback.
+            // The rollback is refused while another execution holds the stage; the automatic rollback then does not
+            // happen.
             let trigger = ("AutomatedRollback", shared.arn(&self.name));
             let _started = self.roll_back(shared, &name, &target, trigger);
         }
     }
 
-    /// `RollbackStage`: a new execution of type ROLLBACK that runs this stage alone, with the variables of its
-    /// target (documented).
+    /// Answers `RollbackStage`: begins an execution of type ROLLBACK that runs only this stage, with the variables of
+    /// its target (documented).
     pub(super) fn roll_back(
         &mut self,
         shared: &mut SharedState,
@@ -316,8 +320,9 @@ const fn retryable(status: ActionStatus, stopped: bool) -> bool {
     }
 }
 
-/// "The stage must either have all actions failed or some failed and some succeeded" (documented),
-/// and what follows for a stage that has not ended or was stopped.
+/// Checks whether the stage's state permits a retry.
+// AWS: "The stage must either have all actions failed or some failed and some succeeded" (documented).
+// For a stage that has not ended or was stopped, the conditions are inferred from that sentence and the options.
 fn may_run_again(
     shared: &SharedState,
     execution: &Execution,

@@ -1,4 +1,4 @@
-//! Scripted outcomes: what the runs of an action bring.
+//! Scripted outcomes of the runs of an action.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,31 @@ use serde::Deserialize;
 
 use super::declaration::{Condition, Declaration};
 
-/// What one run of an action brings.
+/// The outcome of one run of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The run succeeds.
     Succeed {
-        /// Milliseconds it takes; none means [`Options::action_ms`](super::Options::action_ms).
+        /// The duration in milliseconds; none means [`Options::action_ms`](super::Options::action_ms).
         after_ms: Option<u64>,
-        /// What the external system says.
+        /// The report of the external system.
         result: ExternalResult,
     },
     /// The run fails.
     Fail {
-        /// Milliseconds it takes; none means [`Options::action_ms`](super::Options::action_ms).
+        /// The duration in milliseconds; none means [`Options::action_ms`](super::Options::action_ms).
         after_ms: Option<u64>,
         /// `errorDetails`.
         error: ErrorDetails,
-        /// What the external system says.
+        /// The report of the external system.
         result: ExternalResult,
     },
-    /// The run stays in progress until somebody ends it.
+    /// The run stays in progress until it is ended from outside.
     Hang,
 }
 
 impl Outcome {
-    /// A success after the usual time.
+    /// Returns a success after the default duration.
     pub fn succeed() -> Self {
         Self::Succeed {
             after_ms: None,
@@ -38,7 +38,7 @@ impl Outcome {
         }
     }
 
-    /// A failure after the usual time.
+    /// Returns a failure after the default duration.
     pub fn fail(code: impl Into<String>, message: impl Into<String>) -> Self {
         let error = ErrorDetails {
             code: code.into(),
@@ -51,7 +51,7 @@ impl Outcome {
         }
     }
 
-    /// The same outcome after `ms` milliseconds; a hanging run stays so.
+    /// Returns the same outcome after `ms` milliseconds; a hanging run is unchanged.
     #[must_use]
     pub fn after(self, ms: u64) -> Self {
         match self {
@@ -69,20 +69,21 @@ impl Outcome {
     }
 }
 
-/// `errorDetails` of an action execution. The code is an unconstrained string (model); `JobFailed` is
-/// what nearly everything carries (observed).
+/// `errorDetails` of an action execution. The code is an unconstrained string (model); nearly every failure has
+/// `JobFailed` (observed).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ErrorDetails {
-    /// For example `JobFailed`.
+    /// The code, for example `JobFailed`.
     pub code: String,
-    /// The words of the provider, at most 5000 characters (model).
+    /// The message of the provider, at most 5000 characters (model).
     pub message: String,
 }
 
-/// What the system behind an action reports.
+/// The report of the system behind an action.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExternalResult {
-    /// `externalExecutionId`, for CodeBuild `project:uuid` (observed; made up there if none is given).
+    /// `externalExecutionId`, for CodeBuild `project:uuid` (observed). The emulator makes up a missing one for
+    /// CodeBuild.
     pub id: Option<String>,
     /// `externalExecutionUrl`.
     pub url: Option<String>,
@@ -90,7 +91,7 @@ pub struct ExternalResult {
     pub summary: Option<String>,
 }
 
-/// The outcomes of one action or condition, one a run; the last one repeats.
+/// The outcomes of one action or condition, one for each run; the last one repeats.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Outcomes {
     list: Vec<Outcome>,
@@ -113,7 +114,7 @@ impl Outcomes {
     }
 }
 
-/// What a list of outcomes is about.
+/// The action or condition that a list of outcomes belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     Action(String, String),
@@ -125,7 +126,7 @@ pub(super) enum Subject {
 pub(super) struct Script(BTreeMap<Subject, Outcomes>);
 
 impl Script {
-    /// Reads the value of the variable `outcomes`; the error says what is wrong with it.
+    /// Reads the value of the variable `outcomes`. The error explains the mistake.
     pub(super) fn parse(text: &str, declaration: &Declaration) -> Result<Self, String> {
         let lists: BTreeMap<String, Vec<WireOutcome>> =
             serde_json::from_str(text).map_err(|error| format!("variable outcomes: {error}"))?;

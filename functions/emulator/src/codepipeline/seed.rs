@@ -1,4 +1,4 @@
-//! Ready-made executions: a failure that already happened, without playing what led to it.
+//! Ready-made executions: failures that already happened, without playing the events that led to them.
 
 use std::sync::Arc;
 
@@ -16,31 +16,30 @@ use super::script::{ErrorDetails, ExternalResult, Outcome, Subject};
 use super::shared::SharedState;
 use crate::api::ApiError;
 
-/// An execution as it stands, to be put into the emulator; see
-/// [`CodePipeline::seed`](super::CodePipeline::seed).
+/// A ready-made execution for the emulator; see [`CodePipeline::seed`](super::CodePipeline::seed).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seed {
-    /// When it came to stand so, in milliseconds since the epoch.
+    /// The time at which the execution reached this state, in milliseconds since the epoch.
     pub at: u64,
-    /// Name of the pipeline.
+    /// The name of the pipeline.
     pub pipeline: String,
-    /// Structure version the execution runs by. Higher than the pipeline's present one: the pipeline
-    /// moves on to it. Lower: the structure has changed since.
+    /// The structure version of the execution. If it is higher than the pipeline's present version, the pipeline
+    /// moves on to it. If it is lower, the structure has changed since.
     pub version: u32,
-    /// Mode of a pipeline that is not there yet.
+    /// The mode of a pipeline that does not exist yet.
     pub mode: ExecutionMode,
-    /// Lower-case UUID.
+    /// The execution's id: a lower-case UUID.
     pub execution: String,
-    /// Status of the execution.
+    /// The status of the execution.
     pub status: ExecutionStatus,
-    /// STANDARD or ROLLBACK.
+    /// The type of the execution: STANDARD or ROLLBACK.
     pub kind: ExecutionType,
     /// The stages of the pipeline as this execution left them, in order.
     pub stages: Vec<SeedStage>,
 }
 
 impl Default for Seed {
-    /// A failed standard execution without stages, of version 1 of a pipeline in SUPERSEDED mode.
+    /// Returns a failed standard execution without stages, of version 1 of a pipeline in SUPERSEDED mode.
     fn default() -> Self {
         Self {
             at: 0,
@@ -58,45 +57,45 @@ impl Default for Seed {
 /// A stage of a [`Seed`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SeedStage {
-    /// Name of the stage.
+    /// The name of the stage.
     pub name: String,
-    /// None: the execution has not entered it.
+    /// The status of the stage, or `None` if the execution has not entered it.
     pub status: Option<StageStatus>,
-    /// What the stage declares for its failure, where the pipeline does not declare it yet.
+    /// The stage's declaration for a failure, if the pipeline does not declare it yet.
     pub on_failure: Option<OnFailure>,
-    /// Retries so far.
+    /// The retries so far.
     pub retry: RetryMetadata,
-    /// Its actions. A Failed stage without a failed one failed by a condition.
+    /// The actions. A Failed stage without a failed action failed by a condition.
     pub actions: Vec<SeedAction>,
 }
 
 /// An action of a [`SeedStage`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeedAction {
-    /// Name of the action.
+    /// The name of the action.
     pub name: String,
-    /// For example `Build`.
+    /// The category, for example `Build`.
     pub category: String,
-    /// For example `AWS`.
+    /// The owner, for example `AWS`.
     pub owner: String,
-    /// For example `CodeBuild`.
+    /// The provider, for example `CodeBuild`.
     pub provider: String,
     /// `runOrder`.
     pub run_order: u64,
-    /// None: it has not run. InProgress: it ends with the first of the outcomes.
+    /// The status, or `None` if the action has not run. An action InProgress ends with the first of the outcomes.
     pub status: Option<ActionStatus>,
-    /// None: made up.
+    /// The id of the latest run; `None` lets the emulator make one up.
     pub action_execution_id: Option<String>,
-    /// What it failed with.
+    /// The error of a failed action.
     pub error: Option<ErrorDetails>,
-    /// What the external system said.
+    /// The report of the external system.
     pub result: ExternalResult,
-    /// What its next runs bring; empty: as without a script.
+    /// The outcomes of the next runs. An empty list stands for no script.
     pub outcomes: Vec<Outcome>,
 }
 
 impl Default for SeedAction {
-    /// An unnamed CodeBuild action that has not run.
+    /// Returns an unnamed CodeBuild action that has not run.
     fn default() -> Self {
         Self {
             name: String::new(),
@@ -114,7 +113,7 @@ impl Default for SeedAction {
 }
 
 impl Seed {
-    /// The declaration this seed implies, added to what `base` already declares.
+    /// Returns the declaration that this seed implies, added to the declaration `base`.
     fn declaration(
         &self,
         base: Option<&Declaration>,
@@ -194,10 +193,10 @@ impl SeedAction {
 }
 
 impl super::CodePipeline {
-    /// Puts a ready-made execution into the emulator and creates or extends its pipeline as needed. No
-    /// event is emitted; what the execution goes on to do emits events as usual.
+    /// Adds a ready-made execution, and creates or extends its pipeline as needed. The seed itself emits no event;
+    /// the further run of the execution emits events as usual.
     ///
-    /// An execution with a stage that it entered counts as the latest one there.
+    /// An execution that entered a stage counts as the latest one there.
     pub fn seed(&mut self, seed: Seed) -> Result<(), ApiError> {
         if !is_uuid(&seed.execution) {
             return Err(invalid("execution", "a lower-case UUID"));
@@ -226,8 +225,7 @@ impl super::CodePipeline {
         Ok(())
     }
 
-    /// The structure a seed runs by: what the pipeline has declared in that version, and what the seed
-    /// adds to it.
+    /// Returns the structure of a seed: the pipeline's declaration in that version, and the seed's additions.
     fn structure(&self, seed: &Seed) -> Result<Declaration, ApiError> {
         let place = &self.shared.place;
         let role = format!("arn:{}:iam::{}:role/seed", place.partition, place.account);

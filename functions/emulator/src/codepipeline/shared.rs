@@ -1,4 +1,4 @@
-//! What every pipeline shares: place, options, the present moment, ids, and what is due.
+//! The parts that all pipelines share: place, options, the present time, ids, and due work.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::options::Options;
 use super::script::Outcome;
 use crate::api::{Emitted, Ids, Place};
 
-/// Something that will happen by itself.
+/// Work that becomes due without a call.
 #[derive(Debug, Clone)]
 pub(super) enum Due {
-    /// A run ends with its scripted outcome.
+    /// The end of a run, with its scripted outcome.
     Action(usize, Outcome),
     /// The automatic retry of a failed stage.
     AutomaticRetry(usize),
@@ -23,10 +23,10 @@ pub(super) struct SharedState {
     pub(super) place: Place,
     pub(super) options: Options,
     pub(super) ids: Ids,
-    /// The moment that is being played.
+    /// The present time of the emulation.
     pub(super) now: u64,
     pub(super) events: Vec<Emitted>,
-    /// By time, then by the order in which it was scheduled: pipeline, execution, what.
+    /// Due work by time, then by the order in which it was scheduled: pipeline, execution, work.
     pub(super) due: BTreeMap<(u64, u64), (Arc<str>, u64, Due)>,
     scheduled: u64,
     started: u64,
@@ -53,13 +53,13 @@ impl SharedState {
             .insert((at, self.scheduled), (Arc::clone(pipeline), execution, due));
     }
 
-    /// The number of the next execution: unique over all pipelines, rising with time.
+    /// Returns the number of the next execution: unique over all pipelines, rising with time.
     pub(super) const fn next_number(&mut self) -> u64 {
         self.started += 1;
         self.started
     }
 
-    /// The moment that lagging reads show.
+    /// Returns the time that lagging reads show.
     pub(super) const fn shown(&self) -> u64 {
         let options = &self.options;
         let lag = options

@@ -1,4 +1,4 @@
-//! How executions go through stages: waiting, entering, succeeding, failing.
+//! The way of executions through stages: waiting, entering, succeeding and failing.
 
 use super::declaration::{Condition, ConditionResult, ExecutionMode, OnFailure, StageRetryMode};
 use super::events;
@@ -81,7 +81,7 @@ impl Pipeline {
         }
     }
 
-    /// An execution comes to a stage: it enters, or it waits.
+    /// Makes an execution arrive at a stage, where it enters or waits.
     pub(super) fn arrive(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
@@ -120,7 +120,7 @@ impl Pipeline {
         self.tell_pipeline(shared, number, "SUPERSEDED");
     }
 
-    /// Lets those enter who wait for the stage of `number` and may; all of them in PARALLEL mode.
+    /// Lets waiting executions enter the stage of `number` while the stage is free; all of them in PARALLEL mode.
     pub(super) fn admit(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let lag = shared.options.state_lag_ms;
         loop {
@@ -180,7 +180,7 @@ impl Pipeline {
         }
     }
 
-    /// Another execution enters the stage in which `before` failed.
+    /// Supersedes an execution that failed in a stage, now that another one enters it, if the option says so.
     fn overtake(&mut self, shared: &mut SharedState, before: Option<u64>, stage: &str) {
         let Some(before) = before.filter(|_| shared.options.overtaken_execution_becomes_superseded)
         else {
@@ -196,7 +196,7 @@ impl Pipeline {
         }
     }
 
-    /// Plays a declared condition; answers its result if it is not met.
+    /// Plays a declared condition. Returns its result if the condition is not met.
     fn condition(
         &mut self,
         shared: &SharedState,
@@ -227,8 +227,8 @@ impl Pipeline {
         (!met).then_some(result)
     }
 
-    /// What comes next in a stage, now that something in it changed: actions of the next run order,
-    /// success, failure, the end of a stop, or nothing because actions are in progress.
+    /// Continues a stage after a change. The continuation is one of: the actions of the next run order, success,
+    /// failure, the end of a stop, or nothing while actions are in progress.
     ///
     /// `ended` is a run whose FAILED event has not been emitted yet.
     pub(super) fn go_on(
@@ -247,7 +247,7 @@ impl Pipeline {
             .stage(stage)
             .is_some_and(|it| it.status() == StageStatus::InProgress);
         let stopping = execution.status == ExecutionStatus::Stopping;
-        // ALL_ACTIONS needs a stage without actions in progress, the automatic retry's too.
+        // INVARIANT: an ALL_ACTIONS retry, even an automatic one, needs a stage without actions in progress.
         let declared = execution
             .declaration
             .stages
@@ -288,7 +288,7 @@ impl Pipeline {
         }
     }
 
-    /// A stage is done with: on to the next, or the execution has succeeded.
+    /// Leaves a stage: the execution goes to the next stage, or has succeeded.
     fn leave(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let Some(execution) = self.executions.get_mut(&number) else {
             return;
@@ -305,7 +305,8 @@ impl Pipeline {
         self.release(shared, number, stage);
     }
 
-    /// "A failure releases the lock on the stage" (documented); so do a success and a stop.
+    /// Releases the lock on the stage.
+    // AWS: "A failure releases the lock on the stage" (documented). A success and a stop release it too.
     pub(super) fn release(&mut self, shared: &mut SharedState, number: u64, stage: usize) {
         let Some(lane) = self.lane_of(number, stage) else {
             return;
@@ -316,7 +317,7 @@ impl Pipeline {
         }
     }
 
-    /// A stage fails: by a run whose event is still to come, by earlier ones, or by a condition.
+    /// Fails a stage because of a condition, of earlier runs, or of a run whose event is not emitted yet.
     fn fail_stage(
         &mut self,
         shared: &mut SharedState,
@@ -358,7 +359,7 @@ impl Pipeline {
             self.tell_pipeline(shared, number, "FAILED");
         }
         if again {
-            // The lock is kept: the stage is not done with.
+            // The execution keeps the lock, since its stage is not finished.
             let after = shared.options.automatic_retry_delay_ms;
             self.expect(number, stage, Pending::AutomaticRetry);
             if after == 0 {

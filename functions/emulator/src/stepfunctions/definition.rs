@@ -1,5 +1,5 @@
-//! Definitions in the Amazon States Language: which states there are, what they call, how they
-//! follow one another. Data (paths, templates, JSONata) is not evaluated.
+//! Definitions in the Amazon States Language: the states, their resources, and the order in which states follow one
+//! another. Data (paths, templates, JSONata) is not evaluated.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The `Type` of the language, which also begins the names of its history events.
+    /// Returns the `Type` of the language, which also begins the names of the state's history events.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Task => "Task",
@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// What a Task calls: it decides which history events the Task has.
+/// The resource that a Task calls, which determines the Task's history events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resource {
     /// A function's own ARN: `LambdaFunction…` events.
@@ -78,7 +78,7 @@ impl Resource {
         Self::Lambda(arn.into())
     }
 
-    /// Whether the Task waits for more than the call's answer, and so has a `TaskSubmitted` event.
+    /// Returns whether the Task waits for more than the call's answer. Such a Task has a `TaskSubmitted` event.
     pub(super) fn waits(&self) -> bool {
         match self {
             Self::Integration { resource, .. } => {
@@ -95,21 +95,21 @@ pub(super) struct State {
     pub(super) name: Arc<str>,
     pub(super) kind: Kind,
     pub(super) resource: Option<Resource>,
-    /// `Next`, or a Choice's `Default` and then its rules: the first is where a plain run goes.
+    /// `Next`, or a Choice's `Default` and then its rules. A plain run takes the first.
     next: Vec<Arc<str>>,
     catches: Vec<Arc<str>>,
-    /// A Parallel's branches, a Map's item processor.
+    /// The branches of a Parallel, or the item processor of a Map.
     pub(super) scopes: Vec<Arc<Scope>>,
-    /// A Fail state's literal `Error`; not an `ErrorPath`, nor an expression.
+    /// A Fail state's literal `Error`; neither an `ErrorPath` nor an expression.
     pub(super) error: Option<Arc<str>>,
     /// A Fail state's literal `Cause`.
     pub(super) cause: Option<Arc<str>>,
-    /// A Map in distributed mode.
+    /// Whether the state is a Map in distributed mode.
     pub(super) distributed: bool,
     pub(super) label: Option<Arc<str>>,
 }
 
-/// States that can follow one another: a whole machine, a branch, an item processor.
+/// States that can follow one another: a whole machine, a branch, or an item processor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scope {
     start_at: Arc<str>,
@@ -120,7 +120,7 @@ pub(super) struct Scope {
 pub(super) type Path = Vec<Arc<State>>;
 
 impl State {
-    /// The scopes that are executed as part of this execution: those of a Distributed Map are not.
+    /// Returns the scopes that run within this execution. The scopes of a Distributed Map do not.
     pub(super) fn inner(&self) -> &[Arc<Scope>] {
         if self.distributed { &[] } else { &self.scopes }
     }
@@ -131,7 +131,7 @@ impl Scope {
         self.states.get(name)
     }
 
-    /// Whether the state is here or further in.
+    /// Returns whether the scope contains the state, at any depth.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.state(name).is_some()
             || self
@@ -141,7 +141,7 @@ impl Scope {
                 .any(|scope| scope.contains(name))
     }
 
-    /// The way from outside to the state of that name.
+    /// Returns the path from the scope to the state of that name.
     pub(super) fn path_to(&self, name: &str) -> Option<Path> {
         if let Some(state) = self.state(name) {
             return Some(vec![Arc::clone(state)]);
@@ -153,7 +153,7 @@ impl Scope {
         })
     }
 
-    /// The states of a plain run: from the start, or after `after`, always along the first way.
+    /// Returns the states of a plain run, from the start or after `after`, always along the first transition.
     pub(super) fn straight(&self, after: Option<&State>) -> Path {
         let mut seen = BTreeSet::new();
         let mut path = Path::new();
@@ -168,7 +168,7 @@ impl Scope {
         path
     }
 
-    /// The first Fail state a plain run walks into, however deep.
+    /// Returns the first Fail state that a plain run reaches, at any depth.
     pub(super) fn straight_into_fail(&self, after: Option<&State>) -> Option<Path> {
         self.straight(after).into_iter().find_map(|state| {
             if state.kind == Kind::Fail {
@@ -182,7 +182,7 @@ impl Scope {
         })
     }
 
-    /// The states between `after` (or the start) and `to`, neither of them included.
+    /// Returns the states between `after` (or the start) and `to`, both excluded.
     pub(super) fn between(&self, after: Option<&State>, to: &str) -> Path {
         let found = self.search(after, true, |state| &*state.name == to);
         let found = found.or_else(|| self.search(None, true, |state| &*state.name == to));
@@ -191,7 +191,7 @@ impl Scope {
         path
     }
 
-    /// The states from the start or after `after` to an end that is no Fail state.
+    /// Returns the states from the start, or after `after`, to an end that is no Fail state.
     pub(super) fn way_out(&self, after: Option<&State>) -> Path {
         if after.is_some_and(|state| state.next.is_empty()) {
             return Path::new();
@@ -200,7 +200,7 @@ impl Scope {
         self.search(after, false, end).unwrap_or_default()
     }
 
-    /// The shortest way to a state that is looked for.
+    /// Returns the shortest path to a wanted state.
     fn search(
         &self,
         after: Option<&State>,
@@ -236,7 +236,7 @@ impl Scope {
         None
     }
 
-    /// The distributed Map of that label; without a label of its own it takes any.
+    /// Returns the Distributed Map with that label, or else one without a label.
     pub(super) fn distributed(&self, label: &str) -> Option<&Arc<State>> {
         let here = self.states.values().filter(|state| state.distributed);
         here.clone()
@@ -249,7 +249,7 @@ impl Scope {
     }
 }
 
-/// The first of `states` of a wanted kind, or the first within them; itself without states within.
+/// Returns the first wanted state of `states` without inner states, searching inside containers.
 pub(super) fn leaf(states: &[Arc<State>], wanted: fn(Kind) -> bool) -> Option<Path> {
     states.iter().find_map(|state| {
         if state.inner().is_empty() {
@@ -263,7 +263,7 @@ pub(super) fn leaf(states: &[Arc<State>], wanted: fn(Kind) -> bool) -> Option<Pa
     })
 }
 
-/// Reads a definition, or says what is wrong with it.
+/// Reads a definition, or returns an explanation of its mistake.
 pub(super) fn read(text: &str) -> Result<Arc<Scope>, String> {
     let value: Value =
         serde_json::from_str(text).map_err(|error| format!("INVALID_JSON_DESCRIPTION: {error}"))?;

@@ -11,11 +11,11 @@ use super::{Options, StepFunctions};
 use crate::api::Emitted;
 use crate::dates::{epoch_seconds, rfc3339};
 
-/// The most that escaped input and output may take up together (documented).
+/// Maximum size of escaped input and output together (documented).
 const DATA_LIMIT: usize = 248 * 1024;
 
 impl StepFunctions {
-    /// Emits the event of the status an execution has just come to.
+    /// Emits the event of an execution's current status.
     pub(super) fn announce(&mut self, at: u64, arn: &str) {
         let Some(execution) = self.executions.get(arn) else {
             return;
@@ -47,8 +47,9 @@ impl StepFunctions {
     }
 }
 
-/// Every key is there, absent values as null, dates as integers in milliseconds (observed). Their
-/// order is not kept: nothing may depend on it.
+/// Returns the detail of an event.
+// AWS: every key is present, absent values are null, and dates are integers in milliseconds (observed).
+// The order of the keys is not kept, since nothing may depend on it.
 fn detail(execution: &Execution, deleting: bool, at: u64, options: &Options) -> Value {
     let phase = &execution.phase;
     let redrivable = execution.redrivable(phase, deleting, at, options);
@@ -91,13 +92,13 @@ fn or_null(value: Option<&Arc<str>>) -> Value {
     value.map_or(Value::Null, |text| Value::from(&**text))
 }
 
-/// A value and its details: left out if it is too long together with `beside` (documented).
+/// Returns a value and its details. A value that is too long together with `beside` is left out (documented).
 fn data(value: Option<&str>, beside: Option<&str>) -> (Value, Value) {
     let Some(value) = value else {
         return (Value::Null, Value::Null);
     };
     let beside = beside.unwrap_or_default();
-    // No character takes more than six; the common case needs no counting.
+    // No escaped byte needs more than six bytes, so short values need no counting.
     let short = (value.len() + beside.len()) * 6 <= DATA_LIMIT;
     let included = short || escaped(value) + escaped(beside) <= DATA_LIMIT;
     let shown = if included {
@@ -108,7 +109,7 @@ fn data(value: Option<&str>, beside: Option<&str>) -> (Value, Value) {
     (shown, json!({ "included": included }))
 }
 
-/// How long a string is once it is written as JSON, without its quotes.
+/// Returns the length of a string in JSON, without its quotes.
 fn escaped(value: &str) -> usize {
     value
         .chars()

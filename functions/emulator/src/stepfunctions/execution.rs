@@ -1,4 +1,4 @@
-//! One execution: its status over time, the run it is in, its history.
+//! One execution: its status over time, its current run, and its history.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::script::{Ending, Failing, Script};
 use super::status::{By, Phase, Redrivable, Redrive, Status};
 use super::walk::{Cursor, Walk, schedules};
 
-/// How the current run is going to end.
+/// The planned end of the current run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Goal {
     Fail(Path, Failure),
@@ -32,20 +32,20 @@ struct Token {
 pub(super) struct Execution {
     pub(super) arn: Arc<str>,
     pub(super) name: Arc<str>,
-    /// The machine's unqualified ARN; with its label for a child of a Map Run.
+    /// The machine's unqualified ARN, with the label for a child of a Map Run.
     pub(super) machine: Arc<str>,
     pub(super) version: Option<Arc<str>>,
     pub(super) alias: Option<Arc<str>>,
-    /// What was in force when it started, for good (documented).
+    /// The revision at the start, which the execution keeps for good (documented).
     pub(super) revision: Arc<Revision>,
-    /// The definition it walks: the revision's, or the item processor's for a child.
+    /// The definition that the execution walks: the revision's, or the item processor's for a child.
     pub(super) scope: Arc<Scope>,
     pub(super) map_run: Option<Arc<str>>,
-    /// The Map Runs it started.
+    /// The Map Runs that the execution started.
     pub(super) map_runs: Vec<Arc<str>>,
     pub(super) input: Arc<str>,
     pub(super) start: u64,
-    /// Counts executions as they come; it orders those that start in the same millisecond.
+    /// The creation number, which orders executions that start in the same millisecond.
     pub(super) order: u64,
     pub(super) phase: Phase,
     earlier: Vec<Phase>,
@@ -55,13 +55,13 @@ pub(super) struct Execution {
     script: Option<Script>,
     runs: usize,
     goal: Goal,
-    /// Its place in the queue of what is due.
+    /// The execution's key in the queue of due work.
     pub(super) due: Option<(u64, u64)>,
     tokens: VecDeque<Token>,
     pub(super) redrives: Vec<Redrive>,
 }
 
-/// What an execution is born with.
+/// The initial values of an execution.
 pub(super) struct Birth {
     pub(super) arn: Arc<str>,
     pub(super) name: Arc<str>,
@@ -78,7 +78,7 @@ pub(super) struct Birth {
 }
 
 impl Execution {
-    /// A RUNNING execution that has not moved yet.
+    /// Returns a RUNNING execution that has not moved yet.
     pub(super) fn new(birth: Birth) -> Self {
         let mut history = History::default();
         history.push(birth.start, 0, What::ExecutionStarted);
@@ -117,18 +117,18 @@ impl Execution {
         }
     }
 
-    /// The ARN its machine is filed under, for a child of a Map Run too.
+    /// Returns the ARN under which the execution's machine is stored, for a child of a Map Run too.
     pub(super) fn unlabeled_machine(&self) -> &str {
         self.machine.split('/').next().unwrap_or(&self.machine)
     }
 
-    /// What the runs that have not begun yet will do.
+    /// Sets the outcomes of the runs that have not begun.
     pub(super) fn set_script(&mut self, script: Script) {
         self.script = Some(script);
         self.runs = 0;
     }
 
-    /// Goes into another phase; what a lagging answer may still show is kept.
+    /// Enters another phase. Earlier phases that a lagging answer may still show are kept.
     pub(super) fn turn(&mut self, phase: Phase, options: &Options) {
         let lag = options.longest_lag();
         let old = std::mem::replace(&mut self.phase, phase);
@@ -144,13 +144,13 @@ impl Execution {
         }
     }
 
-    /// What an answer shows that is as of `until`; nothing before the execution was known at all.
+    /// Returns the phase that an answer as of `until` shows. Before its start the execution is unknown.
     pub(super) fn seen(&self, until: u64) -> Option<&Phase> {
         let phases = std::iter::once(&self.phase).chain(self.earlier.iter().rev());
         phases.into_iter().find(|phase| phase.since <= until)
     }
 
-    /// Sets out on a run: writes its first events and answers when it ends, if it does.
+    /// Begins a run: writes its first events and returns its end, if it has one.
     pub(super) fn begin(&mut self, at: u64, options: &Options) -> Option<u64> {
         let (goal, after) = self.next_goal(options);
         self.goal = goal;
@@ -178,7 +178,7 @@ impl Execution {
         (self.goal != Goal::Hang).then(|| at.saturating_add(after))
     }
 
-    /// What the next run will do, and for how long.
+    /// Returns the goal and the duration of the next run.
     fn next_goal(&mut self, options: &Options) -> (Goal, u64) {
         if self.ended_in_fail_state {
             return (Goal::FailAgain, options.fail_state_ms);
@@ -207,7 +207,7 @@ impl Execution {
         (goal, after)
     }
 
-    /// Without a script the definition decides: every state succeeds, except a Fail state.
+    /// Returns the goal of a run without a script: every state succeeds, except a Fail state.
     fn plain_goal(&self) -> Goal {
         let here = self.cursor.path().and_then(|path| path.first());
         match self.scope.straight_into_fail(here.map(AsRef::as_ref)) {
@@ -236,7 +236,7 @@ impl Execution {
         )
     }
 
-    /// The state to stand at while the run lasts.
+    /// Returns the state at which the execution stands during the run.
     fn holding(&self) -> Option<Path> {
         if let Some(path) = self.cursor.path() {
             return Some(path.clone());
@@ -251,7 +251,7 @@ impl Execution {
         leaf(&ahead, |kind| kind == Kind::Task).or_else(|| leaf(&ahead, |kind| kind != Kind::Fail))
     }
 
-    /// The run ends as it was going to.
+    /// Ends the run at its goal.
     pub(super) fn end(&mut self, at: u64, options: &Options) {
         match std::mem::replace(&mut self.goal, Goal::Hang) {
             Goal::Fail(path, failure) => {
@@ -266,7 +266,7 @@ impl Execution {
                 self.stop(at, Status::Failed, failure, None, options);
             }
             Goal::FailAgain => {
-                // Only ExecutionRedriven and ExecutionFailed are appended (observed).
+                // AWS: only ExecutionRedriven and ExecutionFailed are appended (observed).
                 let failure = self.fail_state_failure();
                 let redriven = self.history.len();
                 self.history
@@ -293,7 +293,7 @@ impl Execution {
         }
     }
 
-    /// The failure of the Fail state the execution ended in.
+    /// Returns the failure of the Fail state in which the execution ended.
     fn fail_state_failure(&self) -> Failure {
         (1..=self.history.len())
             .rev()
@@ -304,14 +304,14 @@ impl Execution {
             .unwrap_or_default()
     }
 
-    /// The run fails for a reason that is not in the definition.
+    /// Fails the run for a reason outside the definition.
     pub(super) fn fail_now(&mut self, at: u64, failure: Failure, options: &Options) {
         self.goal = Goal::Hang;
         self.walk(at).log(What::ExecutionFailed(failure.clone()));
         self.stop(at, Status::Failed, failure, None, options);
     }
 
-    /// Somebody stops the run.
+    /// Aborts the run.
     pub(super) fn abort(&mut self, at: u64, failure: Failure, options: &Options) {
         self.goal = Goal::Hang;
         self.interrupt(at, What::ExecutionAborted(failure.clone()), options);
@@ -363,7 +363,7 @@ impl Execution {
         }
     }
 
-    /// Restarts a closed or pending execution where it ended, with a count that is one higher.
+    /// Restarts a closed or pending execution where it ended, and increments its redrive count.
     pub(super) fn redrive(&mut self, at: u64, token: Option<&str>, by: By, options: &Options) {
         let count = self.phase.redrive_count + 1;
         let terminal = self.history.len();
@@ -401,15 +401,15 @@ impl Execution {
         });
     }
 
-    /// The `redriveDate` a token led to, if the token is still known.
+    /// Returns the `redriveDate` that a token led to, if the token is still known.
     pub(super) fn replay(&self, token: &str, now: u64, options: &Options) -> Option<u64> {
         let known = self.tokens.iter().find(|known| known.text == token)?;
         let over = options.is_over(known.first_used, options.token_lifetime_ms, now);
         (!over).then_some(known.redrive_date)
     }
 
-    /// Whether the execution, seen in `phase`, can be redriven at `now`, with AWS's own reason if
-    /// it cannot. The order among several reasons is not established.
+    /// Returns whether the execution, seen in `phase`, can be redriven at `now`, with AWS's own reason if it cannot.
+    /// The order among several reasons is not established.
     pub(super) fn redrivable(
         &self,
         phase: &Phase,
@@ -452,7 +452,7 @@ fn in_fail_state(path: &Path) -> bool {
     path.last().is_some_and(|state| state.kind == Kind::Fail)
 }
 
-/// To fail at a state; what a Fail state says literally wins.
+/// Returns the goal of failing at a state. A Fail state's literal error and cause take precedence.
 fn fail_at(path: Path, error: Option<&str>, cause: Option<&str>) -> Goal {
     let literal = path.last().filter(|state| state.kind == Kind::Fail);
     let error = literal.and_then(|state| state.error.as_deref()).or(error);

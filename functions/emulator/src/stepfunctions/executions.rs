@@ -17,11 +17,11 @@ use super::wire::{
 use super::{Answer, StepFunctions};
 use crate::dates::epoch_seconds;
 
-/// The most an input may have, in bytes (documented: 256 KiB).
+/// Maximum size of an input, in bytes (documented: 256 KiB).
 const INPUT_LIMIT: usize = 262_144;
 
 impl StepFunctions {
-    /// A machine and what an ARN of it points at.
+    /// Returns a machine, and the revision that one of its ARNs points at.
     pub(super) fn pointed(&self, arn: &str) -> Answer<(&Machine, Pointed)> {
         let (unqualified, qualifier) = match Arn::read(arn)? {
             Arn::Machine {
@@ -43,7 +43,7 @@ impl StepFunctions {
         Ok((machine, pointed))
     }
 
-    /// An execution by its ARN; those of express machines are refused (observed).
+    /// Returns an execution by its ARN. ARNs of express executions are refused (observed).
     pub(super) fn find(&self, arn: &str) -> Answer<&Execution> {
         match Arn::read(arn)? {
             Arn::Execution { .. } => self.executions.get(arn).ok_or_else(|| no_execution(arn)),
@@ -77,7 +77,8 @@ impl StepFunctions {
             None => self.ids.uuid().into(),
         };
         if express {
-            // No status-change events, no history by the API (documented); nothing to redrive.
+            // AWS: an express execution has no status-change events and no history in the API (documented). It cannot
+            // be redriven.
             let run = self.ids.uuid();
             let arn = build(
                 &self.place,
@@ -87,7 +88,7 @@ impl StepFunctions {
         }
         let arn = build(&self.place, format_args!("execution:{machine_name}:{name}"));
         if let Some(known) = self.executions.get(arn.as_str()) {
-            // Documented: starting it again with the same input is idempotent while it runs.
+            // AWS: starting a running execution again with the same input is idempotent (documented).
             if known.phase.status == Status::Running && *known.input == *input {
                 return Ok(started(&arn, known.start));
             }
@@ -124,7 +125,7 @@ impl StepFunctions {
         Ok(answer)
     }
 
-    /// Stopping what has already ended answers its `stopDate` and changes nothing.
+    /// Stops an execution. For a closed execution the answer is its `stopDate`, and nothing changes.
     pub(super) fn stop_execution(&mut self, now: u64, request: Request<'_>) -> Answer {
         let arn = request.required("executionArn", 256)?;
         let failure = Failure::new(
@@ -181,8 +182,7 @@ impl StepFunctions {
         let seen = execution
             .history
             .len_at(self.options.shown(now, self.options.history_lag_ms));
-        // A page begins after the last id shown; the walk backwards stays within the history as it
-        // was when it began.
+        // A page begins after the last id shown. The walk backwards stays within the history as of its first page.
         let first = match (start.map(|page| page.key.0), reverse) {
             (None, false) => 1,
             (None, true) => seen,
@@ -253,7 +253,7 @@ impl StepFunctions {
     }
 }
 
-/// The script in an input, with every state it names found in the definition.
+/// Reads the script in an input, and checks that the definition has every state that the script names.
 fn read_script(input: &Value, pointed: &Pointed) -> Result<Option<Script>, ScriptError> {
     let Some(script) = Script::from_input(input)? else {
         return Ok(None);
@@ -288,7 +288,7 @@ fn started(arn: &str, start: u64) -> Value {
         .done()
 }
 
-/// The details beside an input or output, `__type` included (observed).
+/// Returns the details of an input or output, `__type` included (observed).
 fn included() -> Value {
     let kind = "com.amazonaws.swf.base.model#CloudWatchEventsExecutionDataDetails";
     json!({ "__type": kind, "included": true })

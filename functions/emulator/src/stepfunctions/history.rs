@@ -1,4 +1,4 @@
-//! An execution's history: kept as small values, shown as GetExecutionHistory shows it.
+//! An execution's history: stored in small values, and shown in the form of GetExecutionHistory.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::definition::{Resource, State};
 use super::wire::{Object, text};
 use crate::dates::epoch_seconds;
 
-/// Error and cause, both of which may be missing.
+/// The error and the cause of a failure; either may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) error: Option<Arc<str>>,
@@ -30,7 +30,7 @@ impl Failure {
     }
 }
 
-/// What one event says.
+/// The content of one history event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
     ExecutionStarted,
@@ -62,7 +62,7 @@ pub(super) enum What {
     MapRunRedriven(Arc<str>, u64),
 }
 
-/// One event. Its id is its place in the history, counted from 1.
+/// One event. Its id is its position in the history, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) at: u64,
@@ -75,18 +75,19 @@ pub(super) struct Event {
 pub(super) struct History(Vec<Event>);
 
 impl History {
-    /// Appends an event and answers its id.
+    /// Appends an event and returns its id.
     pub(super) fn push(&mut self, at: u64, previous: u64, what: What) -> u64 {
         self.0.push(Event { at, previous, what });
         self.len()
     }
 
-    /// How many events there are; also the id of the last one.
+    /// Returns the number of events, which is also the id of the last one.
     pub(super) fn len(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// How many events were there at `at`; times never decrease along a history.
+    /// Returns the number of events at time `at`.
+    // INVARIANT: times never decrease along a history.
     pub(super) fn len_at(&self, at: u64) -> u64 {
         self.0.partition_point(|event| event.at <= at) as u64
     }
@@ -96,19 +97,19 @@ impl History {
     }
 }
 
-/// What an event needs to know of its execution to be shown.
+/// The facts about an execution that the answer for an event needs.
 pub(super) struct Shown<'a> {
     pub(super) input: &'a str,
     pub(super) role: &'a str,
     pub(super) region: &'a str,
     pub(super) version: Option<&'a str>,
     pub(super) alias: Option<&'a str>,
-    /// `includeExecutionData`: without it inputs and outputs go, error and cause stay (observed).
+    /// `includeExecutionData`: without it the answer omits inputs and outputs, and keeps error and cause (observed).
     pub(super) data: bool,
 }
 
 impl Shown<'_> {
-    /// Data (paths, results) is not evaluated: every state shows the execution's input.
+    /// Adds the input. Data (paths, results) is not evaluated, so every state shows the execution's input.
     fn input(&self, object: Object) -> Object {
         self.payload(object, "input", self.input)
     }
@@ -122,7 +123,7 @@ impl Shown<'_> {
             .with(&format!("{key}Details"), json!({ "truncated": false }))
     }
 
-    /// The event as the API answers it.
+    /// Returns the event in the form of the API.
     pub(super) fn event(&self, id: u64, event: &Event) -> Value {
         let (name, key, details) = self.describe(&event.what);
         let object = Object::default()
@@ -135,7 +136,7 @@ impl Shown<'_> {
             .done()
     }
 
-    /// Type, prefix of the details' key, details.
+    /// Returns an event's type, the prefix of its details' key, and its details.
     fn describe(&self, what: &What) -> (String, String, Option<Object>) {
         let object = Object::default;
         let plain = |name: &str| (name.to_owned(), String::new(), None);
@@ -216,7 +217,7 @@ impl Shown<'_> {
         }
     }
 
-    /// The events of a Task: their names and details follow from what it calls.
+    /// Returns an event of a Task, whose name and details follow from the Task's resource.
     fn task(
         &self,
         state: &State,
@@ -260,7 +261,7 @@ impl Shown<'_> {
         (name, key, details)
     }
 
-    /// A function's or an activity's details: only the first and the last event have any.
+    /// Returns a function's or an activity's details, which only the first and the last event have.
     fn call(&self, stage: &str, arn: &str) -> Option<Object> {
         match stage {
             "Scheduled" => Some(self.input(Object::default().with("resource", arn))),
@@ -270,7 +271,7 @@ impl Shown<'_> {
     }
 }
 
-/// The name with its first letter in lower case.
+/// Returns the name with its first letter in lower case.
 fn lower(name: &str) -> String {
     let mut letters = name.chars();
     letters

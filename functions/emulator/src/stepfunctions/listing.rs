@@ -13,7 +13,7 @@ use super::{Answer, StepFunctions};
 use crate::dates::epoch_seconds;
 
 impl StepFunctions {
-    /// The executions of a machine, a version or alias of it, or a Map Run; newest first.
+    /// Lists the executions of a machine, of a version or alias of it, or of a Map Run; newest first.
     pub(super) fn list_executions(&self, now: u64, request: Request<'_>) -> Answer {
         let size = request.page_size()?;
         let statuses = Status::ALL.map(Status::as_str);
@@ -25,14 +25,14 @@ impl StepFunctions {
         let (owner, only) = match (machine, map_run) {
             (Some(arn), None) => {
                 if redriven.is_some() {
-                    // Observed.
+                    // AWS: redriveFilter needs mapRunArn (observed).
                     return Err(invalid(
                         "redriveFilter can only be specified with mapRunArn",
                         None,
                     ));
                 }
                 if status == Some(Status::PendingRedrive.as_str()) {
-                    // Documented.
+                    // AWS: the PENDING_REDRIVE statusFilter needs mapRunArn (documented).
                     return Err(invalid(
                         "The PENDING_REDRIVE statusFilter needs a mapRunArn",
                         None,
@@ -52,7 +52,7 @@ impl StepFunctions {
                 }
                 other => return Err(wrong_kind(other)),
             },
-            // Documented: one of the two, not both.
+            // AWS: exactly one of the two ARNs is required (documented).
             _ => {
                 let message = "Exactly one of stateMachineArn and mapRunArn must be specified";
                 return Err(invalid(message, Some("MISSING_REQUIRED_PARAMETER")));
@@ -94,7 +94,7 @@ impl StepFunctions {
     }
 }
 
-/// What ListExecutions shows of an execution, and DescribeExecution too. It has no `redriveStatus`
+/// Returns the members that ListExecutions and DescribeExecution share. A summary has no `redriveStatus`
 /// (documented).
 pub(super) fn summary(execution: &Execution, phase: &Phase) -> Object {
     Object::default()

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::definition::Scope;
 
-/// A definition and role as they were in force for a time.
+/// The definition and role of a machine for a period of time.
 #[derive(Debug)]
 pub(super) struct Revision {
-    /// As it was given: it is answered unchanged.
+    /// The definition as it was given; answers return it unchanged.
     pub(super) text: Arc<str>,
     pub(super) scope: Arc<Scope>,
     pub(super) role: Arc<str>,
-    /// None until the first update (observed).
+    /// The revision's id, which is missing until the first update (observed).
     pub(super) id: Option<Arc<str>>,
     pub(super) since: u64,
 }
@@ -63,7 +63,7 @@ pub(super) struct Machine {
     pub(super) published: u64,
 }
 
-/// What an ARN of a machine points at.
+/// The revision that an ARN of a machine points at.
 #[derive(Debug, Clone)]
 pub(super) struct Pointed {
     pub(super) revision: Arc<Revision>,
@@ -72,7 +72,7 @@ pub(super) struct Pointed {
 }
 
 impl Machine {
-    /// Resolves a version's number or an alias's name; the newest revision without either.
+    /// Resolves a version's number or an alias's name. Without a qualifier, the newest revision is the result.
     pub(super) fn point(&self, qualifier: Option<&str>) -> Option<Pointed> {
         let Some(qualifier) = qualifier else {
             let revision = Arc::clone(&self.revision);
@@ -95,7 +95,8 @@ impl Machine {
             });
         }
         let alias = self.aliases.get(qualifier)?;
-        // The heaviest route: real routing is random by weight.
+        // The alias always uses its heaviest route.
+        // AWS: real routing is random by weight.
         let (route, _) = alias.routes.iter().max_by_key(|(_, weight)| *weight)?;
         let version = self
             .versions
@@ -108,7 +109,7 @@ impl Machine {
         })
     }
 
-    /// Publishes the newest revision; publishing it twice answers the same version (documented).
+    /// Publishes the newest revision. Publishing a revision twice returns the same version (documented).
     pub(super) fn publish(&mut self, now: u64, description: Option<&str>) -> Arc<str> {
         let same = |version: &&Version| Arc::ptr_eq(&version.revision, &self.revision);
         if let Some(version) = self.versions.values().next_back().filter(same) {

@@ -24,7 +24,7 @@ fn read_definition(text: &str) -> Answer<Arc<definition::Scope>> {
 }
 
 impl StepFunctions {
-    /// The same call twice answers the same machine; the comparison is by text (observed).
+    /// Creates a machine. The same call twice returns the same machine; definitions are compared as texts (observed).
     pub(super) fn create_state_machine(&mut self, now: u64, request: Request<'_>) -> Answer {
         let name = valid_name(request.required("name", usize::MAX)?)?;
         let definition = request.required("definition", 1_048_576)?;
@@ -76,7 +76,7 @@ impl StepFunctions {
             .done())
     }
 
-    /// A machine that may be changed, by its unqualified ARN.
+    /// Returns a machine for a change, by its unqualified ARN.
     fn changeable(&mut self, arn: &str) -> Answer<&mut Machine> {
         let Arn::Machine {
             unqualified,
@@ -96,7 +96,7 @@ impl StepFunctions {
         Ok(machine)
     }
 
-    /// Every update is a new revision; executions keep the one they started with (documented).
+    /// Updates a machine. Every update is a new revision; executions keep the revision of their start (documented).
     pub(super) fn update_state_machine(&mut self, now: u64, request: Request<'_>) -> Answer {
         let arn = request.required("stateMachineArn", 256)?;
         let definition = request.text("definition", 1, 1_048_576)?;
@@ -237,8 +237,8 @@ impl StepFunctions {
             .done())
     }
 
-    /// The machine is DELETING from now on and, here, for good; deleting what does not exist is
-    /// answered the same (observed).
+    /// Deletes a machine, which stays DELETING for good in the emulator. Deleting a missing machine has the same
+    /// answer (observed).
     pub(super) fn delete_state_machine(&mut self, request: Request<'_>) -> Answer {
         let arn = request.required("stateMachineArn", 256)?;
         match Arn::read(arn)? {
@@ -307,7 +307,7 @@ impl StepFunctions {
             .done())
     }
 
-    /// Machines in the order of their ARNs; those being deleted are gone from the list (observed).
+    /// Lists the machines in the order of their ARNs. Machines that are being deleted are not listed (observed).
     pub(super) fn list_state_machines(&self, now: u64, request: Request<'_>) -> Answer {
         let size = request.page_size()?;
         let skip = request.page_start(now)?.map_or(0, |page| page.key.0);

@@ -1,4 +1,4 @@
-//! One Map Run: what is kept of it.
+//! The kept state of one Map Run.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub(super) struct MapRun {
     pub(super) start: u64,
     pub(super) stop: Option<u64>,
     pub(super) children: Vec<Arc<str>>,
-    /// How many of them are not closed.
+    /// The number of children that are not closed.
     pub(super) open: usize,
     pub(super) redrive_count: u64,
     pub(super) redrive_date: Option<u64>,

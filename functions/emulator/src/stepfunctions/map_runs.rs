@@ -1,4 +1,4 @@
-//! Map Runs of Distributed Map states: as much as their children need.
+//! Map Runs of Distributed Map states, to the extent that their children need.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use super::wire::{Arn, Object, Page, Request, arn as build, no_resource, text, w
 use super::{Answer, StepFunctions};
 use crate::dates::epoch_seconds;
 
-/// What children run if the parent's definition has no Distributed Map.
+/// The definition of children whose parent's definition has no Distributed Map.
 const CHILD: &str = r#"{ "StartAt": "Item", "States": {
     "Item": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true }
 }}"#;
 
 impl StepFunctions {
-    /// Starts a Map Run under a RUNNING execution, with one child per name and script, and answers
-    /// its ARN; none if there is no such execution or it is not running. The real service does
-    /// this when an execution enters a Distributed Map; here the driver says when.
+    /// Starts a Map Run under a RUNNING execution, with one child per name and script, and returns its ARN. Returns
+    /// `None` if there is no such execution or it is not running. The real service starts a Map Run when an execution
+    /// enters a Distributed Map; here the driver does.
     ///
-    /// Children have ARNs `execution:<machine>/<label>:<child>` and run the item processor of the
-    /// parent's Distributed Map of that label. They end with the parent if it fails, and are
-    /// redriven with it. No tolerated failures, no limit on concurrency.
+    /// Children have ARNs `execution:<machine>/<label>:<child>` and run the item processor of the parent's
+    /// Distributed Map with that label. The children end with the parent if the parent fails, and are redriven with
+    /// the parent. Tolerated failures and limits on concurrency are not emulated.
     pub fn start_map_run(
         &mut self,
         now: u64,
@@ -100,7 +100,8 @@ impl StepFunctions {
         Some(arn.as_ref().into())
     }
 
-    /// An execution has ended: a child's Map Run may be over, a parent's children end with it.
+    /// Handles the end of an execution for Map Runs. The end of a child may end its Map Run, and the end of an
+    /// unsuccessful parent ends its children.
     pub(super) fn settle_map_runs(&mut self, at: u64, arn: &Arc<str>) {
         let Some(execution) = self.executions.get(arn) else {
             return;
@@ -123,8 +124,8 @@ impl StepFunctions {
         }
     }
 
-    /// A redriven parent redrives its Map Runs: their unsuccessful children wait as
-    /// PENDING_REDRIVE, then run (documented).
+    /// Redrives the Map Runs of a redriven parent. Their unsuccessful children are PENDING_REDRIVE first and then run
+    /// (documented).
     pub(super) fn redrive_map_runs(&mut self, now: u64, arn: &Arc<str>) {
         let Some(parent) = self.executions.get_mut(arn) else {
             return;

@@ -1,12 +1,11 @@
 //! AWS Step Functions, as far as failures and redrives go: faithful and repeatable.
 //!
-//! [`StepFunctions`] answers the API in its own words (AWS JSON 1.0), plays scripted outcomes or
-//! walks simple definitions, keeps histories and emits the events that EventBridge would deliver.
-//! It reads no clock and draws no random number: calls and [`advance`](Service::advance) bring the
-//! time, and the seed decides the ids.
+//! [`StepFunctions`] answers the API in its own protocol (AWS JSON 1.0). It plays scripted outcomes or walks simple
+//! definitions, keeps histories, and emits the events that EventBridge would deliver. It reads no clock and draws no
+//! random number: calls and [`advance`](Service::advance) carry the time, and the seed determines the ids.
 //!
-//! What it says of the real service is tagged: *documented* by AWS, *observed* in recordings of it,
-//! or *not established*, in which case [`Options`] has the choice.
+//! Statements about the real service are tagged: *documented* by AWS, *observed* in recordings, or *not established*.
+//! Where behaviour is not established, [`Options`] has the choice.
 //!
 //! ```
 //! use redrive_emulator::api::{Place, Service};
@@ -32,9 +31,9 @@
 //! assert_eq!(aws.take_events().len(), 2, "RUNNING, SUCCEEDED");
 //! ```
 //!
-//! Where data would have to be evaluated (paths, templates, Choice rules, Retry) it takes the plain
-//! way: Choice goes to its default, nothing is retried, every state shows the execution's input, a
-//! Map has one item, and the other branches of a Parallel have succeeded before one fails.
+//! Data is not evaluated (paths, templates, Choice rules, Retry); the emulator makes simple assumptions instead. A
+//! Choice goes to its default, nothing is retried, and every state shows the execution's input. A Map has one item.
+//! The other branches of a Parallel have succeeded before one fails.
 
 mod definition;
 mod events;
@@ -75,30 +74,30 @@ use map_run::MapRun;
 /// One call as the service saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// When it came.
+    /// The time of the call.
     pub at: u64,
     /// The bare name, for example `RedriveExecution`.
     pub operation: Arc<str>,
-    /// What it was about: the ARN of an execution, a Map Run or a state machine.
+    /// The target: the ARN of an execution, a Map Run or a state machine.
     pub arn: Option<Arc<str>>,
-    /// Its `clientToken`.
+    /// The `clientToken`.
     pub token: Option<Arc<str>>,
-    /// What it did.
+    /// The effect.
     pub effect: Effect,
-    /// Whether the caller got to know.
+    /// Whether the caller received the answer.
     pub answered: bool,
 }
 
-/// What a call did.
+/// The effect of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// It was carried out.
+    /// The call was carried out.
     Done,
-    /// A known client token: the old answer again, and nothing happened.
+    /// The client token was known: the service repeated its old answer, and nothing happened.
     Replayed,
-    /// It was refused with this error code, and nothing happened.
+    /// The call was refused with this error code, and nothing happened.
     Refused(String),
-    /// It never arrived.
+    /// The call never arrived.
     NotReceived,
 }
 
@@ -110,26 +109,27 @@ pub struct StepFunctions {
     ids: Ids,
     machines: BTreeMap<Arc<str>, Machine>,
     executions: BTreeMap<Arc<str>, Execution>,
-    /// The executions of a machine (or of a Map Run), oldest first.
+    /// The executions of a machine or of a Map Run, oldest first.
     started: BTreeMap<Arc<str>, BTreeSet<Started>>,
     map_runs: BTreeMap<Arc<str>, MapRun>,
-    /// What ends, or begins to be redriven, in the order of its time and then of its coming.
+    /// Executions whose run ends, or that begin to be redriven, by time. Executions of one time are in the order of
+    /// planning.
     due: BTreeMap<(u64, u64), Arc<str>>,
     counter: u64,
-    /// How many executions are RUNNING.
+    /// The number of RUNNING executions.
     open: usize,
     events: Vec<Emitted>,
     faults: BTreeMap<String, VecDeque<Fault>>,
     calls: Vec<Call>,
 }
 
-/// Start, order of coming, ARN.
+/// The start, the creation order and the ARN of an execution.
 type Started = (u64, u64, Arc<str>);
 
 type Answer<T = Value> = Result<T, ApiError>;
 
 impl StepFunctions {
-    /// The operations that are answered; any other is an `UnknownOperationException`.
+    /// The operations that the emulator answers; any other is an `UnknownOperationException`.
     pub const OPERATIONS: [&str; 16] = [
         "CreateStateMachine",
         "UpdateStateMachine",
@@ -149,7 +149,7 @@ impl StepFunctions {
         "RedriveExecution",
     ];
 
-    /// An empty account in `place`. The same seed and the same calls give the same answers.
+    /// Returns an empty account in `place`. Equal seeds and equal calls give equal answers.
     pub fn new(place: Place, options: Options, seed: u64) -> Self {
         Self {
             place,
@@ -168,17 +168,17 @@ impl StepFunctions {
         }
     }
 
-    /// Every call so far, oldest first, whether or not it was answered.
+    /// Returns every call so far, oldest first, whether or not it was answered.
     pub fn calls(&self) -> &[Call] {
         &self.calls
     }
 
-    /// The options in force.
+    /// Returns the current options.
     pub const fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Changes the options for what comes.
+    /// Returns the options for a change, which applies from now on.
     pub const fn options_mut(&mut self) -> &mut Options {
         &mut self.options
     }
@@ -188,7 +188,7 @@ impl StepFunctions {
         self.counter
     }
 
-    /// Adds an execution that was just started, sets it going and announces it.
+    /// Adds an execution that has just started, begins its run and announces it.
     fn launch(&mut self, execution: Execution) {
         let (arn, now) = (Arc::clone(&execution.arn), execution.start);
         self.keep(execution);
@@ -197,7 +197,7 @@ impl StepFunctions {
         self.set_going(now, &arn);
     }
 
-    /// Files an execution where it is found again.
+    /// Stores an execution and indexes it by its machine or Map Run.
     fn keep(&mut self, execution: Execution) {
         let key = (execution.start, execution.order, Arc::clone(&execution.arn));
         let owner = execution.map_run.as_ref().unwrap_or(&execution.machine);
@@ -209,7 +209,7 @@ impl StepFunctions {
             .insert(Arc::clone(&execution.arn), execution);
     }
 
-    /// Begins a run and notes when it ends.
+    /// Begins a run and plans its end.
     fn set_going(&mut self, now: u64, arn: &Arc<str>) {
         let ends = match self.executions.get_mut(arn) {
             Some(execution) => execution.begin(now, &self.options),
@@ -228,7 +228,7 @@ impl StepFunctions {
         }
     }
 
-    /// What is due for this execution now happens.
+    /// Plays the work that is due for an execution.
     fn fall_due(&mut self, at: u64, arn: &Arc<str>) {
         let Some(execution) = self.executions.get_mut(arn) else {
             return;
@@ -242,7 +242,7 @@ impl StepFunctions {
             .get(execution.unlabeled_machine())
             .filter(|machine| machine.deleting)
         {
-            // Documented: executions of a deleted machine end at their next transition.
+            // AWS: an execution of a deleted machine ends at its next transition (documented).
             Some(machine) => {
                 let cause = format!("State machine {} has been deleted", machine.name);
                 let failure = history::Failure::new(Some("States.Runtime"), Some(&cause));
@@ -253,14 +253,14 @@ impl StepFunctions {
         self.closed(at, arn);
     }
 
-    /// A run has ended: the count of open executions, the event, the Map Run around or within.
+    /// Handles the end of a run: updates the count of open executions, emits the event, and settles Map Runs.
     fn closed(&mut self, at: u64, arn: &Arc<str>) {
         self.open = self.open.saturating_sub(1);
         self.announce(at, arn);
         self.settle_map_runs(at, arn);
     }
 
-    /// Restarts an execution: count, history, event, next run.
+    /// Restarts an execution: redrives it, emits the event, redrives its Map Runs, and begins the run.
     fn restart(&mut self, now: u64, arn: &Arc<str>, token: Option<&str>, by: By) {
         let Some(execution) = self.executions.get_mut(arn) else {
             return;

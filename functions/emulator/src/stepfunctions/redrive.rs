@@ -12,8 +12,9 @@ use crate::dates::epoch_seconds;
 use serde_json::Value;
 
 impl StepFunctions {
-    /// The order of the checks is observed for token before status; that the ARN is read first is
-    /// observed for express executions.
+    /// Redrives an execution, unless its client token is known or it is not redrivable.
+    // AWS: the token is checked before the status (observed). The ARN is read first (observed for express
+    // executions).
     pub(super) fn redrive_execution(
         &mut self,
         now: u64,
@@ -48,7 +49,7 @@ impl StepFunctions {
         Ok((answer(now), Effect::Done))
     }
 
-    /// Restarts an execution, or says why it cannot be.
+    /// Restarts an execution, or returns the reason for a refusal.
     pub(super) fn restart_if_possible(
         &mut self,
         now: u64,

@@ -1,17 +1,17 @@
-//! What an execution is going to do: one [`Outcome`] per run.
+//! The script of an execution: one [`Outcome`] per run.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How long a run lasts unless its outcome says otherwise, in milliseconds.
+/// The duration of a run whose outcome names none, in milliseconds.
 pub const DEFAULT_RUN_MS: u64 = 1000;
 
 /// The outcomes of an execution's runs: its start first, then one for each redrive.
 ///
-/// After the last one, `then` repeats if it is given, and the last one does otherwise. A run that
-/// re-enters a Fail state fails again whatever the script says, and uses up no outcome.
+/// After the last outcome, `then` repeats if it is given; otherwise the last outcome repeats. A run that re-enters a
+/// Fail state fails again whatever the script says, and uses up no outcome.
 ///
-/// Over the API a script travels in the `input` of StartExecution, beside whatever else is there:
+/// In the API, a script is part of the `input` of StartExecution, beside any other members:
 ///
 /// ```json
 /// {"outcomes": [
@@ -24,14 +24,14 @@ pub const DEFAULT_RUN_MS: u64 = 1000;
 /// `{"succeed": {output?}}` and `{"hang": {}}`, each with an optional `after_ms`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
-    /// One per run.
+    /// The outcomes, one per run.
     pub outcomes: Vec<Outcome>,
-    /// For every run after those.
+    /// The outcome of every later run.
     pub then: Option<Outcome>,
 }
 
 impl Script {
-    /// A script of these outcomes, of which the last repeats.
+    /// Returns a script with these outcomes, the last of which repeats.
     pub fn new(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
         Self {
             outcomes: outcomes.into_iter().collect(),
@@ -39,7 +39,7 @@ impl Script {
         }
     }
 
-    /// The outcome of run number `run`, counted from 0; none if the script is empty.
+    /// Returns the outcome of run number `run`, counted from 0. An empty script has none.
     pub fn outcome(&self, run: usize) -> Option<&Outcome> {
         self.outcomes
             .get(run)
@@ -71,7 +71,7 @@ impl Script {
         }))
     }
 
-    /// Every outcome, with its place in the script.
+    /// Returns every outcome with its place in the script.
     pub(super) fn each(&self) -> impl Iterator<Item = (String, &Outcome)> {
         let listed = self
             .outcomes
@@ -82,7 +82,7 @@ impl Script {
     }
 }
 
-/// Why an input's script cannot be read, and where.
+/// The reason why an input's script cannot be read, and the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptError {
     at: String,
@@ -110,51 +110,51 @@ impl std::fmt::Display for ScriptError {
 
 impl std::error::Error for ScriptError {}
 
-/// How one run ends, and after how long.
+/// The end of one run, and its duration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "OutcomeText", into = "OutcomeText")]
 pub struct Outcome {
-    /// How it ends.
+    /// The end of the run.
     pub ending: Ending,
-    /// How long the run lasts, in milliseconds; a hanging run ignores it.
+    /// The duration of the run, in milliseconds; a hanging run ignores it.
     pub after_ms: u64,
 }
 
-/// How a run ends.
+/// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// FAILED at a state.
     Fail(Failing),
-    /// TIMED_OUT by the machine's own `TimeoutSeconds`: no error and no cause (observed). A Task's
-    /// time-out is `Fail` with the error `States.Timeout`.
+    /// TIMED_OUT by the machine's own `TimeoutSeconds`, without error and cause (observed). The time-out of a Task is
+    /// `Fail` with the error `States.Timeout`.
     TimeOut,
     /// SUCCEEDED.
     Succeed(Succeeding),
-    /// RUNNING until somebody stops it.
+    /// RUNNING until the run is stopped.
     Hang,
 }
 
-/// Where and with what a run fails.
+/// The state, error and cause of a failing run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failing {
-    /// The state that fails; without one, the state the execution stands at, or the first Task. If
-    /// it is a Fail state, its literal `Error` and `Cause` win over what is given here.
+    /// The state that fails. By default it is the state at which the execution stands, or the first Task. The literal
+    /// `Error` and `Cause` of a Fail state take precedence over the values given here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// At most 256 characters (documented).
+    /// The error, at most 256 characters (documented).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// At most 32,768 characters (documented).
+    /// The cause, at most 32,768 characters (documented).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }
 
-/// With what a run succeeds.
+/// The output of a succeeding run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Succeeding {
-    /// The execution's output; `{}` without one.
+    /// The execution's output, `{}` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
 }
@@ -167,7 +167,7 @@ impl Outcome {
         }
     }
 
-    /// A run that fails with this error and cause.
+    /// Returns a run that fails with this error and cause.
     pub fn fail(error: &str, cause: &str) -> Self {
         let (error, cause) = (Some(error.into()), Some(cause.into()));
         Self::new(Ending::Fail(Failing {
@@ -177,22 +177,22 @@ impl Outcome {
         }))
     }
 
-    /// A run that the machine's own `TimeoutSeconds` ends.
+    /// Returns a run that the machine's own `TimeoutSeconds` ends.
     pub const fn time_out() -> Self {
         Self::new(Ending::TimeOut)
     }
 
-    /// A run that succeeds with the output `{}`.
+    /// Returns a run that succeeds with the output `{}`.
     pub const fn succeed() -> Self {
         Self::new(Ending::Succeed(Succeeding { output: None }))
     }
 
-    /// A run that lasts until it is stopped.
+    /// Returns a run that lasts until it is stopped.
     pub const fn hang() -> Self {
         Self::new(Ending::Hang)
     }
 
-    /// The same failure at a named state; other outcomes stay as they are.
+    /// Returns the same failure at a named state; other outcomes stay unchanged.
     #[must_use]
     pub fn at(mut self, state: &str) -> Self {
         if let Ending::Fail(failing) = &mut self.ending {
@@ -201,7 +201,7 @@ impl Outcome {
         self
     }
 
-    /// The same outcome after so many milliseconds.
+    /// Returns the same outcome after a duration in milliseconds.
     #[must_use]
     pub const fn after(mut self, ms: u64) -> Self {
         self.after_ms = ms;
@@ -209,7 +209,7 @@ impl Outcome {
     }
 }
 
-/// An outcome as it is written.
+/// The JSON form of an outcome.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OutcomeText {

@@ -1,4 +1,5 @@
-//! Ways into the service that the real one does not have: ready-made executions, people, a view.
+//! Access to the service that the real one does not offer: ready-made executions, people, and a view of the real
+//! state.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,42 +16,42 @@ use super::wire::{Arn, arn as build, error, invalid, no_execution, wrong_kind};
 use super::{Answer, Options, StepFunctions};
 use crate::api::{ApiError, Service};
 
-/// A ready-made execution for [`StepFunctions::seed`]. Fill in what matters over
-/// [`Seed::new`].
+/// A ready-made execution for [`StepFunctions::seed`]. [`Seed::new`] has defaults for the fields that a caller leaves
+/// out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seed {
-    /// The execution's ARN; a label in it makes it a child of a Map Run.
+    /// The execution's ARN. A label in the ARN makes the execution a child of a Map Run.
     pub arn: String,
-    /// The version it was started by, if it was.
+    /// The version that started the execution, if a version did.
     pub state_machine_version_arn: Option<String>,
-    /// The alias it was started by, if it was.
+    /// The alias that started the execution, if an alias did.
     pub state_machine_alias_arn: Option<String>,
-    /// Any but PENDING_REDRIVE.
+    /// The status: any except PENDING_REDRIVE.
     pub status: Status,
-    /// How often it was redriven.
+    /// The number of redrives.
     pub redrive_count: u64,
-    /// When it was last redriven; made up if it was redriven and this is missing.
+    /// The time of the last redrive. A missing time of a redriven execution is made up.
     pub redrive_date: Option<u64>,
-    /// Milliseconds since the epoch.
+    /// The start, in milliseconds since the epoch.
     pub start: u64,
-    /// Milliseconds since the epoch; ignored while RUNNING.
+    /// The end, in milliseconds since the epoch; ignored while RUNNING.
     pub stop: u64,
-    /// Of a FAILED or ABORTED execution.
+    /// The error of a FAILED or ABORTED execution.
     pub error: Option<String>,
-    /// Of a FAILED or ABORTED execution.
+    /// The cause of a FAILED or ABORTED execution.
     pub cause: Option<String>,
-    /// JSON text.
+    /// The input, as JSON text.
     pub input: String,
-    /// Whether it ended in a Fail state, and so fails again at once whenever it is redriven.
+    /// Whether the execution ended in a Fail state. Such an execution fails again at once after every redrive.
     pub ended_in_fail_state: bool,
-    /// The state it failed or stands at.
+    /// The state at which the execution failed or stands.
     pub failed_state: Option<String>,
-    /// What comes next: with the next redrive, or as the rest of the run if it is RUNNING.
+    /// The outcomes of the next runs. For a RUNNING execution the first outcome ends the current run.
     pub outcomes: Script,
 }
 
 impl Seed {
-    /// An execution with the input `{}` that was never redriven, and fails for ever.
+    /// Returns an execution with the input `{}` that was never redriven and that fails in every run.
     pub fn new(arn: impl Into<String>, status: Status, start: u64, stop: u64) -> Self {
         Self {
             arn: arn.into(),
@@ -70,7 +71,7 @@ impl Seed {
         }
     }
 
-    /// A small machine that can have led to this.
+    /// Returns the definition of a small machine that can have led to this seed.
     fn definition(&self) -> String {
         let task = "arn:aws:states:::lambda:invoke";
         let failed = self.failed_state.as_deref();
@@ -97,7 +98,8 @@ impl Seed {
         definition.to_string()
     }
 
-    /// Whether a definition has the state this execution failed at, and the Fail state it ended in.
+    /// Returns whether a definition has the state at which this execution failed, and the Fail state in which it
+    /// ended.
     fn suits(&self, scope: &definition::Scope) -> bool {
         let Some(name) = self.failed_state.as_deref() else {
             return !self.ended_in_fail_state;
@@ -116,7 +118,7 @@ impl Seed {
             && (!fail || says(&state.error, &self.error) && says(&state.cause, &self.cause))
     }
 
-    /// How its last run went.
+    /// Returns the ending of the last run.
     fn last_ending(&self) -> Ending {
         match self.status {
             Status::Succeeded => Ending::Succeed(Succeeding::default()),
@@ -137,34 +139,34 @@ impl Seed {
     }
 }
 
-/// What an execution really is, whatever lagging answers say.
+/// The real state of an execution, whatever lagging answers show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View<'a> {
-    /// Its ARN.
+    /// The ARN.
     pub arn: &'a str,
-    /// Its status.
+    /// The status.
     pub status: Status,
-    /// Milliseconds since the epoch.
+    /// The start, in milliseconds since the epoch.
     pub start: u64,
-    /// Milliseconds since the epoch, once it has ended.
+    /// The end, in milliseconds since the epoch, if the execution has ended.
     pub stop: Option<u64>,
-    /// How often it was redriven.
+    /// The number of redrives.
     pub redrive_count: u64,
-    /// When it was last redriven.
+    /// The time of the last redrive.
     pub redrive_date: Option<u64>,
-    /// Of its last end.
+    /// The error of the last end.
     pub error: Option<&'a str>,
-    /// Of its last end.
+    /// The cause of the last end.
     pub cause: Option<&'a str>,
-    /// Of a SUCCEEDED execution.
+    /// The output of a SUCCEEDED execution.
     pub output: Option<&'a str>,
-    /// The state it stands at, or ended at.
+    /// The state at which the execution stands or ended.
     pub state: Option<&'a str>,
-    /// Whether it ended in a Fail state.
+    /// Whether the execution ended in a Fail state.
     pub ended_in_fail_state: bool,
-    /// How many events its history has.
+    /// The number of events in the history.
     pub events: u64,
-    /// The redrives that restarted it here, oldest first; those before a seed are not among them.
+    /// The redrives that restarted the execution here, oldest first. The redrives before a seed are not among them.
     pub redrives: &'a [Redrive],
 }
 
@@ -190,17 +192,17 @@ impl<'a> View<'a> {
 }
 
 impl StepFunctions {
-    /// What an execution really is.
+    /// Returns the real state of an execution.
     pub fn execution(&self, arn: &str) -> Option<View<'_>> {
         self.executions.get(arn).map(View::of)
     }
 
-    /// Every execution, in the order of their ARNs.
+    /// Returns every execution, in the order of the ARNs.
     pub fn executions(&self) -> impl Iterator<Item = View<'_>> {
         self.executions.values().map(View::of)
     }
 
-    /// Replaces what an execution does in the runs that have not begun; false if there is none.
+    /// Replaces the outcomes of the runs that have not begun. Returns false if there is no such execution.
     pub fn set_outcomes(&mut self, arn: &str, script: Script) -> bool {
         let execution = self.executions.get_mut(arn);
         execution
@@ -208,15 +210,15 @@ impl StepFunctions {
             .is_some()
     }
 
-    /// Somebody redrives an execution in the console: as RedriveExecution, without a client token
-    /// and without an entry in [`calls`](Self::calls).
+    /// Lets a person redrive an execution in the console. The effect is that of RedriveExecution without a client
+    /// token, and [`calls`](Self::calls) gets no entry.
     pub fn person_redrives(&mut self, now: u64, arn: &str) -> Result<(), ApiError> {
         self.advance(now);
         self.restart_if_possible(now, arn, None, By::Person)
     }
 
-    /// Somebody stops a running execution: as StopExecution, without an entry in
-    /// [`calls`](Self::calls).
+    /// Lets a person stop a running execution. The effect is that of StopExecution, and [`calls`](Self::calls) gets
+    /// no entry.
     pub fn person_stops(
         &mut self,
         now: u64,
@@ -233,9 +235,8 @@ impl StepFunctions {
         Ok(())
     }
 
-    /// Puts a ready-made execution in place, with a history that can have been its own, and emits
-    /// nothing. Its machine is made if there is none; an existing machine whose newest definition
-    /// cannot have led to this execution is taken to have been updated since.
+    /// Adds a ready-made execution with a plausible history, and emits no event. A missing machine is created. If an
+    /// existing machine's newest definition cannot have led to this execution, the machine counts as updated since.
     pub fn seed(&mut self, seed: Seed) -> Result<(), ApiError> {
         let Arn::Execution {
             machine: name,
@@ -292,7 +293,7 @@ impl StepFunctions {
         Ok(())
     }
 
-    /// The revision a seeded execution is pinned to.
+    /// Returns the revision that a seeded execution is pinned to.
     fn seeded_revision(
         &mut self,
         seed: &Seed,
@@ -354,8 +355,7 @@ impl StepFunctions {
 }
 
 impl Seed {
-    /// Lets an execution live through what it is said to have lived through; also answers when
-    /// it ends if it is still running.
+    /// Plays the past of a seeded execution. Also returns the end of the current run if the execution is running.
     fn play(&self, mut execution: Execution, options: &Options) -> (Execution, Option<u64>) {
         let calm = Options {
             describe_lag_ms: 0,

@@ -1,4 +1,4 @@
-//! How an execution stands, from one transition to the next.
+//! The status of an execution between two transitions.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub enum Status {
     TimedOut,
     /// `ABORTED`
     Aborted,
-    /// `PENDING_REDRIVE`: only children of a Map Run that is being redriven (documented).
+    /// `PENDING_REDRIVE`: only for children of a Map Run that is being redriven (documented).
     PendingRedrive,
 }
 
@@ -32,7 +32,7 @@ impl Status {
         Self::PendingRedrive,
     ];
 
-    /// As the wire spells it.
+    /// Returns the spelling of the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
@@ -44,13 +44,13 @@ impl Status {
         }
     }
 
-    /// Whether nothing more happens without a redrive.
+    /// Returns whether nothing more happens without a redrive.
     pub const fn is_closed(self) -> bool {
         !matches!(self, Self::Running | Self::PendingRedrive)
     }
 }
 
-/// Who redrove an execution.
+/// The originator of a redrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// A call of RedriveExecution.
@@ -61,20 +61,20 @@ pub enum By {
     MapRun,
 }
 
-/// A redrive that restarted an execution; a replayed token never makes one.
+/// A redrive that restarted an execution. A replayed token makes no redrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redrive {
-    /// When: the `redriveDate`.
+    /// The time: the `redriveDate`.
     pub at: u64,
     /// The client token, if there was one.
     pub token: Option<String>,
-    /// The `redriveCount` it led to.
+    /// The `redriveCount` after the redrive.
     pub count: u64,
-    /// Who did it.
+    /// The originator.
     pub by: By,
 }
 
-/// What an execution looks like from one transition to the next.
+/// The status and its members between two transitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Phase {
     pub(super) since: u64,
@@ -86,7 +86,7 @@ pub(super) struct Phase {
     pub(super) redrive_date: Option<u64>,
 }
 
-/// Whether an execution can be redriven.
+/// Whether an execution can be redriven, and the reason if not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Redrivable {
     Yes,
@@ -95,7 +95,7 @@ pub(super) enum Redrivable {
 }
 
 impl Redrivable {
-    /// `redriveStatus` and `redriveStatusReason`.
+    /// Returns `redriveStatus` and `redriveStatusReason`.
     pub(super) fn parts(&self) -> (&'static str, Option<&str>) {
         match self {
             Self::Yes => ("REDRIVABLE", None),

@@ -1,16 +1,16 @@
-//! Walking a definition, and writing the history of the walk.
+//! The walk of an execution through a definition, and the history of the walk.
 
 use std::sync::Arc;
 
 use super::definition::{Kind, Path, Scope, State};
 use super::history::{Failure, History, What};
 
-/// Where an execution stands in its definition.
+/// The position of an execution in its definition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Cursor {
-    /// The state that is being executed, or that the last run ended at.
+    /// The current state, or the state at which the last run ended.
     position: Option<Position>,
-    /// The event the next one follows from.
+    /// The event that the next event follows from.
     previous: u64,
 }
 
@@ -19,22 +19,22 @@ struct Position {
     path: Path,
     /// The id of the event that entered the state; a redrive links back to it.
     entered: u64,
-    /// Whether its Task was scheduled in this run.
+    /// Whether the state's Task was scheduled in this run.
     scheduled: bool,
 }
 
 impl Cursor {
-    /// The state the execution stands at, with those around it.
+    /// Returns the path of the state at which the execution stands.
     pub(super) fn path(&self) -> Option<&Path> {
         self.position.as_ref().map(|position| &position.path)
     }
 
-    /// The state's name.
+    /// Returns the state at which the execution stands.
     pub(super) fn state(&self) -> Option<&Arc<State>> {
         self.path()?.last()
     }
 
-    /// A redrive goes back to the state, whose Task is to be scheduled again.
+    /// Returns to the state for a redrive, which schedules the state's Task again.
     pub(super) fn rewind(&mut self) {
         self.previous = 0;
         if let Some(position) = &mut self.position {
@@ -44,7 +44,7 @@ impl Cursor {
     }
 }
 
-/// One stretch of a walk, all at one moment.
+/// A part of a walk, all at one time.
 pub(super) struct Walk<'a> {
     pub(super) root: &'a Scope,
     pub(super) history: &'a mut History,
@@ -59,7 +59,7 @@ impl Walk<'_> {
         self.cursor.previous
     }
 
-    /// Goes to the state at the end of `target`, and schedules its Task there.
+    /// Goes to the state at the end of `target`, and schedules its Task.
     pub(super) fn go_to(&mut self, target: &Path) {
         if self.cursor.path() == Some(target) {
             return self.schedule();
@@ -68,7 +68,7 @@ impl Walk<'_> {
         self.schedule();
     }
 
-    /// A redriven Map Run goes on instead of being started.
+    /// Continues a redriven Map Run, which is not started again.
     pub(super) fn resume_map(&mut self, what: What) {
         self.log(what);
         if let Some(position) = &mut self.cursor.position {
@@ -83,11 +83,11 @@ impl Walk<'_> {
         self.pass_all(&rest);
     }
 
-    /// Fails where it stands, and the Parallel and Map states around with it.
+    /// Fails at the current state, together with the Parallel and Map states around it.
     ///
-    /// Of the Task, Pass, Wait and Map states all this is observed: without any event of its own a state fails
-    /// by States.Runtime, and ExecutionFailed follows from its entry. That a Choice and a Parallel do so too
-    /// is not established, nor what a States.Runtime within a Parallel or Map leaves behind.
+    /// The behaviour of Task, Pass, Wait and Map states is observed: a state that fails by States.Runtime has no
+    /// event of its own, and ExecutionFailed follows from its entry. The same behaviour of a Choice and a Parallel is
+    /// not established, nor is the history of a States.Runtime within a Parallel or Map.
     pub(super) fn fail(&mut self, failure: &Failure) {
         let Some(position) = self.cursor.position.clone() else {
             return;
@@ -121,7 +121,8 @@ impl Walk<'_> {
         }
         for container in around.iter().rev() {
             if container.kind == Kind::Map {
-                // Both follow from what failed in the iteration, and nothing from MapIterationFailed (observed).
+                // AWS: both events follow from the failure in the iteration, and none follows from MapIterationFailed
+                // (observed).
                 let failed = self.cursor.previous;
                 self.log(What::MapIterationFailed(Arc::clone(container)));
                 self.cursor.previous = failed;
@@ -132,8 +133,9 @@ impl Walk<'_> {
         }
     }
 
-    /// EvaluationFailed follows from what the state's own entry followed from; only a Wait's follows from that
-    /// entry (both observed). Of a Choice, a Parallel and a Succeed state it is not established.
+    /// Writes EvaluationFailed. The event follows from the predecessor of the state's entry; for a Wait, the event
+    /// follows from the entry itself (both observed). The predecessor for a Choice, a Parallel and a Succeed state is
+    /// not established.
     fn evaluation_fails(&mut self, state: &Arc<State>, failure: &Failure) {
         if failure.error.as_deref() != Some("States.QueryEvaluationError") {
             return;
@@ -175,7 +177,7 @@ impl Walk<'_> {
             let entered = self.log(What::StateEntered(Arc::clone(state)));
             if let Some(next) = target.get(depth + 1) {
                 let opened = self.open(state);
-                // The other branches have succeeded by then.
+                // The other branches have already succeeded.
                 for scope in state
                     .inner()
                     .iter()
@@ -194,8 +196,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Completes the state it stands at, and those around it until `depth` of them are left.
-    /// Answers the outermost state that was completed.
+    /// Completes the current state, and the states around it until `depth` of them are left. Returns the outermost
+    /// completed state.
     fn leave_down_to(&mut self, depth: usize) -> Option<Arc<State>> {
         self.cursor.position.as_ref()?;
         self.schedule();
@@ -214,7 +216,7 @@ impl Walk<'_> {
         Some(last)
     }
 
-    /// Enters, executes and exits each.
+    /// Enters, executes and exits each state.
     fn pass_all(&mut self, states: &Path) {
         for state in states {
             self.log(What::StateEntered(Arc::clone(state)));
@@ -250,7 +252,7 @@ impl Walk<'_> {
         self.log(What::StateExited(Arc::clone(state)));
     }
 
-    /// Schedules the Task it stands at, unless that was done in this run.
+    /// Schedules the current Task, unless it was scheduled in this run.
     fn schedule(&mut self) {
         let Some(position) = &mut self.cursor.position else {
             return;
@@ -300,8 +302,8 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a Task that fails with this error was scheduled at all: the state itself, not what it
-/// calls, fails with these.
+/// Returns whether a Task that fails with this error was scheduled. For the other errors the state itself fails, not
+/// its resource.
 pub(super) fn schedules(error: Option<&str>) -> bool {
     !matches!(
         error,
@@ -309,7 +311,7 @@ pub(super) fn schedules(error: Option<&str>) -> bool {
     )
 }
 
-/// The branch of `container` that holds `state`.
+/// Returns the branch of `container` that holds `state`.
 fn branch<'a>(container: &'a State, state: &State) -> Option<&'a Scope> {
     container
         .inner()

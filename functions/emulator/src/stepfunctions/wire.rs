@@ -1,4 +1,4 @@
-//! What goes over the wire: parameters, errors, ARNs and dates.
+//! The wire format: parameters, errors, ARNs and dates.
 
 use serde_json::{Map, Value};
 
@@ -6,17 +6,17 @@ use crate::api::{ApiError, Place};
 
 type Answer<T> = Result<T, ApiError>;
 
-/// Namespace of Step Functions' own errors (observed).
+/// The namespace of Step Functions' own errors (observed).
 const SERVICE: &str = "com.amazonaws.swf.service.v2.model";
-/// Namespace of violations of the model's constraints (observed).
+/// The namespace of violations of the model's constraints (observed).
 const CONSTRAINTS: &str = "com.amazon.coral.validate";
 
-/// An error of Step Functions itself.
+/// Returns an error of Step Functions itself.
 pub(super) fn error(code: &str, message: impl Into<String>) -> ApiError {
     ApiError::new(format!("{SERVICE}#{code}"), message)
 }
 
-/// A `ValidationException` of the model's constraints: missing, too long, not in the enumeration.
+/// Returns a `ValidationException` of the model's constraints: missing, too long, not in the enumeration.
 pub(super) fn constraint(message: impl std::fmt::Display) -> ApiError {
     ApiError::new(
         format!("{CONSTRAINTS}#ValidationException"),
@@ -24,7 +24,7 @@ pub(super) fn constraint(message: impl std::fmt::Display) -> ApiError {
     )
 }
 
-/// A `ValidationException` of Step Functions itself, with the modelled `reason` if there is one.
+/// Returns a `ValidationException` of Step Functions itself, with the modelled `reason` if there is one.
 pub(super) fn invalid(message: impl Into<String>, reason: Option<&str>) -> ApiError {
     let mut error = error("ValidationException", message);
     if let Some(reason) = reason {
@@ -73,7 +73,7 @@ pub(super) fn limit_exceeded() -> ApiError {
     )
 }
 
-/// Reads the members of a request body.
+/// A request body, whose members the methods read.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a>(pub(super) &'a Value);
 
@@ -82,7 +82,7 @@ impl<'a> Request<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// An optional string of `min..=max` characters.
+    /// Reads an optional string of `min..=max` characters.
     pub(super) fn text(self, name: &str, min: usize, max: usize) -> Answer<Option<&'a str>> {
         let Some(value) = self.member(name) else {
             return Ok(None);
@@ -104,7 +104,7 @@ impl<'a> Request<'a> {
         Ok(Some(text))
     }
 
-    /// A required string of 1 to `max` characters.
+    /// Reads a required string of 1 to `max` characters.
     pub(super) fn required(self, name: &str, max: usize) -> Answer<&'a str> {
         self.text(name, 1, max)?.ok_or_else(|| {
             constraint(format_args!(
@@ -120,7 +120,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// One of an enumeration's values.
+    /// Reads a value of an enumeration.
     pub(super) fn one_of(self, name: &str, allowed: &[&str]) -> Answer<Option<&'a str>> {
         let Some(text) = self.text(name, 0, usize::MAX)? else {
             return Ok(None);
@@ -135,7 +135,7 @@ impl<'a> Request<'a> {
         )))
     }
 
-    /// `maxResults`: 0 and absent mean 100, and 1000 is the most (documented).
+    /// Reads `maxResults`: 0 and absent mean 100, and the maximum is 1000 (documented).
     pub(super) fn page_size(self) -> Answer<usize> {
         let Some(value) = self.member("maxResults") else {
             return Ok(100);
@@ -153,7 +153,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// `nextToken`: where the last page ended. A token lives for 24 hours (documented).
+    /// Reads `nextToken`: the end of the last page. A token lives for 24 hours (documented).
     pub(super) fn page_start(self, now: u64) -> Answer<Option<Page>> {
         let Some(token) = self.text("nextToken", 1, 3096)? else {
             return Ok(None);
@@ -165,7 +165,7 @@ impl<'a> Request<'a> {
         Ok(Some(page))
     }
 
-    /// A member in whatever form it has.
+    /// Returns a member without any check of its form.
     pub(super) fn raw(self, name: &str) -> Option<&'a Value> {
         self.member(name)
     }
@@ -178,7 +178,7 @@ fn wrong_type(name: &str, expected: &str) -> ApiError {
     )
 }
 
-/// A place in a list: the key of the last item shown, and when the token was handed out.
+/// A position in a list: the key of the last item shown, and the time at which the token was issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) key: (u64, u64),
@@ -208,7 +208,7 @@ impl std::fmt::Display for Page {
     }
 }
 
-/// A JSON object under construction that leaves out what is absent.
+/// A JSON object under construction, without absent members.
 #[derive(Default)]
 pub(super) struct Object(Map<String, Value>);
 
@@ -230,12 +230,12 @@ impl Object {
     }
 }
 
-/// A string as JSON.
+/// Returns a string as JSON.
 pub(super) fn text(value: &str) -> Value {
     Value::from(value)
 }
 
-/// An ARN of Step Functions, taken apart.
+/// A parsed ARN of Step Functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arn<'a> {
     /// `stateMachine:<name>[/<label>][:<version or alias>]`
@@ -307,7 +307,7 @@ impl<'a> Arn<'a> {
         }
     }
 
-    /// The word that `InvalidArn` uses for the type of a resource.
+    /// Returns the word that `InvalidArn` uses for the type of a resource.
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::Machine { .. } => "stateMachine",
@@ -318,7 +318,7 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// The right kind of thing in the wrong operation.
+/// Returns the error for an ARN whose resource type does not fit the operation.
 pub(super) fn wrong_kind(arn: Arn<'_>) -> ApiError {
     invalid_arn(format_args!(
         "Resource type not valid in this context: {}",
@@ -326,7 +326,7 @@ pub(super) fn wrong_kind(arn: Arn<'_>) -> ApiError {
     ))
 }
 
-/// Builds an ARN of Step Functions.
+/// Returns an ARN of Step Functions.
 pub(super) fn arn(place: &Place, resource: std::fmt::Arguments<'_>) -> String {
     format!(
         "arn:{}:states:{}:{}:{resource}",
@@ -334,8 +334,8 @@ pub(super) fn arn(place: &Place, resource: std::fmt::Arguments<'_>) -> String {
     )
 }
 
-/// Names of machines, aliases and executions: 1 to 80 characters, none of those that ARNs, globs
-/// and shells use (documented).
+/// Checks the name of a machine, an alias or an execution: 1 to 80 characters, without the special characters of
+/// ARNs, globs and shells (documented).
 pub(super) fn valid_name(name: &str) -> Answer<&str> {
     let length = name.chars().count();
     let wrong =

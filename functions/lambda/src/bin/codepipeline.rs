@@ -1,4 +1,4 @@
-//! Handles the events of stages that failed, and of retried ones that ended.
+//! Handles the events of failed stages, and of retried stages that ended.
 
 use std::process::ExitCode;
 

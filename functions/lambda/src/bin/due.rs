@@ -1,4 +1,4 @@
-//! Takes the retries whose delay is over, from the queue.
+//! Handles the queue's messages of retries whose delay is over.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Handles the events of executions that failed, and of retried ones that ended.
+//! Handles the events of failed executions, and of retried executions that ended.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Looks after what was left in the middle, on a schedule.
+//! Sweeps due entries and searches for unannounced failures, on a schedule.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Stages of pipelines that failed, and how retried ones ended.
+//! The function for failed stages of pipelines, and for retried stages that ended.
 
 use std::process::ExitCode;
 

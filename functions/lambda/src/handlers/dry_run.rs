@@ -1,4 +1,4 @@
-//! A function without an account.
+//! The function without an account.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::payload::Payload;
 use crate::wide::Wide;
 
-/// A function that is tried without an account: it tells what it would do, and calls nothing.
+/// A function without an account, which reports its decisions and calls nothing.
 pub(super) struct DryRunFunction<'s> {
     function: &'static str,
     dry_run: DryRun<'s>,

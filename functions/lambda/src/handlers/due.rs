@@ -1,4 +1,4 @@
-//! The retries whose delay is over, by batches of the queue.
+//! The function for retries whose delay is over, in batches of the queue.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::payload::Payload;
 use crate::settings::Settings;
 
-/// Takes the retries whose delay is over.
+/// Handles the messages of retries whose delay is over.
 pub async fn run() -> ExitCode {
     open(async |settings: Settings| {
         let account = in_account(settings.account, "due")?;
@@ -27,8 +27,8 @@ pub async fn run() -> ExitCode {
 }
 
 impl DeployedFunction<'_> {
-    /// A batch of messages. Those that met an error, or that there was no time for, come again, and after that go
-    /// to the dead-letter queue.
+    /// Handles a batch of messages. SQS redelivers a message that met an error or for which no time was left. After
+    /// several receives SQS moves the message to the dead-letter queue.
     async fn due(&self, batch: LambdaEvent<Payload>) -> Result<SqsBatchResponse, Diagnostic> {
         let mut answer = SqsBatchResponse::default();
         let request_id = &batch.context.request_id;
@@ -47,7 +47,8 @@ impl DeployedFunction<'_> {
             };
             if result.is_err() {
                 let mut failure = BatchItemFailure::default();
-                // A message without an id cannot be told from the others: SQS then brings them all again.
+                // AWS: an empty itemIdentifier fails the whole batch (Handling errors for an SQS event source in
+                // Lambda). After a message without an ID, SQS therefore redelivers all messages of the batch.
                 failure.item_identifier = message.message_id.clone().unwrap_or_default();
                 answer.batch_item_failures.push(failure);
             }
@@ -55,7 +56,8 @@ impl DeployedFunction<'_> {
         Ok(answer)
     }
 
-    /// A message that is left to come again, rather than taken and cut off in the middle.
+    /// Returns the error of a message for which no time is left. SQS redelivers the message, so that Lambda does not
+    /// interrupt its handling.
     fn no_time_for(&self, message: &SqsMessage, request_id: &str) -> Result<(), Error> {
         let error = Error::new(ErrorKind::Unavailable, "no time was left for the message");
         let message_id = message.message_id.as_deref();

@@ -1,4 +1,4 @@
-//! What the two handlers of events share.
+//! The code that the two handlers of events share.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::payload::Payload;
 use crate::settings::Settings;
 
-/// Handles the events of one service; `function` names the handler in the wide line.
+/// Handles the events of one service. `function` is the function's name in the wide line.
 pub(super) async fn run(function: &'static str) -> ExitCode {
     open(async |settings: Settings| match settings.account {
         Some(account) => {
@@ -34,7 +34,7 @@ pub(super) async fn run(function: &'static str) -> ExitCode {
 }
 
 impl DeployedFunction<'_> {
-    /// One event of EventBridge. After an error Lambda is told so, and the event comes again.
+    /// Handles one event of EventBridge. Lambda invokes the function again after an error.
     async fn event(&self, event: LambdaEvent<Payload>) -> Result<Record, Diagnostic> {
         let began = Instant::now();
         let request_id = &event.context.request_id;
@@ -48,7 +48,7 @@ impl DeployedFunction<'_> {
             }
         };
         let owner = self.owners.next(request_id);
-        // Boxed: the futures of the controller and of the SDK are deep, and the compiler's patience with one type ends.
+        // The future is boxed, since the nested futures of the controller and the SDK exceed the compiler's limits.
         let result = Box::pin(self.controller(&owner).event(bytes, &self.sources)).await;
         let took = since(began);
         let told = self.tell(result.iter()).await;

@@ -1,4 +1,4 @@
-//! What every invocation needs: a name of its own, the time that it has left, and its error for the runtime.
+//! The parts of every invocation: the owner of a handling, the remaining time, and the error for the runtime.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -12,10 +12,10 @@ use redrive_core::time::Time;
 
 use crate::clock::SystemClock;
 
-/// Names each handling, by a name that no other has.
+/// A source of owners. INVARIANT: no two handlings have the same owner.
 #[derive(Debug)]
 pub(super) struct Owners {
-    /// Of this process. An event that comes again keeps its request id, and may come to another process.
+    /// A random number of this process. A redelivered event keeps its request ID, and may reach another process.
     process: u64,
     handled: Cell<u64>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Owners {
 impl Owners {
     pub(super) fn new() -> Self {
         Self {
-            // The standard library keys each of these at random.
+            // The standard library gives each RandomState random keys.
             process: RandomState::new().build_hasher().finish(),
             handled: Cell::new(0),
         }
@@ -36,8 +36,10 @@ impl Owners {
     }
 }
 
-/// When the last handling of an invocation may begin, so that it ends before Lambda ends the function: half of
-/// the time is kept for it. A handling in which nothing answers waits for a look, an act and a settle.
+/// Returns the time after which an invocation may begin no handling.
+///
+/// Half of the remaining time is reserved, so that the last handling ends before Lambda stops the function. A handling
+/// in which no call is answered waits for a look-up, a retry and a settle.
 pub(super) fn last_beginning(context: &Context) -> Time {
     let now = SystemClock.now();
     let left = Time::from_millis(context.deadline).since(now);

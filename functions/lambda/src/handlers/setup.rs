@@ -1,4 +1,4 @@
-//! What every handler begins with: the settings are read, and the adapters built, once.
+//! The start of every function. It reads the settings and builds the adapters once.
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ use crate::log;
 use crate::settings::{InAccount, Place, Settings};
 use crate::wide::Wide;
 
-/// Reads the settings and runs a handler with them; what is wrong with them is logged, and the function stops.
+/// Reads the settings and runs a handler with them. Mistakes in the settings are logged, and the function stops.
 pub(super) async fn open(handler: impl AsyncFnOnce(Settings) -> Result<(), Error>) -> ExitCode {
     log::start();
     let opened = match Settings::from_env() {
@@ -54,7 +54,7 @@ pub(super) fn in_account(
     })
 }
 
-/// A function in an account, with its adapters, built before its first event.
+/// A function in an account, with its adapters. It is built before its first event.
 pub(super) struct DeployedFunction<'s> {
     function: &'static str,
     document: &'s Document,
@@ -129,16 +129,16 @@ impl<'s> DeployedFunction<'s> {
         }
     }
 
-    /// Tells the bus, if there is one, what was decided.
+    /// Puts the decisions of the records on the bus, if there is one.
     pub(super) async fn tell(&self, records: impl Iterator<Item = &Record>) -> Told {
         match &self.bus {
-            // Boxed, as in events.rs.
+            // The future is boxed for the reason in events.rs.
             Some(bus) => Box::pin(bus.tell(self.function, self.mode, records)).await,
             None => Told::default(),
         }
     }
 
-    /// The wide line of a handling that took so long, with what was asked of AWS since the last one.
+    /// Returns the wide line of a handling. It takes the counts of the requests to AWS since the previous wide line.
     pub(super) fn wide<'w>(
         &'w self,
         request_id: &'w str,

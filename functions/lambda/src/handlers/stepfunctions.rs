@@ -1,4 +1,4 @@
-//! Executions of Step Functions that failed, and how retried ones ended.
+//! The function for failed executions of Step Functions, and for retried executions that ended.
 
 use std::process::ExitCode;
 

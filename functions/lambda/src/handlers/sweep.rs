@@ -1,4 +1,4 @@
-//! The ticks of the schedule.
+//! The function for the ticks of the schedule.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::payload::Payload;
 use crate::settings::Settings;
 use crate::tick::{DiscoverySummary, Tick};
 
-/// Looks after what was left in the middle, and for what was never announced.
+/// Sweeps due entries and searches for unannounced failures.
 pub async fn run() -> ExitCode {
     open(async |settings: Settings| {
         let account = in_account(settings.account, "sweep")?;
@@ -26,8 +26,8 @@ pub async fn run() -> ExitCode {
 }
 
 impl DeployedFunction<'_> {
-    /// One tick of the schedule. First what is known to wait, and with the rest of the time what may be found:
-    /// the next tick goes on with either.
+    /// Handles one tick of the schedule. The sweep of due entries runs first. The search for unannounced failures
+    /// uses the remaining time. The next tick continues both.
     async fn sweep(&self, tick: LambdaEvent<Payload>) -> Result<Tick, Diagnostic> {
         let began = Instant::now();
         let request_id = &tick.context.request_id;
@@ -50,7 +50,7 @@ impl DeployedFunction<'_> {
         let records = report.as_ref().map_or(&[][..], |report| &report.records);
         let told = self.tell(swept.records.iter().chain(records)).await;
         let wide = self.wide(request_id, None, took, told);
-        // What was asked of AWS, and told, stands in the line of the tick.
+        // The line of the tick holds the counts of requests and decisions. The other lines hold none.
         let one = self.wide(request_id, None, took, Told::default());
         for record in &swept.records {
             one.record(record);

@@ -22,7 +22,9 @@ fn wide(function: &'static str) -> Wide<'static> {
     }
 }
 
-/// What the format's specification demands of a line that says `_aws`.
+/// Returns the metrics of a line with `_aws`, as name, unit and value, and checks the line.
+///
+/// AWS: the members and their limits (Specification: Embedded metric format).
 fn metrics_of(line: &str) -> Vec<(String, String, u64)> {
     let line: Value = serde_json::from_str(line).unwrap();
     let aws = line["_aws"].as_object().unwrap();

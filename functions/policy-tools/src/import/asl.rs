@@ -1,4 +1,5 @@
-//! `Retry` of the Amazon States Language: a rule for each retrier, kept to the states that it stands in.
+//! Import of `Retry` from the Amazon States Language: one rule for each retrier, limited to the states of that
+//! retrier.
 
 use redrive_policy::node::{Kind, Node, Scalar};
 use redrive_policy::{did_you_mean, one_of};
@@ -17,25 +18,25 @@ const RETRIER: [&str; 7] = [
     "Comment",
 ];
 
-/// The states that may have a `Retry`.
+/// Types of states that may have a `Retry`.
 const RETRIED: [&str; 3] = ["Task", "Parallel", "Map"];
 
 /// Limits of the States Language.
 const MOST: i64 = 99_999_999;
 const LONGEST_DELAY: i64 = 31_622_400;
 
-/// Limits of the policy language: 14 days, and what a rule may spend.
+/// Limits of the policy language: delays of 14 days, and the maximum limit and backoff rate of a rule.
 const LONGEST_WAIT: i64 = 14 * 24 * 60 * 60;
 const HIGHEST_LIMIT: i64 = 10;
 const HIGHEST_RATE: f64 = 100.0;
 
-/// What is read, on the way through the states.
+/// The state of the walk through the states of a machine.
 struct Walk<'d, 'f> {
     context: &'d mut ImportContext<'f>,
     rules: Vec<Rule>,
-    /// What is said above the policy.
+    /// Remarks above the policy.
     remarks: Vec<String>,
-    /// Some state has a `Retry`, carried over or not.
+    /// Whether some state has a `Retry`, imported or not.
     found: bool,
 }
 
@@ -92,7 +93,7 @@ fn head(file: &str) -> Vec<String> {
     .into()
 }
 
-/// `order-intake` of `machines/order-intake.asl.json`.
+/// Returns `order-intake` for `machines/order-intake.asl.json`.
 fn policy_name(file: &str) -> String {
     let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
     let name = name.split('.').next().unwrap_or(name);
@@ -131,7 +132,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A machine, or one within a state; gives the names of its states and of all within them that may be redriven.
+    /// Reads a machine, or one within a state. Returns the names of all its states that may be redriven, nested ones
+    /// included.
     fn machine(&mut self, node: &Node, reachable: bool) -> Vec<String> {
         let Some(states) = inside(node, "States") else {
             return Vec::new();
@@ -151,7 +153,8 @@ impl Walk<'_, '_> {
         names
     }
 
-    /// A state; gives the names of those within it. What is within comes first: its Retry has the first word.
+    /// Reads a state, and returns the names of the states within it. Inner states are read first, since their Retry
+    /// takes precedence.
     fn state(&mut self, name: &str, node: &Node, reachable: bool) -> Vec<String> {
         let Kind::Map(entries) = &node.kind else {
             self.context
@@ -170,7 +173,7 @@ impl Walk<'_, '_> {
                 continue;
             };
             if is_distributed(processor) {
-                // Executions of their own, which are redriven with their parent and never judged.
+                // The children are executions of their own. They are redriven with their parent, and never judged.
                 self.machine(processor, false);
             } else {
                 within.extend(self.machine(processor, reachable));
@@ -183,7 +186,7 @@ impl Walk<'_, '_> {
         let kind = get(entries, "Type").and_then(Node::scalar);
         let kind = match kind {
             Some(Scalar::Text(kind)) => kind,
-            // A state that was cut out of its machine may lack it.
+            // A state without its machine may lack the type.
             None if name.is_empty() => "Task",
             _ => "",
         };
@@ -205,7 +208,7 @@ impl Walk<'_, '_> {
                 ),
             );
             self.remarks.push(lost);
-            // It is looked at all the same: what is illegal is told.
+            // The Retry is read nevertheless, so that its mistakes are reported.
             let kept = self.rules.len();
             self.retry(retry, &[], None);
             self.rules.truncate(kept);
@@ -220,7 +223,7 @@ impl Walk<'_, '_> {
         let around = (!within.is_empty()).then_some(kind);
         self.retry(retry, &states, around);
         if machines(entries).any(has_fail) {
-            // Told once, with the first of its rules.
+            // The remark appears once, at the first rule of the state.
             if let Some(rule) = self.rules.get_mut(first) {
                 rule.remarks.insert(
                     0,
@@ -251,7 +254,7 @@ impl Walk<'_, '_> {
         let errors = self.errors(node, entries, last, &mut rule);
         let named = self.states(node, states, &mut rule);
         if errors.is_empty() || (named.is_empty() && !states.is_empty()) {
-            // What could not be said of it is said all the same.
+            // The remarks of a rule that cannot be written are kept.
             self.remarks.append(&mut rule.remarks);
         }
         let attempts = self.number(entries, "MaxAttempts", 0, MOST).unwrap_or(3);
@@ -298,7 +301,7 @@ impl Walk<'_, '_> {
         self.rules.push(rule);
     }
 
-    /// The states that a retrier is for, as values of `state`.
+    /// Returns the states of a retrier, as values of `state`.
     fn states(&mut self, retrier: &Node, states: &[String], rule: &mut Rule) -> Vec<String> {
         let mut named = Vec::new();
         for state in states {
@@ -315,7 +318,7 @@ impl Walk<'_, '_> {
         named
     }
 
-    /// The names that a retrier matches, as values of `error`.
+    /// Returns the names that a retrier matches, as values of `error`.
     fn errors(
         &mut self,
         retrier: &Node,
@@ -371,7 +374,8 @@ impl Walk<'_, '_> {
         errors
     }
 
-    /// The four words of `backoff`, with the defaults of the States Language; none where nothing is retried.
+    /// Returns the four words of `backoff`, with the defaults of the States Language, or none where nothing is
+    /// retried.
     fn backoff(
         &mut self,
         retrier: &Node,
@@ -404,7 +408,7 @@ impl Walk<'_, '_> {
         let cap = cap.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
         Some(format!(
             "{{ interval_seconds: {}, backoff_rate: {:?}, max_delay_seconds: {cap}, jitter_strategy: {jitter} }}",
-            // One above the cap would be refused, and never be waited for.
+            // A policy refuses an interval above the cap, which would never be waited for.
             interval.min(cap),
             rate.min(HIGHEST_RATE),
         ))
@@ -449,7 +453,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// The machines within a state, whose failures are those of its execution.
+/// Yields the machines within a state whose failures are failures of the execution itself.
 fn machines<'n>(state: Entries<'n>) -> impl Iterator<Item = &'n Node> {
     let branches = match get(state, "Branches").map(|node| &node.kind) {
         Some(Kind::List(branches)) => branches.as_slice(),
@@ -462,7 +466,7 @@ fn machines<'n>(state: Entries<'n>) -> impl Iterator<Item = &'n Node> {
     branches.iter().chain(processors)
 }
 
-/// Whether there is a Fail state in a machine, or within one of its states.
+/// Returns whether a machine, or a machine within one of its states, has a Fail state.
 fn has_fail(machine: &Node) -> bool {
     let states = match inside(machine, "States").map(|node| &node.kind) {
         Some(Kind::Map(states)) => states.as_slice(),
@@ -486,7 +490,7 @@ fn is_distributed(processor: &Node) -> bool {
     mode.and_then(Node::scalar) == Some(Scalar::Text("DISTRIBUTED"))
 }
 
-/// The wait before the last retry, in seconds.
+/// Returns the wait before the last retry, in seconds.
 fn longest(interval: i64, rate: f64, cap: Option<i64>, limit: i64) -> f64 {
     let mut wait = as_float(interval);
     for _ in 1..limit {

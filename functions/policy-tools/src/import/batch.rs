@@ -1,4 +1,5 @@
-//! AWS Batch's `retryStrategy`: a rule for each entry of `evaluateOnExit`, and one for what none of them matches.
+//! Import of `retryStrategy` from AWS Batch: a rule for each entry of `evaluateOnExit`, and one for all other
+//! failures.
 
 use redrive_policy::node::{Kind, Node, Scalar};
 
@@ -6,7 +7,7 @@ use super::context::{Entries, ImportContext, get};
 use super::draft::{Automatic, Draft, Plan, Policy, Rule};
 use super::yaml;
 
-/// Keys as the API writes them; CloudFormation begins them with a capital.
+/// Keys as the API writes them. CloudFormation capitalises the first letter.
 const STRATEGY: [&str; 2] = ["attempts", "evaluateOnExit"];
 const ENTRY: [&str; 4] = ["action", "onExitCode", "onReason", "onStatusReason"];
 
@@ -14,7 +15,7 @@ const MAX_ATTEMPTS: i64 = 10;
 const MAX_ENTRIES: usize = 5;
 const LONGEST_PATTERN: usize = 512;
 
-/// What Batch says of a job that ran out of its timeout.
+/// The status reason that Batch gives a job that exceeds its timeout.
 const TIMED_OUT: &str = "Job attempt duration exceeded timeout*";
 
 pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draft> {
@@ -103,7 +104,7 @@ fn head(file: &str, attempts: i64, limit: u32) -> Vec<String> {
     .into()
 }
 
-/// The strategy within what the file holds.
+/// Returns the retry strategy of the file.
 fn strategy<'n>(root: &'n Node, context: &mut ImportContext<'_>) -> Option<&'n Node> {
     if let Kind::Map(entries) = &root.kind {
         if let Some(strategy) = either(entries, "retryStrategy") {
@@ -112,7 +113,8 @@ fn strategy<'n>(root: &'n Node, context: &mut ImportContext<'_>) -> Option<&'n N
         if STRATEGY.iter().any(|key| either(entries, key).is_some()) {
             return Some(root);
         }
-        // A resource of CloudFormation, a Task state, and what describe-job-definitions answers.
+        // These keys hold the strategy in a resource of CloudFormation, in a Task state, and in the answer of
+        // describe-job-definitions.
         for key in ["properties", "parameters", "arguments"] {
             if let Some(inner) = either(entries, key) {
                 return strategy(inner, context);
@@ -139,7 +141,7 @@ fn strategy<'n>(root: &'n Node, context: &mut ImportContext<'_>) -> Option<&'n N
     None
 }
 
-/// Writes a rule for each entry. Whether one of them matches every failure.
+/// Writes a rule for each entry. Returns whether one of the entries matches every failure.
 fn evaluate(
     exits: &Node,
     limit: u32,
@@ -202,11 +204,11 @@ fn action(item: &Node, entries: Entries<'_>, context: &mut ImportContext<'_>) ->
     }
 }
 
-/// Which failures an entry matches.
+/// The failures that an entry matches.
 enum Matched {
     Everything,
     Some,
-    /// None that there is here; the words say why.
+    /// No failure of this language; the text gives the reason.
     Nothing(String),
 }
 
@@ -216,7 +218,7 @@ fn conditions(entries: Entries<'_>, rule: &mut Rule, context: &mut ImportContext
         let is_allowed =
             |c: char| c.is_ascii_alphanumeric() || ".:".contains(c) || c.is_whitespace();
         let allowed = "letters, digits, periods, colons and white space";
-        // Any reason, and none as well.
+        // `*` matches any reason, and an absent one.
         if let Some(text) =
             pattern(entries, key, allowed, is_allowed, context).filter(|text| text != "*")
         {
@@ -264,7 +266,7 @@ fn conditions(entries: Entries<'_>, rule: &mut Rule, context: &mut ImportContext
     }
 }
 
-/// A pattern of an entry: some characters, and a star at the end if only the start must match.
+/// Returns the pattern of an entry: some characters, with a star at the end if only the start must match.
 fn pattern(
     entries: Entries<'_>,
     key: &str,
@@ -275,7 +277,7 @@ fn pattern(
     let node = either(entries, key)?;
     let text = match (node.scalar(), &node.kind) {
         (Some(Scalar::Text(text)), _) => text,
-        // YAML without quotes; CloudFormation takes it for text.
+        // An unquoted number in YAML. CloudFormation reads it as text.
         (Some(Scalar::Int(_)), Kind::Scalar { text, .. }) => text,
         _ => {
             context.expected(node, key, "text");
@@ -297,7 +299,7 @@ fn pattern(
     Some(text.to_owned())
 }
 
-/// The exit statuses whose decimal text matches.
+/// Returns the exit statuses whose decimal text matches.
 fn exit_statuses(pattern: &str) -> Vec<String> {
     let matches = |status: &String| match pattern.strip_suffix('*') {
         Some(start) => status.starts_with(start),
@@ -309,8 +311,8 @@ fn exit_statuses(pattern: &str) -> Vec<String> {
         .collect()
 }
 
-/// Globs that find all of these in a cause: the JSON of a job, tight or with spaces, its keys in either order;
-/// or where there is one alone, a cause that is that text.
+/// Returns globs that find all reasons in a cause. The cause may be the JSON of a job, with or without spaces, its
+/// keys in either order. For a single reason, the cause may also be the plain text.
 fn globs(reasons: &[(&str, &str)]) -> String {
     let mut globs = Vec::new();
     for space in ["", " "] {
@@ -331,7 +333,7 @@ fn globs(reasons: &[(&str, &str)]) -> String {
         }
     }
     match reasons {
-        // none means that there is no cause.
+        // As a plain value, `none` would mean that there is no cause.
         [(_, pattern)] if *pattern != "none" => globs.push((*pattern).to_owned()),
         _ => {}
     }
@@ -339,13 +341,14 @@ fn globs(reasons: &[(&str, &str)]) -> String {
     yaml::any_of(&globs)
 }
 
-/// As it stands in JSON, each backslash of which a glob escapes. Of what a pattern may have only white space does.
+/// Returns the text as JSON writes it, with each backslash escaped for a glob. Among the characters of a pattern,
+/// only white space needs it.
 fn in_json(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted.trim_matches('"').replace('\\', "\\\\")
 }
 
-/// The value of a key, as the API or as CloudFormation writes it. null is how an SDK writes what is not there.
+/// Returns the value of a key, in the spelling of the API or of CloudFormation. SDKs write null for an absent value.
 fn either<'n>(entries: Entries<'n>, key: &str) -> Option<&'n Node> {
     get(entries, key)
         .or_else(|| get(entries, &capitalised(key)))
@@ -358,7 +361,7 @@ fn capitalised(key: &str) -> String {
     first.into_iter().chain(chars).collect()
 }
 
-/// The entries of a mapping with these keys, written as it writes its own.
+/// Returns the entries of a mapping with these keys, in the spelling that the mapping uses.
 fn map<'n>(
     node: &'n Node,
     what: &str,

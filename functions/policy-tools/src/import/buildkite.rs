@@ -1,4 +1,4 @@
-//! Buildkite's `retry` blocks: the policy language has their words, so that what is legal there is copied.
+//! Import of `retry` blocks from Buildkite. The policy language has the same words, so legal blocks are copied.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,11 @@ const RETRY: [&str; 2] = ["automatic", "manual"];
 const RULE: [&str; 4] = ["exit_status", "signal", "signal_reason", "limit"];
 const MANUAL: [&str; 3] = ["allowed", "reason", "permit_on_passed"];
 
-/// What Buildkite itself never does with a step.
+/// Reasons for which Buildkite itself never retries a step.
 const REASONS_OF_ITS_AGENTS: [&str; 3] =
     ["agent_refused", "agent_incompatible", "signature_rejected"];
 
-/// A step that has a `retry` block.
+/// A step with a `retry` block.
 struct Step<'n> {
     name: String,
     retry: &'n Node,
@@ -75,7 +75,7 @@ pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draf
     Some(plan.written())
 }
 
-/// A file that is one retry block, with or without its key.
+/// Returns the retry block of a file that has nothing else, with or without its key.
 fn bare(root: &Node) -> Option<&Node> {
     let Kind::Map(entries) = &root.kind else {
         return None;
@@ -101,7 +101,7 @@ fn bare(root: &Node) -> Option<&Node> {
     }
 }
 
-/// The steps of a pipeline, those of its groups among them, that have a `retry` block.
+/// Finds the steps with a `retry` block in a pipeline and in its groups.
 fn find<'n>(node: &'n Node, steps: &mut Vec<Step<'n>>, context: &mut ImportContext<'_>) {
     let entries = match &node.kind {
         Kind::List(items) => {
@@ -111,10 +111,10 @@ fn find<'n>(node: &'n Node, steps: &mut Vec<Step<'n>>, context: &mut ImportConte
             return;
         }
         Kind::Map(entries) => entries,
-        // `wait` and the like.
+        // A step such as `wait`.
         Kind::Scalar { .. } => return,
     };
-    // An old way to write a step: { command: { label: …, retry: … } }.
+    // An old form of a step: { command: { label: …, retry: … } }.
     for key in ["command", "commands", "script"] {
         if let Some(inner) = get(entries, key).filter(|inner| matches!(inner.kind, Kind::Map(_))) {
             find(inner, steps, context);
@@ -161,7 +161,7 @@ fn unique(name: String, taken: &mut BTreeSet<String>) -> String {
     free
 }
 
-/// A name that a state machine or a pipeline can have: `:hammer: Unit tests` is `hammer-Unit-tests`.
+/// Returns a name that a state machine or a pipeline can have: `hammer-Unit-tests` for `:hammer: Unit tests`.
 fn target(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let words: Vec<&str> = name
@@ -181,7 +181,7 @@ fn policy(retry: &Node, context: &mut ImportContext<'_>) -> Policy {
         return policy;
     };
     for warning in warnings(retry) {
-        // Said in other words below.
+        // The warning about this key appears in other words below.
         if !warning.1.starts_with("permit_on_passed") {
             policy.remarks.push(context.lose(warning.0, warning.1));
         }
@@ -195,8 +195,8 @@ fn policy(retry: &Node, context: &mut ImportContext<'_>) -> Policy {
     policy
 }
 
-/// Notes what Buildkite would refuse: its keys are fewer than the policy's, and the values are those of the
-/// policy, whose own reader looks at them.
+/// Reports keys and values that Buildkite refuses. Buildkite has fewer keys than a policy, and the same values, which
+/// the reader of policies checks.
 fn check(retry: &Node, context: &mut ImportContext<'_>) {
     let before = context.problems.len();
     if let Some(entries) = context.map(retry, "retry", &RETRY) {
@@ -222,7 +222,7 @@ fn check(retry: &Node, context: &mut ImportContext<'_>) {
         .map(|problem| problem.place)
         .collect();
     if let Err(problems) = Document::read_node(&document(retry)).document {
-        // The same in the policy's words.
+        // A problem at a known place repeats the report in the words of a policy.
         let others = problems.0.into_iter();
         context
             .problems
@@ -239,7 +239,7 @@ fn warnings(retry: &Node) -> Vec<(Place, String)> {
         .collect()
 }
 
-/// A policy document with this block in it, which keeps its places.
+/// Returns a policy document with this block in it. The nodes keep their places.
 fn document(retry: &Node) -> Node {
     let place = retry.place;
     let key = |text: &str| Key {
@@ -332,7 +332,7 @@ fn word(key: &str, value: &Node) -> String {
         Some(Scalar::Text(text)) if key == "exit_status" && text.parse::<i16>().is_ok() => {
             text.into()
         }
-        // Buildkite has no stars but the one that stands alone.
+        // Buildkite knows no star except one that stands alone.
         Some(Scalar::Text(text))
             if key == "signal" && text.contains(['*', '\\']) && text != "*" =>
         {

@@ -1,15 +1,15 @@
-//! What is noticed while a file is read: what is wrong in it, and what cannot be carried over.
+//! The findings of an import: mistakes in the file, and parts that no policy can express.
 
 use redrive_policy::node::{Key, Kind, Node, Scalar};
 use redrive_policy::{Place, Problem, did_you_mean, one_of};
 
-/// The context of importing one file: its name, and what was noticed.
+/// The context of importing one file: its name and its findings.
 pub(super) struct ImportContext<'a> {
-    /// The file, as the user named it.
+    /// The name of the file, as the user wrote it.
     pub(super) file: &'a str,
-    /// What is illegal: nothing is written then.
+    /// Mistakes in the file. With a mistake, no policy is written.
     pub(super) problems: Vec<Problem>,
-    /// What the policy does not say although the file does, for standard error.
+    /// Parts of the file that the policy does not express, for standard error.
     pub(super) lost: Vec<Problem>,
 }
 
@@ -25,19 +25,19 @@ impl<'a> ImportContext<'a> {
         }
     }
 
-    /// Notes what is illegal.
+    /// Records a mistake.
     pub(super) fn wrong(&mut self, place: Place, message: impl Into<String>) {
         self.problems.push(Problem::new(place, message));
     }
 
-    /// Notes what is not carried over, and gives the words for the comment.
+    /// Records a part that the policy does not express, and returns the text for a comment.
     pub(super) fn lose(&mut self, place: Place, message: impl Into<String>) -> String {
         let message = message.into();
         self.lost.push(Problem::new(place, message.clone()));
         message
     }
 
-    /// The entries of a mapping, keys that are none of `keys` noted.
+    /// Returns the entries of a mapping, and records keys that are not in `keys`.
     pub(super) fn map<'n>(
         &mut self,
         node: &'n Node,
@@ -62,7 +62,7 @@ impl<'a> ImportContext<'a> {
         Some(entries)
     }
 
-    /// The items of a list.
+    /// Returns the items of a list.
     pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.kind {
             Kind::List(items) => items,
@@ -73,7 +73,7 @@ impl<'a> ImportContext<'a> {
         }
     }
 
-    /// A whole number between two others.
+    /// Returns a whole number between two bounds.
     pub(super) fn whole(&mut self, node: &Node, what: &str, least: i64, most: i64) -> Option<i64> {
         match node.scalar() {
             Some(Scalar::Int(number)) if (least..=most).contains(&number) => Some(number),
@@ -85,7 +85,7 @@ impl<'a> ImportContext<'a> {
         }
     }
 
-    /// One text.
+    /// Returns one text.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match node.scalar() {
             Some(Scalar::Text(text)) => Some(text),
@@ -96,7 +96,7 @@ impl<'a> ImportContext<'a> {
         }
     }
 
-    /// Notes what was read where something else is allowed.
+    /// Records a value of the wrong kind.
     pub(super) fn expected(&mut self, node: &Node, what: &str, allowed: &str) {
         let read = node.described();
         self.wrong(
@@ -106,7 +106,7 @@ impl<'a> ImportContext<'a> {
     }
 }
 
-/// The value of a key.
+/// Returns the value of a key.
 pub(super) fn get<'n>(entries: Entries<'n>, key: &str) -> Option<&'n Node> {
     entries
         .iter()
@@ -114,7 +114,7 @@ pub(super) fn get<'n>(entries: Entries<'n>, key: &str) -> Option<&'n Node> {
         .map(|(_, node)| node)
 }
 
-/// The value of a key of a mapping.
+/// Returns the value of a key of a mapping.
 pub(super) fn inside<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     match &node.kind {
         Kind::Map(entries) => get(entries, key),

@@ -1,33 +1,33 @@
-//! A policy document being written: comments, policies, rules.
+//! The writing of a policy document: comments, policies and rules.
 
 use super::yaml;
 use crate::visible::visible;
 
-/// A document that is written.
+/// A written document.
 pub(super) struct Draft {
-    /// It, as YAML.
+    /// The document as YAML.
     pub(super) text: String,
 }
 
-/// A document that is to be written.
+/// The plan of a document.
 #[derive(Default)]
 pub(super) struct Plan {
-    /// What stands above everything, a paragraph or an item each.
+    /// The comment at the top, with one paragraph or item per entry.
     pub(super) head: Vec<String>,
-    /// Most retries over all rules, and why, unless the default is as good.
+    /// The maximum retries over all rules and its reason, where the default does not suffice.
     pub(super) budget: Option<(u32, String)>,
-    /// The policies in order.
+    /// The policies, in order.
     pub(super) policies: Vec<Policy>,
 }
 
-/// A policy that is to be written.
+/// The plan of a policy.
 #[derive(Default)]
 pub(super) struct Policy {
-    /// None: the only one, for every target.
+    /// The name. The only policy for every target has none.
     pub(super) name: Option<String>,
     /// The targets, in flow style.
     pub(super) scope: String,
-    /// What is to be said above it.
+    /// Comments above the policy.
     pub(super) remarks: Vec<String>,
     /// `automatic`.
     pub(super) automatic: Automatic,
@@ -35,26 +35,26 @@ pub(super) struct Policy {
     pub(super) manual: Option<String>,
 }
 
-/// `automatic` of a policy that is to be written.
+/// The `automatic` of a planned policy.
 #[derive(Default)]
 pub(super) enum Automatic {
-    /// Not said.
+    /// The key is left out.
     #[default]
     Unwritten,
     /// true or false.
     Truth(bool),
-    /// Rules in order.
+    /// Rules, in order.
     Rules(Vec<Rule>),
 }
 
-/// A rule that is to be written.
+/// The plan of a rule.
 #[derive(Default)]
 pub(super) struct Rule {
-    /// What is to be said above it.
+    /// Comments above the rule.
     pub(super) remarks: Vec<String>,
-    /// Its keys, with their values in flow style.
+    /// The keys, with their values in flow style.
     pub(super) words: Vec<(&'static str, String)>,
-    /// What it may spend, as far as the budget is concerned.
+    /// The maximum retries of the rule, for the budget.
     pub(super) limit: u32,
 }
 
@@ -65,7 +65,7 @@ impl Rule {
 }
 
 impl Automatic {
-    /// What all of it may spend together.
+    /// Returns the maximum retries of all rules together.
     fn limits(&self) -> u32 {
         match self {
             Self::Rules(rules) => rules
@@ -78,7 +78,7 @@ impl Automatic {
 }
 
 impl Plan {
-    /// Gives a budget in which every rule can spend what it may, where the default is too small for that.
+    /// Sets a budget in which every rule can reach its limit, where the default is too small.
     pub(super) fn make_room(&mut self) {
         const DEFAULT: u32 = 10;
         const MOST: u32 = 1000;
@@ -178,10 +178,10 @@ fn line(text: &mut String, indent: &str, content: &str) {
     text.push('\n');
 }
 
-/// Comments are wrapped, and nothing in them ends one early, whoever wrote what they quote.
+/// Writes a wrapped comment. Hidden characters are escaped, so that quoted text cannot end the comment early.
 fn comment(text: &mut String, indent: &str, words: &str) {
     const WIDTH: usize = 108;
-    // What continues an item stands under its words.
+    // Further lines of an item are indented below its text.
     let hanging = if words.starts_with("- ") { "  " } else { "" };
     let mut row = String::new();
     for word in visible(words).split(' ') {

@@ -1,4 +1,4 @@
-//! The policy that means what another platform's retry configuration means.
+//! Import of retry configurations of other platforms as equivalent policies.
 
 mod asl;
 mod batch;
@@ -14,7 +14,7 @@ use redrive_policy::{Document, Place, Problem};
 use self::context::ImportContext;
 use self::draft::Draft;
 
-/// Whose retry configuration a file has.
+/// The platform of a retry configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Platform {
     /// A Buildkite pipeline, a step of one, or a `retry` block.
@@ -26,7 +26,7 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// What is read, in words for a message.
+    /// Returns a noun for messages.
     #[must_use]
     pub const fn noun(self) -> &'static str {
         match self {
@@ -37,30 +37,30 @@ impl Platform {
     }
 }
 
-/// A policy that was written.
+/// An imported policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// It, as YAML.
+    /// The policy as YAML.
     pub text: String,
-    /// What it does not say although the file does, in the order of places.
+    /// Parts of the file that the policy does not express, in the order of places.
     pub lost: Vec<Problem>,
 }
 
-/// Why no policy was written.
+/// The reason for which no policy was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// There is nothing in the text.
+    /// The text is empty.
     Empty,
-    /// What is wrong with it, in the order of places.
+    /// Mistakes in the text, in the order of places.
     Problems(Vec<Problem>),
-    /// A policy was written that cannot be read: an error of the program.
+    /// The written policy cannot be read, which is a fault of the program.
     Unreadable(String),
 }
 
-/// Writes the policy for a text. `name` is what its comments call the file.
+/// Writes the policy for a text. `name` is the name of the file in the comments.
 ///
 /// # Errors
-/// There is nothing in the text, or something is wrong with it.
+/// Fails if the text is empty or has mistakes, or if the written policy cannot be read.
 pub fn import(platform: Platform, name: &str, text: &str) -> Result<Imported, Refused> {
     let root = read(text)?;
     let mut context = ImportContext::new(name);
@@ -72,11 +72,11 @@ pub fn import(platform: Platform, name: &str, text: &str) -> Result<Imported, Re
     let Some(Draft { text }) = draft.filter(|_| context.problems.is_empty()) else {
         return Err(refused(context.problems));
     };
-    // What is printed is a policy, or nothing is.
+    // INVARIANT: the output is a valid policy, or there is no output.
     if let Err(problems) = Document::parse(&text) {
         return Err(Refused::Unreadable(format!("{problems}\n{text}")));
     }
-    // What an anchor repeats is told once.
+    // Each use of an anchor repeats its finding; one report is enough.
     context.lost.sort_by_key(|lost| lost.place);
     context.lost.dedup();
     Ok(Imported {
@@ -103,12 +103,12 @@ fn read(text: &str) -> Result<Node, Refused> {
 
 fn refused(mut problems: Vec<Problem>) -> Refused {
     problems.sort_by_key(|problem| problem.place);
-    // What an anchor repeats is wrong once.
+    // Each use of an anchor repeats its problem; one report is enough.
     problems.dedup();
     Refused::Problems(problems)
 }
 
-/// What is wrong with a text that was meant to be JSON, in the words of a reader of JSON.
+/// Returns the mistake in a text that was meant to be JSON, from a reader of JSON.
 fn not_json(text: &str) -> Option<Problem> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;

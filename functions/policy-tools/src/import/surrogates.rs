@@ -1,6 +1,6 @@
-//! JSON writes what lies beyond `\uFFFF` as two escapes, and YAML as one.
+//! Surrogate pairs: JSON writes a character beyond `\uFFFF` as two escapes, and YAML as one.
 
-/// The same text with such pairs as one escape that both readers understand in quotes.
+/// Returns the text with each pair joined into one escape, which YAML reads in double quotes.
 pub(super) fn joined(text: &str) -> String {
     let mut joined = String::with_capacity(text.len());
     let mut rest = text;
@@ -13,7 +13,7 @@ pub(super) fn joined(text: &str) -> String {
         }
         joined.push('\\');
         rest = after;
-        // What a backslash escapes begins no escape of its own.
+        // An escaped backslash does not begin an escape.
         if let Some(after) = after.strip_prefix('\\') {
             joined.push('\\');
             rest = after;
@@ -23,12 +23,12 @@ pub(super) fn joined(text: &str) -> String {
     joined
 }
 
-/// The character of two escapes, the first without its backslash, and what follows them.
+/// Returns the character of two escapes, and the rest behind them. The first escape lacks its backslash.
 fn pair(text: &str) -> Option<(char, &str)> {
     let (high, text) = unit(text)?;
     let (low, text) = unit(text.strip_prefix('\\')?)?;
     let c = char::decode_utf16([high, low]).next()?.ok()?;
-    // Not two characters, of which the first needs no second.
+    // Two escapes of separate characters are not a pair.
     (u32::from(c) > 0xffff).then_some((c, text))
 }
 

@@ -1,12 +1,12 @@
-//! Values as YAML writes them, on one line and in such a way that they are read as they were meant.
+//! YAML values on one line, written so that a reader gets the same value back.
 
-/// Text, without quotes where it can do without.
+/// Returns a text, quoted where YAML needs quotes.
 pub(super) fn text(text: &str) -> String {
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
-        // Words that YAML, or an older reader of it, takes for something else.
+        // YAML, or an older reader of it, reads these words as other types.
         && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
             .contains(&text.to_ascii_lowercase().as_str());
     if is_word {
@@ -28,7 +28,7 @@ pub(super) fn text(text: &str) -> String {
     quoted
 }
 
-/// One value as it is, several as a list.
+/// Returns a single value as it is, and several values as a list.
 pub(super) fn any_of(values: &[String]) -> String {
     match values {
         [only] => only.clone(),
@@ -36,7 +36,7 @@ pub(super) fn any_of(values: &[String]) -> String {
     }
 }
 
-/// A text of the policy language that stands for itself alone. `none` has no such text: it means what is absent.
+/// Returns a policy text that matches only this value. `none` has no such text, since it matches an absent value.
 pub(super) fn literal(value: &str) -> Option<String> {
     if value == "none" {
         return None;

@@ -1,11 +1,12 @@
-//! Whether one set of conditions matches whatever another matches: claimed only where it is certain.
+//! Coverage of one set of conditions by another, reported only where it is certain.
 
 use redrive_policy::{
     ActualValue, BY_NAME_ONLY, Condition, ConditionKey, ConditionValue, Conditions, Field, Glob,
     Match, Pattern, SdkRetryMode, Service, SignalReason, last_component,
 };
 
-/// Whether `former` meets every failure that `rule` does; `service`, where all failures are of one.
+/// Returns whether `former` matches every failure that `rule` matches. `service` is set where all failures are of one
+/// service.
 pub(super) fn covers(former: &Conditions, rule: &Conditions, service: Option<Service>) -> bool {
     let service = service.or_else(|| own_service(rule));
     let implied = |condition| is_implied(condition, rule, service);
@@ -13,7 +14,7 @@ pub(super) fn covers(former: &Conditions, rule: &Conditions, service: Option<Ser
     former.all.iter().all(implied) && former.not.iter().all(harmless)
 }
 
-/// The same for a former rule that would retry, which does not match some errors unless it names them.
+/// Returns the same for a former rule that would retry. Such a rule matches some errors only by naming them.
 pub(crate) fn covers_by_name(
     former: &Conditions,
     rule: &Conditions,
@@ -31,7 +32,7 @@ pub(crate) fn covers_by_name(
         && covers(former, rule, service)
 }
 
-/// The service that conditions ask for; none where they ask for either or both.
+/// Returns the service whose keys the conditions use, or `None` for neither or both services.
 pub(super) fn own_service(conditions: &Conditions) -> Option<Service> {
     conditions
         .all
@@ -57,7 +58,7 @@ fn is_implied(condition: &Condition, rule: &Conditions, service: Option<Service>
             .into_iter()
             .filter(|value| own.is_none_or(|own| matches(own, *value, false)))
             .collect();
-        // What matches nothing is told elsewhere.
+        // A condition that matches nothing is reported elsewhere.
         return !asked.is_empty() && asked.iter().all(|value| matches(condition, *value, false));
     }
     match own {
@@ -66,7 +67,7 @@ fn is_implied(condition: &Condition, rule: &Conditions, service: Option<Service>
     }
 }
 
-/// Whether a `not` excludes nothing of what a rule matches.
+/// Returns whether a `not` excludes no failure that a rule matches.
 fn is_harmless(not: &Condition, rule: &Conditions, service: Option<Service>) -> bool {
     let key = not.key;
     if let (Some(its), Some(service)) = (key.service(), service)
@@ -89,7 +90,7 @@ fn is_harmless(not: &Condition, rule: &Conditions, service: Option<Service>) -> 
     excluded_too || apart
 }
 
-/// Whether what one value asks for is nothing that a `not` excludes.
+/// Returns whether a `not` excludes nothing that one value matches.
 fn is_apart(value: &ConditionValue, not: &Condition) -> bool {
     match &value.pattern {
         Pattern::None => !matches(not, Field::Absent, true),
@@ -100,7 +101,7 @@ fn is_apart(value: &ConditionValue, not: &Condition) -> bool {
     }
 }
 
-/// Every value that a key can have, where they are few.
+/// Returns every value of a key, where the values are few.
 fn domain(key: ConditionKey) -> Option<Vec<Field<ActualValue<'static>>>> {
     let known = |actual| Field::Known(actual);
     let mut values: Vec<_> = match key {
@@ -120,7 +121,7 @@ fn domain(key: ConditionKey) -> Option<Vec<Field<ActualValue<'static>>>> {
     Some(values)
 }
 
-/// Whether a condition matches a value that is known, or absent.
+/// Returns whether a condition matches a value that is known or absent.
 pub(super) fn matches(condition: &Condition, value: Field<ActualValue<'_>>, negated: bool) -> bool {
     condition
         .values
@@ -128,18 +129,18 @@ pub(super) fn matches(condition: &Condition, value: Field<ActualValue<'_>>, nega
         .any(|own| value_matches(condition.key, own, value, negated))
 }
 
-/// The same for one value of a condition.
+/// Returns the same for one value of a condition.
 pub(super) fn value_matches(
     key: ConditionKey,
     own: &ConditionValue,
     value: Field<ActualValue<'_>>,
     negated: bool,
 ) -> bool {
-    // Nothing that is known or absent needs a fact.
+    // A known or absent value needs no further fact.
     own.pattern.matches(key, value, negated) == Match::Yes
 }
 
-/// Whether one of a condition's values matches whatever `value` matches.
+/// Returns whether one value of a condition matches everything that `value` matches.
 fn has(condition: &Condition, value: &ConditionValue, negated: bool) -> bool {
     has_pattern(condition, &value.pattern, negated)
 }
@@ -160,7 +161,7 @@ fn has_pattern(condition: &Condition, asked: &Pattern, negated: bool) -> bool {
 
 fn pattern_covers(key: ConditionKey, own: &Pattern, asked: &Pattern, negated: bool) -> bool {
     match (own, asked) {
-        // `not` excludes nothing by what is absent, unless it says none.
+        // Under `not`, only `none` excludes an absent value.
         (Pattern::Any, Pattern::None) => !negated,
         (Pattern::None, Pattern::None) => true,
         (Pattern::Mode(own), Pattern::Mode(asked)) => is_same(*own, *asked),
@@ -182,7 +183,7 @@ fn pattern_covers(key: ConditionKey, own: &Pattern, asked: &Pattern, negated: bo
     }
 }
 
-/// Whether it matches all that is present.
+/// Returns whether a pattern matches every text that is present.
 fn is_any_text(pattern: &Pattern) -> bool {
     match pattern {
         Pattern::Any | Pattern::AnyError => true,
@@ -195,7 +196,7 @@ fn is_same(one: SdkRetryMode, other: SdkRetryMode) -> bool {
     (one.errors(), one.statuses()) == (other.errors(), other.statuses())
 }
 
-/// Whether whatever a rule matches is retried by one of a condition's modes: by its name, or its status.
+/// Returns whether one mode of a condition retries every failure that a rule matches, by its name or its status.
 fn is_mode_implied(condition: &Condition, rule: &Conditions) -> bool {
     let modes = || {
         condition
@@ -226,7 +227,7 @@ fn is_mode_implied(condition: &Condition, rule: &Conditions) -> bool {
     .any(|own| own.values.iter().all(is_retried))
 }
 
-/// The last component of every name that a glob matches, where it is always the same.
+/// Returns the last component of the names that a glob matches, where all have the same.
 fn last_of(glob: &Glob) -> Option<&str> {
     let (_, end) = glob.ends();
     (glob.is_literal() || end.contains('.')).then(|| last_component(end))

@@ -1,11 +1,11 @@
-//! Names of errors that are nearly those that the States language or an AWS service has.
+//! Misspelt names of errors, close to names of the States language or of an AWS service.
 
 use std::collections::BTreeSet;
 
 use redrive_policy::{Condition, Pattern, Problem, SdkRetryMode, distance, simplified, within};
 
-/// The names that the States language has, as the Step Functions guide lists them, and one that was met besides:
-/// `States.Http.AccessDenied`.
+/// Error names of the States language, from the Step Functions Developer Guide. `States.Http.AccessDenied` is not in
+/// the guide, but was observed.
 const STATES: [&str; 18] = [
     "States.ALL",
     "States.BranchFailed",
@@ -27,12 +27,12 @@ const STATES: [&str; 18] = [
     "States.Timeout",
 ];
 
-/// A line for each service: what stands before the dot in the names of its errors, and behind a colon what stands
-/// after it. `*` are all services. Printed by `tests/errors/generate.py`; nothing but a lint asks for it, so that the
-/// functions do not carry it.
+/// Error names, one line per group of services: the prefixes before the dot, a colon, and the names after the dot.
+/// `*` stands for all services. `tests/errors/generate.py` prints the file. Only lints use it, so that the functions
+/// do not carry it.
 const NAMES: &str = include_str!("names.txt");
 
-/// `Timeout` for `States.Timeout`.
+/// Returns `Timeout` for `States.Timeout`.
 fn bare(read: &str) -> Option<&'static str> {
     let read = simplified(read);
     STATES
@@ -47,10 +47,10 @@ fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
         .filter_map(|line| line.split_once(':'))
 }
 
-/// The names, for quick answers.
+/// An index of the known names.
 pub(super) struct Known {
     services: BTreeSet<&'static str>,
-    /// What stands behind the dot, whichever service has it, and what the modes of the AWS CLI retry.
+    /// The names after the dot of all services, and the errors that the modes of the AWS CLI retry.
     errors: BTreeSet<&'static str>,
 }
 
@@ -71,7 +71,7 @@ impl Known {
         }
     }
 
-    /// A warning for each value of a condition on `error` that is nearly a known name, and is none.
+    /// Warns of each value of a condition on `error` that is close to a known name, but is none.
     pub(super) fn doubt(&self, condition: &Condition, problems: &mut Vec<Problem>) {
         for value in &condition.values {
             let Pattern::Glob(_) = value.pattern else {
@@ -90,7 +90,7 @@ impl Known {
         }
     }
 
-    /// The known name that a name or glob is nearly.
+    /// Returns the known name that is close to a name or glob.
     fn meant(&self, written: &str) -> Option<String> {
         let (head, rest) = match written.strip_prefix("*.") {
             Some(rest) => ("*.", rest),
@@ -113,10 +113,11 @@ impl Known {
                         .map(|meant| format!("{service}.{meant}"));
                 }
                 let meant = self.misspelt(name);
-                // A three-letter service is one letter away from half of the others.
+                // A service name of three letters is one letter away from half of the others.
                 let allowed = usize::from(service.len() >= 5);
                 match near(service, self.services.iter().copied(), allowed) {
-                    // What stands before the dot may be anybody's own; what stands behind it tells whose it is.
+                    // The part before the dot may be a word of the author's own. The known error name after the dot
+                    // shows that a service is meant.
                     Some(known) => {
                         let name = meant.or_else(|| self.errors.contains(name).then_some(name))?;
                         Some(format!("{known}.{name}"))
@@ -128,7 +129,8 @@ impl Known {
         }
     }
 
-    /// The name that was meant by one behind the name of an AWS service: nobody else's errors are called so.
+    /// Returns the probable name behind the prefix of an AWS service. Only that service uses the prefix for its
+    /// errors.
     fn of_service(&self, service: &str, name: &str) -> Option<&'static str> {
         let own = || {
             lines()
@@ -143,13 +145,15 @@ impl Known {
             return None;
         }
         if self.errors.contains(name) {
-            // Another service has it: only the nearest is meant, as TooManyRequestsException by one without the s.
+            // Another service has this name, so at most one letter may differ: TooManyRequestException may mean
+            // TooManyRequestsException.
             return near(name, own(), 1);
         }
         near(name, own(), allowed).or_else(|| near(name, self.errors.iter().copied(), allowed))
     }
 
-    /// `S3Exception`, `AmazonSQSException`: what an SDK calls all that a service's model does not name.
+    /// Returns whether the name is a base class, such as `S3Exception` or `AmazonSQSException`. SDKs use it for
+    /// errors that the service's model does not name.
     fn is_base(&self, name: &str) -> bool {
         let Some(bare) = name.strip_suffix("Exception") else {
             return false;
@@ -163,8 +167,9 @@ impl Known {
             .any(|service| service.starts_with(bare))
     }
 
-    /// The known name that was meant by one that may be anybody's own: only where a single word of it is no word, and
-    /// nearly another. `JobNotFoundException` is no misspelt `TagNotFoundException`.
+    /// Returns the probable name for one without the prefix of a service, which may be the author's own. Exactly one
+    /// word of it must be unknown, and close to a word of the known name. `JobNotFoundException` is no misspelt
+    /// `TagNotFoundException`.
     fn misspelt(&self, name: &str) -> Option<&'static str> {
         if may_be_wrong(name).is_none() || self.errors.contains(name) {
             return None;
@@ -187,7 +192,7 @@ impl Known {
         })
     }
 
-    /// Whether `read` is nearly `meant`, no form of it, and no word that any name has.
+    /// Returns whether `read` is close to `meant`, no form of it, and no word of any known name.
     fn is_no_word(&self, read: &str, meant: &str) -> bool {
         let is_form = read.starts_with(meant) || meant.starts_with(read);
         let begins_alike = read.chars().next() == meant.chars().next();
@@ -203,7 +208,7 @@ impl Known {
     }
 }
 
-/// The shortest name of which one letter may be wrong, and the shortest of which two may be.
+/// Minimum lengths of a name for one wrong letter, and for two.
 const ONE_WRONG: usize = 8;
 const TWO_WRONG: usize = 12;
 
@@ -215,7 +220,7 @@ fn may_be_wrong(name: &str) -> Option<usize> {
     }
 }
 
-/// `Too`, `Many`, `Requests`, `Exception`.
+/// Returns the words of a name: `Too`, `Many`, `Requests`, `Exception`.
 fn words(name: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let (mut from, mut is_after_capital) = (0, true);
@@ -230,7 +235,7 @@ fn words(name: &str) -> Vec<&str> {
     words
 }
 
-/// The closest of the known, if it is close enough to be meant.
+/// Returns the closest known name, if it is close enough.
 fn near(
     read: &str,
     known: impl IntoIterator<Item = &'static str>,

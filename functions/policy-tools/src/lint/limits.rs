@@ -4,7 +4,7 @@ use redrive_policy::{Document, Policy, Problem, Rule, Service};
 
 use super::service::only_service;
 
-/// Limits that the budget cuts short.
+/// Warns of limits that add up to more than the budget.
 pub(super) fn budget(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
     let most = document.per_execution;
     let both = [Service::StepFunctions, Service::CodePipeline];
@@ -34,13 +34,13 @@ pub(super) fn budget(document: &Document, policy: &Policy, problems: &mut Vec<Pr
                 ),
                 format!("lower limits, or write budget: {{ per_execution: {sum} }}"),
             ));
-            // The other service's sum would be told at the same rules.
+            // The sum of the other service would be reported at the same rules.
             return;
         }
     }
 }
 
-/// What rules may spend together.
+/// Returns the maximum retries of the rules together.
 pub(super) fn sum_of_limits<'r>(rules: impl Iterator<Item = &'r Rule>) -> u32 {
     rules.map(max_of).fold(0, u32::saturating_add)
 }

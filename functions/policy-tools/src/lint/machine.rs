@@ -1,4 +1,4 @@
-//! What a policy comes to for one state machine, whose definition is known.
+//! Effects of a policy on one state machine with a known definition.
 
 use redrive_core::definition::{Fail, Machine};
 use redrive_core::failure::{ExecutionStatus, FailedExecution, Field};
@@ -7,24 +7,24 @@ use redrive_policy::{Document, Match, Place, Policy, Problem, Rule, Service, Tar
 use super::limits::sum_of_limits;
 use super::sample::execution;
 
-/// How often a task runs at the worst, as a redrive resets every `Retry` of the machine.
+/// The maximum runs of a task, as a redrive resets every `Retry` of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amplified {
-    /// Where the policy stands.
+    /// The place of the policy in its document.
     pub place: Place,
-    /// The policy's name.
+    /// The name of the policy.
     pub policy: String,
-    /// The state's name.
+    /// The name of the state.
     pub state: String,
-    /// Most redrives of one execution.
+    /// Maximum redrives of one execution.
     pub redrives: u32,
-    /// Most runs between two redrives.
+    /// Maximum runs between two redrives.
     pub runs_between: u64,
-    /// Most runs over all.
+    /// Maximum runs in total.
     pub runs: u64,
 }
 
-/// The worst case of each task of a machine of this name, under each policy that may apply to it.
+/// Returns the worst case of each task of a machine, under each policy that may apply to the machine's name.
 #[must_use]
 pub fn amplified(document: &Document, name: &str, machine: &Machine) -> Vec<Amplified> {
     let mut found = Vec::new();
@@ -48,7 +48,7 @@ pub fn amplified(document: &Document, name: &str, machine: &Machine) -> Vec<Ampl
     found
 }
 
-/// A warning for each rule that Fail states of a machine of this name could reach.
+/// Warns of each rule that Fail states of a machine of this name could reach.
 #[must_use]
 pub fn lint_machine(document: &Document, name: &str, machine: &Machine) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -93,7 +93,8 @@ fn is_reached(rule: &Rule, fail: &Fail) -> bool {
     rule.conditions.matches_by_name(&failed.view()) != Match::No
 }
 
-/// The policies that may apply: which of them does may hang on account and region, which no definition tells.
+/// Returns the policies that may apply. The choice may depend on account and region, which a definition does not
+/// contain.
 fn applicable<'d>(document: &'d Document, name: &str) -> Vec<&'d Policy> {
     let mut found = Vec::new();
     let target = TargetName {
@@ -116,14 +117,14 @@ fn applicable<'d>(document: &'d Document, name: &str) -> Vec<&'d Policy> {
     found
 }
 
-/// Most redrives of one execution that run these states again: what all rules that can match a failure in one
-/// of them may spend, within the budget.
+/// Returns the maximum redrives of one execution that run these states again. The rules that can match a failure in
+/// one of the states add up, within the budget.
 fn redrives(document: &Document, policy: &Policy, states: &[String]) -> u32 {
     let failed = states.iter().map(|state| FailedExecution {
         state: Field::Known(state.clone()),
         ..execution(ExecutionStatus::Failed, Field::Unknown, Field::Unknown)
     });
-    // The machine's own time may be out in any of them, and which it was is not said.
+    // The execution may time out in any of the states, and its failure does not name the state.
     let timed_out = FailedExecution {
         state: Field::Absent,
         resource: Field::Absent,

@@ -1,4 +1,4 @@
-//! What a document may do that its author does not expect. All of it is a warning: the document can be used.
+//! Lints: warnings of effects that the author may not expect. A document with warnings can be used.
 
 mod cover;
 mod errors;
@@ -24,8 +24,8 @@ pub use self::machine::{Amplified, amplified, lint_machine};
 pub(crate) use self::sample::execution;
 use self::service::{both_services, name, only_service};
 
-/// Reads a document, with all warnings: those of [`lint`] too, which take longer than a function should
-/// begin with. Where there are errors, the rules that are free of them are linted all the same.
+/// Reads a document and returns all warnings, those of [`lint`] included. Lints take too long for the cold start of a
+/// function. Rules without errors are linted even if others have errors.
 #[must_use]
 pub fn check(text: &str) -> Checked {
     let mut reading = Reading::of(text);
@@ -37,8 +37,8 @@ pub fn check(text: &str) -> Checked {
 }
 
 fn lint_reading(reading: &Reading, document: &Document) -> Vec<Problem> {
-    // What is left of a flawed rule says nothing of what the rule covers, and that of a flawed match nothing of
-    // what the policy takes.
+    // The readable rest of a flawed rule does not show what the rule covers. The rest of a flawed `match` does not
+    // show what the policy takes.
     let mut sound = document.clone();
     sound
         .policies
@@ -61,8 +61,8 @@ fn lint_reading(reading: &Reading, document: &Document) -> Vec<Problem> {
         .collect()
 }
 
-/// Every warning that the model gives, in the order of places. Those that only reading can give are in
-/// [`Checked`].
+/// Returns every warning that the model gives, in the order of places. [`Checked`] has those that only reading can
+/// give.
 #[must_use]
 pub fn lint(document: &Document) -> Vec<Problem> {
     let mut problems = lint_words(document);
@@ -74,7 +74,7 @@ pub fn lint(document: &Document) -> Vec<Problem> {
         for (index, rule) in policy.automatic.iter().enumerate() {
             let foreign = targets::foreign(policy, rule);
             problems.extend(foreign.clone());
-            // A rule that forbids, or never matches, lets nothing in.
+            // A rule that forbids, or never matches, retries no failure.
             if rule.limit > 0 && foreign.is_none() {
                 if service != Some(Service::CodePipeline) {
                     timeouts::let_in(rule, former, &mut problems);
@@ -87,12 +87,12 @@ pub fn lint(document: &Document) -> Vec<Problem> {
         limits::budget(document, policy, &mut problems);
     }
     problems.sort_by_key(|problem| problem.place);
-    // What an anchor repeats is told once.
+    // Each use of an anchor repeats its problem; one report is enough.
     problems.dedup();
     problems
 }
 
-/// The warnings that hang on no more than one rule's conditions, as they are written.
+/// Returns the warnings that depend only on the conditions of one rule, as they are written.
 fn lint_words(document: &Document) -> Vec<Problem> {
     let mut problems = Vec::new();
     let rules = document
@@ -100,7 +100,7 @@ fn lint_words(document: &Document) -> Vec<Problem> {
         .iter()
         .flat_map(|policy| &policy.automatic);
     let conditions = rules.map(|rule| &rule.conditions);
-    // Thousands of names, read where a condition asks for one.
+    // Thousands of names, read only when a condition tests an error.
     let known = OnceCell::new();
     for conditions in document.never.iter().chain(conditions) {
         words(conditions, &known, &mut problems);
@@ -108,7 +108,7 @@ fn lint_words(document: &Document) -> Vec<Problem> {
     problems
 }
 
-/// What conditions show by themselves.
+/// Warns of single conditions.
 fn words(conditions: &Conditions, known: &OnceCell<Known>, problems: &mut Vec<Problem>) {
     let all = conditions.all.iter().chain(&conditions.not);
     for condition in all.filter(|condition| condition.key == ConditionKey::Error) {
@@ -132,12 +132,12 @@ fn words(conditions: &Conditions, known: &OnceCell<Known>, problems: &mut Vec<Pr
     }
 }
 
-/// Rules that no failure reaches.
+/// Warns of rules that no failure reaches.
 fn reach(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
     let service = only_service(&policy.scope);
     let rules = &policy.automatic;
     for (index, rule) in rules.iter().enumerate() {
-        // What never matches is told elsewhere.
+        // A rule that never matches is reported elsewhere.
         if both_services(&rule.conditions).is_some() || targets::foreign(policy, rule).is_some() {
             continue;
         }
@@ -160,8 +160,8 @@ fn reach(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
         let covering = former
             .find(|former| cover::covers_by_name(&former.conditions, &rule.conditions, service));
         match covering {
-            // Told once, where that rule stands.
             None => {}
+            // A rule without conditions is reported once, at its own place.
             Some(former) if former.conditions.is_empty() => {}
             Some(former) => problems.push(Problem::lint(
                 rule.at.0,
@@ -197,7 +197,7 @@ fn reach(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
     ));
 }
 
-/// `exit_status: "*"` where nothing speaks of lost workers.
+/// Warns of `exit_status: "*"` in a policy without any condition on lost workers.
 fn lost_workers(policy: &Policy, problems: &mut Vec<Problem>) {
     let named = |rule: &Rule| {
         let exits = rule.conditions.all.iter();
@@ -226,7 +226,7 @@ fn lost_workers(policy: &Policy, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Deployments that are run again whatever their error was.
+/// Warns of rules that retry deployments regardless of the error.
 fn deploy(rule: &Rule, problems: &mut Vec<Problem>) {
     let telling = [
         ConditionKey::ExitStatus,

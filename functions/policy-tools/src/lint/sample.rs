@@ -1,8 +1,8 @@
-//! A failure to hold rules against.
+//! Sample failures for comparison with rules.
 
 use redrive_core::failure::{ExecutionStatus, FailedExecution, Field, Redrivable};
 
-/// A failed execution of which only this is given; state and resource are open.
+/// Returns a failed execution with only these values. State and resource are unknown.
 pub(crate) fn execution(
     status: ExecutionStatus,
     error: Field<String>,

@@ -1,8 +1,8 @@
-//! The services that conditions and targets are of.
+//! The services of conditions and targets.
 
 use redrive_policy::{Condition, Conditions, Scope, Service};
 
-/// Its name for people.
+/// Returns the name of the service for people.
 pub(super) const fn name(service: Option<Service>) -> &'static str {
     match service {
         Some(Service::CodePipeline) => "CodePipeline",
@@ -10,7 +10,7 @@ pub(super) const fn name(service: Option<Service>) -> &'static str {
     }
 }
 
-/// Two conditions that no failure can meet together.
+/// Returns two conditions that no failure can match together.
 pub(super) fn both_services(conditions: &Conditions) -> Option<(&Condition, &Condition)> {
     let of = |service| {
         let mut all = conditions.all.iter();
@@ -19,7 +19,7 @@ pub(super) fn both_services(conditions: &Conditions) -> Option<(&Condition, &Con
     of(Service::StepFunctions).zip(of(Service::CodePipeline))
 }
 
-/// The only service that a policy's targets are of.
+/// Returns the service of all targets of a policy, if there is only one.
 pub(super) const fn only_service(scope: &Scope) -> Option<Service> {
     match (&scope.state_machine, &scope.pipeline) {
         (Some(_), None) => Some(Service::StepFunctions),

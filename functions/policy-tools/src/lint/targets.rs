@@ -1,4 +1,4 @@
-//! Policies that no target reaches, and rules that ask for what no target of their policy has.
+//! Policies that no target reaches, and rules with conditions that no target of their policy can match.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use redrive_policy::{Document, Glob, Policy, Problem, Rule, Scope, Service, Targ
 
 use super::service::{both_services, name, only_service};
 
-/// A warning for each policy whose every target a former policy takes.
+/// Warns of each policy whose targets are all taken by former policies.
 pub(super) fn unreached(document: &Document, problems: &mut Vec<Problem>) {
-    // A star stands for any text, this letter among them, which only a star matches: what takes a target with it in
-    // the place of each star takes every target.
+    // `strange` occurs in no glob, so only a star matches it. A former policy that takes a target with `strange` in
+    // place of each star takes every target.
     let Some(strange) = ('\u{e000}'..=char::MAX).find(|c| !is_written(document, *c)) else {
         return;
     };
@@ -43,7 +43,7 @@ pub(super) fn unreached(document: &Document, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The former policies that take all targets of a scope; none where one is left.
+/// Returns the former policies that take all targets of a scope, or `None` where a target is left.
 fn taking(document: &Document, at: usize, scope: &Scope, strange: char) -> Option<BTreeSet<usize>> {
     let mut found = BTreeSet::new();
     let texts = |globs: &Option<Vec<Glob>>| -> Vec<String> {
@@ -52,7 +52,7 @@ fn taking(document: &Document, at: usize, scope: &Scope, strange: char) -> Optio
             None => [String::from(strange)].into(),
         }
     };
-    // No policy names the account without digits.
+    // The empty account stands for the accounts that no policy names.
     let accounts = match &scope.account {
         Some(_) => texts(&scope.account),
         None => [String::new()].into(),
@@ -101,10 +101,10 @@ fn is_written(document: &Document, c: char) -> bool {
     })
 }
 
-/// A warning where a rule asks for what only the other service's failures have.
+/// Warns of a rule with a condition that only failures of the other service can match.
 pub(super) fn foreign(policy: &Policy, rule: &Rule) -> Option<Problem> {
     let only = only_service(&policy.scope)?;
-    // Told as such.
+    // A rule with conditions of both services is reported elsewhere.
     if both_services(&rule.conditions).is_some() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Wildcards that let time-outs in.
+//! Wildcards that match time-outs.
 
 use redrive_core::failure::ExecutionStatus;
 use redrive_policy::{
@@ -8,7 +8,7 @@ use redrive_policy::{
 use super::cover;
 use super::sample::execution;
 
-/// The words by which time-outs come in.
+/// Keys whose wildcards can match a time-out.
 const WORDS: [ConditionKey; 4] = [
     ConditionKey::Error,
     ConditionKey::Status,
@@ -16,10 +16,10 @@ const WORDS: [ConditionKey; 4] = [
     ConditionKey::SignalReason,
 ];
 
-/// A warning where a rule retries time-outs for no other reason than a wildcard, and no former rule has them.
+/// Warns of a rule that retries time-outs only because of a wildcard, if no former rule takes them.
 pub(super) fn let_in(rule: &Rule, former: &[Rule], problems: &mut Vec<Problem>) {
     let timeout = || Field::Known("States.Timeout".into());
-    // The execution's own, and one of its tasks'.
+    // The time-out of the execution, and that of one of its tasks.
     for status in [ExecutionStatus::TimedOut, ExecutionStatus::Failed] {
         let timed_out = execution(status, timeout(), Field::Absent);
         let view = timed_out.view();
@@ -45,7 +45,7 @@ pub(super) fn let_in(rule: &Rule, former: &[Rule], problems: &mut Vec<Problem>) 
     }
 }
 
-/// The first wildcard that matches, unless the rule names time-outs besides.
+/// Returns the first wildcard that matches, unless the rule also names time-outs.
 fn wildcard<'r>(
     conditions: &'r Conditions,
     view: &FailureView<'_>,
@@ -70,7 +70,8 @@ fn wildcard<'r>(
     found
 }
 
-/// `status: FAILED` is not a word for a time-out, though a task's matches it.
+/// Returns whether a condition is `status: FAILED`. It does not name a time-out, though the time-out of a task
+/// matches it.
 fn is_failed(key: ConditionKey, value: &ConditionValue) -> bool {
     key == ConditionKey::Status && value.written.eq_ignore_ascii_case("FAILED")
 }

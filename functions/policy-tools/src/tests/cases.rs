@@ -1,10 +1,10 @@
-//! A document's own tests.
+//! Tests of the tests that documents carry.
 
 use super::*;
 use redrive_core::decide::{LedgerView, verdict_on};
 use redrive_core::verdict::{Decision, Reason};
 
-/// The example of the language's own description.
+/// The example from the documentation of the language.
 const EXAMPLE: &str = r#"
 version: 1
 never:                                      # an organisation-wide "limit: 0"
@@ -133,9 +133,9 @@ fn attempts_are_failures_of_one_subject_each_retried_while_it_is_expected() {
             "[retry, retry, retry, give_up]",
             "retry retry retry give_up",
         ),
-        // What is not expected to be retried is not counted.
+        // An attempt that is not expected to be retried is not counted.
         (vec![lost, lost], "[give_up, retry]", "retry retry"),
-        // What is refused is not retried, whatever is expected.
+        // A refused attempt is not retried, even if a retry is expected.
         (
             vec!["{state_machine: etl, exit_status: 3}", lost],
             "[retry, retry]",

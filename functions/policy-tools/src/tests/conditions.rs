@@ -1,4 +1,4 @@
-//! What conditions see, and when they match.
+//! Tests of the values that conditions see, and of matching.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn a_condition_matches_what_is_known_absent_unknown_and_redacted() {
         ("cause", No, No, ASK, Match::Redacted),
         ("none", No, Yes, ASK, Match::Redacted),
         ("*", Yes, Yes, Yes, Yes),
-        // Two stars ask for a value, one does not.
+        // Two stars need a value; a single star does not.
         ("**", Yes, No, ASK, Match::Redacted),
         (r"\\*", No, No, ASK, Match::Redacted),
     ] {
@@ -52,7 +52,7 @@ fn conditions_are_and_and_values_are_or() {
         ("{status: FAILED, error: S3.*}", Yes),
         ("{status: TIMED_OUT, error: S3.*}", No),
         ("{status: [FAILED, TIMED_OUT], error: S3.*}", Yes),
-        // What does not match needs no fact, what matches does.
+        // A condition that fails needs no further fact; one that matches does.
         ("{error: x, cause: '*busy*'}", No),
         ("{error: S3.*, cause: '*busy*'}", ASK),
         ("{cause: ['*busy*', '*']}", Yes),
@@ -77,7 +77,7 @@ fn not_excludes_if_any_of_its_conditions_matches() {
         ("{error: x, cause: BUSY}", No, Yes, ASK),
         ("{error: x, cause: [a, b]}", Yes, Yes, ASK),
         ("{status: TIMED_OUT}", Yes, Yes, Yes),
-        // The other service's conditions never match, so they exclude nothing.
+        // Conditions of the other service never match, so they exclude nothing.
         ("{stage: '*', summary: '*'}", Yes, Yes, Yes),
     ] {
         let conditions = format!("{{not: {not}}}");
@@ -204,7 +204,7 @@ fn states_all_and_states_task_failed_are_read_as_step_functions_reads_them() {
             "{error:?}"
         );
     }
-    // They are names of errors, nothing more to other words, and no globs.
+    // The wildcards are names of errors: for other keys they are plain text, not globs.
     let summary = FailedAction {
         summary: Field::Known("x".into()),
         ..failed_action()
@@ -246,7 +246,7 @@ fn two_errors_are_matched_only_by_their_names() {
                 "{conditions}"
             );
         }
-        // `never` takes away, so it may match them all.
+        // `never` forbids retries, so it may match every error.
         let never = read("version: 1\nretry: {}\nnever: [{error: States.ALL}]")
             .never
             .remove(0);
@@ -256,7 +256,7 @@ fn two_errors_are_matched_only_by_their_names() {
             Match::Yes
         );
     }
-    // Lower case is another error's name.
+    // The lower-case name is another error.
     assert_eq!(on_error("{}", Field::Known("states.runtime")), Match::Yes);
 }
 
@@ -264,7 +264,7 @@ fn two_errors_are_matched_only_by_their_names() {
 fn an_error_that_nobody_knows_may_be_one_that_must_be_named() {
     for conditions in ["{}", "{error: '*'}", "{status: FAILED}", "{cause: '*'}"] {
         assert_eq!(on_error(conditions, Field::Unknown), ASK, "{conditions}");
-        // What is redacted is held against a retry only where a condition asks for it.
+        // A redacted error blocks a retry only where a condition tests the error.
         assert_eq!(
             on_error(conditions, Field::Redacted),
             Match::Yes,
@@ -355,7 +355,7 @@ fn a_stage_is_seen_once_for_each_failed_action() {
         actions(&stage(Some(failed_action()), Field::Unknown)),
         [known("UnitTests")]
     );
-    // What CodePipeline shows counts, not what the event announced.
+    // The snapshot of CodePipeline takes precedence over the event.
     let both = snapshot(vec![lint.clone(), failed_action()]);
     assert_eq!(
         actions(&stage(Some(lint), both)),

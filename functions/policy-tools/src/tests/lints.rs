@@ -1,4 +1,4 @@
-//! The exact words of every lint, and that none is claimed without being certain.
+//! Tests of the exact text of every lint, and that lints report only certain findings.
 
 use super::*;
 use redrive_core::definition::Machine;
@@ -8,7 +8,7 @@ fn linted(text: &str) -> Vec<String> {
     lint(&document).iter().map(ToString::to_string).collect()
 }
 
-/// The lints of rules, which begin on the third line.
+/// Returns the lints of rules, which begin on the third line.
 fn of(rules: &str) -> Vec<String> {
     linted(&format!("version: 1\nretry: {{automatic:\n {rules}\n}}"))
 }
@@ -82,12 +82,12 @@ fn a_rule_for_the_other_service_is_doubted_only_where_the_match_names_one_alone(
         ("pipeline: a", "{exit_status: 1, mode: standard}", false),
         ("pipeline: a", "{exit_status: 1, not: {error: A}}", false),
         ("pipeline: a", "{stage: S}", false),
-        // Of both services: told as such.
+        // Conditions of both services have a report of their own.
         ("pipeline: a", "{error: A, stage: S}", false),
     ] {
         assert_eq!(is(scope, rule), expected, "{scope} {rule}");
     }
-    // What never matches lets nothing in, and spends nothing; a pipeline has no States.Timeout.
+    // A rule that never matches retries no failure and spends no budget. A pipeline has no States.Timeout.
     for rule in [
         "{error: '*', limit: 10}",
         "{exit_status: [-1, '*'], limit: 10}",
@@ -145,7 +145,7 @@ fn a_policy_is_called_unreachable_only_where_that_is_certain() {
             "account: ['111122223333', '444455556666']",
             true,
         ),
-        // A star stands for letters of nobody's alphabet too.
+        // A star also stands for private-use characters.
         (vec!["pipeline: 'a\u{e000}b'"], "pipeline: 'a*b'", false),
         (vec!["region: 'eu-*'"], "region: eu-west-1", true),
         (vec!["region: 'eu-*'"], "region: '*-1'", false),
@@ -169,7 +169,7 @@ fn a_policy_is_called_unreachable_only_where_that_is_certain() {
         );
         assert_eq!(linted(&text).len(), usize::from(expected), "{text}");
     }
-    // What a flawed match would take nobody knows.
+    // The targets of a policy with a flawed match are unknown.
     for flawed in [
         "macth: {state_machine: a}",
         "match: {state_machin: a}",
@@ -238,7 +238,7 @@ fn no_target_reaches_a_policy_that_is_called_unreachable() {
     assert!(claimed > 10_000, "{claimed}");
 }
 
-/// Whether a rule is called unreachable behind another.
+/// Returns whether a rule is reported as unreachable behind another.
 fn is_hidden(former: &str, rule: &str) -> bool {
     of(&format!("[{former},\n{rule}]"))
         .iter()
@@ -283,7 +283,7 @@ fn a_rule_is_called_unreachable_only_where_that_is_certain() {
             "{error: States.Timeout}",
             false,
         ),
-        // Matched by name alone.
+        // These errors are matched only by name.
         ("{}", "{error: States.Runtime}", false),
         (
             "{error: 'States.*'}",
@@ -303,7 +303,7 @@ fn a_rule_is_called_unreachable_only_where_that_is_certain() {
         ("{status: FAILED}", "{error: A}", false),
         ("{http_status: [500, 503]}", "{http_status: 503}", true),
         ("{http_status: 503}", "{http_status: [500, 503]}", false),
-        // Every reason that there is, and none.
+        // Every reason, and an absent one.
         (
             "{signal_reason: [agent_stop, cancel, process_run_error, stack_error, agent_refused, agent_incompatible, signature_rejected, none]}",
             "{error: A}",
@@ -414,7 +414,7 @@ fn a_glob_covers_another_exactly_where_every_text_of_the_other_matches() {
     assert!(Glob::new("É*", true).covers(&Glob::new("éc*", true)));
     assert!(Glob::new(r"\**", false).covers(&Glob::new(r"\*a", false)));
     assert!(!Glob::new(r"\*", false).covers(&Glob::new("*", false)));
-    // Whatever letters are written, those of nobody's alphabet too.
+    // The answer holds for all characters, private-use ones included.
     assert!(!Glob::new("a\u{e000}b", false).covers(&Glob::new("a*b", false)));
 }
 
@@ -480,7 +480,7 @@ fn a_name_is_doubted_only_where_it_is_nearly_another() {
             "Payments.ResourceNotFoundExeption",
             "Payments.ResourceNotFoundException",
         ),
-        // Two letters of a long word.
+        // Two letters of a long word are wrong.
         (
             "Payments.ConcurrentModifcatonException",
             "Payments.ConcurrentModificationException",
@@ -514,15 +514,15 @@ fn a_name_is_doubted_only_where_it_is_nearly_another() {
         "*Throttling*",
         "ApiGateway.403",
         "com.example.OrderException",
-        // Nobody knows whose a name with more dots is, nor what a star stands for.
+        // A name with several dots may be the author's own, and a star may stand for any text.
         "Lambda.Service.Exception",
         "*.Lamda.ServiceException",
-        // The shorter a word or a name, the fewer of its letters may be wrong.
+        // Shorter words and names allow fewer wrong letters.
         "Unknows",
         "S3.SlewDawn",
         "RoomNotFoundException",
         "BasketNotFoundException",
-        // Two words that are none are somebody's own.
+        // With two unknown words, a name is taken for the author's own.
         "Payments.ResorceNotFondException",
     ] {
         assert_eq!(of(&format!("{{error: '{name}'}}")), NOTHING, "{name}");
@@ -600,7 +600,7 @@ fn rules_that_are_free_of_errors_are_linted_beside_those_that_are_not() {
         lints[0].starts_with("5:12: error: \"States.Timout\"") && lints[1].starts_with("8:12: ")
     );
     assert!(lints[2].starts_with("10:5: this rule is never reached"));
-    // What a flawed match takes is not known, but a name is misspelt wherever it applies.
+    // The targets of a flawed match are unknown, but a misspelt name is wrong for every target.
     let checked = check(
         "version: 1\npolicies:\n- name: a\n  match: {pipelin: w}\n  retry: {automatic: [{error: States.Timout}, {error: States.Timout}]}\n",
     );
@@ -610,7 +610,7 @@ fn rules_that_are_free_of_errors_are_linted_beside_those_that_are_not() {
         lints.len() == 2 && lints[0].starts_with("5:31: error: \"States.Timout\""),
         "{lints:?}"
     );
-    // What a function reads, it does not lint.
+    // Functions read a document without lints.
     assert!(
         Document::read("version: 1\nretry: {automatic: {error: '*'}}")
             .warnings
@@ -625,7 +625,7 @@ fn limits_are_summed_by_service_as_no_failure_is_of_both() {
         of("[{error: A, limit: 6}, {exit_status: 1, limit: 6}]").len(),
         1
     );
-    // Nine for DynamoDB.
+    // `legacy` allows nine retries of DynamoDB errors.
     assert_eq!(of("[{mode: legacy}, {exit_status: 1}]").len(), 1);
 }
 
@@ -706,16 +706,16 @@ fn only_redrives_that_run_a_task_again_count_in_its_worst_case() {
             "[{status: FAILED, not: {state: [A, P, C, M, D]}}]",
             [0, 2, 0, 0],
         ),
-        // When one branch fails, the others are aborted, and run again with it.
+        // When one branch fails, the others are aborted and run again with it.
         ("[{state: D, limit: 2}, {state: P, limit: 3}]", [0, 0, 5, 5]),
         ("[{state: 'C*', limit: 1}]", [0, 0, 1, 1]),
-        // Whatever ran when the machine's own time was out is run again.
+        // A time-out of the execution reruns every state that was running.
         ("[{error: States.Timeout, limit: 1}]", [1, 1, 1, 1]),
         (
             "[{error: States.Timeout, state: B, limit: 1}]",
             [0, 1, 0, 0],
         ),
-        // The machine's own time-out is of no state and called nothing.
+        // A time-out of the execution has neither a state nor a resource.
         (
             "[{status: TIMED_OUT, state: B, limit: 1}, {status: TIMED_OUT, resource: 'glue:*', limit: 1}]",
             [0; 4],

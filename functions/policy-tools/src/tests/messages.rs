@@ -1,5 +1,5 @@
-//! `messages.txt`: small documents, each with every word that `check` says of it. A message that no document brings
-//! about is not known to be right: the sources are asked for theirs.
+//! Tests of `messages.txt`: small documents with every message of `check` for each. A message without a document is
+//! untested, so the test collects all messages from the sources.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ fn here(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)
 }
 
-/// A case is `== ` and its name, a document, `--`, and the answer.
+/// Yields the cases: `== ` and a name, a document, `--`, and the answer.
 fn cases(table: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     table.split("== ").skip(1).map(|case| {
         let (name, rest) = case.split_once('\n').unwrap();
@@ -21,8 +21,8 @@ fn cases(table: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     })
 }
 
-/// Every line that `check` prints of a document, without the text that it shows. A document whose name ends in
-/// `(m)` is held against a state machine.
+/// Returns the lines of `check` for a document, without excerpts. A document whose name ends in `(m)` is checked with
+/// a state machine.
 fn answer(name: &str, document: &str) -> String {
     let document = document.replace('→', "\t").replace('␀', "\0");
     let checked = check(&document);
@@ -67,13 +67,13 @@ fn each_document_of_the_table_gets_its_answer_word_for_word() {
     assert!(told == table, "UPDATE_EXPECTED=1 writes messages.txt anew");
 }
 
-/// The texts in a source, as its author wrote them, that stand outside of comments and tests.
+/// Returns the texts of a source outside of comments and tests, as they are written.
 fn texts(source: &str) -> Vec<String> {
     let source = source.split("#[cfg(test)]\nmod tests").next().unwrap();
     let mut found = Vec::new();
     for line in source.split('\n') {
         let code = line.trim_start();
-        // What a lint of the compiler is told is told no user.
+        // The reason for a lint attribute of the compiler is no user's message.
         if code.starts_with("//") || code.starts_with("reason = ") {
             continue;
         }
@@ -101,7 +101,7 @@ fn texts(source: &str) -> Vec<String> {
     found
 }
 
-/// What stands between the placeholders of a format.
+/// Returns the literal parts between the placeholders of a format.
 fn parts(text: &str) -> Vec<String> {
     let mut parts = Vec::new();
     for (at, piece) in text

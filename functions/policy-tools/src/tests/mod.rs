@@ -1,4 +1,4 @@
-//! Lints, and documents judged as the functions judge them.
+//! Tests of lints, and of documents judged as the functions judge failures.
 
 use redrive_core::failure::{
     ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Need,
@@ -22,7 +22,7 @@ mod modes;
 mod vectors;
 mod words;
 
-/// How a rule meets a failure, with the fact that an open answer hangs on.
+/// The match of a rule, with the fact that an open result depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Match {
     Yes,
@@ -59,7 +59,7 @@ fn wrong(text: &str) -> String {
     }
 }
 
-/// The only rule of a document with that rule, written in flow style or as JSON.
+/// Returns the only rule of a document with that rule, written in flow style or as JSON.
 fn rule(rule: &str) -> Rule {
     let document = read(&format!("{{version: 1, retry: {{automatic: {rule}}}}}"));
     let mut rules = document.policies.into_iter().next().unwrap().automatic;
@@ -128,7 +128,7 @@ fn stage_of(pipeline: &str) -> Subject {
     Subject::stage("aws", "eu-west-1", "111122223333", pipeline, "Build", "e-1")
 }
 
-/// A failure in normalised words, in flow style and without its braces, as a test of a document has it.
+/// Returns a failure in normalised words, in flow style without braces, as a document's test has it.
 fn case(words: &str) -> Case {
     let text = format!(
         "{{version: 1, retry: {{}}, tests: [{{name: t, failure: {{{words}}}, expect: ignore}}]}}"
@@ -136,14 +136,14 @@ fn case(words: &str) -> Case {
     read(&text).tests.remove(0).attempts.remove(0)
 }
 
-/// How a rule with these conditions meets a failure in normalised words.
+/// Returns the match of a rule with these conditions on a failure in normalised words.
 fn met(conditions: &str, words: &str) -> Match {
     let case = case(words);
     let failure = runner::failure(&case);
     by_name(conditions, &runner::views(&case, &failure)[0])
 }
 
-/// The decisions of a rule on consecutive failures in normalised words, each retried that may be.
+/// Returns the decisions on consecutive failures in normalised words. Every failure that may be retried is retried.
 fn decided(document: &Document, attempts: &[&str]) -> Vec<String> {
     let cases: Vec<Case> = attempts.iter().map(|words| case(words)).collect();
     let told = |verdict: redrive_core::verdict::Verdict| {

@@ -1,4 +1,4 @@
-//! The AWS CLI's retry modes.
+//! Tests of the retry modes of the AWS CLI.
 
 use super::*;
 use Match::{No, Yes};
@@ -93,7 +93,7 @@ fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
             assert_eq!(met("{mode: standard}", &told), by_standard, "{told}");
         }
     }
-    // A prefix is no component, a code elsewhere no error code.
+    // A prefix is no last component, and a code without `Error Code:` is no error code.
     for told in [
         "error: ThrottlingException.Other",
         "error: E, cause: ThrottlingException",
@@ -220,7 +220,7 @@ fn a_mode_brings_the_limit_and_the_backoff_that_are_not_written() {
             None,
             backoff(30, 3.0, 600),
         ),
-        // Of several, the first.
+        // Of several modes, the first supplies the defaults.
         (
             "{mode: [legacy, standard]}",
             4,
@@ -228,7 +228,7 @@ fn a_mode_brings_the_limit_and_the_backoff_that_are_not_written() {
             backoff(30, 2.0, 900),
         ),
         ("{mode: [standard, legacy]}", 2, None, backoff(30, 2.0, 600)),
-        // Under not it is a condition alone.
+        // Under `not`, a mode is only a condition and supplies no defaults.
         ("{not: {mode: standard}}", 2, None, backoff(30, 2.0, 900)),
     ] {
         let rule = rule(text);

@@ -1,5 +1,5 @@
-//! Retry blocks of others, judged as their own platform judges them. `REDRIVE_VECTORS` names the folder; its
-//! README says what is in it. Without that nothing is tried.
+//! Retry blocks of Buildkite, judged here as on their own platform. `REDRIVE_VECTORS` names the folder with the
+//! vectors, and its README describes them. Without the variable, the test does nothing.
 
 #![expect(clippy::print_stderr, reason = "a test says how many passed")]
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use redrive_policy::node::{self, Kind, Node, Scalar};
 
-/// The node as JSON: the same to the reader, and without the anchors of the document around it.
+/// Returns the node as JSON. The reader treats it the same, and it has no anchors of the surrounding document.
 fn as_json(node: &Node) -> Value {
     match &node.kind {
         Kind::List(items) => items.iter().map(as_json).collect(),
@@ -29,7 +29,7 @@ fn as_json(node: &Node) -> Value {
     }
 }
 
-/// A failure of ours for a job of theirs.
+/// Returns a failure in normalised words for a job of Buildkite.
 fn attempt(job: &Value) -> Value {
     let mut words = json!({
         "state_machine": "job",
@@ -38,7 +38,7 @@ fn attempt(job: &Value) -> Value {
         "signal_reason": job["signal_reason"],
     });
     let status = match (job["build_state"].as_str(), job["state"].as_str()) {
-        // A cancelled build is what an aborted execution is.
+        // A cancelled build corresponds to an aborted execution.
         (Some("canceled"), _) => "ABORTED",
         (_, Some("timed_out")) => "TIMED_OUT",
         _ => "FAILED",
@@ -47,7 +47,7 @@ fn attempt(job: &Value) -> Value {
     words
 }
 
-/// What a case of theirs comes to here.
+/// Returns the outcome of a Buildkite case under the policy.
 fn outcome(case: &Value) -> String {
     let attempts: Vec<Value> = case["attempts"]
         .as_array()
@@ -83,7 +83,7 @@ fn outcome(case: &Value) -> String {
     }
 }
 
-/// How well a case went: as it should, as it may, or not.
+/// Returns the grade of a case: as required, as permitted, or wrong.
 fn graded(case: &Value) -> (&'static str, String) {
     let outcome = outcome(case);
     let expected = if case["valid"] == false {

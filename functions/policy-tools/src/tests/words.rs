@@ -1,4 +1,4 @@
-//! How the work ended, where it ended: what each of these conditions matches.
+//! Tests of conditions on the end of the process and on its place.
 
 use super::*;
 use Match::{No, Yes};
@@ -147,7 +147,7 @@ fn a_state_and_a_resource_are_globs_in_their_own_case_and_step_functions_alone()
     for condition in ["{state: '*'}", "{state: none}", "{resource: '*'}"] {
         assert_eq!(met(condition, "pipeline: web"), No, "{condition}");
     }
-    // Only the history knows.
+    // Only the history has these values.
     let unseen = failed(Field::Known("E"), Field::Absent);
     for condition in [
         "{state: 'Load*'}",

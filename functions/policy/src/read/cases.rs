@@ -1,4 +1,4 @@
-//! `tests`: failures in normalised words, and what is expected of them.
+//! Reading of `tests`: failures in normalised words, and the expectations on them.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -186,10 +186,10 @@ impl Reader {
         found.copied()
     }
 
-    /// One failure in normalised words.
+    /// Reads one failure in normalised words.
     fn case(&mut self, node: &Node) -> Option<Case> {
         let targets = ["state_machine", "pipeline", "account", "region"];
-        // What is asked of a failure is not all said of it: a mode is no property.
+        // A mode is a condition, but no property of a failure.
         let keys: Vec<&str> = targets
             .into_iter()
             .chain(

@@ -1,4 +1,4 @@
-//! Conditions: which values each key takes.
+//! Reading of conditions: the values that each key allows.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use crate::problem::{At, Place, did_you_mean, one_of};
 use crate::sdk_retry_mode::SdkRetryMode;
 use crate::signal_reason::SignalReason;
 
-/// The conditions there are, and what else may stand beside them.
+/// Returns the keys of all conditions, and the keys in `more` that may stand beside them.
 pub(super) fn condition_keys(more: &[&'static str]) -> Vec<&'static str> {
     ConditionKey::ALL
         .iter()
@@ -68,7 +68,7 @@ impl Reader {
         conditions
     }
 
-    /// One value of a condition.
+    /// Reads one value of a condition.
     fn pattern(&mut self, condition_key: ConditionKey, node: &Node) -> Option<ConditionValue> {
         match condition_key {
             ConditionKey::ExitStatus => return self.exit_status(node),
@@ -184,7 +184,8 @@ impl Reader {
         }
     }
 
-    /// A reason that Buildkite does not have is no error: it matches nothing, and a newer Buildkite may have it.
+    /// Warns of a reason that Buildkite does not have. It is no error: the value matches nothing, and a newer
+    /// Buildkite may have it.
     fn check_signal_reason(&mut self, place: Place, value: &str) {
         let known = SignalReason::ALL.map(SignalReason::as_str);
         if ["*", "none"].contains(&value)
@@ -205,7 +206,7 @@ impl Reader {
     }
 }
 
-/// A number that was written as text: digits, and nothing but a minus before them.
+/// Returns a number that was written as text: digits, with at most a minus before them.
 fn digits(text: &str) -> Option<i64> {
     let bare = text.strip_prefix('-').unwrap_or(text);
     let plain = !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_digit());

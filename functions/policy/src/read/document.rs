@@ -1,4 +1,4 @@
-//! The document and its policies.
+//! Reading of the document and its policies.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -111,7 +111,7 @@ impl Reader {
             let Some(entries) = self.map(item, "a policy", &["name", "match", "retry"]) else {
                 continue;
             };
-            // `macth: {}` would be its match.
+            // A typo such as `macth: {}` may be the `match` of the policy.
             self.note_flaws(item.place, errors);
             let mut policy = empty_policy("", item.place);
             match get(entries, "name") {
@@ -196,7 +196,7 @@ fn empty_policy(name: &str, place: Place) -> Policy {
     }
 }
 
-/// What a document of another program is, by a key that it has, and what to do about it.
+/// Returns the problem of a document of another program, recognised by one of its keys, with a remedy.
 fn foreign(root: &Node) -> Option<String> {
     let Kind::Map(entries) = &root.kind else {
         return None;

@@ -1,4 +1,4 @@
-//! What may have been meant by what is not understood.
+//! Hints at the probable meaning of unknown words.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,7 +6,7 @@ use alloc::string::String;
 use crate::node::{Kind, Node, Scalar};
 use crate::problem::{did_you_mean, simplified};
 
-/// What to do where something else stands in a mapping's place.
+/// Returns the remedy where another node stands in place of a mapping.
 pub(super) fn shape_hint(node: &Node, what: &str, keys: &[&str]) -> String {
     let takes = |key: &str| keys.contains(&key);
     match (&node.kind, node.scalar()) {
@@ -27,7 +27,7 @@ pub(super) fn shape_hint(node: &Node, what: &str, keys: &[&str]) -> String {
             }
         }
         (_, Some(Scalar::Text(text))) => {
-            // `error:Lambda.Unknown` is one word to YAML.
+            // YAML reads `error:Lambda.Unknown` as one word.
             let before = |mark| {
                 let key = text.split_once(mark).map(|(key, _)| key.trim_end());
                 key.is_some_and(takes)
@@ -46,7 +46,7 @@ pub(super) fn shape_hint(node: &Node, what: &str, keys: &[&str]) -> String {
     }
 }
 
-/// What others call something, and what it is called here.
+/// Words of other programs, and the words of this language for them.
 const SYNONYMS: [(&str, &str); 22] = [
     ("exit_code", "exit_status"),
     ("exit", "exit_status"),
@@ -72,8 +72,8 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("except", "not"),
 ];
 
-/// What a `Retry` of the States language says, and where it stands here. Its attempts are retries, as those of
-/// `limit` are and those of `max_attempts` are not.
+/// Words of a `Retry` of the States language, and their places here. Its attempts are retries, as those of `limit`
+/// are. Those of `max_attempts` are not.
 const STATES_LANGUAGE: [(&str, &str); 6] = [
     ("ErrorEquals", "error"),
     ("MaxAttempts", "limit"),
@@ -83,7 +83,7 @@ const STATES_LANGUAGE: [(&str, &str); 6] = [
     ("JitterStrategy", "jitter_strategy in backoff"),
 ];
 
-/// Where a key stands that was written somewhere else.
+/// The mappings that keys belong to, for keys written elsewhere.
 const HOMES: [(&str, &str); 20] = [
     ("interval_seconds", "backoff"),
     ("backoff_rate", "backoff"),
@@ -107,7 +107,7 @@ const HOMES: [(&str, &str); 20] = [
     ("never", "the document"),
 ];
 
-/// What may have been meant by a key that is not one of `keys`.
+/// Returns a hint at the probable meaning of a key that is not one of `keys`.
 pub(super) fn hint(read: &str, keys: &[&str]) -> String {
     if read.starts_with("//") {
         return "; a comment begins with #".into();

@@ -1,4 +1,4 @@
-//! From the tree to the model: every problem at once.
+//! Reading of the model from the tree. All problems are reported at once.
 
 mod cases;
 mod conditions;

@@ -1,4 +1,4 @@
-//! What is read of single nodes, and how it is told what is wrong with them.
+//! Reading of single nodes, and the collection of their problems.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -9,7 +9,7 @@ use super::hints::{hint, shape_hint};
 use crate::node::{Key, Kind, Node, Scalar};
 use crate::problem::{Place, Problem, Severity, did_you_mean, one_of};
 
-/// Words kept for later versions of the language.
+/// Words reserved for later versions of the language.
 const RESERVED: [&str; 8] = [
     "fleet",
     "per_target",
@@ -23,8 +23,8 @@ const RESERVED: [&str; 8] = [
 
 pub(crate) struct Reader {
     problems: Vec<Problem>,
-    /// Where rules and entries of `never` stand that have errors, and policies whose `match` has: what was read of
-    /// them is not what is meant.
+    /// Places of rules and entries of `never` with errors, and of policies whose `match` has errors. A flawed part
+    /// was not read as its author meant it.
     flawed: BTreeSet<Place>,
 }
 
@@ -36,12 +36,12 @@ impl Reader {
         }
     }
 
-    /// What is wrong, and what is flawed.
+    /// Returns the problems and the flawed places.
     pub(crate) fn into_parts(self) -> (Vec<Problem>, BTreeSet<Place>) {
         (self.problems, self.flawed)
     }
 
-    /// Remembers that what stands at `place` is flawed, if there are more errors than `before`.
+    /// Records that the part at `place` is flawed, if there are more errors than `before`.
     pub(super) fn note_flaws(&mut self, place: Place, before: usize) {
         if self.errors() > before {
             self.flawed.insert(place);
@@ -61,7 +61,7 @@ impl Reader {
         self.problems.push(Problem::warning(place, message));
     }
 
-    /// The entries of a mapping, unknown keys reported.
+    /// Returns the entries of a mapping, and reports unknown keys.
     pub(super) fn map<'n>(
         &mut self,
         node: &'n Node,
@@ -102,7 +102,7 @@ impl Reader {
         Some(entries)
     }
 
-    /// A target is matched by its name, which has no colon.
+    /// Warns of an ARN. A target is matched by its name, which has no colon.
     pub(super) fn doubt_arn(&mut self, place: Place, what: &str, text: &str) {
         let name = text.rsplit(':').next().unwrap_or_default();
         if text.starts_with("arn:") {
@@ -148,7 +148,7 @@ impl Reader {
         None
     }
 
-    /// true or false; Buildkite's own schema allows them as text too.
+    /// Reads true or false. The schema of Buildkite allows them as text too.
     pub(super) fn truth(&mut self, node: &Node, what: &str) -> Option<bool> {
         let (truth, written) = match node.scalar() {
             Some(Scalar::Bool(truth)) => return Some(truth),
@@ -163,7 +163,7 @@ impl Reader {
         Some(truth)
     }
 
-    /// One text. A plain number is not text: `account: 0123` would not be what was meant.
+    /// Reads one text. A plain number is not text: the zero of `account: 0123` would be lost.
     pub(super) fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         match node.scalar() {
             Some(Scalar::Text(text)) if !text.is_empty() => Some(text.to_string()),
@@ -191,7 +191,7 @@ impl Reader {
         }
     }
 
-    /// One value of a condition. The empty text is a value like any other: empty is not absent.
+    /// Reads one value of a condition. The empty text is a valid value, different from an absent one.
     pub(super) fn value(&mut self, node: &Node, what: &str) -> Option<(Place, String)> {
         match node.scalar() {
             Some(Scalar::Text("")) => Some((node.place, String::new())),
@@ -199,7 +199,7 @@ impl Reader {
         }
     }
 
-    /// A text or a list of texts, at least one.
+    /// Reads a text, or a list of at least one text.
     pub(super) fn texts(&mut self, node: &Node, what: &str) -> Vec<(Place, String)> {
         let items = self.items(node, what);
         items
@@ -208,7 +208,7 @@ impl Reader {
             .collect()
     }
 
-    /// A scalar, or the items of a list that has any.
+    /// Returns a scalar as its own list, or the items of a list. An empty list is reported.
     pub(super) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.kind {
             Kind::List(items) if items.is_empty() => {

@@ -1,4 +1,4 @@
-//! `retry`: its rules, what they do, and what people may do.
+//! Reading of `retry`: its rules, their effects, and the permissions of people.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -15,10 +15,10 @@ use crate::problem::{At, Place};
 use crate::sdk_retry_mode::SdkRetryMode;
 use crate::stage_retry_mode::StageRetryMode;
 
-/// 14 days: how long AWS lets an execution be redriven.
+/// Maximum 14 days. AWS: an execution is redrivable for 14 days after its end (RedriveExecution).
 const LONGEST_DELAY_SECONDS: i64 = 14 * 24 * 60 * 60;
 
-/// What a rule has besides its conditions.
+/// Keys of a rule besides its conditions.
 const EFFECT_KEYS: [&str; 7] = [
     "not",
     "limit",
@@ -71,7 +71,7 @@ impl Reader {
                         None => {
                             ids.insert(rule.id.clone(), (place, rule.named));
                         }
-                        // Rules with the same conditions share an id that nobody wrote.
+                        // Rules with the same conditions may share a generated id.
                         Some((first, named)) if *named || rule.named => {
                             let line = first.line;
                             self.wrong(place, format!("id: {:?} is taken by the rule on line {line}; ids are unique in a policy", rule.id));
@@ -82,7 +82,7 @@ impl Reader {
                 }
             }
             _ => {
-                // YAML 1.1 had more words for them.
+                // YAML 1.1 had further words for booleans.
                 let hint = match node.scalar() {
                     Some(Scalar::Text("yes" | "on")) => "; write true".into(),
                     Some(Scalar::Text("no" | "off")) => "; write false".into(),
@@ -132,7 +132,7 @@ impl Reader {
         Some(finished(rule))
     }
 
-    /// `limit`, `max_attempts`, or what the mode says.
+    /// Reads `limit` or `max_attempts`, else takes the limit of the mode.
     fn limit(&mut self, entries: &[(Key, Node)], rule: &mut Rule) {
         let (limit, attempts) = (get(entries, "limit"), get(entries, "max_attempts"));
         if let Some(mode) = rule.mode {
@@ -274,7 +274,7 @@ impl Reader {
     }
 }
 
-/// The first mode that a condition names: where a rule names several, its defaults come from that.
+/// Returns the first mode that a condition names. Where a rule names several modes, the first supplies its defaults.
 fn first_mode(condition: &Condition) -> Option<SdkRetryMode> {
     condition
         .values
@@ -305,7 +305,7 @@ impl Rule {
     }
 }
 
-/// Gives a rule without a written id the one that follows from its conditions.
+/// Completes a rule: without a written id, the id follows from its conditions.
 fn finished(mut rule: Rule) -> Rule {
     if rule.id.is_empty() {
         rule.id = format!(

@@ -1,4 +1,4 @@
-//! How long a retry waits.
+//! Tests of the waiting time of a retry.
 
 use super::*;
 

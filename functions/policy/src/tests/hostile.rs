@@ -1,4 +1,4 @@
-//! Documents that mean harm.
+//! Tests of malicious documents.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn a_document_that_laughs_a_billion_times_is_refused() {
         wrong(&text)
             .contains("the document grows past 2000000 nodes; does an anchor repeat itself?")
     );
-    // One long text, many times.
+    // One long text, repeated by aliases.
     let text = format!(
         "a: &a \"{}\"\nb: [{}]\n",
         "x".repeat(500_000),
@@ -24,7 +24,7 @@ fn a_document_that_laughs_a_billion_times_is_refused() {
 
 #[test]
 fn what_an_anchor_keeps_counts_as_much_as_what_an_alias_copies() {
-    // A list of a million and a half nodes, in lists each of which could be named again.
+    // A list of a million and a half nodes. Each list within it has an anchor, so that it could be repeated.
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_string();
     for i in 1..5 {
         let again = vec![format!("*a{}", i - 1); 10].join(", ");

@@ -1,4 +1,4 @@
-//! The ids that counts hang on.
+//! Tests of the generated ids that the counts in the ledger depend on.
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn a_rules_id_follows_from_its_conditions_alone() {
     assert_eq!(forth, back);
     assert_eq!(ids("version: 1\nretry: {automatic: true}"), [id("{}")]);
     assert_eq!(id("{error: A, id: mine}"), "mine");
-    // Counts in the ledger hang on these words: they must never change.
+    // INVARIANT: these ids never change, since counts in the ledger depend on them.
     assert_eq!(id("{}"), "rule-af5570f5a1");
 }
 
@@ -83,7 +83,7 @@ fn each_way_to_write_a_condition_has_one_id() {
     ];
     let ids: BTreeSet<String> = texts.iter().map(|text| id(text)).collect();
     assert_eq!(ids.len(), texts.len());
-    // As for every other word: these must never change.
+    // INVARIANT: the ids of the other keys never change either.
     assert_eq!(id("{exit_status: [-1, 137]}"), "rule-29bee453fd");
     assert_eq!(id("{mode: standard}"), "rule-2fabd52675");
 }

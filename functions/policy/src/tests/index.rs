@@ -1,8 +1,8 @@
-//! The index finds what a look at each policy finds.
+//! Tests that the index finds the same policy as a scan of all policies.
 
 use super::*;
 
-/// Numbers that look random, and are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -125,7 +125,7 @@ fn a_target_is_not_looked_for_among_the_policies_of_others() {
         ("orders-0042-x", "a42"),
         ("exactly-0999", "a999"),
         ("none-of-them", "rest"),
-        // Three of its globs lead to it, and it is asked once all the same.
+        // Three globs of one policy match, but the policy is tested once.
         ("twice-or-more", "twice"),
     ] {
         let asked = Cell::new(0);

@@ -1,4 +1,4 @@
-//! The language, tried on documents.
+//! Tests of the language on documents.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -28,7 +28,7 @@ fn wrong(text: &str) -> String {
     }
 }
 
-/// The only rule of a document with that rule, written in flow style or as JSON.
+/// Returns the only rule of a document with that rule, written in flow style or as JSON.
 fn rule(rule: &str) -> Rule {
     let document = read(&format!("{{version: 1, retry: {{automatic: {rule}}}}}"));
     let mut rules = document.policies.into_iter().next().unwrap().automatic;
@@ -36,7 +36,7 @@ fn rule(rule: &str) -> Rule {
     rules.remove(0)
 }
 
-/// The values of a rule's first condition, as written.
+/// Returns the values of a rule's first condition, as written.
 fn written(rule: &Rule) -> Vec<String> {
     let values = &rule.conditions.all[0].values;
     values.iter().map(|value| value.written.clone()).collect()

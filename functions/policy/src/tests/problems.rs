@@ -1,4 +1,4 @@
-//! The exact words of every problem.
+//! Tests of the exact text of every problem.
 
 use super::*;
 
@@ -92,7 +92,7 @@ fn each_problem_of_a_rule_has_its_place_and_its_words() {
         ("{id: \"\"}", "2:25: id: expected text, read the text \"\"".into()),
         ("{description: [a]}", "2:34: description: expected text, read a list".into()),
         ("[{id: a}, {id: b}, {id: a}]", "2:44: id: \"a\" is taken by the rule on line 2; ids are unique in a policy".into()),
-        // The id that follows from no conditions, before and after the rule that has it.
+        // The id generated from no conditions, before and after the rule that has it.
         ("[{}, {error: A, id: rule-af5570f5a1}]", "2:40: id: \"rule-af5570f5a1\" is taken by the rule on line 2; ids are unique in a policy".into()),
         ("[{error: A, id: rule-af5570f5a1}, {}]", "2:54: id: \"rule-af5570f5a1\" is taken by the rule on line 2; ids are unique in a policy".into()),
         ("{error: []}", "2:28: error: the list is empty, so nothing would ever match; name a value or leave error out".into()),

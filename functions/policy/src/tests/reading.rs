@@ -1,4 +1,4 @@
-//! What a document says, and its defaults.
+//! Tests of the values that a document sets, and of its defaults.
 
 use super::*;
 
@@ -239,7 +239,7 @@ fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
             )
         );
     }
-    // The empty text is a value: empty is not absent.
+    // The empty text is a value, different from an absent one.
     let empty = read("version: 1\nretry: {automatic: {cause: ''}}");
     let conditions = &empty.policies[0].automatic[0].conditions;
     for (cause, matched) in [

@@ -1,4 +1,4 @@
-//! Which policy applies.
+//! Tests of the policy that applies to a target.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn a_policy_covers_what_its_match_names() {
         ("{state_machine: etl}", false, false),
         ("{pipeline: \"web-*\"}", false, true),
         ("{pipeline: [a, b]}", false, false),
-        // Alternatives by service.
+        // The two keys are alternatives by service.
         (
             "{state_machine: \"etl-*\", pipeline: \"web-*\"}",
             true,

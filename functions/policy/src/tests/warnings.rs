@@ -1,4 +1,4 @@
-//! The exact words of every warning that reading gives.
+//! Tests of the exact text of every warning that reading gives.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn what_may_not_do_what_its_author_expects_is_warned_about() {
         ("{automatic: [{exit_status: [-1, 255, '*', none]}, {signal_reason: [CANCEL, none, '*']}, {mode: [legacy, standard]}]}", vec![]),
     ] {
         let text = format!("version: 1\nretry: {retry}");
-        // The place of what stands after `retry: ` on the second line.
+        // The place of the node behind `retry: ` on the second line.
         let expected: Vec<String> = expected;
         assert_eq!(warned(&text), expected, "{text}");
     }

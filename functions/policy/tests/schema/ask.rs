@@ -1,14 +1,14 @@
-//! What the core itself says is allowed, taken from how it refuses what is not.
+//! The values that the reader allows, taken from its messages for other values.
 
 use redrive_policy::Document;
 
-/// The core's first answer to a document of which one place is wrong.
+/// Returns the first message for a document with one mistake.
 fn answer(document: &str) -> String {
     let problems = Document::parse(document).unwrap_err();
     problems.0[0].message.clone()
 }
 
-/// `a, b or c` behind `before`, as words.
+/// Returns the words of a list `a, b or c` that follows `before`.
 fn listed(document: &str, before: &str) -> Vec<String> {
     let answer = answer(document);
     let (_, list) = answer.split_once(before).expect(&answer);
@@ -19,12 +19,12 @@ fn listed(document: &str, before: &str) -> Vec<String> {
         .collect()
 }
 
-/// The keys of the mapping in which `document` has one named `-`, which nothing is close to.
+/// Returns the keys of a mapping. `document` has a key `-` in it, and no known key is close to that.
 pub(crate) fn keys(document: &str) -> Vec<String> {
     listed(document, "the keys here are ")
 }
 
-/// The words that a document could have had where it has none of them.
+/// Returns the words that `document` may have in place of `?`.
 pub(crate) fn words(document: &str) -> Vec<String> {
     let document = document.replace('?', "'-'");
     let list = listed(&document, "expected ");
@@ -33,7 +33,7 @@ pub(crate) fn words(document: &str) -> Vec<String> {
         .collect()
 }
 
-/// The reasons that a signal can have.
+/// Returns the reasons that a signal can have.
 pub(crate) fn signal_reasons() -> Vec<String> {
     let answer = answer("version: 1\nretry: {automatic: {signal_reason: 'x*'}}");
     let (_, list) = answer.split_once("name ").expect(&answer);
@@ -43,7 +43,7 @@ pub(crate) fn signal_reasons() -> Vec<String> {
         .collect()
 }
 
-/// The least and the most that may stand for `?`.
+/// Returns the minimum and the maximum that may stand for `?`.
 pub(crate) fn bounds(document: &str) -> (i64, i64) {
     let answer = answer(&document.replace('?', "'-'"));
     let (_, range) = answer.split_once("number from ").expect(&answer);

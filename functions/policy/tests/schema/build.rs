@@ -1,4 +1,4 @@
-//! From what the core allows to a schema: draft 7, which editors know best.
+//! Construction of a schema from the values that the reader allows. Editors support draft 7 best.
 
 use redrive_policy::Reason;
 use redrive_policy::Service;
@@ -39,13 +39,13 @@ pub(crate) fn schema() -> Value {
     schema
 }
 
-/// A mapping with the keys that the core names when `document` has one there that it does not know.
+/// Returns a mapping with the keys that the reader names for an unknown key in `document`.
 fn mapping(place: &str, document: &str, of: impl Fn(&str) -> Value) -> Value {
     let properties: Map<String, Value> = ask::keys(document)
         .into_iter()
         .map(|key| {
             let mut value = of(&key);
-            // Draft 7 does not look beside a $ref.
+            // Draft 7 ignores the siblings of a $ref.
             if value.get("$ref").is_some() {
                 value = json!({ "allOf": [value] });
             }
@@ -68,7 +68,7 @@ fn text() -> Value {
     json!({ "type": "string", "minLength": 1 })
 }
 
-/// One of such, or a list of them.
+/// Returns the schema of one value, or a list of such values.
 fn some(one: &Value) -> Value {
     json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
 }
@@ -79,7 +79,7 @@ fn number(document: &str) -> Value {
 }
 
 fn truth() -> Value {
-    // As text it is read with a warning.
+    // The reader accepts a text with a warning.
     json!({ "enum": [true, false, "true", "false"] })
 }
 
@@ -134,7 +134,7 @@ fn manual() -> Value {
     })
 }
 
-/// One line of a rule, with `?` for what is asked about.
+/// Returns a document with one line in a rule, and `?` for the value in question.
 fn in_rule(line: &str) -> String {
     format!("version: 1\nretry: {{automatic: {{{line}}}}}")
 }
@@ -192,7 +192,7 @@ fn condition(key: &str) -> Value {
         ConditionKey::ExitStatus => json!({ "anyOf": [
             number(&in_rule("exit_status: ?")),
             { "enum": ["*", "none"] },
-            // Digits as text are read with a warning.
+            // The reader accepts digits as text with a warning.
             { "type": "string", "pattern": "^-?[0-9]{1,3}$" },
         ] }),
         ConditionKey::HttpStatus => {
@@ -208,7 +208,7 @@ fn condition(key: &str) -> Value {
                 .into_iter()
                 .chain(["*".into(), "none".into()])
                 .collect();
-            // Another one matches nothing, with a warning: a newer Buildkite may have it.
+            // Any other reason matches nothing and is reported with a warning, since a newer Buildkite may have it.
             json!({ "anyOf": [{ "enum": known }, { "type": "string", "pattern": "^[^*]*$" }] })
         }
         _ => json!({ "type": "string" }),
@@ -252,7 +252,7 @@ fn expect() -> Value {
     json!({ "anyOf": [{ "enum": decisions }, map] })
 }
 
-/// A failure of a `target`, without the words of the other service.
+/// Returns the schema of a failure of a `target`, without the words of the other service.
 fn failure(target: &str, other: Service) -> Value {
     let document = in_test("name: a, failure: {pipeline: a, '-': 1}, expect: retry");
     let mut failure = mapping("failure", &document, |key| match key {
@@ -270,7 +270,7 @@ fn failure(target: &str, other: Service) -> Value {
     failure
 }
 
-/// What a test's failure says of a condition_key; `none` and null are absent.
+/// Returns the schema of one key in the failure of a test. `none` and null mean absent.
 fn said(key: &str) -> Value {
     let in_failure = |condition_key: &str| {
         in_test(&format!(

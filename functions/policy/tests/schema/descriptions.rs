@@ -1,6 +1,6 @@
-//! One line on each key. A key without one fails the test.
+//! One-line descriptions of the keys. A key without a description fails the test.
 
-/// What a key means in its place.
+/// Returns the description of a key in its place.
 pub(crate) fn of(place: &str, key: &str) -> &'static str {
     match (place, key) {
         ("document", "version") => "The version of the policy language: 1.",

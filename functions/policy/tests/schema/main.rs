@@ -1,7 +1,7 @@
 //! The JSON Schema of a policy document, by which editors complete and check one: infra/policy.schema.json.
 //!
-//! Its keys, bounds and words are those that the core's own answers name, so that it cannot say something else.
-//! What it cannot say, such as that names are unique, `redrive` says. After a change that is meant:
+//! Its keys, bounds and words are taken from the messages of the reader, so the two cannot disagree. A schema cannot
+//! express every rule, for example that names are unique; `redrive` checks those. After an intended change:
 //! `UPDATE_EXPECTED=1 cargo test -p redrive-policy --test schema`.
 
 #![allow(
@@ -38,7 +38,7 @@ fn the_schema_beside_the_policy_is_the_one_that_follows_from_the_core() {
     );
 }
 
-/// An editor shows the description where a key is completed.
+/// Editors show the description when they complete a key.
 #[test]
 fn every_key_has_a_description_of_one_line() {
     let mut keys = BTreeSet::new();

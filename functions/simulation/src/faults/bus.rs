@@ -9,7 +9,7 @@ use super::fault_plan::FaultClass;
 use super::simulation::{Next, Simulation};
 
 impl Simulation {
-    /// EventBridge delivers an event, or does not.
+    /// Delivers an event through EventBridge. A fault may cut, lose, double or delay the event.
     pub(super) fn deliver(&self, event: &Value, emitted: Time, now: Time) {
         let mut bytes = event.to_string().into_bytes();
         if self.occurs(FaultClass::EventMalformed) {
@@ -42,7 +42,7 @@ impl Simulation {
     }
 }
 
-/// An event, for a trace.
+/// Returns an event's line in a trace.
 pub(super) fn told(event: &Value) -> String {
     let text = |pointer: &str| {
         event

@@ -1,4 +1,4 @@
-//! The fault plan: every fault class, enabled or disabled for one simulation, and whether it occurs.
+//! The fault plan: the fault classes that one simulation enables, and the draws whether a fault occurs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use redrive_core::controller::RunMode;
 
-/// Declares the fault classes, each with its name, its probability wherever it can occur, and its description.
+/// Declares the fault classes, each with its name, its probability per opportunity in thousandths, and its
+/// description.
 macro_rules! classes {
     ($($class:ident = $name:literal, $of_a_thousand:literal, $words:literal;)+) => {
         /// A class of faults, or of people's actions that compete with the functions.
@@ -19,17 +20,17 @@ macro_rules! classes {
             /// Every fault class.
             pub const ALL: &[Self] = &[$(Self::$class,)+];
 
-            /// As `--faults` takes it and a trace shows it.
+            /// Returns the name that `--faults` takes.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$class => $name,)+ }
             }
 
-            /// In words.
+            /// Returns the description, as traces and summaries print it.
             pub const fn words(self) -> &'static str {
                 match self { $(Self::$class => $words,)+ }
             }
 
-            /// Returns how often of a thousand times it occurs where it can.
+            /// Returns the probability per opportunity, in thousandths.
             const fn of_a_thousand(self) -> u32 {
                 match self { $(Self::$class => $of_a_thousand,)+ }
             }
@@ -85,7 +86,7 @@ classes! {
 }
 
 impl FaultClass {
-    /// Returns the fault class of a name.
+    /// Returns the fault class with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|class| class.name() == name)
     }
@@ -96,16 +97,17 @@ impl FaultClass {
 pub(super) struct FaultPlan {
     dice: Rng,
     on: Vec<FaultClass>,
-    /// How often each occurred.
+    /// The number of occurrences of each class.
     pub(super) occurred: BTreeMap<FaultClass, u32>,
 }
 
 impl FaultPlan {
-    /// Enables half of the classes, drawn by the seed; or those that were asked for.
+    /// Enables the classes in `asked`. Without a list, the seed draws half of all classes.
     pub(super) fn new(seed: u64, asked: Option<&[FaultClass]>) -> Self {
-        // Neighbouring seeds must not draw alike.
+        // INVARIANT: neighbouring seeds draw differently.
         let mut dice = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5EED);
-        // A given list draws nothing, so that a seed stays the same simulation however many classes exist.
+        // INVARIANT: a given list draws nothing, so that its simulation of a seed does not depend on the number of
+        // classes.
         let on = asked.map_or_else(
             || {
                 let mut on = FaultClass::ALL.to_vec();
@@ -123,7 +125,7 @@ impl FaultPlan {
         }
     }
 
-    /// From now on nothing goes wrong.
+    /// Disables every fault class.
     pub(super) fn clear(&mut self) {
         self.on.clear();
     }
@@ -133,7 +135,7 @@ impl FaultPlan {
         self.on.contains(&class)
     }
 
-    /// Draws whether a fault occurs now.
+    /// Draws whether a fault occurs now, and counts an occurrence.
     pub(super) fn occurs(&mut self, class: FaultClass) -> bool {
         let occurs = self.has(class) && self.dice.u32(0..1000) < class.of_a_thousand();
         if occurs {
@@ -142,8 +144,8 @@ impl FaultPlan {
         occurs
     }
 
-    /// The mode that is deployed first. Where modes change, it may be the one that everybody starts with: so much
-    /// is observed for long.
+    /// Returns the mode that is deployed first. Where modes change, half of the simulations start in `observe`, the
+    /// mode in which every installation starts. Many failures then stay observed for a long time.
     pub(super) fn first_mode(&mut self) -> RunMode {
         if self.has(FaultClass::ModeChanged) && self.coin() {
             RunMode::Observe
@@ -152,27 +154,27 @@ impl FaultPlan {
         }
     }
 
-    /// Throws a coin.
+    /// Draws true or false, with equal probability.
     pub(super) fn coin(&mut self) -> bool {
         self.dice.bool()
     }
 
-    /// One of so many, from 0.
+    /// Draws a number below `many`.
     pub(super) fn one_of(&mut self, many: usize) -> usize {
         self.dice.usize(0..many.max(1))
     }
 
-    /// One of a list.
+    /// Draws an element of a list.
     pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         from.get(self.one_of(from.len()))
     }
 
-    /// A span of time from a range of milliseconds.
+    /// Draws a span from a range of milliseconds, both ends included.
     pub(super) fn span(&mut self, from_ms: u64, to_ms: u64) -> Duration {
         Duration::from_millis(self.dice.u64(from_ms..=to_ms.max(from_ms)))
     }
 
-    /// Returns another random source, which depends on this one.
+    /// Returns another random source, seeded by this one.
     pub(super) fn fork(&mut self) -> Rng {
         self.dice.fork()
     }

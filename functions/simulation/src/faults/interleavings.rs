@@ -1,8 +1,8 @@
-//! Every interleaving of the invocations for one failure, with a death of each at each of its awaits.
+//! Every interleaving of the invocations for one failure, with a death of each invocation at each of its awaits.
 //!
-//! Seeds draw interleavings at random; this module enumerates them for one subject that fails once. No other fault
-//! is injected, so that more than the invariants is checked: in the end the subject was retried once, succeeded, and
-//! is recorded as recovered.
+//! Seeds draw interleavings at random; this module enumerates them for one subject that fails once. No other fault is
+//! injected, so more than the invariants is checked. In the end one retry was made, the subject succeeded, and the
+//! ledger records the subject as recovered.
 
 use std::fmt;
 use std::rc::Rc;
@@ -20,25 +20,25 @@ use super::simulation::{Deployed, Next, Simulation};
 use super::subjects::name;
 use super::workload::{self, Actor, Role, START};
 
-/// Who is there at once, one act after another.
+/// A group of invocations that run at the same time.
 #[derive(Debug, Clone, Copy)]
 enum Act {
-    /// The event, delivered so often.
+    /// The event, delivered this number of times.
     Events(usize),
-    /// The event, and a tick that finds the failure first, or later.
+    /// The event and a search, which may find the failure before or after the event's invocation does.
     EventAndSearch,
-    /// The message of a retry that waits, delivered so often.
+    /// The message of a waiting retry, delivered this number of times.
     Messages(usize),
-    /// After the lease, so many ticks take over what is left.
+    /// After the lease has expired, this number of ticks take over the rest.
     Sweeps(usize),
-    /// After the lease, a tick and the message, which comes late.
+    /// After the lease has expired, a tick and a late message.
     SweepAndMessage,
 }
 
-/// What is told of one subject, whether the retry waits, and the acts.
+/// The description of a story, whether its retry waits, and its acts.
 type Told = (&'static str, bool, &'static [Act]);
 
-/// The one who fails, by whether the retry waits.
+/// The constructor of the actor that fails. The argument says whether the retry waits.
 type Lone = fn(bool) -> Actor;
 
 const STORIES: &[Told] = &[
@@ -79,13 +79,13 @@ const STORIES: &[Told] = &[
 /// The result of all interleavings of one story.
 #[derive(Debug, Clone)]
 pub struct Explored {
-    /// What is told.
+    /// The description of the story.
     pub story: String,
-    /// Interleavings that were explored.
+    /// The number of interleavings explored.
     pub interleavings: u64,
-    /// Deaths in them.
+    /// The number of deaths in the interleavings.
     pub deaths: u64,
-    /// The first interleaving that broke an invariant: how, and its trace.
+    /// The first interleaving that broke an invariant: the broken invariant, and the trace.
     pub broken: Option<(String, Vec<String>)>,
 }
 
@@ -116,7 +116,7 @@ pub struct Story {
     acts: &'static [Act],
 }
 
-/// All of them.
+/// Returns all stories, for an execution and for a stage.
 pub fn stories() -> impl Iterator<Item = Story> {
     let subjects: [(&str, Lone); 2] = [
         ("an execution", |waits| {
@@ -149,7 +149,7 @@ impl fmt::Display for Story {
 }
 
 impl Story {
-    /// Explores its interleavings, up to the first that breaks an invariant.
+    /// Explores the story's interleavings, up to the first that breaks an invariant.
     pub fn explore(self) -> Explored {
         let mut explored = Explored {
             story: self.to_string(),
@@ -176,7 +176,7 @@ impl Story {
             explored.interleavings += 1;
             explored.deaths += deaths;
             if let Some(broken) = broken {
-                // Once more, and written down.
+                // The second play writes the trace.
                 let (_, _, trace) = self.tell(&deployed, &mut path, true);
                 explored.broken = Some((broken, trace));
                 return explored;
@@ -187,7 +187,7 @@ impl Story {
         }
     }
 
-    /// Plays it in one interleaving: returns what was broken, how many died, and the trace.
+    /// Plays one interleaving. Returns the broken invariant, the number of deaths, and the trace.
     fn tell(
         self,
         deployed: &Deployed,
@@ -199,7 +199,7 @@ impl Story {
         let mut simulation = Simulation::new(START, fault_plan, actors, deployed.clone(), traced);
         simulation.answers_at_once = true;
         let simulation = &simulation;
-        // Only what the subject plays in: each target more is a call more of the search.
+        // Only the subject's own machine exists: each further target adds a call to the search.
         let machines = match simulation.actors.first().map(|actor| &actor.role) {
             Some(Role::Execution(_)) => 1,
             Some(Role::Stage(_)) | None => 0,
@@ -222,7 +222,7 @@ impl Story {
     }
 }
 
-/// The choices of one interleaving: which was taken, of how many.
+/// The choices of one interleaving: each choice, and the number of its alternatives.
 #[derive(Debug, Default)]
 struct Path {
     taken: Vec<(usize, usize)>,
@@ -230,7 +230,7 @@ struct Path {
 }
 
 impl Path {
-    /// Returns the interleaving's choice, or the first.
+    /// Returns the interleaving's next choice. A choice that was never made before is 0.
     fn choose(&mut self, of: usize) -> usize {
         let chosen = match self.taken.get(self.at) {
             Some((chosen, _)) => *chosen,
@@ -243,7 +243,7 @@ impl Path {
         chosen
     }
 
-    /// Advances to the next interleaving, if there is one.
+    /// Advances to the next interleaving. Returns false after the last.
     fn forward(&mut self) -> bool {
         while let Some((chosen, of)) = self.taken.pop() {
             if chosen + 1 < of {
@@ -256,7 +256,7 @@ impl Path {
 }
 
 impl Run<'_> {
-    /// Those who are there at once come.
+    /// Starts the invocations of an act.
     fn enters(&mut self, act: Act) {
         match act {
             Act::Events(times) => self.event(times),
@@ -276,7 +276,7 @@ impl Run<'_> {
         }
     }
 
-    /// The subject fails, and its event is delivered so often.
+    /// Makes the subject fail, and delivers its event `times` times.
     fn event(&mut self, times: usize) {
         let simulation = self.simulation;
         while let Some(at) = simulation.due() {
@@ -300,7 +300,7 @@ impl Run<'_> {
         }
     }
 
-    /// The message of a retry that waits comes so often, and so much too late, if it was sent.
+    /// Delivers the message of a waiting retry `times` times, `late` after its time, if the message was sent.
     fn message(&mut self, times: usize, late: Duration) {
         let simulation = self.simulation;
         let sent = simulation.planned(|next| matches!(next, Next::Message { .. }));
@@ -319,13 +319,13 @@ impl Run<'_> {
         }
     }
 
-    /// Every lease has run out, and nothing else has happened.
+    /// Winds the clock until every lease has expired.
     fn later(&self) {
         self.simulation
             .wind(self.simulation.now().plus(Duration::from_secs(12 * 60)));
     }
 
-    /// Those who are there go on, one at a time, or die, until none is left.
+    /// Continues or kills the invocations of an act, one at a time, until none is left. Returns the number of deaths.
     fn meet(&mut self, path: &mut Path) -> u64 {
         let simulation = self.simulation;
         let mut deaths = 0;
@@ -338,7 +338,7 @@ impl Run<'_> {
             else {
                 continue;
             };
-            // A moment, so that what happens is ordered.
+            // The clock moves by 1 ms, so that the steps are ordered in time.
             simulation.wind(simulation.now().plus(Duration::from_millis(1)));
             self.services(simulation.now());
             if chosen.is_multiple_of(2) {
@@ -351,7 +351,7 @@ impl Run<'_> {
         deaths
     }
 
-    /// Where nothing else goes wrong, one retry is made, and helps.
+    /// Checks that exactly one retry was made and helped, since no other fault occurs here.
     fn came_well(&self) {
         let simulation = self.simulation;
         for actor in &simulation.actors {

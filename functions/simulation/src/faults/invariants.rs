@@ -11,47 +11,47 @@ use redrive_core::verdict::{Decision, Reason, Verdict};
 
 use super::subjects::{Retry, Truth, name};
 
-/// What was seen so far, and the first invariant that was broken.
+/// The observations so far, and the first broken invariant.
 #[derive(Debug, Default)]
 pub(super) struct Invariants {
     pub(super) broken: Option<String>,
-    /// Every claim that was written: subject, revision, owner.
+    /// Every stored claim: subject, revision, owner.
     claims: BTreeSet<(String, u64, String)>,
-    /// The verdict on each failure of a subject that was written down.
+    /// The verdicts on a subject's recorded failures.
     verdicts: BTreeMap<String, Vec<(FailureId, Verdict)>>,
     /// Retries of ours that took effect, by subject, policy and rule.
     by_rule: BTreeMap<(String, String, String), u32>,
-    /// The same by subject.
+    /// Retries of ours that took effect, by subject.
     by_subject: BTreeMap<String, u32>,
-    /// Before when the retry of a subject's latest failure may not be made.
+    /// The earliest time for the retry of each subject's latest failure.
     not_before: BTreeMap<String, (FailureId, Time)>,
-    /// When people did something to a subject.
+    /// The times at which people acted on a subject.
     people: Vec<(Time, String)>,
-    /// Subjects whose entry TTL removed too early.
+    /// The failures whose entry TTL removed too early, by subject.
     expired: BTreeMap<String, Vec<FailureId>>,
-    /// What a person did between our last read and our call.
+    /// The number of retries for a changed subject where a person acted between our last read and our call.
     pub(super) exempt: u32,
-    /// How entries moved.
+    /// The moves of entries.
     pub(super) moves: BTreeSet<Move>,
-    /// Why.
+    /// The reasons that entries gave.
     pub(super) reasons: BTreeSet<Reason>,
-    /// Failures that were written down.
+    /// The number of recorded failures.
     pub(super) failures: u32,
-    /// The longest that one that is retried waited for it.
+    /// The longest time from a failure that is retried to its record in the ledger.
     pub(super) longest_wait: Duration,
     /// Failures that a retry of ours took effect on.
     reached: Vec<(String, FailureId)>,
-    /// Failures whose retry AWS itself refused.
+    /// Failures whose retry AWS itself rejected.
     rejected: Vec<(String, FailureId)>,
 }
 
-/// So much too early a retry may be made: a message may be, two clocks may differ, and a write takes its time.
+/// How early a retry may be: 60 s for a message, 300 s for two clocks that differ, and 100 s for a write.
 const MAY_BE_EARLY: Duration = Duration::from_secs(60 + 300 + 100);
 
-/// How an entry moved: from where, where to, and whether for the same failure of its subject.
+/// The move of an entry: the state before, the state after, and whether both are for the same failure of the subject.
 pub type Move = (Option<State>, State, bool);
 
-/// The one look at how entries may move that is not the ledger's own table.
+/// Returns whether an entry may move so. This table is independent of the ledger's own table.
 pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool) -> bool {
     use State::{Acting, GivenUp, InDoubt, Observed, Queued, Recovered, Retried, Terminated};
     match (from, to, same_failure) {
@@ -59,7 +59,7 @@ pub(super) const fn may_move(from: Option<State>, to: State, same_failure: bool)
         (None, Retried | InDoubt | Recovered, _)
         | (Some(Recovered), _, _)
         | (Some(Terminated), Terminated, _) => false,
-        // Another failure of the subject, or how it went on after one that was never handled.
+        // The subject failed again, or its run ended otherwise after a failure that was never handled.
         (Some(_), Acting | Queued | GivenUp | Observed | Terminated | Recovered, false) => true,
         (Some(_), Retried | InDoubt, false) => false,
         (Some(Queued), to, true) => {
@@ -87,37 +87,38 @@ impl Invariants {
         }
     }
 
-    /// A person did something to a subject.
+    /// Records a person's act on a subject.
     pub(super) fn person(&mut self, at: Time, key: String) {
         self.people.push((at, key));
     }
 
-    /// TTL removed an entry before its time.
+    /// Records that TTL removed an entry before its time.
     pub(super) fn expired(&mut self, entry: &Entry) {
         let expired = self.expired.entry(entry.subject.key()).or_default();
         expired.push(entry.failure_id.clone());
     }
 
-    /// Whether TTL removed a subject's entry of this failure before its time.
+    /// Returns whether TTL removed a subject's entry for this failure before its time.
     pub(super) fn has_expired(&self, key: &str, failure_id: &FailureId) -> bool {
         let expired = self.expired.get(key).into_iter().flatten();
         expired.into_iter().any(|of| is_same(of, failure_id))
     }
 
-    /// Whether a retry of ours took effect on a failure.
+    /// Returns whether a retry of ours took effect on a failure.
     pub(super) fn reached(&self, key: &str, failure_id: &FailureId) -> bool {
         let mut reached = self.reached.iter();
         reached.any(|(whose, failed)| whose == key && is_same(failed, failure_id))
     }
 
-    /// AWS itself refused a retry.
+    /// Records that AWS itself rejected a retry.
     pub(super) fn rejected(&mut self, retry: &Retry) {
         let rejected = (retry.subject.key(), retry.failure_id.clone());
         self.rejected.push(rejected);
     }
 
-    /// A retry of ours took effect. `before` is how the subject stood, and `charged` how many retries its entry counts
-    /// now: those that were made, that may have been made, and that AWS counted before it was opened.
+    /// Checks a retry of ours that took effect. `before` is the subject's state before the retry. `charged` is the
+    /// number of retries that the entry counts now. The entry counts the retries that were made, the retries that may
+    /// have been made, and those that AWS counted before the entry was opened.
     pub(super) fn effect(&mut self, retry: &Retry, before: &Truth, charged: Option<u32>, at: Time) {
         let key = retry.subject.key();
         let of = || format!("{} by {}", name(&retry.subject), retry.by);
@@ -208,8 +209,8 @@ impl Invariants {
         );
     }
 
-    /// An entry was written. `was_retried` says of one that is retried whether anybody restarted the subject, and
-    /// `truth` how it stands.
+    /// Checks a written entry. `was_retried` says whether a subject that the entry records as restarted was
+    /// restarted. `truth` is the real state of the subject.
     pub(super) fn written(
         &mut self,
         old: Option<&Entry>,
@@ -242,7 +243,7 @@ impl Invariants {
                 .insert((key.clone(), new.revision, new.written_by.0.clone()));
         }
 
-        // S6.
+        // INVARIANT: S6, the same failure keeps its verdict, and a failure is judged once.
         if let Some(old) = old.filter(|_| same_failure) {
             self.demand(
                 old.verdict == new.verdict && old.failed_at == new.failed_at,
@@ -271,7 +272,7 @@ impl Invariants {
             }
         }
 
-        // S7.
+        // INVARIANT: S7, an unknown result never becomes a success.
         match new.state {
             State::Retried => self.demand(was_retried, "S7, unknown never becomes success", || {
                 format!("{} is written down as retried, and nobody retried it", of())
@@ -289,7 +290,8 @@ impl Invariants {
             _ => {}
         }
 
-        // L1: nothing but AWS's own words gives a failure up for them.
+        // INVARIANT: L1, only AWS's own answer gives a failure up as `Refused`, and only a restart as
+        // `TargetChanged`.
         if new.state == State::GivenUp {
             let refused = |(whose, failed): &(String, FailureId)| {
                 *whose == key && is_same(failed, &new.failure_id)
@@ -304,7 +306,7 @@ impl Invariants {
             });
         }
 
-        // S1, by what the ledger says: what took effect is charged, and what may have done so.
+        // INVARIANT: S1, by the ledger: every retry that took effect, or that may have done so, is charged.
         if let Some(old) = old.filter(|old| old.in_doubt) {
             self.demand(
                 new.retries >= old.retries,
@@ -328,7 +330,7 @@ impl Invariants {
     }
 }
 
-/// Whether two failure IDs are of one failure.
+/// Returns whether two failure IDs identify the same failure.
 pub(super) fn is_same(one: &FailureId, other: &FailureId) -> bool {
     match (one, other) {
         (FailureId::RedriveCount(one), FailureId::RedriveCount(other)) => one == other,

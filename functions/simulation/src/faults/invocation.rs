@@ -1,4 +1,4 @@
-//! One invocation of a function: its clock, its caches, and every call it makes, with the faults of each.
+//! One invocation of a function: its clock, its caches, and every call that it makes, with the faults of each call.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ use crate::services::{self, JsonApi, JsonClient, service_of};
 pub(super) struct Process {
     pub(super) local_cache: LocalCache,
     pub(super) rate_limiter: RateLimiter,
-    /// How far its clock is ahead, or behind, in milliseconds.
+    /// How far the process's clock is ahead, in milliseconds; negative if it is behind.
     pub(super) skew_ms: i64,
 }
 
@@ -41,9 +41,9 @@ pub(super) struct Invocation<'s> {
     pub(super) owner: Owner,
     pub(super) process: Rc<Process>,
     pub(super) deployed: Deployed,
-    /// Up to when it knows what had happened to a subject.
+    /// The time up to which the invocation knows of changes to each subject.
     read_at: RefCell<BTreeMap<String, Time>>,
-    /// Up to when what it was called with knew.
+    /// The time up to which the invocation's event knew of changes.
     received_at: Cell<Option<Time>>,
 }
 
@@ -65,7 +65,7 @@ impl<'s> Invocation<'s> {
         }
     }
 
-    /// The core's controller, over this simulation.
+    /// Returns the core's controller over this simulation.
     pub(super) fn controller(&self) -> Controller<'_, Self, Self, Self, Self> {
         Controller {
             ledger: self,
@@ -80,7 +80,7 @@ impl<'s> Invocation<'s> {
         }
     }
 
-    /// Half of a call's way.
+    /// Waits for a call to reach its service. A fault may stall the call.
     async fn away(&self) {
         let stalls = self.simulation.occurs(FaultClass::Stall);
         let span = if stalls {
@@ -91,15 +91,16 @@ impl<'s> Invocation<'s> {
         self.simulation.away(span).await;
     }
 
-    /// The other half. Nobody sees whether it takes its time, but for who dies in it: that is as to die before the
-    /// next call.
+    /// Waits for an answer to travel back. No other actor sees this delay. A death during the delay equals a death
+    /// before the next call, so `answers_at_once` may omit it.
     async fn back(&self) {
         if !self.simulation.answers_at_once {
             self.away().await;
         }
     }
 
-    /// One call to the ledger. It may never arrive, its answer may be lost, or a write may be repeated by the SDK.
+    /// Makes one call to the ledger. The call may never arrive, its answer may be lost, or the SDK may repeat a
+    /// write.
     async fn ledger<T>(
         &self,
         call: &'static str,
@@ -127,7 +128,7 @@ impl<'s> Invocation<'s> {
         Ok(answer)
     }
 
-    /// The limit of a rule that a retry is charged to: by the verdict, and by the policy of now, if that is less.
+    /// Returns the limit of a charged rule: the smaller of the verdict's limit and the current policy's limit.
     fn limit_of(&self, entry: &Entry, charge: &Charge) -> u32 {
         let policy = self.deployed.document.policy_for(&entry.subject);
         let rule = policy
@@ -136,7 +137,7 @@ impl<'s> Invocation<'s> {
         rule.map_or(0, |rule| rule.limit.min(charge.limit))
     }
 
-    /// It knows what had happened to a subject when it began to ask, as far as answers do not lag.
+    /// Records that the invocation knows a subject's state as of `asked`, less the lag of the services' answers.
     fn knows(&self, subject: &Subject, asked: Time) {
         let lag = u64::try_from(self.simulation.lag.as_millis()).unwrap_or_default();
         let shown = Time::from_millis(asked.as_millis().saturating_sub(lag));
@@ -145,7 +146,7 @@ impl<'s> Invocation<'s> {
 }
 
 impl Simulation {
-    /// Writes to the ledger, and checks the invariants.
+    /// Writes an entry to the ledger, and checks the invariants.
     fn put_if_revision(&self, entry: &Entry) -> CasResult {
         let old = self.entries.borrow().read(&entry.subject).cloned();
         let swap = self.entries.borrow_mut().put_if_revision(entry);
@@ -275,7 +276,7 @@ impl DefinitionCache for Invocation<'_> {
                     .push(known.clone());
             }
         });
-        // As in an account, the error is nobody's.
+        // As in the deployed functions, an error of the cache is ignored.
         let _ = noted.await;
     }
 }
@@ -306,7 +307,7 @@ impl JsonApi for Invocation<'_> {
     }
 }
 
-/// The one call that changes a target, and what may go wrong with it.
+/// The API for the one call that changes a target, with the faults of that call.
 struct Retrying<'i, 's> {
     invocation: &'i Invocation<'s>,
     claim: &'i Claim,
@@ -373,7 +374,7 @@ impl JsonApi for Retrying<'_, '_> {
             return Err(CallError::Raw(simulation.garble()));
         }
         if simulation.occurs(FaultClass::RetryDoneGarbled) || always {
-            // Whatever the service answered, something between it and us answers otherwise.
+            // The service retries, and something between the service and the function replaces the answer.
             let _ = simulation.retry(&retry);
             invocation.back().await;
             return Err(CallError::Raw(simulation.garble()));
@@ -401,7 +402,7 @@ impl Target for Invocation<'_> {
             .reads(&self.process.local_cache, self, self.now())
             .lookup(failure, need)
             .await;
-        // Only these two tell how the subject stands now.
+        // Only these two needs read the subject's current state.
         if fact.is_ok() && matches!(need, Need::Description | Need::PipelineState) {
             self.knows(&failure.subject, asked);
         }

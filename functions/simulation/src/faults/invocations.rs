@@ -1,4 +1,4 @@
-//! The invocations that are running: how each begins, continues, dies, and ends.
+//! The running invocations: how each begins, continues, dies and ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -24,18 +24,18 @@ use super::workload::{self, START};
 use crate::kernel::{Running, poll};
 use crate::services::JsonClient;
 
-/// How long a message is hidden after it was received, as in template.yaml.
+/// How long a received message is hidden, as in template.yaml.
 const VISIBILITY: Duration = Duration::from_secs(540);
 
-/// What an invocation came to.
+/// The result of an invocation.
 pub(super) enum Ended {
     Handled(Result<Box<Record>, Error>),
     Swept(Result<Swept, Error>, Box<Result<DiscoveryReport, Error>>),
-    /// A person cancelled, or could not.
+    /// A person cancelled a retry, or could not.
     Person,
 }
 
-/// What an invocation was called for: it comes again if the invocation fails.
+/// The cause of an invocation. An event or a message is delivered again if the invocation fails.
 pub(super) enum Work {
     Event {
         bytes: Rc<[u8]>,
@@ -51,7 +51,7 @@ pub(super) enum Work {
     Person,
 }
 
-/// What of a tick is done.
+/// The part of a tick that an invocation runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part {
     Whole,
@@ -64,11 +64,11 @@ pub(super) struct Task<'s> {
     future: Running<'s, Ended>,
     name: String,
     work: Work,
-    /// When Lambda ends it.
+    /// The time at which Lambda ends the invocation.
     deadline: Time,
 }
 
-/// The part of a tick that looks for what was never announced.
+/// Runs the part of a tick that discovers unannounced failures.
 async fn search(invocation: &Invocation<'_>, until: Time) -> Result<DiscoveryReport, Error> {
     let search = Search {
         since: Some(START),
@@ -84,7 +84,7 @@ async fn search(invocation: &Invocation<'_>, until: Time) -> Result<DiscoveryRep
 pub(super) struct Invocations<'s> {
     simulation: &'s Simulation,
     pub(super) tasks: BTreeMap<u64, Task<'s>>,
-    /// Processes that are warm.
+    /// The warm processes.
     processes: Vec<Rc<Process>>,
     counter: u64,
     pub(super) reasons: BTreeSet<Reason>,
@@ -104,7 +104,7 @@ impl<'s> Invocations<'s> {
         }
     }
 
-    /// A process: one that is warm, or a new one.
+    /// Returns a warm process or a new one.
     fn process(&mut self) -> Rc<Process> {
         let simulation = self.simulation;
         let warm = simulation.fault_plan.borrow_mut().one_of(4);
@@ -173,7 +173,7 @@ impl<'s> Invocations<'s> {
         self.start(future, name, work, Duration::from_secs(90));
     }
 
-    /// A tick of the sweep, or one half of it by itself.
+    /// Starts a tick of the sweep, or one of its two halves.
     pub(super) fn sweep(&mut self, part: Part) {
         let invocation = self.invocation("sweep", None);
         let name = invocation.owner.0.clone();
@@ -205,7 +205,7 @@ impl<'s> Invocations<'s> {
                 now: invocation.now(),
                 timing: &invocation.simulation.timing,
             };
-            // Whether it could be cancelled the ledger shows.
+            // The ledger shows whether the cancellation succeeded.
             let _ = cancel(&invocation, &subject, &cancelled, writer).await;
             Ended::Person
         });
@@ -223,7 +223,7 @@ impl<'s> Invocations<'s> {
         self.poll(self.counter, task);
     }
 
-    /// An invocation goes on, unless it dies here.
+    /// Continues an invocation, unless it dies here.
     pub(super) fn next_check_at(&mut self, id: u64) {
         let simulation = self.simulation;
         let Some(task) = self.tasks.remove(&id) else {
@@ -236,10 +236,10 @@ impl<'s> Invocations<'s> {
         }
     }
 
-    /// An invocation dies.
+    /// Kills an invocation.
     pub(super) fn die(&mut self, task: Task<'s>) {
         self.simulation.tell(|| format!("    {} dies", task.name));
-        // What its process knew dies with it.
+        // The process loses its caches.
         self.processes.pop();
         self.again(task.work);
     }
@@ -249,7 +249,7 @@ impl<'s> Invocations<'s> {
         match poll(&mut task.future) {
             Poll::Pending => {
                 let at = simulation.now().plus(simulation.asked());
-                // Lambda ends it at its time, wherever it is.
+                // Lambda ends the invocation at its deadline, at whichever await it is.
                 simulation.plan(at.min(task.deadline), Next::Wake(id));
                 self.tasks.insert(id, task);
             }
@@ -318,7 +318,7 @@ impl<'s> Invocations<'s> {
                 found.unread.len()
             )
         });
-        // What was left for the next tick is something to tick for.
+        // Work that was left for the next tick calls for another tick.
         self.stirred |= found.more
             || !found.records.is_empty()
             || !found.errors.is_empty()
@@ -350,7 +350,7 @@ impl<'s> Invocations<'s> {
         );
     }
 
-    /// What failed comes again, as often as Lambda and SQS let it.
+    /// Delivers failed work again, as often as Lambda and SQS do.
     fn again(&mut self, work: Work) {
         let simulation = self.simulation;
         match work {

@@ -1,4 +1,4 @@
-//! What must come true once nothing goes wrong any more.
+//! The liveness invariants, which must hold once the simulation has healed.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use super::subjects::name;
 use super::workload;
 
 impl Simulation {
-    /// L2, once nothing goes wrong any more.
+    /// Checks L2, once the simulation has healed.
     pub(super) fn leases(&self, healed: Time) {
-        // One sweep after the lease, and the time of a clock that is behind; the entry of before the heal
-        // may bear a lease by a clock that is ahead.
+        // The grace covers one sweep after the lease and a clock that is behind. An entry written before the heal may
+        // hold a lease set by a clock that is ahead.
         let grace = Duration::from_secs(300 * 2 + 150);
         for entry in self.entries.borrow().iter() {
             if entry.state == State::Acting
@@ -32,7 +32,7 @@ impl Simulation {
         }
     }
 
-    /// L1: every failure has come to an end that the ledger knows.
+    /// Checks L1: every failure has reached a final state in the ledger.
     pub(super) fn finish(&self, sound: &Deployed) {
         for actor in &self.actors {
             let Some(truth) = self.truth(&actor.subject) else {
@@ -51,7 +51,7 @@ impl Simulation {
             }
             let key = actor.subject.key();
             if self.invariants.borrow().has_expired(&key, &failure_id) {
-                // It came to an end, and TTL has forgotten it.
+                // The entry had a final state before TTL removed it.
                 continue;
             }
             let entries = self.entries.borrow();
@@ -76,7 +76,8 @@ impl Simulation {
         }
     }
 
-    /// Whether a failure is nobody's to judge: AWS would not retry it, or a later execution has its stage.
+    /// Returns whether the functions ignore a failure: AWS would not retry it, or a later execution occupies its
+    /// stage.
     fn is_ignored(&self, subject: &Subject) -> bool {
         match subject {
             Subject::Execution { arn } => {

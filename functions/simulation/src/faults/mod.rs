@@ -1,11 +1,13 @@
-//! A simulation with faults: the real core runs against the emulated services in virtual time while faults are
-//! injected, and the invariants are checked after every step.
+//! A simulation with faults: the real core runs against the emulated services in virtual time. Faults are injected,
+//! and the invariants are checked after every step.
 //!
-//! One seed is one simulation, to the last bit. Eighteen subjects of both services fail more than twenty times.
-//! Events are lost, doubled and late; functions die at any of their awaits; calls take effect and say that they
-//! did not; people retry, stop and cancel in between. Each simulation switches off half of the fault classes,
-//! so that a fault that hides another does not always do so. Whatever AWS leaves open is a coin of the seed.
-//! After about an hour the simulation heals, and then every failure must reach a final state.
+//! One seed determines one simulation, to the last bit. Eighteen subjects of both services fail more than twenty
+//! times. The simulation loses, doubles and delays events. Functions die at any of their awaits. Calls take effect
+//! and report that they failed. People retry, stop and cancel in between.
+//!
+//! Each simulation disables half of the fault classes, so that one fault does not always hide another. Behaviour that
+//! AWS leaves open is decided by a coin of the seed. After about an hour the simulation heals. Every failure
+//! must then reach a final state.
 
 mod bus;
 mod fault_plan;
@@ -37,7 +39,7 @@ use self::simulation::{Deployed, Next, Simulation};
 pub use self::summary::Summary;
 use self::workload::START;
 
-/// Simulates one seed. `faults`: the only enabled classes; without them, half of all.
+/// Simulates one seed. `faults` lists the only enabled classes; without a list, the seed enables half of all classes.
 pub fn simulate(seed: u64, faults: Option<&[FaultClass]>, traced: bool) -> SimulationResult {
     let mut fault_plan = FaultPlan::new(seed, faults);
     let updated = fault_plan
@@ -74,7 +76,7 @@ pub fn simulate(seed: u64, faults: Option<&[FaultClass]>, traced: bool) -> Simul
     run.came_to(seed)
 }
 
-/// Simulates many seeds, from `first` on, on all cores.
+/// Simulates `seeds` seeds, beginning with `first`, on all cores.
 pub fn simulate_many(first: u64, seeds: u64, faults: Option<&[FaultClass]>) -> Summary {
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     std::thread::scope(|scope| {
@@ -94,7 +96,7 @@ pub fn simulate_many(first: u64, seeds: u64, faults: Option<&[FaultClass]>) -> S
         for counted in counting {
             match counted.join() {
                 Ok(summary) => all.merge(summary),
-                // What a test asserts inside is told by the thread.
+                // A panic of a thread, such as a test's failed assertion, reaches the caller.
                 Err(panicked) => std::panic::resume_unwind(panicked),
             }
         }

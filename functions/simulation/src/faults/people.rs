@@ -1,4 +1,4 @@
-//! What happens beside the functions: people at the console, TTL, and deployments.
+//! The actors beside the functions: people at the console, TTL, and deployments.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::subjects::{Truth, name};
 use super::workload::{Actor, STAGE};
 
 impl Simulation {
-    /// People, TTL and deployments have their chance. Answers the entry whose retry a person wants cancelled.
+    /// Gives people, TTL and deployments a chance to act. Returns the entry whose retry a person wants to cancel.
     pub(super) fn life(&self) -> Option<Subject> {
         if self.occurs(FaultClass::PersonRetries) {
             let retries = |which: fn(&Truth) -> bool| {
@@ -28,7 +28,7 @@ impl Simulation {
                     which(&truth).then(|| self.retries(&actor.subject, now))?
                 })
             };
-            // What a person stopped a person may start again, as often as what failed.
+            // A person may also restart a subject that a person stopped. Half of these acts try that first.
             let stopped = |truth: &Truth| matches!(truth.word, "ABORTED" | "Stopped");
             if !(self.coin() && retries(stopped)) {
                 retries(|truth| truth.failed.is_some());
@@ -95,8 +95,8 @@ impl Simulation {
         None
     }
 
-    /// Lets a person do something to the first of the actors, from a random one on, to whom it can be done. Answers
-    /// whether there was one.
+    /// Lets a person act on the first actor that permits it, starting at a random actor. Returns whether there was
+    /// such an actor.
     fn person(&self, act: impl Fn(&Actor, u64) -> Option<&'static str>) -> bool {
         let first = self.fault_plan.borrow_mut().one_of(self.actors.len());
         let now = self.now().as_millis();
@@ -196,8 +196,8 @@ impl Simulation {
             .then_some("deletes the pipeline of")
     }
 
-    /// TTL removes an entry of which nothing is pending, and in which no person's decision stands: twenty minutes
-    /// after its last write and not thirty days.
+    /// Lets TTL remove an entry twenty minutes after its last write instead of thirty days. The entry has nothing
+    /// pending, and no person's decision.
     fn expires(&self) {
         let now = self.now();
         let settled = |entry: &&Entry| {
@@ -220,7 +220,7 @@ impl Simulation {
         }
     }
 
-    /// What is deployed in the end.
+    /// Deploys a policy and a mode.
     pub(super) fn deploy(&self, deployed: Deployed) {
         *self.deployed.borrow_mut() = deployed;
     }

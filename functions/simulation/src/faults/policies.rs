@@ -2,7 +2,7 @@
 
 use super::fault_plan::FaultPlan;
 
-/// A policy that has something to say of everything that happens here.
+/// Returns a policy with rules for everything that the workload does.
 pub(super) fn policy(fault_plan: &mut FaultPlan, changed: bool) -> String {
     let per_execution = if fault_plan.one_of(3) == 0 { 2 } else { 10 };
     let mut limit = || {

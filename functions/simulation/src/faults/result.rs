@@ -14,23 +14,23 @@ use super::invariants::Move;
 pub struct SimulationResult {
     /// The seed.
     pub seed: u64,
-    /// The first invariant that was broken, and how.
+    /// The first broken invariant, with details.
     pub broken: Option<String>,
-    /// What happened, line by line, if it was asked for.
+    /// The trace, line by line, if it was requested.
     pub trace: Vec<String>,
-    /// How often each fault class occurred.
+    /// The number of occurrences of each fault class.
     pub faults: BTreeMap<FaultClass, u32>,
-    /// Every reason that was given for anything.
+    /// Every reason that a verdict, a record or an entry gave.
     pub reasons: BTreeSet<Reason>,
-    /// How entries moved.
+    /// The moves of entries.
     pub moves: BTreeSet<Move>,
-    /// Failures that were written down.
+    /// The number of recorded failures.
     pub failures: u32,
-    /// Retries that took effect.
+    /// The number of retries that took effect.
     pub retries: usize,
-    /// What a person did between our last read and our call, which no invariant covers.
+    /// The number of retries that no invariant covers, since a person acted between our last read and our call.
     pub exempt: u32,
-    /// The longest time from a failure that is retried until it was written down.
+    /// The longest time from a failure that is retried to its record in the ledger.
     pub longest_wait: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! One simulation, step by step: what happens next.
+//! One simulation, step by step.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use super::workload::{self, Role, START};
 use crate::kernel::Turn;
 use crate::rules::is_for_us;
 
-/// When the simulation heals: the earliest and the latest, in milliseconds.
+/// The range of the time at which a simulation heals, in milliseconds after the start.
 const HEALS: (u64, u64) = (40 * 60_000, 90 * 60_000);
 
-/// So often the sweep ticks.
+/// The interval of the sweep.
 pub(super) const TICK: Duration = Duration::from_secs(60);
 
-/// After so many steps a simulation that has not ended never will.
+/// Maximum number of steps: a simulation that has not ended by then never ends.
 const MAX_STEPS: u32 = 200_000;
 
 /// One simulation, step by step.
 pub(super) struct Run<'s> {
     pub(super) simulation: &'s Simulation,
-    /// What is deployed once the simulation has healed.
+    /// The policy and mode that are deployed once the simulation has healed.
     pub(super) sound: Deployed,
     pub(super) invocations: Invocations<'s>,
-    /// Since when nothing goes wrong any more.
+    /// The time of the heal.
     pub(super) healed: Option<Time>,
     /// Whether anything happened since the last tick.
     stirred: bool,
@@ -51,10 +51,10 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// Makes the machines that the actors play in.
+    /// Creates the machines that the actors use.
     pub(super) fn furnish(&self, machines: impl Iterator<Item = Value>) {
         for body in machines {
-            // A machine that cannot be made is missed by its executions.
+            // An error is ignored, since seeding an execution creates a missing machine.
             let _ = self
                 .simulation
                 .call("arn:aws:states:", "CreateStateMachine", &body);
@@ -66,7 +66,7 @@ impl<'s> Run<'s> {
         self.furnish(workload::machines());
         let simulation = self.simulation;
         for seed in strays::conditions() {
-            // As with the machines.
+            // An error is ignored, as for the machines.
             let _ = simulation.region.borrow_mut().codepipeline.seed(StageSeed {
                 at: START.as_millis(),
                 ..seed
@@ -125,7 +125,7 @@ impl<'s> Run<'s> {
         );
     }
 
-    /// The services do what is due by themselves, and EventBridge announces it.
+    /// Finishes the services' due work. EventBridge then delivers their events.
     pub(super) fn services(&mut self, until: Time) {
         let simulation = self.simulation;
         simulation.wind(until);
@@ -176,7 +176,7 @@ impl<'s> Run<'s> {
             }
             Next::Late(retry) => {
                 self.stirred = true;
-                // Its caller is gone, and AWS's answer is lost.
+                // The caller has given up, so AWS's answer is lost.
                 let _ = simulation.retry(&retry);
             }
             Next::Life => {
@@ -201,7 +201,7 @@ impl<'s> Run<'s> {
         self.stirred = true;
     }
 
-    /// An actor enters.
+    /// Seeds an actor's subject into the emulator.
     pub(super) fn enter(&mut self, index: usize) {
         let simulation = self.simulation;
         let Some(actor) = simulation.actors.get(index) else {
@@ -228,7 +228,8 @@ impl<'s> Run<'s> {
 
     // --- the sweep's schedule, and the end -----------------------------------------------------------------
 
-    /// The schedule has the sweep tick. It need not where nothing happened that a tick could find.
+    /// Runs a tick of the sweep, and plans the next one. The next tick is postponed while nothing happens that a tick
+    /// could find.
     fn tick(&mut self) {
         let simulation = self.simulation;
         let stirred = std::mem::take(&mut self.stirred)
@@ -250,7 +251,7 @@ impl<'s> Run<'s> {
             .filter_map(|entry| entry.next_check_at)
             .min();
         self.quiet_ticks = if stirred { 0 } else { self.quiet_ticks + 1 };
-        // What the tick's own sweeps wait for is nothing to tick for.
+        // The steps of the tick's own sweeps need no further tick.
         let next = simulation
             .kernel
             .first(|next| !matches!(next, Next::Wake(_)));

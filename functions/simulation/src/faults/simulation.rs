@@ -27,37 +27,37 @@ use super::workload::{ACCOUNT, Actor, REGION};
 use crate::kernel::Kernel;
 use crate::services::service_of;
 
-/// The next step of the simulation, beside what the services do by themselves.
+/// A step on the agenda. The services' own due work is not on the agenda.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// An answer arrives at an invocation, or its call at a service.
+    /// An invocation continues: its call arrives at a service, or an answer arrives at the invocation.
     Wake(u64),
-    /// EventBridge delivers an event, for the n-th time.
+    /// EventBridge delivers an event, at its n-th try.
     Event {
         bytes: Rc<[u8]>,
         emitted: Time,
         tries: u32,
     },
-    /// SQS delivers a message, for the n-th time.
+    /// SQS delivers a message, at its n-th try.
     Message {
         retry_message: RetryMessage,
         tries: u32,
     },
     /// The sweep ticks.
     Tick,
-    /// A person updates a machine.
+    /// A person updates a state machine.
     Update,
     /// An actor begins.
     Begin(usize),
-    /// A retry arrives that its caller gave up.
+    /// A retry arrives after its caller gave up.
     Late(Box<Retry>),
-    /// People, TTL and deployments have their chance.
+    /// People, TTL and deployments get a chance to act.
     Life,
-    /// From now on nothing goes wrong.
+    /// The simulation heals: no further fault occurs.
     Heal,
 }
 
-/// What is deployed.
+/// The deployed policy and mode.
 #[derive(Debug, Clone)]
 pub(super) struct Deployed {
     pub(super) document: Rc<Document>,
@@ -70,21 +70,21 @@ pub(super) struct Simulation {
     pub(super) fault_plan: RefCell<FaultPlan>,
     pub(super) region: RefCell<Region>,
     pub(super) entries: RefCell<Entries>,
-    /// What was cached of machines, all of it.
+    /// Every cached definition of each machine, oldest first.
     pub(super) definition_cache: RefCell<BTreeMap<String, Vec<CachedDefinition>>>,
     pub(super) timing: Timing,
     pub(super) deployed: RefCell<Deployed>,
     pub(super) actors: Vec<Actor>,
     pub(super) invariants: RefCell<Invariants>,
-    /// How far answers of the services lag.
+    /// The maximum lag of the services' answers.
     pub(super) lag: Duration,
-    /// Until when the ledger is out of reach.
+    /// The end of the ledger's outage.
     down_until: Cell<Time>,
-    /// Until when AWS takes no retry.
+    /// The end of the time in which AWS accepts no retry.
     pub(super) busy_until: Cell<Time>,
-    /// Until when every call that retries is answered in words that nobody knows.
+    /// The end of the time in which every retry call gets an unintelligible answer.
     pub(super) garbled_until: Cell<Time>,
-    /// Whether only the way to a service takes time, and its answer none.
+    /// Whether only a call's way to a service takes time, and the answer's way none.
     pub(super) answers_at_once: bool,
     trace: Option<RefCell<Vec<String>>>,
 }
@@ -104,7 +104,7 @@ impl Simulation {
         };
         let mut timing = Timing::default();
         if fault_plan.has(FaultClass::SlotsTaken) {
-            // So low that even a simulation's few failures ask for slots.
+            // These quotas are so low that even a simulation's few failures need slots.
             let least = Some(Quota {
                 burst: 1,
                 per_second: 1,
@@ -149,12 +149,12 @@ impl Simulation {
         self.kernel.plan(at, next);
     }
 
-    /// When the services do something by themselves.
+    /// Returns when the services next have something due.
     pub(super) fn due(&self) -> Option<Time> {
         self.region.borrow().next_at().map(Time::from_millis)
     }
 
-    /// Takes the first such step off the agenda.
+    /// Takes the first matching step off the agenda.
     pub(super) fn planned(&self, such: impl Fn(&Next) -> bool) -> Option<(Time, Next)> {
         self.kernel.take(such)
     }
@@ -176,7 +176,7 @@ impl Simulation {
         self.fault_plan.borrow_mut().coin()
     }
 
-    /// Whether the ledger is out of reach.
+    /// Returns whether the ledger is out of reach. An outage may begin here.
     pub(super) fn ledger_is_down(&self) -> bool {
         if self.now() >= self.down_until.get() && self.occurs(FaultClass::LedgerDown) {
             self.down_until
@@ -185,7 +185,7 @@ impl Simulation {
         self.now() < self.down_until.get()
     }
 
-    /// Everything is well again.
+    /// Ends all faults, outages included.
     pub(super) fn heal(&self) {
         self.fault_plan.borrow_mut().clear();
         self.down_until.set(self.now());
@@ -193,7 +193,7 @@ impl Simulation {
         self.garbled_until.set(self.now());
     }
 
-    /// Adds a line to the trace, where one is kept.
+    /// Adds a line to the trace, if a trace is kept.
     pub(super) fn tell(&self, line: impl FnOnce() -> String) {
         if let Some(trace) = &self.trace {
             let since = self.now().since(super::START);
@@ -208,7 +208,7 @@ impl Simulation {
         }
     }
 
-    /// What was told.
+    /// Returns the lines of the trace.
     pub(super) fn told(&self) -> Vec<String> {
         self.trace
             .as_ref()
@@ -216,17 +216,18 @@ impl Simulation {
             .unwrap_or_default()
     }
 
-    /// An invocation waits: for its call to arrive, or for the answer. Others go on meanwhile, and it may die here.
+    /// Suspends an invocation until its call or its answer arrives. Other invocations continue meanwhile, and this
+    /// one may die here.
     pub(super) async fn away(&self, span: Duration) {
         self.kernel.away(span).await;
     }
 
-    /// How long the invocation that was just polled waits.
+    /// Returns how long the invocation that was just polled waits.
     pub(super) fn asked(&self) -> Duration {
         self.kernel.asked()
     }
 
-    /// One call to a service, as it arrives there.
+    /// Makes one call to a service, at the time of its arrival there.
     pub(super) fn call(
         &self,
         arn: &str,
@@ -236,7 +237,7 @@ impl Simulation {
         let now = self.now().as_millis();
         let mut region = self.region.borrow_mut();
         if !self.lag.is_zero() {
-            // Each answer lags for itself: what one shows, the next may not show yet.
+            // Each answer has its own lag. A later answer may lack a change that an earlier answer showed.
             let lag = self.fault_plan.borrow_mut().one_of(1001) as u64;
             region.stepfunctions.options_mut().lag_of_a_thousand = lag;
             region.codepipeline.options_mut().lag_of_a_thousand = lag;
@@ -244,7 +245,7 @@ impl Simulation {
         region.call(service_of(arn), now, operation, body)
     }
 
-    /// How a subject really stands.
+    /// Returns the real state of a subject.
     pub(super) fn truth(&self, subject: &Subject) -> Option<Truth> {
         let region = self.region.borrow();
         let actor = self.actors.iter().find(|actor| actor.subject == *subject);
@@ -303,8 +304,8 @@ impl Simulation {
         }
     }
 
-    /// Whether anybody, or anything, restarted a subject after a failure. What a deleted pipeline did nobody shows
-    /// any more.
+    /// Returns whether anybody or anything restarted a subject after a failure. A deleted pipeline hides its stage
+    /// retries, so the invariants' own record is read first.
     pub(super) fn was_retried(&self, subject: &Subject, failure_id: &FailureId) -> bool {
         if self.invariants.borrow().reached(&subject.key(), failure_id) {
             return true;
@@ -327,7 +328,7 @@ impl Simulation {
         }
     }
 
-    /// An answer in words that nobody knows: of a proxy, a load balancer, or a newer service.
+    /// Returns an unintelligible answer, as a proxy, a load balancer or a newer service may send it.
     pub(super) fn garble(&self) -> RawAnswer {
         const HTML: &str = "<html><body>Something answered</body></html>";
         #[rustfmt::skip]
@@ -347,7 +348,7 @@ impl Simulation {
         }
     }
 
-    /// A message is on its way.
+    /// Puts a message on its way. A fault may lose, delay or double the message.
     pub(super) fn queue(&self, retry_message: &RetryMessage, delay: Duration) {
         if self.occurs(FaultClass::MessageLost) {
             return;
@@ -371,7 +372,7 @@ impl Simulation {
         }
     }
 
-    /// A retry arrives at its service. The invariants are checked before and after.
+    /// Makes a retry arrive at its service. The invariants compare the subject before and after the call.
     pub(super) fn retry(&self, retry: &Retry) -> Result<Value, CallError> {
         let before = self.truth(&retry.subject);
         let answer = self.call(retry.subject.arn(), &retry.operation, &retry.body);
@@ -408,7 +409,7 @@ impl Simulation {
     }
 }
 
-/// The one account and region.
+/// Returns the only account and region.
 pub(super) fn place() -> Place {
     Place {
         partition: "aws".into(),
@@ -417,7 +418,7 @@ pub(super) fn place() -> Place {
     }
 }
 
-/// Every point that is not established is a coin of the seed.
+/// Draws the emulators' options: each behaviour that is not established is a coin of the seed.
 fn coins(
     fault_plan: &mut FaultPlan,
     lag: Duration,

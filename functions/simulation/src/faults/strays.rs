@@ -1,4 +1,4 @@
-//! Stages that no failed action leaves so, and events that are nobody's to judge.
+//! Stages in states that no failed action causes, and events that the functions must ignore.
 
 use redrive_emulator::codepipeline::{
     ExecutionStatus, Seed as StageSeed, SeedAction, SeedStage, StageStatus,
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::workload::{ACCOUNT, REGION, STAGE};
 
-/// Stages that stand as no failed action leaves one: failed by a condition, and skipped by one. Of both an event says
-/// that it failed.
+/// Returns two stages in states that no failed action causes: one failed by a condition, one skipped by a condition.
+/// For each of them a stray event says that the stage failed.
 pub(super) fn conditions() -> [StageSeed; 2] {
     [
         (
@@ -39,7 +39,7 @@ pub(super) fn conditions() -> [StageSeed; 2] {
     })
 }
 
-/// Events that are nobody's to judge, or are no events.
+/// Returns events that the functions must ignore, and values that are no events.
 pub(super) fn strays() -> Vec<Value> {
     let execution = |account: &str, region: &str, kind: &str, status: &str| {
         json!({

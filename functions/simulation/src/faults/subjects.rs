@@ -1,4 +1,4 @@
-//! Subjects: how one really stands, and a call that retries one.
+//! The real state of a subject, and a call that retries a subject.
 
 use redrive_core::controller::RunMode;
 use redrive_core::failure::{FailureId, Subject};
@@ -7,45 +7,45 @@ use serde_json::Value;
 
 use super::workload::STAGE;
 
-/// A call that retries, and on what grounds.
+/// A call that retries, with the claim and the decision behind it.
 #[derive(Debug, Clone)]
 pub(super) struct Retry {
     pub(super) operation: String,
     pub(super) body: Value,
     pub(super) subject: Subject,
     pub(super) failure_id: FailureId,
-    /// The claim: the revision of the entry, and who wrote it.
+    /// The claim: the revision of the entry, and its writer.
     pub(super) claim: (u64, String),
-    /// What is charged: the policy, and each rule with its limit.
+    /// The charges: the policy, and each rule with its limit.
     pub(super) charges: (String, Vec<(String, u32)>),
-    /// The most retries of one subject.
+    /// The maximum number of retries of one subject.
     pub(super) per_execution: u32,
     /// The mode of the function that retries.
     pub(super) mode: RunMode,
-    /// What had happened by then, the function could know.
+    /// The time up to which the function could know of changes to the subject.
     pub(super) read_at: Time,
-    /// By whom.
+    /// The owner that makes the call.
     pub(super) by: String,
 }
 
-/// How a subject really stands, whatever anybody shows of it.
+/// The real state of a subject, whatever the services' answers show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Truth {
-    /// The failure it has now.
+    /// The current failure.
     pub(super) failed: Option<FailureId>,
-    /// It has succeeded.
+    /// Whether the subject has succeeded.
     pub(super) succeeded: bool,
-    /// Why nobody may retry it now.
+    /// The reason why no retry is allowed now.
     pub(super) hands_off: Option<&'static str>,
-    /// How often we restarted it.
+    /// The number of our retries that took effect.
     pub(super) ours: usize,
-    /// How often anybody did, or it did itself.
+    /// The number of restarts by anybody, automatic retries included.
     pub(super) restarts: u64,
-    /// In one word.
+    /// The status, as the service names it.
     pub(super) word: &'static str,
 }
 
-/// The short name of a subject.
+/// Returns the short name of a subject.
 pub(super) fn name(subject: &Subject) -> String {
     match subject {
         Subject::Execution { arn } => arn.rsplit(':').take(2).collect::<Vec<_>>().join(" of "),

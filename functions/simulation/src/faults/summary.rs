@@ -1,4 +1,4 @@
-//! The summary of many simulations, and what none of them reached.
+//! The summary of many simulations, and everything that none of them reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,31 +13,31 @@ use super::{FaultClass, SimulationResult};
 /// Maximum number of broken seeds that a summary keeps.
 const MAX_BROKEN: usize = 100;
 
-/// The results of many simulations, added up.
+/// The combined results of many simulations.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
-    /// How many.
+    /// The number of simulations.
     pub seeds: u64,
-    /// How often each fault class occurred.
+    /// The number of occurrences of each fault class.
     pub faults: BTreeMap<FaultClass, u64>,
-    /// Every reason that was given.
+    /// Every reason that a verdict, a record or an entry gave.
     pub reasons: BTreeSet<Reason>,
-    /// How entries moved.
+    /// The moves of entries.
     pub moves: BTreeSet<Move>,
-    /// Failures that were written down.
+    /// The number of recorded failures.
     pub failures: u64,
-    /// Retries that took effect.
+    /// The number of retries that took effect.
     pub retries: u64,
-    /// Of those, which a person overtook between our last read and our call.
+    /// The number of retries for a changed subject where a person acted between our last read and our call.
     pub exempt: u64,
-    /// The longest time from a failure that is retried until it was written down.
+    /// The longest time from a failure that is retried to its record in the ledger.
     pub longest_wait: Duration,
-    /// The seeds that broke an invariant, and which.
+    /// The seeds that broke an invariant, each with the invariant.
     pub broken: Vec<(u64, String)>,
 }
 
 impl Summary {
-    /// Counts one more in.
+    /// Adds the result of one simulation.
     pub fn add(&mut self, result: SimulationResult) {
         self.merge(result.into());
     }
@@ -59,13 +59,13 @@ impl Summary {
         self.broken.truncate(MAX_BROKEN);
     }
 
-    /// Faults in a simulation, on average.
+    /// Returns the average number of faults in a simulation.
     #[expect(clippy::cast_precision_loss, reason = "an average for people")]
     pub fn faults_per_seed(&self) -> f64 {
         self.faults.values().sum::<u64>() as f64 / self.seeds.max(1) as f64
     }
 
-    /// Returns what is possible and never happened: fault classes, reasons, and moves of entries.
+    /// Returns everything possible that never happened: fault classes, reasons, and moves of entries.
     pub fn unreached(&self) -> Vec<String> {
         let faults = FaultClass::ALL
             .iter()
@@ -79,7 +79,7 @@ impl Summary {
         let moves = froms()
             .flat_map(|from| State::ALL.map(|to| (from, to)))
             .flat_map(|(from, to)| [true, false].map(|same| (from, to, same)))
-            // What begins has no failure before.
+            // A new entry has no earlier failure.
             .filter(|(from, to, same)| may_move(*from, *to, *same) && (from.is_some() || !same))
             .filter(|way| !self.moves.contains(way))
             .map(|(from, to, same)| {

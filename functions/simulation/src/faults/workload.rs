@@ -13,43 +13,43 @@ use serde_json::{Value, json};
 
 use super::fault_plan::FaultPlan;
 
-/// When every simulation begins.
+/// The start of every simulation.
 pub(super) const START: Time = Time::from_millis(1_795_000_000_000);
 
-/// The one account and region.
+/// The only account.
 pub(super) const ACCOUNT: &str = "111122223333";
-/// The one region.
+/// The only region.
 pub(super) const REGION: &str = "eu-west-1";
 
 /// The stage that every pipeline retries.
 pub(super) const STAGE: &str = "Build";
 
-/// One subject, and when it begins.
+/// A subject of the simulation, and when it begins.
 #[derive(Debug)]
 pub(super) struct Actor {
     pub(super) subject: Subject,
     pub(super) begins_after_ms: u64,
     pub(super) role: Role,
-    /// The runs, counted from 0, whose failure nobody may retry, and why.
+    /// The runs, counted from 0, whose failure must not be retried, each with the reason.
     pub(super) hands_off: BTreeMap<u32, &'static str>,
-    /// The action whose failure is a person's decision.
+    /// The approval action, whose failure is a person's decision.
     pub(super) approval: Option<&'static str>,
 }
 
-/// What is put into the emulator when it begins.
+/// The seed that the emulator gets when an actor begins.
 #[derive(Debug)]
 pub(super) enum Role {
     Execution(Box<Seed>),
     Stage(Box<StageSeed>),
 }
 
-/// A stop by a person inside a task, as ECS tells it.
+/// The cause of a task that a person stopped, in the form of ECS.
 const STOPPED_INSIDE: &str = r#"{"TaskArn":"arn:aws:ecs:eu-west-1:111122223333:task/etl/5a","StopCode":"UserInitiated","StoppedReason":"Task stopped by user","Containers":[{"Name":"etl","LastStatus":"STOPPED"}]}"#;
 
 const ORDERS: (&str, bool) = ("etl-orders", false);
 const PARCELS: (&str, bool) = ("etl-parcels", true);
 
-/// Why the failure before the simulation is not ours.
+/// The reason why a failure before the start of the simulation is not retried.
 pub(super) const OF_BEFORE: &str = "it failed before failures were looked for";
 
 /// The machines: their names, and whether their definition has a Fail state.
@@ -61,7 +61,7 @@ const MACHINES: [(&str, bool); 5] = [
     ("unmanaged", false),
 ];
 
-/// What creates each machine: the bodies of CreateStateMachine.
+/// Returns the bodies of CreateStateMachine, one for each machine.
 pub(super) fn machines() -> impl Iterator<Item = Value> {
     MACHINES.into_iter().map(|(name, fails)| {
         json!({
@@ -72,7 +72,7 @@ pub(super) fn machines() -> impl Iterator<Item = Value> {
     })
 }
 
-/// What gives a machine a Fail state that had none: the body of UpdateStateMachine.
+/// Returns the body of UpdateStateMachine that adds a Fail state to a machine without one.
 pub(super) fn update() -> Value {
     let machine = format!(
         "arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{}",
@@ -101,12 +101,12 @@ fn definition(fails: bool) -> String {
     json!({ "StartAt": "Load", "States": states }).to_string()
 }
 
-/// After an update nobody has to know of it for so long, in milliseconds: a look at the machine counts for a minute,
-/// and what it shows may be half a minute old.
+/// How long after an update the functions may miss it, in milliseconds. A cached look-up of a machine counts for a
+/// minute, and the look-up's answer may be half a minute old.
 const UPDATE_IS_KNOWN_MS: u64 = 95_000;
 
-/// Returns the subjects of one simulation: at least twenty failures over both services. A machine may be updated so
-/// long after the start.
+/// Returns the subjects of one simulation: at least twenty failures over both services. `updated` is the time of a
+/// machine's update, in milliseconds after the start.
 pub(super) fn actors(
     fault_plan: &mut FaultPlan,
     start_ms: u64,
@@ -120,7 +120,7 @@ pub(super) fn actors(
     actors
 }
 
-/// One that failed shortly before the day from which on failures are looked for.
+/// Returns an execution that failed shortly before the start of the time that discovery searches.
 fn of_before(start_ms: u64) -> Actor {
     let arn = format!(
         "arn:aws:states:{REGION}:{ACCOUNT}:execution:{}:before",
@@ -162,7 +162,7 @@ fn execution(
     if machine == ORDERS.0
         && let Some(known) = known
     {
-        // Many begin as soon as the update has to be known.
+        // Many executions begin as soon as the functions must know of the update.
         if number >= 4 {
             begins_after_ms = known + fault_plan.span(0, 180_000).as_millis_u64();
         }
@@ -187,7 +187,7 @@ fn execution(
             .unwrap_or(&"Throttled.Now");
         let outcome = match fault_plan.one_of(24) {
             0 => Ends::time_out(),
-            // As under a key that redrive may not use: neither error nor cause.
+            // AWS hides error and cause in this way when redrive may not use the key.
             4 => Ends {
                 ending: Ending::Fail(Failing::default()),
                 ..Ends::time_out()
@@ -240,7 +240,7 @@ fn execution(
     }
 }
 
-/// An execution that runs, and what it comes to, run by run.
+/// Returns a running execution with the outcome of each of its runs.
 fn running(
     machine: &str,
     number: usize,
@@ -263,7 +263,7 @@ fn running(
     }
 }
 
-/// An execution that fails once, and then succeeds.
+/// Returns an execution that fails once and then succeeds.
 pub(super) fn lone_execution(error: &str, start_ms: u64) -> Actor {
     let outcomes = vec![
         Ends::fail(error, "busy").at("Load").after(1_000),
@@ -272,7 +272,7 @@ pub(super) fn lone_execution(error: &str, start_ms: u64) -> Actor {
     running(ORDERS.0, 0, start_ms, 0, outcomes, "{}".into())
 }
 
-/// A stage that fails once, and then succeeds.
+/// Returns a stage that fails once and then succeeds.
 pub(super) fn lone_stage(words: &str, start_ms: u64) -> Actor {
     let action = SeedAction {
         outcomes: vec![
@@ -294,7 +294,7 @@ pub(super) fn lone_stage(words: &str, start_ms: u64) -> Actor {
     }
 }
 
-/// An action that builds, and has begun.
+/// Returns a build action that has begun.
 fn building(number: usize) -> SeedAction {
     SeedAction {
         name: format!("Action{number}"),
@@ -305,7 +305,7 @@ fn building(number: usize) -> SeedAction {
     }
 }
 
-/// A pipeline whose second stage has begun.
+/// Returns a pipeline whose second stage has begun.
 fn staged(pipeline: String, number: usize, actions: Vec<SeedAction>) -> StageSeed {
     StageSeed {
         pipeline,
@@ -324,7 +324,7 @@ fn staged(pipeline: String, number: usize, actions: Vec<SeedAction>) -> StageSee
     }
 }
 
-/// The stage that a pipeline stands at.
+/// Returns the stage at which a pipeline stands.
 fn subject(seed: &StageSeed) -> Subject {
     Subject::stage(
         "aws",
@@ -349,7 +349,7 @@ fn stage(fault_plan: &mut FaultPlan, number: usize, start_ms: u64) -> Actor {
     let mut everything = |why| hands_off.extend((0..100).map(|run| (run, why)));
     let (mut kind, mut on_failure, mut category) = (ExecutionType::Standard, None, "Build");
     match fault_plan.one_of(16) {
-        // Nothing is rolled back in PARALLEL mode.
+        // AWS: no rollback happens in PARALLEL mode, so this seed needs another mode.
         0 if mode != ExecutionMode::Parallel => {
             kind = ExecutionType::Rollback;
             everything("it is a rollback");
@@ -420,7 +420,7 @@ fn stage(fault_plan: &mut FaultPlan, number: usize, start_ms: u64) -> Actor {
     }
 }
 
-/// The stage that every pipeline begins with; it has succeeded.
+/// Returns the first stage of every pipeline, which has succeeded.
 fn source() -> SeedStage {
     SeedStage {
         name: "Source".into(),
@@ -436,7 +436,7 @@ fn source() -> SeedStage {
     }
 }
 
-/// Milliseconds, which never overflow in virtual time.
+/// Conversion to milliseconds, which do not overflow in virtual time.
 trait Millis {
     fn as_millis_u64(&self) -> u64;
 }

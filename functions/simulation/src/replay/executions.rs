@@ -1,4 +1,4 @@
-//! What event files tell of executions: which there were, and how each of their runs ended.
+//! The executions that event files describe, with the end of each run.
 
 use std::collections::BTreeMap;
 
@@ -31,12 +31,12 @@ pub(super) fn executions(files: &[File], definitions: &Definitions, then: Then) 
         .collect()
 }
 
-/// How a run of an execution ended.
+/// Returns the outcome of a run, as its file describes it.
 fn ending(file: &File) -> stepfunctions::Outcome {
     match file.text("/detail/status") {
         Some("SUCCEEDED") => stepfunctions::Outcome::succeed(),
         Some("TIMED_OUT") => stepfunctions::Outcome::time_out(),
-        // A person stops it, when the file says so.
+        // The run lasts until a person stops it at the time of the file.
         Some("ABORTED") => stepfunctions::Outcome::hang(),
         _ => failed(file.text("/detail/error"), file.text("/detail/cause")),
     }
@@ -64,7 +64,8 @@ fn execution(
     let status = match first.text("/detail/status")? {
         "FAILED" => Status::Failed,
         "TIMED_OUT" => Status::TimedOut,
-        // What the files show succeeded, aborted or running needs no emulation: nothing is asked about it.
+        // The core asks nothing about an execution that succeeded, was aborted or still runs, so it needs no
+        // emulation.
         _ => return None,
     };
     let stop = first
@@ -124,7 +125,7 @@ fn execution(
     })
 }
 
-/// The Fail state of a definition that has this error, however deep it stands.
+/// Returns the Fail state of a definition that has this error, at any depth.
 fn fail_state(definition: &Value, error: &str) -> Option<String> {
     let states = definition.get("States")?.as_object()?;
     for (name, state) in states {

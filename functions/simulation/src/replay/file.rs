@@ -1,4 +1,4 @@
-//! Event files, and which transition each of them announces.
+//! Event files, and the transition that each of them announces.
 
 use redrive_core::time::Time;
 use serde_json::Value;
@@ -6,14 +6,13 @@ use serde_json::Value;
 /// An event file.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Its name, for the report.
+    /// The file's name, as the report shows it.
     pub name: String,
-    /// Its content.
+    /// The file's content.
     pub bytes: Vec<u8>,
 }
 
-/// Which transition an event announces. A file and an emulated event with the same key are the same
-/// announcement.
+/// The transition that an event announces. A file and an emulated event with the same key make the same announcement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Execution {
@@ -32,7 +31,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// The execution it speaks of.
+    /// Returns the execution that the transition belongs to.
     pub(super) fn whose(&self) -> &str {
         match self {
             Self::Execution { arn, .. } => arn,
@@ -41,7 +40,7 @@ impl Key {
     }
 }
 
-/// A file, read as far as it can be.
+/// An event file, parsed as far as possible.
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) source: Source,
@@ -58,7 +57,7 @@ impl File {
             .and_then(Value::as_u64)
             .map(Time::from_millis);
         let announced = text(&event, "/time").and_then(Time::parse);
-        // An execution's event says to the millisecond when it ended.
+        // An execution's `stopDate` gives the time of the end in milliseconds.
         Self {
             at: stopped.or(announced),
             key: key_of(&event),
@@ -80,7 +79,7 @@ fn text<'a>(event: &'a Value, pointer: &str) -> Option<&'a str> {
     event.pointer(pointer).and_then(Value::as_str)
 }
 
-/// `3`, `3.0` or `"3"`.
+/// Reads a number in any of the forms `3`, `3.0` and `"3"`.
 fn number(value: &Value) -> Option<u64> {
     let number = value
         .as_f64()

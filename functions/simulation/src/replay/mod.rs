@@ -1,10 +1,10 @@
-//! Replaying: event files are played through the core against the emulator, with virtual time.
+//! A replay: event files are played through the core against the emulator, in virtual time.
 //!
-//! Each execution and stage of which the files tell is put into the emulator as they tell it. A file is
-//! delivered at its own time, or, where it tells how a *retried* run went, when such a run ends in the
-//! emulator: the retries are those of the policy that is tried, and the files say what they led to. Where no
-//! file tells, a retried run succeeds ([`Then`]). A retry that the files know of and the policy does not make
-//! is made by a person, at the time the files say.
+//! The emulator gets each execution and stage that the files describe. A file is delivered at its own time. A file
+//! about the end of a *retried* run is delivered when such a run ends in the emulator: the tried policy makes the
+//! retries, and the files give their outcomes. Without a file, [`Then`] decides the end of a retried run; by default
+//! the run succeeds. If the files record a retry that the policy does not make, a person makes it at the recorded
+//! time.
 
 mod executions;
 mod file;
@@ -41,7 +41,7 @@ pub fn replay(sources: Vec<Source>, settings: &Settings) -> Result<Replayed, Err
     Ok(player.finish())
 }
 
-/// The stories that the files tell, each with what it takes to tell it again.
+/// Returns the stories of all subjects that the files describe and that need emulation.
 fn stories(files: &[File], definitions: &Definitions, then: Then) -> Vec<Story> {
     let mut stories = executions::executions(files, definitions, then);
     stories.extend(pipelines::pipelines(files, then));

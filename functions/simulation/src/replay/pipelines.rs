@@ -1,4 +1,4 @@
-//! What event files tell of pipeline executions: which stages there were, and how each run of their actions ended.
+//! The pipeline executions that event files describe: their stages, and the end of each action's runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ fn state_of(file: &File) -> &str {
 }
 
 fn pipeline(execution: &str, stages: &Stages<'_>, then: Then) -> Option<Story> {
-    // Only a failure makes the tool look, so an execution without one needs no emulation.
+    // The core looks only after a failure, so an execution without a failure needs no emulation.
     let failing = stages
         .iter()
         .position(|(_, files)| files.iter().any(|file| state_of(file) == "FAILED"))?;
@@ -109,7 +109,8 @@ fn stage(
         .map(|name| action(name, files, status, begins, then))
         .collect();
     if actions.is_empty() {
-        // The files tell that the stage failed and of none of its actions: one failed, saying nothing.
+        // The files announce the stage's failure and none of its actions. One action without details is assumed to
+        // have failed.
         let announced: Vec<&File> = files
             .iter()
             .copied()
@@ -176,7 +177,7 @@ fn action(
     runs_of(seed, &own, outcome, (status, begins, then))
 }
 
-/// Gives an action its runs: one for each file that tells of one, and what follows.
+/// Gives an action its runs: one for each file about a run, and the runs that follow.
 fn runs_of(
     mut seed: SeedAction,
     files: &[&File],
@@ -187,7 +188,7 @@ fn runs_of(
     for file in files {
         let at = file.at.unwrap_or(begins);
         let ran = at.since(before.unwrap_or(begins)).as_millis();
-        // The first run ends when its file says; later ones begin when a retry is made, which no file knows.
+        // The first run ends at the time of its file. A later run begins with a retry, whose time no file knows.
         let ran = if before.is_none() {
             u64::try_from(ran).unwrap_or(RUN_MS)
         } else {

@@ -1,4 +1,4 @@
-//! The player: what is to happen in a replay, in the order of time.
+//! The player of a replay, which makes everything happen in the order of time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::words::{action, failed};
 /// How often the sweep runs.
 const SWEEP: Duration = Duration::from_secs(300);
 
-/// What is still to happen, besides what the emulator and the ledger know themselves.
+/// A step of the replay. The due work of the emulator and of the ledger is not among these steps.
 #[derive(Debug)]
 enum Coming {
     Story(Story),
@@ -31,7 +31,7 @@ enum Coming {
     Again(Delivery),
 }
 
-/// An event on its way to the core, for so many times.
+/// An event on its way to the core, and how often it was delivered.
 #[derive(Debug)]
 struct Delivery {
     name: Option<String>,
@@ -39,7 +39,7 @@ struct Delivery {
     times: u32,
 }
 
-/// Lambda delivers an event three times, the second after about a minute.
+/// Maximum number of deliveries of an event, as in Lambda. The second follows the first after about a minute.
 const MAX_TIMES: u32 = 3;
 const COMES_AGAIN: Duration = Duration::from_secs(60);
 
@@ -47,18 +47,18 @@ const COMES_AGAIN: Duration = Duration::from_secs(60);
 pub(super) struct Player<'s> {
     settings: &'s Settings,
     files: Vec<File>,
-    /// Files that no event has announced yet, by what they announce; the first of several.
+    /// Files that no event has announced yet, by their key. If files share a key, the first is kept.
     waiting: BTreeMap<Key, usize>,
     told: BTreeSet<usize>,
     coming: BTreeMap<(Time, usize), VecDeque<Coming>>,
-    /// First runs that the files tell: those events happen whatever the policy does.
+    /// The ends of first runs in the files: these events happen under every policy.
     first: BTreeSet<Key>,
     sandbox: Sandbox,
     rate_limiter: RateLimiter,
     owners: u64,
     replayed: Replayed,
     failed: BTreeMap<Subject, String>,
-    /// The failed actions of each stage, in words.
+    /// The failed actions of each stage, as texts.
     actions: BTreeMap<Subject, Vec<String>>,
 }
 
@@ -121,7 +121,7 @@ impl<'s> Player<'s> {
         }
         let mut last = start;
         for (index, file) in player.files.iter().enumerate() {
-            // A file without a time comes after the one before it.
+            // A file without a time follows the file before it.
             last = file.at.unwrap_or(last);
             player
                 .coming
@@ -139,7 +139,7 @@ impl<'s> Player<'s> {
     }
 
     pub(super) fn play(&mut self) -> Result<(), Error> {
-        // Each step does something that cannot be done again, so this is for a bug alone.
+        // Each step uses something up, so only a bug reaches this limit.
         for _ in 0..1_000_000 {
             let next_check_at = self.sandbox.ledger.next_check_at().map(sweep_after);
             let coming = self.coming.keys().next().map(|(at, _)| *at);
@@ -177,7 +177,7 @@ impl<'s> Player<'s> {
         Err(Error::new(ErrorKind::Internal, "the replay does not end"))
     }
 
-    /// The next thing that the files tell.
+    /// Plays the next step that the files cause.
     fn happen(&mut self) -> Result<(), Error> {
         let Some(mut next) = self.coming.first_entry() else {
             return Ok(());
@@ -188,7 +188,7 @@ impl<'s> Player<'s> {
         }
         match coming {
             Some(Coming::Story(story)) => {
-                // A story that cannot be emulated is told by its files alone.
+                // A story that cannot be emulated is known from its files alone.
                 match story {
                     Story::Execution { place, seed } => {
                         let _ = self
@@ -224,7 +224,7 @@ impl<'s> Player<'s> {
                 self.deliver(index)
             };
         }
-        // It tells of a run in the emulator that has not ended so, or has not begun.
+        // The file describes the end of a run that has not begun in the emulator, or has not ended so.
         let Some(key) = file.key.clone() else {
             return Ok(());
         };
@@ -232,7 +232,7 @@ impl<'s> Player<'s> {
         Ok(())
     }
 
-    /// A retry or a stop of which the files know, and which nobody else is about to make.
+    /// Lets a person make a retry or a stop that the files record, unless the core is about to retry.
     fn let_a_person_act(&self, key: &Key) {
         let now = self.sandbox.now().as_millis();
         let pending = |subject: &str| {
@@ -254,7 +254,7 @@ impl<'s> Player<'s> {
                         return;
                     };
                     let (count, closed) = (view.redrive_count, view.status.is_closed());
-                    // What a person did about a later run waits until that run is there.
+                    // A person's act on a later run waits until that run exists.
                     if closed && count.checked_add(1) == Some(*redrive_count) && !pending(arn) {
                         let _ = services.person_redrives(now, arn);
                     }
@@ -298,7 +298,7 @@ impl<'s> Player<'s> {
         }
     }
 
-    /// An event of the emulator: the file that tells of it is delivered, if there is one.
+    /// Handles an event of the emulator: delivers the file with the same key, or else the event itself.
     fn emitted(&mut self, emitted: &Emitted) -> Result<(), Error> {
         if let Some(index) = key_of(&emitted.event).and_then(|key| self.waiting.remove(&key)) {
             return self.deliver(index);
@@ -323,7 +323,7 @@ impl<'s> Player<'s> {
         })
     }
 
-    /// Hands an event to the core. After an error it comes again, as Lambda would have it.
+    /// Hands an event to the core. After an error the event is delivered again, as Lambda would do.
     fn handle_event(&mut self, delivery: Delivery) -> Result<(), Error> {
         let handled = self.with(|controller| {
             pollster::block_on(controller.event(&delivery.bytes, &AllowedSources::default()))
@@ -352,7 +352,7 @@ impl<'s> Player<'s> {
         );
         let from = match &delivery.name {
             Some(_) => From::File,
-            // What nobody has to know of is not told.
+            // An emulated event without consequences gets no row.
             None if unasked => return Ok(()),
             None => From::Emulator,
         };
@@ -361,7 +361,8 @@ impl<'s> Player<'s> {
         Ok(())
     }
 
-    /// What failed; of a stage, the actions of which the files tell.
+    /// Returns the failure as a text. If a stage's event names no action, the text lists the failed actions of the
+    /// files.
     fn failed_text(&self, bytes: &[u8]) -> Option<String> {
         let parsed = event::parse(bytes, &AllowedSources::default());
         let text = failed(&parsed)?;
@@ -401,7 +402,7 @@ impl<'s> Player<'s> {
     fn row(&mut self, from: From, file: Option<String>, record: Record, failed: Option<String>) {
         let failed = match (&record.subject, failed) {
             (Some(subject), Some(failed)) => {
-                // The first failure of several that say otherwise is the one that is retried.
+                // The text of the retried failure is kept: other events of the subject may differ from it.
                 if matches!(
                     record.outcome,
                     Outcome::Queued | Outcome::BackedOff | Outcome::Retried | Outcome::InDoubt
@@ -410,7 +411,7 @@ impl<'s> Player<'s> {
                 }
                 Some(failed)
             }
-            // What comes back from the queue does not carry what failed: it is remembered here alone.
+            // A record of the queue or the sweep carries no failure text, so the kept text is used.
             (Some(subject), None) if matches!(from, From::Queue | From::Sweep) => {
                 self.failed.get(subject).cloned()
             }
@@ -436,7 +437,7 @@ impl<'s> Player<'s> {
     }
 }
 
-/// The first tick of the sweep that is not before `next_check_at`.
+/// Returns the first tick of the sweep at or after `next_check_at`.
 fn sweep_after(next_check_at: Time) -> Time {
     let tick = u64::try_from(SWEEP.as_millis()).unwrap_or(u64::MAX);
     Time::from_millis(

@@ -1,19 +1,19 @@
-//! How to replay.
+//! The settings of a replay.
 
 use redrive_core::controller::RunMode;
 use redrive_core::policy::Document;
 
 use super::story::{Definitions, Then};
 
-/// How to replay.
+/// The settings of a replay.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The policy that is tried.
+    /// The policy under trial.
     pub document: Document,
-    /// The mode that is tried.
+    /// The mode under trial.
     pub mode: RunMode,
-    /// What a retried run comes to where no file tells.
+    /// The outcome of a retried run that no file describes.
     pub then: Then,
-    /// State machines by name, in the Amazon States Language.
+    /// Definitions of state machines by name, in the Amazon States Language.
     pub definitions: Definitions,
 }

@@ -1,4 +1,4 @@
-//! A subject as the event files tell of it, and what they leave open.
+//! A subject as the event files describe it, and defaults for the facts that they leave open.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,23 @@ use redrive_emulator::api::Place;
 use redrive_emulator::{codepipeline, stepfunctions};
 use serde_json::Value;
 
-/// What a retried run comes to where no file tells.
+/// The outcome of a retried run that no file describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Then {
-    /// Whatever it was has passed.
+    /// The cause has passed, and the run succeeds.
     #[default]
     Succeed,
-    /// It fails as it did before, for ever.
+    /// The run fails as before, without end.
     Fail,
 }
 
-/// How long a run takes where no file tells, in milliseconds.
+/// The duration of a run that no file describes, in milliseconds.
 pub(super) const RUN_MS: u64 = 60_000;
 
-/// Definitions of state machines, by name: they tell which errors are those of Fail states.
+/// Definitions of state machines by name. A definition shows which errors belong to Fail states.
 pub type Definitions = BTreeMap<String, Value>;
 
-/// A subject as the files tell of it, ready to be put into the emulator.
+/// A subject as the files describe it, ready for the emulator.
 #[derive(Debug)]
 pub(super) enum Story {
     Execution {
@@ -37,8 +37,8 @@ pub(super) enum Story {
 }
 
 impl Story {
-    /// When it is put into the emulator: an execution when it has ended, a pipeline execution before its
-    /// stage does.
+    /// Returns the time at which the emulator gets the subject. An execution is added once it has ended, a pipeline
+    /// execution before its stage ends.
     pub(super) fn begins(&self) -> Time {
         match self {
             Self::Execution { seed, .. } => Time::from_millis(seed.stop),

@@ -1,9 +1,10 @@
-//! How long things take and what they cost.
+//! The durations and the costs of a storm.
 
 use serde::Serialize;
 
-/// How long calls take, by the name of the API, in microseconds. Assumed, for want of an account: no emulator has
-/// AWS's distances. Each call of the storm takes from three quarters to one and a half of it.
+/// The usual duration of a call by API, in microseconds. These values are assumed without measurements in an account,
+/// since no emulator has AWS's distances. A call of the storm takes between three quarters and one and a half of its
+/// value.
 const LATENCIES: [(&str, u64); 7] = [
     ("GetItem", 5_000),
     ("PutItem", 5_000),
@@ -14,50 +15,51 @@ const LATENCIES: [(&str, u64); 7] = [
     ("ListExecutions", 60_000),
 ];
 
-/// The reads of Step Functions.
+/// The duration of every other call, such as the reads of Step Functions, in microseconds.
 const LATENCY: u64 = 20_000;
 
-/// CPU of a call at 128 MB: tests/bench counts 0.70 ms for an event with its three, and 128 MB are given a fourteenth
-/// of a CPU.
+/// The duration of a call's own computation at 128 MB, in microseconds. tests/bench measures 0.70 ms for an event
+/// with its three calls, and 128 MB get a fourteenth of a CPU.
 const CPU: u64 = 3_250;
 
-/// From an invocation without a process to the first event in it: the sandbox, which is assumed, and the start
-/// (tests/bench).
+/// The time from an invocation without a warm process to its first event, in microseconds. The start of Lambda's
+/// sandbox is assumed; the start of the process is measured in tests/bench.
 pub(super) const COLD_START: u64 = 100_000;
 
-/// From a message in the queue to a function that has it. Assumed.
+/// The time from a message in the queue to a function that has the message, in microseconds. This value is assumed.
 pub(super) const POLL: u64 = 30_000;
 
-/// From a service to the function by EventBridge, at the least and the most. Assumed.
+/// The minimum and maximum time from a service through EventBridge to the function, in microseconds. These values are
+/// assumed.
 pub(super) const EVENT: (u64, u64) = (200_000, 800_000);
 
-/// How long a call takes.
+/// Returns the usual duration of a call, in microseconds.
 pub(super) fn latency(api: &str) -> u64 {
     let known = LATENCIES.iter().find(|(name, _)| *name == api);
     known.map_or(LATENCY, |(_, micros)| *micros)
 }
 
-/// Of which the function computes.
+/// Returns the duration of a call's own computation, in microseconds.
 pub(super) const fn cpu() -> u64 {
     CPU
 }
 
-/// What was used.
+/// The resources that a storm used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Used {
     /// Invocations of functions.
     pub invocations: u64,
-    /// Seconds of functions, each invocation in whole milliseconds, with the starts of processes.
+    /// Billed seconds of functions: each invocation in whole milliseconds, starts of processes included.
     pub lambda_seconds: f64,
-    /// Calls of SQS, those of the event source among them.
+    /// Requests to SQS, those of the event source included.
     pub sqs_requests: u64,
-    /// Writes of at most 1 KB, to the table and its index.
+    /// DynamoDB write units of at most 1 KB, for the table and its index.
     pub writes: u64,
-    /// Reads of at most 4 KB.
+    /// DynamoDB read units of at most 4 KB.
     pub reads: u64,
 }
 
-/// List prices of us-east-1 on x86_64, in dollars, without what is free.
+/// List prices of us-east-1 on x86_64, in dollars, without the free tier.
 mod price {
     pub(super) const GB_SECOND: f64 = 0.000_016_666_7;
     pub(super) const INVOCATION: f64 = 0.20e-6;
@@ -66,24 +68,24 @@ mod price {
     pub(super) const READ: f64 = 0.125e-6;
 }
 
-/// The functions' memory.
+/// The functions' memory, in gigabytes.
 const GIGABYTES: f64 = 0.125;
 
-/// What it costs, in dollars.
+/// The cost of a storm, in dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Dollars {
-    /// The time of functions, and their invocations.
+    /// The functions: their time and their invocations.
     pub lambda: f64,
     /// The queue.
     pub sqs: f64,
     /// The ledger.
     pub dynamodb: f64,
-    /// All of it.
+    /// The sum.
     pub all: f64,
 }
 
 impl Used {
-    /// By list prices.
+    /// Returns the cost at list prices.
     #[expect(clippy::cast_precision_loss, reason = "nobody counts to the 53rd bit")]
     pub fn dollars(&self) -> Dollars {
         let lambda = self.lambda_seconds * GIGABYTES * price::GB_SECOND

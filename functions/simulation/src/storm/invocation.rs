@@ -24,14 +24,14 @@ use super::limits::Gates;
 use super::simulation::{Message, Simulation};
 use crate::services::{self, JsonApi, JsonClient, service_of};
 
-/// So many tries the SDK makes of a call, in its standard mode.
+/// Maximum number of attempts of a call: the SDK's standard mode makes three.
 const TRIES: u32 = 3;
 
-/// A random part of this it waits between two: a second, which doubles up to the second that
-/// functions/aws/src/environment.rs allows.
+/// The maximum wait between two attempts, in microseconds; the SDK waits a random part of it. The SDK begins with one
+/// second, and functions/aws/src/environment.rs caps the doubling at one second.
 const BACKOFF: u64 = 1_000_000;
 
-/// What a process may spend on repeating calls, and what one repetition costs until a call succeeds.
+/// The SDK's retry quota: a process's permits, and the permits that one repetition holds until the call succeeds.
 const PERMITS: u32 = 500;
 const REPETITION: u32 = 5;
 
@@ -69,7 +69,7 @@ impl<'s> Invocation<'s> {
         }
     }
 
-    /// The core's controller, over this simulation.
+    /// Returns the core's controller over this simulation.
     pub(super) fn controller(&self) -> Controller<'_, Self, Self, Self, Self> {
         Controller {
             ledger: self,
@@ -84,7 +84,8 @@ impl<'s> Invocation<'s> {
         }
     }
 
-    /// A call with its tries, each of which passes the gate or is throttled. None: none of them passed.
+    /// Makes a call with its attempts, each of which passes the gate or is throttled. Returns `None` if no attempt
+    /// passed.
     async fn tried<T>(
         &self,
         api: &'static str,
@@ -118,7 +119,7 @@ impl<'s> Invocation<'s> {
         None
     }
 
-    /// A call to the ledger.
+    /// Makes a call to the ledger.
     async fn ledger<T>(
         &self,
         api: &'static str,
@@ -130,13 +131,13 @@ impl<'s> Invocation<'s> {
             .ok_or_else(|| Error::new(ErrorKind::Throttled, api))
     }
 
-    /// What a write to an entry costs in the index of what waits.
+    /// Returns the number of writes to the due index that a write to an entry costs.
     fn index_writes(&self, subject: &Subject, next_check_at: Option<Time>) -> u32 {
         let entries = self.simulation.entries.borrow();
         let before = entries.read(subject).and_then(|entry| entry.next_check_at);
         match (before, next_check_at) {
             (None, None) => 0,
-            // What moves in the index is deleted and put.
+            // An entry that moves in the index is deleted and put.
             (Some(before), Some(after)) if before != after => 2,
             _ => 1,
         }
@@ -226,7 +227,7 @@ impl Ledger for Invocation<'_> {
     }
 
     async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
-        // One partition after the other.
+        // The due index has several partitions, which are read one after the other.
         for _ in 1..self.simulation.index_shards {
             self.has_read(1);
             self.ledger("Query", open, |_| ()).await?;
@@ -256,12 +257,12 @@ impl DefinitionCache for Invocation<'_> {
             let mut definition_cache = simulation.definition_cache.borrow_mut();
             definition_cache.insert(machine.to_owned(), known.clone());
         });
-        // As in an account, the error is nobody's.
+        // As in the deployed functions, an error of the cache is ignored.
         let _ = noted.await;
     }
 }
 
-/// The name of an API, as it is counted.
+/// Returns the static name under which an API is counted.
 fn named(operation: &str) -> &'static str {
     match operation {
         "RedriveExecution" => "RedriveExecution",
@@ -321,7 +322,7 @@ impl Queue for Invocation<'_> {
         self.simulation.call("SendMessage").await;
         self.simulation.count("SendMessage", false);
         self.simulation.used.borrow_mut().sqs_requests += 1;
-        // As functions/aws/src/queue.rs: whole seconds, never too early.
+        // As in functions/aws/src/queue.rs, a delay is rounded up to whole seconds.
         let seconds = u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(900);
         let message = Message {
             retry_message: retry_message.clone(),

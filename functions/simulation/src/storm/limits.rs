@@ -1,11 +1,11 @@
-//! What AWS allows: a bucket of tokens for each API, and a rate of writes for each partition of the ledger.
+//! AWS's limits: a bucket of tokens for each API, and a write rate for each partition of the ledger.
 
 use std::collections::BTreeMap;
 
 use redrive_core::failure::Subject;
 use redrive_core::rate_limiter::Quota;
 
-/// What the quotas of an account's region are.
+/// The class of a region's quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaClass {
     /// us-east-1, us-west-2 and eu-west-1.
@@ -14,11 +14,12 @@ pub enum QuotaClass {
     Small,
 }
 
-/// What AWS allows in a region, by the name of the API: "Quotas related to API action throttling" of Step Functions.
+/// The quotas of a region, by the name of the API.
+// AWS: each API action has a token bucket with a refill rate (Quotas related to API action throttling).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits(BTreeMap<&'static str, Quota>);
 
-/// The API, and its bucket in the large regions and in the others.
+/// The name of an API, and its bucket in the large regions and in the others.
 type Row = (&'static str, (u32, u32), (u32, u32));
 
 const TABLE: [Row; 7] = [
@@ -33,15 +34,15 @@ const TABLE: [Row; 7] = [
 
 pub(super) const REDRIVE: &str = "RedriveExecution";
 
-/// So many writes a second one item takes, and one partition of an index ("Best practices for designing and using
-/// partition keys effectively"). That it may save up for a burst is not counted upon.
+/// The write quota of one item, and of one partition of an index. The simulation does not count on burst capacity.
+// AWS: one partition takes 1,000 writes a second (Best practices for designing and using partition keys effectively).
 const PARTITION: Quota = Quota {
     burst: 1000,
     per_second: 1000,
 };
 
 impl Limits {
-    /// Those of a class of regions.
+    /// Returns the limits of a class of regions.
     pub fn of(class: QuotaClass) -> Self {
         let bucket = |(name, large, small): Row| {
             let (burst, per_second) = match class {
@@ -53,7 +54,7 @@ impl Limits {
         Self(TABLE.map(bucket).into())
     }
 
-    /// A part of them, for storms that are as much smaller.
+    /// Returns the limits divided by a number, for a storm that is smaller by that factor.
     #[must_use]
     pub fn divided_by(mut self, by: u32) -> Self {
         let part = |of: u32| of.checked_div(by).unwrap_or(of).max(1);
@@ -64,7 +65,7 @@ impl Limits {
         self
     }
 
-    /// The bucket of the call that redrives.
+    /// Returns the bucket of RedriveExecution.
     pub fn redrive_execution(&self) -> Quota {
         let none = Quota {
             burst: 1,
@@ -74,13 +75,13 @@ impl Limits {
     }
 }
 
-/// A bucket of tokens that fills by itself.
+/// A bucket of tokens that refills with time.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     quota: Quota,
     /// Millionths of a token.
     tokens: u64,
-    /// When they were counted, in microseconds.
+    /// The time of the count, in microseconds.
     at: u64,
 }
 
@@ -112,7 +113,7 @@ impl Bucket {
     }
 }
 
-/// What is left of what AWS allows.
+/// The buckets of a storm, with the tokens that are left.
 #[derive(Debug)]
 pub(super) struct Gates {
     apis: BTreeMap<&'static str, Bucket>,
@@ -133,14 +134,14 @@ impl Gates {
         }
     }
 
-    /// A call of an API. What has no bucket here is not throttled.
+    /// Returns whether a call of an API passes. An API without a bucket is never throttled.
     pub(super) fn api(&mut self, name: &str, now: u64) -> bool {
         self.apis
             .get_mut(name)
             .is_none_or(|bucket| bucket.take(1, now))
     }
 
-    /// A write to an item that all write to.
+    /// Returns whether a write to a shared item passes.
     pub(super) fn item(&mut self, name: &'static str, now: u64) -> bool {
         self.items
             .entry(name)
@@ -148,7 +149,7 @@ impl Gates {
             .take(1, now)
     }
 
-    /// What a write to an entry costs in the index of what waits.
+    /// Returns whether an entry's writes to its partition of the due index pass.
     pub(super) fn index(&mut self, subject: &Subject, writes: u32, now: u64) -> bool {
         let shard = usize::try_from(subject.part_of(self.shards.len() as u64));
         self.shards

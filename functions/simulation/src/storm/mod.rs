@@ -1,9 +1,9 @@
-//! A storm: everything fails at once, for a reason that passes, and the real core redrives it in virtual time as
-//! fast as AWS lets it.
+//! A storm: many executions fail at once for a transient reason. The real core redrives them in virtual time, as fast
+//! as AWS's quotas allow.
 //!
-//! The services are emulated, each of their APIs behind [AWS's bucket of tokens](Limits); a throttled call is
-//! repeated as the SDK repeats it. Lambda's queue of events, its processes and their limit, the queue of
-//! retries and the sweep are as template.yaml sets them. One seed is one storm, to the last bit.
+//! The services are emulated, each API behind [AWS's bucket of tokens](Limits). A throttled call is repeated as the
+//! SDK repeats it. The following parts are configured as in template.yaml: Lambda's queue of events, its processes
+//! and their limit, the queue of retries, and the sweep. One seed determines one storm, to the last bit.
 
 mod costs;
 mod invocation;
@@ -30,7 +30,7 @@ use self::settings::START;
 pub use self::settings::Storm;
 use self::simulation::Simulation;
 
-/// What fails passes: each retry is made as soon as it may be.
+/// The policy of every storm: the failures are transient, so each retry is due at once.
 const POLICY: &str = "
 version: 1
 retry:
@@ -41,17 +41,17 @@ retry:
       backoff: { interval_seconds: 0 }
 ";
 
-/// An execution, and when it fails.
+/// An execution, and the time of its failure in milliseconds.
 struct Failing {
     arn: String,
     at: u64,
 }
 
 impl Storm {
-    /// Plays it.
+    /// Plays the storm.
     ///
     /// # Errors
-    /// The storm's own policy or machines cannot be used, and why: a bug.
+    /// The storm's own policy or machines cannot be used, which is a bug.
     pub fn play(&self) -> Result<Report, String> {
         let document = Document::parse(POLICY).map_err(|problems| problems.to_string())?;
         let quotas = Quotas {
@@ -64,7 +64,7 @@ impl Storm {
         };
         let place = Place::default();
         let options = Options {
-            // The rule of template.yaml does not let these through.
+            // The rules of template.yaml do not match RUNNING events.
             announce_running_after_redrive: false,
             ..Options::default()
         };
@@ -91,7 +91,7 @@ impl Storm {
         Ok(self.report(&simulation, counted, &executions))
     }
 
-    /// How many executions each machine has.
+    /// Returns the number of executions of each machine.
     fn sizes(&self) -> Vec<usize> {
         let machines = self.machines.clamp(1, self.failures.max(1));
         #[expect(clippy::cast_precision_loss, reason = "nobody has so many machines")]
@@ -115,7 +115,7 @@ impl Storm {
             .collect()
     }
 
-    /// Makes the machines, and executions that are about to fail. Answers each machine's.
+    /// Creates the machines and their executions, which are about to fail. Returns each machine's executions.
     fn furnish(&self, simulation: &Simulation) -> Result<Vec<Vec<Failing>>, String> {
         let place = Place::default();
         let started = START.as_millis() - 30 * 60_000;

@@ -1,4 +1,4 @@
-//! What a storm came to: a table that a person reads, or JSON.
+//! The report of a storm: a table for people, or JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,17 +8,17 @@ use serde::Serialize;
 use super::costs::{Dollars, Used};
 use super::limits::REDRIVE;
 
-/// Calls of one API, each try of the SDK counted.
+/// The calls of one API, with each attempt of the SDK counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Calls {
-    /// Tries.
+    /// The number of attempts.
     pub made: u64,
-    /// Those that AWS throttled.
+    /// The number of attempts that AWS throttled.
     pub throttled: u64,
 }
 
 impl Calls {
-    /// How many of a hundred were throttled.
+    /// Returns the percentage of throttled attempts.
     #[expect(clippy::cast_precision_loss, reason = "nobody counts to the 53rd bit")]
     pub fn percent(self) -> f64 {
         if self.made == 0 {
@@ -28,77 +28,77 @@ impl Calls {
     }
 }
 
-/// What a storm came to. Times are in seconds.
+/// The result of a storm. Times are in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// Executions that failed.
     pub failures: usize,
-    /// Of so many machines.
+    /// The number of machines.
     pub machines: usize,
-    /// Within so long.
+    /// The duration of the storm of failures.
     pub seconds: u32,
-    /// What AWS allows of RedriveExecution: a bucket's size and its refill a second.
+    /// The quota of RedriveExecution: the size of its bucket and the refill per second.
     pub quota: String,
-    /// Executions that were redriven, once or more often.
+    /// Executions that were redriven at least once.
     pub redriven: usize,
-    /// Those of them that were redriven more than once.
+    /// Executions that were redriven more than once.
     pub redriven_twice: usize,
-    /// From the first failure to the last redrive.
+    /// The time from the first failure to the last redrive.
     pub drained: f64,
-    /// What the quota alone makes of it: failures less its burst, by its refill.
+    /// The least possible `drained` under the quota: the failures beyond its burst, divided by its refill.
     pub least: f64,
-    /// The longest wait of a failure for its redrive.
+    /// The longest time from a failure to its redrive.
     pub longest_wait: f64,
-    /// The median wait of each machine: the least of them.
+    /// The least of the machines' median waits.
     pub least_median: f64,
-    /// And the greatest.
+    /// The greatest of the machines' median waits.
     pub greatest_median: f64,
     /// Calls by API.
     pub calls: BTreeMap<&'static str, Calls>,
-    /// All of them.
+    /// The sum over all APIs.
     pub all_calls: Calls,
-    /// How often slots were reserved.
+    /// The number of reservations of slots.
     pub reservations: u64,
     /// Processes that Lambda started.
     pub processes: usize,
-    /// The most that were at work at once.
+    /// The maximum number of invocations at once.
     pub max_at_once: usize,
-    /// How often Lambda had no room for an event.
+    /// How often Lambda had no free concurrency for an event.
     pub no_room: u64,
     /// How often a function failed on an event.
     pub errors: u64,
-    /// Events and messages that were given up.
+    /// Events and messages that went to a dead-letter queue.
     pub dead_letters: u64,
-    /// What was used.
+    /// The resources that the storm used.
     pub used: Used,
-    /// What that costs.
+    /// The cost of these resources.
     pub dollars: Dollars,
 }
 
-/// Drained within so many times what the quota alone makes of it.
+/// Maximum `drained`, as a multiple of `least`.
 const SOON: f64 = 1.1;
-/// So many of a hundred calls may be throttled.
+/// Limit for throttled calls, in percent.
 const THROTTLED: f64 = 1.0;
-/// The machines' medians lie within so many times each other.
+/// Maximum ratio between the greatest and the least median wait of a machine.
 const FAIR: f64 = 1.2;
 
 impl Report {
-    /// Calls of the API that redrives.
+    /// Returns the calls of RedriveExecution.
     pub fn redrives(&self) -> Calls {
         self.calls.get(REDRIVE).copied().unwrap_or_default()
     }
 
-    /// How many times what the quota alone makes of it.
+    /// Returns `drained` as a multiple of `least`.
     pub fn times_least(&self) -> f64 {
         self.drained / self.least.max(0.001)
     }
 
-    /// How far the machines' medians lie apart.
+    /// Returns the ratio between the greatest and the least median wait of a machine.
     pub fn apart(&self) -> f64 {
         self.greatest_median / self.least_median.max(0.001)
     }
 
-    /// What a storm must come to, and whether it did.
+    /// Returns the requirements on a storm, and whether each of them holds.
     pub fn checks(&self) -> [(bool, String); 6] {
         let redrives = self.redrives();
         [
@@ -145,13 +145,13 @@ impl Report {
         ]
     }
 
-    /// Whether it came to what it must.
+    /// Returns whether every requirement holds.
     pub fn holds(&self) -> bool {
         self.checks().iter().all(|(holds, _)| *holds)
     }
 }
 
-/// A count, in groups of three digits.
+/// Formats a count in groups of three digits.
 fn count(number: impl TryInto<u64>) -> String {
     let digits = number.try_into().unwrap_or(u64::MAX).to_string();
     let first = digits.len() % 3;

@@ -1,4 +1,4 @@
-//! One storm, step by step: the functions that Lambda runs, and what has them run.
+//! One storm, step by step: the functions that Lambda runs, and their triggers.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -21,26 +21,27 @@ use crate::services::JsonClient;
 
 const SECOND: u64 = 1_000_000;
 
-/// So often the sweep ticks.
+/// The interval of the sweep, in microseconds.
 const TICK: u64 = 60 * SECOND;
 
-/// When a tick begins nothing more: half of the function's 90 seconds.
+/// The time after which a tick begins nothing more: half of the function's 90 seconds.
 const UNTIL: Duration = Duration::from_secs(45);
 
-/// As in template.yaml: the messages of a batch, how long one that met an error is hidden, and how often it comes.
+/// As in template.yaml: the size of a batch, how long a message that met an error is hidden, and its maximum
+/// receives.
 const BATCH: usize = 10;
 const VISIBILITY: u64 = 540 * SECOND;
 const RECEIVES: u32 = 5;
 
-/// As in template.yaml: how often a function fails on an event, and for how long Lambda tries to have it run.
+/// As in template.yaml: the maximum runs of a function for one event, and the maximum age of an event.
 const ERRORS: u32 = 3;
 const EVENT_AGE: u64 = 21_600 * SECOND;
 
-/// How an event source grows: so many batches at once, and so many more each second, 300 a minute ("Scaling behavior
-/// for Amazon SQS event source mappings").
+/// The initial number of concurrent batches of an event source, and its growth per second.
+// AWS: an event source adds 300 concurrent batches a minute (Scaling behavior for Amazon SQS event source mappings).
 const POLLERS: u64 = 5;
 
-/// Which function.
+/// The functions that a storm runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Function {
     StepFunctions,
@@ -48,14 +49,14 @@ enum Function {
     Sweep,
 }
 
-/// What an invocation came to.
+/// The result of an invocation.
 enum Ended {
     Event { again: bool },
     Batch { again: Vec<Message> },
     Swept,
 }
 
-/// What an invocation was called for.
+/// The cause of an invocation.
 enum Work {
     Event(Event),
     Batch,
@@ -71,7 +72,7 @@ struct Task<'s> {
     work: Work,
 }
 
-/// What became of the storm, beside what the simulation has counted.
+/// The counts of a storm that the simulation does not keep.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counted {
     pub(super) processes: usize,
@@ -81,7 +82,7 @@ pub(super) struct Counted {
     pub(super) dead_letters: u64,
 }
 
-/// One storm.
+/// One storm in the middle of its play.
 pub(super) struct Run<'s> {
     simulation: &'s Simulation,
     storm: &'s Storm,
@@ -89,7 +90,7 @@ pub(super) struct Run<'s> {
     warm: BTreeMap<Function, Vec<Rc<Process>>>,
     counter: u64,
     batches: u64,
-    /// Since when there have been messages.
+    /// The time since which messages are in the queue.
     polls_since: Option<u64>,
     polls: bool,
     pub(super) counted: Counted,
@@ -110,7 +111,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// Plays until nothing is left to happen, or the time is over.
+    /// Plays until nothing is left to happen, or until the time is over.
     pub(super) fn play(&mut self, until: u64) {
         let simulation = self.simulation;
         simulation.plan(simulation.now() + simulation.draw(0, TICK), Next::Tick);
@@ -130,7 +131,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// The services do what is due by themselves, and EventBridge announces it.
+    /// Finishes the services' due work. EventBridge then delivers their events.
     fn services(&mut self, until: u64) {
         let simulation = self.simulation;
         simulation.wind(until);
@@ -174,7 +175,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// Whether nothing happens any more by itself, but for ticks.
+    /// Returns whether nothing happens any more except ticks.
     fn is_quiet(&self) -> bool {
         let simulation = self.simulation;
         self.tasks.is_empty()
@@ -186,9 +187,10 @@ impl<'s> Run<'s> {
 
     // --- Lambda --------------------------------------------------------------------------------------------
 
-    /// A process of a function: any that is warm and idle, or a new one. None: the account runs as many as it may.
+    /// Returns a process of a function, and whether it starts cold: a random warm, idle process, or a new one.
+    /// Returns `None` if the account's concurrency is used up.
     fn process(&mut self, function: Function) -> Option<(Rc<Process>, bool)> {
-        // The sweep's is reserved, where an account can reserve any.
+        // The sweep's concurrency is reserved, in accounts that can reserve any.
         if function != Function::Sweep && self.tasks.len() >= self.storm.concurrency {
             return None;
         }
@@ -220,7 +222,7 @@ impl<'s> Run<'s> {
     ) {
         self.simulation.used.borrow_mut().invocations += 1;
         self.counter += 1;
-        // Until a function has its messages nobody pays.
+        // AWS bills no time before the function has its messages.
         let way = if function == Function::Due {
             costs::POLL
         } else {
@@ -270,7 +272,7 @@ impl<'s> Run<'s> {
         self.receive();
     }
 
-    /// Lambda runs the function for an event, or puts it back, for ever longer.
+    /// Runs the function for an event. Without free concurrency, Lambda puts the event back with a growing delay.
     fn handle_event(&mut self, event: Event) {
         let simulation = self.simulation;
         let Some((process, cold)) = self.process(Function::StepFunctions) else {
@@ -302,7 +304,7 @@ impl<'s> Run<'s> {
         self.start(Function::StepFunctions, process, Work::Event(event), future);
     }
 
-    /// A function failed on an event: it comes again after a minute, and after two.
+    /// Repeats an event whose function failed: after one minute, then after two.
     fn failed(&mut self, event: Event) {
         self.counted.errors += 1;
         let errors = event.errors + 1;
@@ -315,7 +317,7 @@ impl<'s> Run<'s> {
             .plan(at, Next::Event(Event { errors, ..event }));
     }
 
-    /// The event source hands out what can be received, as far as it may.
+    /// Hands received messages to functions, up to the event source's concurrency.
     fn receive(&mut self) {
         let simulation = self.simulation;
         while !simulation.ready.borrow().is_empty() {
@@ -371,7 +373,7 @@ impl<'s> Run<'s> {
         self.start(Function::Due, process, Work::Batch, future);
     }
 
-    /// A message that met an error is hidden until its time is over.
+    /// Returns a message that met an error to the queue, hidden until its visibility timeout ends.
     fn back(&mut self, message: Message, received: u64) {
         let receives = message.receives + 1;
         if receives >= RECEIVES {
@@ -387,7 +389,7 @@ impl<'s> Run<'s> {
 
     fn tick(&mut self) {
         let simulation = self.simulation;
-        // Once all is over, nothing but ticks would follow.
+        // From here on, only ticks would follow.
         if self.is_quiet() && self.world_is_done() {
             return;
         }
@@ -399,7 +401,7 @@ impl<'s> Run<'s> {
         let future = Box::pin(async move {
             warm_up(sweeps.simulation, cold).await;
             let until = sweeps.now().plus(UNTIL);
-            // What a tick met with an error wakes again.
+            // An entry that met an error stays due for a later tick.
             let _ = sweeps.controller().sweep(MAX_OF_A_TICK, until).await;
             let search = Search {
                 since: Some(START),
@@ -414,7 +416,7 @@ impl<'s> Run<'s> {
         self.start(Function::Sweep, process, Work::Sweep, future);
     }
 
-    /// Whether nothing waits in the ledger.
+    /// Returns whether every failure has an entry and no entry is to be checked again.
     fn world_is_done(&self) -> bool {
         let entries = self.simulation.entries.borrow();
         let waits = entries.iter().any(|entry| entry.next_check_at.is_some());

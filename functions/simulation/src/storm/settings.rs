@@ -1,34 +1,35 @@
-//! What fails in a storm, and in which account.
+//! The settings of a storm: the failures, and the account.
 
 use redrive_core::time::Time;
 
 use super::limits::{Limits, QuotaClass};
 
-/// When every storm begins.
+/// The start of every storm.
 pub(super) const START: Time = Time::from_millis(1_795_000_000_000);
 
-/// What fails, and in which account.
+/// The settings of a storm: the failures, and the account.
 #[derive(Debug, Clone)]
 pub struct Storm {
-    /// So many executions.
+    /// The number of executions that fail.
     pub failures: usize,
-    /// Of so many machines, the first of which has the most: the n-th one's part is as 1 to the root of n.
+    /// The number of machines. The first machine has the most executions: the n-th machine's share is proportional to
+    /// 1/√n.
     pub machines: usize,
-    /// Within so many seconds, those of each machine evenly.
+    /// The duration of the failures, in seconds. The failures of each machine are spread evenly.
     pub seconds: u32,
-    /// What AWS allows.
+    /// AWS's limits.
     pub limits: Limits,
     /// Whether retries are paced.
     pub paced: bool,
-    /// So many functions the account runs at once.
+    /// The account's limit of concurrent functions.
     pub concurrency: usize,
-    /// So many batches of due retries are worked on at once: MaximumConcurrency in template.yaml.
+    /// Maximum concurrent batches of due retries: MaximumConcurrency in template.yaml.
     pub due_concurrency: u64,
-    /// Partitions of the ledger's index of what waits, as in functions/aws/src/ledger.rs.
+    /// The number of partitions of the ledger's due index, as in functions/aws/src/ledger.rs.
     pub index_shards: usize,
-    /// It is over after so many hours, whatever is left.
+    /// The hour at which the storm ends, even if failures are left.
     pub hours: u32,
-    /// What else is left to chance.
+    /// The seed of all random choices.
     pub seed: u64,
 }
 

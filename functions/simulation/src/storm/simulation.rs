@@ -16,16 +16,16 @@ use super::limits::Gates;
 use super::report::Calls;
 use crate::kernel::Kernel;
 
-/// What happens next, beside what the services do by themselves.
+/// A step on the agenda. The services' own due work is not on the agenda.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// An invocation goes on.
+    /// An invocation continues.
     Wake(u64),
-    /// Lambda runs the function for an event, if it can.
+    /// Lambda runs the function for an event, if concurrency is free.
     Event(Event),
-    /// A message can be received.
+    /// A message becomes receivable.
     Message(Message),
-    /// The event source looks into the queue once more.
+    /// The event source polls the queue again.
     Poll,
     /// The sweep ticks.
     Tick,
@@ -36,13 +36,13 @@ pub(super) enum Next {
 pub(super) struct Event {
     pub(super) bytes: Rc<[u8]>,
     pub(super) since: u64,
-    /// How often Lambda had no room for it.
+    /// How often Lambda had no free concurrency for the event.
     pub(super) throttles: u32,
-    /// How often the function failed on it.
+    /// How often the function failed for the event.
     pub(super) errors: u32,
 }
 
-/// A message of the queue.
+/// A message of the queue, and how often it was received.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) retry_message: RetryMessage,
@@ -55,7 +55,7 @@ pub(super) struct Simulation {
     pub(super) dice: RefCell<Rng>,
     pub(super) region: RefCell<Region>,
     pub(super) entries: RefCell<Entries>,
-    /// What was cached of machines.
+    /// The cached definition of each machine.
     pub(super) definition_cache: RefCell<BTreeMap<String, CachedDefinition>>,
     pub(super) gates: RefCell<Gates>,
     pub(super) index_shards: usize,
@@ -63,11 +63,11 @@ pub(super) struct Simulation {
     pub(super) document: Document,
     pub(super) calls: RefCell<BTreeMap<&'static str, Calls>>,
     pub(super) used: RefCell<Used>,
-    /// Messages that can be received.
+    /// Messages that can be received now.
     pub(super) ready: RefCell<VecDeque<Message>>,
-    /// Messages that will be.
+    /// The number of messages that are not yet receivable.
     pub(super) delayed: Cell<u64>,
-    /// How often slots were reserved.
+    /// The number of reservations of slots.
     pub(super) reservations: Cell<u64>,
 }
 
@@ -102,7 +102,7 @@ impl Simulation {
         self.kernel.now()
     }
 
-    /// What a clock shows.
+    /// Returns the time that a clock shows.
     pub(super) const fn time(&self) -> Time {
         Time::from_millis(self.now() / 1_000)
     }
@@ -116,22 +116,22 @@ impl Simulation {
         self.kernel.plan(at, next);
     }
 
-    /// One of a range.
+    /// Draws a number from a range, both ends included.
     pub(super) fn draw(&self, from: u64, to: u64) -> u64 {
         self.dice.borrow_mut().u64(from..=to.max(from))
     }
 
-    /// An invocation waits so many microseconds. Others go on meanwhile.
+    /// Suspends an invocation for a number of microseconds. Other invocations continue meanwhile.
     pub(super) async fn away(&self, micros: u64) {
         self.kernel.away(micros).await;
     }
 
-    /// How long the invocation that was just polled waits.
+    /// Returns how long the invocation that was just polled waits.
     pub(super) fn asked(&self) -> u64 {
         self.kernel.asked()
     }
 
-    /// A call is on its way.
+    /// Waits for the duration of a call.
     pub(super) async fn call(&self, api: &'static str) {
         let usual = costs::latency(api);
         let took = self.draw(usual - usual / 4, usual + usual / 2);
@@ -146,7 +146,7 @@ impl Simulation {
         calls.throttled += u64::from(throttled);
     }
 
-    /// A message that can be received at a time.
+    /// Plans the time at which a message becomes receivable.
     pub(super) fn send(&self, message: Message, at: u64) {
         self.delayed.set(self.delayed.get() + 1);
         self.plan(at, Next::Message(message));

@@ -122,7 +122,7 @@ fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
     );
     machines.confirm(MACHINE, Some("r1"), at(100_000));
     for (started, answer) in [
-        // Started before the update had settled: with which definition nobody knows.
+        // The execution started before the update had settled, so its definition is unknown.
         (59_999, FailStateAnswer::Unknown),
         (60_000, FailStateAnswer::NoFailState),
         (160_000, FailStateAnswer::NoFailState),
@@ -134,17 +134,17 @@ fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
             "{started}"
         );
     }
-    // Whoever learns the same once more, or looked earlier, takes nothing back.
+    // Learning the same revision again, or an earlier confirmation, changes nothing.
     machines.learn(&first, revision(Some("r1"), 0, NO_FAIL));
     machines.confirm(MACHINE, Some("r1"), at(90_000));
     assert_eq!(
         machines.fail_state_answer(&execution(160_000, None)),
         FailStateAnswer::NoFailState
     );
-    // An update forgets it.
+    // An update removes the cached definition.
     machines.confirm(MACHINE, Some("r2"), at(200_000));
     assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::Unknown);
-    // A machine that was never updated has no revision id, and stays known without one.
+    // A machine that was never updated has no revision id, and its definition stays valid.
     machines.learn(&first, revision(None, 0, FAILS));
     machines.confirm(MACHINE, None, at(200_000));
     assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::MayBe);
@@ -208,7 +208,7 @@ fn what_is_recalled_replaces_what_is_older_and_confirms_what_is_the_same() {
             known("r1", 0, None, NO_FAIL),
             FailStateAnswer::NoFailState,
         ),
-        // An update that somebody else has seen.
+        // Another process has seen an update.
         (
             Some(known("r1", 0, Some(840_000), NO_FAIL)),
             known("r2", 500_000, None, FAILS),
@@ -219,7 +219,7 @@ fn what_is_recalled_replaces_what_is_older_and_confirms_what_is_the_same() {
             known("r2", 500_000, Some(890_000), FAILS),
             FailStateAnswer::MayBe,
         ),
-        // And one that somebody else has not seen.
+        // Another process has not seen the update.
         (
             Some(known("r2", 500_000, Some(890_000), FAILS)),
             known("r1", 0, Some(890_000), NO_FAIL),
@@ -238,13 +238,13 @@ fn what_is_recalled_replaces_what_is_older_and_confirms_what_is_the_same() {
 fn a_confirmation_is_as_old_as_what_surely_has_been() {
     let hour = 3_600_000;
     for (started, failed, now, expected) in [
-        // Whatever a clock of ours says within its five minutes.
+        // The process's clock is off by about five minutes at most.
         (hour, hour + 1_000, hour + 1_500, hour + 1_000),
         (hour, hour + 1_000, hour - 299_000, hour + 1_000),
         (hour, hour + 1_000, hour + 301_000, hour + 1_000),
-        // What failed long ago.
+        // The execution failed long ago.
         (hour, hour + 1_000, 2 * hour, 2 * hour - 300_000),
-        // Its event knows no milliseconds.
+        // The event's time has no milliseconds.
         (hour + 700, hour, hour, hour + 700),
     ] {
         let execution = execution(started, None);

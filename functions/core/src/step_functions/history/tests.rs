@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::*;
 
-/// Id, previous event, type; then the state's name, the resource called, or the redriveCount.
+/// Id, previous event and type. After the type follows the state's name, the resource called, or the redriveCount.
 type Line = (u64, u64, &'static str);
 
 fn history(events: &[Line]) -> Vec<HistoryEvent> {
@@ -26,13 +26,13 @@ fn history(events: &[Line]) -> Vec<HistoryEvent> {
     events.iter().map(event).collect()
 }
 
-/// What is shown of a state and its call, `-` for what is absent.
+/// Returns an ending with a state and its resource. `-` stands for an absent value.
 fn at(fail_state: bool, state: &str, resource: &str) -> Ending {
     let word = |text: &str| (text != "-").then(|| text.to_string());
     shown(fail_state, word(state), word(resource))
 }
 
-/// A failure of which only the kind is shown.
+/// Returns an ending that shows only whether it was in a Fail state.
 fn only(fail_state: bool) -> Ending {
     Ending::Shown {
         fail_state,
@@ -48,8 +48,8 @@ fn a_fail_state_is_found_behind_redrives_and_containers() {
     let failed = (5, 4, "ExecutionFailed");
     let entered = (4, 3, "FailStateEntered Refuse");
     for (count, events, expected) in [
-        // Redriven, interrupted before it failed again, and redriven once more: an interruption may follow
-        // from nothing.
+        // The execution was redriven, interrupted before it failed again, and redriven once more. An interruption may
+        // follow from no event.
         (
             2,
             history(&[
@@ -115,7 +115,7 @@ fn a_fail_state_is_found_behind_redrives_and_containers() {
             ]),
             at(true, "Refuse", "-"),
         ),
-        // As AWS writes it, with the iteration's own failure beside the chain.
+        // AWS's own form, with the iteration's failure beside the chain.
         (
             0,
             history(&[
@@ -128,7 +128,7 @@ fn a_fail_state_is_found_behind_redrives_and_containers() {
             at(true, "Refuse", "-"),
         ),
         (0, history(&[failed]), Ending::FurtherBack),
-        // A circle ends.
+        // An event that follows from itself ends the chain.
         (
             0,
             history(&[(5, 5, "ExecutionFailed")]),
@@ -152,13 +152,13 @@ fn what_is_not_the_end_of_that_run_tells_nothing() {
     for (count, events, expected) in [
         (0, history(&[]), Ending::NotYet),
         (0, history(&first[1..]), Ending::NotYet),
-        // Of the second run nothing is shown, or not its end, or not enough to tell whose end it is.
+        // The events show nothing of the second run, or not its end, or too little to tell whose end it is.
         (1, history(&first), Ending::FurtherBack),
         (1, history(&redriven), Ending::NotYet),
         (1, history(&again[..2]), Ending::FurtherBack),
         (1, history(&again), only(false)),
         (2, history(&again), Ending::NotYet),
-        // The second run goes on or has ended; the first one's end is behind it.
+        // The second run continues or has ended. The first run's end lies behind it.
         (0, history(&again), Ending::FurtherBack),
         (0, history(&[redriven[0], first[0], first[1]]), only(false)),
         (0, history(&redriven[..1]), Ending::FurtherBack),
@@ -167,7 +167,7 @@ fn what_is_not_the_end_of_that_run_tells_nothing() {
     }
 }
 
-/// A task that was entered as event 3, with the events after that.
+/// Returns the history of a task whose entry is event 3, with the events after it.
 fn task(after: &[Line]) -> Vec<HistoryEvent> {
     let way_in = [(3, 2, "TaskStateEntered Load"), (2, 1, "PassStateExited")];
     history(&[after, &way_in].concat())
@@ -186,7 +186,7 @@ fn a_task_that_failed_is_named_with_what_it_called() {
             ]),
             GLUE,
         ),
-        // Its Retry has scheduled it again.
+        // The task's Retry scheduled it again.
         (
             0,
             task(&[
@@ -198,7 +198,7 @@ fn a_task_that_failed_is_named_with_what_it_called() {
             ]),
             GLUE,
         ),
-        // A function, an activity: the scheduled event has what the failed one has not.
+        // For a function or an activity, only the scheduled event has the resource.
         (
             0,
             task(&[
@@ -217,7 +217,7 @@ fn a_task_that_failed_is_named_with_what_it_called() {
             ]),
             "arn:of:activity",
         ),
-        // The call succeeded, and what it brought could not be used.
+        // The call succeeded, but its result could not be used.
         (
             0,
             task(&[
@@ -227,9 +227,9 @@ fn a_task_that_failed_is_named_with_what_it_called() {
             ]),
             GLUE,
         ),
-        // It was never scheduled.
+        // The task was never scheduled.
         (0, task(&[(4, 3, "ExecutionFailed")]), "-"),
-        // Redriven, it is scheduled from its first entry.
+        // A redriven task is scheduled from its first entry.
         (
             1,
             task(&[
@@ -242,7 +242,7 @@ fn a_task_that_failed_is_named_with_what_it_called() {
             ]),
             GLUE,
         ),
-        // A redrive that failed before it did anything failed where it stood.
+        // The redrive failed before any state ran, so the execution failed where it stood.
         (
             1,
             task(&[
@@ -266,7 +266,7 @@ fn a_task_that_failed_is_named_with_what_it_called() {
 #[test]
 fn the_innermost_state_is_the_one_that_failed() {
     for (events, state, resource) in [
-        // As AWS writes it: the Map's own failure follows from the task's, as the iteration's does.
+        // AWS's own form. The Map's failure follows from the task's, as the iteration's does.
         (
             history(&[
                 (12, 11, "ExecutionFailed"),
@@ -283,7 +283,7 @@ fn the_innermost_state_is_the_one_that_failed() {
             "Ship",
             "lambda:invoke",
         ),
-        // Branches run between one another: the chain keeps to its own.
+        // Events of other branches lie between. The chain stays in its own branch.
         (
             history(&[
                 (10, 9, "ExecutionFailed"),
@@ -299,7 +299,7 @@ fn the_innermost_state_is_the_one_that_failed() {
             "Right",
             "sqs:sendMessage",
         ),
-        // A Map Run's children have histories of their own: in this one the Map failed.
+        // A Map Run's children have their own histories. In this history the Map failed.
         (
             history(&[
                 (6, 5, "ExecutionFailed"),
@@ -320,7 +320,7 @@ fn the_innermost_state_is_the_one_that_failed() {
 #[test]
 fn an_evaluation_that_failed_names_its_state() {
     for (events, state, resource) in [
-        // It follows from what the entry followed from, and the state before it has nothing to do with it.
+        // The failure follows from the same event as the entry, so the state before does not count.
         (
             task(&[
                 (6, 5, "ExecutionFailed"),
@@ -347,7 +347,7 @@ fn an_evaluation_that_failed_names_its_state() {
             "First",
             "-",
         ),
-        // Of what a call brought.
+        // The evaluation of a call's result failed.
         (
             task(&[
                 (7, 6, "ExecutionFailed"),
@@ -372,9 +372,9 @@ fn a_state_is_not_guessed_from_those_before_it() {
         (5, 4, "TaskStateEntered Ship"),
     ];
     for before in [
-        // A former try of the Parallel failed in Ship; this one failed by itself.
+        // An earlier attempt of the Parallel failed in Ship. This one failed by itself.
         vec![(8, 7, "ParallelStateStarted"), tried[0], tried[1], tried[2]],
-        // What ended it follows from a state that was left, or from nothing.
+        // The end follows from a state that was left, or from no event.
         vec![(8, 7, "TaskStateExited"), tried[0], tried[1], tried[2]],
         vec![(8, 7, "MapIterationStarted"), tried[0], tried[1], tried[2]],
         vec![(8, 0, "ExecutionStarted")],

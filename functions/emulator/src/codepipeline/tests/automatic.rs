@@ -1,4 +1,4 @@
-//! What a stage does about its own failure, and failures by a condition.
+//! A stage's automatic reactions to its own failure, and failures by a condition.
 
 use super::*;
 

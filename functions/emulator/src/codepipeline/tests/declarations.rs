@@ -1,4 +1,4 @@
-//! Pipelines and scripts: what is taken, what is refused, and how that is said.
+//! Pipelines and scripts: accepted ones, refused ones, and the messages of the refusals.
 
 use super::*;
 

@@ -64,7 +64,7 @@ fn the_order_at_a_failure_is_an_option() {
     }
 }
 
-/// The event of `subject` in its latest `state`.
+/// Returns the event of `subject` in its latest `state`.
 fn event(fixture: &Fixture, stage: Option<&str>, action: Option<&str>, state: &str) -> Value {
     let found = fixture.service.shared.events.iter().rev().find(|it| {
         let detail = &it.event["detail"];

@@ -1,4 +1,4 @@
-//! Promises of the emulated CodePipeline.
+//! The tests of the emulated CodePipeline.
 
 mod automatic;
 mod declarations;
@@ -33,7 +33,7 @@ fn action(name: &str, category: &str, provider: &str, order: u64) -> Value {
     })
 }
 
-/// Source(Fetch), Build(Compile and Lint, then Pack), Deploy(Copy).
+/// Returns the declaration of `shop`: Source(Fetch), Build(Compile and Lint, then Pack), Deploy(Copy).
 fn shop() -> Value {
     json!({
         "name": "shop",
@@ -50,7 +50,7 @@ fn shop() -> Value {
     })
 }
 
-/// `shop` in another mode and with further members in a stage.
+/// Returns `shop` in another mode and with further members in a stage.
 fn shop_with(mode: &str, stage: usize, members: Value) -> Value {
     let mut pipeline = shop();
     pipeline["executionMode"] = mode.into();
@@ -89,7 +89,7 @@ impl Fixture {
         answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"))
     }
 
-    /// The code a call is refused with, or `done`.
+    /// Returns the error code of a refused call, or `done`.
     fn code(&mut self, operation: &str, body: Value) -> String {
         match self.call(operation, body) {
             Ok(_) => "done".into(),
@@ -130,7 +130,7 @@ impl Fixture {
             .to_owned()
     }
 
-    /// The state of a stage, by its place.
+    /// Returns the state of a stage, by its position.
     fn state(&mut self, stage: usize) -> Value {
         self.done("GetPipelineState", json!({ "name": "shop" }))["stageStates"][stage].take()
     }
@@ -141,7 +141,7 @@ impl Fixture {
         serde_json::from_value(answer["actionExecutionDetails"].take()).unwrap()
     }
 
-    /// Events so far as `Pipeline FAILED`, `Build FAILED`, `Build/Compile FAILED`.
+    /// Returns the events so far as `Pipeline FAILED`, `Build FAILED`, `Build/Compile FAILED`.
     fn told(&mut self) -> Vec<String> {
         let events = self.service.take_events();
         let told = events.iter().map(|it| {
@@ -156,7 +156,7 @@ impl Fixture {
         told.collect()
     }
 
-    /// Starts an execution whose Compile fails at once `failures` times, and plays until it has.
+    /// Starts an execution whose Compile fails `failures` times at once, and plays until it has failed.
     fn failed(&mut self, failures: usize) -> String {
         let mut list = vec![fail(100); failures];
         list.push(succeed(100));

@@ -1,4 +1,4 @@
-//! How executions share stages.
+//! The ways in which executions share stages.
 
 use super::*;
 
@@ -235,7 +235,7 @@ fn a_rollback_goes_on_in_the_script_of_its_target() {
     fixture.until(10_000);
     let body = json!({ "pipelineName": "shop", "stageName": "Deploy",
         "targetPipelineExecutionId": target });
-    // Each rollback from where the target stands.
+    // Each rollback continues the script where the target stands.
     for until in [20_000, 30_000] {
         let id = fixture.done("RollbackStage", body.clone())["pipelineExecutionId"].take();
         fixture.until(until);

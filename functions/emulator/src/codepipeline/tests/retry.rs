@@ -1,4 +1,4 @@
-//! `RetryStageExecution`: what it does and when it refuses.
+//! `RetryStageExecution`: its effects and its refusals.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What the other operations answer, and how they refuse.
+//! The answers and the refusals of the other operations.
 
 use super::*;
 use crate::stepfunctions::{Seed, Status};

@@ -1,4 +1,4 @@
-//! Events, faults, scripts, seeds: what a driver relies on.
+//! Events, faults, scripts and seeds, which a driver relies on.
 
 use super::*;
 use crate::api::{Emitted, Fault};
@@ -151,7 +151,7 @@ fn long_data_is_left_out_of_events() {
     ];
     for (input_size, output_size, input_included, output_included) in cases {
         let mut aws = account();
-        // A JSON string: its two quotes take two characters each once they are escaped.
+        // The two quotes of a JSON string take two characters each once they are escaped.
         let text = |size: usize| "x".repeat(size - 4);
         let input = json!(text(input_size)).to_string();
         let body = json!({ "stateMachineArn": ORDERS, "name": "one", "input": input });

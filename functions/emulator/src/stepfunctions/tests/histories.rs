@@ -208,7 +208,7 @@ fn an_interrupted_run_ends_after_nothing_and_resumes_where_it_stood() {
     );
 }
 
-/// A Parallel whose second branch holds a Map, in which a Task and a Fail state are.
+/// Returns a Parallel whose second branch holds a Map with a Task and a Fail state.
 fn nested() -> Value {
     let item = json!({ "StartAt": "Ship", "States": {
         "Ship": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true,
@@ -339,8 +339,8 @@ fn a_fail_state_within_is_found_behind_what_is_around_it() {
     assert!(aws.execution(&arn).unwrap().ended_in_fail_state);
 }
 
-/// By States.Runtime a state fails without an event of its own. An evaluation that failed names its state,
-/// and all but a Wait's follow from what the state's entry followed from.
+/// A state that fails by States.Runtime has no event of its own. A failed evaluation names its state. Except for a
+/// Wait, its event follows from the predecessor of the state's entry.
 #[test]
 fn a_state_that_fails_by_itself_leaves_its_entry_or_its_name() {
     let each = json!({ "StartAt": "Item", "States": { "Item": { "Type": "Succeed" } } });

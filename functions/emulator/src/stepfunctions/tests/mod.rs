@@ -1,4 +1,4 @@
-//! What the emulated service promises.
+//! The tests of the emulated service.
 
 mod answers;
 mod driving;
@@ -17,7 +17,7 @@ pub(super) const DAY: u64 = 24 * 60 * MINUTE;
 
 pub(super) const ORDERS: &str = "arn:aws:states:eu-west-1:111122223333:stateMachine:orders";
 
-/// A Pass, three Tasks of different kinds, and a Fail state.
+/// Returns a definition with a Pass, three Tasks of different kinds, and a Fail state.
 pub(super) fn orders() -> Value {
     json!({ "StartAt": "Prepare", "States": {
         "Prepare": { "Type": "Pass", "Next": "Load" },
@@ -34,7 +34,7 @@ pub(super) fn empty() -> StepFunctions {
     StepFunctions::new(Place::default(), Options::default(), 7)
 }
 
-/// An account with the machine `orders`.
+/// Returns an account with the machine `orders`.
 pub(super) fn account() -> StepFunctions {
     let mut aws = empty();
     create(&mut aws, "orders", &orders());
@@ -58,7 +58,7 @@ pub(super) fn refused(answer: Result<Value, CallError>) -> ApiError {
     }
 }
 
-/// Starts an execution of `machine` at `T` with scripted outcomes, and answers its ARN.
+/// Starts an execution of `machine` at `T` with scripted outcomes, and returns its ARN.
 pub(super) fn start(
     aws: &mut StepFunctions,
     machine: &str,
@@ -74,7 +74,7 @@ pub(super) fn start(
         .to_owned()
 }
 
-/// An execution that failed at `Load` at `T + 1000`, and fails so for ever.
+/// Returns an execution that failed at `Load` at `T + 1000`, and that fails so in every run.
 pub(super) fn failed(aws: &mut StepFunctions) -> String {
     let arn = start(
         aws,
@@ -103,7 +103,7 @@ pub(super) fn describe(aws: &mut StepFunctions, now: u64, arn: &str) -> Value {
     ok(aws.call(now, "DescribeExecution", &json!({ "executionArn": arn })))
 }
 
-/// Type and previousEventId of every event.
+/// Returns type and previousEventId of every event.
 pub(super) fn history(aws: &mut StepFunctions, now: u64, arn: &str) -> Vec<(String, u64)> {
     let events = ok(aws.call(
         now,

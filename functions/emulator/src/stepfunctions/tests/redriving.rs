@@ -1,4 +1,4 @@
-//! RedriveExecution: who gets one, once, and who does not.
+//! RedriveExecution: its effects, its idempotency and its refusals.
 
 use super::*;
 use crate::stepfunctions::{By, Effect, MapChildRefusal, REDRIVE_LAUNCH, Redrive, Seed, Status};
