@@ -170,7 +170,7 @@ fn nobodys_words_take_over_the_terminal() {
     };
     let evil = "a\u{1b}[31m\u{9b}31m\u{202e}b\nc";
     let mut judged = judged(ARN, count(0), 0, 60);
-    judged.verdict.rules[0].reason = Some(evil.into());
+    judged.verdict.rules[0].description = Some(evil.into());
     judged.verdict.rules[0].rule = evil.into();
     judged.verdict.policy = Some(evil.into());
     let waiting = at(0, |writer| Entry::open(judged, writer));

@@ -51,7 +51,8 @@ pub trait Target {
     /// Reads the target before a delayed or repeated retry, and compares it with the failure of the claim.
     async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error>;
 
-    /// Sends the retry to AWS. INVARIANT: called at most once for a claim.
+    /// Sends the retry to AWS. INVARIANT: called at most once for a claim. A failure may be claimed again after AWS
+    /// refused the call or a lease ran out.
     async fn retry(&self, claim: &Claim) -> RetryResponse;
 }
 
@@ -301,10 +302,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let early = stage.announced.is_none()
             && matches!(reason, Reason::Running | Reason::ActionsInProgress);
         let age = self.clock.now().since(failure.at);
-        let settle = self.timing.read_lag;
+        let lag = self.timing.read_lag;
         // A stage judged by stale action runs would be retried for the wrong failure. Allow for clock skew as well.
-        (early && age < settle)
-            || (behind && age < settle.saturating_add(self.timing.max_clock_skew))
+        (early && age < lag) || (behind && age < lag.saturating_add(self.timing.max_clock_skew))
     }
 
     /// Returns whether an execution's failure may precede the last retry of its entry.

@@ -113,7 +113,8 @@ pub struct Entry {
     /// The lease of the owner that may act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// A call was sent and no answer was received, so the retry may have happened.
+    /// The retry may have taken effect, in whichever state the entry is: a call got no known answer, or an owner died.
+    /// INVARIANT: its charge is not refunded.
     #[serde(default)]
     pub in_doubt: bool,
     /// The target is read before the retry, at any age of the entry, because AWS's last answer contradicts the failure.
@@ -575,7 +576,8 @@ impl Entry {
         self.stepped(Transition::Confirm, writer)
     }
 
-    /// Returns the entry after the subject succeeded. A success while an owner acts proves that the retry happened.
+    /// Returns the entry after the subject succeeded. A success event while an owner acts counts as the retry's, so the
+    /// charge stays; [`recover_unsent`](Self::recover_unsent) is for a success that was read before the call.
     ///
     /// # Errors
     /// The entry holds the success already.
@@ -589,7 +591,8 @@ impl Entry {
 
     /// Returns the entry after the subject succeeded before its owner sent the retry.
     ///
-    /// The charge is refunded, since no earlier call is in doubt.
+    /// The charge is refunded, since no earlier call is in doubt; that of a queued retry [`recover`](Self::recover) has
+    /// refunded already.
     ///
     /// # Errors
     /// The entry holds the success already.
