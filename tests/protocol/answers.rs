@@ -14,7 +14,7 @@ const HTML: &str = "<html><body>Something answered</body></html>";
 
 /// Status and body of each kind of answer, and what it asks for.
 #[rustfmt::skip]
-const KINDS: [(u16, &str, Asks); 24] = [
+const KINDS: [(u16, &str, Asks); 26] = [
     (200, HTML, Asks::Nothing), (200, "null", Asks::Nothing), (200, "[]", Asks::Nothing), (204, "", Asks::Nothing),
     (301, "", Asks::Nothing), (302, HTML, Asks::Nothing), (400, HTML, Asks::Nothing), (404, HTML, Asks::Nothing),
     (408, HTML, Asks::Nothing), (413, HTML, Asks::Nothing), (500, HTML, Asks::Nothing), (502, HTML, Asks::Nothing),
@@ -25,6 +25,8 @@ const KINDS: [(u16, &str, Asks); 24] = [
     (408, r#"{"__type":"RequestTimeoutException"}"#, Asks::Nothing),
     (400, r#"{"__type":"RequestTimeout"}"#, Asks::Nothing),
     (429, HTML, Asks::BackOff), (429, r#"{"__type":"SomethingNew"}"#, Asks::BackOff),
+    (503, r#"{"__type":"ThrottlingException"}"#, Asks::BackOff),
+    (400, r#"{"__type":"PriorRequestNotComplete"}"#, Asks::BackOff),
     (401, HTML, Asks::Permission), (403, HTML, Asks::Permission), (407, HTML, Asks::Permission),
 ];
 

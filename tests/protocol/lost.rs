@@ -189,7 +189,7 @@ fn a_doubt_put_off_stays_a_doubt() {
         assert_eq!(scene.sweep().records[0].outcome, Outcome::BackedOff);
         // Its retry may have happened after all: here a person's looks the same.
         scene.person_retries();
-        scene.wind(60);
+        scene.wind(450);
         scene.sweep();
         let records = scene.deliver();
         assert_eq!(records[0].outcome, Outcome::Confirmed, "{records:?}");

@@ -48,6 +48,8 @@ fn kinds() -> Vec<(u16, &'static str, String, CallResult)> {
         (503, JSON, code("AccessDeniedException"), InDoubt),
         (429, "text/html", HTML.into(), Throttled),
         (429, JSON, code("SomethingNew"), Throttled),
+        (503, JSON, code("ThrottlingException"), Throttled),
+        (400, JSON, code("PriorRequestNotComplete"), Throttled),
         (400, JSON, code("KmsAccessDeniedException"), AccessDenied),
         (401, "text/html", HTML.into(), AccessDenied),
         (403, "text/html", HTML.into(), AccessDenied),

@@ -91,7 +91,7 @@ def test_a_function_that_is_invoked_without_an_answer_says_how_often_and_how_lon
         assert {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"} <= set(config), name
 
 
-def test_the_forge_runs_what_a_desk_runs_and_may_only_read():
+def test_the_forge_runs_what_runs_locally_and_may_only_read():
     workflows = sorted((ROOT / ".github/workflows").iterdir())
     assert [file.name for file in workflows] == ["ci.yml", "nightly.yml"]
     lasts = []

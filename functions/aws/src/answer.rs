@@ -59,6 +59,20 @@ where
     ErrorClass::of(code, status)
 }
 
+/// Returns the class of an error answer to one operation, by its name.
+fn class_of_answer<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> ErrorClass
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match class(error) {
+        ErrorClass::NotFound => {
+            let (code, status) = code_and_status(error);
+            ErrorClass::of_answer(operation, code, status)
+        }
+        class => class,
+    }
+}
+
 /// Returns the answer of a call that reads, or none where the requested resource does not exist.
 pub(crate) fn read<T, E>(
     call: &str,
@@ -71,7 +85,7 @@ where
         Ok(answer) => return Ok(Some(answer)),
         Err(error) => error,
     };
-    match class(&error) {
+    match class_of_answer(call, &error) {
         ErrorClass::NotFound => Ok(None),
         class => Err(call_error(call, class, &error)),
     }

@@ -114,7 +114,13 @@ pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> RetryRes
         | ErrorClass::Rejected
         | ErrorClass::Unavailable => CallResult::InDoubt,
     };
-    let by_code = matches!(class, ErrorClass::Throttled | ErrorClass::AccessDenied);
+    // A fault may follow the effect, and these two codes say that an earlier request is still under way.
+    let doubtful = status >= 500
+        || matches!(
+            code,
+            "PriorRequestNotComplete" | "TransactionInProgressException"
+        );
+    let by_code = matches!(class, ErrorClass::Throttled | ErrorClass::AccessDenied) && !doubtful;
     RetryResponse {
         in_doubt: !(by_code && of_code(code) == Some(class)),
         ..result.into()
@@ -172,6 +178,10 @@ mod tests {
             ("TooManyRequestsException", 429, Throttled, false),
             ("KmsThrottlingException", 400, Throttled, false),
             ("ServiceQuotaExceededException", 400, Throttled, false),
+            ("ThrottlingException", 503, Throttled, true),
+            ("SlowDown", 503, Throttled, true),
+            ("PriorRequestNotComplete", 400, Throttled, true),
+            ("TransactionInProgressException", 400, Throttled, true),
             ("", 429, Throttled, true),
             ("SomethingNew", 429, Throttled, true),
             ("AccessDeniedException", 400, AccessDenied, false),

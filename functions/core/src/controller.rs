@@ -315,7 +315,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let execution = failure.subject.service() == Service::StepFunctions;
         let entry = stored.filter(|_| execution);
         entry.is_some_and(|entry| {
-            (entry.state.is_claim() || entry.state == State::Retried)
+            (entry.state.is_claim() || entry.state == State::Retried || entry.in_doubt)
                 && entry.updated_at > failure.at
                 && self.clock.now().since(entry.updated_at) < self.timing.read_lag
         })
@@ -525,14 +525,16 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     ) -> Result<Entry, TransitionError> {
         let running = reason == Reason::TargetChanged;
         let shown = if entry.in_doubt || running {
-            self.target.current_state(claim).await.ok()
+            Some(self.target.current_state(claim).await)
         } else {
             None
         };
         match shown {
             // RACE: this call against our earlier call in doubt. The earlier one may be why AWS rejects this one.
-            Some(TargetState::Advanced(_)) if entry.in_doubt => entry.confirm(writer),
-            Some(TargetState::Advanced(retried)) => entry.target_changed(retried, writer),
+            Some(Ok(TargetState::Advanced(_))) if entry.in_doubt => entry.confirm(writer),
+            Some(Ok(TargetState::Advanced(retried))) => entry.target_changed(retried, writer),
+            // Without a read nobody knows what the earlier call did: the sweep reads again.
+            Some(Err(_)) if entry.in_doubt => entry.mark_in_doubt(writer),
             // RACE: RedriveExecution against the execution's status. AWS may say that an execution runs whose failure
             // it has just announced, or whose status does not yet show the retry in doubt.
             _ if running && (entry.in_doubt || self.may_lag(entry)) => entry.verify_later(writer),

@@ -122,6 +122,37 @@ impl ErrorClass {
             _ => Self::Unavailable,
         }
     }
+
+    /// Returns the class of an error answer to one operation. Only a code that the operation documents says that the
+    /// thing does not exist.
+    #[must_use]
+    pub fn of_answer(operation: &str, code: &str, status: u16) -> Self {
+        match Self::of(code, status) {
+            Self::NotFound if !documents_missing(operation, code) => Self::Unavailable,
+            class => class,
+        }
+    }
+}
+
+/// Returns whether an operation documents a code as its word for a missing thing. A missing version of a pipeline is
+/// left out: CodePipeline names the version itself, so that a read of it only lags.
+fn documents_missing(operation: &str, code: &str) -> bool {
+    let documented: &[&str] = match operation {
+        "DescribeExecution" | "DescribeStateMachineForExecution" | "GetExecutionHistory" => {
+            &["ExecutionDoesNotExist"]
+        }
+        "DescribeStateMachine" => &["StateMachineDoesNotExist"],
+        "ListExecutions" => &["StateMachineDoesNotExist", "ResourceNotFound"],
+        "GetPipeline" | "GetPipelineState" | "ListPipelineExecutions" => {
+            &["PipelineNotFoundException"]
+        }
+        "GetPipelineExecution" | "ListActionExecutions" => &[
+            "PipelineNotFoundException",
+            "PipelineExecutionNotFoundException",
+        ],
+        _ => &[],
+    };
+    documented.contains(&code)
 }
 
 /// Returns the class of a code alone, and none where no row names it.
@@ -156,6 +187,26 @@ mod tests {
     use alloc::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    #[rustfmt::skip]
+    fn only_a_documented_code_says_that_a_thing_is_missing() {
+        use ErrorClass::{NotFound, Unavailable};
+        for (operation, code, status, expected) in [
+            ("DescribeExecution", "ExecutionDoesNotExist", 400, NotFound),
+            ("DescribeExecution", "ExecutionDoesNotExist", 503, Unavailable),
+            ("DescribeExecution", "ResourceNotFound", 404, Unavailable),
+            ("DescribeExecution", "StateMachineDoesNotExist", 400, Unavailable),
+            ("ListExecutions", "StateMachineDoesNotExist", 400, NotFound),
+            ("GetPipelineState", "PipelineNotFoundException", 400, NotFound),
+            ("GetPipelineState", "JobNotFoundException", 400, Unavailable),
+            ("GetPipeline", "PipelineVersionNotFoundException", 400, Unavailable),
+            ("ListActionExecutions", "PipelineExecutionNotFoundException", 400, NotFound),
+            ("SendMessage", "ResourceNotFound", 400, Unavailable),
+        ] {
+            assert_eq!(ErrorClass::of_answer(operation, code, status), expected, "{operation} {code} {status}");
+        }
+    }
 
     #[test]
     fn each_code_has_one_row() {

@@ -119,7 +119,7 @@ pub(crate) fn failed(operation: &str, error: CallError) -> (ErrorClass, Error) {
         CallError::Api(error) => error,
         CallError::Raw(raw) => raw.as_error(),
     };
-    let class = ErrorClass::of(error.code(), error.status);
+    let class = ErrorClass::of_answer(operation, error.code(), error.status);
     let what = format!("{operation} {}", error.code());
     (class, Error::new(class.into(), what.trim_end()))
 }

@@ -467,9 +467,17 @@ impl Entry {
             .timing
             .initial_backoff
             .saturating_mul(1 << times.saturating_sub(1).min(10));
+        // RACE: this retry in doubt against the read before the next one. The read must show what this call did, however
+        // early a message claims.
+        let least = if self.in_doubt {
+            let timing = writer.timing;
+            timing.read_lag + timing.max_clock_skew + EARLY
+        } else {
+            Duration::ZERO
+        };
         let mut entry = self.stepped(Transition::BackOff, writer)?;
         entry.throttled = Some(Throttling { since, times });
-        entry.wait_until(delay.min(writer.timing.max_queue_delay), writer);
+        entry.wait_until(delay.min(writer.timing.max_queue_delay).max(least), writer);
         Ok(entry)
     }
 

@@ -332,10 +332,11 @@ impl Simulation {
     pub(super) fn garble(&self) -> RawAnswer {
         const HTML: &str = "<html><body>Something answered</body></html>";
         #[rustfmt::skip]
-        const ANSWERS: [(u16, &str); 20] = [
+        const ANSWERS: [(u16, &str); 22] = [
             (200, HTML), (200, "null"), (200, "[]"), (204, ""), (301, ""), (302, HTML), (400, HTML), (401, HTML),
             (403, HTML), (404, HTML), (407, HTML), (408, HTML), (429, HTML), (500, HTML), (502, HTML), (504, ""),
             (400, r#"{"__type":"SomethingNew"}"#), (429, r#"{"__type":"SomethingNew"}"#),
+            (503, r#"{"__type":"ThrottlingException"}"#), (400, r#"{"__type":"PriorRequestNotComplete"}"#),
             (400, r#"{"__type":"RequestAbortedException"}"#), (408, r#"{"__type":"RequestTimeoutException"}"#),
         ];
         let answer = self.fault_plan.borrow_mut().pick(&ANSWERS).copied();
