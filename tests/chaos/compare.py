@@ -31,7 +31,9 @@ def told(entry):
         names = [failure_id["redrive_count"]] if "redrive_count" in failure_id else failure_id["failed_actions"]
         reason = one.get("reason") or one["verdict"]["reason"]
         for name in names:
-            said.setdefault(name, (one["verdict"]["decision"], one["state"], reason))
+            # A retry in doubt that waits may have been made.
+            state = "in_doubt" if one.get("in_doubt") and one["state"] == "queued" else one["state"]
+            said.setdefault(name, (one["verdict"]["decision"], state, reason))
     return said
 
 

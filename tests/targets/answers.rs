@@ -212,3 +212,73 @@ fn the_table_knows_every_code_of_the_sdks_own_lists() {
         assert_eq!(of_code(code), Some(ErrorClass::Unavailable), "{code}");
     }
 }
+
+/// An empty answer to a read says nothing: neither that the thing is gone, nor that it has no failure.
+#[tokio::test]
+async fn an_empty_answer_to_a_read_is_no_answer() {
+    for (service, operation) in [
+        ("codepipeline", "GetPipelineState"),
+        ("codepipeline", "GetPipeline"),
+        ("codepipeline", "ListActionExecutions"),
+    ] {
+        for body in ["", "{}"] {
+            if (operation, body) == ("ListActionExecutions", "{}") {
+                // No runs are listed yet: the state decides.
+                continue;
+            }
+            let scene = Scene::new();
+            let fails = json!({ "fail": { "code": "JobFailed", "message": "toomanyrequests" }, "after_ms": 1000 });
+            scene.stage(json!([fails, { "succeed": {} }])).await;
+            // As often as the SDK tries.
+            for _ in 0..3 {
+                scene.fault(service, operation, fault(200, JSON, body, false));
+            }
+            let handled = scene.try_handle_event(&scene.events("FAILED")[0]).await;
+            let error = handled.expect_err(operation);
+            assert_eq!(
+                error.kind,
+                ErrorKind::Unavailable,
+                "{operation} {body:?}: {error}"
+            );
+            assert_eq!(scene.ledger.entries(), []);
+        }
+    }
+}
+
+/// The SDK reads an empty body as success: a claim would be believed that nobody wrote.
+#[tokio::test]
+async fn an_empty_answer_to_the_ledger_is_no_answer() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 8192]);
+            let _ = std::io::Write::write_all(
+                &mut stream,
+                b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            );
+        }
+    });
+    let keys = aws_credential_types::Credentials::new("111122223333", "secret", None, None, "test");
+    let client = aws_sdk_dynamodb::Client::from_conf(
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(aws_sdk_dynamodb::config::Region::new("eu-west-1"))
+            .credentials_provider(keys)
+            .endpoint_url(format!("http://{address}"))
+            .http_client(redrive_aws::http::client())
+            .interceptor(redrive_aws::empty_answer::NoEmptyAnswer)
+            .build(),
+    );
+    let ledger = DynamoDb::new(client, "redrive");
+    let scene = Scene::new();
+    scene.execution(task(), json!([busy(), passes()])).await;
+    let record = scene.handle_event(&scene.events("FAILED")[0]).await;
+    assert_eq!(record.outcome, Outcome::Retried);
+    let entry = scene.ledger.entries().remove(0);
+    let written = ledger.put_if_revision(&entry).await;
+    assert_eq!(written.unwrap_err().kind, ErrorKind::Unavailable);
+    let read = ledger.read(&entry.subject).await;
+    assert_eq!(read.unwrap_err().kind, ErrorKind::Unavailable);
+}

@@ -21,6 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use redrive_aws::codepipeline::CodePipeline;
+use redrive_aws::empty_answer::NoEmptyAnswer;
 use redrive_aws::stepfunctions::StepFunctions;
 use redrive_aws::target::Services;
 use redrive_core::controller::{CallResult, Clock, Controller, Outcome, Queue, Record, RunMode};
@@ -93,6 +94,7 @@ impl Scene {
                 .credentials_provider(keys.clone())
                 .endpoint_url(&url)
                 .http_client(redrive_aws::http::client())
+                .interceptor(NoEmptyAnswer)
                 .build(),
         );
         let pipelines = aws_sdk_codepipeline::Client::from_conf(
@@ -102,6 +104,7 @@ impl Scene {
                 .credentials_provider(keys)
                 .endpoint_url(&url)
                 .http_client(redrive_aws::http::client())
+                .interceptor(NoEmptyAnswer)
                 .build(),
         );
         Self {

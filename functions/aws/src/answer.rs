@@ -91,6 +91,26 @@ where
     }
 }
 
+/// Returns a readable answer if it holds what the operation documents.
+///
+/// The SDK reads an object without the documented members as an empty answer: "nothing there".
+///
+/// # Errors
+/// The answer lacks them: something else than the service may have answered.
+pub(crate) fn whole<T>(
+    call: &str,
+    answer: Option<T>,
+    is_whole: impl FnOnce(&T) -> bool,
+) -> Result<Option<T>, Error> {
+    match answer {
+        Some(answer) if !is_whole(&answer) => {
+            let what = format!("{call} (an answer that cannot be read)");
+            Err(Error::new(ErrorKind::Unavailable, what))
+        }
+        answer => Ok(answer),
+    }
+}
+
 /// Returns the error of a call. It names the call and the error's code.
 pub(crate) fn call_error<E>(
     call: &str,

@@ -23,7 +23,7 @@ use redrive_core::reads::{Page, Pipelines, Read};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Reason, StageRetryMode};
 
-use crate::answer::{look, read, retry_response};
+use crate::answer::{look, read, retry_response, whole};
 use crate::stepfunctions::time;
 
 /// An adapter for CodePipeline.
@@ -181,7 +181,12 @@ impl Pipelines for CodePipeline {
             .name(name(pipeline))
             .send()
             .await;
-        Ok(read("GetPipelineState", shown)?.and_then(|shown| {
+        let shown = whole(
+            "GetPipelineState",
+            read("GetPipelineState", shown)?,
+            |shown| shown.pipeline_name.is_some(),
+        )?;
+        Ok(shown.and_then(|shown| {
             let version = unsigned(shown.pipeline_version);
             let mut stages = shown.stage_states.unwrap_or_default().into_iter();
             stages
@@ -198,7 +203,9 @@ impl Pipelines for CodePipeline {
             .set_version(version.and_then(|version| i32::try_from(version).ok()))
             .send()
             .await;
-        Ok(read("GetPipeline", shown)?
+        let shown = read("GetPipeline", shown)?;
+        let shown = whole("GetPipeline", shown, |shown| shown.pipeline.is_some())?;
+        Ok(shown
             .and_then(|shown| shown.pipeline)
             .map(|pipeline| declaration(&pipeline)))
     }
@@ -211,7 +218,11 @@ impl Pipelines for CodePipeline {
             .pipeline_execution_id(execution_id)
             .send()
             .await;
-        Ok(read("GetPipelineExecution", shown)?
+        let shown = read("GetPipelineExecution", shown)?;
+        let shown = whole("GetPipelineExecution", shown, |shown| {
+            shown.pipeline_execution.is_some()
+        })?;
+        Ok(shown
             .and_then(|shown| shown.pipeline_execution)
             .map(|execution| PipelineExecution {
                 status: execution.status.map(|status| status.as_str().to_owned()),

@@ -20,6 +20,7 @@ use aws_types::SdkConfig;
 
 use crate::bus::Bus;
 use crate::calls::Calls;
+use crate::empty_answer::NoEmptyAnswer;
 use crate::http;
 
 /// Maximum time to open a connection.
@@ -63,7 +64,9 @@ macro_rules! client {
         #[doc = $doc]
         #[must_use]
         pub fn $name(&self) -> $sdk::Client {
-            let config = $sdk::config::Builder::from(&self.shared).interceptor(self.calls.clone());
+            let config = $sdk::config::Builder::from(&self.shared)
+                .interceptor(self.calls.clone())
+                .interceptor(NoEmptyAnswer);
             let url = (self.variable)(concat!("AWS_ENDPOINT_URL_", $endpoint));
             $sdk::Client::from_conf(match url {
                 Some(url) => config.endpoint_url(url).build(),
@@ -168,7 +171,8 @@ impl Environment {
     #[must_use]
     pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
         let config = aws_sdk_eventbridge::config::Builder::from(&self.shared)
-            .interceptor(self.calls.clone());
+            .interceptor(self.calls.clone())
+            .interceptor(NoEmptyAnswer);
         Bus::hurried(match (self.variable)("AWS_ENDPOINT_URL_EVENTBRIDGE") {
             Some(url) => config.endpoint_url(url),
             None => config,

@@ -31,6 +31,7 @@ mod attempt_tracker;
 pub mod bus;
 pub mod calls;
 pub mod codepipeline;
+pub mod empty_answer;
 pub mod environment;
 mod error;
 pub mod failure_listing;

@@ -17,7 +17,7 @@ use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
 use redrive_core::time::Time;
 
-use crate::answer::{look, read, retry_response};
+use crate::answer::{look, read, retry_response, whole};
 use crate::attempt_tracker::AttemptTracker;
 
 /// An adapter for Step Functions.
@@ -122,7 +122,10 @@ impl Executions for StepFunctions {
                 ask(Some(IncludedData::MetadataOnly)).await,
             );
         }
-        Ok(shown?.map(|shown| description(&shown)))
+        let shown = whole("DescribeExecution", shown?, |shown| {
+            !shown.execution_arn.is_empty()
+        })?;
+        Ok(shown.map(|shown| description(&shown)))
     }
 
     async fn revision_id(&self, machine: &str) -> Read<String> {
@@ -167,7 +170,13 @@ impl Executions for StepFunctions {
             .set_next_token(token)
             .send()
             .await;
-        Ok(read("GetExecutionHistory", page)?.map(|page| Page {
+        // AWS: a history begins with ExecutionStarted, and a page of it is never empty (GetExecutionHistory).
+        let page = whole(
+            "GetExecutionHistory",
+            read("GetExecutionHistory", page)?,
+            |page| !page.events.is_empty(),
+        )?;
+        Ok(page.map(|page| Page {
             items: page.events.iter().map(history_event).collect(),
             next: page.next_token,
         }))

@@ -63,6 +63,9 @@ pub struct Attempt {
     /// The cancellation of its retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Cancelled>,
+    /// The retry may have taken effect, whatever the state says.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub in_doubt: bool,
 }
 
 /// The one item of a subject.
@@ -302,6 +305,7 @@ impl Entry {
             state: self.state,
             reason: self.reason,
             cancelled: self.cancelled.clone(),
+            in_doubt: self.in_doubt,
         }
     }
 

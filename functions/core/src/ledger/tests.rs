@@ -564,6 +564,7 @@ fn earlier_failures_are_kept_as_attempts() {
             state: State::GivenUp,
             reason: Some(Reason::NotRedrivable),
             cancelled: None,
+            in_doubt: false,
         }]
     );
     assert_eq!(
