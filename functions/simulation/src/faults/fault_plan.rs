@@ -63,6 +63,7 @@ classes! {
     RetryGarbled = "retry-garbled", 60, "The call that retries does nothing, and is answered in words that nobody knows.";
     RetryDoneGarbled = "retry-done-garbled", 60, "The call that retries does so, and is answered in words that nobody knows.";
     RetryStillRunning = "retry-still-running", 60, "AWS says that an execution runs, which has just failed.";
+    RetryRefused = "retry-refused", 20, "AWS refuses the retry for good.";
     RetryDenied = "retry-denied", 60, "The role may not retry.";
     AlwaysBusy = "always-busy", 10, "AWS takes no retry for more than a day.";
     AlwaysGarbled = "always-garbled", 30, "For hours every call that retries is answered in words that nobody knows.";

@@ -346,6 +346,10 @@ impl JsonApi for Retrying<'_, '_> {
         if simulation.occurs(FaultClass::RetryDenied) {
             return Err(ApiError::new("AccessDeniedException", "not authorized").into());
         }
+        if simulation.occurs(FaultClass::RetryRefused) {
+            simulation.invariants.borrow_mut().rejected(&retry);
+            return Err(ApiError::new("ValidationException", "refused").into());
+        }
         if simulation.now() < simulation.busy_until.get()
             || simulation.occurs(FaultClass::RetryBusy)
         {
