@@ -182,7 +182,10 @@ fn takes_as_the_core_says(engine: &Engine) {
     let judged = |count, delay| decided(execution("take"), count, delay);
     let acting = Entry::open(judged(0, 0), writer(&a, 0));
     let doubted = acting.take_over(writer(&a, 1)).unwrap();
-    let busy = doubted.back_off(writer(&a, 2)).unwrap();
+    let busy = Entry {
+        in_doubt: true,
+        ..acting.back_off(writer(&a, 2)).unwrap()
+    };
     let anew = busy.judge(judged(1, 60), writer(&a, 3)).unwrap();
     let long = anew.judge(judged(2, 100_000), writer(&a, 4)).unwrap();
     let undated = Entry {
