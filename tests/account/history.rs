@@ -80,7 +80,7 @@ fn a_history_says_in_words_where_a_retry_stands() {
         (
             at(140, |writer| taken.back_off(writer)),
             &[
-                "-> queued, due 2026-11-18 11:10:00 UTC\n",
+                "-> queued, due 2026-11-18 11:16:30 UTC\n",
                 doubtful,
                 "throttled AWS was too busy to take it, once since 2026-11-18 11:09:00 UTC\n",
             ],
