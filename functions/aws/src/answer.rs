@@ -21,10 +21,7 @@ fn code_and_status<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     let status = error
         .raw_response()
         .map_or(0, |response| response.status().as_u16());
-    match error {
-        SdkError::ServiceError(answer) => (answer.err().code().unwrap_or_default(), status),
-        _ => ("", status),
-    }
+    (error.code().unwrap_or_default(), status)
 }
 
 /// Returns whether the request certainly was not sent. The SDK could not build it, or had no credentials to sign it.
@@ -47,8 +44,8 @@ pub(crate) fn is_unsent<E: std::error::Error + 'static>(error: &SdkError<E, Http
     }
 }
 
-/// Returns the class of an error of any call.
-pub(crate) fn class<E>(error: &SdkError<E, HttpResponse>) -> ErrorClass
+/// Returns the class of an error of one operation, by its name.
+pub(crate) fn class<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> ErrorClass
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -56,21 +53,7 @@ where
         return ErrorClass::AccessDenied;
     }
     let (code, status) = code_and_status(error);
-    ErrorClass::of(code, status)
-}
-
-/// Returns the class of an error answer to one operation, by its name.
-fn class_of_answer<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> ErrorClass
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match class(error) {
-        ErrorClass::NotFound => {
-            let (code, status) = code_and_status(error);
-            ErrorClass::of_answer(operation, code, status)
-        }
-        class => class,
-    }
+    ErrorClass::of_answer(operation, code, status)
 }
 
 /// Returns the answer of a call that reads, or none where the requested resource does not exist.
@@ -85,24 +68,27 @@ where
         Ok(answer) => return Ok(Some(answer)),
         Err(error) => error,
     };
-    match class_of_answer(call, &error) {
+    match class(call, &error) {
         ErrorClass::NotFound => Ok(None),
         class => Err(call_error(call, class, &error)),
     }
 }
 
-/// Returns a readable answer if it holds what the operation documents.
+/// Returns the answer of a call that reads, if it holds what the operation documents.
 ///
 /// The SDK reads an object without the documented members as an empty answer: "nothing there".
 ///
 /// # Errors
-/// The answer lacks them: something else than the service may have answered.
-pub(crate) fn whole<T>(
+/// The call failed, or its answer lacks them: something else than the service may have answered.
+pub(crate) fn read_whole<T, E>(
     call: &str,
-    answer: Option<T>,
+    result: Result<T, SdkError<E, HttpResponse>>,
     is_whole: impl FnOnce(&T) -> bool,
-) -> Result<Option<T>, Error> {
-    match answer {
+) -> Result<Option<T>, Error>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match read(call, result)? {
         Some(answer) if !is_whole(&answer) => {
             let what = format!("{call} (an answer that cannot be read)");
             Err(Error::new(ErrorKind::Unavailable, what))
@@ -133,7 +119,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     if let Err(error) = &result
-        && class(error) == ErrorClass::ExpiredPage
+        && class(call, error) == ErrorClass::ExpiredPage
     {
         return Ok(Listing::Expired);
     }
@@ -154,13 +140,7 @@ where
         Ok(answer) if is_whole(answer) => CallResult::Accepted.into(),
         Ok(_) => CallResult::InDoubt.into(),
         Err(error) if is_unsent(error) => CallResult::AccessDenied.into(),
-        Err(SdkError::ServiceError(answer)) => {
-            answered(call, answer.err(), answer.raw().status().as_u16())
-        }
-        Err(error) => {
-            let (code, status) = code_and_status(error);
-            result_of(call, code, status, "")
-        }
+        Err(error) => answered(call, error, code_and_status(error).1),
     }
 }
 

@@ -23,7 +23,7 @@ use redrive_core::reads::{Page, Pipelines, Read};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Reason, StageRetryMode};
 
-use crate::answer::{look, read, retry_response, whole};
+use crate::answer::{look, read, read_whole, retry_response};
 use crate::stepfunctions::time;
 
 /// An adapter for CodePipeline.
@@ -181,11 +181,9 @@ impl Pipelines for CodePipeline {
             .name(name(pipeline))
             .send()
             .await;
-        let shown = whole(
-            "GetPipelineState",
-            read("GetPipelineState", shown)?,
-            |shown| shown.pipeline_name.is_some(),
-        )?;
+        let shown = read_whole("GetPipelineState", shown, |shown| {
+            shown.pipeline_name.is_some()
+        })?;
         Ok(shown.and_then(|shown| {
             let version = unsigned(shown.pipeline_version);
             let mut stages = shown.stage_states.unwrap_or_default().into_iter();
@@ -203,8 +201,7 @@ impl Pipelines for CodePipeline {
             .set_version(version.and_then(|version| i32::try_from(version).ok()))
             .send()
             .await;
-        let shown = read("GetPipeline", shown)?;
-        let shown = whole("GetPipeline", shown, |shown| shown.pipeline.is_some())?;
+        let shown = read_whole("GetPipeline", shown, |shown| shown.pipeline.is_some())?;
         Ok(shown
             .and_then(|shown| shown.pipeline)
             .map(|pipeline| declaration(&pipeline)))
@@ -218,8 +215,7 @@ impl Pipelines for CodePipeline {
             .pipeline_execution_id(execution_id)
             .send()
             .await;
-        let shown = read("GetPipelineExecution", shown)?;
-        let shown = whole("GetPipelineExecution", shown, |shown| {
+        let shown = read_whole("GetPipelineExecution", shown, |shown| {
             shown.pipeline_execution.is_some()
         })?;
         Ok(shown

@@ -13,7 +13,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let unreachable = |what: &str| Error::new(ErrorKind::Unavailable, format!("{call} {what}"));
-    match (error, answer::class(error)) {
+    match (error, answer::class(call, error)) {
         (_, class) if answer::is_unsent(error) => {
             Error::new(class.into(), format!("{call} (no credentials: not sent)"))
         }

@@ -335,13 +335,17 @@ impl Ledger for DynamoDb {
     /// RACE: this process against another process that reserves. The end may move between the two writes, so that
     /// neither condition holds. Both writes are then tried again.
     async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
-        let on = ("#ends >= :from", "SET #ends = #ends + :by", span);
-        let anew = (
+        let extended = ("#ends >= :from", "SET #ends = #ends + :by", span);
+        let restarted = (
             "attribute_not_exists(#ends) OR #ends < :from",
             "SET #ends = :by",
             Micros(from.0.saturating_add(span.0)),
         );
-        for (condition, update, by) in [on, anew].into_iter().cycle().take(2 * MAX_TRIES) {
+        for (condition, update, by) in [extended, restarted]
+            .into_iter()
+            .cycle()
+            .take(2 * MAX_TRIES)
+        {
             if let Some(ends) = self.extend(call, condition, update, from, by).await? {
                 return Ok(Micros(ends.0.saturating_sub(span.0)));
             }

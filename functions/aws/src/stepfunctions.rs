@@ -17,7 +17,7 @@ use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
 use redrive_core::time::Time;
 
-use crate::answer::{look, read, retry_response, whole};
+use crate::answer::{look, read, read_whole, retry_response};
 use crate::attempt_tracker::AttemptTracker;
 
 /// An adapter for Step Functions.
@@ -107,25 +107,24 @@ impl StepFunctions {
 
 impl Executions for StepFunctions {
     async fn describe(&self, arn: &str) -> Read<Description> {
-        let ask = |data| {
-            self.client
+        let ask = async |data| {
+            let shown = self
+                .client
                 .describe_execution()
                 .execution_arn(arn)
                 .set_included_data(data)
                 .send()
+                .await;
+            read_whole("DescribeExecution", shown, |shown| {
+                !shown.execution_arn.is_empty()
+            })
         };
-        let mut shown = read("DescribeExecution", ask(None).await);
+        let mut shown = ask(None).await;
         if matches!(&shown, Err(error) if error.kind == ErrorKind::KmsAccessDenied) {
             // The role may not use the machine's KMS key. The status and the redriveCount are not encrypted.
-            shown = read(
-                "DescribeExecution",
-                ask(Some(IncludedData::MetadataOnly)).await,
-            );
+            shown = ask(Some(IncludedData::MetadataOnly)).await;
         }
-        let shown = whole("DescribeExecution", shown?, |shown| {
-            !shown.execution_arn.is_empty()
-        })?;
-        Ok(shown.map(|shown| description(&shown)))
+        Ok(shown?.map(|shown| description(&shown)))
     }
 
     async fn revision_id(&self, machine: &str) -> Read<String> {
@@ -171,11 +170,7 @@ impl Executions for StepFunctions {
             .send()
             .await;
         // AWS: a history begins with ExecutionStarted, and a page of it is never empty (GetExecutionHistory).
-        let page = whole(
-            "GetExecutionHistory",
-            read("GetExecutionHistory", page)?,
-            |page| !page.events.is_empty(),
-        )?;
+        let page = read_whole("GetExecutionHistory", page, |page| !page.events.is_empty())?;
         Ok(page.map(|page| Page {
             items: page.events.iter().map(history_event).collect(),
             next: page.next_token,

@@ -110,7 +110,7 @@ impl Ended {
         }
     }
 
-    /// Returns an end of which nothing is left to look up.
+    /// Returns an end that needs no lookup.
     fn settled(told: Told) -> Self {
         Self {
             exit_status: Field::from_option(told.exit_status),

@@ -440,7 +440,13 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             let target_state = self.target.current_state(&claim).await?;
             let writer = self.writer();
             let entry = claim.entry();
+            // A retry that stays in doubt is given up once AWS would no longer redrive the execution.
+            let expired = writer.now.since(entry.failed_at) >= self.timing.redrive_window;
             let settled = match target_state {
+                TargetState::Unchanged if in_doubt && expired => Some((
+                    entry.give_up(Reason::NotRedrivable, false, writer),
+                    Outcome::GaveUp,
+                )),
                 TargetState::Unchanged => None,
                 TargetState::Advanced(_) if in_doubt => {
                     Some((entry.confirm(writer), Outcome::Confirmed))
@@ -459,16 +465,6 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             if let Some((settled, outcome)) = settled {
                 record.outcome = outcome;
                 return self.settle(settled.map_err(bug)?, record).await;
-            }
-            // A retry that stays in doubt is given up once AWS would no longer redrive the execution.
-            let age = self.clock.now().since(claim.entry().failed_at);
-            if in_doubt && age >= self.timing.redrive_window {
-                let settled = claim
-                    .entry()
-                    .give_up(Reason::NotRedrivable, false, self.writer())
-                    .map_err(bug)?;
-                record.outcome = Outcome::GaveUp;
-                return self.settle(settled, record).await;
             }
         }
         // INVARIANT: the current mode and policy can withdraw a retry, never add one.

@@ -146,11 +146,11 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
                     return;
                 }
                 Ok(Listing::Expired) if cursor.token.is_some() => {
-                    let anew = TargetCursor {
+                    let restarted = TargetCursor {
                         token: None,
                         ..cursor
                     };
-                    service_scan.pass.cursors.push_back(anew);
+                    service_scan.pass.cursors.push_back(restarted);
                     return;
                 }
                 Ok(Listing::Expired) => {

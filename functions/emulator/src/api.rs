@@ -94,6 +94,17 @@ pub enum CallError {
     Lost,
 }
 
+impl CallError {
+    /// Returns the error as an SDK would read the answer, and none where no answer came.
+    pub fn answered(self) -> Option<ApiError> {
+        match self {
+            Self::Api(error) => Some(error),
+            Self::Raw(raw) => Some(raw.as_error()),
+            Self::Lost => None,
+        }
+    }
+}
+
 impl From<ApiError> for CallError {
     fn from(error: ApiError) -> Self {
         Self::Api(error)

@@ -87,12 +87,11 @@ pub async fn retry(api: &impl JsonApi, claim: &Claim) -> RetryResponse {
             redriven: time(&answer, "redriveDate"),
             ..CallResult::Accepted.into()
         },
-        Err(CallError::Lost) => CallResult::InDoubt.into(),
-        Err(CallError::Raw(raw)) => {
-            let error = raw.as_error();
-            result_of(call, error.code(), error.status, &error.message)
-        }
-        Err(CallError::Api(error)) => result_of(call, error.code(), error.status, &error.message),
+        Err(error) => error
+            .answered()
+            .map_or(CallResult::InDoubt.into(), |error| {
+                result_of(call, error.code(), error.status, &error.message)
+            }),
     }
 }
 
@@ -111,13 +110,9 @@ impl<W: JsonApi> JsonClient<'_, W> {
 
 /// Returns the class and the error of a call that failed.
 pub(crate) fn failed(operation: &str, error: CallError) -> (ErrorClass, Error) {
-    let error = match error {
-        CallError::Lost => {
-            let error = Error::new(ErrorKind::Unavailable, operation);
-            return (ErrorClass::Unavailable, error);
-        }
-        CallError::Api(error) => error,
-        CallError::Raw(raw) => raw.as_error(),
+    let Some(error) = error.answered() else {
+        let error = Error::new(ErrorKind::Unavailable, operation);
+        return (ErrorClass::Unavailable, error);
     };
     let class = ErrorClass::of_answer(operation, error.code(), error.status);
     let what = format!("{operation} {}", error.code());
