@@ -6,8 +6,9 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use clap::Args;
-use redrive_aws::aws_sdk_dynamodb::Client;
 use redrive_aws::aws_sdk_dynamodb::config::ProvideCredentials;
+use redrive_aws::aws_sdk_dynamodb::{self, Client};
+use redrive_aws::empty_answer::NoEmptyAnswer;
 use redrive_aws::http;
 use redrive_aws::ledger::DynamoDb;
 use redrive_core::arn::{Arn, ExecutionArn};
@@ -89,9 +90,11 @@ impl Account {
             let region = Region::new(subject.region().to_owned());
             config = config.into_builder().region(region).build();
         }
+        let client = aws_sdk_dynamodb::config::Builder::from(&config).interceptor(NoEmptyAnswer);
+        let client = Client::from_conf(client.build());
         Ok(Self {
             subject,
-            ledger: DynamoDb::new(Client::new(&config), &table),
+            ledger: DynamoDb::new(client, &table),
             config,
             table,
         })
