@@ -9,17 +9,17 @@ mod entries;
 mod entry;
 mod retry_message;
 mod state;
+mod steps;
 mod store;
 mod timing;
 
 pub use self::checkpoint::{List, Pass, ScanCheckpoint, TargetCursor, Targets};
 pub use self::claim::{Claim, Written, claim_due, put_checkpoint, write};
 pub use self::entries::Entries;
-pub use self::entry::{
-    Attempt, Cancelled, Decided, EARLY, Entry, Lease, Relation, Throttling, Writer,
-};
+pub use self::entry::{Attempt, Cancelled, EARLY, Entry, Lease, Relation, Throttling, Writer};
 pub use self::retry_message::RetryMessage;
 pub use self::state::{InitialState, State, Transition, TransitionError, transition};
+pub use self::steps::Decided;
 pub use self::store::{CasResult, ClaimResult, Ledger};
 pub use self::timing::{Owner, Timing};
 

@@ -4,6 +4,7 @@
 use redrive_policy::node::{Kind, Node, Scalar};
 use redrive_policy::{did_you_mean, one_of};
 
+use super::asl_machine::{has_fail, is_distributed, is_fail, machines};
 use super::context::{Entries, ImportContext, get, inside};
 use super::draft::{Automatic, Draft, Plan, Policy, Rule};
 use super::yaml;
@@ -451,43 +452,6 @@ impl Walk<'_, '_> {
     fn number(&mut self, entries: Entries<'_>, key: &str, least: i64, most: i64) -> Option<i64> {
         self.context.whole(get(entries, key)?, key, least, most)
     }
-}
-
-/// Yields the machines within a state whose failures are failures of the execution itself.
-fn machines<'n>(state: Entries<'n>) -> impl Iterator<Item = &'n Node> {
-    let branches = match get(state, "Branches").map(|node| &node.kind) {
-        Some(Kind::List(branches)) => branches.as_slice(),
-        _ => &[],
-    };
-    let processors = ["Iterator", "ItemProcessor"]
-        .into_iter()
-        .filter_map(move |key| get(state, key))
-        .filter(|processor| !is_distributed(processor));
-    branches.iter().chain(processors)
-}
-
-/// Returns whether a machine, or a machine within one of its states, has a Fail state.
-fn has_fail(machine: &Node) -> bool {
-    let states = match inside(machine, "States").map(|node| &node.kind) {
-        Some(Kind::Map(states)) => states.as_slice(),
-        _ => &[],
-    };
-    states.iter().any(|(_, state)| {
-        let within = match &state.kind {
-            Kind::Map(entries) => entries.as_slice(),
-            _ => &[],
-        };
-        is_fail(state) || machines(within).any(has_fail)
-    })
-}
-
-fn is_fail(state: &Node) -> bool {
-    inside(state, "Type").and_then(Node::scalar) == Some(Scalar::Text("Fail"))
-}
-
-fn is_distributed(processor: &Node) -> bool {
-    let mode = inside(processor, "ProcessorConfig").and_then(|config| inside(config, "Mode"));
-    mode.and_then(Node::scalar) == Some(Scalar::Text("DISTRIBUTED"))
 }
 
 /// Returns the wait before the last retry, in seconds.

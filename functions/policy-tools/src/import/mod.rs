@@ -1,6 +1,7 @@
 //! Import of retry configurations of other platforms as equivalent policies.
 
 mod asl;
+mod asl_machine;
 mod batch;
 mod buildkite;
 mod context;
