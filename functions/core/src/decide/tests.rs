@@ -62,21 +62,7 @@ fn action(name: &str, category: &str) -> FailedAction {
 }
 
 fn snapshot() -> StageSnapshot {
-    StageSnapshot {
-        status: StageStatus::Failed,
-        rollback: false,
-        stopped: false,
-        superseded: false,
-        structure_changed: false,
-        in_progress: 0,
-        listed: true,
-        runs_behind: false,
-        failed_at: None,
-        running: BTreeSet::new(),
-        retried: 0,
-        retries_itself: false,
-        failed: vec![action("Unit", "Test")],
-    }
+    StageSnapshot::failed(vec![action("Unit", "Test")])
 }
 
 fn announced(action: Option<FailedAction>, snapshot: Field<StageSnapshot>) -> Failure {

@@ -58,21 +58,7 @@ fn action(id: Option<&str>) -> FailedAction {
 }
 
 fn snapshot() -> StageSnapshot {
-    StageSnapshot {
-        status: StageStatus::Failed,
-        rollback: false,
-        stopped: false,
-        superseded: false,
-        structure_changed: false,
-        in_progress: 0,
-        listed: true,
-        runs_behind: false,
-        failed_at: None,
-        running: BTreeSet::new(),
-        retried: 0,
-        retries_itself: false,
-        failed: vec![action(Some("a-1"))],
-    }
+    StageSnapshot::failed(vec![action(Some("a-1"))])
 }
 
 fn description(status: &str, redrive_count: u32, redrivable: Redrivable) -> Description {
@@ -409,24 +395,11 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
     ] {
         let shown = StageSnapshot {
             status,
-            rollback: false,
-            stopped: false,
-            superseded: false,
             structure_changed: edited,
             in_progress: u32::try_from(running.len()).unwrap(),
-            listed: true,
-            runs_behind: false,
-            failed_at: None,
             running: running.iter().map(|id| (*id).to_owned()).collect(),
             retried: 5,
-            retries_itself: false,
-            failed: failed
-                .iter()
-                .map(|id| FailedAction {
-                    id: Some((*id).to_owned()),
-                    ..FailedAction::default()
-                })
-                .collect(),
+            ..StageSnapshot::failed(failed.iter().map(|id| action(Some(id))).collect())
         };
         let target_state = shown.compared(&claimed, &earlier);
         assert_eq!(target_state, expected, "{status:?} {failed:?} {running:?}");
