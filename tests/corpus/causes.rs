@@ -127,7 +127,7 @@ fn endings(sample: &Value, found: &mut Vec<(String, Ended)>) {
 
 /// `REDRIVE_CORPUS=FOLDER cargo test -p redrive-cli --test causes -- --ignored --nocapture`
 #[test]
-#[ignore = "it reads the folder of captured samples that REDRIVE_CORPUS names"]
+#[ignore = "needs REDRIVE_CORPUS: a folder of captured samples"]
 fn the_fields_of_every_captured_cause_are_printed() {
     let folder = std::env::var_os("REDRIVE_CORPUS").expect("REDRIVE_CORPUS names no folder");
     let mut table = String::new();
