@@ -10,7 +10,7 @@
 )]
 
 mod cancel;
-#[path = "../contract/engine.rs"]
+#[path = "../../../../tests/contract/engine.rs"]
 #[expect(dead_code, reason = "one of its engines is enough here")]
 mod engine;
 mod history;
