@@ -82,11 +82,11 @@ fn run(what: &str, times: usize) -> Option<()> {
             let piece = PIECES.get(piece.parse::<usize>().ok()?)?;
             let cause = piece.repeat(kib.parse::<usize>().ok()? * 1024 / piece.len());
             repeat(&|| {
-                drop(black_box(Ended::execution(
+                black_box(Ended::execution(
                     ExecutionStatus::Failed,
                     Field::Known("States.TaskFailed"),
                     Field::Known(black_box(&cause)),
-                )))
+                ));
             });
         }
         _ => {
