@@ -13,20 +13,27 @@ mod command;
 mod typos;
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use self::command::{Ran, redrive_with, top};
+use self::command::{CRATE, Ran, redrive_in, redrive_with, top};
 
-/// Runs `redrive check` at the top of the repository; `-` reads `input`.
+/// Runs `redrive check` in the folder of the crate; `-` reads `input`.
 fn check(arguments: &[&str], input: &str) -> Ran {
-    redrive_with(&[&["check"], arguments].concat(), input.as_bytes())
+    let arguments = [&["check"], arguments].concat();
+    redrive_in(Path::new(CRATE), &arguments, input.as_bytes())
+}
+
+/// Runs `redrive check` at the top of the repository.
+fn check_at_top(arguments: &[&str]) -> Ran {
+    redrive_with(&[&["check"], arguments].concat(), b"")
 }
 
 /// Compares with the file of expected text, or writes it anew under `UPDATE_EXPECTED=1`.
 #[track_caller]
 fn same_as_file(name: &str, text: &str) {
-    let path = top().join("functions/cli/tests/check").join(name);
+    let path = Path::new(CRATE).join("tests/check").join(name);
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         fs::write(&path, text).unwrap();
     }
@@ -40,7 +47,7 @@ fn same_as_file(name: &str, text: &str) {
 #[test]
 fn every_error_and_every_lint_is_shown_at_once_where_it_stands_and_with_its_remedy() {
     for (name, code) in [("errors", 1), ("lints", 0)] {
-        let ran = check(&[&format!("functions/cli/tests/check/{name}.yaml")], "");
+        let ran = check(&[&format!("tests/check/{name}.yaml")], "");
         assert_eq!((ran.code, ran.err.as_str()), (code, ""), "{}", ran.out);
         same_as_file(&format!("{name}.txt"), &ran.out);
     }
@@ -48,7 +55,7 @@ fn every_error_and_every_lint_is_shown_at_once_where_it_stands_and_with_its_reme
 
 #[test]
 fn strict_makes_errors_of_warnings() {
-    let lints = "functions/cli/tests/check/lints.yaml";
+    let lints = "tests/check/lints.yaml";
     let (plain, strict) = (check(&[lints], ""), check(&["--strict", lints], ""));
     assert_eq!((plain.code, strict.code), (0, 1));
     let last = |ran: &Ran| ran.out.lines().last().unwrap().to_owned();
@@ -63,23 +70,17 @@ fn json_is_one_object_a_line_with_the_same_problems() {
     let ran = check(
         &[
             "--json",
-            "functions/cli/tests/check/lints.yaml",
-            "functions/cli/tests/check/errors.yaml",
+            "tests/check/lints.yaml",
+            "tests/check/errors.yaml",
         ],
         "",
     );
     assert_eq!(ran.code, 1);
-    let plain = check(
-        &[
-            "functions/cli/tests/check/lints.yaml",
-            "functions/cli/tests/check/errors.yaml",
-        ],
-        "",
-    );
+    let plain = check(&["tests/check/lints.yaml", "tests/check/errors.yaml"], "");
     let shown: Vec<String> = plain
         .out
         .lines()
-        .filter(|line| line.starts_with("functions/cli/tests/check/"))
+        .filter(|line| line.starts_with("tests/check/"))
         .map(ToOwned::to_owned)
         .collect();
     let told: Vec<Value> = ran
@@ -107,9 +108,9 @@ fn json_is_one_object_a_line_with_the_same_problems() {
 fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
     let ran = check(
         &[
-            "functions/cli/tests/check/lints.yaml",
+            "tests/check/lints.yaml",
             "--definition",
-            "events/order-intake.asl.json",
+            "../../events/order-intake.asl.json",
         ],
         "",
     );
@@ -117,18 +118,15 @@ fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
     same_as_file("definition.txt", &ran.out);
     let ran = check(
         &[
-            "functions/cli/tests/check/lints.yaml",
+            "tests/check/lints.yaml",
             "--json",
             "--definition",
-            "events/order-intake.asl.json",
+            "../../events/order-intake.asl.json",
         ],
         "",
     );
     assert!(ran.out.contains(r#""severity":"note""#), "{}", ran.out);
-    let ran = check(
-        &["infra/policy.yaml", "--definition", "infra/policy.yaml"],
-        "",
-    );
+    let ran = check_at_top(&["infra/policy.yaml", "--definition", "infra/policy.yaml"]);
     assert_eq!(
         (ran.code, ran.err.as_str()),
         (
@@ -140,7 +138,7 @@ fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
 
 #[test]
 fn the_policy_as_shipped_has_only_the_warnings_that_it_says_are_meant() {
-    let ran = check(&["infra/policy.yaml"], "");
+    let ran = check_at_top(&["infra/policy.yaml"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     same_as_file("shipped.txt", &ran.out);
 }
@@ -254,20 +252,12 @@ fn a_file_that_cannot_be_read_is_said_so() {
 
 #[test]
 fn a_file_that_cannot_be_read_keeps_no_other_from_being_checked() {
-    let files = [
-        "nowhere.yaml",
-        "functions/cli/tests/check/errors.yaml",
-        "elsewhere.yaml",
-    ];
+    let files = ["nowhere.yaml", "tests/check/errors.yaml", "elsewhere.yaml"];
     let ran = check(&files, "");
     assert_eq!(ran.code, 1);
     let last = ran.out.lines().last().unwrap_or_default();
     assert!(last.ends_with(" in 1 file"), "{}", ran.out);
-    assert!(
-        ran.out.contains("functions/cli/tests/check/errors.yaml:"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.contains("tests/check/errors.yaml:"), "{}", ran.out);
     let unread: Vec<&str> = ran.err.lines().collect();
     assert_eq!(unread.len(), 2, "{}", ran.err);
     assert!(
