@@ -1,6 +1,6 @@
 //! The ledger on DynamoDB keeps the contract: on Amazon's DynamoDB Local, and on moto.
 //!
-//! Where an engine cannot be had, its tests say NOT RUN and pass; `REDRIVE_REQUIRE_ENGINES=1` makes them fail.
+//! `cargo test --workspace --test dynamodb -- --ignored` runs those that need an engine, and fails without it.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,8 +35,8 @@ use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 use self::engine::Engine;
 
 /// One DynamoDB Local and one moto for all tests of this program.
-static DYNAMODB_LOCAL: LazyLock<Option<Engine>> = LazyLock::new(engine::dynamodb_local);
-static MOTO: LazyLock<Option<Engine>> = LazyLock::new(engine::moto);
+static DYNAMODB_LOCAL: LazyLock<Result<Engine, String>> = LazyLock::new(engine::dynamodb_local);
+static MOTO: LazyLock<Result<Engine, String>> = LazyLock::new(engine::moto);
 
 const NOW: Time = Time::from_millis(1_795_000_000_000);
 
@@ -82,17 +82,15 @@ fn keeps_the_contract(engine: &Engine, atomic: bool) {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn the_ledger_on_dynamodb_local_keeps_the_contract() {
-    if let Some(engine) = &*DYNAMODB_LOCAL {
-        keeps_the_contract(engine, true);
-    }
+    keeps_the_contract(engine::running(&DYNAMODB_LOCAL), true);
 }
 
 #[test]
+#[ignore = "needs moto: Python 3"]
 fn the_ledger_on_moto_keeps_the_contract() {
-    if let Some(engine) = &*MOTO {
-        keeps_the_contract(engine, false);
-    }
+    keeps_the_contract(engine::running(&MOTO), false);
 }
 
 fn execution(name: &str) -> Subject {
@@ -128,10 +126,9 @@ fn decided(subject: Subject, count: u32, delay_seconds: u32) -> Decided {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn fifty_threads_that_claim_at_once_give_one_winner() {
-    let Some(engine) = &*DYNAMODB_LOCAL else {
-        return;
-    };
+    let engine = engine::running(&DYNAMODB_LOCAL);
     let table = run(async { fresh_table(&client(&engine.url)).await });
     let ledger = || DynamoDb::new(client(&engine.url), &table);
     let start = Barrier::new(50);
@@ -241,24 +238,21 @@ fn takes_as_the_core_says(engine: &Engine) {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_take_does_what_the_core_says_on_dynamodb_local() {
-    if let Some(engine) = &*DYNAMODB_LOCAL {
-        takes_as_the_core_says(engine);
-    }
+    takes_as_the_core_says(engine::running(&DYNAMODB_LOCAL));
 }
 
 #[test]
+#[ignore = "needs moto: Python 3"]
 fn a_take_does_what_the_core_says_on_moto() {
-    if let Some(engine) = &*MOTO {
-        takes_as_the_core_says(engine);
-    }
+    takes_as_the_core_says(engine::running(&MOTO));
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn an_entry_of_a_thousand_attempts_is_stored() {
-    let Some(engine) = &*DYNAMODB_LOCAL else {
-        return;
-    };
+    let engine = engine::running(&DYNAMODB_LOCAL);
     let (owner, timing) = (Owner("a".into()), Timing::default());
     let writer = Writer {
         owner: &owner,
@@ -282,10 +276,9 @@ fn an_entry_of_a_thousand_attempts_is_stored() {
 
 /// A policy's name is never empty, but an entry could say so; DynamoDB takes no attribute without a name.
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn what_dynamodb_refuses_is_a_bug_of_which_only_the_code_is_told() {
-    let Some(engine) = &*DYNAMODB_LOCAL else {
-        return;
-    };
+    let engine = engine::running(&DYNAMODB_LOCAL);
     let (owner, timing) = (Owner("a".into()), Timing::default());
     let writer = Writer {
         owner: &owner,
@@ -312,10 +305,9 @@ fn what_dynamodb_refuses_is_a_bug_of_which_only_the_code_is_told() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_table_that_is_not_there_is_named() {
-    let Some(engine) = &*DYNAMODB_LOCAL else {
-        return;
-    };
+    let engine = engine::running(&DYNAMODB_LOCAL);
     let ledger = run(async {
         let ledger = DynamoDb::new(client(&engine.url), "nowhere");
         ledger.read(&execution("lost")).await
@@ -346,10 +338,9 @@ fn a_ledger_that_does_not_answer_is_not_reachable() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn what_has_expired_is_dynamodbs_to_delete() {
-    let Some(engine) = &*DYNAMODB_LOCAL else {
-        return;
-    };
+    let engine = engine::running(&DYNAMODB_LOCAL);
     run(async {
         let client = client(&engine.url);
         let table = fresh_table(&client).await;
@@ -398,10 +389,9 @@ fn what_has_expired_is_dynamodbs_to_delete() {
 
 /// All of those that are due first are in one shard, so that more than its first page is needed.
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn one_shard_may_have_all_that_wake_first() {
-    let Some(engine) = &*DYNAMODB_LOCAL else {
-        return;
-    };
+    let engine = engine::running(&DYNAMODB_LOCAL);
     let (a, timing) = (Owner("a".into()), Timing::default());
     run(async {
         let client = client(&engine.url);

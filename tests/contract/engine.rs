@@ -2,7 +2,6 @@
 //! when the tests are.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,83 +16,69 @@ pub(crate) struct Engine {
 }
 
 /// Amazon's DynamoDB Local, in memory.
-pub(crate) fn dynamodb_local() -> Option<Engine> {
-    available(
-        "DynamoDB Local",
-        cached(
-            "dynamodb-local",
-            "pom.xml",
-            include_str!("dynamodb-local/pom.xml"),
-            |home| {
-                let mut mvn = Command::new("mvn");
-                mvn.args(["-q", "-B", "-f"])
-                    .arg(home.join("pom.xml"))
-                    .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
-                    .arg(format!("-DoutputDirectory={}", home.join("lib").display()));
-                vec![mvn]
-            },
-        )
-        .and_then(|home| {
-            let lib = home.join("lib");
-            start(&home, |port| {
-                let mut java = Command::new("java");
-                java.arg(format!("-Djava.library.path={}", lib.display()))
-                    .arg("-cp")
-                    .arg(lib.join("*"))
-                    .arg("software.amazon.dynamodb.services.local.main.ServerRunner")
-                    .args(["-inMemory", "-disableTelemetry", "-port"])
-                    .arg(port.to_string());
-                java
-            })
-        }),
+pub(crate) fn dynamodb_local() -> Result<Engine, String> {
+    cached(
+        "dynamodb-local",
+        "pom.xml",
+        include_str!("dynamodb-local/pom.xml"),
+        |home| {
+            let mut mvn = Command::new("mvn");
+            mvn.args(["-q", "-B", "-f"])
+                .arg(home.join("pom.xml"))
+                .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
+                .arg(format!("-DoutputDirectory={}", home.join("lib").display()));
+            vec![mvn]
+        },
     )
+    .and_then(|home| {
+        let lib = home.join("lib");
+        start(&home, |port| {
+            let mut java = Command::new("java");
+            java.arg(format!("-Djava.library.path={}", lib.display()))
+                .arg("-cp")
+                .arg(lib.join("*"))
+                .arg("software.amazon.dynamodb.services.local.main.ServerRunner")
+                .args(["-inMemory", "-disableTelemetry", "-port"])
+                .arg(port.to_string());
+            java
+        })
+    })
+    .map_err(|why| format!("DynamoDB Local cannot be had: {why}"))
 }
 
 /// moto's server, which is somebody else's reading of the same service.
-pub(crate) fn moto() -> Option<Engine> {
-    available(
+pub(crate) fn moto() -> Result<Engine, String> {
+    cached(
         "moto",
-        cached(
-            "moto",
-            "requirements.txt",
-            include_str!("moto/requirements.txt"),
-            |home| {
-                let mut venv = Command::new("python3");
-                venv.args(["-m", "venv"]).arg(home.join("venv"));
-                let mut pip = Command::new(home.join("venv/bin/python"));
-                pip.args(["-m", "pip", "install", "-q", "-r"])
-                    .arg(home.join("requirements.txt"));
-                vec![venv, pip]
-            },
-        )
-        .and_then(|home| {
-            start(&home, |port| {
-                let mut python = Command::new(home.join("venv/bin/python"));
-                python
-                    .args(["-m", "moto.server", "-H", "127.0.0.1", "-p"])
-                    .arg(port.to_string());
-                python
-            })
-        }),
+        "requirements.txt",
+        include_str!("moto/requirements.txt"),
+        |home| {
+            let mut venv = Command::new("python3");
+            venv.args(["-m", "venv"]).arg(home.join("venv"));
+            let mut pip = Command::new(home.join("venv/bin/python"));
+            pip.args(["-m", "pip", "install", "-q", "-r"])
+                .arg(home.join("requirements.txt"));
+            vec![venv, pip]
+        },
     )
+    .and_then(|home| {
+        start(&home, |port| {
+            let mut python = Command::new(home.join("venv/bin/python"));
+            python
+                .args(["-m", "moto.server", "-H", "127.0.0.1", "-p"])
+                .arg(port.to_string());
+            python
+        })
+    })
+    .map_err(|why| format!("moto cannot be had: {why}"))
 }
 
-/// Says loudly, past the capture of a passing test's output, what is not there.
-fn available(name: &str, engine: Result<Engine, String>) -> Option<Engine> {
+/// The engine that a test needs. Without it the test fails.
+#[track_caller]
+pub(crate) fn running(engine: &Result<Engine, String>) -> &Engine {
     match engine {
-        Ok(engine) => Some(engine),
-        Err(why) => {
-            let said = format!(
-                "\nNOT RUN: THE LEDGER WAS NOT TRIED ON {name}, which is not to be had: {why}\n"
-            );
-            let _ = std::io::stderr().write_all(said.as_bytes());
-            assert_ne!(
-                std::env::var("REDRIVE_REQUIRE_ENGINES").as_deref(),
-                Ok("1"),
-                "{said}and REDRIVE_REQUIRE_ENGINES=1 requires it"
-            );
-            None
-        }
+        Ok(engine) => engine,
+        Err(why) => panic!("{why}"),
     }
 }
 

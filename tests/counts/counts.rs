@@ -1,4 +1,5 @@
-//! `counts WHAT TIMES`: does one thing so many times, for `tests/counts/run` to count its instructions.
+//! `counts WHAT TIMES`: does one thing so many times, for `tests/counts/run` to count its instructions. `counts pieces`
+//! prints how many causes there are.
 
 #[path = "../../functions/core/benches/teams/mod.rs"]
 mod teams;
@@ -6,14 +7,42 @@ mod teams;
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use redrive_core::cause::Ended;
 use redrive_core::event::{self, AllowedSources};
+use redrive_core::failure::{ExecutionStatus, Field};
 use redrive_core::policy::Document;
 
 use self::teams::{event, text, verdict};
 
+/// Beginnings of what a reader of causes looks for, and what nests. A cause that repeats one of them is the worst for a
+/// reader that begins again at each.
+const PIECES: [&str; 14] = [
+    "{",
+    "[[{",
+    "\\",
+    "\"",
+    "{\"",
+    "{\"a\":",
+    "{\\\"",
+    "{\"Cause\":\"",
+    "{\\\"Cause\\\":\\\"",
+    "Status Code: ",
+    "exit status ",
+    "Runtime exited with error: ",
+    "{\"Containers\":[{\"ExitCode\":1},",
+    "{\"Phases\":[{\"Contexts\":[{\"Message\":\"exit status 1\"}]},",
+];
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_default();
+    if what == "pieces" {
+        #[expect(clippy::print_stdout, reason = "it was asked for")]
+        {
+            println!("{}", PIECES.len());
+        }
+        return ExitCode::SUCCESS;
+    }
     let times = arguments.next().and_then(|times| times.parse().ok());
     match times.and_then(|times| run(&what, times)) {
         Some(()) => ExitCode::SUCCESS,
@@ -45,6 +74,20 @@ fn run(what: &str, times: usize) -> Option<()> {
         "load" => {
             let text = text(10);
             repeat(&|| drop(black_box(Document::parse(black_box(&text)))));
+        }
+        // What a program costs that does nothing.
+        "nothing" => {}
+        _ if what.starts_with("cause-") => {
+            let (piece, kib) = what.strip_prefix("cause-")?.split_once('-')?;
+            let piece = PIECES.get(piece.parse::<usize>().ok()?)?;
+            let cause = piece.repeat(kib.parse::<usize>().ok()? * 1024 / piece.len());
+            repeat(&|| {
+                black_box(Ended::execution(
+                    ExecutionStatus::Failed,
+                    Field::Known("States.TaskFailed"),
+                    Field::Known(black_box(&cause)),
+                ));
+            });
         }
         _ => {
             let policies = what.strip_prefix("verdict-")?.parse().ok()?;

@@ -105,7 +105,7 @@ def dynamodb_local():
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     lib = cache / "redrive-ci/dynamodb-local/lib"
     if not lib.is_dir():
-        pytest.fail(f"{lib} is not there; `cargo test -p redrive-aws --test dynamodb` fetches it")
+        pytest.fail(f"{lib} is not there; `cargo test --workspace --test dynamodb -- --ignored` fetches it")
     port = free_port()
     process = subprocess.Popen(
         ["java", f"-Djava.library.path={lib}", "-cp", f"{lib}/*"]

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "../command/mod.rs"]
+#[path = "../../functions/cli/tests/command/mod.rs"]
 #[expect(
     dead_code,
     reason = "the command runs beside files of the README's own"
@@ -127,7 +127,7 @@ fn printed_in_this_order(block: &Shown, printed: &str) {
 /// A build without the account has no `history`. Its own test compares the same text with what it prints.
 #[test]
 fn the_history_of_the_readme_is_the_one_that_its_test_expects() {
-    let test = fs::read_to_string(top().join("tests/account/history.rs")).unwrap();
+    let test = fs::read_to_string(top().join("functions/cli/tests/account/history.rs")).unwrap();
     let shown = shown("cargo run -q --features account -- ");
     assert_eq!(shown.len(), 1, "{shown:?}");
     for block in shown {
@@ -135,7 +135,7 @@ fn the_history_of_the_readme_is_the_one_that_its_test_expects() {
         let expected = format!("\"\\\n{}\"\n", block.output);
         assert!(
             test.contains(&expected),
-            "tests/account/history.rs expects no {expected}"
+            "functions/cli/tests/account/history.rs expects no {expected}"
         );
     }
 }

@@ -182,35 +182,17 @@ fn what_is_not_one_event_is_told_with_what_is_expected() {
     };
     let expected = "expected an event as EventBridge delivers it: a JSON object with source, detail-type, account, \
                     region, time and detail";
-    for (input, told) in [
+    #[rustfmt::skip]
+    let table = [
         (String::new(), format!("nothing was read; {expected}")),
-        (
-            "[]".into(),
-            format!("this is an array with nothing in it; {expected}"),
-        ),
-        (
-            format!("[{event}, {event}]"),
-            format!(
-                "this is an array of 2, and explain reads one; {}",
-                first("'.[0]'")
-            ),
-        ),
-        (
-            format!("{event}\n{event}"),
-            format!(
-                "these are several events, and explain reads one; {}",
-                first("-n input")
-            ),
-        ),
-        (
-            detail,
-            format!(
-                "this is the detail of an event, or an answer of the API, without the event around it; {expected}"
-            ),
-        ),
+        ("[]".into(), format!("this is an array with nothing in it; {expected}")),
+        (format!("[{event}, {event}]"), format!("this is an array of 2, and explain reads one; {}", first("'.[0]'"))),
+        (format!("{event}\n{event}"), format!("these are several events, and explain reads one; {}", first("-n input"))),
+        (detail, format!("this is the detail of an event, or an answer of the API, without the event around it; {expected}")),
         ("{\"Records\": []}".into(), expected.into()),
         ("version: 1".into(), expected.into()),
-    ] {
+    ];
+    for (input, told) in table {
         assert_eq!(help(&input), Some(told), "{input}");
     }
     // What is broken inside is told with its place, which is all there is to tell.

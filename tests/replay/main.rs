@@ -7,7 +7,7 @@
     clippy::indexing_slicing
 )]
 
-#[path = "../command/mod.rs"]
+#[path = "../../functions/cli/tests/command/mod.rs"]
 mod command;
 mod explain;
 mod input;

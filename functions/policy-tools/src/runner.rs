@@ -1,11 +1,9 @@
 //! The tests of a document, judged as the functions judge failures.
 
-use std::collections::BTreeSet;
-
 use redrive_core::decide::{LedgerView, verdict_on};
 use redrive_core::failure::{
     ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Field,
-    Redrivable, StageSnapshot, StageStatus, Subject,
+    Redrivable, StageSnapshot, Subject,
 };
 use redrive_core::ledger::{Decided, Entry, Owner, Timing, Writer};
 use redrive_core::time::Time;
@@ -142,17 +140,20 @@ pub fn failure(case: &Case) -> Failure {
         subject = Subject::stage("aws", region, account, target, case.stage(), "test");
         detail = FailureDetail::Stage(FailedStage {
             announced: None,
-            snapshot: Field::Known(stage_with(FailedAction {
-                action: text(case, ConditionKey::Action)
-                    .known()
-                    .cloned()
-                    .unwrap_or_default(),
-                id: None,
-                category: text(case, ConditionKey::Category),
-                provider: text(case, ConditionKey::Provider),
-                error_code: text(case, ConditionKey::ErrorCode),
-                summary: text(case, ConditionKey::Summary),
-            })),
+            snapshot: Field::Known(StageSnapshot::failed(
+                [FailedAction {
+                    action: text(case, ConditionKey::Action)
+                        .known()
+                        .cloned()
+                        .unwrap_or_default(),
+                    id: None,
+                    category: text(case, ConditionKey::Category),
+                    provider: text(case, ConditionKey::Provider),
+                    error_code: text(case, ConditionKey::ErrorCode),
+                    summary: text(case, ConditionKey::Summary),
+                }]
+                .into(),
+            )),
         });
     } else {
         subject = Subject::Execution {
@@ -194,24 +195,6 @@ fn execution(case: &Case) -> FailedExecution {
         state: text(case, ConditionKey::State),
         resource: text(case, ConditionKey::Resource),
         changed_since: (status == Some("ABORTED")).then_some(Reason::Aborted),
-    }
-}
-
-fn stage_with(action: FailedAction) -> StageSnapshot {
-    StageSnapshot {
-        status: StageStatus::Failed,
-        rollback: false,
-        stopped: false,
-        superseded: false,
-        structure_changed: false,
-        in_progress: 0,
-        listed: true,
-        runs_behind: false,
-        failed_at: None,
-        running: BTreeSet::new(),
-        retried: 0,
-        retries_itself: false,
-        failed: [action].into(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redrive_core::cause::{Ended, SignalReason};
 use redrive_core::failure::{
     Description, ExecutionStatus, Fact, FailedAction, FailedExecution, Failure, FailureDetail,
-    Field, Redrivable, StageSnapshot, StageStatus, Subject,
+    Field, Redrivable, StageSnapshot, Subject,
 };
 use redrive_core::time::Time;
 use rustix::time::{ClockId, clock_gettime};
@@ -107,25 +107,6 @@ pub fn failed_execution(machine: &str, execution: FailedExecution) -> Failure {
     }
 }
 
-/// A stage that failed by these actions.
-pub const fn snapshot(failed: Vec<FailedAction>) -> StageSnapshot {
-    StageSnapshot {
-        status: StageStatus::Failed,
-        rollback: false,
-        stopped: false,
-        superseded: false,
-        structure_changed: false,
-        in_progress: 0,
-        listed: true,
-        failed_at: None,
-        running: std::collections::BTreeSet::new(),
-        retried: 0,
-        runs_behind: false,
-        retries_itself: false,
-        failed,
-    }
-}
-
 /// The failure of a stage of this pipeline.
 pub fn failed_stage(pipeline: &str, failed: Vec<FailedAction>) -> Failure {
     Failure {
@@ -140,7 +121,7 @@ pub fn failed_stage(pipeline: &str, failed: Vec<FailedAction>) -> Failure {
         at: Time::default(),
         detail: FailureDetail::Stage(redrive_core::failure::FailedStage {
             announced: None,
-            snapshot: Field::Known(snapshot(failed)),
+            snapshot: Field::Known(StageSnapshot::failed(failed)),
         }),
     }
 }

@@ -13,13 +13,15 @@ use redrive_core::cause::Ended;
 use redrive_core::decide::{Answer, LedgerView, decide, decide_optimistically};
 use redrive_core::dry_run::DryRun;
 use redrive_core::event::{self, AllowedSources, Malformed, ParsedEvent, subject_of};
-use redrive_core::failure::{Fact, FailedAction, Failure, FailureDetail, Field, Need, Subject};
+use redrive_core::failure::{
+    Fact, FailedAction, Failure, FailureDetail, Field, Need, StageSnapshot, Subject,
+};
 use redrive_core::ledger::{Owner, Timing, Writer};
 use redrive_core::policy::Document;
 use redrive_core::record::Outcome;
 use redrive_core::time::Time;
 use redrive_core::verdict::Decision;
-use redrive_fuzz::{Choices, description, ending, is_in_range, show, snapshot, within};
+use redrive_fuzz::{Choices, description, ending, is_in_range, show, within};
 
 /// For each 256 KiB, which is the longest event there is; what is made here may be longer.
 const MAX_TIME: Duration = Duration::from_millis(100);
@@ -493,7 +495,7 @@ fn answer(failure: &Failure, need: Need, choices: &mut Choices<'_>) -> Fact {
                 error_code: Field::Known("JobFailed".into()),
                 summary: Field::Known(String::from_utf8_lossy(choices.bytes()).into_owned()),
             });
-            Fact::Stage(snapshot(vec![announced]))
+            Fact::Stage(StageSnapshot::failed(vec![announced]))
         }
         _ if choices.byte() == 1 => Fact::Redacted,
         _ => ending(),

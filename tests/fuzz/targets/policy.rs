@@ -148,6 +148,7 @@ static FAILURES: LazyLock<Vec<Failure>> = LazyLock::new(|| {
 });
 
 /// Values of each condition, of which documents are made.
+#[rustfmt::skip]
 const CONDITIONS: &[(&str, &[&str])] = &[
     (
         "error",
@@ -168,57 +169,21 @@ const CONDITIONS: &[(&str, &[&str])] = &[
             "'A\\*'",
         ],
     ),
-    (
-        "cause",
-        &[
-            "x",
-            "'*x*'",
-            "'*'",
-            "none",
-            "'*X*'",
-            "'*Status Code*'",
-            "'**'",
-        ],
-    ),
-    (
-        "exit_status",
-        &["1", "'*'", "-1", "none", "0", "255", "'1'"],
-    ),
+    ("cause", &["x", "'*x*'", "'*'", "none", "'*X*'", "'*Status Code*'", "'**'"]),
+    ("exit_status", &["1", "'*'", "-1", "none", "0", "255", "'1'"]),
     ("mode", &["standard", "legacy", "adaptive"]),
     ("http_status", &["503", "none", "429", "500"]),
-    (
-        "status",
-        &["FAILED", "TIMED_OUT", "'*'", "failed", "'*E*'", "none"],
-    ),
-    (
-        "signal",
-        &["SIGKILL", "kill", "'*'", "none", "'SIG*'", "'*'"],
-    ),
-    (
-        "signal_reason",
-        &[
-            "agent_stop",
-            "cancel",
-            "'*'",
-            "none",
-            "stack_error",
-            "process_run_error",
-        ],
-    ),
+    ("status", &["FAILED", "TIMED_OUT", "'*'", "failed", "'*E*'", "none"]),
+    ("signal", &["SIGKILL", "kill", "'*'", "none", "'SIG*'", "'*'"]),
+    ("signal_reason", &["agent_stop", "cancel", "'*'", "none", "stack_error", "process_run_error"]),
     ("state", &["Load", "'*'", "none", "'L*'"]),
-    (
-        "resource",
-        &["'glue:*'", "none", "'*'", "glue:startJobRun.sync"],
-    ),
+    ("resource", &["'glue:*'", "none", "'*'", "glue:startJobRun.sync"]),
     ("stage", &["Build", "'*'", "none", "build"]),
     ("action", &["Bundle", "'*'", "none", "'B*'"]),
     ("category", &["Build", "deploy", "'*'", "none", "'*e*'"]),
     ("provider", &["CodeBuild", "'code*'", "'*'", "none", "ECS"]),
     ("error_code", &["JobFailed", "'*'", "none"]),
-    (
-        "summary",
-        &["x", "'*pull*'", "'*'", "none", "'*exit status 1'"],
-    ),
+    ("summary", &["x", "'*pull*'", "'*'", "none", "'*exit status 1'"]),
 ];
 
 /// What a rule does, and what else may stand in it.

@@ -1,7 +1,5 @@
 use redrive_core::decide::decide_optimistically;
-use redrive_core::failure::{
-    FailedAction, FailedStage, Failure, FailureDetail, StageSnapshot, StageStatus,
-};
+use redrive_core::failure::{FailedAction, FailedStage, Failure, FailureDetail, StageSnapshot};
 use redrive_core::time::Time;
 use serde_json::{Value, json};
 
@@ -29,21 +27,7 @@ fn stage(summaries: [(&str, &str); 2]) -> Failure {
         at: Time::default(),
         detail: FailureDetail::Stage(FailedStage {
             announced: None,
-            snapshot: Field::Known(StageSnapshot {
-                status: StageStatus::Failed,
-                rollback: false,
-                stopped: false,
-                superseded: false,
-                structure_changed: false,
-                in_progress: 0,
-                listed: true,
-                runs_behind: false,
-                failed_at: None,
-                running: Default::default(),
-                retried: 0,
-                retries_itself: false,
-                failed: failed.into(),
-            }),
+            snapshot: Field::Known(StageSnapshot::failed(failed.into())),
         }),
     }
 }

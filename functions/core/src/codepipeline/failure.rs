@@ -87,6 +87,27 @@ pub struct FailedAction {
 }
 
 impl StageSnapshot {
+    /// Returns the snapshot of a stage that failed by the actions `failed`. Its runs are listed, none still runs, and
+    /// nothing but the policy speaks against a retry.
+    #[must_use]
+    pub const fn failed(failed: Vec<FailedAction>) -> Self {
+        Self {
+            status: StageStatus::Failed,
+            rollback: false,
+            stopped: false,
+            superseded: false,
+            structure_changed: false,
+            in_progress: 0,
+            listed: true,
+            runs_behind: false,
+            running: BTreeSet::new(),
+            retried: 0,
+            retries_itself: false,
+            failed,
+            failed_at: None,
+        }
+    }
+
     /// Returns why the stage is not to be judged, if so.
     #[must_use]
     pub fn not_ours(&self) -> Option<Reason> {

@@ -62,21 +62,7 @@ fn action(name: &str, category: &str) -> FailedAction {
 }
 
 fn snapshot() -> StageSnapshot {
-    StageSnapshot {
-        status: StageStatus::Failed,
-        rollback: false,
-        stopped: false,
-        superseded: false,
-        structure_changed: false,
-        in_progress: 0,
-        listed: true,
-        runs_behind: false,
-        failed_at: None,
-        running: BTreeSet::new(),
-        retried: 0,
-        retries_itself: false,
-        failed: vec![action("Unit", "Test")],
-    }
+    StageSnapshot::failed(vec![action("Unit", "Test")])
 }
 
 fn announced(action: Option<FailedAction>, snapshot: Field<StageSnapshot>) -> Failure {
@@ -178,68 +164,30 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
 #[test]
 fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
     let all = policy(ALL);
-    for (failure, expected) in [
-        (
-            execution(|e| e.changed_since = Some(Reason::Running)),
-            "running",
-        ),
-        (
-            execution(|e| e.changed_since = Some(Reason::Succeeded)),
-            "succeeded",
-        ),
-        (
-            execution(|e| e.changed_since = Some(Reason::Aborted)),
-            "aborted",
-        ),
-        (
-            execution(|e| e.changed_since = Some(Reason::TargetChanged)),
-            "target_changed",
-        ),
-        (
-            execution(|e| e.redrivable = Field::Known(Redrivable::No)),
-            "not_redrivable",
-        ),
-        (
-            execution(|e| e.redrivable = Field::Known(Redrivable::ByMapRun)),
-            "map_run_child",
-        ),
+    #[rustfmt::skip]
+    let table = [
+        (execution(|e| e.changed_since = Some(Reason::Running)), "running"),
+        (execution(|e| e.changed_since = Some(Reason::Succeeded)), "succeeded"),
+        (execution(|e| e.changed_since = Some(Reason::Aborted)), "aborted"),
+        (execution(|e| e.changed_since = Some(Reason::TargetChanged)), "target_changed"),
+        (execution(|e| e.redrivable = Field::Known(Redrivable::No)), "not_redrivable"),
+        (execution(|e| e.redrivable = Field::Known(Redrivable::ByMapRun)), "map_run_child"),
         (stage(|s| s.stopped = true), "stopped"),
         (stage(|s| s.superseded = true), "superseded"),
         (stage(|s| s.in_progress = 1), "actions_in_progress"),
         (stage(|s| s.retries_itself = true), "retries_itself"),
-        (
-            stage(|s| s.status = StageStatus::InProgress),
-            "actions_in_progress",
-        ),
-        (
-            stage(|s| {
-                s.status = StageStatus::InProgress;
-                s.failed = vec![];
-            }),
-            "running",
-        ),
+        (stage(|s| s.status = StageStatus::InProgress), "actions_in_progress"),
+        (stage(|s| { s.status = StageStatus::InProgress; s.failed = vec![]; }), "running"),
         (stage(|s| s.status = StageStatus::Succeeded), "succeeded"),
         (stage(|s| s.status = StageStatus::Stopping), "stopping"),
         (stage(|s| s.status = StageStatus::Stopped), "stopped"),
         (stage(|s| s.status = StageStatus::Cancelled), "canceled"),
         (stage(|s| s.status = StageStatus::Skipped), "skipped"),
         // A person's stop and a later execution precede the other facts of the stage.
-        (
-            stage(|s| {
-                s.stopped = true;
-                s.superseded = true;
-                s.in_progress = 2;
-            }),
-            "stopped",
-        ),
-        (
-            stage(|s| {
-                s.superseded = true;
-                s.status = StageStatus::Succeeded;
-            }),
-            "superseded",
-        ),
-    ] {
+        (stage(|s| { s.stopped = true; s.superseded = true; s.in_progress = 2; }), "stopped"),
+        (stage(|s| { s.superseded = true; s.status = StageStatus::Succeeded; }), "superseded"),
+    ];
+    for (failure, expected) in table {
         assert_eq!(
             asked(&all, &failure),
             format!("ignore {expected}"),
@@ -569,201 +517,53 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
     };
     let open_end = |e: &mut FailedExecution| e.fail_state = Field::Unknown;
     let parent = || Field::Known("arn:aws:states:eu-west-1:111122223333:execution:p:1".to_string());
-    for (document, failure, expected) in [
+    #[rustfmt::skip]
+    let table = [
         // An unknown fact is looked up.
         (rules("{id: r}"), execution(forgetful), "need description"),
-        (
-            rules("{id: r}"),
-            execution(|e| e.redrive_count = Field::Unknown),
-            "need description",
-        ),
-        (
-            rules("{id: r}"),
-            execution(|e| e.redrivable = Field::Unknown),
-            "need description",
-        ),
-        (
-            rules("{id: r}"),
-            execution(|e| e.error = Field::Unknown),
-            "need description",
-        ),
-        (
-            rules("{id: r, cause: x}"),
-            execution(|e| e.cause = Field::Unknown),
-            "need description",
-        ),
-        (
-            rules("{id: r, not: {cause: x}}"),
-            execution(|e| e.cause = Field::Unknown),
-            "need description",
-        ),
+        (rules("{id: r}"), execution(|e| e.redrive_count = Field::Unknown), "need description"),
+        (rules("{id: r}"), execution(|e| e.redrivable = Field::Unknown), "need description"),
+        (rules("{id: r}"), execution(|e| e.error = Field::Unknown), "need description"),
+        (rules("{id: r, cause: x}"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (rules("{id: r, not: {cause: x}}"), execution(|e| e.cause = Field::Unknown), "need description"),
         (rules("{id: r}"), execution(open_end), "need history"),
         // The cause may show that a person stopped the job inside, if the error may be a job's.
-        (
-            rules("{id: r}"),
-            execution(|e| e.cause = Field::Unknown),
-            "retry matched by r",
-        ),
-        (
-            rules("{id: r}"),
-            execution(|e| {
-                e.error = Field::Known("States.TaskFailed".into());
-                e.cause = Field::Unknown;
-            }),
-            "need description",
-        ),
-        (
-            rules("{id: r, cause: '*'}"),
-            execution(|e| e.cause = Field::Unknown),
-            "retry matched by r",
-        ),
+        (rules("{id: r}"), execution(|e| e.cause = Field::Unknown), "retry matched by r"),
+        (rules("{id: r}"), execution(|e| { e.error = Field::Known("States.TaskFailed".into()); e.cause = Field::Unknown; }), "need description"),
+        (rules("{id: r, cause: '*'}"), execution(|e| e.cause = Field::Unknown), "retry matched by r"),
         // The failed state is looked up only for a rule whose other conditions match.
-        (
-            rules("{id: r, state: 'Load*'}"),
-            execution(|_| ()),
-            "need failed_state",
-        ),
-        (
-            rules("[{id: r, error: 'S3.*'}, {id: s, state: 'Load*'}]"),
-            execution(|_| ()),
-            "retry matched by r",
-        ),
-        (
-            rules("{id: r, error: Lambda.*, resource: x}"),
-            execution(|_| ()),
-            "give_up unmatched",
-        ),
-        (
-            rules("[{id: no, state: 'Load*', limit: 0}, {id: r}]"),
-            execution(|_| ()),
-            "need failed_state",
-        ),
-        (
-            rules("[{id: no, state: 'Load*', limit: 0}, {id: never, limit: 0}]"),
-            execution(|_| ()),
-            "give_up forbidden by never",
-        ),
-        (
-            rules("{id: r, not: {state: 'Load*'}}"),
-            execution(|e| e.state = known("Load orders")),
-            "give_up unmatched",
-        ),
-        (
-            rules("{id: r, state: 'Load*'}"),
-            execution(|e| e.state = known("Load orders")),
-            "retry matched by r",
-        ),
+        (rules("{id: r, state: 'Load*'}"), execution(|_| ()), "need failed_state"),
+        (rules("[{id: r, error: 'S3.*'}, {id: s, state: 'Load*'}]"), execution(|_| ()), "retry matched by r"),
+        (rules("{id: r, error: Lambda.*, resource: x}"), execution(|_| ()), "give_up unmatched"),
+        (rules("[{id: no, state: 'Load*', limit: 0}, {id: r}]"), execution(|_| ()), "need failed_state"),
+        (rules("[{id: no, state: 'Load*', limit: 0}, {id: never, limit: 0}]"), execution(|_| ()), "give_up forbidden by never"),
+        (rules("{id: r, not: {state: 'Load*'}}"), execution(|e| e.state = known("Load orders")), "give_up unmatched"),
+        (rules("{id: r, state: 'Load*'}"), execution(|e| e.state = known("Load orders")), "retry matched by r"),
         // The ledger is cheaper to read than the history.
-        (
-            rules("{id: r, state: 'Load*'}"),
-            execution(|e| e.redrive_count = Field::Known(1)),
-            "entry",
-        ),
+        (rules("{id: r, state: 'Load*'}"), execution(|e| e.redrive_count = Field::Known(1)), "entry"),
         // A fact on which no verdict depends is not looked up.
-        (
-            rules("{id: r, error: Lambda.*}"),
-            execution(open_end),
-            "give_up unmatched",
-        ),
-        (
-            rules("{id: r, error: Lambda.*, cause: x}"),
-            execution(|e| e.cause = Field::Unknown),
-            "give_up unmatched",
-        ),
-        (
-            rules("{id: no, limit: 0}"),
-            execution(open_end),
-            "give_up forbidden by no",
-        ),
-        (
-            rules("[{id: no, limit: 0, cause: x}]"),
-            execution(|e| e.cause = Field::Unknown),
-            "give_up unmatched",
-        ),
-        (
-            rules("{id: r}").with_budget(0),
-            execution(open_end),
-            "give_up budget_spent by r",
-        ),
-        (
-            policy("version: 1\nretry: {}"),
-            execution(forgetful),
-            "give_up unmatched",
-        ),
-        (
-            policy("version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}]"),
-            execution(open_end),
-            "give_up denied_by_policy",
-        ),
-        (
-            policy(ALL),
-            execution(|e| {
-                e.fail_state = Field::Unknown;
-                e.parent = parent();
-            }),
-            "give_up parent_retries",
-        ),
-        (
-            policy(ALL),
-            execution(|e| {
-                e.fail_state = Field::Unknown;
-                e.redrivable = Field::Known(Redrivable::No);
-            }),
-            "ignore not_redrivable",
-        ),
+        (rules("{id: r, error: Lambda.*}"), execution(open_end), "give_up unmatched"),
+        (rules("{id: r, error: Lambda.*, cause: x}"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
+        (rules("{id: no, limit: 0}"), execution(open_end), "give_up forbidden by no"),
+        (rules("[{id: no, limit: 0, cause: x}]"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
+        (rules("{id: r}").with_budget(0), execution(open_end), "give_up budget_spent by r"),
+        (policy("version: 1\nretry: {}"), execution(forgetful), "give_up unmatched"),
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{error: S3.*}]"), execution(open_end), "give_up denied_by_policy"),
+        (policy(ALL), execution(|e| { e.fail_state = Field::Unknown; e.parent = parent(); }), "give_up parent_retries"),
+        (policy(ALL), execution(|e| { e.fail_state = Field::Unknown; e.redrivable = Field::Known(Redrivable::No); }), "ignore not_redrivable"),
         // A fact that may forbid a retry must be known before it.
-        (
-            policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"),
-            execution(|e| e.cause = Field::Unknown),
-            "need description",
-        ),
-        (
-            policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x, status: TIMED_OUT}]"),
-            execution(open_end),
-            "need history",
-        ),
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x}]"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (policy("version: 1\nretry: {automatic: true}\nnever: [{cause: x, status: TIMED_OUT}]"), execution(open_end), "need history"),
         // The fact is looked up only if an earlier rule may match once it is known.
-        (
-            rules("[{id: a, cause: x}, {id: b, error: Lambda.*}]"),
-            execution(|e| e.cause = Field::Unknown),
-            "need description",
-        ),
-        (
-            rules("[{id: no, cause: x, limit: 0}, {id: b}]"),
-            execution(|e| e.cause = Field::Unknown),
-            "need description",
-        ),
-        (
-            rules("[{id: no, cause: x, limit: 0}, {id: b, error: Lambda.*}]"),
-            execution(|e| e.cause = Field::Unknown),
-            "give_up unmatched",
-        ),
+        (rules("[{id: a, cause: x}, {id: b, error: Lambda.*}]"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (rules("[{id: no, cause: x, limit: 0}, {id: b}]"), execution(|e| e.cause = Field::Unknown), "need description"),
+        (rules("[{id: no, cause: x, limit: 0}, {id: b, error: Lambda.*}]"), execution(|e| e.cause = Field::Unknown), "give_up unmatched"),
         // A history costs most, so every other fact precedes it.
-        (
-            rules("{id: r, cause: x}"),
-            execution(|e| {
-                e.cause = Field::Unknown;
-                e.fail_state = Field::Unknown;
-            }),
-            "need description",
-        ),
-        (
-            rules("{id: r}"),
-            execution(|e| {
-                e.fail_state = Field::Unknown;
-                e.redrive_count = Field::Known(1);
-            }),
-            "entry",
-        ),
-        (
-            rules("{id: r}"),
-            execution(|e| {
-                e.redrivable = Field::Unknown;
-                e.redrive_count = Field::Known(1);
-            }),
-            "need description",
-        ),
-    ] {
+        (rules("{id: r, cause: x}"), execution(|e| { e.cause = Field::Unknown; e.fail_state = Field::Unknown; }), "need description"),
+        (rules("{id: r}"), execution(|e| { e.fail_state = Field::Unknown; e.redrive_count = Field::Known(1); }), "entry"),
+        (rules("{id: r}"), execution(|e| { e.redrivable = Field::Unknown; e.redrive_count = Field::Known(1); }), "need description"),
+    ];
+    for (document, failure, expected) in table {
         assert_eq!(
             asked(&document, &failure),
             expected,
@@ -1192,39 +992,22 @@ fn todays_policy_can_only_take_a_queued_retry_away() {
     let failure = execution(|_| ());
     let entry = retried(&then, &failure, &["a"], 2);
     assert_eq!(entry.rule_usage("default", "a"), 2);
-    for (now, allows) in [
+    #[rustfmt::skip]
+    let table = [
         (then, true),
-        (
-            rules("[{id: new, error: x}, {id: a, limit: 3, error: other}]"),
-            true,
-        ),
+        (rules("[{id: new, error: x}, {id: a, limit: 3, error: other}]"), true),
         (rules("[{id: a, limit: 1}]"), false),
         (rules("[{id: a, limit: 0}]"), false),
         (rules("[{id: b, limit: 2}]"), false),
         (rules("[]"), false),
         (rules("[{id: a, limit: 2}]").with_budget(2), true),
         (rules("[{id: a, limit: 2}]").with_budget(1), false),
-        (
-            policy("version: 1\npolicies: [{name: default, retry: {automatic: {id: a}}}]"),
-            true,
-        ),
-        (
-            policy("version: 1\npolicies: [{name: other, retry: {automatic: {id: a}}}]"),
-            false,
-        ),
-        (
-            policy(
-                "version: 1\npolicies: [{name: default, match: {pipeline: x}, retry: {automatic: {id: a}}}]",
-            ),
-            false,
-        ),
-        (
-            policy(
-                "version: 1\npolicies: [{name: first, retry: {automatic: {id: a}}}, {name: default, retry: {automatic: {id: a}}}]",
-            ),
-            false,
-        ),
-    ] {
+        (policy("version: 1\npolicies: [{name: default, retry: {automatic: {id: a}}}]"), true),
+        (policy("version: 1\npolicies: [{name: other, retry: {automatic: {id: a}}}]"), false),
+        (policy("version: 1\npolicies: [{name: default, match: {pipeline: x}, retry: {automatic: {id: a}}}]"), false),
+        (policy("version: 1\npolicies: [{name: first, retry: {automatic: {id: a}}}, {name: default, retry: {automatic: {id: a}}}]"), false),
+    ];
+    for (now, allows) in table {
         assert_eq!(still_allows(&now, &entry), allows, "{now:?}");
     }
     // Every rule that a stage's retry charges must still have room.

@@ -511,38 +511,15 @@ fn the_message_of_a_notification_rule_is_no_event() {
 fn an_event_speaks_for_its_own_account_and_region_alone() {
     let account = "its account is not the one that the event itself names";
     let region = "its region is not the one that the event itself names";
-    for (sample, path, value, expected) in [
-        (
-            EXECUTION,
-            "account",
-            "000000000000",
-            alloc::format!("detail.executionArn: {account}"),
-        ),
-        (
-            EXECUTION,
-            "region",
-            "eu-west-2",
-            alloc::format!("detail.executionArn: {region}"),
-        ),
-        (
-            STAGE,
-            "account",
-            "000000000000",
-            alloc::format!("resources[0]: {account}"),
-        ),
-        (
-            STAGE,
-            "region",
-            "eu-west-2",
-            alloc::format!("resources[0]: {region}"),
-        ),
-        (
-            PIPELINE,
-            "account",
-            "000000000000",
-            alloc::format!("resources[0]: {account}"),
-        ),
-    ] {
+    #[rustfmt::skip]
+    let table = [
+        (EXECUTION, "account", "000000000000", alloc::format!("detail.executionArn: {account}")),
+        (EXECUTION, "region", "eu-west-2", alloc::format!("detail.executionArn: {region}")),
+        (STAGE, "account", "000000000000", alloc::format!("resources[0]: {account}")),
+        (STAGE, "region", "eu-west-2", alloc::format!("resources[0]: {region}")),
+        (PIPELINE, "account", "000000000000", alloc::format!("resources[0]: {account}")),
+    ];
+    for (sample, path, value, expected) in table {
         assert_eq!(said(&parsed(&with(sample, path, json!(value)))), expected);
     }
     // An execution's ARN contains account and region.
@@ -614,48 +591,20 @@ fn each_status_of_an_execution_means_one_thing() {
 #[test]
 fn each_state_of_a_stage_an_action_and_a_pipeline_means_one_thing() {
     let fails = "failure of web-delivery Build 56dd4e8f";
-    for (state, stage, after_a_retry, action, pipeline) in [
+    #[rustfmt::skip]
+    let table = [
         ("FAILED", fails, fails, fails, "superseded_by_stage_event"),
-        (
-            "SUCCEEDED",
-            "succeeded",
-            "Succeeded None",
-            "succeeded",
-            "succeeded",
-        ),
+        ("SUCCEEDED", "succeeded", "Succeeded None", "succeeded", "succeeded"),
         ("STARTED", "running", "running", "running", "running"),
         ("RESUMED", "running", "running", "running", "running"),
         ("STOPPING", "stopping", "stopping", "stopping", "stopping"),
-        (
-            "STOPPED",
-            "stopped",
-            "Terminated None",
-            "stopped",
-            "stopped",
-        ),
+        ("STOPPED", "stopped", "Terminated None", "stopped", "stopped"),
         ("ABANDONED", "stopped", "stopped", "stopped", "stopped"),
-        (
-            "CANCELED",
-            "canceled",
-            "Terminated None",
-            "canceled",
-            "canceled",
-        ),
-        (
-            "SUPERSEDED",
-            "superseded",
-            "superseded",
-            "superseded",
-            "superseded",
-        ),
-        (
-            "PAUSED",
-            "unknown_status",
-            "unknown_status",
-            "unknown_status",
-            "unknown_status",
-        ),
-    ] {
+        ("CANCELED", "canceled", "Terminated None", "canceled", "canceled"),
+        ("SUPERSEDED", "superseded", "superseded", "superseded", "superseded"),
+        ("PAUSED", "unknown_status", "unknown_status", "unknown_status", "unknown_status"),
+    ];
+    for (state, stage, after_a_retry, action, pipeline) in table {
         let at = |sample, more| {
             let json = changed(sample, &[("detail.state", To(json!(state))), more]);
             said(&parsed(&json))
@@ -747,236 +696,48 @@ fn a_malformed_event_names_the_place_and_the_problem() {
     let missing = "it is missing";
     let text = "expected text, read";
     let name = "it is not a name of 1 to 100 letters, digits and . @ - _";
-    for (sample, path, set, expected) in [
-        (
-            EXECUTION,
-            "source",
-            Gone,
-            alloc::format!("source: {missing}"),
-        ),
-        (
-            EXECUTION,
-            "source",
-            To(json!(null)),
-            alloc::format!("source: {missing}"),
-        ),
-        (
-            EXECUTION,
-            "source",
-            To(json!(7)),
-            alloc::format!("source: {text} a number"),
-        ),
-        (
-            EXECUTION,
-            "detail-type",
-            Gone,
-            alloc::format!("detail-type: {missing}"),
-        ),
-        (
-            EXECUTION,
-            "detail-type",
-            To(json!(true)),
-            alloc::format!("detail-type: {text} true or false"),
-        ),
-        (
-            EXECUTION,
-            "account",
-            To(json!(111122223333_u64)),
-            alloc::format!("account: {text} a number"),
-        ),
-        (
-            EXECUTION,
-            "region",
-            To(json!({})),
-            alloc::format!("region: {text} an object"),
-        ),
-        (
-            EXECUTION,
-            "time",
-            To(json!([])),
-            alloc::format!("time: {text} a list"),
-        ),
-        (
-            EXECUTION,
-            "detail",
-            Gone,
-            alloc::format!("detail: {missing}"),
-        ),
-        (
-            EXECUTION,
-            "detail",
-            To(json!(null)),
-            alloc::format!("detail: {missing}"),
-        ),
-        (
-            EXECUTION,
-            "detail",
-            To(json!("{}")),
-            "detail: expected an object".into(),
-        ),
-        (
-            EXECUTION,
-            "detail",
-            To(json!([EXECUTION])),
-            "detail: expected an object".into(),
-        ),
-        (
-            EXECUTION,
-            "detail.executionArn",
-            To(json!(null)),
-            alloc::format!("detail.executionArn: {missing}"),
-        ),
-        (
-            EXECUTION,
-            "detail.executionArn",
-            To(json!([RUN])),
-            alloc::format!("detail.executionArn: {text} a list"),
-        ),
-        (
-            EXECUTION,
-            "detail.executionArn",
-            To(json!("")),
-            "detail.executionArn: it does not begin with arn:".into(),
-        ),
-        (
-            EXECUTION,
-            "detail.status",
-            Gone,
-            alloc::format!("detail.status: {missing}"),
-        ),
-        (
-            EXECUTION,
-            "detail.status",
-            To(json!(1.5)),
-            alloc::format!("detail.status: {text} a number"),
-        ),
-        (
-            EXECUTION,
-            "detail.error",
-            To(json!(503)),
-            alloc::format!("detail.error: {text} a number"),
-        ),
-        (
-            EXECUTION,
-            "detail.cause",
-            To(json!({"k": 1})),
-            alloc::format!("detail.cause: {text} an object"),
-        ),
-        (
-            STAGE,
-            "detail.pipeline",
-            Gone,
-            alloc::format!("detail.pipeline: {missing}"),
-        ),
-        (
-            STAGE,
-            "detail.pipeline",
-            To(json!("a/b")),
-            alloc::format!("detail.pipeline: {name}"),
-        ),
-        (
-            STAGE,
-            "detail.stage",
-            To(json!("")),
-            alloc::format!("detail.stage: {name}"),
-        ),
-        (
-            STAGE,
-            "detail.stage",
-            To(json!("s".repeat(101))),
-            alloc::format!("detail.stage: {name}"),
-        ),
-        (
-            STAGE,
-            "detail.stage",
-            To(json!(["Build"])),
-            alloc::format!("detail.stage: {text} a list"),
-        ),
-        (
-            STAGE,
-            "detail.execution-id",
-            To(json!("a b")),
-            alloc::format!("detail.execution-id: {name}"),
-        ),
-        (
-            STAGE,
-            "detail.state",
-            Gone,
-            alloc::format!("detail.state: {missing}"),
-        ),
-        (
-            STAGE,
-            "detail.pipeline-execution-attempt",
-            To(json!([])),
-            "detail.pipeline-execution-attempt: expected a number, read a list".into(),
-        ),
-        (
-            STAGE,
-            "time",
-            Gone,
-            "time: it is missing, or no time".into(),
-        ),
-        (
-            STAGE,
-            "time",
-            To(json!("soon")),
-            "time: it is missing, or no time".into(),
-        ),
-        (
-            STAGE,
-            "account",
-            To(json!("1111")),
-            "account, region: they make no ARN: its account is not twelve digits".into(),
-        ),
-        (
-            STAGE,
-            "region",
-            To(json!("EU")),
-            "account, region: they make no ARN: its region is missing or not a word".into(),
-        ),
-        (
-            ACTION,
-            "detail.action",
-            Gone,
-            alloc::format!("detail.action: {missing}"),
-        ),
-        (
-            ACTION,
-            "detail.action",
-            To(json!("a:b")),
-            alloc::format!("detail.action: {name}"),
-        ),
-        (
-            ACTION,
-            "detail.type",
-            To(json!("Build")),
-            "detail.type: expected an object".into(),
-        ),
-        (
-            ACTION,
-            "detail.type.category",
-            To(json!(3)),
-            alloc::format!("detail.type.category: {text} a number"),
-        ),
-        (
-            ACTION,
-            "detail.execution-result",
-            To(json!(1)),
-            "detail.execution-result: expected an object".into(),
-        ),
-        (
-            ACTION,
-            "detail.execution-result.error-code",
-            To(json!(["E"])),
-            alloc::format!("detail.execution-result.error-code: {text} a list"),
-        ),
-        (
-            ACTION,
-            "detail.action-execution-id",
-            To(json!(false)),
-            alloc::format!("detail.action-execution-id: {text} true or false"),
-        ),
-    ] {
+    #[rustfmt::skip]
+    let table = [
+        (EXECUTION, "source", Gone, alloc::format!("source: {missing}")),
+        (EXECUTION, "source", To(json!(null)), alloc::format!("source: {missing}")),
+        (EXECUTION, "source", To(json!(7)), alloc::format!("source: {text} a number")),
+        (EXECUTION, "detail-type", Gone, alloc::format!("detail-type: {missing}")),
+        (EXECUTION, "detail-type", To(json!(true)), alloc::format!("detail-type: {text} true or false")),
+        (EXECUTION, "account", To(json!(111122223333_u64)), alloc::format!("account: {text} a number")),
+        (EXECUTION, "region", To(json!({})), alloc::format!("region: {text} an object")),
+        (EXECUTION, "time", To(json!([])), alloc::format!("time: {text} a list")),
+        (EXECUTION, "detail", Gone, alloc::format!("detail: {missing}")),
+        (EXECUTION, "detail", To(json!(null)), alloc::format!("detail: {missing}")),
+        (EXECUTION, "detail", To(json!("{}")), "detail: expected an object".into()),
+        (EXECUTION, "detail", To(json!([EXECUTION])), "detail: expected an object".into()),
+        (EXECUTION, "detail.executionArn", To(json!(null)), alloc::format!("detail.executionArn: {missing}")),
+        (EXECUTION, "detail.executionArn", To(json!([RUN])), alloc::format!("detail.executionArn: {text} a list")),
+        (EXECUTION, "detail.executionArn", To(json!("")), "detail.executionArn: it does not begin with arn:".into()),
+        (EXECUTION, "detail.status", Gone, alloc::format!("detail.status: {missing}")),
+        (EXECUTION, "detail.status", To(json!(1.5)), alloc::format!("detail.status: {text} a number")),
+        (EXECUTION, "detail.error", To(json!(503)), alloc::format!("detail.error: {text} a number")),
+        (EXECUTION, "detail.cause", To(json!({"k": 1})), alloc::format!("detail.cause: {text} an object")),
+        (STAGE, "detail.pipeline", Gone, alloc::format!("detail.pipeline: {missing}")),
+        (STAGE, "detail.pipeline", To(json!("a/b")), alloc::format!("detail.pipeline: {name}")),
+        (STAGE, "detail.stage", To(json!("")), alloc::format!("detail.stage: {name}")),
+        (STAGE, "detail.stage", To(json!("s".repeat(101))), alloc::format!("detail.stage: {name}")),
+        (STAGE, "detail.stage", To(json!(["Build"])), alloc::format!("detail.stage: {text} a list")),
+        (STAGE, "detail.execution-id", To(json!("a b")), alloc::format!("detail.execution-id: {name}")),
+        (STAGE, "detail.state", Gone, alloc::format!("detail.state: {missing}")),
+        (STAGE, "detail.pipeline-execution-attempt", To(json!([])), "detail.pipeline-execution-attempt: expected a number, read a list".into()),
+        (STAGE, "time", Gone, "time: it is missing, or no time".into()),
+        (STAGE, "time", To(json!("soon")), "time: it is missing, or no time".into()),
+        (STAGE, "account", To(json!("1111")), "account, region: they make no ARN: its account is not twelve digits".into()),
+        (STAGE, "region", To(json!("EU")), "account, region: they make no ARN: its region is missing or not a word".into()),
+        (ACTION, "detail.action", Gone, alloc::format!("detail.action: {missing}")),
+        (ACTION, "detail.action", To(json!("a:b")), alloc::format!("detail.action: {name}")),
+        (ACTION, "detail.type", To(json!("Build")), "detail.type: expected an object".into()),
+        (ACTION, "detail.type.category", To(json!(3)), alloc::format!("detail.type.category: {text} a number")),
+        (ACTION, "detail.execution-result", To(json!(1)), "detail.execution-result: expected an object".into()),
+        (ACTION, "detail.execution-result.error-code", To(json!(["E"])), alloc::format!("detail.execution-result.error-code: {text} a list")),
+        (ACTION, "detail.action-execution-id", To(json!(false)), alloc::format!("detail.action-execution-id: {text} true or false")),
+    ];
+    for (sample, path, set, expected) in table {
         let json = changed(sample, &[(path, set)]);
         assert_eq!(said(&parsed(&json)), expected, "{json}");
     }
@@ -1310,33 +1071,15 @@ fn planted(value: &Value, out: &mut Vec<Value>) {
 #[test]
 fn what_json_allows_and_nobody_can_read_has_its_key_as_its_place() {
     let problem = "no text or number can be read from it";
-    for (sample, from, to, place) in [
-        (
-            EXECUTION,
-            "\"redriveCount\": 0",
-            "\"redriveCount\": 1e999",
-            "detail.redriveCount",
-        ),
-        (
-            EXECUTION,
-            "\"status\": \"FAILED\"",
-            r#""status": "\ud800""#,
-            "detail.status",
-        ),
-        (
-            STAGE,
-            "\"state\": \"FAILED\"",
-            r#""state": "\udc00 \ud800""#,
-            "detail.state",
-        ),
+    #[rustfmt::skip]
+    let table = [
+        (EXECUTION, "\"redriveCount\": 0", "\"redriveCount\": 1e999", "detail.redriveCount"),
+        (EXECUTION, "\"status\": \"FAILED\"", r#""status": "\ud800""#, "detail.status"),
+        (STAGE, "\"state\": \"FAILED\"", r#""state": "\udc00 \ud800""#, "detail.state"),
         // An unreadable key has no name, so the place is the object that contains it.
-        (
-            EXECUTION,
-            "\"status\": \"FAILED\"",
-            r#""status": "FAILED", "\ud800": 1"#,
-            "detail",
-        ),
-    ] {
+        (EXECUTION, "\"status\": \"FAILED\"", r#""status": "FAILED", "\ud800": 1"#, "detail"),
+    ];
+    for (sample, from, to, place) in table {
         assert!(sample.contains(from), "{from}");
         let event = sample.replace(from, to);
         let ParsedEvent::Malformed(malformed) = parse(event.as_bytes(), &AllowedSources::default())

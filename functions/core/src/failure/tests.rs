@@ -58,21 +58,7 @@ fn action(id: Option<&str>) -> FailedAction {
 }
 
 fn snapshot() -> StageSnapshot {
-    StageSnapshot {
-        status: StageStatus::Failed,
-        rollback: false,
-        stopped: false,
-        superseded: false,
-        structure_changed: false,
-        in_progress: 0,
-        listed: true,
-        runs_behind: false,
-        failed_at: None,
-        running: BTreeSet::new(),
-        retried: 0,
-        retries_itself: false,
-        failed: vec![action(Some("a-1"))],
-    }
+    StageSnapshot::failed(vec![action(Some("a-1"))])
 }
 
 fn description(status: &str, redrive_count: u32, redrivable: Redrivable) -> Description {
@@ -158,16 +144,9 @@ fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
         state: known("Load"),
         resource: Field::Absent,
     };
-    for (before, fact, after) in [
-        (
-            execution(|_| ()),
-            ending(),
-            execution(|e| {
-                e.fail_state = Field::Known(true);
-                e.state = known("Load");
-                e.resource = Field::Absent;
-            }),
-        ),
+    #[rustfmt::skip]
+    let table = [
+        (execution(|_| ()), ending(), execution(|e| { e.fail_state = Field::Known(true); e.state = known("Load"); e.resource = Field::Absent; })),
         (
             execution(|e| {
                 e.state = known("Given");
@@ -205,34 +184,13 @@ fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
             }),
         ),
         // The stage's latest snapshot counts, not an earlier one.
-        (
-            stage(
-                None,
-                Field::Known(StageSnapshot {
-                    in_progress: 1,
-                    ..snapshot()
-                }),
-            ),
-            Fact::Stage(snapshot()),
-            stage(None, Field::Known(snapshot())),
-        ),
+        (stage(None, Field::Known(StageSnapshot { in_progress: 1, ..snapshot() })), Fact::Stage(snapshot()), stage(None, Field::Known(snapshot()))),
         // A fact of the other service changes nothing.
-        (
-            execution(|_| ()),
-            Fact::Stage(snapshot()),
-            execution(|_| ()),
-        ),
-        (
-            stage(None, Field::Unknown),
-            ending(),
-            stage(None, Field::Unknown),
-        ),
-        (
-            stage(None, Field::Unknown),
-            Fact::Redacted,
-            stage(None, Field::Unknown),
-        ),
-    ] {
+        (execution(|_| ()), Fact::Stage(snapshot()), execution(|_| ())),
+        (stage(None, Field::Unknown), ending(), stage(None, Field::Unknown)),
+        (stage(None, Field::Unknown), Fact::Redacted, stage(None, Field::Unknown)),
+    ];
+    for (before, fact, after) in table {
         assert_eq!(taught(before, fact.clone()), after, "{fact:?}");
     }
 }
@@ -261,27 +219,13 @@ fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
 #[test]
 fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
     use TargetState::{Advanced, Succeeded, Terminated, Unchanged};
-    for (status, redrive_count, redrivable, expected) in [
+    #[rustfmt::skip]
+    let table = [
         ("FAILED", 2, Redrivable::Yes, Some(Unchanged)),
         ("TIMED_OUT", 2, Redrivable::Yes, Some(Unchanged)),
-        (
-            "FAILED",
-            2,
-            Redrivable::No,
-            Some(Terminated(Reason::NotRedrivable)),
-        ),
-        (
-            "TIMED_OUT",
-            2,
-            Redrivable::ByMapRun,
-            Some(Terminated(Reason::NotRedrivable)),
-        ),
-        (
-            "ABORTED",
-            2,
-            Redrivable::Yes,
-            Some(Terminated(Reason::Aborted)),
-        ),
+        ("FAILED", 2, Redrivable::No, Some(Terminated(Reason::NotRedrivable))),
+        ("TIMED_OUT", 2, Redrivable::ByMapRun, Some(Terminated(Reason::NotRedrivable))),
+        ("ABORTED", 2, Redrivable::Yes, Some(Terminated(Reason::Aborted))),
         ("SUCCEEDED", 3, Redrivable::No, Some(Succeeded)),
         ("RUNNING", 3, Redrivable::No, Some(Advanced(3))),
         ("FAILED", 4, Redrivable::Yes, Some(Advanced(4))),
@@ -291,7 +235,8 @@ fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
         ("PENDING_REDRIVE", 2, Redrivable::No, None),
         ("FAILED", 1, Redrivable::Yes, None),
         ("RUNNING", 1, Redrivable::No, None),
-    ] {
+    ];
+    for (status, redrive_count, redrivable, expected) in table {
         let shown = Description {
             status: status.into(),
             redrive_count,
@@ -334,71 +279,18 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
     use StageStatus::{Cancelled, Failed, InProgress, Stopped, Succeeded};
     let claimed = ids(["two", "too"]);
     let earlier = BTreeSet::from(["one"]);
-    for (status, failed, running, edited, expected) in [
-        (
-            Failed,
-            &["two"][..],
-            &[][..],
-            false,
-            Some(TargetState::Unchanged),
-        ),
-        (
-            Failed,
-            &["two", "three"],
-            &[],
-            false,
-            Some(TargetState::Unchanged),
-        ),
-        (
-            Failed,
-            &["three"],
-            &[],
-            false,
-            Some(TargetState::Advanced(5)),
-        ),
-        (
-            Failed,
-            &["two"],
-            &[],
-            true,
-            Some(TargetState::Terminated(Reason::StructureChanged)),
-        ),
+    #[rustfmt::skip]
+    let table = [
+        (Failed, &["two"][..], &[][..], false, Some(TargetState::Unchanged)),
+        (Failed, &["two", "three"], &[], false, Some(TargetState::Unchanged)),
+        (Failed, &["three"], &[], false, Some(TargetState::Advanced(5))),
+        (Failed, &["two"], &[], true, Some(TargetState::Terminated(Reason::StructureChanged))),
         (Succeeded, &[], &[], false, Some(TargetState::Succeeded)),
-        (
-            Stopped,
-            &[],
-            &[],
-            false,
-            Some(TargetState::Terminated(Reason::Stopped)),
-        ),
-        (
-            Cancelled,
-            &[],
-            &[],
-            false,
-            Some(TargetState::Terminated(Reason::Canceled)),
-        ),
-        (
-            InProgress,
-            &[],
-            &["three"],
-            false,
-            Some(TargetState::Advanced(5)),
-        ),
-        (
-            InProgress,
-            &["three"],
-            &["four"],
-            false,
-            Some(TargetState::Advanced(5)),
-        ),
-        (
-            Failed,
-            &["three"],
-            &["four"],
-            false,
-            Some(TargetState::Advanced(5)),
-        ),
+        (Stopped, &[], &[], false, Some(TargetState::Terminated(Reason::Stopped))),
+        (Cancelled, &[], &[], false, Some(TargetState::Terminated(Reason::Canceled))),
+        (InProgress, &[], &["three"], false, Some(TargetState::Advanced(5))),
+        (InProgress, &["three"], &["four"], false, Some(TargetState::Advanced(5))),
+        (Failed, &["three"], &["four"], false, Some(TargetState::Advanced(5))),
         // Earlier states: the failed action or a parallel one still runs, or the snapshot shows an earlier failure.
         (InProgress, &[], &["two"], false, None),
         (InProgress, &["two"], &["three"], false, None),
@@ -406,27 +298,15 @@ fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
         (InProgress, &[], &["one"], false, None),
         (Failed, &["one"], &[], false, None),
         (InProgress, &["one"], &["three"], false, None),
-    ] {
+    ];
+    for (status, failed, running, edited, expected) in table {
         let shown = StageSnapshot {
             status,
-            rollback: false,
-            stopped: false,
-            superseded: false,
             structure_changed: edited,
             in_progress: u32::try_from(running.len()).unwrap(),
-            listed: true,
-            runs_behind: false,
-            failed_at: None,
             running: running.iter().map(|id| (*id).to_owned()).collect(),
             retried: 5,
-            retries_itself: false,
-            failed: failed
-                .iter()
-                .map(|id| FailedAction {
-                    id: Some((*id).to_owned()),
-                    ..FailedAction::default()
-                })
-                .collect(),
+            ..StageSnapshot::failed(failed.iter().map(|id| action(Some(id))).collect())
         };
         let target_state = shown.compared(&claimed, &earlier);
         assert_eq!(target_state, expected, "{status:?} {failed:?} {running:?}");

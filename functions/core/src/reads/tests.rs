@@ -608,32 +608,19 @@ fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
             rollback,
         })
     };
-    for (untyped, unowned, execution, expected) in [
+    #[rustfmt::skip]
+    let table = [
         // GetPipelineState shows the execution and its type, so GetPipelineExecution is not called.
         (false, false, said("Stopped", true), Some((false, None))),
         (true, false, said("Failed", true), Some((true, None))),
         (true, false, said("Failed", false), Some((false, None))),
         (false, true, said("Failed", false), Some((false, None))),
-        (
-            false,
-            true,
-            said("Stopped", false),
-            Some((false, Some(Reason::Stopped))),
-        ),
-        (
-            false,
-            true,
-            said("Stopping", false),
-            Some((false, Some(Reason::Stopped))),
-        ),
-        (
-            false,
-            true,
-            said("Superseded", false),
-            Some((false, Some(Reason::Superseded))),
-        ),
+        (false, true, said("Stopped", false), Some((false, Some(Reason::Stopped)))),
+        (false, true, said("Stopping", false), Some((false, Some(Reason::Stopped)))),
+        (false, true, said("Superseded", false), Some((false, Some(Reason::Superseded)))),
         (true, false, None, None),
-    ] {
+    ];
+    for (untyped, unowned, execution, expected) in table {
         let aws = Aws {
             runs: vec![("Build", "unit")],
             untyped,

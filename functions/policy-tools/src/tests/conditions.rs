@@ -311,23 +311,7 @@ fn a_stage_is_seen_once_for_each_failed_action() {
             snapshot,
         }),
     };
-    let snapshot = |failed| {
-        Field::Known(StageSnapshot {
-            status: StageStatus::Failed,
-            rollback: false,
-            stopped: false,
-            superseded: false,
-            structure_changed: false,
-            in_progress: 0,
-            listed: true,
-            runs_behind: false,
-            failed_at: None,
-            running: Default::default(),
-            retried: 0,
-            retries_itself: false,
-            failed,
-        })
-    };
+    let snapshot = |failed| Field::Known(StageSnapshot::failed(failed));
     let actions = |failure: &Failure| -> Vec<Option<Field<String>>> {
         failure
             .views()

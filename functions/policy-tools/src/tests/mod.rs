@@ -2,7 +2,7 @@
 
 use redrive_core::failure::{
     ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Need,
-    Redrivable, StageSnapshot, StageStatus, Subject,
+    Redrivable, StageSnapshot, Subject,
 };
 use redrive_core::time::Time;
 use redrive_core::view;

@@ -178,59 +178,26 @@ fn a_mode_brings_the_limit_and_the_backoff_that_are_not_written() {
         max_delay_seconds,
         jitter_strategy: JitterStrategy::Full,
     };
-    for (text, limit, dynamodb, expected) in [
+    #[rustfmt::skip]
+    let table = [
         ("{mode: legacy}", 4, Some(9), backoff(30, 2.0, 900)),
         ("{mode: standard}", 2, None, backoff(30, 2.0, 600)),
         ("{mode: adaptive}", 2, None, backoff(30, 2.0, 600)),
         ("{mode: legacy, limit: 3}", 3, None, backoff(30, 2.0, 900)),
-        (
-            "{mode: legacy, max_attempts: 5}",
-            4,
-            None,
-            backoff(30, 2.0, 900),
-        ),
+        ("{mode: legacy, max_attempts: 5}", 4, None, backoff(30, 2.0, 900)),
         ("{mode: standard, limit: 0}", 0, None, backoff(30, 2.0, 600)),
-        (
-            "{mode: standard, max_attempts: 1}",
-            0,
-            None,
-            backoff(30, 2.0, 600),
-        ),
-        (
-            "{mode: standard, max_attempts: 11}",
-            10,
-            None,
-            backoff(30, 2.0, 600),
-        ),
-        (
-            "{mode: standard, backoff: {interval_seconds: 5}}",
-            2,
-            None,
-            backoff(5, 2.0, 600),
-        ),
-        (
-            "{mode: standard, backoff: {interval_seconds: 700, max_delay_seconds: 700}}",
-            2,
-            None,
-            backoff(700, 2.0, 700),
-        ),
-        (
-            "{mode: standard, backoff: {backoff_rate: 3}}",
-            2,
-            None,
-            backoff(30, 3.0, 600),
-        ),
+        ("{mode: standard, max_attempts: 1}", 0, None, backoff(30, 2.0, 600)),
+        ("{mode: standard, max_attempts: 11}", 10, None, backoff(30, 2.0, 600)),
+        ("{mode: standard, backoff: {interval_seconds: 5}}", 2, None, backoff(5, 2.0, 600)),
+        ("{mode: standard, backoff: {interval_seconds: 700, max_delay_seconds: 700}}", 2, None, backoff(700, 2.0, 700)),
+        ("{mode: standard, backoff: {backoff_rate: 3}}", 2, None, backoff(30, 3.0, 600)),
         // Of several modes, the first supplies the defaults.
-        (
-            "{mode: [legacy, standard]}",
-            4,
-            Some(9),
-            backoff(30, 2.0, 900),
-        ),
+        ("{mode: [legacy, standard]}", 4, Some(9), backoff(30, 2.0, 900)),
         ("{mode: [standard, legacy]}", 2, None, backoff(30, 2.0, 600)),
         // Under `not`, a mode is only a condition and supplies no defaults.
         ("{not: {mode: standard}}", 2, None, backoff(30, 2.0, 900)),
-    ] {
+    ];
+    for (text, limit, dynamodb, expected) in table {
         let rule = rule(text);
         assert_eq!(
             (rule.limit, rule.dynamodb_limit),

@@ -18,46 +18,18 @@ fn read(states: &str) -> FailStates {
 fn only_a_fail_state_that_can_have_this_error_may_have_ended_it() {
     let task = r#""A":{"Type":"Task","End":true}"#;
     let literal = r#""F":{"Type":"Fail","Error":"Own.Error"}"#;
-    for (states, of_own, of_other, of_none, of_unknown) in [
+    #[rustfmt::skip]
+    let table = [
         (task, false, false, false, false),
         (literal, true, false, false, true),
         (r#""F":{"Type":"Fail"}"#, false, false, true, true),
-        (
-            r#""F":{"Type":"Fail","ErrorPath":"$.Error"}"#,
-            true,
-            true,
-            true,
-            true,
-        ),
-        (
-            r#""F":{"Type":"Fail","Error":"{% $states.input.Error %}"}"#,
-            true,
-            true,
-            true,
-            true,
-        ),
-        (
-            r#""P":{"Type":"Parallel","Branches":[{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}]}"#,
-            true,
-            false,
-            false,
-            true,
-        ),
-        (
-            r#""M":{"Type":"Map","ItemProcessor":{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}}"#,
-            true,
-            false,
-            false,
-            true,
-        ),
-        (
-            r#""M":{"Type":"Map","Iterator":{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}}"#,
-            true,
-            false,
-            false,
-            true,
-        ),
-    ] {
+        (r#""F":{"Type":"Fail","ErrorPath":"$.Error"}"#, true, true, true, true),
+        (r#""F":{"Type":"Fail","Error":"{% $states.input.Error %}"}"#, true, true, true, true),
+        (r#""P":{"Type":"Parallel","Branches":[{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}]}"#, true, false, false, true),
+        (r#""M":{"Type":"Map","ItemProcessor":{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}}"#, true, false, false, true),
+        (r#""M":{"Type":"Map","Iterator":{"States":{"F":{"Type":"Fail","Error":"Own.Error"}}}}"#, true, false, false, true),
+    ];
+    for (states, of_own, of_other, of_none, of_unknown) in table {
         let found = read(states);
         for (field, expected) in [
             (error("Own.Error"), of_own),

@@ -47,7 +47,8 @@ const GLUE: &str = "glue:startJobRun.sync";
 fn a_fail_state_is_found_behind_redrives_and_containers() {
     let failed = (5, 4, "ExecutionFailed");
     let entered = (4, 3, "FailStateEntered Refuse");
-    for (count, events, expected) in [
+    #[rustfmt::skip]
+    let table = [
         // The execution was redriven, interrupted before it failed again, and redriven once more. An interruption may
         // follow from no event.
         (
@@ -85,36 +86,11 @@ fn a_fail_state_is_found_behind_redrives_and_containers() {
             ]),
             at(false, "Load", "glue:startJobRun"),
         ),
-        (
-            0,
-            history(&[failed, entered, (3, 2, "TaskStateExited")]),
-            at(true, "Refuse", "-"),
-        ),
+        (0, history(&[failed, entered, (3, 2, "TaskStateExited")]), at(true, "Refuse", "-")),
         (0, history(&[failed, (4, 3, "TaskFailed")]), only(false)),
-        (
-            0,
-            history(&[failed, (4, 3, "LambdaFunctionFailed")]),
-            only(false),
-        ),
-        (
-            1,
-            history(&[
-                (7, 6, "ExecutionFailed"),
-                (6, 5, "ExecutionRedriven 1"),
-                failed,
-                entered,
-            ]),
-            at(true, "Refuse", "-"),
-        ),
-        (
-            0,
-            history(&[
-                (9, 8, "ExecutionFailed"),
-                (8, 7, "ParallelStateFailed"),
-                (7, 6, "FailStateEntered Refuse"),
-            ]),
-            at(true, "Refuse", "-"),
-        ),
+        (0, history(&[failed, (4, 3, "LambdaFunctionFailed")]), only(false)),
+        (1, history(&[(7, 6, "ExecutionFailed"), (6, 5, "ExecutionRedriven 1"), failed, entered]), at(true, "Refuse", "-")),
+        (0, history(&[(9, 8, "ExecutionFailed"), (8, 7, "ParallelStateFailed"), (7, 6, "FailStateEntered Refuse")]), at(true, "Refuse", "-")),
         // AWS's own form, with the iteration's failure beside the chain.
         (
             0,
@@ -129,12 +105,9 @@ fn a_fail_state_is_found_behind_redrives_and_containers() {
         ),
         (0, history(&[failed]), Ending::FurtherBack),
         // An event that follows from itself ends the chain.
-        (
-            0,
-            history(&[(5, 5, "ExecutionFailed")]),
-            at(false, "-", "-"),
-        ),
-    ] {
+        (0, history(&[(5, 5, "ExecutionFailed")]), at(false, "-", "-")),
+    ];
+    for (count, events, expected) in table {
         assert_eq!(ending(&events, count), expected, "{events:?}");
     }
 }
@@ -175,17 +148,9 @@ fn task(after: &[Line]) -> Vec<HistoryEvent> {
 
 #[test]
 fn a_task_that_failed_is_named_with_what_it_called() {
-    for (count, events, resource) in [
-        (
-            0,
-            task(&[
-                (7, 6, "ExecutionFailed"),
-                (6, 5, "TaskFailed"),
-                (5, 4, "TaskStarted"),
-                (4, 3, "TaskScheduled glue:startJobRun.sync"),
-            ]),
-            GLUE,
-        ),
+    #[rustfmt::skip]
+    let table = [
+        (0, task(&[(7, 6, "ExecutionFailed"), (6, 5, "TaskFailed"), (5, 4, "TaskStarted"), (4, 3, "TaskScheduled glue:startJobRun.sync")]), GLUE),
         // The task's Retry scheduled it again.
         (
             0,
@@ -199,34 +164,10 @@ fn a_task_that_failed_is_named_with_what_it_called() {
             GLUE,
         ),
         // For a function or an activity, only the scheduled event has the resource.
-        (
-            0,
-            task(&[
-                (6, 5, "ExecutionFailed"),
-                (5, 4, "LambdaFunctionFailed"),
-                (4, 3, "LambdaFunctionScheduled arn:of:function"),
-            ]),
-            "arn:of:function",
-        ),
-        (
-            0,
-            task(&[
-                (6, 5, "ExecutionFailed"),
-                (5, 4, "ActivityTimedOut"),
-                (4, 3, "ActivityScheduled arn:of:activity"),
-            ]),
-            "arn:of:activity",
-        ),
+        (0, task(&[(6, 5, "ExecutionFailed"), (5, 4, "LambdaFunctionFailed"), (4, 3, "LambdaFunctionScheduled arn:of:function")]), "arn:of:function"),
+        (0, task(&[(6, 5, "ExecutionFailed"), (5, 4, "ActivityTimedOut"), (4, 3, "ActivityScheduled arn:of:activity")]), "arn:of:activity"),
         // The call succeeded, but its result could not be used.
-        (
-            0,
-            task(&[
-                (6, 5, "ExecutionFailed"),
-                (5, 4, "TaskSucceeded"),
-                (4, 3, "TaskScheduled glue:startJobRun.sync"),
-            ]),
-            GLUE,
-        ),
+        (0, task(&[(6, 5, "ExecutionFailed"), (5, 4, "TaskSucceeded"), (4, 3, "TaskScheduled glue:startJobRun.sync")]), GLUE),
         // The task was never scheduled.
         (0, task(&[(4, 3, "ExecutionFailed")]), "-"),
         // A redriven task is scheduled from its first entry.
@@ -254,7 +195,8 @@ fn a_task_that_failed_is_named_with_what_it_called() {
             ]),
             GLUE,
         ),
-    ] {
+    ];
+    for (count, events, resource) in table {
         assert_eq!(
             ending(&events, count),
             at(false, "Load", resource),

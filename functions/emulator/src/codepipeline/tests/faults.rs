@@ -11,21 +11,13 @@ fn retry_body(id: &str) -> Value {
 #[test]
 fn a_fault_hits_one_call_of_one_operation() {
     let throttled = || Fault::Refuse(ApiError::new("ThrottlingException", "Rate exceeded"));
-    for (fault, answer, outcome, effect) in [
-        (
-            throttled(),
-            "ThrottlingException",
-            CallOutcome::Refused("ThrottlingException".into()),
-            0,
-        ),
+    #[rustfmt::skip]
+    let table = [
+        (throttled(), "ThrottlingException", CallOutcome::Refused("ThrottlingException".into()), 0),
         (Fault::LoseRequest, "lost", CallOutcome::RequestLost, 0),
-        (
-            Fault::LoseAnswer,
-            "lost",
-            CallOutcome::AnswerLost(Ok(())),
-            1,
-        ),
-    ] {
+        (Fault::LoseAnswer, "lost", CallOutcome::AnswerLost(Ok(())), 1),
+    ];
+    for (fault, answer, outcome, effect) in table {
         let mut fixture = Fixture::new();
         let id = fixture.failed(1);
         fixture.service.inject("RetryStageExecution", fault);

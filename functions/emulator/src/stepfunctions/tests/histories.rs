@@ -71,37 +71,13 @@ fn a_failed_task_is_written_as_what_it_calls() {
     let plain = json!({ "error": "E", "cause": "c" });
     let late =
         json!({ "resourceType": "aws-sdk:s3", "resource": "getObject", "error": "States.Timeout" });
+    #[rustfmt::skip]
     let cases = [
-        (
-            json!({ "state": "Load", "error": "E", "cause": "c" }),
-            "TaskFailed",
-            "taskFailedEventDetails",
-            s3,
-        ),
-        (
-            json!({ "state": "Book", "error": "E", "cause": "c" }),
-            "TaskFailed",
-            "taskFailedEventDetails",
-            glue,
-        ),
-        (
-            json!({ "state": "Check", "error": "E", "cause": "c" }),
-            "LambdaFunctionFailed",
-            "lambdaFunctionFailedEventDetails",
-            plain.clone(),
-        ),
-        (
-            json!({ "state": "Sign", "error": "E", "cause": "c" }),
-            "ActivityFailed",
-            "activityFailedEventDetails",
-            plain,
-        ),
-        (
-            json!({ "state": "Load", "error": "States.Timeout" }),
-            "TaskTimedOut",
-            "taskTimedOutEventDetails",
-            late,
-        ),
+        (json!({ "state": "Load", "error": "E", "cause": "c" }), "TaskFailed", "taskFailedEventDetails", s3),
+        (json!({ "state": "Book", "error": "E", "cause": "c" }), "TaskFailed", "taskFailedEventDetails", glue),
+        (json!({ "state": "Check", "error": "E", "cause": "c" }), "LambdaFunctionFailed", "lambdaFunctionFailedEventDetails", plain.clone()),
+        (json!({ "state": "Sign", "error": "E", "cause": "c" }), "ActivityFailed", "activityFailedEventDetails", plain),
+        (json!({ "state": "Load", "error": "States.Timeout" }), "TaskTimedOut", "taskTimedOutEventDetails", late),
         (
             json!({ "state": "Check", "error": "States.Timeout" }),
             "LambdaFunctionTimedOut",
@@ -114,12 +90,7 @@ fn a_failed_task_is_written_as_what_it_calls() {
             "evaluationFailedEventDetails",
             json!({ "state": "Load", "error": "States.QueryEvaluationError" }),
         ),
-        (
-            json!({ "state": "Load", "error": "States.Runtime" }),
-            "TaskStateEntered",
-            "stateEnteredEventDetails",
-            Value::Null,
-        ),
+        (json!({ "state": "Load", "error": "States.Runtime" }), "TaskStateEntered", "stateEnteredEventDetails", Value::Null),
     ];
     for (failing, kind, key, details) in cases {
         let mut aws = account();

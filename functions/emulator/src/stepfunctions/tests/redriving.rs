@@ -127,53 +127,18 @@ fn the_last_ten_tokens_are_remembered() {
 fn what_cannot_be_redriven_says_why() {
     const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:old:one";
     let year = 365 * DAY;
+    #[rustfmt::skip]
     let cases = [
         (Status::Failed, T, T + 5, T + 14 * DAY, None),
         (Status::TimedOut, T, T + 5, T + 14 * DAY, None),
         (Status::Aborted, T, T + 5, T + 5 + 14 * DAY, None),
-        (
-            Status::Failed,
-            T,
-            T + 5,
-            T + 6 + 14 * DAY,
-            Some("Execution redrivable period exceeded"),
-        ),
-        (
-            Status::Succeeded,
-            T,
-            T + 5,
-            T + 5,
-            Some("Execution is SUCCEEDED and cannot be redriven"),
-        ),
-        (
-            Status::Running,
-            T,
-            T,
-            T + 5,
-            Some("Execution is RUNNING and cannot be redriven"),
-        ),
-        (
-            Status::Failed,
-            REDRIVE_LAUNCH,
-            T,
-            T,
-            Some("Execution has exceeded the max execution time"),
-        ),
+        (Status::Failed, T, T + 5, T + 6 + 14 * DAY, Some("Execution redrivable period exceeded")),
+        (Status::Succeeded, T, T + 5, T + 5, Some("Execution is SUCCEEDED and cannot be redriven")),
+        (Status::Running, T, T, T + 5, Some("Execution is RUNNING and cannot be redriven")),
+        (Status::Failed, REDRIVE_LAUNCH, T, T, Some("Execution has exceeded the max execution time")),
         (Status::Failed, T - year, T, T, None),
-        (
-            Status::Failed,
-            T - year - 1,
-            T,
-            T,
-            Some("Execution has exceeded the max execution time"),
-        ),
-        (
-            Status::Failed,
-            REDRIVE_LAUNCH - 1,
-            T,
-            T,
-            Some("Execution was started before the launch of RedriveExecution"),
-        ),
+        (Status::Failed, T - year - 1, T, T, Some("Execution has exceeded the max execution time")),
+        (Status::Failed, REDRIVE_LAUNCH - 1, T, T, Some("Execution was started before the launch of RedriveExecution")),
     ];
     for (status, start, stop, now, reason) in cases {
         let mut aws = empty();

@@ -40,39 +40,16 @@ async fn the_state_that_failed_is_read_with_what_it_called_before_and_after_a_re
     let function = "arn:aws:lambda:eu-west-1:111122223333:function:check";
     let activity = "arn:aws:states:eu-west-1:111122223333:activity:sign";
     let glue = "arn:aws:states:::glue:startJobRun.sync";
-    for (resource, state, error, expected) in [
-        (
-            glue,
-            "Ship",
-            "Glue.Slow",
-            ended(false, "Ship", Some("glue:startJobRun.sync")),
-        ),
-        (
-            "arn:aws:states:::aws-sdk:s3:getObject",
-            "Ship",
-            "States.Timeout",
-            ended(false, "Ship", Some("aws-sdk:s3:getObject")),
-        ),
-        (
-            function,
-            "Ship",
-            "Error",
-            ended(false, "Ship", Some(function)),
-        ),
-        (
-            activity,
-            "Ship",
-            "Error",
-            ended(false, "Ship", Some(activity)),
-        ),
-        (
-            glue,
-            "Ship",
-            "States.QueryEvaluationError",
-            ended(false, "Ship", None),
-        ),
+    #[rustfmt::skip]
+    let table = [
+        (glue, "Ship", "Glue.Slow", ended(false, "Ship", Some("glue:startJobRun.sync"))),
+        ("arn:aws:states:::aws-sdk:s3:getObject", "Ship", "States.Timeout", ended(false, "Ship", Some("aws-sdk:s3:getObject"))),
+        (function, "Ship", "Error", ended(false, "Ship", Some(function))),
+        (activity, "Ship", "Error", ended(false, "Ship", Some(activity))),
+        (glue, "Ship", "States.QueryEvaluationError", ended(false, "Ship", None)),
         (glue, "Lost", "Parcel.Lost", ended(true, "Lost", None)),
-    ] {
+    ];
+    for (resource, state, error, expected) in table {
         let scene = Scene::new();
         let fails = json!({ "fail": { "state": state, "error": error, "cause": "secret" } });
         let arn = scene.execution(within(resource), json!([fails])).await;

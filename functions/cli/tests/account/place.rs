@@ -3,10 +3,9 @@
 use crate::{ARN, LocalAccount, opened, ran};
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     for (arn, why) in [
         ("run-7", "it does not begin with arn:"),
         (
@@ -56,10 +55,9 @@ fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed()
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn the_table_is_the_named_one_or_the_environments_or_redrive() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     account.store(&opened(60));
     account.redrive(&["history", ARN]).well();
     let mut named = account.command(&["history", ARN, "--table", &account.table]);
@@ -83,10 +81,9 @@ fn the_table_is_the_named_one_or_the_environments_or_redrive() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn the_region_is_the_named_one_or_the_environments_or_the_arns() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     account.store(&opened(60));
     let region = |command: &mut std::process::Command| {
         command.env("AWS_REGION", "us-east-1");
@@ -105,10 +102,9 @@ fn the_region_is_the_named_one_or_the_environments_or_the_arns() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn one_endpoint_for_all_services_is_honoured() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     account.store(&opened(60));
     let mut command = account.command(&["history", ARN]);
     command
@@ -118,10 +114,9 @@ fn one_endpoint_for_all_services_is_honoured() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_profile_brings_credentials_and_region() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     account.store(&opened(60));
     let file =
         std::env::temp_dir().join(format!("redrive-{}-{}", std::process::id(), account.table));
@@ -141,10 +136,9 @@ fn a_profile_brings_credentials_and_region() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn who_has_no_credentials_is_told_so() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     let mut command = account.command(&["history", ARN]);
     command
         .env_remove("AWS_ACCESS_KEY_ID")

@@ -16,10 +16,9 @@ fn told(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_cancelled_retry_is_not_taken_any_more() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     let actions = redrive_core::failure::FailureId::FailedActions(["a-1".to_owned()].into());
     let stage = at(0, |writer| {
         Entry::open(judged(STAGE, actions, 0, 60), writer)
@@ -59,10 +58,9 @@ fn a_cancelled_retry_is_not_taken_any_more() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn who_cancels_again_is_told_who_was_first_and_nothing_is_written() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     account.store(&opened(60));
     let cancel = |by| account.redrive(&["cancel", ARN, "--reason", WHY, "--by", by]);
     cancel("grace").well();
@@ -77,6 +75,7 @@ fn who_cancels_again_is_told_who_was_first_and_nothing_is_written() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
     let acting = opened(0);
     let stop = format!("aws stepfunctions stop-execution --execution-arn {ARN}\n");
@@ -107,9 +106,7 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
             "Nothing is pending",
         ),
     ] {
-        let Some(account) = LocalAccount::fresh() else {
-            return;
-        };
+        let account = LocalAccount::fresh();
         let entry = first(entry.unwrap());
         account.store(&entry);
         for json in [&["--json"][..], &[]] {
@@ -128,10 +125,9 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_retry_in_doubt_stays_charged() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     let doubtful = at(130, |writer| {
         let taken = opened(0)
             .mark_in_doubt(writer)
@@ -147,10 +143,9 @@ fn a_retry_in_doubt_stays_charged() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_later_failure_tells_of_the_cancelled_one() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     account.store(&opened(60));
     account
         .redrive(&["cancel", ARN, "--reason", WHY, "--by", "ada"])
@@ -171,10 +166,9 @@ fn a_later_failure_tells_of_the_cancelled_one() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn who_cancels_is_written_down() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     // As named; as STS knows them; where STS does not answer, as the machine does.
     let cancel = &["cancel", ARN, "--reason", WHY, "--json"][..];
     let named = account.command(&[cancel, &["--by", "grace"]].concat());
@@ -203,10 +197,9 @@ fn who_cancels_is_written_down() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn texts_that_are_empty_or_too_long_are_refused() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     account.store(&opened(60));
     let (long_by, long_why) = ("ä".repeat(257), "ä".repeat(1_025));
     for (reason, by, said) in [

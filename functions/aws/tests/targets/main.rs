@@ -436,50 +436,17 @@ async fn an_execution_whose_key_may_not_be_used_is_described_without_its_data() 
 #[tokio::test]
 async fn each_refusal_of_a_redrive_means_what_the_table_says() {
     let refuse = |code: &str, status: u16| json!({ "refuse": { "code": code, "message": "x", "status": status } });
-    for (fault, times, outcome, call_result) in [
-        (
-            refuse("ThrottlingException", 400),
-            3,
-            Outcome::BackedOff,
-            CallResult::Throttled,
-        ),
-        (
-            refuse("ExecutionLimitExceeded", 400),
-            1,
-            Outcome::BackedOff,
-            CallResult::Throttled,
-        ),
-        (
-            refuse("AccessDeniedException", 400),
-            1,
-            Outcome::BackedOff,
-            CallResult::AccessDenied,
-        ),
-        (
-            refuse("ExecutionDoesNotExist", 400),
-            1,
-            Outcome::GaveUp,
-            CallResult::Rejected(Reason::Gone),
-        ),
-        (
-            refuse("ExecutionNotRedrivable", 400),
-            1,
-            Outcome::GaveUp,
-            CallResult::Rejected(Reason::NotRedrivable),
-        ),
-        (
-            refuse("InternalFailure", 500),
-            3,
-            Outcome::InDoubt,
-            CallResult::InDoubt,
-        ),
-        (
-            json!("lose_request"),
-            3,
-            Outcome::InDoubt,
-            CallResult::InDoubt,
-        ),
-    ] {
+    #[rustfmt::skip]
+    let table = [
+        (refuse("ThrottlingException", 400), 3, Outcome::BackedOff, CallResult::Throttled),
+        (refuse("ExecutionLimitExceeded", 400), 1, Outcome::BackedOff, CallResult::Throttled),
+        (refuse("AccessDeniedException", 400), 1, Outcome::BackedOff, CallResult::AccessDenied),
+        (refuse("ExecutionDoesNotExist", 400), 1, Outcome::GaveUp, CallResult::Rejected(Reason::Gone)),
+        (refuse("ExecutionNotRedrivable", 400), 1, Outcome::GaveUp, CallResult::Rejected(Reason::NotRedrivable)),
+        (refuse("InternalFailure", 500), 3, Outcome::InDoubt, CallResult::InDoubt),
+        (json!("lose_request"), 3, Outcome::InDoubt, CallResult::InDoubt),
+    ];
+    for (fault, times, outcome, call_result) in table {
         let scene = Scene::new();
         scene.execution(task(), json!([busy(), passes()])).await;
         // As often as the SDK tries.

@@ -226,85 +226,32 @@ fn batchs_evaluate_on_exit_is_decided_as_its_documentation_says() {
     let all = "[{action: RETRY, onExitCode: 1, onReason: 'Bad*', onStatusReason: 'Essential*'}, \
                {action: EXIT, onReason: '*'}]";
     // Attempts in all, the entries, and attempts: exit code, reason and status reason of each.
-    for (most, entries, attempts, expected) in [
+    #[rustfmt::skip]
+    let table = [
         (1, "[]", "1", "-"),
         (3, "[]", "1;-|-|gone;2", "++-"),
-        (
-            3,
-            documented,
-            "-|AGENT;-|-|Task failed to start;-|AGENT",
-            "++-",
-        ),
+        (3, documented, "-|AGENT;-|-|Task failed to start;-|AGENT", "++-"),
         (3, documented, "1|-|Essential container in task exited", "-"),
         (3, spot, host, "+"),
-        (
-            3,
-            spot,
-            "137|OutOfMemoryError: Container killed|Essential container in task exited",
-            "-",
-        ),
+        (3, spot, "137|OutOfMemoryError: Container killed|Essential container in task exited", "-"),
         // What no entry matches is tried again.
         (3, "[{action: EXIT, onExitCode: 1}]", "1;2", "-+"),
-        (
-            3,
-            "[{action: EXIT, onExitCode: '13*'}]",
-            "1;13;137;213",
-            "+--+",
-        ),
+        (3, "[{action: EXIT, onExitCode: '13*'}]", "1;13;137;213", "+--+"),
         (3, "[{action: EXIT, onExitCode: '01'}]", "1", "+"),
         (3, "[{action: EXIT, onExitCode: '0*'}]", "0;10", "-+"),
         (3, "[{action: EXIT, onExitCode: '*'}]", "1", "-"),
-        (
-            3,
-            "[{action: EXIT, onReason: abc}]",
-            "1|abc;1|abcd;1|xabc",
-            "-++",
-        ),
-        (
-            3,
-            "[{action: EXIT, onReason: 'abc*'}]",
-            "1|abc;1|abcd;1|xabc",
-            "--+",
-        ),
-        (
-            3,
-            "[{action: EXIT, onReason: 'a.b:c d'}]",
-            "1|a.b:c d;1|axb:c d",
-            "-+",
-        ),
-        (
-            3,
-            "[{action: EXIT, onStatusReason: abc}]",
-            "1|abc|-;1|-|abc",
-            "+-",
-        ),
+        (3, "[{action: EXIT, onReason: abc}]", "1|abc;1|abcd;1|xabc", "-++"),
+        (3, "[{action: EXIT, onReason: 'abc*'}]", "1|abc;1|abcd;1|xabc", "--+"),
+        (3, "[{action: EXIT, onReason: 'a.b:c d'}]", "1|a.b:c d;1|axb:c d", "-+"),
+        (3, "[{action: EXIT, onStatusReason: abc}]", "1|abc|-;1|-|abc", "+-"),
         (4, all, "1|Bad day|Essential container in task exited", "+"),
-        (
-            4,
-            all,
-            "2|Bad day|Essential;1|Good day|Essential;1|Bad day|other",
-            "---",
-        ),
-        (
-            3,
-            "[{action: exit, onReason: '*'}, {action: RETRY, onExitCode: 1}]",
-            "1",
-            "-",
-        ),
+        (4, all, "2|Bad day|Essential;1|Good day|Essential;1|Bad day|other", "---"),
+        (3, "[{action: exit, onReason: '*'}, {action: RETRY, onExitCode: 1}]", "1", "-"),
         // The attempts are those of the job, whichever entry let it be tried again.
-        (
-            2,
-            "[{action: RETRY, onExitCode: 1}, {action: RETRY, onExitCode: 2}]",
-            "1;2",
-            "+-",
-        ),
-        (
-            9,
-            "[{action: RETRY, onReason: '*'}]",
-            "137|-|Job attempt duration exceeded timeout",
-            "-",
-        ),
-    ] {
+        (2, "[{action: RETRY, onExitCode: 1}, {action: RETRY, onExitCode: 2}]", "1;2", "+-"),
+        (9, "[{action: RETRY, onReason: '*'}]", "137|-|Job attempt duration exceeded timeout", "-"),
+    ];
+    for (most, entries, attempts, expected) in table {
         let attempts: Vec<Value> = attempts
             .split(';')
             .map(|attempt| {

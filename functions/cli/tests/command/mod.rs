@@ -6,13 +6,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+/// The folder of the crate.
+pub(crate) const CRATE: &str = env!("CARGO_MANIFEST_DIR");
+
 /// The top of the repository.
 pub(crate) fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .to_owned()
+    Path::new(CRATE).ancestors().nth(2).unwrap().to_owned()
 }
 
 /// What a run of the command printed, and how it ended.
@@ -45,10 +44,16 @@ pub(crate) fn redrive(arguments: &[&str]) -> Ran {
     redrive_with(arguments, b"")
 }
 
+/// Runs at the top of the repository.
 pub(crate) fn redrive_with(arguments: &[&str], input: &[u8]) -> Ran {
+    redrive_in(&top(), arguments, input)
+}
+
+/// Runs in a folder, from which the paths among the arguments start.
+pub(crate) fn redrive_in(folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_redrive"))
         .args(arguments)
-        .current_dir(top())
+        .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -17,15 +17,21 @@ mod samples;
 mod tables;
 mod vectors;
 
+use std::path::Path;
+
 use redrive_core::policy::Document;
 use redrive_core::verdict::{Decision, Verdict};
 use redrive_policy_tools::runner::verdicts;
 use serde_json::{Value, json};
 
-use self::command::{Ran, redrive_with, top};
+use self::command::{CRATE, Ran, redrive_in};
 
 fn import(platform: &str, file: &str, input: &str) -> Ran {
-    redrive_with(&["import", platform, file], input.as_bytes())
+    redrive_in(
+        Path::new(CRATE),
+        &["import", platform, file],
+        input.as_bytes(),
+    )
 }
 
 /// The policy that is printed for a text, or none if it is refused with a place.

@@ -1,4 +1,4 @@
-//! What is read from causes as they were captured, and what reading any cause costs.
+//! What is read from causes as they were captured.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,10 +6,10 @@
     clippy::panic,
     clippy::indexing_slicing
 )]
+#![expect(clippy::disallowed_methods, reason = "a test reads files")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use redrive_core::cause::Ended;
 use redrive_core::failure::{ExecutionStatus, FailedAction, Field};
@@ -125,9 +125,9 @@ fn endings(sample: &Value, found: &mut Vec<(String, Ended)>) {
     }
 }
 
-/// `REDRIVE_CORPUS=FOLDER cargo test -p redrive-cli --test causes -- --ignored --nocapture`
+/// `REDRIVE_CORPUS=FOLDER cargo test -p redrive-core --test causes -- --ignored --nocapture`
 #[test]
-#[ignore = "it reads the folder of captured samples that REDRIVE_CORPUS names"]
+#[ignore = "needs REDRIVE_CORPUS: a folder of captured samples"]
 fn the_fields_of_every_captured_cause_are_printed() {
     let folder = std::env::var_os("REDRIVE_CORPUS").expect("REDRIVE_CORPUS names no folder");
     let mut table = String::new();
@@ -149,47 +149,5 @@ fn the_fields_of_every_captured_cause_are_printed() {
             "sample", "error or provider", "exit", "signal", "signal_reason", "http"
         );
         print!("{table}");
-    }
-}
-
-/// The shortest of a few runs, so that a busy machine does not count.
-fn shortest(cause: &str) -> Duration {
-    let once = || {
-        let start = Instant::now();
-        std::hint::black_box(Ended::execution(
-            ExecutionStatus::Failed,
-            Field::Known("States.TaskFailed"),
-            Field::Known(cause),
-        ));
-        start.elapsed()
-    };
-    (0..5).map(|_| once()).min().unwrap()
-}
-
-#[test]
-fn a_cause_eight_times_as_long_costs_no_more_than_some_eight_times_as_much() {
-    for piece in [
-        "{",
-        "[[{",
-        "\\",
-        "\"",
-        "{\"",
-        "{\"a\":",
-        "{\\\"",
-        "{\"Cause\":\"",
-        "{\\\"Cause\\\":\\\"",
-        "Status Code: ",
-        "exit status ",
-        "Runtime exited with error: ",
-        "{\"Containers\":[{\"ExitCode\":1},",
-        "{\"Phases\":[{\"Contexts\":[{\"Message\":\"exit status 1\"}]},",
-    ] {
-        let of = |length: usize| shortest(&piece.repeat(length / piece.len()));
-        let (short, long) = (of(4 * 1024), of(32 * 1024));
-        // Eight if it is linear, 64 if it is quadratic.
-        assert!(
-            long < short * 28 + Duration::from_millis(1),
-            "{piece}: {short:?}, then {long:?}"
-        );
     }
 }

@@ -1,6 +1,6 @@
 //! `redrive history` and `redrive cancel` as a person on call runs them, on a ledger in DynamoDB Local.
 //!
-//! Where that cannot be had the tests say NOT RUN and pass; `REDRIVE_REQUIRE_ENGINES=1` makes them fail.
+//! `cargo test -p redrive-cli --features account --test account -- --ignored` runs them, and fails where there is none.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +10,7 @@
 )]
 
 mod cancel;
-#[path = "../contract/engine.rs"]
+#[path = "../../../../tests/contract/engine.rs"]
 #[expect(dead_code, reason = "one of its engines is enough here")]
 mod engine;
 mod history;
@@ -34,7 +34,7 @@ use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
 use self::engine::Engine;
 
-static DYNAMODB_LOCAL: LazyLock<Option<Engine>> = LazyLock::new(engine::dynamodb_local);
+static DYNAMODB_LOCAL: LazyLock<Result<Engine, String>> = LazyLock::new(engine::dynamodb_local);
 static STS: LazyLock<String> = LazyLock::new(sts);
 
 /// 2026-11-18 13:06:40 UTC.
@@ -75,9 +75,9 @@ struct LocalAccount {
 }
 
 impl LocalAccount {
-    fn fresh() -> Option<Self> {
+    fn fresh() -> Self {
         static TABLES: AtomicU32 = AtomicU32::new(0);
-        let url = DYNAMODB_LOCAL.as_ref()?.url.clone();
+        let url = engine::running(&DYNAMODB_LOCAL).url.clone();
         let table = format!("account-{}", TABLES.fetch_add(1, Ordering::Relaxed));
         let client = Client::from_conf(
             Config::builder()
@@ -89,11 +89,11 @@ impl LocalAccount {
                 .build(),
         );
         run(table::create(&client, &table)).unwrap();
-        Some(Self {
+        Self {
             ledger: DynamoDb::new(client, &table),
             table,
             url,
-        })
+        }
     }
 
     fn store(&self, entry: &Entry) {

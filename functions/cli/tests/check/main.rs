@@ -13,20 +13,27 @@ mod command;
 mod typos;
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use self::command::{Ran, redrive_with, top};
+use self::command::{CRATE, Ran, redrive_in, redrive_with, top};
 
-/// Runs `redrive check` at the top of the repository; `-` reads `input`.
+/// Runs `redrive check` in the folder of the crate; `-` reads `input`.
 fn check(arguments: &[&str], input: &str) -> Ran {
-    redrive_with(&[&["check"], arguments].concat(), input.as_bytes())
+    let arguments = [&["check"], arguments].concat();
+    redrive_in(Path::new(CRATE), &arguments, input.as_bytes())
+}
+
+/// Runs `redrive check` at the top of the repository.
+fn check_at_top(arguments: &[&str]) -> Ran {
+    redrive_with(&[&["check"], arguments].concat(), b"")
 }
 
 /// Compares with the file of expected text, or writes it anew under `UPDATE_EXPECTED=1`.
 #[track_caller]
 fn same_as_file(name: &str, text: &str) {
-    let path = top().join("tests/check").join(name);
+    let path = Path::new(CRATE).join("tests/check").join(name);
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         fs::write(&path, text).unwrap();
     }
@@ -103,7 +110,7 @@ fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
         &[
             "tests/check/lints.yaml",
             "--definition",
-            "events/order-intake.asl.json",
+            "../../events/order-intake.asl.json",
         ],
         "",
     );
@@ -114,15 +121,12 @@ fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
             "tests/check/lints.yaml",
             "--json",
             "--definition",
-            "events/order-intake.asl.json",
+            "../../events/order-intake.asl.json",
         ],
         "",
     );
     assert!(ran.out.contains(r#""severity":"note""#), "{}", ran.out);
-    let ran = check(
-        &["infra/policy.yaml", "--definition", "infra/policy.yaml"],
-        "",
-    );
+    let ran = check_at_top(&["infra/policy.yaml", "--definition", "infra/policy.yaml"]);
     assert_eq!(
         (ran.code, ran.err.as_str()),
         (
@@ -134,7 +138,7 @@ fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
 
 #[test]
 fn the_policy_as_shipped_has_only_the_warnings_that_it_says_are_meant() {
-    let ran = check(&["infra/policy.yaml"], "");
+    let ran = check_at_top(&["infra/policy.yaml"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     same_as_file("shipped.txt", &ran.out);
 }

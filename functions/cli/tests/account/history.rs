@@ -16,10 +16,9 @@ fn ada() -> Cancelled {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_history_has_one_line_a_failure_the_oldest_first() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     let retried = at(0, |writer| opened(0).accept(writer)).unwrap();
     let queued = at(100, |writer| {
         retried.judge(judged(ARN, count(1), 99, 60), writer)
@@ -46,6 +45,7 @@ entry     revision 1, written 2026-11-18 11:11:41 UTC by invocation-1, expires 2
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_history_says_in_words_where_a_retry_stands() {
     let acting = opened(0);
     let lost = at(5, |writer| acting.mark_in_doubt(writer)).unwrap();
@@ -122,9 +122,7 @@ fn a_history_says_in_words_where_a_retry_stands() {
             &["-> was still queued when the next failure came\n"],
         ),
     ] {
-        let Some(account) = LocalAccount::fresh() else {
-            return;
-        };
+        let account = LocalAccount::fresh();
         account.store(&first(entry.unwrap()));
         let out = account.redrive(&["history", ARN]).well();
         for words in told {
@@ -134,10 +132,9 @@ fn a_history_says_in_words_where_a_retry_stands() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     let actions = FailureId::FailedActions(["a-1".to_owned(), "b-1".to_owned()].into());
     let entry = at(0, |writer| {
         Entry::open(judged(STAGE, actions, 0, 60), writer)
@@ -152,10 +149,9 @@ fn a_stage_is_asked_for_by_its_arn_and_execution_id() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_history_as_json_is_the_entry_on_one_line() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     let entry = first(at(10, |writer| opened(60).cancel(ada(), writer)).unwrap());
     account.store(&entry);
     let out = account.redrive(&["history", ARN, "--json"]).well();
@@ -164,10 +160,9 @@ fn a_history_as_json_is_the_entry_on_one_line() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn nobodys_words_take_over_the_terminal() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     let evil = "a\u{1b}[31m\u{9b}31m\u{202e}b\nc";
     let mut judged = judged(ARN, count(0), 0, 60);
     judged.verdict.rules[0].description = Some(evil.into());
@@ -198,10 +193,9 @@ fn nobodys_words_take_over_the_terminal() {
 }
 
 #[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean() {
-    let Some(account) = LocalAccount::fresh() else {
-        return;
-    };
+    let account = LocalAccount::fresh();
     let other = ARN
         .replace("eu-west-1", "us-east-1")
         .replace("111122223333", "000000000000");

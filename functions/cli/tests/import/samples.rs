@@ -1,9 +1,12 @@
 //! Samples of each platform, and the policies that were looked at. After a change that is meant:
 //! `UPDATE_EXPECTED=1 cargo test`.
 
+use std::path::Path;
+
 use redrive_core::policy::Document;
 
-use crate::{import, top};
+use crate::command::CRATE;
+use crate::import;
 
 /// A sample, the policy that is printed, and what is said on standard error.
 const SAMPLES: [(&str, &str, &str); 13] = [
@@ -51,7 +54,7 @@ fn each_sample_becomes_the_policy_that_was_looked_at() {
         let file = format!("tests/import/samples/{sample}");
         let ran = import(platform, &file, "");
         assert_eq!(ran.code, 0, "{sample}: {}", ran.err);
-        let path = top().join(format!("{file}.policy.yaml"));
+        let path = Path::new(CRATE).join(format!("{file}.policy.yaml"));
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
             std::fs::write(&path, &ran.out).unwrap();
         }
