@@ -23,12 +23,16 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use redrive_aws::ledger::DynamoDb;
 use redrive_aws::{http, table};
+use redrive_core::calls::Call;
+use redrive_core::definition::{CachedDefinition, Revision};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{FailureId, Subject};
 use redrive_core::ledger::{
-    CasResult, ClaimResult, Decided, Entry, Ledger, Owner, RetryMessage, Timing, Writer, Written,
-    write,
+    CasResult, ClaimResult, Decided, DueEntries, Entry, Ledger, Owner, RetryMessage, Timing,
+    Writer, Written, write,
 };
+use redrive_core::rate_limiter::Micros;
+use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
@@ -228,7 +232,7 @@ fn takes_as_the_core_says(engine: &Engine) {
                     .await
                     .unwrap();
                 assert!(
-                    due_entries.contains(&entry),
+                    due_entries.entries.contains(&entry),
                     "the index has it as it is now"
                 );
             }
@@ -416,7 +420,7 @@ fn one_shard_may_have_all_that_wake_first() {
         for max in [1, 8, 40, 49, 50, 51, 75, 100, 200] {
             let expected = &waiting[..waiting.len().min(max)];
             assert_eq!(
-                ledger.due_entries(now, max).await.unwrap(),
+                ledger.due_entries(now, max).await.unwrap().entries,
                 expected,
                 "{max}"
             );
@@ -442,5 +446,145 @@ fn one_shard_may_have_all_that_wake_first() {
         let shards: BTreeSet<String> = placed(scan.items()).into_values().collect();
         assert_eq!(shards.into_iter().collect::<String>(), "01234567");
         assert_eq!(placed(again.items()), placed(scan.items()));
+    });
+}
+
+/// A rolling update, in which functions of schema 1 and of a made-up schema 2 share the table. Each reads what it knows,
+/// and neither loses or replaces an item of the other.
+#[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
+fn an_item_of_a_newer_schema_is_left_alone() {
+    let (owner, timing) = (Owner("a".into()), Timing::default());
+    let writer = |seconds| Writer {
+        owner: &owner,
+        now: NOW.plus(Duration::from_secs(seconds)),
+        timing: &timing,
+    };
+    let newer = |call: &str| {
+        let call = format!("{call} (an item of schema 2; this version reads up to 1)");
+        Error::new(ErrorKind::NewerSchema, call)
+    };
+    run(async {
+        let old = fresh(&client(&engine::running(&DYNAMODB_LOCAL).url)).await;
+        let new = old.clone().with_schema(2);
+        let queued = |name: &str| Entry::open(decided(execution(name), 0, 60), writer(0));
+        for (ledger, name) in [(&old, "old"), (&new, "new")] {
+            let stored = ledger.put_if_revision(&queued(name)).await;
+            assert_eq!(stored, Ok(CasResult::Stored));
+        }
+        // Due: the old version handles its own, and counts the other.
+        let due = |entries: Vec<Entry>, newer_schema| {
+            Ok(DueEntries {
+                entries,
+                newer_schema,
+            })
+        };
+        let late = writer(1_000).now;
+        assert_eq!(old.due_entries(late, 9).await, due(vec![queued("old")], 1));
+        let both = new.due_entries(late, 9).await.unwrap();
+        assert_eq!((both.entries.len(), both.newer_schema), (2, 0));
+        // The old version neither reads, claims nor replaces it.
+        let entry = queued("new");
+        let message = entry.retry_message();
+        assert_eq!(old.read(&entry.subject).await, Err(newer("GetItem")));
+        assert_eq!(
+            old.claim_due(&message, writer(60)).await,
+            Err(newer("UpdateItem"))
+        );
+        let cancelled = entry.terminate(None, writer(60)).unwrap();
+        let again = Entry {
+            revision: 1,
+            ..cancelled
+        };
+        assert_eq!(old.put_if_revision(&again).await, Err(newer("PutItem")));
+        assert_eq!(new.read(&entry.subject).await, Ok(Some(entry)));
+        // The new version continues what the old one began. What it writes whole has its schema from then on.
+        let claimed = match new
+            .claim_due(&queued("old").retry_message(), writer(60))
+            .await
+        {
+            Ok(ClaimResult::Claimed(claimed)) => claimed,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(old.read(&claimed.subject).await, Ok(Some(claimed.clone())));
+        let accepted = claimed.accept(writer(61)).unwrap();
+        assert_eq!(new.put_if_revision(&accepted).await, Ok(CasResult::Stored));
+        let late_settle = claimed.mark_in_doubt(writer(62)).unwrap();
+        assert_eq!(
+            old.put_if_revision(&late_settle).await,
+            Err(newer("PutItem"))
+        );
+        assert_eq!(new.read(&accepted.subject).await, Ok(Some(accepted)));
+        // Slots are shared for as long as their item has the older schema.
+        let slots = async |ledger: &DynamoDb, from| {
+            let span = Micros(10);
+            ledger
+                .reserve(Call::RedriveExecution, Micros(from), span)
+                .await
+        };
+        assert_eq!(slots(&old, 0).await, Ok(Micros(0)));
+        assert_eq!(slots(&new, 0).await, Ok(Micros(10)));
+        assert_eq!(slots(&old, 0).await, Ok(Micros(20)));
+        assert_eq!(slots(&new, 100).await, Ok(Micros(100)));
+        assert_eq!(slots(&old, 100).await, Err(newer("UpdateItem")));
+        // The checkpoint, and what is cached.
+        let checkpoint = ledger::checkpoint(1, "a");
+        assert_eq!(new.put_checkpoint(&checkpoint).await, Ok(CasResult::Stored));
+        assert_eq!(old.checkpoint().await, Err(newer("GetItem")));
+        assert_eq!(old.put_checkpoint(&checkpoint).await, Err(newer("PutItem")));
+        let cached = |revision: &str| CachedDefinition {
+            revision: Revision::read(Some(revision.into()), NOW, "{\"States\":{}}").unwrap(),
+            confirmed: None,
+        };
+        new.put("machine", &cached("new"), NOW).await;
+        old.put("machine", &cached("old"), NOW).await;
+        assert_eq!(old.get("machine").await, None);
+        assert_eq!(new.get("machine").await, Some(cached("new")));
+    });
+}
+
+/// A table of a version before the first release has items without a schema.
+#[test]
+#[ignore = "needs DynamoDB Local: Java 17 and Maven"]
+fn a_table_of_before_the_first_release_is_refused() {
+    let (owner, timing) = (Owner("a".into()), Timing::default());
+    let writer = Writer {
+        owner: &owner,
+        now: NOW,
+        timing: &timing,
+    };
+    run(async {
+        let client = client(&engine::running(&DYNAMODB_LOCAL).url);
+        let table = fresh_table(&client).await;
+        let ledger = DynamoDb::new(client.clone(), &table);
+        let entry = Entry::open(decided(execution("before"), 0, 60), writer);
+        assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored));
+        client
+            .update_item()
+            .table_name(&table)
+            .key("pk", AttributeValue::S(entry.subject.key()))
+            .update_expression("REMOVE #schema")
+            .expression_attribute_names("#schema", table::SCHEMA)
+            .send()
+            .await
+            .unwrap();
+        let refused = |call: &str| {
+            let call = format!("{call} (an item of {table} without a schema)");
+            Error::new(ErrorKind::OldTable, call)
+        };
+        assert_eq!(ledger.read(&entry.subject).await, Err(refused("GetItem")));
+        assert_eq!(
+            ledger.put_if_revision(&entry).await,
+            Err(refused("PutItem"))
+        );
+        let claimed = ledger.claim_due(&entry.retry_message(), writer).await;
+        assert_eq!(claimed, Err(refused("UpdateItem")));
+        assert_eq!(
+            refused("GetItem").to_string(),
+            format!(
+                "GetItem (an item of {table} without a schema): the table is of a version before the first release; \
+                 deploy a new stack, and delete the old table once its retries are over"
+            )
+        );
     });
 }

@@ -12,9 +12,9 @@ use redrive_core::definition::{CachedDefinition, Revision};
 use redrive_core::error::Error;
 use redrive_core::failure::{ExecutionStatus, FailureId, Subject};
 use redrive_core::ledger::{
-    Cancelled, CasResult, Claim, ClaimResult, Decided, Entry, Ledger, List, Owner, Pass,
-    RetryMessage, ScanCheckpoint, State, TargetCursor, Targets, Timing, Writer, Written, claim_due,
-    put_checkpoint, write,
+    Cancelled, CasResult, Claim, ClaimResult, Decided, DueEntries, Entry, Ledger, List, Owner,
+    Pass, RetryMessage, ScanCheckpoint, State, TargetCursor, Targets, Timing, Writer, Written,
+    claim_due, put_checkpoint, write,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
@@ -489,7 +489,8 @@ async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
             ledger
                 .due_entries(NOW.plus(Duration::from_secs(seconds)), max)
                 .await
-                .unwrap(),
+                .unwrap()
+                .entries,
         )
     };
     assert_eq!(due_entries(0, 100).await, [""; 0]);
@@ -538,7 +539,7 @@ async fn those_come_first_that_wake_first_among_many<L: Ledger>(ledger: &L) {
         for max in [1, 2, 8, 15, 16, 29, 60, 1_000] {
             let expected = &waiting[..seen.min(max)];
             assert_eq!(
-                ledger.due_entries(now, max).await.unwrap(),
+                ledger.due_entries(now, max).await.unwrap().entries,
                 expected,
                 "{max} of {seen}"
             );
@@ -574,7 +575,7 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
     let long_after = NOW.plus(Duration::from_secs(100_000));
     assert_eq!(
         ledger.due_entries(long_after, 100).await,
-        Ok(vec![]),
+        Ok(DueEntries::default()),
         "it is out of the due index"
     );
     assert_eq!(
@@ -603,7 +604,7 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
 }
 
 /// A checkpoint of the search, in the midst of a pass.
-fn checkpoint(revision: u64, by: &str) -> ScanCheckpoint {
+pub(crate) fn checkpoint(revision: u64, by: &str) -> ScanCheckpoint {
     let machine = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl";
     let cursor = TargetCursor::first(machine.into(), List::Executions(ExecutionStatus::TimedOut));
     let pipeline = |list| {
@@ -664,7 +665,7 @@ async fn a_position_reads_back_as_it_was_kept<L: Ledger>(ledger: &L) {
     let long_after = NOW.plus(Duration::from_secs(100_000_000));
     assert_eq!(
         ledger.due_entries(long_after, 100).await,
-        Ok(vec![]),
+        Ok(DueEntries::default()),
         "it is no entry"
     );
 }
@@ -725,7 +726,7 @@ async fn slots_follow_one_another_and_none_is_given_twice<L: Ledger>(atomic: boo
     let long_after = NOW.plus(Duration::from_secs(100_000_000));
     assert_eq!(
         ledger.due_entries(long_after, 100).await,
-        Ok(vec![]),
+        Ok(DueEntries::default()),
         "they are no entry"
     );
 }
@@ -767,7 +768,7 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
         self.0.claim_due(retry_message, writer).await
     }
 
-    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
+    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
         self.0.due_entries(now, max).await
     }
 
@@ -818,7 +819,7 @@ async fn what_was_noted_last_of_a_machine_is_recalled<L: Ledger + DefinitionCach
     let later = NOW.plus(Duration::from_secs(1_000_000));
     assert_eq!(
         definition_cache.due_entries(later, 100).await,
-        Ok(Vec::new())
+        Ok(DueEntries::default())
     );
     assert_eq!(definition_cache.checkpoint().await, Ok(None));
 }

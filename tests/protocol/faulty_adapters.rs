@@ -11,8 +11,8 @@ use redrive_core::controller::{CallResult, Queue, RetryResponse, Target, TargetS
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
 use redrive_core::ledger::{
-    CasResult, Claim, ClaimResult, Entry, InitialState, Ledger, RetryMessage, ScanCheckpoint,
-    State, Transition, Writer, transition,
+    CasResult, Claim, ClaimResult, DueEntries, Entry, InitialState, Ledger, RetryMessage,
+    ScanCheckpoint, State, Transition, Writer, transition,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::time::Time;
@@ -195,7 +195,7 @@ impl Ledger for FaultyAdapters {
         .await
     }
 
-    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
+    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
         self.with_fault("due_entries", async || {
             self.sandbox.ledger.due_entries(now, max).await
         })

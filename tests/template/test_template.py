@@ -48,34 +48,43 @@ def test_the_table_is_the_one_of_the_code(resources):
     rust = source("functions/aws/src/table.rs")
     names = dict(re.findall(r'pub const (\w+): &str = "([^"]+)";', rust))
     body = re.sub(r"\s", "", re.search(r"pub fn definition\(.*?\{(.*?)\n\}", rust, re.S)[1])
-    said = re.findall(r"\.(\w+)\(([\w:]*)(?:\((\w+),\w+::(\w+)\))?", body)
+    said = re.findall(r"\.(\w+)\(([\w:]*)(?:\(([\w:,]+)\))?", body)
     # Every call of the builder, in its order. One that is not known here is a difference too.
-    calls = [(call, *(names.get(word, word) for word in words if word)) for call, *words in said]
+    calls = [
+        (call, *(names.get(word, word.split("::")[-1]) for word in (what, *words.split(",")) if word))
+        for call, what, words in said
+    ]
     table = resources["Ledger"]["Properties"]
-    (index,) = table["GlobalSecondaryIndexes"]
     kinds = {"HASH": "Hash", "RANGE": "Range"}
 
     def keys(schema):
         return [("key_schema", "key", k["AttributeName"], kinds[k["KeyType"]]) for k in schema]
 
-    assert (table["BillingMode"], index["Projection"]) == ("PAY_PER_REQUEST", {"ProjectionType": "ALL"})
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert calls == [
         ("table_name", "table"),
-        ("billing_mode", "BillingMode::PayPerRequest"),
+        ("billing_mode", "PayPerRequest"),
         *(
             ("attribute_definitions", "attribute", a["AttributeName"], a["AttributeType"])
             for a in table["AttributeDefinitions"]
         ),
         *keys(table["KeySchema"]),
-        ("global_secondary_indexes", "GlobalSecondaryIndex::builder"),
-        ("index_name", index["IndexName"]),
-        *keys(index["KeySchema"]),
-        ("projection", "Projection::builder"),
-        ("projection_type", "ProjectionType::All"),
-        ("build",),
+        *(
+            ("global_secondary_indexes", "index", i["IndexName"], *(k["AttributeName"] for k in i["KeySchema"]))
+            for i in table["GlobalSecondaryIndexes"]
+        ),
+        ("tags", "builder"),
+        ("key", "TAG"),
+        ("value", "TAG"),
         ("build",),
         ("build",),
     ]
+    for index in table["GlobalSecondaryIndexes"]:
+        assert [k["KeyType"] for k in index["KeySchema"]] == ["HASH", "RANGE"]
+        assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert rust.count("ProjectionType::") == rust.count("ProjectionType::KeysOnly") == 1
+    tag = dict([re.search(r'TAG: \(&str, &str\) = \("([^"]+)", "([^"]+)"\)', rust).groups()])
+    assert {t["Key"]: t["Value"] for t in table["Tags"]} == tag
     assert table["TimeToLiveSpecification"] == {"AttributeName": names["TTL"], "Enabled": True}
     unread = set(table) - {"TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification"}
     assert unread == {
@@ -84,6 +93,7 @@ def test_the_table_is_the_one_of_the_code(resources):
         "DeletionProtectionEnabled",
         "GlobalSecondaryIndexes",
         "KeySchema",
+        "Tags",
     }
 
 

@@ -5,8 +5,9 @@
 //! - one item for each paced call, with the end of its reserved slots;
 //! - one cached definition for each state machine or version.
 //!
-//! The item of an entry has one attribute for each field of the entry, and up to three attributes for DynamoDB:
-//! `pk`, `ttl` and `due_shard`. An entry with a `next_check_at` has a `due_shard`, which puts it into the index `due`.
+//! Every item has a `schema`. The item of an entry has one attribute for each field of the entry, and up to three
+//! attributes for DynamoDB: `pk`, `ttl` and `due_shard`. An entry with a `next_check_at` has a `due_shard`, which puts
+//! it into the index `due`.
 //!
 //! - A condition refuses a write, never a lock. The refusal returns the stored item
 //!   (`ReturnValuesOnConditionCheckFailure`), so that the refused writer needs no read.
@@ -16,14 +17,17 @@
 //!   depending on the rules and their descriptions. A test checks this.
 //! - The checkpoint has no `ttl`, so that it never expires, and no `due_shard`. It takes at most about 300 KB. A test
 //!   checks this too.
-//! - A cached definition is written without a condition, since every writer is right. It expires after a day. It
-//!   saves calls of Step Functions, whose quotas for these calls are the scarcest.
+//! - A cached definition is written whatever is stored, since every writer is right. It expires after a day. It saves
+//!   calls of Step Functions, whose quotas for these calls are the scarcest.
 //! - AWS: a partition of the index takes 1,000 writes of 1 KB a second (Best practices for partition keys). A
 //!   throttled index throttles its table. Due entries are therefore spread over eight partitions by their subject.
 
 mod definition_cache;
+mod due;
+mod schema;
+mod slots;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -35,26 +39,21 @@ use redrive_core::calls::Call;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{
-    CasResult, ClaimResult, EARLY, Entry, Lease, Ledger, RetryMessage, ScanCheckpoint, State,
-    Writer,
+    CasResult, ClaimResult, DueEntries, EARLY, Entry, Lease, Ledger, RetryMessage, ScanCheckpoint,
+    State, Writer,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::time::Time;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error;
-use crate::table::{DUE, DUE_SHARD, KEY, NEXT_CHECK_AT, TTL};
+use crate::table::{DUE_SHARD, KEY, NEXT_CHECK_AT, SCHEMA, TTL};
 
 type Item = HashMap<String, AttributeValue>;
 
 /// Number of partitions of the due index over which entries are spread.
 const SHARDS: u8 = 8;
-
-/// Maximum number of pages read from one shard in a tick.
-const MAX_PAGES: usize = 10;
-
-/// Maximum number of rounds to reserve slots while other processes reserve some. A round has up to two writes.
-const MAX_TRIES: usize = 5;
 
 /// The key of the checkpoint. INVARIANT: no subject has this key, since a subject's key begins with an ARN.
 const CHECKPOINT: &str = "checkpoint";
@@ -64,6 +63,7 @@ const CHECKPOINT: &str = "checkpoint";
 pub struct DynamoDb {
     client: Client,
     table: String,
+    schema: u32,
 }
 
 impl DynamoDb {
@@ -73,7 +73,14 @@ impl DynamoDb {
         Self {
             client,
             table: table.into(),
+            schema: redrive_core::ledger::SCHEMA,
         }
+    }
+
+    /// Returns the ledger as a version of this program with another schema has it, to test a rolling update.
+    #[must_use]
+    pub fn with_schema(self, schema: u32) -> Self {
+        Self { schema, ..self }
     }
 }
 
@@ -100,35 +107,22 @@ fn ttl(expires_at: Time) -> AttributeValue {
     number(expires_at.as_millis().div_ceil(1_000))
 }
 
+/// Returns the item that stores a value, without the attributes for DynamoDB but its key.
+fn item_of(key: &str, value: &impl Serialize) -> Result<Item, Error> {
+    let mut item: Item = serde_dynamo::to_item(value)
+        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the value is no item)"))?;
+    item.insert(KEY.to_owned(), text(key));
+    Ok(item)
+}
+
 /// Returns the item that stores an entry.
-fn item(entry: &Entry) -> Result<Item, Error> {
-    let mut item: Item = serde_dynamo::to_item(entry)
-        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the entry is no item)"))?;
-    item.insert(KEY.to_owned(), text(&entry.subject.key()));
+fn entry_item(entry: &Entry) -> Result<Item, Error> {
+    let mut item = item_of(&entry.subject.key(), entry)?;
     item.insert(TTL.to_owned(), ttl(entry.expires_at));
     if entry.next_check_at.is_some() {
         item.insert(DUE_SHARD.to_owned(), shard(&entry.subject));
     }
     Ok(item)
-}
-
-/// Returns the item that stores a checkpoint.
-fn checkpoint_item(checkpoint: &ScanCheckpoint) -> Result<Item, Error> {
-    let mut item: Item = serde_dynamo::to_item(checkpoint)
-        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (the checkpoint is no item)"))?;
-    item.insert(KEY.to_owned(), text(CHECKPOINT));
-    Ok(item)
-}
-
-/// Reads a stored item as a `T`.
-fn read<T: DeserializeOwned>(call: &str, item: Item) -> Result<T, Error> {
-    // The error of serde is dropped, since it may quote the item.
-    serde_dynamo::from_item(item).map_err(|_| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("{call} (the item cannot be read)"),
-        )
-    })
 }
 
 impl DynamoDb {
@@ -147,7 +141,7 @@ impl DynamoDb {
             .send()
             .await
             .map_err(|error| error::of("GetItem", &self.table, &error))?;
-        stored("GetItem", answer.item)
+        self.stored("GetItem", answer.item)
     }
 
     /// Stores an item if the stored revision is the one before `revision`, or if nothing is stored and that is 1.
@@ -160,7 +154,7 @@ impl DynamoDb {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .set_item(Some(self.of_schema(item)))
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
         let put = match revision {
             1 => put
@@ -175,7 +169,7 @@ impl DynamoDb {
             Ok(_) => Ok(CasResult::Stored),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => Ok(
-                    CasResult::Conflict(stored("PutItem", refused.item.clone())?),
+                    CasResult::Conflict(self.stored("PutItem", refused.item.clone())?),
                 ),
                 _ => Err(error::of("PutItem", &self.table, &error)),
             },
@@ -191,7 +185,10 @@ impl Ledger for DynamoDb {
     async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
         match entry.revision {
             0 => Ok(CasResult::Conflict(self.read(&entry.subject).await?)),
-            revision => self.put_item_if_revision(item(entry)?, revision).await,
+            revision => {
+                self.put_item_if_revision(entry_item(entry)?, revision)
+                    .await
+            }
         }
     }
 
@@ -220,7 +217,7 @@ impl Ledger for DynamoDb {
             .table_name(&self.table)
             .key(KEY, text(&retry_message.subject.key()))
             .condition_expression(
-                "#state = :queued AND #failure_number = :failure_number \
+                "#schema <= :schema AND #state = :queued AND #failure_number = :failure_number \
                  AND (attribute_not_exists(#due_at) OR #due_at <= :latest)",
             )
             .update_expression(
@@ -232,6 +229,7 @@ impl Ledger for DynamoDb {
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
         // Every name has a #, since some names are reserved words of the expression language.
         for (name, attribute) in [
+            ("#schema", SCHEMA),
             ("#state", "state"),
             ("#failure_number", "failure_number"),
             ("#due_at", "due_at"),
@@ -247,6 +245,7 @@ impl Ledger for DynamoDb {
             update = update.expression_attribute_names(name, attribute);
         }
         for (name, value) in [
+            (":schema", number(self.schema)),
             (":queued", text(State::Queued.as_str())),
             (":failure_number", number(retry_message.failure_number)),
             (":latest", millis(writer.now.plus(EARLY))),
@@ -264,52 +263,24 @@ impl Ledger for DynamoDb {
         }
         match update.send().await {
             Ok(answer) => {
-                let taken = stored("UpdateItem", answer.attributes)?.ok_or_else(|| {
-                    Error::new(ErrorKind::Unavailable, "UpdateItem (no attributes)")
-                })?;
+                let taken = self
+                    .stored("UpdateItem", answer.attributes)?
+                    .ok_or_else(|| {
+                        Error::new(ErrorKind::Unavailable, "UpdateItem (no attributes)")
+                    })?;
                 Ok(ClaimResult::Claimed(taken))
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => Ok(
-                    ClaimResult::Refused(stored("UpdateItem", refused.item.clone())?),
+                    ClaimResult::Refused(self.stored("UpdateItem", refused.item.clone())?),
                 ),
                 _ => Err(error::of("UpdateItem", &self.table, &error)),
             },
         }
     }
 
-    /// Returns the entries that are due, oldest first, merged from all shards.
-    ///
-    /// One page of each shard is read, and more of a shard whose entries are all among the oldest. An unreadable item
-    /// stays at the front of its shard for ever, so up to `MAX_PAGES` pages are read past such items.
-    ///
-    /// AWS: a page holds at most 1 MB (Query). The query limits it to about a quarter of `max` items.
-    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
-        if max == 0 {
-            return Ok(Vec::new());
-        }
-        // Twice an even share. One shard seldom holds more of the oldest entries.
-        let a_page = max.div_ceil(SHARDS.into()).saturating_mul(2).min(max);
-        let mut shards = Vec::with_capacity(SHARDS.into());
-        // The shards are read in sequence over one connection. Parallel reads would need eight handshakes.
-        for number in 0..SHARDS {
-            let mut shard = Shard::new(number);
-            self.read_on(&mut shard, now, a_page).await?;
-            shards.push(shard);
-        }
-        let mut entries = Vec::new();
-        while entries.len() < max
-            && let Some((_, first)) = shards
-                .iter_mut()
-                .filter_map(|shard| Some((shard.entries.front()?.next_check_at, shard)))
-                .min_by_key(|(next_check_at, _)| *next_check_at)
-        {
-            entries.extend(first.entries.pop_front());
-            if entries.len() < max {
-                self.read_on(first, now, a_page).await?;
-            }
-        }
-        Ok(entries)
+    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
+        self.read_due(now, max).await
     }
 
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
@@ -323,142 +294,15 @@ impl Ledger for DynamoDb {
         match checkpoint.revision {
             0 => Ok(CasResult::Conflict(self.checkpoint().await?)),
             revision => {
-                self.put_item_if_revision(checkpoint_item(checkpoint)?, revision)
+                self.put_item_if_revision(item_of(CHECKPOINT, checkpoint)?, revision)
                     .await
             }
         }
     }
 
-    /// Reserves slots with one write in a storm, when reserved slots lie ahead. The first reservation after a pause
-    /// takes two writes.
-    ///
-    /// RACE: this process against another process that reserves. The end may move between the two writes, so that
-    /// neither condition holds. Both writes are then tried again.
     async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
-        let extended = ("#ends >= :from", "SET #ends = #ends + :by", span);
-        let restarted = (
-            "attribute_not_exists(#ends) OR #ends < :from",
-            "SET #ends = :by",
-            Micros(from.0.saturating_add(span.0)),
-        );
-        for (condition, update, by) in [extended, restarted]
-            .into_iter()
-            .cycle()
-            .take(2 * MAX_TRIES)
-        {
-            if let Some(ends) = self.extend(call, condition, update, from, by).await? {
-                return Ok(Micros(ends.0.saturating_sub(span.0)));
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            "UpdateItem (the slots changed at every try)",
-        ))
+        self.reserve_slots(call, from, span).await
     }
-}
-
-/// The part of one partition of the due index that was read.
-struct Shard {
-    name: String,
-    /// Entries that were read but not yet returned.
-    entries: VecDeque<Entry>,
-    /// The start key of the next page. None: the last page was read, or no page was read yet.
-    after: Option<Item>,
-    pages: usize,
-}
-
-impl Shard {
-    fn new(number: u8) -> Self {
-        Self {
-            name: number.to_string(),
-            entries: VecDeque::new(),
-            after: None,
-            pages: 0,
-        }
-    }
-
-    /// Returns whether a page must be read to find the next entry.
-    fn is_open(&self) -> bool {
-        let more = self.pages == 0 || self.after.is_some();
-        self.entries.is_empty() && more && self.pages < MAX_PAGES
-    }
-}
-
-impl DynamoDb {
-    /// Moves the end of a call's reserved slots and returns the new end. None: the condition, which compares the
-    /// stored end with `from`, does not hold.
-    async fn extend(
-        &self,
-        call: Call,
-        condition: &str,
-        update: &str,
-        from: Micros,
-        by: Micros,
-    ) -> Result<Option<Micros>, Error> {
-        let sent = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key(KEY, text(&format!("slots#{}", call.as_str())))
-            .condition_expression(condition)
-            .update_expression(update)
-            .expression_attribute_names("#ends", "ends")
-            .expression_attribute_values(":from", number(from.0))
-            .expression_attribute_values(":by", number(by.0))
-            .return_values(ReturnValue::UpdatedNew)
-            .send()
-            .await;
-        match sent {
-            Ok(answer) => answer
-                .attributes
-                .and_then(|item| item.get("ends")?.as_n().ok()?.parse().ok())
-                .map(|ends| Some(Micros(ends)))
-                .ok_or_else(|| Error::new(ErrorKind::Internal, "UpdateItem (no end of the slots)")),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-                _ => Err(error::of("UpdateItem", &self.table, &error)),
-            },
-        }
-    }
-
-    /// Reads pages of a shard until it has a next entry, or is at its end or at [`MAX_PAGES`].
-    async fn read_on(&self, shard: &mut Shard, now: Time, a_page: usize) -> Result<(), Error> {
-        while shard.is_open() {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(DUE)
-                .key_condition_expression("#due_shard = :shard AND #next_check_at <= :now")
-                .expression_attribute_names("#due_shard", DUE_SHARD)
-                .expression_attribute_names("#next_check_at", NEXT_CHECK_AT)
-                .expression_attribute_values(":shard", text(&shard.name))
-                .expression_attribute_values(":now", millis(now))
-                .scan_index_forward(true)
-                .limit(i32::try_from(a_page).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(shard.after.take())
-                .send()
-                .await
-                .map_err(|error| error::of("Query", &self.table, &error))?;
-            // An unreadable item, perhaps of a later version, is logged and skipped. It does not stop the others.
-            let entry = |item: Item| {
-                let key = item.get(KEY).and_then(|key| key.as_s().ok()).cloned();
-                read("Query", item)
-                    .inspect_err(|error| tracing::error!(key, "{error}"))
-                    .ok()
-            };
-            let items = answer.items.unwrap_or_default();
-            shard.entries.extend(items.into_iter().filter_map(entry));
-            shard.after = answer.last_evaluated_key;
-            shard.pages = shard.pages.saturating_add(1);
-        }
-        Ok(())
-    }
-}
-
-/// Reads the stored item that an answer holds, if it holds one.
-fn stored<T: DeserializeOwned>(call: &str, item: Option<Item>) -> Result<Option<T>, Error> {
-    item.map(|item| read(call, item)).transpose()
 }
 
 #[cfg(test)]

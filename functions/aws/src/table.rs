@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::error::{BoxError, BuildError};
 use aws_sdk_dynamodb::operation::create_table::CreateTableInput;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+    ProjectionType, ScalarAttributeType, Tag, TimeToLiveSpecification,
 };
 
 /// The partition key: [`Subject::key`](redrive_core::failure::Subject::key).
@@ -27,7 +27,25 @@ pub const DUE_SHARD: &str = "due_shard";
 /// [`Entry::next_check_at`](redrive_core::ledger::Entry::next_check_at).
 pub const NEXT_CHECK_AT: &str = "next_check_at";
 
-/// Returns the input of `CreateTable`: on-demand billing, a partition key without a sort key, and one sparse index.
+/// The index of entries that are held, for commands and reports. The index is sparse: nothing is held yet.
+pub const HELD: &str = "held";
+
+/// The partition key of [`HELD`]: who or what holds the entry, and one of sixteen shards.
+pub const HELD_SHARD: &str = "held_shard";
+
+/// The sort key of [`HELD`]: whether the entry was retried before, and the time of its failure.
+pub const HELD_ORDER: &str = "held_order";
+
+/// The attribute with the version of an item's form: [`SCHEMA`](redrive_core::ledger::SCHEMA) or a later one.
+pub const SCHEMA: &str = "schema";
+
+/// The tag by which commands find the ledger of an account. Its value is the version of the table's keys.
+pub const TAG: (&str, &str) = ("redrive:ledger", "1");
+
+/// Returns the input of `CreateTable`: on-demand billing, a partition key without a sort key, and two sparse indexes.
+///
+/// The indexes have keys alone. A failure's entry enters and leaves `due` with nearly every write, and a write of an
+/// index costs one unit for each KB. The sweep reads the few entries that it must check from the table.
 ///
 /// # Errors
 /// The SDK finds a required part missing.
@@ -38,19 +56,22 @@ pub fn definition(table: &str) -> Result<CreateTableInput, BuildError> {
         .attribute_definitions(attribute(KEY, ScalarAttributeType::S)?)
         .attribute_definitions(attribute(DUE_SHARD, ScalarAttributeType::S)?)
         .attribute_definitions(attribute(NEXT_CHECK_AT, ScalarAttributeType::N)?)
+        .attribute_definitions(attribute(HELD_SHARD, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(HELD_ORDER, ScalarAttributeType::S)?)
         .key_schema(key(KEY, KeyType::Hash)?)
-        .global_secondary_indexes(
-            GlobalSecondaryIndex::builder()
-                .index_name(DUE)
-                .key_schema(key(DUE_SHARD, KeyType::Hash)?)
-                .key_schema(key(NEXT_CHECK_AT, KeyType::Range)?)
-                .projection(
-                    Projection::builder()
-                        .projection_type(ProjectionType::All)
-                        .build(),
-                )
-                .build()?,
-        )
+        .global_secondary_indexes(index(DUE, DUE_SHARD, NEXT_CHECK_AT)?)
+        .global_secondary_indexes(index(HELD, HELD_SHARD, HELD_ORDER)?)
+        .tags(Tag::builder().key(TAG.0).value(TAG.1).build()?)
+        .build()
+}
+
+fn index(name: &str, hash: &str, range: &str) -> Result<GlobalSecondaryIndex, BuildError> {
+    let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly);
+    GlobalSecondaryIndex::builder()
+        .index_name(name)
+        .key_schema(key(hash, KeyType::Hash)?)
+        .key_schema(key(range, KeyType::Range)?)
+        .projection(keys_only.build())
         .build()
 }
 
@@ -81,6 +102,7 @@ pub async fn create(client: &Client, table: &str) -> Result<(), BoxError> {
         .set_attribute_definitions(definition.attribute_definitions)
         .set_key_schema(definition.key_schema)
         .set_global_secondary_indexes(definition.global_secondary_indexes)
+        .set_tags(definition.tags)
         .send()
         .await?;
     client

@@ -141,7 +141,10 @@ impl Account {
                     )),
                 }
             }
-            ErrorKind::Unavailable => Failed::User(format!(
+            ErrorKind::NewerSchema => Failed::User(format!(
+                "{place}\nUse the redrive of that version or a later one."
+            )),
+            ErrorKind::OldTable | ErrorKind::Unavailable => Failed::User(format!(
                 "{place}\nAnother table: --table NAME or REDRIVE_LEDGER; another region: --region NAME."
             )),
         }

@@ -29,6 +29,10 @@ pub enum ErrorKind {
     KmsAccessDenied,
     /// No connection, no answer, or a fault of the service.
     Unavailable,
+    /// An item of the ledger was written by a newer version of this program, and is left alone.
+    NewerSchema,
+    /// The ledger's table is of a version before the first release.
+    OldTable,
     /// A bug of this program.
     Internal,
 }
@@ -51,6 +55,13 @@ impl fmt::Display for Error {
             ErrorKind::AccessDenied => "access denied",
             ErrorKind::KmsAccessDenied => "encrypted by a KMS key that may not be used",
             ErrorKind::Unavailable => "not reachable",
+            ErrorKind::NewerSchema => {
+                "written by a newer version of redrive, and left alone; deploy that version"
+            }
+            ErrorKind::OldTable => {
+                "the table is of a version before the first release; deploy a new stack, and delete the old table once \
+                 its retries are over"
+            }
             ErrorKind::Internal => "a bug in redrive, please report it",
         };
         write!(f, "{}: {kind}", self.call)

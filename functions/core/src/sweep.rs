@@ -27,6 +27,8 @@ pub struct Swept {
     /// The age of the oldest unsettled claim whose lease had run out when the tick began.
     /// An age above a lease plus the time between two ticks is a fault.
     pub oldest_claim: Option<Duration>,
+    /// The number of due items that a newer version of this program wrote. They are left alone.
+    pub newer_schema: usize,
     /// More entries were due than the tick could read or had time for.
     pub more: bool,
 }
@@ -42,7 +44,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             return Ok(swept);
         }
         let now = self.clock.now();
-        let due_entries = self.ledger.due_entries(now, max).await?;
+        let due = self.ledger.due_entries(now, max).await?;
+        let due_entries = due.entries;
+        swept.newer_schema = due.newer_schema;
         swept.more = due_entries.len() >= max;
         let claims = due_entries.iter().filter(|entry| entry.state.is_claim());
         swept.oldest_claim = claims.map(|entry| now.since(entry.updated_at)).max();

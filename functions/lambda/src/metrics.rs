@@ -174,7 +174,11 @@ pub(crate) fn of_error(error: &Error) -> Vec<(Metric, u64)> {
     let kind = match error.kind {
         ErrorKind::AccessDenied => Some(Metric::AccessDenied),
         ErrorKind::Throttled => Some(Metric::Throttled),
-        ErrorKind::KmsAccessDenied | ErrorKind::Unavailable | ErrorKind::Internal => None,
+        ErrorKind::KmsAccessDenied
+        | ErrorKind::Unavailable
+        | ErrorKind::NewerSchema
+        | ErrorKind::OldTable
+        | ErrorKind::Internal => None,
     };
     core::iter::once(Metric::Errors)
         .chain(kind)
@@ -299,6 +303,8 @@ mod tests {
             (ErrorKind::Throttled, Some(Metric::Throttled)),
             (ErrorKind::Unavailable, None),
             (ErrorKind::KmsAccessDenied, None),
+            (ErrorKind::NewerSchema, None),
+            (ErrorKind::OldTable, None),
             (ErrorKind::Internal, None),
         ] {
             let counted = of_error(&Error::new(kind, "PutItem"));

@@ -18,6 +18,9 @@ pub(crate) struct Tick {
     pub conflicts: usize,
     /// Entries that met an error. Each has a line of its own.
     pub errors: usize,
+    /// Due items that a newer version of redrive wrote. They are left alone.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub newer_schema: usize,
     /// More entries may be due than the tick read or had time for.
     pub more: bool,
     /// The result of the search for unannounced failures.
@@ -28,6 +31,14 @@ pub(crate) struct Tick {
     /// Handled failures that no event announced, by service.
     #[serde(skip)]
     pub unannounced: BTreeMap<Service, u64>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The result of a tick's search for unannounced failures.

@@ -8,7 +8,8 @@ use redrive_core::definition::CachedDefinition;
 use redrive_core::error::Error;
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{
-    CasResult, ClaimResult, Entries, Entry, Ledger, RetryMessage, ScanCheckpoint, Writer,
+    CasResult, ClaimResult, DueEntries, Entries, Entry, Ledger, RetryMessage, ScanCheckpoint,
+    Writer,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
@@ -62,8 +63,8 @@ impl Ledger for Memory {
         Ok(self.lock().claim_due(retry_message, writer))
     }
 
-    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
-        Ok(self.lock().due_entries(now, max))
+    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
+        Ok(self.lock().due_entries(now, max).into())
     }
 
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use redrive_core::definition::CachedDefinition;
-use redrive_core::error::{Error, ErrorKind};
+use redrive_core::error::Error;
 use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
 
-use super::{DynamoDb, Item, text, ttl};
+use super::{DynamoDb, Item, item_of, number, ttl};
 use crate::error;
-use crate::table::{KEY, TTL};
+use crate::table::{KEY, SCHEMA, TTL};
 
 /// How long a definition is kept.
 const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -22,9 +23,7 @@ fn machine_key(machine: &str) -> String {
 
 /// Returns the item that stores a cached definition.
 fn machine_item(machine: &str, known: &CachedDefinition, now: Time) -> Result<Item, Error> {
-    let mut item: Item = serde_dynamo::to_item(known)
-        .map_err(|_| Error::new(ErrorKind::Internal, "PutItem (what is known is no item)"))?;
-    item.insert(KEY.to_owned(), text(&machine_key(machine)));
+    let mut item = item_of(&machine_key(machine), known)?;
     item.insert(TTL.to_owned(), ttl(now.plus(CACHED_FOR)));
     Ok(item)
 }
@@ -48,21 +47,31 @@ impl DefinitionCache for DynamoDb {
 }
 
 impl DynamoDb {
-    /// Stores a cached definition without a condition.
+    /// Stores a cached definition, unless a newer version of this program stored one.
     async fn put_definition(
         &self,
         machine: &str,
         known: &CachedDefinition,
         now: Time,
     ) -> Result<(), Error> {
-        self.client
+        let sent = self
+            .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(machine_item(machine, known, now)?))
+            .set_item(Some(self.of_schema(machine_item(machine, known, now)?)))
+            .condition_expression("attribute_not_exists(#pk) OR #schema <= :schema")
+            .expression_attribute_names("#pk", KEY)
+            .expression_attribute_names("#schema", SCHEMA)
+            .expression_attribute_values(":schema", number(self.schema))
             .send()
-            .await
-            .map_err(|error| error::of("PutItem", &self.table, &error))?;
-        Ok(())
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(error::of("PutItem", &self.table, &error)),
+            },
+        }
     }
 }
 
@@ -71,7 +80,6 @@ mod tests {
     use redrive_core::definition::{MAX_CACHED_ERRORS, Revision};
 
     use super::super::tests::size;
-    use super::super::{number, read};
     use super::*;
     use crate::table::DUE_SHARD;
 
@@ -93,7 +101,8 @@ mod tests {
         let item = machine_item(&"a".repeat(256), &known, now).unwrap();
         assert!(!item.contains_key(DUE_SHARD));
         assert_eq!(item[TTL], number(1_795_086_400));
-        assert_eq!(read::<CachedDefinition>("GetItem", item.clone()), Ok(known));
+        let read: CachedDefinition = serde_dynamo::from_item(item.clone()).unwrap();
+        assert_eq!(read, known);
         let bytes: usize = item
             .iter()
             .map(|(name, value)| name.len() + size(value))

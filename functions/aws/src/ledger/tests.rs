@@ -24,7 +24,7 @@ pub(super) fn size(value: &AttributeValue) -> usize {
 }
 
 fn written(entry: &Entry) -> usize {
-    item(entry)
+    entry_item(entry)
         .unwrap()
         .iter()
         .map(|(name, value)| name.len() + size(value))
@@ -137,7 +137,7 @@ fn a_position_fits_into_an_item() {
         executions: pass.clone(),
         stages: pass,
     };
-    let item = checkpoint_item(&checkpoint).unwrap();
+    let item = item_of(CHECKPOINT, &checkpoint).unwrap();
     assert!(!item.contains_key(TTL) && !item.contains_key(DUE_SHARD));
     let bytes: usize = item
         .iter()

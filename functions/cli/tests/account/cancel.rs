@@ -1,6 +1,6 @@
 //! A queued retry is given up by a person.
 
-use redrive_core::ledger::{Cancelled, ClaimResult, Entry, Ledger, State};
+use redrive_core::ledger::{Cancelled, ClaimResult, DueEntries, Entry, Ledger, State};
 use redrive_core::verdict::Reason;
 
 use crate::{ADA, ARN, LocalAccount, STAGE, at, count, first, judged, opened, ran, run};
@@ -54,7 +54,11 @@ fn a_cancelled_retry_is_not_taken_any_more() {
     let late = at(1_000_000, |writer| {
         run(account.ledger.due_entries(writer.now, 10))
     });
-    assert_eq!(late, Ok(vec![]), "the sweep does not see them");
+    assert_eq!(
+        late,
+        Ok(DueEntries::default()),
+        "the sweep does not see them"
+    );
 }
 
 #[test]

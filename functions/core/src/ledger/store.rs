@@ -27,6 +27,30 @@ pub enum ClaimResult {
     Refused(Option<Entry>),
 }
 
+/// The schema of the items that this version writes. It reads no newer ones.
+///
+/// A new schema is needed where an older version would misread an item or lose a part of it. During a rolling update
+/// both versions run. The older one leaves the newer one's items alone: its event or message is delivered again.
+pub const SCHEMA: u32 = 1;
+
+/// Entries to check, the longest wait first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DueEntries {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// The number of due items of a newer schema. They are left alone.
+    pub newer_schema: usize,
+}
+
+impl From<Vec<Entry>> for DueEntries {
+    fn from(entries: Vec<Entry>) -> Self {
+        Self {
+            entries,
+            newer_schema: 0,
+        }
+    }
+}
+
 /// The store of entries. Every method is one call of the store.
 #[expect(
     async_fn_in_trait,
@@ -50,7 +74,7 @@ pub trait Ledger {
 
     /// Returns entries whose `next_check_at` is not after `now`, the longest wait first, maximum `max`.
     /// The result may miss the most recent writes.
-    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error>;
+    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error>;
 
     /// Reads the checkpoint of discovery, consistently. The checkpoint never expires.
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error>;

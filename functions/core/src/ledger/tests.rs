@@ -974,8 +974,8 @@ impl Ledger for Told {
         Ok(self.take.borrow_mut().remove(0))
     }
 
-    async fn due_entries(&self, _: Time, _: usize) -> Result<Vec<Entry>, Error> {
-        Ok(vec![])
+    async fn due_entries(&self, _: Time, _: usize) -> Result<DueEntries, Error> {
+        Ok(DueEntries::default())
     }
 
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {

@@ -9,7 +9,9 @@ use alloc::string::ToString;
 use super::*;
 use crate::error::ErrorKind;
 use crate::failure::Subject;
-use crate::ledger::{CasResult, ClaimResult, Entries, Entry, RetryMessage, ScanCheckpoint, Writer};
+use crate::ledger::{
+    CasResult, ClaimResult, DueEntries, Entries, Entry, RetryMessage, ScanCheckpoint, Writer,
+};
 
 const CALL: Call = Call::RedriveExecution;
 const QUOTA: Quota = Quota {
@@ -35,8 +37,8 @@ impl Ledger for Slots {
     async fn claim_due(&self, _: &RetryMessage, _: Writer<'_>) -> Result<ClaimResult, Error> {
         Ok(ClaimResult::Refused(None))
     }
-    async fn due_entries(&self, _: Time, _: usize) -> Result<Vec<Entry>, Error> {
-        Ok(Vec::new())
+    async fn due_entries(&self, _: Time, _: usize) -> Result<DueEntries, Error> {
+        Ok(DueEntries::default())
     }
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         Ok(None)

@@ -74,6 +74,7 @@ impl DeployedFunction<'_> {
             taken_over: swept.records.len(),
             conflicts: swept.conflicts,
             errors: swept.errors.len(),
+            newer_schema: swept.newer_schema,
             more: swept.more,
             discovery: report
                 .as_ref()

@@ -11,8 +11,8 @@ use redrive_core::definition::CachedDefinition;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::ledger::{
-    CasResult, Claim, ClaimResult, Entry, Ledger, Owner, RetryMessage, ScanCheckpoint, State,
-    Writer,
+    CasResult, Claim, ClaimResult, DueEntries, Entry, Ledger, Owner, RetryMessage, ScanCheckpoint,
+    State, Writer,
 };
 use redrive_core::rate_limiter::{Micros, RateLimiter};
 use redrive_core::reads::{DefinitionCache, LocalCache};
@@ -236,14 +236,14 @@ impl Ledger for Invocation<'_> {
         .await
     }
 
-    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
+    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
         self.ledger("Query", false, |simulation| {
             let mut due_entries = simulation.entries.borrow().due_entries(now, max);
             if simulation.occurs(FaultClass::IndexBehind) {
                 let behind = simulation.now().as_millis().saturating_sub(2_000);
                 due_entries.retain(|entry| entry.updated_at.as_millis() < behind);
             }
-            due_entries
+            due_entries.into()
         })
         .await
     }

@@ -12,7 +12,8 @@ use redrive_core::definition::CachedDefinition;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::ledger::{
-    CasResult, Claim, ClaimResult, Entry, Ledger, Owner, RetryMessage, ScanCheckpoint, Writer,
+    CasResult, Claim, ClaimResult, DueEntries, Entry, Ledger, Owner, RetryMessage, ScanCheckpoint,
+    Writer,
 };
 use redrive_core::rate_limiter::{Micros, RateLimiter};
 use redrive_core::reads::{DefinitionCache, LocalCache};
@@ -226,7 +227,7 @@ impl Ledger for Invocation<'_> {
         .await
     }
 
-    async fn due_entries(&self, now: Time, max: usize) -> Result<Vec<Entry>, Error> {
+    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
         // The due index has several partitions, which are read one after the other.
         for _ in 1..self.simulation.index_shards {
             self.has_read(1);
@@ -238,7 +239,7 @@ impl Ledger for Invocation<'_> {
             })
             .await?;
         self.has_read(due_entries.len().div_ceil(4).max(1) as u64);
-        Ok(due_entries)
+        Ok(due_entries.into())
     }
 }
 

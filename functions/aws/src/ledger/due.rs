@@ -1,0 +1,198 @@
+//! The entries that are due. The index `due` has their keys, and the table has the entries.
+
+use std::collections::{HashMap, VecDeque};
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use redrive_core::error::{Error, ErrorKind};
+use redrive_core::ledger::{DueEntries, Entry};
+use redrive_core::time::Time;
+
+use super::{DynamoDb, Item, SHARDS, millis, text};
+use crate::error;
+use crate::table::{DUE, DUE_SHARD, KEY, NEXT_CHECK_AT};
+
+/// Maximum number of pages read from one shard in a tick.
+const MAX_PAGES: usize = 10;
+
+/// Maximum number of items of one `BatchGetItem`.
+///
+/// AWS: 100 items and 16 MB (BatchGetItem, Amazon DynamoDB API Reference).
+const MAX_BATCH: usize = 100;
+
+/// Maximum number of calls for the items of one batch, of which DynamoDB may leave some unread.
+const MAX_CALLS: usize = 5;
+
+/// The part of one partition of the due index that was read.
+struct Shard {
+    name: String,
+    /// Keys that were read but not yet taken, each with its time.
+    keys: VecDeque<(Time, String)>,
+    /// The start key of the next page. None: the last page was read, or no page was read yet.
+    after: Option<Item>,
+    pages: usize,
+}
+
+impl Shard {
+    fn new(number: u8) -> Self {
+        Self {
+            name: number.to_string(),
+            keys: VecDeque::new(),
+            after: None,
+            pages: 0,
+        }
+    }
+
+    /// Returns whether a page must be read to find the next key.
+    fn is_open(&self) -> bool {
+        let more = self.pages == 0 || self.after.is_some();
+        self.keys.is_empty() && more && self.pages < MAX_PAGES
+    }
+}
+
+impl DynamoDb {
+    /// Returns the entries that are due, oldest first, merged from all shards.
+    ///
+    /// One page of each shard is read, and more of a shard whose keys are all among the oldest. An unreadable item
+    /// stays at the front of its shard for ever, so up to `MAX_PAGES` pages are read past such items.
+    ///
+    /// RACE: the index against the table. The index may be behind. Entries that are no longer due are left out.
+    pub(super) async fn read_due(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
+        let mut due = DueEntries::default();
+        if max == 0 {
+            return Ok(due);
+        }
+        // Twice an even share. One shard seldom holds more of the oldest entries.
+        let a_page = max.div_ceil(SHARDS.into()).saturating_mul(2).min(max);
+        let mut shards = Vec::with_capacity(SHARDS.into());
+        // The shards are read in sequence over one connection. Parallel reads would need eight handshakes.
+        for number in 0..SHARDS {
+            let mut shard = Shard::new(number);
+            self.read_keys(&mut shard, now, a_page).await?;
+            shards.push(shard);
+        }
+        while due.entries.len() < max {
+            let batch = MAX_BATCH.min(max.saturating_sub(due.entries.len()));
+            let keys = self.oldest(&mut shards, now, a_page, batch).await?;
+            if keys.is_empty() {
+                break;
+            }
+            self.read_entries(&keys, now, &mut due).await?;
+        }
+        Ok(due)
+    }
+
+    /// Takes the keys of the longest wait, maximum `max`.
+    async fn oldest(
+        &self,
+        shards: &mut [Shard],
+        now: Time,
+        a_page: usize,
+        max: usize,
+    ) -> Result<Vec<String>, Error> {
+        let mut keys = Vec::new();
+        while keys.len() < max
+            && let Some((_, first)) = shards
+                .iter_mut()
+                .filter_map(|shard| Some((shard.keys.front()?.0, shard)))
+                .min_by_key(|(next_check_at, _)| *next_check_at)
+        {
+            keys.extend(first.keys.pop_front().map(|(_, key)| key));
+            self.read_keys(first, now, a_page).await?;
+        }
+        Ok(keys)
+    }
+
+    /// Reads pages of a shard until it has a next key, or is at its end or at [`MAX_PAGES`].
+    async fn read_keys(&self, shard: &mut Shard, now: Time, a_page: usize) -> Result<(), Error> {
+        while shard.is_open() {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(DUE)
+                .key_condition_expression("#due_shard = :shard AND #next_check_at <= :now")
+                .expression_attribute_names("#due_shard", DUE_SHARD)
+                .expression_attribute_names("#next_check_at", NEXT_CHECK_AT)
+                .expression_attribute_values(":shard", text(&shard.name))
+                .expression_attribute_values(":now", millis(now))
+                .scan_index_forward(true)
+                .limit(i32::try_from(a_page).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(shard.after.take())
+                .send()
+                .await
+                .map_err(|error| error::of("Query", &self.table, &error))?;
+            let key = |mut item: Item| {
+                let at = item.get(NEXT_CHECK_AT)?.as_n().ok()?.parse().ok()?;
+                match item.remove(KEY)? {
+                    AttributeValue::S(key) => Some((Time::from_millis(at), key)),
+                    _ => None,
+                }
+            };
+            let items = answer.items.unwrap_or_default();
+            shard.keys.extend(items.into_iter().filter_map(key));
+            shard.after = answer.last_evaluated_key;
+            shard.pages = shard.pages.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Reads the entries of keys, consistently and in their order.
+    async fn read_entries(
+        &self,
+        keys: &[String],
+        now: Time,
+        due: &mut DueEntries,
+    ) -> Result<(), Error> {
+        let mut items = self.read_items(keys).await?;
+        for key in keys {
+            let Some(item) = items.remove(key) else {
+                continue;
+            };
+            match self.read_item::<Entry>("BatchGetItem", item) {
+                Ok(entry) if entry.next_check_at.is_some_and(|at| at <= now) => {
+                    due.entries.push(entry);
+                }
+                Ok(_) => {}
+                // An item that cannot be read does not stop the others.
+                Err(error) => {
+                    tracing::error!(key, "{error}");
+                    if error.kind == ErrorKind::NewerSchema {
+                        due.newer_schema = due.newer_schema.saturating_add(1);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the items of keys, maximum [`MAX_BATCH`], by key.
+    async fn read_items(&self, keys: &[String]) -> Result<HashMap<String, Item>, Error> {
+        let key = |key: &String| HashMap::from([(KEY.to_owned(), text(key))]);
+        let request = KeysAndAttributes::builder()
+            .consistent_read(true)
+            .set_keys(Some(keys.iter().map(key).collect()))
+            .build()
+            .map_err(|_| Error::new(ErrorKind::Internal, "BatchGetItem (no keys)"))?;
+        let mut unread = HashMap::from([(self.table.clone(), request)]);
+        let mut items = HashMap::new();
+        for _ in 0..MAX_CALLS {
+            let answer = self
+                .client
+                .batch_get_item()
+                .set_request_items(Some(unread))
+                .send()
+                .await
+                .map_err(|error| error::of("BatchGetItem", &self.table, &error))?;
+            let read = answer.responses.unwrap_or_default().into_values().flatten();
+            items.extend(read.filter_map(|item| Some((item.get(KEY)?.as_s().ok()?.clone(), item))));
+            unread = answer.unprocessed_keys.unwrap_or_default();
+            if unread.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Throttled,
+            "BatchGetItem (keys left unread)",
+        ))
+    }
+}
