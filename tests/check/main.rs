@@ -23,7 +23,7 @@ fn check(arguments: &[&str], input: &str) -> Ran {
     redrive_with(&[&["check"], arguments].concat(), input.as_bytes())
 }
 
-/// Compares with the file of expected text, or writes it anew under `UPDATE_EXPECTED=1`.
+/// Compares with the file of expected text, or writes it under `UPDATE_EXPECTED=1`.
 #[track_caller]
 fn same_as_file(name: &str, text: &str) {
     let path = top().join("tests/check").join(name);
@@ -33,7 +33,7 @@ fn same_as_file(name: &str, text: &str) {
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         text, expected,
-        "{name} is not as expected; UPDATE_EXPECTED=1 writes it anew"
+        "{name} is not as expected; UPDATE_EXPECTED=1 writes it"
     );
 }
 
@@ -76,24 +76,24 @@ fn json_is_one_object_a_line_with_the_same_problems() {
         .filter(|line| line.starts_with("tests/check/"))
         .map(ToOwned::to_owned)
         .collect();
-    let told: Vec<Value> = ran
+    let printed: Vec<Value> = ran
         .out
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(told.len(), shown.len());
-    for (told, shown) in told.iter().zip(shown) {
-        let text = |key: &str| told[key].as_str().unwrap().to_owned();
+    assert_eq!(printed.len(), shown.len());
+    for (printed, shown) in printed.iter().zip(shown) {
+        let text = |key: &str| printed[key].as_str().unwrap().to_owned();
         let begin = format!(
             "{}:{}:{}: {}: ",
             text("file"),
-            told["line"],
-            told["column"],
+            printed["line"],
+            printed["column"],
             text("severity")
         );
         let message = shown.strip_prefix(&begin).unwrap();
-        assert!(text("message").starts_with(message), "{told} {shown}");
-        assert_eq!(told.as_object().unwrap().len(), 5);
+        assert!(text("message").starts_with(message), "{printed} {shown}");
+        assert_eq!(printed.as_object().unwrap().len(), 5);
     }
 }
 
@@ -127,7 +127,7 @@ fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
         (ran.code, ran.err.as_str()),
         (
             1,
-            "redrive: infra/policy.yaml: this is no definition in the Amazon States Language: expected a JSON object with States\n"
+            "redrive: infra/policy.yaml: not a definition in the Amazon States Language: expected a JSON object with States\n"
         )
     );
 }

@@ -14,7 +14,7 @@ const SAMPLES: [(&str, &str, &str); 13] = [
         "redrive: tests/import/samples/pipeline.yml:8:27: permit_on_passed: true is left out: neither Step Functions nor CodePipeline can retry what passed\n\
          redrive: tests/import/samples/pipeline.yml:17:28: exit_status: the text \"-1\" is read as the number -1; write it without quotes\n\
          redrive: tests/import/samples/pipeline.yml:18:43: signal_reason: agent_refused is said of Buildkite's agents, and never met here\n\
-         redrive: tests/import/samples/pipeline.yml:32:18: manual: false binds redrive's own commands alone; the consoles and APIs of Step Functions and CodePipeline still can retry\n",
+         redrive: tests/import/samples/pipeline.yml:32:18: manual: false applies only to redrive's own commands; the consoles and APIs of Step Functions and CodePipeline can still retry\n",
     ),
     ("buildkite", "step.yml", ""),
     ("buildkite", "list.yml", ""),

@@ -403,7 +403,7 @@ fn each_condition_is_told_with_the_value_it_saw() {
             "policy   default",
             "  rule r: not known yet",
             "    mode legacy | standard: matches by legacy; saw error TooManyRequestsException, Error Code TooManyRequestsException, http_status 429",
-            "    not state Load*: not known yet; saw nothing yet: it is to be looked up",
+            "    not state Load*: not known yet; saw nothing yet: it must be looked up",
             "  not consulted, since rule r decides, if it matches: s",
         ]
     );
@@ -426,7 +426,7 @@ retry:
             "  never[0]: does not match",
             "    http_status 401 | 403: does not match; saw nothing: it is absent",
             "  rule page: does not match",
-            "    summary *: does not match; saw nothing: the other service has it",
+            "    summary *: does not match; saw nothing: only the other service has it",
             "  rule memory: does not match",
             "    exit_status 137: does not match; saw -1",
             "    signal SIGKILL: does not match; saw nothing: it is absent",
@@ -436,7 +436,7 @@ retry:
             "    exit_status *: does not match; saw -1",
             "    not signal_reason agent_stop: matches, which excludes the failure; saw agent_stop",
             "  rule rest: matches",
-            "    it has no conditions, so that everything matches",
+            "    it has no conditions, so everything matches",
             "  not consulted, since rule rest decides: none",
         ]
     );
@@ -450,7 +450,7 @@ fn what_is_decided_before_the_rules_consults_none() {
         trace(rule, "sfn-16-nested-child"),
         [
             "policy   default",
-            "  no rule is consulted: a parent execution started it and is left to judge"
+            "  no rule is consulted: a parent execution started it, and the retry is left to the parent"
         ]
     );
     assert_eq!(

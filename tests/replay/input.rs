@@ -25,7 +25,7 @@ fn a_command_that_this_build_does_not_have_says_how_to_get_it() {
             assert_eq!(
                 ran.err,
                 format!(
-                    "redrive: {command} asks an account, and this build has no AWS SDK in it; in the repository:\n  \
+                    "redrive: {command} reads the ledger of an account, and this build has no AWS SDK; in the repository run\n  \
                      cargo run --features account -- {command} ...\n"
                 )
             );
@@ -48,7 +48,7 @@ fn a_path_that_is_not_there_is_named() {
     );
     refused(
         &redrive(&["replay", "tests/purity"]),
-        "tests/purity has no *.json files in it",
+        "tests/purity contains no *.json files",
     );
     refused(
         &redrive(&[
@@ -65,7 +65,7 @@ fn a_path_that_is_not_there_is_named() {
 fn a_folder_is_not_one_event() {
     refused(
         &redrive(&["explain", "--policy", "infra/policy.yaml", "events"]),
-        "events is a folder, and explain reads one event: name a file in it, or see what comes of all of them with \
+        "events is a folder, and explain reads one event: name a file in it, or replay all of them with \
          redrive replay events",
     );
 }
@@ -103,7 +103,7 @@ fn standard_input_is_read_for_one_file() {
     ] {
         refused(
             &redrive_with(command, b"version: 1\nretry: {}"),
-            "- is standard input, which can be read once, and here stands for 2 files; save the others and name them",
+            "- is standard input and can be read only once, but stands for 2 files here; save the others and name them",
         );
     }
 }
@@ -111,14 +111,14 @@ fn standard_input_is_read_for_one_file() {
 /// What `explain` says below its verdict on what is no event.
 fn help(input: &str) -> Option<String> {
     let arguments = ["explain", "--policy", "infra/policy.yaml"];
-    let told = redrive_with(&[&arguments[..], &["-"]].concat(), input.as_bytes()).well();
-    assert!(told.contains("\nreason   malformed\n"), "{told}");
+    let printed = redrive_with(&[&arguments[..], &["-"]].concat(), input.as_bytes()).well();
+    assert!(printed.contains("\nreason   malformed\n"), "{printed}");
     let json = redrive_with(
         &[&arguments[..], &["--json", "-"]].concat(),
         input.as_bytes(),
     );
     let line = json.lines().remove(0);
-    let help = told
+    let help = printed
         .lines()
         .find_map(|line| line.strip_prefix("help     "))
         .map(str::to_owned);
@@ -127,24 +127,24 @@ fn help(input: &str) -> Option<String> {
 }
 
 #[test]
-fn an_event_in_another_s_envelope_is_told_with_the_way_to_it() {
+fn enveloped_event_gets_help_to_extract_it() {
     let event =
         std::fs::read_to_string(top().join("events/sfn-05-lambda-too-many-requests.json")).unwrap();
     let value: serde_json::Value = serde_json::from_str(&event).unwrap();
     for (input, what, filter) in [
         (
             json!({"Records": [{"eventSource": "aws:sqs", "body": event}]}),
-            "this is what SQS hands a function",
+            "this is the input of a function from SQS",
             ".Records[0].body",
         ),
         (
             json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": event}}]}),
-            "this is what SNS hands a function",
+            "this is the input of a function from SNS",
             ".Records[0].Sns.Message",
         ),
         (
             json!({"Messages": [{"Body": event}]}),
-            "this is what ReceiveMessage answers",
+            "this is an answer of ReceiveMessage",
             ".Messages[0].Body",
         ),
         (json!({"Body": event}), "this is a message of SQS", ".Body"),
@@ -155,39 +155,31 @@ fn an_event_in_another_s_envelope_is_told_with_the_way_to_it() {
         ),
         (
             json!({"version": "1.0", "requestContext": {}, "requestPayload": value, "responsePayload": {}}),
-            "this is what Lambda sends to a function's destination",
+            "this is the record that Lambda sends to a function's destination",
             ".requestPayload",
         ),
-        (
-            json!(event),
-            "this is JSON that was made text once more",
-            ".",
-        ),
+        (json!(event), "this is JSON inside a JSON text", "."),
     ] {
         let way = format!("jq -r '{filter}' | redrive explain --policy POLICY -");
         assert_eq!(
             help(&input.to_string()),
-            Some(format!("{what}; take the event out: {way}"))
+            Some(format!("{what}; extract the event: {way}"))
         );
     }
 }
 
 #[test]
-fn what_is_not_one_event_is_told_with_what_is_expected() {
+fn other_input_gets_help_with_the_expected_form() {
     let event =
         std::fs::read_to_string(top().join("events/sfn-05-lambda-too-many-requests.json")).unwrap();
     let detail = serde_json::from_str::<serde_json::Value>(&event).unwrap()["detail"].to_string();
-    let first = |filter: &str| {
-        format!("the first of them: jq {filter} | redrive explain --policy POLICY -")
-    };
+    let first =
+        |filter: &str| format!("for the first: jq {filter} | redrive explain --policy POLICY -");
     let expected = "expected an event as EventBridge delivers it: a JSON object with source, detail-type, account, \
                     region, time and detail";
-    for (input, told) in [
-        (String::new(), format!("nothing was read; {expected}")),
-        (
-            "[]".into(),
-            format!("this is an array with nothing in it; {expected}"),
-        ),
+    for (input, expected) in [
+        (String::new(), format!("the input is empty; {expected}")),
+        ("[]".into(), format!("this is an empty array; {expected}")),
         (
             format!("[{event}, {event}]"),
             format!(
@@ -211,9 +203,9 @@ fn what_is_not_one_event_is_told_with_what_is_expected() {
         ("{\"Records\": []}".into(), expected.into()),
         ("version: 1".into(), expected.into()),
     ] {
-        assert_eq!(help(&input), Some(told), "{input}");
+        assert_eq!(help(&input), Some(expected), "{input}");
     }
-    // What is broken inside is told with its place, which is all there is to tell.
+    // A malformed event has its place in the message, and needs no help.
     for broken in ["malformed-01-truncated", "malformed-02-no-execution-arn"] {
         let event = std::fs::read_to_string(top().join(format!("events/{broken}.json"))).unwrap();
         assert_eq!(help(&event), None, "{broken}");
@@ -221,7 +213,7 @@ fn what_is_not_one_event_is_told_with_what_is_expected() {
     let utf_16: Vec<u8> = event.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let ran = redrive_with(&["explain", "--policy", "infra/policy.yaml", "-"], &utf_16);
     assert!(
-        ran.out.contains("\nhelp     this is no text in UTF-8; "),
+        ran.out.contains("\nhelp     this is not UTF-8; "),
         "{}",
         ran.out
     );
@@ -245,7 +237,7 @@ fn a_policy_is_refused_with_all_its_problems() {
     );
     assert_eq!(
         lines[2],
-        "-:5:14: error: expected text, read the number 7; put it in quotes if it is meant"
+        "-:5:14: error: expected text, read the number 7; put it in quotes if text is meant"
     );
 }
 

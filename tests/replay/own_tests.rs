@@ -92,7 +92,7 @@ fn a_failed_test_shows_what_was_expected_what_came_and_how() {
   FAILED  two throttles (line 15)
     attempt 2 of 2
     expected retry, rule throttled
-    actual   give_up: throttled of policy etl has spent its 1 retry on this
+    actual   give_up: throttled of policy etl has spent its 1 retry
     reason   limit_spent
     policy   etl
       never[0]: does not match
@@ -162,7 +162,7 @@ fn a_document_without_tests_says_so_and_passes() {
     let bare = b"version: 1\nretry: {automatic: true}";
     assert_eq!(
         redrive_with(&["test", "-"], bare).well(),
-        "-: it has no tests; write some under tests:\n0 passed, 0 failed.\n"
+        "-: it has no tests; write them under tests:\n0 passed, 0 failed.\n"
     );
     let ran = redrive_with(&["test", "--json", "-"], bare);
     assert_eq!(
