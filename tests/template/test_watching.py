@@ -26,7 +26,8 @@ OF_AWS = {
 
 def own_metrics():
     """The metrics of the wide lines."""
-    return set(re.findall(r'Self::\w+ => "([A-Z]\w+)",', source("functions/lambda/src/metrics.rs").split("const fn unit")[0]))
+    code = source("functions/lambda/src/metrics.rs")
+    return set(re.findall(r"^    ([A-Z]\w+),$", code[code.index("enum Metric {") : code.index("impl Metric {")], re.M))
 
 
 def is_known(namespace, metric, dimensions):

@@ -5,7 +5,6 @@
 //!
 //! AWS: the names of the variables (Environment variables, AWS SDKs and Tools Reference Guide).
 
-use std::fmt;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
