@@ -22,7 +22,7 @@ fn refused(platform: &str, text: &str, problem: &str) {
 }
 
 #[test]
-fn an_illegal_block_of_buildkite_s_is_refused_with_its_place() {
+fn illegal_buildkite_block_is_refused_with_place() {
     for (text, problem) in [
         (
             "retry: []",
@@ -86,7 +86,7 @@ fn an_illegal_block_of_buildkite_s_is_refused_with_its_place() {
 }
 
 #[test]
-fn an_illegal_retry_of_a_machine_is_refused_with_its_place() {
+fn illegal_retry_of_a_machine_is_refused_with_place() {
     for (text, problem) in [
         (
             "[{}]",
@@ -166,7 +166,7 @@ fn an_illegal_retry_of_a_machine_is_refused_with_its_place() {
 }
 
 #[test]
-fn an_illegal_strategy_of_batch_s_is_refused_with_its_place() {
+fn illegal_batch_strategy_is_refused_with_place() {
     let entry = |entry: &str| format!("{{\"attempts\": 2, \"evaluateOnExit\": [\n{entry}]}}");
     let many = ["{\"action\": \"EXIT\", \"onExitCode\": \"1\"}"; 6].join(",\n");
     for (text, problem) in [
@@ -224,7 +224,7 @@ fn an_illegal_strategy_of_batch_s_is_refused_with_its_place() {
 }
 
 #[test]
-fn what_is_neither_json_nor_yaml_is_refused_where_it_breaks_off() {
+fn unreadable_file_is_refused_with_its_place() {
     refused(
         "asl",
         "{\n  \"States\": {\"A\" {}}\n}",
@@ -243,7 +243,7 @@ fn what_is_neither_json_nor_yaml_is_refused_where_it_breaks_off() {
 }
 
 #[test]
-fn every_problem_of_a_file_is_told_at_once() {
+fn every_problem_of_a_file_is_reported_at_once() {
     let ran = import(
         "asl",
         "-",

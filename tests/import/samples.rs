@@ -46,7 +46,7 @@ const SAMPLES: [(&str, &str, &str); 13] = [
 ];
 
 #[test]
-fn each_sample_becomes_the_policy_that_was_looked_at() {
+fn each_sample_becomes_its_reviewed_policy() {
     for (platform, sample, said) in SAMPLES {
         let file = format!("tests/import/samples/{sample}");
         let ran = import(platform, &file, "");
@@ -62,7 +62,7 @@ fn each_sample_becomes_the_policy_that_was_looked_at() {
 }
 
 #[test]
-fn what_is_not_carried_over_stands_in_the_policy_too() {
+fn unconverted_parts_are_comments_in_the_policy() {
     for (platform, sample, _) in SAMPLES {
         let ran = import(platform, &format!("tests/import/samples/{sample}"), "");
         let comments: Vec<&str> = ran

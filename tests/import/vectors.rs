@@ -248,7 +248,7 @@ fn the_cases_of_batch_hold() {
 /// left an exit code all the same. Here that is `exit_status: -1`, since the machine ended the work and not the
 /// program, so that no entry by `onExitCode` sees that code.
 #[test]
-fn the_cases_of_batch_hold_where_the_end_is_read_from_the_cause() {
+fn batch_cases_hold_with_the_end_from_the_cause() {
     let mut count = Count::default();
     let mut read_as_lost = Vec::new();
     for case in cases("batch-cases.json") {
@@ -344,7 +344,7 @@ fn the_cases_of_buildkite_hold() {
 }
 
 #[test]
-fn the_files_of_buildkite_are_read_and_the_illegal_ones_refused() {
+fn buildkite_files_are_read_or_refused_as_documented() {
     let Some(folder) = folder() else {
         return;
     };

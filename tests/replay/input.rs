@@ -1,4 +1,4 @@
-//! What the command says to input that it cannot use.
+//! The messages for unusable input.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn refused(ran: &Ran, text: &str) {
 
 #[cfg(not(feature = "account"))]
 #[test]
-fn a_command_that_this_build_does_not_have_says_how_to_get_it() {
+fn missing_command_names_the_build_that_has_it() {
     let help = redrive(&["--help"]).well();
     for command in ["history", "cancel"] {
         for rest in [
@@ -41,7 +41,7 @@ fn a_command_that_this_build_does_not_have_says_how_to_get_it() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_named() {
+fn missing_path_is_named() {
     refused(
         &redrive(&["replay", "nowhere"]),
         "cannot read nowhere: No such file or directory (os error 2)",
@@ -108,7 +108,7 @@ fn standard_input_is_read_for_one_file() {
     }
 }
 
-/// What `explain` says below its verdict on what is no event.
+/// The help of `explain` for input that is no event.
 fn help(input: &str) -> Option<String> {
     let arguments = ["explain", "--policy", "infra/policy.yaml"];
     let printed = redrive_with(&[&arguments[..], &["-"]].concat(), input.as_bytes()).well();
@@ -258,7 +258,7 @@ fn several_events_in_one_file_are_each_replayed() {
 }
 
 #[test]
-fn a_bad_event_takes_none_of_the_others_with_it() {
+fn malformed_event_stops_no_other() {
     let of = |name: &str| {
         let text = std::fs::read_to_string(top().join("events").join(name)).unwrap();
         serde_json::from_str::<serde_json::Value>(&text)
@@ -274,19 +274,19 @@ fn a_bad_event_takes_none_of_the_others_with_it() {
         format!("{{bad\n{one}\n{other}"),
     ] {
         let lines = redrive_with(&["replay", "--json", "-"], input.as_bytes()).lines();
-        let told: Vec<bool> = lines
+        let malformed: Vec<bool> = lines
             .iter()
             .filter(|line| line["file"].is_string())
             .map(|line| line["malformed"].is_string())
             .collect();
-        assert_eq!(told.iter().filter(|bad| **bad).count(), 1, "{input}");
-        assert_eq!(told.len(), 3, "{input}");
+        assert_eq!(malformed.iter().filter(|bad| **bad).count(), 1, "{input}");
+        assert_eq!(malformed.len(), 3, "{input}");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_leads_back_to_itself_is_read_once() {
+fn cyclic_folder_is_read_once() {
     let folder = std::env::temp_dir().join(format!("redrive-loop-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::copy(
@@ -304,7 +304,7 @@ fn a_folder_that_leads_back_to_itself_is_read_once() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn closed_output_is_no_failure() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_redrive"))
         .args(["replay", "events"])
         .current_dir(top())
