@@ -1,6 +1,6 @@
-"""What the functions cost, beside what one would use instead. `tests/bench/run` gets all it needs together.
+"""The costs of the functions beside those of alternatives. `tests/bench/run` prepares everything.
 
-Each round starts every contender anew, one after the other, so that what else the machine does falls on all alike.
+Each round starts every contender again, one after another, so that other load on the machine affects all alike.
 All of it runs on one CPU, as Lambda gives a function one or less up to 1,769 MB: to wake a server that sleeps on
 another virtual CPU costs the caller tens of microseconds, which are the machine's and no function's.
 Absolute times are of the machine; ratios and CPU carry over.
@@ -40,7 +40,7 @@ RULE = """policies:
 
 
 def event(number):
-    """The failure of an execution that no other event names, just now."""
+    """The event of a new failure of a new execution."""
     now = time.time()
     name = f"run-{os.getpid()}-{number}"
     arn = f"arn:aws:states:eu-west-1:111122223333:execution:bench:{name}"
@@ -91,7 +91,7 @@ def zip_kb(*files):
 
 
 class Figures:
-    """What was measured of one contender, by scheme."""
+    """The measurements of one contender, by scheme."""
 
     def __init__(self):
         self.lists, self.calls = {}, {}
@@ -111,7 +111,7 @@ class Bench:
         self.servers, self.environment, self.throttled, self.events = servers, environment, throttled, 0
 
     def start(self, command, scheme):
-        """A process, and when it was begun. What it says is not kept."""
+        """A process, and its start time. Its output is discarded."""
         self.servers.begin()
         environment = {**self.environment, **self.servers.environment(scheme)}
         began = time.perf_counter()
@@ -123,7 +123,7 @@ class Bench:
         return self.servers.hand_out(event(self.events))
 
     def run(self, command, scheme, figures):
-        """A process from its start over its first event to a hundred more."""
+        """Measures a process from its start over its first event to a hundred more."""
         process, began = self.start(command, scheme)
         try:
             figures.add("start", (self.servers.poll() - began) * 1000)
@@ -147,14 +147,14 @@ class Bench:
             process.wait()
 
     def run_throttled(self, command, scheme, figures):
-        """A process that has all it wants until it asks for its first event, and then what 128 MB have."""
+        """Measures a process with all CPU until its first poll, and then with the CPU of 128 MB."""
         process, _ = self.start(command, scheme)
         try:
             self.servers.poll()
             self.throttled.hold(process)
             time.sleep(0.05)
             figures.add("throttled", self.event()[0] * 1000)
-            # Not before it asks for more: that would be taken for the next one's first poll.
+            # Only after its next poll, which would otherwise count as the first poll of the next process.
             self.servers.poll()
         finally:
             process.kill()
@@ -185,7 +185,7 @@ ROWS = [
 
 
 def table(found, title):
-    """Markdown: a column for each contender, and how ours stands to two of them."""
+    """A Markdown table: a column for each contender, and the ratios to two of them."""
     lines = [f"| {title} | {' | '.join(found)} | of Python's | of the no-op's |", "| --- |" + " ---: |" * (len(found) + 2)]
     for label, name, form in ROWS:
         if name not in found[OURS]:
@@ -200,7 +200,7 @@ def table(found, title):
 
 
 def demands(found, zips, exact):
-    """What must hold: the words, the figure, and whether it does. At 128 MB only where that was exact."""
+    """The bounds: the text, the figure, and whether it holds. At 128 MB only where that was exact."""
     ours, noop, python = found[OURS], found[NOOP], found[PYTHON]
 
     def most(words, figure, limit):
@@ -247,7 +247,7 @@ def main():
         NODE: zip_kb(chosen.node),
     }
 
-    # Who is started from here on stays there too.
+    # Child processes stay there too.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as home:
         home = Path(home)
@@ -255,7 +255,7 @@ def main():
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
         authority.cert_pem.write_to_path(home / "authority.pem")
-        # What each trusts when it is deployed, and the authority of this run.
+        # The roots that each trusts when deployed, and the authority of this run.
         trusted = {"ours": REPOSITORY / "infra/roots.pem", "python": Path(botocore.__file__).with_name("cacert.pem")}
         for name, roots in trusted.items():
             (home / f"{name}.pem").write_bytes(roots.read_bytes() + b"\n" + authority.cert_pem.bytes())

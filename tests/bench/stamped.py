@@ -1,19 +1,19 @@
-"""The two servers that a function talks to, Lambda's Runtime API and AWS, each of which stamps the time. In one
-thread of asyncio, and as little as can be: what a function waits for here is in everybody's figures."""
+"""The two servers of a function, Lambda's Runtime API and AWS, each of which stamps the time. They share one asyncio
+thread and do as little as possible, since all figures include their time."""
 
 import asyncio
 import json
 import threading
 import time
 
-# What AWS answers, by the header that names the operation.
+# The answers of AWS, by the header that names the operation.
 MACHINE = json.dumps({"StartAt": "Load", "States": {"Load": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}}})
 DESCRIBED = {"definition": MACHINE, "name": "bench", "roleArn": "arn:aws:iam::111122223333:role/any", "revisionId": "1"}
 MACHINE_ARN = "arn:aws:states:eu-west-1:111122223333:stateMachine:bench"
 ANSWERS = {
     "DynamoDB_20120810.PutItem": {},
     "DynamoDB_20120810.GetItem": {},
-    # Event after event is a storm: twenty slots at a time are reserved, and always free.
+    # Consecutive events are a storm: each reservation takes twenty slots, and always succeeds.
     "DynamoDB_20120810.UpdateItem": {"Attributes": {"ends": {"N": "0"}}},
     "AWSStepFunctions.RedriveExecution": {"redriveDate": 1795140720.0},
     "AWSStepFunctions.DescribeStateMachineForExecution": {**DESCRIBED, "stateMachineArn": MACHINE_ARN, "updateDate": 1700000000.0},
@@ -28,7 +28,7 @@ ANSWERS = {
 
 
 class Connection(asyncio.Protocol):
-    """HTTP/1.1, one request after the other."""
+    """HTTP/1.1, one request after another."""
 
     def __init__(self, answer):
         self.answer, self.buffer = answer, b""
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
 
     @staticmethod
     def body(headers, rest):
-        """The whole body, once it is there."""
+        """The whole body, once it has arrived."""
         if headers.get("transfer-encoding") == "chunked":
             if not rest.endswith(b"0\r\n\r\n"):
                 return None
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
 
 
 class Servers:
-    """Both, of one function at a time."""
+    """Both servers, for one function at a time."""
 
     def __init__(self, tls):
         self.loop = asyncio.new_event_loop()
@@ -91,7 +91,7 @@ class Servers:
         return server.sockets[0].getsockname()[1]
 
     def begin(self):
-        """Forgets the function before."""
+        """Forgets the previous function."""
         self.waiting, self.polled, self.answered = None, threading.Event(), threading.Event()
         self.stamp, self.answer, self.failed, self.calls = 0.0, None, False, []
 
@@ -112,13 +112,13 @@ class Servers:
         self.answered.set()
 
     def poll(self, seconds=60):
-        """When the function asked for its next event."""
+        """The time of the function's next poll."""
         assert self.polled.wait(seconds), "the function never asked for an event"
         self.polled.clear()
         return self.stamp
 
     def hand_out(self, event):
-        """Seconds from the event to its answer, with what the function called in between."""
+        """The seconds from an event to its answer, and the calls between them."""
         self.calls, body = [], json.dumps(event).encode()
 
         def send():

@@ -1,4 +1,4 @@
-"""A function of 128 MB on a machine that has more to give: Lambda gives it 1.447 ms of CPU in each 20 ms."""
+"""Emulates the CPU share of 128 MB on a larger machine: 1.447 ms of CPU in each 20 ms, as Lambda has it."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ SLICE, PERIOD = 0.001447, 0.020
 
 
 def cpu_ms(pid):
-    """CPU of all threads so far, to the nanosecond: the kernel's clock of that process."""
+    """CPU time of all threads so far, in nanoseconds, from the kernel's clock of that process."""
     return time.clock_gettime((~pid << 3) | 2) * 1000
 
 
@@ -37,7 +37,7 @@ class Quota:
         (self.group / "cgroup.procs").write_text(str(process.pid))
 
     def close(self):
-        # It is empty once the last process that was killed is gone from it.
+        # It is empty once the last killed process has left it.
         for _ in range(100):
             try:
                 return self.group.rmdir()
@@ -46,9 +46,9 @@ class Quota:
 
 
 class Stops:
-    """Where there is no such group to be had: stopped and continued, by a clock less exact than the kernel's."""
+    """Without such a group: stops and continues the process, less exactly than the kernel."""
 
-    how, exact = "SIGSTOP and SIGCONT, for want of a control group: too coarse to be judged", False
+    how, exact = "SIGSTOP and SIGCONT, without a control group: too coarse for the bounds", False
 
     def hold(self, process):
         def cycle():

@@ -1,4 +1,4 @@
-// The wall clock, so many seconds ahead, for a process that has this in LD_PRELOAD: how ten minutes pass at once.
+// Sets the wall clock of a process ahead by a number of seconds, through LD_PRELOAD.
 // Clocks that measure how long something takes run as they are.
 
 #define _GNU_SOURCE

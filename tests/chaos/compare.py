@@ -1,4 +1,4 @@
-"""The ledger beside the emulator's own record of calls: what was redriven twice, and what was lost."""
+"""Compares the ledger with the emulator's own record of calls: double redrives and lost failures."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Truth:
-    """What the emulator says of a subject: its failures in their order, how it stands, and the retries that took
-    effect, each with its token, oldest first. `limit` is what the policy allows it."""
+    """The emulator's record of a subject: its failures in order, its status, and the retries that took effect, each with
+    its token, oldest first. `limit` is the maximum that the policy allows."""
 
     failures: list
     standing: str
@@ -16,34 +16,34 @@ class Truth:
 
 
 def token(arn, redrive_count):
-    """The token of one failure of an execution, worked out here once more."""
+    """The token of one failure of an execution, computed here independently."""
     made = hashlib.sha256()
     for part in (b"clientToken", arn.encode(), redrive_count.to_bytes(4, "big")):
         made.update(len(part).to_bytes(8, "big") + part)
     return made.hexdigest()
 
 
-def told(entry):
-    """What the ledger says of each failure of a subject: by its failure_id, decision, state and reason."""
+def recorded(entry):
+    """The decision, state and reason of each failure of a subject in the ledger, by failure_id."""
     said = {}
     for one in [*entry.get("attempts", []), entry] if entry else []:
         failure_id = one["failure_id"]
         names = [failure_id["redrive_count"]] if "redrive_count" in failure_id else failure_id["failed_actions"]
         reason = one.get("reason") or one["verdict"]["reason"]
         for name in names:
-            # A retry in doubt that waits may have been made.
+            # A queued retry in doubt may have been made.
             state = "in_doubt" if one.get("in_doubt") and one["state"] == "queued" else one["state"]
             said.setdefault(name, (one["verdict"]["decision"], state, reason))
     return said
 
 
 def compared(truths, entries):
-    """Everything that does not agree: `(kind, subject, words)`, of which `double` is a retry that nobody charged or
-    that hit another failure than its own, and `lost` a failure that no entry brought to an end."""
+    """All differences as `(kind, subject, words)`. `double`: an uncharged retry, or one that hit another failure. `lost`: a
+    failure without a final entry."""
     wrong = []
     for key, truth in truths.items():
         entry = entries.get(key)
-        said = told(entry)
+        said = recorded(entry)
         charged = (entry or {}).get("retries", 0)
         if len(truth.effects) > min(charged, truth.limit):
             words = f"{len(truth.effects)} retries took effect, {charged} were charged, {truth.limit} are allowed"

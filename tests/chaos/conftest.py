@@ -1,4 +1,4 @@
-"""The engines: Amazon's DynamoDB Local, moto's SQS, `redrive serve`; and a clock that is set ahead."""
+"""The engines: DynamoDB Local, moto's SQS and `redrive serve`; and a clock that is set ahead."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from emulator import serving  # noqa: E402
 
 @pytest.fixture(scope="session")
 def clock(tmp_path_factory):
-    """A library that sets the wall clock of a process ahead. `cc` is there wherever Rust links."""
+    """A library that sets the wall clock of a process ahead. `cc` exists wherever Rust links."""
     made = tmp_path_factory.mktemp("clock") / "clock.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", made, HERE / "clock.c"], check=True)
     return made

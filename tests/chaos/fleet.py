@@ -1,4 +1,4 @@
-"""Lambda locally: processes of the four functions, what is delivered to them, and how often it comes again."""
+"""Lambda locally: processes of the four functions, and the delivery and redelivery of their events."""
 
 import heapq
 import itertools
@@ -12,18 +12,18 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from emulator import die_with_parent
 from lambda_runtime import RuntimeApi
 
-# How many processes run, and how many seconds each has for an invocation, as in template.yaml.
+# The number of processes, and the seconds of an invocation, as in template.yaml.
 PROCESSES = {"stepfunctions": (3, 30), "codepipeline": (3, 60), "due": (2, 90), "sweep": (1, 90)}
-# Lambda waits one minute and then two before an event that failed comes again. These stand for them.
+# The seconds before a failed event is delivered again. Lambda waits one minute and then two.
 WAITS = [1, 2]
 # Once a minute, in an account.
 TICK = 2
-# SQS shows a message again that nobody deleted for so long: 540 in an account.
+# The seconds until SQS shows an undeleted message again: 540 in an account.
 INVISIBLE = 8
 
 
 class Process:
-    """One execution environment: it has one event at a time, and is started anew after it died."""
+    """One execution environment. It handles one event at a time, and is started again after its death."""
 
     def __init__(self, fleet, function, number):
         self.fleet, self.function = fleet, function
@@ -48,7 +48,7 @@ class Process:
             self.process = self.api.start(bootstrap, environment, stdout=log, stderr=log, preexec_fn=die_with_parent)
 
     def invoke(self, event):
-        """The answer, or nothing where the process died or took too long."""
+        """The answer, or None if the process died or took too long."""
         if not self.process:
             self.start()
         self.fleet.counts[f"invocations of {self.function}"] += 1
@@ -72,7 +72,7 @@ class Process:
 
 
 class Fleet:
-    """All of them, with the events and messages on their way. `fates` says what becomes of a message."""
+    """All processes, with the events and messages in flight. `fates` chooses the fate of a message."""
 
     def __init__(self, bootstraps, environment, clock, home, sqs, fates):
         self.bootstraps, self.clock, self.home, self.sqs, self.fates = bootstraps, clock, home, sqs, fates
@@ -81,9 +81,9 @@ class Fleet:
         redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": "5"})
         self.queue = sqs.create_queue(QueueName=home.name[:70], Attributes={"RedrivePolicy": redrive})["QueueUrl"]
         self.environment = {**environment, "REDRIVE_QUEUE_URL": self.queue}
-        # By how many seconds a process's clock may be wrong: two are five minutes apart at the most.
+        # Maximum clock skew of a process in seconds, so that two clocks are at most five minutes apart.
         self.skew = 150
-        # Whether ticks wait for their minute.
+        # Whether sweeps wait for their minute.
         self.hurry = False
         self.ahead, self.counts, self.on_its_way = 0, Counter(), {"stepfunctions": [], "codepipeline": []}
         self.lock, self.order, self.running = threading.Lock(), itertools.count(), False
@@ -93,7 +93,7 @@ class Fleet:
         self.pool = ThreadPoolExecutor(len(self.processes))
 
     def kill(self, name):
-        """Kills a process in the midst of what it does."""
+        """Kills a process during its work."""
         process = next(one for one in self.processes if one.name == name)
         if running := process.process:
             process.killed = True
@@ -111,17 +111,17 @@ class Fleet:
     def pause(self):
         """Every invocation ends, and every process."""
         self.running = False
-        # What went wrong with a worker itself is raised here.
+        # An error of a worker itself is raised here.
         for worker in wait(self.workers).done:
             worker.result()
 
     def has_work(self):
-        """An event is on its way, or being dealt with."""
+        """Whether an event is in flight, or being handled."""
         with self.lock:
             return self.busy or any(self.on_its_way.values())
 
     def idle(self):
-        """Nothing is left to be done: the sweep has looked everywhere since the last event, and found nothing."""
+        """Whether no work is left: a whole sweep since the last event found nothing."""
         return not self.has_work() and self.quiet_rounds >= 2
 
     def _work(self, process):
@@ -153,7 +153,7 @@ class Fleet:
         return True
 
     def _messages(self, process):
-        """What an event source mapping does with a batch."""
+        """Handles a batch as an event source mapping does."""
         found = self.sqs.receive_message(
             QueueUrl=self.queue,
             MaxNumberOfMessages=10,
@@ -192,7 +192,7 @@ class Fleet:
         try:
             self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
         except self.sqs.exceptions.ReceiptHandleIsInvalid:
-            # It took longer than it was hidden, and has gone to the dead-letter queue. SQS says nothing to that; moto does.
+            # It took longer than the visibility time-out, and is in the dead-letter queue. SQS ignores that; moto does not.
             self.counts["messages deleted too late"] += 1
 
     def _tick(self, process):
@@ -217,7 +217,7 @@ class Fleet:
         return int(self.sqs.get_queue_attributes(QueueUrl=self.dead, AttributeNames=[name])["Attributes"][name])
 
     def wide_lines(self):
-        """Every line that a function wrote about a handling, by what it did."""
+        """The wide lines of the functions, by outcome."""
         lines = Counter()
         for log in self.home.glob("*.log"):
             for line in log.read_text(errors="replace").splitlines():
@@ -232,6 +232,6 @@ class Fleet:
 
 
 def fate(seed, weights, *about):
-    """One of the fates, by their weights; the same for the same thing."""
+    """Draws a fate by weight. The same thing gets the same fate."""
     drawn = random.Random(" ".join(map(str, (seed, *about))))
     return drawn.choices(list(weights), list(weights.values()))[0], drawn

@@ -1,4 +1,4 @@
-"""A proxy between the functions and the engines that spoils what passes: before it takes effect, or after."""
+"""A proxy between the functions and the engines that injects faults before or after a request takes effect."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 
 from lambda_runtime import HttpServer
 
-# Longer than the functions wait for the answer to one try.
+# Longer than the functions wait for the answer of one attempt.
 SILENCE_SECONDS = 6
 
 # What goes wrong, how often by comparison, and how many requests in a row: four are more than the SDK tries, and
@@ -46,7 +46,7 @@ FAILURES = {"DynamoDB_20120810": (500, "InternalServerError")}
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a request: `kind`, and whether it takes effect first."""
+    """The fault of a request: its `kind`, and whether the request takes effect first."""
 
     kind: str
     after_effect: bool
@@ -56,8 +56,8 @@ class Fault:
 
 
 class FaultPlan:
-    """Draws what goes wrong. What happens to the n-th request of one operation about one subject follows from the
-    seed, in whatever order requests come."""
+    """Draws the faults. The fault of the n-th request of one operation about one subject follows from the seed, in any
+    order of requests."""
 
     def __init__(self, seed, rate):
         self.seed, self.rate = seed, rate
@@ -81,7 +81,7 @@ class FaultPlan:
 
 
 def about(body):
-    """What a request is about, in whichever service's words."""
+    """The subject of a request, for every service."""
     for name in ("Item", "Key"):
         if name in body:
             return body[name]["pk"]["S"]
@@ -90,7 +90,7 @@ def about(body):
 
 
 def unconditional(operation, body):
-    """The same write, come what may."""
+    """The same write without its condition."""
     condition = body.get("ConditionExpression")
     if operation not in ("PutItem", "UpdateItem") or not condition:
         return body
@@ -100,13 +100,13 @@ def unconditional(operation, body):
 
 
 def one_token_for_all(operation, body):
-    """The same redrive by a token that says nothing of the failure."""
+    """The same redrive with a token that does not depend on the failure."""
     return {**body, "clientToken": "one"} if operation == "RedriveExecution" else body
 
 
 class Proxy:
     """Forwards by X-Amz-Target to engines, `{"DynamoDB_20120810": "http://…", …}`. What `fault_plan` says goes wrong
-    does; `kill` is called with the session token of whoever has to die; `distort` makes of an operation and its
+    does; `kill` is called with the session token of the process to kill; `distort` makes of an operation and its
     body what is forwarded."""
 
     def __init__(self, engines, fault_plan, kill=lambda token: None, distort=lambda operation, body: body):
@@ -136,7 +136,7 @@ class Proxy:
                     self.end_headers()
                     self.wfile.write(body)
                 except OSError:
-                    # Who asked is dead, or did not wait.
+                    # The client is dead, or did not wait.
                     self.close_connection = True
 
             def log_message(self, *_):
@@ -194,7 +194,7 @@ class Proxy:
 
 
 class Cut(Exception):
-    """No answer comes: the connection ends."""
+    """No answer: the connection ends."""
 
 
 def wrong(status, code):

@@ -1,4 +1,4 @@
-"""The comparison itself, on tables: what agrees, and each way not to."""
+"""The comparison itself, on tables: agreement, and each kind of difference."""
 
 import pytest
 from compare import Truth, compared, token
@@ -31,19 +31,19 @@ AGREES = [
     (STAGE, Truth(["a", "b"], "FAILED", [None], 1), entry(1, row("a", "retried"), row("b", "given_up", "give_up"))),
 ]
 DOUBLE = [
-    # One failure's token twice: the second redrive hit the failure after it.
+    # The token of one failure twice: the second redrive hit the next failure.
     (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 0), 2), entry(2, RETRIED, row(1, "retried"))),
-    # More than was charged, and more than is allowed.
+    # More retries than charged, and more than allowed.
     (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 1), 2), entry(1, RETRIED, row(1, "retried"))),
     (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 1), 1), entry(2, RETRIED, row(1, "retried"))),
     (STAGE, Truth(["a", "b"], "SUCCEEDED", [None, None], 2), entry(1, row("a", "retried"), row("b", "given_up"))),
-    # What the ledger says was not retried was.
+    # Retried, but not in the ledger.
     (ARN, Truth([0, 1], "SUCCEEDED", redriven(0, 1), 2), entry(2, RETRIED, row(1, "given_up", reason="target_changed"))),
 ]
 LOST = [
     (ARN, Truth([0], "FAILED", [], 2), None),
     (ARN, Truth([0, 1], "FAILED", redriven(0), 2), entry(1, RETRIED)),
-    # What the ledger says was retried was not, or is still waited for.
+    # Retried in the ledger only, or still queued.
     (ARN, Truth([0, 1], "FAILED", redriven(0), 2), entry(2, RETRIED, row(1, "retried"))),
     *((ARN, Truth([0], "FAILED", [], 2), entry(1, row(0, state))) for state in ("queued", "acting", "in_doubt")),
     (STAGE, Truth(["a", "b"], "FAILED", [None], 2), entry(1, row("a", "retried"))),
@@ -58,5 +58,5 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kinds", "key", "truth", "said"), CASES)
-def test_the_ledger_and_the_record_agree_or_do_not(kinds, key, truth, said):
+def test_differences_of_ledger_and_record(kinds, key, truth, said):
     assert {kind for kind, _, _ in compared({key: truth}, {key: said} if said else {})} == kinds

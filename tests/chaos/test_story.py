@@ -1,4 +1,4 @@
-"""A thousand subjects that fail, and the real functions on the real engines, with everything in between going wrong.
+"""A thousand failing subjects, and the real functions on the real engines, with faults between them.
 
     sam build
     REDRIVE_BUILD=.aws-sam/build pytest -s tests/chaos
@@ -51,26 +51,26 @@ policies:
         - { id: at-once, summary: "At.Once", limit: 2, backoff: { interval_seconds: 0 } }
         - { id: soon, summary: "Soon", limit: 2, backoff: { interval_seconds: 1, jitter_strategy: NONE } }
 """
-# How subjects fail, how often by comparison, and how often the policy retries that.
+# The ways in which subjects fail, their weights, and the policy's limits.
 ERRORS = {"At.Once": (5, 2), "Soon": (3, 2), "TIMED_OUT": (1, 1), "Never": (1, 0)}
 # A stage may not time out.
 OF_STAGES = {name: it for name, it in ERRORS.items() if name != "TIMED_OUT"}
 
-# What becomes of an event while things go wrong. `held` comes after the clock has moved on.
+# The fates of an event while faults are injected. `held` arrives after the clock has advanced.
 EVENTS = {"at once": 50, "lost": 15, "doubled": 20, "late": 10, "held": 5}
 MESSAGES = {"at once": 60, "lost": 20, "doubled": 20}
 HEALED = {"at once": 1}
 
 # Longer than a lease of 420 s, and than AWS remembers a token, which is 15 minutes.
 STEP = 16 * 60
-# How many executions of a pipeline run side by side.
+# The number of parallel executions of a pipeline.
 SIDE_BY_SIDE = 40
 HANDLED = {"FAILED", "TIMED_OUT", "SUCCEEDED"}
 ACTS = ("RedriveExecution", "RetryStageExecution")
 
 
 class Story:
-    """So many executions and stages, and how they went."""
+    """Executions and stages, and their outcomes."""
 
     def __init__(self, engines, executions, stages, rounds, seed, distort=lambda _, body: body):
         self.engines, self.executions, self.stages, self.rounds, self.seed = engines, executions, stages, rounds, seed
@@ -104,14 +104,14 @@ class Story:
         }
         sqs = engines.moto.client("sqs")
         self.fleet = Fleet(engines.bootstraps, environment, engines.clock, home, sqs, self.of_message)
-        self.fates, self.told, self.seen, self.held = Counter(), 0, Counter(), []
+        self.fates, self.event_count, self.seen, self.held = Counter(), 0, Counter(), []
         self.events, self.messages = EVENTS, MESSAGES
         self.subjects = {}
 
-    # What fails
+    # Failures
 
     def begin(self):
-        """Everything starts, and fails within the next seconds; what is retried fails again at once, or works."""
+        """Starts everything, which fails within the next seconds. A retried run fails again at once, or succeeds."""
         client = self.server.client("stepfunctions", max_pool_connections=20)
         orders = client.create_state_machine(name="orders", definition=json.dumps(ONE_TASK), roleArn=ROLE)
         machine = orders["stateMachineArn"]
@@ -164,19 +164,19 @@ class Story:
 
     @staticmethod
     def pipeline(number):
-        """Four of five stages are of executions that run side by side in one pipeline."""
+        """Four of five stages belong to parallel executions of one pipeline."""
         return f"single-{number}" if number % 5 == 0 else f"parallel-{number // (SIDE_BY_SIDE * 5 // 4)}"
 
-    # What is announced of it
+    # Events
 
     def of_message(self, body, times):
         (what, _) = fate(self.seed, self.messages, "message", body, times)
         return what
 
     def deliver_events(self):
-        """Passes on what the emulator announced, as the template's rules and EventBridge would."""
-        events = self.server.events(after=self.told)
-        self.told += len(events)
+        """Delivers the emulator's events as the template's rules and EventBridge would."""
+        events = self.server.events(after=self.event_count)
+        self.event_count += len(events)
         for event in events:
             detail = event["detail"]
             if event["source"] == "aws.states":
@@ -199,11 +199,11 @@ class Story:
                 if what == "doubled":
                     self.fleet.deliver(function, event, drawn.uniform(0, 3))
 
-    # How it goes
+    # The run
 
     def go_wrong(self, seconds):
-        """The functions run, and everything goes wrong, for so many seconds and until what is on its way has come;
-        or for four times as long, and what is still on its way comes after the clock has moved on."""
+        """Runs the functions with faults for `seconds` and until everything in flight has arrived, but at most four times as
+        long. The rest arrives after the clock has advanced."""
         began = time.monotonic()
         self.fleet.run()
         while (lasted := time.monotonic() - began) < seconds or (self.fleet.has_work() and lasted < 4 * seconds):
@@ -212,7 +212,7 @@ class Story:
         self.fleet.pause()
 
     def time_passes(self):
-        """While no function runs, the clocks of all move on; what was held back comes after that."""
+        """Advances all clocks while no function runs. Events held back arrive after that."""
         self.server.wind(STEP)
         self.fleet.ahead += STEP
         for function, event in self.held:
@@ -220,18 +220,18 @@ class Story:
         self.held.clear()
 
     def heal(self):
-        """Nothing goes wrong any more, and every clock is right, until nothing is left to be done."""
+        """Runs without faults and with correct clocks until no work is left."""
         self.fault_plan.rate, self.events, self.messages = 0, HEALED, HEALED
         self.fleet.skew, self.fleet.hurry = 0, True
         for step in range(1, 21):
-            told = self.told
+            count = self.event_count
             self.time_passes()
             until = time.monotonic() + 60
             self.fleet.run()
             while not self.fleet.idle() and time.monotonic() < until:
                 self.deliver_events()
                 time.sleep(0.1)
-            done = self.fleet.idle() and self.told == told
+            done = self.fleet.idle() and self.event_count == count
             self.fleet.pause()
             if done and not any("due_shard" in entry for entry in self.entries().values()):
                 return step
@@ -244,7 +244,7 @@ class Story:
             self.time_passes()
         return self.heal()
 
-    # What came of it
+    # The result
 
     def entries(self):
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
@@ -252,7 +252,7 @@ class Story:
         return {item["pk"]: item for item in items if item["pk"].startswith("arn:")}
 
     def truths(self):
-        """What the emulator says: its record of calls, and how each subject stands."""
+        """The emulator's record of calls, and the status of each subject."""
         truths = {}
         states, pipelines = self.server.client("stepfunctions"), self.server.client("codepipeline")
         for key, (limit, _) in self.subjects.items():
@@ -279,8 +279,7 @@ class Story:
         return truths
 
     def missing(self, truths):
-        """Subjects that were not retried as often as the policy says of failures like theirs: how often, and how
-        often they should have been."""
+        """Subjects whose number of retries differs from the policy's: the actual and the expected number."""
         were = {key: (len(truths[key].effects), min(limit, fails)) for key, (limit, fails) in self.subjects.items()}
         return {key: (was, should) for key, (was, should) in were.items() if was != should}
 
@@ -294,7 +293,7 @@ def engines(bootstraps, dynamodb_local, moto, server, session, clock, tmp_path):
 
 
 @contextmanager
-def told(engines, **story):
+def playing(engines, **story):
     seed = int(os.environ.get("REDRIVE_SEED") or random.randrange(10**6))
     print(f"\nREDRIVE_SEED={seed}")
     story = Story(engines, seed=seed, **story)
@@ -309,9 +308,9 @@ def listed(counts):
     return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
 
 
-def test_nothing_is_redriven_twice_and_nothing_is_lost(engines):
+def test_no_double_redrives_and_no_lost_failures(engines):
     began = time.monotonic()
-    with told(engines, executions=700, stages=300, rounds=[20, 8, 8]) as story:
+    with playing(engines, executions=700, stages=300, rounds=[20, 8, 8]) as story:
         steps = story.play()
         truths, entries = story.truths(), story.entries()
     found, fleet, proxy = compared(truths, entries), story.fleet, story.proxy
@@ -328,7 +327,7 @@ def test_nothing_is_redriven_twice_and_nothing_is_lost(engines):
     print(f"requests    {sum(proxy.calls.values()):,}: {listed(proxy.calls)}")
     print(f"faults      {sum(proxy.faults.values()):,}: {listed(proxy.faults)}")
     print(f"retries     {listed(effects)}; charged {sum(entry['retries'] for entry in entries.values()):,}")
-    print(f"of one      {max(len(it.effects) for it in truths.values())} retries at the most")
+    print(f"of one      at most {max(len(it.effects) for it in truths.values())} retries")
     print(f"entries     {len(entries):,}: {listed(Counter(entry['state'] for entry in entries.values()))}")
     print(f"given up    {listed(reasons)}")
     print(f"the clocks moved on {len(story.rounds) + steps} times; took {time.monotonic() - began:.0f} s")
@@ -338,15 +337,15 @@ def test_nothing_is_redriven_twice_and_nothing_is_lost(engines):
     assert not missing, list(missing.items())[:20]
     assert set(truths) == set(entries)
     assert not fleet.counts["invocations ended by themselves"]
-    # Everything that can go wrong did.
+    # Every fault occurred.
     assert set(proxy.faults) == FAULTS
     assert set(story.fates) == set(EVENTS)
 
 
 @pytest.mark.parametrize(("distort", "kind"), [(unconditional, "double"), (one_token_for_all, "lost")])
-def test_the_comparison_sees_what_breaks(engines, distort, kind):
-    """The same with a ledger whose conditions always hold, and with a token that is the same for every failure."""
-    with told(engines, executions=60, stages=40, rounds=[8], distort=distort) as story:
+def test_comparison_detects_broken_code(engines, distort, kind):
+    """The same run with a ledger whose conditions always hold, and with one token for every failure."""
+    with playing(engines, executions=60, stages=40, rounds=[8], distort=distort) as story:
         story.play()
         found = compared(story.truths(), story.entries())
     print(f"{distort.__name__}: {Counter(kind for kind, _, _ in found)}, such as {found[:3]}")

@@ -1,5 +1,5 @@
-//! `counts WHAT TIMES`: does one thing so many times, for `tests/counts/run` to count its instructions. `counts pieces`
-//! prints how many causes there are.
+//! `counts WHAT TIMES`: repeats one operation, for `tests/counts/run` to count its instructions. `counts pieces` prints
+//! the number of causes.
 
 #[path = "../../functions/core/benches/teams/mod.rs"]
 mod teams;
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 fn run(what: &str, times: usize) -> Option<()> {
     let repeat = |work: &dyn Fn()| (0..times).for_each(|_| work());
     match what {
-        // What the others are told as multiples of: the same event, read by a library that is not ours.
+        // The baseline of the others: the same event, read by another library.
         "reference" => {
             let event = event(10);
             repeat(&|| {

@@ -1,4 +1,4 @@
-"""A local account: ministack, an emulator of AWS that nobody here wrote, with what it lacks added to it.
+"""A local account: ministack, an independent emulator of AWS, with additions for its gaps.
 
 It listens on loopback, checks signatures and evaluates roles (AUTH=true). What is added is said at the start.
 CodePipeline is `redrive serve` at CODEPIPELINE_URL, to which each call is passed on once ministack's IAM allows it.
@@ -42,7 +42,7 @@ REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
 def redrive_fields(execution):
-    """What AWS tells of redrives, in DescribeExecution as in its events."""
+    """The members about redrives in DescribeExecution and in events."""
     status = execution["status"]
     redrivable = status in REDRIVABLE
     return {
@@ -129,7 +129,7 @@ def put_events(data, allow_aws_source=False, inner=eventbridge._put_events):
         if execution and execution["name"].startswith("unhandled-"):
             continue
         if execution:
-            # As AWS has it in its events: milliseconds.
+            # AWS writes milliseconds in its events.
             fields = redrive_fields(execution)
             fields["redriveDate"] = states._iso_to_epoch_ms(fields["redriveDate"])
             entry = {**entry, "Detail": json.dumps({**detail, **fields})}
@@ -155,7 +155,7 @@ async def handle_codepipeline(method, path, headers, body, query):
 
 
 def pass_on(headers, body, account):
-    """What `redrive serve` answers. It tells accounts by the access key."""
+    """The answer of `redrive serve`, which distinguishes accounts by the access key."""
     url = os.environ["CODEPIPELINE_URL"].removeprefix("http://")
     connection = http.client.HTTPConnection(url, timeout=30)
     try:
@@ -170,7 +170,7 @@ def pass_on(headers, body, account):
 
 
 def resource_arn(service, method, path, headers, body, query, region, account, inner=iam_actions.extract_resource_arn):
-    """What a call of CodePipeline is about, as "Service Authorization Reference" has it."""
+    """The resource of a CodePipeline call, as in "Service Authorization Reference"."""
     if service != "codepipeline":
         return inner(service, method, path, headers, body, query, region, account)
     asked = json.loads(body or b"{}")
@@ -210,7 +210,7 @@ HANDLERS = provisioners._RESOURCE_HANDLERS
 
 
 def create_alarm(logical_id, properties, stack, inner=HANDLERS["AWS::CloudWatch::Alarm"]["create"]):
-    """Of an alarm on an expression, its first metric alone."""
+    """Only the first metric of an alarm on an expression."""
     if asked := properties.get("Metrics"):
         one = next(metric["MetricStat"] for metric in asked if "MetricStat" in metric)
         rest = {name: value for name, value in properties.items() if name != "Metrics"}
@@ -227,7 +227,7 @@ HANDLERS["AWS::Logs::QueryDefinition"] = {
 
 
 def with_numbers(properties):
-    """The concurrency of an event source as the number that CloudFormation makes of a parameter."""
+    """The concurrency of an event source as a number, as CloudFormation converts a parameter."""
     scaling = properties.get("ScalingConfig")
     return {**properties, "ScalingConfig": {name: int(value) for name, value in scaling.items()}} if scaling else properties
 

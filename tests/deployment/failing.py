@@ -1,4 +1,4 @@
-"""What fails for real: state machines whose task fails as often as it is told, and pipelines that do."""
+"""Real failures: state machines whose task fails a given number of times, and pipelines that do the same."""
 
 import io
 import json
@@ -8,7 +8,7 @@ import zipfile
 from stack import ACCOUNT, REGION, wait_for
 from subjects import HANG, PASS, ROLE, action
 
-# The task of all state machines: it counts its runs of an execution, and fails while it has not had enough.
+# The task of all state machines. It counts the runs of an execution, and fails until the count is reached.
 WORK = """
 import os, boto3
 runs = boto3.resource("dynamodb", endpoint_url=os.environ["AWS_ENDPOINT_URL"]).Table("runs")
@@ -30,7 +30,7 @@ TASK = {
 FOREVER = {"Type": "Wait", "Seconds": 3600, "End": True}
 MACHINES = {
     "orders": {"StartAt": "Work", "States": {"Work": {**TASK, "End": True}}},
-    # What its task does not manage ends in a Fail state, by the same error.
+    # A failure of its task ends in a Fail state with the same error.
     "intake": {
         "StartAt": "Work",
         "States": {
@@ -50,7 +50,7 @@ TRUST = {
         }
     ],
 }
-# The task's own, and that of the machines. None of it is the stack's.
+# The roles of the task and of the machines. The stack does not use them.
 ALLOWED = {
     "Version": "2012-10-17",
     "Statement": [
@@ -113,7 +113,7 @@ class Execution:
         return self.shown()["status"]
 
     def retries(self):
-        """How often it was redriven, by its history."""
+        """The number of its redrives, from its history."""
         pages = self.client.get_paginator("get_execution_history").paginate(executionArn=self.key)
         return sum(event["type"] == "ExecutionRedriven" for page in pages for event in page["events"])
 
@@ -121,7 +121,7 @@ class Execution:
         wait_for(f"{status} of {self.key}", lambda: self.status() == status, seconds)
 
     def retried_at(self):
-        """When it was first redriven."""
+        """The time of its first redrive."""
         found = self.client.get_execution_history(executionArn=self.key)["events"]
         return next(event["timestamp"].timestamp() for event in found if event["type"] == "ExecutionRedriven")
 
@@ -129,7 +129,7 @@ class Execution:
         self.client.stop_execution(executionArn=self.key, error="OperatorStop", cause="not tonight")
 
     def failed(self):
-        """The event of its first failure, as EventBridge may deliver it again."""
+        """The event of its first failure, which EventBridge may deliver again."""
         shown = self.shown()
         found = self.client.get_execution_history(executionArn=self.key)["events"]
         first = next(event for event in found if event["type"] == "ExecutionFailed")
@@ -155,7 +155,7 @@ class Execution:
 
 # --- Pipelines
 
-# Milliseconds that each run of an action takes.
+# The milliseconds of each run of an action.
 RUN = 200
 
 
@@ -164,7 +164,7 @@ def fails(message):
 
 
 class Pipelines:
-    """Pipelines of `redrive serve`, each of which is its own: a stage shows its latest execution alone."""
+    """Pipelines of `redrive serve`, one for each execution, since a stage shows only its latest execution."""
 
     def __init__(self, deployment):
         self.deployment, self.client = deployment, deployment.codepipeline
@@ -202,7 +202,7 @@ class Stage:
         return self.shown().get("latestExecution", {}).get("status")
 
     def retries(self):
-        """How many retries took effect, by the record of `redrive serve`."""
+        """The number of retries that took effect, from the record of `redrive serve`."""
         calls = self.deployment.server.record("RetryStageExecution")
         return sum(call["pipelineExecutionId"] == self.execution and call["effect"] == "done" for call in calls)
 
@@ -234,9 +234,9 @@ class Stage:
     def failed(self):
         """The event of its first failure, as it was delivered."""
         kind = "CodePipeline Stage Execution State Change"
-        told = (
+        events = (
             event
             for event in list(self.deployment.handled[self.execution])
             if event["detail-type"] == kind and event["detail"]["state"] == "FAILED"
         )
-        return next(told)
+        return next(events)

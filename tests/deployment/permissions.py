@@ -1,4 +1,4 @@
-"""Each permission that a function calls upon, taken away alone: its alarm's metric has to say so, and the call."""
+"""Removes each permission that a function uses, one at a time: the metric of its alarm must show it, and name the call."""
 
 import json
 import time
@@ -7,7 +7,7 @@ import uuid
 from failing import MACHINES
 from stack import BUILT, check, wait_for
 
-# What Lambda does in a function's name: reads its queue, writes its log, hands on what failed.
+# Permissions that Lambda uses for a function: read its queue, write its log, send failed events.
 BY_LAMBDA = {
     "logs:CreateLogStream",
     "logs:PutLogEvents",
@@ -15,7 +15,7 @@ BY_LAMBDA = {
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
 }
-# What is known of a state machine holds for executions that began a minute after its last change.
+# A cached definition is valid for executions that began a minute after its last change.
 SETTLES = 62
 ALARMS = ("AccessDenied", "DecisionsLost")
 
@@ -26,12 +26,12 @@ class Permissions:
         self.began = time.monotonic()
         for name in ("aged-stepfunctions", "aged-sweep"):
             self.machines.arns[name] = self.machines.create(name, MACHINES["orders"])
-        # The sweep ticks when it is told to, and at no other time.
+        # The sweep runs only on demand.
         rules = deployment.events.list_rules()["Rules"]
         (schedule,) = (rule["Name"] for rule in rules if rule.get("ScheduleExpression"))
         deployment.events.disable_rule(Name=schedule)
 
-    # --- What makes a function call
+    # --- Causes of calls
 
     def execution(self, failures=1, error="Throttled", machine="orders", handled=True):
         return self.machines.start(machine, failures, error, "" if handled else "unhandled")
@@ -62,7 +62,7 @@ class Permissions:
         self.stage(*arguments, **options)
 
     def old_failure(self):
-        """It waited so long that events about it may have been lost."""
+        """A delay so long that events about it may have been lost."""
         subject = self.execution(1, "Late")
         entry = wait_for("entry", lambda: self.deployment.entry(subject.key))
         self.deployment.dynamodb.update_item(
@@ -79,12 +79,12 @@ class Permissions:
         self.pipelines.client.update_pipeline(pipeline=parallel)
 
     def storm(self, fails, **options):
-        """More failures at once than a process retries without asking for a slot."""
+        """More failures at once than a process retries without slots."""
         for _ in range(6):
             fails(**options)
 
     def what_calls(self):
-        """By function and action: what to do that the function makes the call."""
+        """By function and action: a step that causes the call."""
         reads = ("GetPipeline", "GetPipelineState", "ListActionExecutions", "RetryStageExecution")
         quiet = {"handled": False}
         nothing = lambda: None  # noqa: E731
@@ -140,10 +140,10 @@ class Permissions:
             },
         }
 
-    # --- What is taken away
+    # --- Removal
 
     def try_all(self, report):
-        """Prints the table; answers nothing where each was noticed."""
+        """Removes each permission, and prints the table of the results."""
         for function, calls in self.what_calls().items():
             role = self.deployment.configuration(function)["role"]
             asked = {"RoleName": role, "PolicyName": function}
@@ -182,13 +182,13 @@ def listed(statement):
 
 
 def without(policy, action):
-    """The policy without an action, wherever it stands."""
+    """The policy without an action, in any statement."""
     kept = [{**one, "Action": [name for name in listed(one) if name != action]} for one in policy["Statement"]]
     return {**policy, "Statement": [one for one in kept if one["Action"]]}
 
 
 def what_it_says(line, call):
-    """What a line says of a call that was denied, if it counts where an alarm looks."""
+    """The denied call in a line, if a metric with an alarm counts it."""
     metric = next((name for name in ALARMS if line.get(name)), None)
     if not metric:
         return None

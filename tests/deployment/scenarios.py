@@ -1,4 +1,4 @@
-"""What the deployed stack does about real failures: each scenario once with executions, once with stages."""
+"""The deployed stack under real failures: each scenario once with executions, once with stages."""
 
 import os
 import shutil
@@ -18,8 +18,8 @@ from stack import BUILT, ROOT, Deployment, Failed, check, own_processes, wait_fo
 
 DELAY = 5
 USAGE = "usage: tests/deployment/run [--permissions]"
-# Quick, where the policy as shipped has patience. ministack calls every error of a function Runtime.HandlerError: what
-# it was stands in the cause, as a stage's does in the summary.
+# Shorter delays than in the policy as shipped. ministack names every error of a function Runtime.HandlerError. The
+# actual error is in the cause, and that of a stage in the summary.
 POLICY = f"""
 version: 1
 policies:
@@ -41,7 +41,7 @@ WIDER = WIDER.replace("summary: Throttled", "summary: [Throttled, Novel]")
 
 
 class Scenarios:
-    """Each is given the service: `failing` starts what fails `n` times, and then succeeds."""
+    """Each scenario takes the service: `failing` starts a subject that fails `n` times, and then succeeds."""
 
     def __init__(self, deployment):
         self.deployment = deployment
@@ -62,8 +62,8 @@ class Scenarios:
 
         return wait_for(f"{state} entry of {subject.key}", ask, seconds)
 
-    def told(self, subject, function, **said):
-        """The lines of a function about a subject that say this."""
+    def lines_about(self, subject, function, **said):
+        """The lines of a function about a subject with these members."""
         return [
             line
             for line in self.deployment.lines(function)
@@ -74,7 +74,7 @@ class Scenarios:
     def about(subject, line):
         return subject.key.split("/")[-1].split(":")[-1] in str(line.get("subject"))
 
-    # --- What is shown
+    # --- Scenarios
 
     def recovers(self, failing):
         """fails twice, is retried twice, succeeds, and is recorded as recovered"""
@@ -92,7 +92,7 @@ class Scenarios:
         check((entry["retries"], subject.retries()) == (2, 2), f"{entry['retries']} retries, {subject.retries()} done")
 
     def waits(self, failing):
-        """is retried once its delay is over, and no sooner"""
+        """is retried after its delay, and no sooner"""
         subject = failing(1, "Late")
         queued = self.settled(subject, "queued")
         check(queued["due_at"] - queued["updated_at"] == DELAY * 1000, f"it waits {queued['due_at'] - queued['updated_at']} ms")
@@ -103,11 +103,11 @@ class Scenarios:
         # The clocks of a queue and of a function differ by a little; a busy machine takes a while.
         check(-1 < late < 30, f"it was retried {late:.1f} s after it was due")
         # A line is in the log once its invocation has ended.
-        due = wait_for("line of due", lambda: self.told(subject, "due", outcome="retried"))
+        due = wait_for("line of due", lambda: self.lines_about(subject, "due", outcome="retried"))
         check(len(due) == 1, f"due did it {len(due)} times")
 
     def is_told_again(self, failing):
-        """an event that comes again does nothing, while the retry waits and afterwards"""
+        """a repeated event does nothing, while the retry is queued and afterwards"""
         subject = failing(1, "Late")
         self.settled(subject, "queued")
         event = subject.failed()
@@ -118,7 +118,7 @@ class Scenarios:
             self.deployment.put(event)
 
         def handled():
-            lines = self.told(subject, subject.function)
+            lines = self.lines_about(subject, subject.function)
             return lines if len([line for line in lines if line["outcome"] != "recovered"]) >= 7 else None
 
         lines = wait_for("7 handlings of one failure", handled)
@@ -134,12 +134,12 @@ class Scenarios:
         entry = self.settled(subject, "retried", seconds=90)
         check((entry["retries"], subject.retries()) == (1, 1), f"it was retried {subject.retries()} times")
         wait_for("success", lambda: subject.status().upper() == "SUCCEEDED")
-        found = wait_for("line of the sweep", lambda: self.told(subject, "sweep", outcome="retried"))
+        found = wait_for("line of the sweep", lambda: self.lines_about(subject, "sweep", outcome="retried"))
         check(len(found) == 1, f"the sweep did it {len(found)} times")
-        check(not self.told(subject, subject.function), "an event told of it after all")
+        check(not self.lines_about(subject, subject.function), "an event announced it after all")
 
     def is_stopped(self, failing):
-        """a person ends it, at first or once it was retried: that is not undone"""
+        """a person ends it, before or after a retry: that is not undone"""
         first, retried = failing(0, hangs=True), failing(1, hangs=True)
         running = "RUNNING" if first.function == "stepfunctions" else "InProgress"
         first.until(running)
@@ -169,14 +169,14 @@ class Scenarios:
         check(subject.retries() == 0, "it was retried")
 
     def is_observed(self, failing):
-        """observe mode, policy as shipped: the verdict is written down, and nothing is changed"""
+        """observe mode, policy as shipped: the verdict is recorded, and nothing is changed"""
         subject = failing(1, "Rate exceeded (Service: Any; Status Code: 429; Error Code: ThrottlingException)")
         self.settled(subject, "observed")
         check(subject.retries() == 0, "it was retried")
         return subject
 
     def stays_observed(self, subject):
-        """what was observed is not retried after the switch to act"""
+        """an observed failure is not retried after the switch to act"""
         entry = self.deployment.entry(subject.key)
         check((entry["state"], subject.retries()) == ("observed", 0), f"it is {entry['state']} after the switch")
 
@@ -188,18 +188,18 @@ class Scenarios:
         return subject
 
     def is_matched(self, failing):
-        """a policy that knows it, deployed without a build, takes effect"""
+        """a policy with that error, deployed without a build, takes effect"""
         self.settled(failing(1, "Novel"), "recovered")
 
     def is_another_policy_alone(self, before, after):
-        """the functions run the code that they ran, and the policy is another version of its layer"""
+        """the functions run the same code, and the policy is a new version of its layer"""
         for name, now in after.items():
             check(now["code"] == before[name]["code"], f"the code of {name} is not the same")
             check(now["layers"] != before[name]["layers"], f"the layer of {name} is the same")
 
 
 class Report:
-    """Runs scenarios, several at a time, and says what came of each."""
+    """Runs scenarios, several at a time, and prints the result of each."""
 
     def __init__(self):
         self.began, self.failed, self.passed = time.monotonic(), 0, 0
@@ -266,10 +266,10 @@ def deploy_and_show(deployment, report):
 
 
 def deploy_and_take_away(deployment, report):
-    report.step("sam deploy: Mode=act, a policy of the test's own, and a bus that is told of decisions")
+    report.step("sam deploy: Mode=act, a policy of the test's own, and a bus for decisions")
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     quick = POLICY.replace(f"interval_seconds: {DELAY}", "interval_seconds: 2")
-    # A few retries within ten seconds are a storm, and have to ask for slots.
+    # A few retries within ten seconds are a storm, and need slots.
     few = {"RedriveExecutionQuota": "40/20", "RetryStageExecutionQuota": "40/20"}
     deployment.deploy(quick, Mode="act", Since=now, DecisionBus="default", **few)
     report.step("without a permission     what its function's log line says, in the metric of an alarm")
@@ -281,7 +281,7 @@ def main(arguments):
     if not tried:
         sys.exit(USAGE)
     report = Report()
-    # Whoever stops this stops all that it started.
+    # Stopping this process stops all of its children.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory(prefix="redrive-") as home, ExitStack() as exits:
         deployment = Deployment(Path(home), exits)

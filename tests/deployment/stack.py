@@ -1,4 +1,4 @@
-"""The stack, deployed: an account and `redrive serve` running, and what the SAM CLI makes of template.yaml there."""
+"""The deployed stack: a running account and `redrive serve`, and template.yaml deployed there by the SAM CLI."""
 
 import json
 import os
@@ -24,7 +24,7 @@ STACK = "redrive"
 
 
 class Failed(Exception):
-    """What was to be shown is not so."""
+    """A scenario failed."""
 
 
 def check(holds, said):
@@ -33,7 +33,7 @@ def check(holds, said):
 
 
 def wait_for(what, ask, seconds=30):
-    """The first answer that counts."""
+    """The first true answer."""
     until = time.monotonic() + seconds
     while True:
         if answer := ask():
@@ -44,7 +44,7 @@ def wait_for(what, ask, seconds=30):
 
 
 def own_environment(url):
-    """Nobody's AWS settings but these reach what is started here."""
+    """The environment of child processes, without the user's own AWS settings."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "SAM_"))]:
         del os.environ[name]
     os.environ.update(
@@ -53,7 +53,7 @@ def own_environment(url):
         AWS_EC2_METADATA_DISABLED="true",
         AWS_REGION=REGION,
         AWS_DEFAULT_REGION=REGION,
-        # To both emulators twelve digits are the root user of an account.
+        # Both emulators treat twelve digits as the root user of an account.
         AWS_ACCESS_KEY_ID=ACCOUNT,
         AWS_SECRET_ACCESS_KEY="test",
         AWS_ENDPOINT_URL=url,
@@ -64,19 +64,19 @@ def own_environment(url):
 
 
 def own_processes():
-    """What was started here, and all that they started: nothing slips away to init."""
+    """All descendants of this process. None is reparented to init."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
     return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
 
 class Deployment:
-    """One run, from nothing to nothing."""
+    """One run, from start to cleanup."""
 
     def __init__(self, home, exits):
         self.home, self.exits = home, exits
         self.handled, self.sent, self.lock = defaultdict(list), [], threading.Lock()
         if LIBC:
-            LIBC.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come to us, and are counted
+            LIBC.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans are reparented here, and counted
         self.port = free_port()
         own_environment(f"http://127.0.0.1:{self.port}")
         binary = program(os.environ.get("REDRIVE_BIN", ROOT / "target/debug/redrive"), "cargo build")
@@ -126,14 +126,14 @@ class Deployment:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        # The functions were ministack's own to start; what it left is ours now.
+        # ministack started the functions; this process ends the rest.
         for pid in own_processes():
             if pid != self.server.process.pid:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
 
     def _tell(self):
-        """Brings the events of `redrive serve` to the event bus, as CodePipeline does."""
+        """Puts the events of `redrive serve` on the event bus, as CodePipeline does."""
         while line := self.server.lines.get():
             if not line.startswith("{"):
                 continue
@@ -145,7 +145,7 @@ class Deployment:
                 self.put(event)
 
     def put(self, event):
-        """Has the event bus deliver an event, once more perhaps."""
+        """Makes the event bus deliver an event, possibly again."""
         entry = {
             "Source": event["source"],
             "DetailType": event["detail-type"],
@@ -157,7 +157,7 @@ class Deployment:
     # --- The stack
 
     def lay_out(self, build):
-        """What `sam build` left, where the policy can be another one: the template says infra/, beside it."""
+        """A copy of the output of `sam build` with its own infra/, so that the policy can be replaced."""
         for name in ("template.yaml", *BUILT.values()):
             source, made = Path(build, name), self.home / ".aws-sam/build" / name
             made.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ class Deployment:
             (shutil.copytree if name == "infra" else shutil.copy)(ROOT / name, self.home / name)
 
     def deploy(self, policy=None, **parameters):
-        """`sam deploy`, as the README has it; its output where it fails."""
+        """`sam deploy` as in the README. Raises its output if it fails."""
         if policy:
             (self.home / "infra/policy.yaml").write_text(policy)
         overrides = [f"{name}={value}" for name, value in parameters.items()]
@@ -183,7 +183,7 @@ class Deployment:
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def configuration(self, name):
-        """Of a function: what it runs, and on what."""
+        """The code and the layers of a function."""
         shown = self.functions.get_function_configuration(FunctionName=self.outputs[BUILT[name]])
         return {
             "code": shown["CodeSha256"],
@@ -192,13 +192,13 @@ class Deployment:
         }
 
     def entry(self, key):
-        """What the ledger says of a subject."""
+        """The entry of a subject."""
         found = self.dynamodb.get_item(TableName=self.outputs["Ledger"], Key={"pk": {"S": key}}, ConsistentRead=True)
         item = found.get("Item")
         return item and {name: plain(value) for name, value in item.items()}
 
     def lines(self, function, since=0):
-        """The lines that a function wrote about what it dealt with, since a moment in milliseconds."""
+        """The wide lines of a function since a time in milliseconds."""
         found, token = [], {}
         while True:
             page = self.logs.filter_log_events(logGroupName=f"/{STACK}/{function}", startTime=since, **token)

@@ -32,7 +32,7 @@ class Account:
         return function
 
     def environment(self, policy):
-        """What a function with this policy finds in its environment."""
+        """The environment of a function with this policy."""
         self.policies += 1
         path = self.tmp_path / f"policy-{self.policies}.yaml"
         path.write_text(policy)
@@ -51,22 +51,22 @@ class Account:
         }
 
     def calls(self):
-        """Every call of AWS that was received so far, by the servers' own records."""
+        """All calls of AWS so far, from the servers' own records."""
         return Counter(self.server.own("GET", "calls")) + self.moto.calls()
 
     def costs(self, function, payload):
-        """An answer, and the calls that it took."""
+        """The answer, and the calls that were made for it."""
         before = self.calls()
         answer = function.invoke(payload)
         return answer, dict(self.calls() - before)
 
     def entry(self, key):
-        """What the ledger says of a subject."""
+        """The entry of a subject."""
         item = self.dynamodb.get_item(TableName=self.table, Key={"pk": {"S": key}}, ConsistentRead=True).get("Item")
         return item and {name: plain(value) for name, value in item.items()}
 
     def set(self, key, **attributes):
-        """Changes an entry behind everybody's back: how time passes."""
+        """Changes an entry directly in the table, for example to let time pass."""
         self.dynamodb.update_item(
             TableName=self.table,
             Key={"pk": {"S": key}},
@@ -76,7 +76,7 @@ class Account:
         )
 
     def messages(self, seconds=5):
-        """The messages that arrive within so many seconds, as an event source mapping hands them over."""
+        """The messages that arrive within `seconds`, as an event source mapping delivers them."""
         answer = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds)
         return [
             {
@@ -95,7 +95,7 @@ class Account:
 
 @pytest.fixture(scope="session")
 def used():
-    """What each function called over all tests."""
+    """The calls of each function over all tests."""
     return {name: set() for name in BUILT}
 
 

@@ -1,4 +1,4 @@
-"""What functions run on without an account: the programs as built, the template's table, moto as DynamoDB and SQS,
+"""The environment of functions without an account: the programs as built, the template's table, moto as DynamoDB and SQS,
 and Amazon's own DynamoDB Local.
 
 Fixtures among it, which a conftest.py imports.
@@ -19,7 +19,7 @@ from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What `sam build` calls the functions.
+# The names of the functions in the output of `sam build`.
 BUILT = {
     "stepfunctions": "StepFunctionsFunction",
     "codepipeline": "CodePipelineFunction",
@@ -50,7 +50,7 @@ def program(path, command):
 
 
 class Moto:
-    """DynamoDB and SQS, and the record that the server itself keeps of who asked for what."""
+    """DynamoDB and SQS, with the server's own record of requests."""
 
     def __init__(self, url, recording, session):
         self.url, self.recording, self.session = url, recording, session
@@ -60,7 +60,7 @@ class Moto:
         return self.session.client(service, region_name=REGION, endpoint_url=self.url, **keys)
 
     def requests(self):
-        """Operation and body of what the functions asked for so far: the tests' own requests bear another key."""
+        """Operation and body of the functions' requests so far. The tests' own requests have another access key."""
         if not self.recording.exists():
             return []
         found = []
@@ -101,7 +101,7 @@ def moto(session, tmp_path_factory):  # noqa: F811
 
 @pytest.fixture(scope="session")
 def dynamodb_local():
-    """The URL of Amazon's own engine, in memory, from where the ledger's contract keeps it."""
+    """The URL of DynamoDB Local in memory, from the cache of the ledger's contract."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     lib = cache / "redrive-ci/dynamodb-local/lib"
     if not lib.is_dir():
@@ -131,7 +131,7 @@ def ledger_as_deployed():
 
 
 def plain(value):
-    """An attribute of DynamoDB as a value of Python."""
+    """A DynamoDB attribute as a Python value."""
     ((kind, inside),) = value.items()
     return {
         "N": lambda: int(inside),

@@ -20,7 +20,7 @@ from emulator import die_with_parent
 
 
 def interface_emulator():
-    """The emulator as it ships inside the SAM CLI."""
+    """The emulator that ships inside the SAM CLI."""
     found = importlib.util.find_spec("samcli")
     assert found, "aws-sam-cli is not installed: pip install -r tests/lambda/requirements.txt"
     machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
@@ -47,7 +47,7 @@ def wait_for_port(port, process, seconds=20):
 
 
 class Function:
-    """A function under the emulator: it is started by its first invocation, and stays warm."""
+    """A function under the emulator. Its first invocation starts it, and it stays warm."""
 
     def __init__(self, process, port):
         self.process, self.port, self.output = process, port, []
@@ -59,8 +59,8 @@ class Function:
             self.output.append(line)
 
     def invoke(self, payload):
-        """What the function answers. An error of the function comes as {"errorType", "errorMessage"}, as the
-        service would report it; where the function did not even start, there is no answer."""
+        """The function's answer. An error is {"errorType", "errorMessage"}, as the
+        service reports it. A function that does not start gives no answer."""
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations"
         try:
@@ -75,11 +75,11 @@ class Function:
         return [json.loads(line) for line in parsed]
 
     def wide(self, count):
-        """Its wide lines, once there are so many. More than that is a failure."""
+        """Its wide lines, once there are `count`. More lines are a failure."""
         return self._once(count, lambda line: "function" in line)
 
     def errors(self, count):
-        """Its error lines, once there are so many."""
+        """Its error lines, once there are `count`."""
         return self._once(count, lambda line: line.get("level") == "ERROR")
 
     def _once(self, count, wanted):
@@ -92,7 +92,7 @@ class Function:
 
 @contextmanager
 def running(bootstrap, **environment):
-    """A bootstrap with nothing in its environment but this, and what Lambda sets."""
+    """A bootstrap with this environment and the variables of Lambda."""
     port, api = free_port(), free_port()
     address = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address", f"127.0.0.1:{api}"]
     process = subprocess.Popen(
@@ -117,7 +117,7 @@ def running(bootstrap, **environment):
 
 
 class HttpServer(ThreadingHTTPServer):
-    """A server on a free port, to which broken connections are nothing to speak of: who asks may be killed."""
+    """A server on a free port that ignores broken connections, since its clients may be killed."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -136,8 +136,8 @@ class HttpServer(ThreadingHTTPServer):
 
 
 class RuntimeApi:
-    """Lambda's Runtime API, which hands out the events it was given, with so many seconds for each, and stamps the
-    time of each poll. `ahead` is how many seconds the clock of who asks is ahead of the machine's."""
+    """Lambda's Runtime API. It delivers the given events, each with `seconds` until its deadline, and stamps the time
+    of each poll. `ahead`: the seconds by which the client's clock is ahead of the machine's."""
 
     def __init__(self, events=(), seconds=30, ahead=0):
         self.polls, self.answers, self.events, self.done = [], [], queue.SimpleQueue(), threading.Event()
@@ -192,7 +192,7 @@ class RuntimeApi:
         self.server = HttpServer(Answer)
 
     def start(self, bootstrap, environment, **options):
-        """A process that asks here for its events."""
+        """A process that polls here for its events."""
         return subprocess.Popen(
             [bootstrap],
             env={
@@ -206,7 +206,7 @@ class RuntimeApi:
         )
 
     def close(self):
-        """Hands out nothing more."""
+        """Delivers no more events."""
         self.events.put(None)
         self.server.close()
 

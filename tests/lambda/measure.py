@@ -1,4 +1,4 @@
-"""What the functions weigh, and how soon they ask for their first event.
+"""The size of the functions, and the time until they poll for their first event.
 
     sam build
     REDRIVE_BUILD=.aws-sam/build pytest -s tests/lambda/measure.py

@@ -1,4 +1,4 @@
-"""What the functions tell: an event bus, and CloudWatch by the metrics in their lines."""
+"""The decisions on an event bus, and the metrics in the lines that CloudWatch reads."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ NEVER = "{ version: 1, retry: { automatic: { id: any, limit: 0 } } }"
 
 @pytest.fixture
 def bus(account):
-    """An event bus of the account's own, and what was put on it."""
+    """An event bus of the account, and the events put on it."""
     name = account.tmp_path.name[:64]
     account.moto.client("events").create_event_bus(Name=name)
 
@@ -27,7 +27,7 @@ def bus(account):
         on = {"REDRIVE_BUS": name}
 
         def put(self):
-            """The details, and that everything around them is right."""
+            """The details. Checks the envelopes around them."""
             bodies = [body for operation, body in account.moto.requests() if operation == "PutEvents"]
             entries = [entry for body in bodies for entry in body["Entries"] if entry["EventBusName"] == name]
             for entry in entries:
@@ -37,7 +37,7 @@ def bus(account):
     return Bus()
 
 
-def test_what_is_decided_is_put_on_the_bus_once(account, bus):
+def test_decision_is_put_on_the_bus_once(account, bus):
     scene = Execution(account, FAIL, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE, **bus.on)
     failed = scene.events("FAILED")[0]
@@ -53,18 +53,18 @@ def test_what_is_decided_is_put_on_the_bus_once(account, bus):
     assert [line["calls"].get("PutEvents") for line in lines] == [1, None, 1]
 
 
-def test_a_stage_given_up_is_told_with_what_it_looks_like(account, bus):
+def test_stage_given_up_has_a_diagnosis_on_the_bus(account, bus):
     scene = Stage(account, BREAK)
     function = account.function("codepipeline", NEVER, **bus.on)
     assert function.invoke(scene.events("FAILED")[0])["outcome"] == "gave_up"
-    (told,) = bus.put()
-    assert set(told) - {"arn"} == set(SAMPLE["detail"])
-    (diagnosis,) = told["diagnosis"]
+    (detail,) = bus.put()
+    assert set(detail) - {"arn"} == set(SAMPLE["detail"])
+    (diagnosis,) = detail["diagnosis"]
     assert set(diagnosis) == set(SAMPLE["detail"]["diagnosis"][0])
     assert function.wide(1)[0]["diagnosis"] == [diagnosis]
 
 
-def test_due_and_the_sweep_tell_of_what_they_do(account, bus):
+def test_due_and_sweep_put_their_decisions(account, bus):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     due = account.function("due", LATER, **bus.on)
@@ -72,13 +72,13 @@ def test_due_and_the_sweep_tell_of_what_they_do(account, bus):
     other = Stage(account, HANG)
     sweep = account.function("sweep", AT_ONCE, REDRIVE_SINCE="2020-01-01T00:00:00Z", **bus.on)
     assert sweep.invoke({})["discovery"]["outcomes"] == {"retried": 1}
-    assert [(told["function"], told["service"]) for told in bus.put()] == [("due", "step_functions"), ("sweep", "code_pipeline")]
+    assert [(detail["function"], detail["service"]) for detail in bus.put()] == [("due", "step_functions"), ("sweep", "code_pipeline")]
     assert other.retries() == 1
     record, tick = sweep.wide(2)
     assert (record.get("decisions_put"), tick["decisions_put"]) == (None, 1)
 
 
-def test_more_than_one_call_takes_are_put_in_several(account, bus):
+def test_many_decisions_are_put_in_several_calls(account, bus):
     first = Execution(account, FAIL, SUCCEED)
     for _ in range(22):
         first.orders.start(FAIL, SUCCEED)
@@ -92,7 +92,7 @@ def test_more_than_one_call_takes_are_put_in_several(account, bus):
 
 
 @pytest.mark.parametrize("broken", ["no bus of that name", "no connection"])
-def test_a_bus_that_takes_nothing_changes_nothing_and_is_counted(account, bus, broken):
+def test_refusing_bus_changes_nothing_and_is_counted(account, bus, broken):
     scene = Execution(account, FAIL, SUCCEED)
     away = {"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://127.0.0.1:9"} if broken == "no connection" else {"REDRIVE_BUS": "nowhere"}
     function = account.function("stepfunctions", AT_ONCE, **{**bus.on, **away})
@@ -103,7 +103,7 @@ def test_a_bus_that_takes_nothing_changes_nothing_and_is_counted(account, bus, b
     assert "decisions_put" not in line and bus.put() == []
 
 
-def test_a_bus_that_does_not_answer_is_not_waited_for(account, bus):
+def test_bus_without_answer_is_not_waited_for(account, bus):
     scene = Execution(account, FAIL, SUCCEED)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -113,7 +113,7 @@ def test_a_bus_that_does_not_answer_is_not_waited_for(account, bus):
     assert (line["decisions_lost"], line["calls"]["PutEvents"]) == (1, 2), "two tries and no more"
 
 
-def test_nothing_is_told_that_an_execution_said(account, bus):
+def test_event_on_the_bus_holds_no_text_of_an_execution(account, bus):
     secret = {"fail": {"state": "Load", "error": "Secret.Error", "cause": "password hunter2"}, "after_ms": RUN * 1000}
     scene = Execution(account, secret, SUCCEED)
     function = account.function("stepfunctions", NEVER, **bus.on)
@@ -122,7 +122,7 @@ def test_nothing_is_told_that_an_execution_said(account, bus):
     assert "hunter2" not in written and "Secret.Error" not in written and scene.execution in written
 
 
-def test_a_bus_that_nobody_named_is_told_nothing(account, bus):
+def test_no_bus_receives_no_decisions(account, bus):
     scene = Execution(account, FAIL, SUCCEED)
     _, calls = account.costs(account.function("stepfunctions", AT_ONCE), scene.events("FAILED")[0])
     assert "PutEvents" not in calls and bus.put() == []
@@ -132,13 +132,13 @@ def test_a_bus_that_nobody_named_is_told_nothing(account, bus):
 
 
 def metrics(line):
-    """What CloudWatch reads out of a line."""
+    """The metrics that CloudWatch reads from a line."""
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], directive["Dimensions"]) == ("redrive", [["Stack"]])
     return {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]}
 
 
-def test_each_line_bears_its_metrics_by_the_stack(account):
+def test_each_line_has_its_metrics_by_stack(account):
     scene = Execution(account, FAIL, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE, REDRIVE_STACK="nightly")
     function.invoke(scene.events("FAILED")[0])
@@ -151,7 +151,7 @@ def test_each_line_bears_its_metrics_by_the_stack(account):
     assert received <= redriven["_aws"]["Timestamp"] <= said + 1
 
 
-def test_a_redrive_that_we_may_not_make_counts_as_denied(account):
+def test_denied_redrive_counts_as_denied(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", DENIED)
     function = account.function("stepfunctions", AT_ONCE)
@@ -159,7 +159,7 @@ def test_a_redrive_that_we_may_not_make_counts_as_denied(account):
     assert metrics(function.wide(1)[0])["AccessDenied"] == 1
 
 
-def test_a_claim_that_was_left_behind_shows_its_age_until_it_is_settled(account):
+def test_abandoned_claim_shows_its_age_until_settled(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", "lose_answer")
     function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
@@ -172,8 +172,8 @@ def test_a_claim_that_was_left_behind_shows_its_age_until_it_is_settled(account)
     assert 500 <= ages[0] < 510 and ages[1] == 0
 
 
-def test_who_is_told_knows_the_account_and_the_region(account, bus):
+def test_event_on_the_bus_names_account_and_region(account, bus):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", AT_ONCE, **bus.on).invoke(scene.events("FAILED")[0])
-    (told,) = bus.put()
-    assert told["arn"][0].startswith(f"arn:aws:states:{REGION}:{ACCOUNT}:execution:")
+    (detail,) = bus.put()
+    assert detail["arn"][0].startswith(f"arn:aws:states:{REGION}:{ACCOUNT}:execution:")

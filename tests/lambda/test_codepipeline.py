@@ -1,4 +1,4 @@
-"""Stages that fail, and the functions under the real runtime that receive it."""
+"""Failed stages, and the functions under the real runtime."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from subjects import BREAK, HANG, PASS, RUN, Shop
 from test_stepfunctions import AT_ONCE, DENIED, LATER, THROTTLED
 
 READS = {"GetPipelineState": 1, "ListActionExecutions": 1}
-# What says whether an execution is a rollback, where GetPipelineState does not.
+# The call that shows whether an execution is a rollback, where GetPipelineState does not.
 TYPE = {"GetPipelineExecution": 1}
 
 
@@ -32,12 +32,12 @@ class Scene:
 
     def entry(self):
         items = self.account.dynamodb.scan(TableName=self.account.table)["Items"]
-        # The sweep keeps beside the entries how far its search has come.
+        # The sweep stores the checkpoint of its search beside the entries.
         (key,) = {item["pk"]["S"] for item in items} - {"checkpoint"}
         return self.account.entry(key)
 
     def teach(self, function):
-        """Lets a function read the pipeline's declaration, and nothing more: the stage is another's."""
+        """Makes a function read only the pipeline's declaration: the stage is outside its policy."""
         elsewhere = self.events("FAILED")[0]
         nobody = {**elsewhere["detail"], "execution-id": "00000000-0000-4000-8000-000000000000"}
         function.invoke({**elsewhere, "detail": nobody})
@@ -116,7 +116,7 @@ def test_a_delayed_retry_costs_its_reads_twice_and_5_calls(account):
     _, calls = account.costs(function, scene.events("FAILED")[0])
     assert calls == {**READS, "PutItem": 1, "SendMessage": 1}
     _, calls = account.costs(due, {"Records": account.messages()})
-    # One look before the act; this function has not read the declaration yet.
+    # One read before the retry; this function has not read the declaration yet.
     assert calls.pop("GetPipeline") == 1
     assert calls == {**READS, "UpdateItem": 1, "RetryStageExecution": 1, "PutItem": 1}
 
@@ -141,7 +141,7 @@ def test_a_rollback_is_given_up_whether_or_not_the_state_shows_its_type(account,
     assert (scene.retries(), scene.entry()["state"]) == (0, "given_up")
 
 
-def test_a_retry_at_once_costs_1_call_more_where_the_state_shows_no_type(account):
+def test_retry_at_once_costs_1_call_more_without_type(account):
     scene = Scene(account, PASS, shows_type=False)
     function = account.function("codepipeline", AT_ONCE)
     scene.teach(function)
@@ -151,7 +151,7 @@ def test_a_retry_at_once_costs_1_call_more_where_the_state_shows_no_type(account
     assert function.wide(2)[1]["calls"] == calls
 
 
-def test_a_delayed_retry_costs_1_call_more_at_each_look_where_the_state_shows_no_type(account):
+def test_delayed_retry_costs_1_call_more_a_read_without_type(account):
     scene = Scene(account, PASS, shows_type=False)
     function, due = account.function("codepipeline", LATER), account.function("due", LATER)
     scene.teach(function)
@@ -177,7 +177,7 @@ def test_a_stage_that_is_announced_again_costs_its_reads_and_1_call(account):
 
 
 @pytest.mark.parametrize(("fault", "call_result"), [(THROTTLED, "throttled"), (DENIED, "access_denied")])
-def test_a_retry_is_sent_once_whatever_the_answer(account, fault, call_result):
+def test_retry_is_sent_once_for_any_answer(account, fault, call_result):
     scene = Scene(account, PASS)
     account.server.play("codepipeline", "RetryStageExecution", fault)
     function = account.function("codepipeline", AT_ONCE, AWS_MAX_ATTEMPTS="5")
@@ -210,7 +210,7 @@ def test_a_retry_that_never_arrived_is_made_by_the_sweep(account):
     assert scene.shop.status() == "Succeeded"
 
 
-def test_the_sweep_asks_once_for_a_type_that_the_state_does_not_show_when_it_takes_over(account):
+def test_sweep_reads_a_missing_type_once_when_taking_over(account):
     scene = Scene(account, PASS, shows_type=False)
     account.server.play("codepipeline", "RetryStageExecution", "lose_request")
     account.function("codepipeline", AT_ONCE).invoke(scene.events("FAILED")[0])
@@ -221,7 +221,7 @@ def test_the_sweep_asks_once_for_a_type_that_the_state_does_not_show_when_it_tak
     assert calls["GetPipelineExecution"] == 1
 
 
-def test_a_person_who_retried_first_is_not_followed(account):
+def test_stage_retried_by_a_person_is_not_retried(account):
     scene = Scene(account, HANG)
     function, due = account.function("codepipeline", LATER), account.function("due", LATER)
     function.invoke(scene.events("FAILED")[0])

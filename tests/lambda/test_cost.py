@@ -1,6 +1,6 @@
-"""What AWS bills of each path that a failure takes: calls, units of DynamoDB's own engine, bytes of log, CPU.
+"""The billed resources of each path of a failure: calls, units of DynamoDB's own engine, bytes of log, CPU.
 
-`tests/cost/run` makes dollars of what is kept here. UPDATE_EXPECTED=1 writes it anew, and the difference is part of the
+`tests/cost/run` makes dollars of what is kept here. UPDATE_EXPECTED=1 writes it, and the difference is part of the
 review.
 """
 
@@ -22,7 +22,7 @@ sys.path.append(str(ROOT / "tests/bench"))
 from throttle import cpu_ms  # noqa: E402
 
 KEPT = ROOT / "tests/cost/measured.json"
-# The first rounds learn what the machine and the pipeline are, and are not counted.
+# The first rounds read the definitions of the machine and the pipeline, and are not counted.
 ROUNDS, LEARNING = 7, 2
 POLICY = """
 version: 1
@@ -37,7 +37,7 @@ LATER = POLICY.replace("seconds: 0", "seconds: 1")
 
 
 class Executions:
-    """One after the other fails, of a machine that stays as it is."""
+    """Executions of one unchanged machine that fail one after another."""
 
     function, unmatched = "stepfunctions", POLICY.replace("limit: 3", "limit: 3\n      error: Other")
 
@@ -60,7 +60,7 @@ class Executions:
 
 
 class Stages:
-    """One after the other fails, of the same pipeline."""
+    """Stages of one pipeline that fail one after another."""
 
     function, unmatched = "codepipeline", POLICY.replace("limit: 3", "limit: 3\n      summary: other")
 
@@ -86,7 +86,7 @@ class Stages:
 
 
 class Meter:
-    """The functions of one account, and what each invocation takes."""
+    """The functions of one account, and the resources of each invocation."""
 
     def __init__(self, account, engine):
         self.account, self.functions, self.steps, self.counted = account, {}, [], 0
@@ -97,7 +97,7 @@ class Meter:
 
     def function(self, name, policy, mode):
         if name not in self.functions:
-            # As on a calm day: within its share of the quota a process asks nobody whether it may retry.
+            # As on a calm day: within its share of the quota a process retries without a slot.
             calm = {"REDRIVE_EXECUTION_QUOTA": "0", "REDRIVE_STAGE_QUOTA": "0"}
             since = {"REDRIVE_STACK": "redrive", "REDRIVE_SINCE": "2020-01-01T00:00:00Z"}
             self.functions[name] = self.account.function(name, policy, mode, **calm, **since)
@@ -119,7 +119,7 @@ class Meter:
         return answer, json.loads(said[-1])
 
     def units(self):
-        """What Amazon's own engine counts for the requests that came since, made once more there."""
+        """The units that DynamoDB Local counts for the same requests, repeated there."""
         requests = [one for one in self.account.moto.requests() if one[1].get("TableName") == self.account.table]
         units = {"written": 0, "written_in_index": 0, "read": 0}
         for operation, body in requests[self.counted :]:
@@ -136,7 +136,7 @@ class Meter:
         return units
 
     def entry_bytes(self):
-        """Of one entry, as the engine tells."""
+        """The size of one entry, from the engine."""
         table = self.engine.describe_table(TableName=self.account.table)["Table"]
         return round(table["TableSizeBytes"] / table["ItemCount"])
 
@@ -146,7 +146,7 @@ class Meter:
 
 
 def spent(function):
-    """CPU of the program so far, once it runs: it is the only child of the emulator."""
+    """CPU time of the running program so far. It is the only child of the emulator."""
     time.sleep(0.02)
     tasks = Path(f"/proc/{function.process.pid}/task").iterdir()
     children = [child for task in tasks for child in (task / "children").read_text().split()]
@@ -154,7 +154,7 @@ def spent(function):
 
 
 def written(function, lines):
-    """The lines that it wrote since, once there is one."""
+    """The lines after the first `lines`, once there is one."""
     until = time.monotonic() + 10
     while len(function.lines()) <= lines and time.monotonic() < until:
         time.sleep(0.01)
@@ -204,7 +204,7 @@ PATHS["idle tick"] = Nothing, a_tick
 
 
 def exact(step):
-    """What is the same each time."""
+    """The part that is equal in every round."""
     return {name: value for name, value in step.items() if name not in ("log_bytes", "cpu_ms")}
 
 
@@ -216,7 +216,7 @@ def measured(account, engine, path):
         rounds.append(meter.round())
     steps = []
     for step in zip(*rounds[LEARNING:], strict=True):
-        # Now and then one looks whether the machine is still the same; that costs nothing, and is not of every round.
+        # Some rounds also check whether the machine is unchanged. That is free, and not part of every round.
         steps.append(json.loads(statistics.mode(json.dumps(exact(one)) for one in step)))
         steps[-1]["log_bytes"] = [round(statistics.median(sizes)) for sizes in zip(*(one["log_bytes"] for one in step), strict=True)]
         steps[-1]["cpu_ms"] = round(statistics.median(one["cpu_ms"] for one in step), 2)
@@ -224,7 +224,7 @@ def measured(account, engine, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_is_billed_of_a_path_is_what_is_kept(account, dynamodb_local, path):
+def test_billed_resources_equal_the_recorded_ones(account, dynamodb_local, path):
     found = measured(account, dynamodb_local, path)
     if os.environ.get("UPDATE_EXPECTED"):
         keep(path, found)
@@ -233,9 +233,9 @@ def test_what_is_billed_of_a_path_is_what_is_kept(account, dynamodb_local, path)
     found, kept = found["invocations"], kept["invocations"]
     assert list(map(exact, found)) == list(map(exact, kept))
     for now, then in zip(found, kept, strict=True):
-        # Times and identifiers have other lengths each time, a little.
+        # Times and identifiers vary a little in length.
         assert now["log_bytes"] == [pytest.approx(size, rel=0.03) for size in then["log_bytes"]]
-        # Another machine's CPU is another's; what is built for debugging takes ten times as much.
+        # CPU time differs between machines; a debug build takes ten times as much.
         if "REDRIVE_BUILD" in os.environ:
             assert math.isclose(math.log(now["cpu_ms"]), math.log(then["cpu_ms"]), abs_tol=math.log(4)), (now["cpu_ms"], then["cpu_ms"])
 

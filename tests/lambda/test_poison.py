@@ -1,5 +1,5 @@
-"""What nobody should send: whatever is received, taken or found is told in one line each, stops nothing and is not
-tried again where that could not help."""
+"""Malformed input. Each event, message or entry is reported on one line and stops nothing else, and is tried again only
+where that can help."""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from test_stepfunctions import AT_ONCE, FAIL, LATER
 from test_stepfunctions import Scene as Execution
 from test_sweep import sweeping
 
-# Whatever a hostile text says it says with this, so that a log that holds it has passed the text on.
+# Every hostile text contains this, so a log that contains it has copied the text.
 MARK = "f0rged"
 ESC, CSI, BIDI = "\x1b[2J\x1b[31m", "\x9b2J", "‮⁦"
 FORGED = json.dumps({"level": "INFO", "function": "stepfunctions", "outcome": "retried", "message": MARK})
@@ -26,28 +26,28 @@ SCENES = {"stepfunctions": Execution, "codepipeline": Stage}
 
 
 def failed(name, account, *then):
-    """A scene, and the event of its failure: not a second old by the function's clock."""
+    """A scene, and the event of its failure, less than a second old by the function's clock."""
     scene = SCENES[name](account, *then)
     (event,) = scene.events("FAILED")
     return scene, {**event, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def with_detail(event, raw=None, **members):
-    """An event with other members in its detail, or without (...); `raw` is written in front of them as it stands."""
+    """An event with other members in its detail, or without (...). `raw` is written before them unchanged."""
     detail = {key: value for key, value in {**event["detail"], **members}.items() if value is not ...}
     text = json.dumps({**event, "detail": detail})
     return text.replace('"detail": {', '"detail": {' + raw + ", ", 1).encode() if raw else text.encode()
 
 
 def is_clean(function):
-    """Nothing of a hostile text is in the log, and no line has a letter that steers a terminal or a reader."""
+    """Checks that the log has no hostile text and no control character."""
     written = "".join(function.output)
     assert MARK not in written
     for line in filter(lambda line: line.startswith("{"), function.output):
         assert line.endswith("}\n") and line[:-1].isascii() and line[:-1].isprintable(), ascii(line)
 
 
-# What no event of the two services is. (what it is, its place and problem, or the reason why it is none of ours)
+# Inputs that are no event of the two services: the input, its place and problem, or the reason to ignore it.
 NO_EVENTS = [
     (b"", "line 1 column 0: the JSON ends before it is complete"),
     (b"  \r\n ", "line 2 column 1: the JSON ends before it is complete"),
@@ -70,7 +70,7 @@ NO_EVENTS = [
     (b'{"source": "\\ud800f0rged"}', "line 1 column 19: this is not JSON"),
     (json.dumps({"source": HOSTILE, "detail-type": HOSTILE}).encode(), "other_source"),
 ]
-# The same of their details.
+# The same for their details.
 NO_DETAILS = {
     "stepfunctions": [
         ({"executionArn": None}, "detail.executionArn: it is missing"),
@@ -105,10 +105,10 @@ NO_DETAILS = {
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_what_is_no_event_is_one_line_each_and_never_comes_again(account, name):
+def test_malformed_event_is_one_line_and_not_redelivered(account, name):
     scene, event = failed(name, account, *{"stepfunctions": [FAIL, SUCCEED], "codepipeline": [HANG]}[name])
     function = account.function(name, AT_ONCE)
-    details = [(with_detail(event, **members), told) for members, told in NO_DETAILS[name]]
+    details = [(with_detail(event, **members), expected) for members, expected in NO_DETAILS[name]]
     broken = [
         (json.dumps({**event, "detail": [MARK]}).encode(), "detail: expected an object"),
         (json.dumps({**event, "detail": HOSTILE}).encode(), "detail: expected an object"),
@@ -118,25 +118,25 @@ def test_what_is_no_event_is_one_line_each_and_never_comes_again(account, name):
     ]
     table = [*NO_EVENTS, *details, *broken]
     before = account.calls()
-    for poison, told in table:
+    for poison, expected in table:
         answer = function.invoke(poison)
-        # An answer and no error: Lambda would bring an error three times.
+        # An answer and no error: Lambda would deliver an event with an error three times.
         assert "errorType" not in answer, (poison[:200], answer)
         assert answer["outcome"] == "ignored", (poison[:200], answer)
         said = answer.get("malformed", answer["reason"])
-        assert told in said, (poison[:200], answer)
+        assert expected in said, (poison[:200], answer)
     assert account.calls() == before, "nothing was asked or written for it"
     lines = function.wide(len(table))
     malformed = [line for line in lines if line["reason"] == "malformed"]
     assert [line["level"] for line in lines] == ["WARN" if line in malformed else "INFO" for line in lines]
-    assert len(malformed) == len([told for _, told in table if told not in ("other_source", "unknown_status")])
+    assert len(malformed) == len([expected for _, expected in table if expected not in ("other_source", "unknown_status")])
     assert all(line["message"] == f"the event cannot be read: {line['malformed']}" for line in malformed)
-    # And the process that met all of it goes on.
+    # The process still works afterwards.
     assert function.invoke(event)["outcome"] == "retried"
     is_clean(function)
 
 
-# Failures in words of any kind: they are judged like any other.
+# Failures with unusual texts, which are judged like any other.
 STRANGE = {
     "stepfunctions": [
         ({"cause": HOSTILE}, None),
@@ -159,7 +159,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_no_words_of_a_failure_lose_it(account, name):
+def test_unusual_text_loses_no_failure(account, name):
     scene, event = failed(name, account, *{"stepfunctions": [FAIL, HANG], "codepipeline": [HANG]}[name])
     function = account.function(name, AT_ONCE)
     for number, (members, raw) in enumerate(STRANGE[name]):
@@ -211,7 +211,7 @@ NO_RETRY_MESSAGES = [
 ]
 
 
-def test_a_batch_of_poison_has_its_one_retry_message_taken(account):
+def test_poison_batch_has_its_one_retry_message_handled(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     (good,) = account.messages()
@@ -229,12 +229,12 @@ def test_a_batch_of_poison_has_its_one_retry_message_taken(account):
     *lines, last = due.wide(len(bad) + 1)
     for line, message in zip(lines, bad, strict=True):
         assert (line["level"], line["message_id"]) == ("ERROR", message["messageId"])
-        assert line["error"] == "the message is no retry message of ours"
+        assert line["error"] == "the message is not a retry message"
     assert last["outcome"] == "retried"
     is_clean(due)
 
 
-def test_a_retry_message_of_another_account_or_of_nothing_is_told_and_gone(account):
+def test_retry_message_of_another_account_is_reported_and_deleted(account):
     due = account.function("due", AT_ONCE)
     elsewhere = [retry_message(ARN.replace(ACCOUNT, "000000000000") + "a"), retry_message(ARN.replace(REGION, "us-east-1") + "a")]
     nothing = [retry_message(ARN + "a"), retry_message(ARN + "a", 7, more=HOSTILE), stage_retry_message(STAGE + "Build", "1")]
@@ -246,14 +246,14 @@ def test_a_retry_message_of_another_account_or_of_nothing_is_told_and_gone(accou
     is_clean(due)
 
 
-def test_what_is_no_batch_is_an_error_in_our_words(account):
+def test_input_without_batch_is_an_error(account):
     due = account.function("due", AT_ONCE)
     payloads = [b"", MARK.encode(), DEEP.encode(), b"[]", b"{}", json.dumps({"Records": HOSTILE}).encode()]
     payloads += [json.dumps({"Records": [{"messageId": number}]}).encode() for number in ([MARK], {MARK: MARK})]
     for payload in payloads:
         answer = due.invoke(payload)
         assert (answer["errorType"], MARK in json.dumps(answer)) == ("Internal", False), answer
-    assert {line["error"] for line in due.wide(len(payloads))} == {"this is no batch of SQS"}
+    assert {line["error"] for line in due.wide(len(payloads))} == {"the input is not a batch of SQS"}
     assert due.invoke({"Records": []}) == {"batchItemFailures": []}
     is_clean(due)
 
@@ -268,12 +268,12 @@ def test_a_message_that_is_no_retry_message_ends_in_the_dead_letter_queue(accoun
     account.sqs.send_message(QueueUrl=account.queue, MessageBody=json.dumps({"order": MARK}))
     due = account.function("due", AT_ONCE)
     tries = 0
-    # As an event source mapping does it: what was not told as failed is deleted, and the rest becomes visible again.
+    # As an event source mapping does: messages not reported as failed are deleted, and the others become visible again.
     while messages := account.messages(seconds=0):
         answer = due.invoke({"Records": messages})
         assert answer == {"batchItemFailures": [{"itemIdentifier": messages[0]["messageId"]}]}
         tries += 1
-        assert tries <= most, "it comes for ever"
+        assert tries <= most, "it is delivered for ever"
     kept = account.sqs.receive_message(QueueUrl=dead).get("Messages", [])
     assert (tries, [json.loads(message["Body"]) for message in kept]) == (most, [{"order": MARK}])
     due.wide(most)
@@ -284,11 +284,11 @@ def unreadable(key, shard, **attributes):
     return {"pk": {"S": key}, "due_shard": {"S": shard}, "next_check_at": {"N": "0"}, **attributes}
 
 
-def test_no_number_of_entries_that_cannot_be_read_stops_another(account):
+def test_many_unreadable_entries_stop_no_other(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     account.set(scene.execution, next_check_at=1)
-    # In front of the one that can be read.
+    # Before the readable one.
     shard = account.entry(scene.execution)["due_shard"]
     strange = [
         unreadable("checkpoint/" + MARK + ESC + CSI, shard, state={"S": HOSTILE}),
@@ -297,25 +297,25 @@ def test_no_number_of_entries_that_cannot_be_read_stops_another(account):
         unreadable("c", shard, **{HOSTILE: {"B": b"\x00\xff"}}, verdict={"L": [{"NULL": True}]}),
         unreadable("d", shard, cause={"S": "x" * 300_000}),
     ]
-    # More than a tick looks at.
+    # More than one sweep reads.
     strange += [unreadable(f"more-{number}", shard) for number in range(220)]
     for start in range(0, len(strange), 25):
         puts = [{"PutRequest": {"Item": item}} for item in strange[start : start + 25]]
         account.dynamodb.batch_write_item(RequestItems={account.table: puts})
     sweep = account.function("sweep", LATER)
     assert sweep.invoke({})["requeued"] == 1
-    told = sweep.errors(len(strange))
-    assert {line["message"] for line in told} == {"Query (the item cannot be read): a bug in redrive, please report it"}
-    assert sorted(line["key"] for line in told) == sorted(item["pk"]["S"] for item in strange)
+    expected = sweep.errors(len(strange))
+    assert {line["message"] for line in expected} == {"Query (the item cannot be read): a bug in redrive, please report it"}
+    assert sorted(line["key"] for line in expected) == sorted(item["pk"]["S"] for item in strange)
     for line in filter(lambda line: line.startswith("{"), sweep.output):
         assert line[:-1].isascii() and line[:-1].isprintable(), ascii(line)
 
 
-def test_an_entry_that_cannot_be_read_is_an_error_for_its_own_subject_alone(account):
+def test_unreadable_entry_is_an_error_only_for_its_subject(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": scene.execution}, "state": {"S": HOSTILE}})
     function = account.function("stepfunctions", AT_ONCE)
-    # It may be one of a later version: nothing is retried, and the event is kept by coming again.
+    # It may be of a later version: nothing is retried, and the event stays by redelivery.
     answer = function.invoke(scene.events("FAILED")[0])
     assert (answer["errorType"], scene.redrives()) == ("Internal", 0)
     other = scene.orders.start_and_end(FAIL, SUCCEED)
@@ -323,7 +323,7 @@ def test_an_entry_that_cannot_be_read_is_an_error_for_its_own_subject_alone(acco
     is_clean(function)
 
 
-def test_a_checkpoint_that_cannot_be_read_is_told_each_tick_and_stops_no_retry(account):
+def test_unreadable_checkpoint_is_reported_each_sweep_and_stops_no_retry(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     account.set(scene.execution, next_check_at=0)
@@ -335,7 +335,7 @@ def test_a_checkpoint_that_cannot_be_read_is_told_each_tick_and_stops_no_retry(a
     is_clean(sweep)
 
 
-def test_a_tick_is_a_tick_whatever_it_says(account):
+def test_sweep_ignores_the_content_of_its_event(account):
     sweep, payloads = sweeping(account), [b"", MARK.encode(), DEEP.encode(), json.dumps({MARK: HOSTILE}).encode()]
     for payload in payloads:
         assert sweep.invoke(payload)["requeued"] == 0

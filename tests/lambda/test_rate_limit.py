@@ -1,4 +1,4 @@
-"""Retries in a storm: those that have no slot wait for theirs."""
+"""Retries in a storm wait for their slots."""
 
 import time
 
@@ -9,27 +9,27 @@ from test_stepfunctions import AT_ONCE
 from test_stepfunctions import Scene as Execution
 from test_sweep import sweeping
 
-# One retry is free in three minutes, and a slot comes each second.
+# One unpaced retry in three minutes, and one slot each second.
 LEAST = {"REDRIVE_EXECUTION_QUOTA": "1/1", "REDRIVE_STAGE_QUOTA": "1/1"}
 
 
 def failures(scene, count):
-    """The events of so many executions that failed; the machine is known to the function."""
+    """The events of `count` failed executions. The function has the machine's definition."""
     events = [scene.events("FAILED", scene.orders.start_and_end(FAIL, SUCCEED))[0] for _ in range(count)]
     return [{**event, "detail": {**event["detail"], "status": "TIMED_OUT"}} for event in events]
 
 
-def test_what_has_no_slot_waits_for_it_and_is_then_retried_once(account):
+def test_retry_waits_for_its_slot_and_is_made_once(account):
     scene = Execution(account)
     function, due = (account.function(name, AT_ONCE, **LEAST) for name in ("stepfunctions", "due"))
     first, second, third = failures(scene, 3)
     answer, calls = account.costs(function, first)
     assert (answer["outcome"], "UpdateItem" in calls) == ("retried", False), "a calm day costs no call more"
-    # The first reservation of all finds no end of one before it.
+    # The first reservation finds no earlier one.
     answer, calls = account.costs(function, second)
     assert (answer["outcome"], calls) == ("queued", {"UpdateItem": 2, "PutItem": 1, "SendMessage": 1})
     assert 1000 <= answer["slot_wait_ms"] < 2200
-    # That was for two where both came within a second.
+    # It covers two retries if both arrive within a second.
     answer, calls = account.costs(function, third)
     assert calls.pop("UpdateItem", 0) < 2
     assert (answer["outcome"], calls) == ("queued", {"PutItem": 1, "SendMessage": 1})
@@ -62,7 +62,7 @@ def test_stages_have_slots_of_their_own(account):
     assert {key for key in keys if key.startswith("slots#")} == {"slots#RetryStageExecution"}
 
 
-def test_what_the_sweep_finds_keeps_the_same_pace(account):
+def test_discovered_failures_are_paced_too(account):
     scene = Execution(account)
     for _ in range(3):
         scene.orders.start_and_end(FAIL, SUCCEED)

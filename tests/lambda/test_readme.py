@@ -1,4 +1,4 @@
-"""The lines by which the README lets one try a function, as they stand there, from a fresh clone."""
+"""The README's commands to try a function, unchanged, from a fresh clone."""
 
 import json
 import os
@@ -40,16 +40,16 @@ def test_the_lines_of_the_readme_work(tool):
 
 
 def shown():
-    """The record that stands below the lines."""
+    """The record printed below the commands."""
     return json.loads(re.search(r"^\{.+\}$", (ROOT / "README.md").read_text(), re.MULTILINE)[0])
 
 
-def test_the_line_of_the_readme_for_a_container_works_or_lacks_nothing_but_the_container():
+def test_container_command_of_the_readme_lacks_at_most_the_container():
     built = ROOT / ".aws-sam/build/template.yaml"
     if not built.is_file():
         pytest.skip("NOT RUN: SAM LOCAL INVOKE. `sam build` has not been run here")
     (line,) = re.findall(r"^\$ (.*sam local invoke.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    # An image that is here already will do.
+    # An image that exists already suffices.
     environment = {**os.environ, "SAM_SKIP_PULL_IMAGE": "1"}
     said = subprocess.run(["bash", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     if "requires a container runtime" not in said.stderr:

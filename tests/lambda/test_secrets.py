@@ -1,5 +1,5 @@
-"""Secrets in every text that people or their programs write, and the functions that meet them under the real
-runtime: none is logged, stored, queued or answered, at any level of the log."""
+"""Secrets in every text that people or their programs write: under the real runtime no function logs, stores, queues or
+answers one, at any log level."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ def secret(of):
     return f"{SECRET}-{of}"
 
 
-# Rules that match by what they must not tell, and are written with it.
+# Rules that match secrets, and contain them.
 POLICY = f"""
 version: 1
 never: [{{ cause: "*{secret("never")}*" }}]
@@ -69,15 +69,15 @@ CALLS = {
 REFUSALS = ["AccessDeniedException", "ThrottlingException", "Unheard.Of"]
 
 
-class Told:
-    """Everything that the functions said and left behind."""
+class Recorder:
+    """All output of the functions, and everything that they stored."""
 
     def __init__(self, account):
         self.account, self.answers, self.done = account, [], Counter()
         self.already = len(account.moto.requests())
 
     def function(self, name, policy=POLICY, **environment):
-        # The coarsest that there is includes all others.
+        # The most verbose level includes all others.
         levels = {"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace", "RUST_BACKTRACE": "full"}
         return self.account.function(name, policy, **levels, **environment)
 
@@ -88,7 +88,7 @@ class Told:
         return answer
 
     def everything(self):
-        """Text by where it was found. What a function asked for, the server recorded: all that it ever wrote."""
+        """Texts by their places. The server's record of requests holds everything that a function wrote."""
         account = self.account
         asked = account.moto.requests()[self.already :]
         items = account.dynamodb.scan(TableName=account.table)["Items"]
@@ -105,20 +105,20 @@ class Told:
 
 
 def with_secrets(event):
-    """An event with one in each text that neither names a thing nor is one of AWS's own words."""
+    """An event with a secret in each text that is neither a name nor a word of AWS."""
     planted = {key: secret(f"detail-{key}") for key in ("output", "name", "comment", "stop-execution-comments")}
     detail = {**event["detail"], **planted, "input": json.dumps({"token": secret("input")})}
     return {**event, "id": secret("event-id"), "version": secret("version"), secret("key"): secret("value"), "detail": detail}
 
 
 @pytest.fixture
-def told(account):
-    return Told(account)
+def recorder(account):
+    return Recorder(account)
 
 
-def executions(told, definition=DEFINITION):
-    told.account.server.wind(2 * RUN)
-    orders = Orders(told.account.server, definition)
+def executions(recorder, definition=DEFINITION):
+    recorder.account.server.wind(2 * RUN)
+    orders = Orders(recorder.account.server, definition)
 
     def start(*outcomes):
         given = {"outcomes": outcomes, "token": secret("input")}
@@ -127,10 +127,10 @@ def executions(told, definition=DEFINITION):
     return orders, start
 
 
-def announced(told, status="FAILED"):
+def announced(recorder, status="FAILED"):
     """Events about executions or the stage Build, the latest last."""
     kinds = ("Step Functions Execution Status Change", "CodePipeline Stage Execution State Change")
-    events = [one for one in told.account.server.events() if one["detail-type"] in kinds]
+    events = [one for one in recorder.account.server.events() if one["detail-type"] in kinds]
     return [
         with_secrets(one)
         for one in events
@@ -138,62 +138,62 @@ def announced(told, status="FAILED"):
     ]
 
 
-def test_an_execution_keeps_its_secrets_whatever_becomes_of_it(told):
-    _, start = executions(told)
+def test_no_outcome_reveals_secrets_of_an_execution(recorder):
+    _, start = executions(recorder)
     for outcomes in ([FAIL, SUCCEED], [FAIL, FAIL, FAIL], [OTHERWISE], [NEVER], [INTO_A_FAIL_STATE]):
         start(*outcomes)
-    function = told.function("stepfunctions")
+    function = recorder.function("stepfunctions")
     for _ in range(4):
-        told.account.server.wind(RUN)
+        recorder.account.server.wind(RUN)
         for status in ("FAILED", "SUCCEEDED"):
-            for event in announced(told, status):
-                told.invoke(function, event)
+            for event in announced(recorder, status):
+                recorder.invoke(function, event)
     malformed = {**event, "detail": {**event["detail"], "executionArn": secret("arn")}}
-    told.invoke(function, malformed)
-    told.invoke(function, json.dumps(malformed).encode()[:-40])
-    assert set(told.done) == {"retried", "gave_up", "recovered", "duplicate", "stale", "ignored"}, told.done
-    told.holds_no_secret()
+    recorder.invoke(function, malformed)
+    recorder.invoke(function, json.dumps(malformed).encode()[:-40])
+    assert set(recorder.done) == {"retried", "gave_up", "recovered", "duplicate", "stale", "ignored"}, recorder.done
+    recorder.holds_no_secret()
 
 
-def test_a_stage_keeps_its_secrets_whatever_becomes_of_it(told):
-    shop = Shop(told.account.server)
+def test_no_outcome_reveals_secrets_of_a_stage(recorder):
+    shop = Shop(recorder.account.server)
     shop.start(Compile=[BREAK])
-    function = told.function("codepipeline")
+    function = recorder.function("codepipeline")
     for _ in range(5):
-        told.account.server.wind(RUN)
-        for event in announced(told)[-1:]:
-            told.invoke(function, event)
+        recorder.account.server.wind(RUN)
+        for event in announced(recorder)[-1:]:
+            recorder.invoke(function, event)
     malformed = {**event, "detail": {**event["detail"], "stage": secret("stage") + "\n"}}
-    told.invoke(function, malformed)
-    assert set(told.done) == {"retried", "gave_up", "duplicate", "ignored"}, told.done
-    told.holds_no_secret()
+    recorder.invoke(function, malformed)
+    assert set(recorder.done) == {"retried", "gave_up", "duplicate", "ignored"}, recorder.done
+    recorder.holds_no_secret()
 
 
-def test_a_person_who_stops_says_why_to_nobody_else(told):
-    shop = Shop(told.account.server)
+def test_reason_of_a_stop_is_not_revealed(recorder):
+    shop = Shop(recorder.account.server)
     execution = shop.start(Compile=[BREAK, HANG])
     for _ in range(2):
-        told.account.server.wind(RUN)
+        recorder.account.server.wind(RUN)
     shop.client.disable_stage_transition(
         pipelineName="shop", stageName="Build", transitionType="Inbound", reason=secret("transition")
     )
-    function = told.function("codepipeline")
-    told.invoke(function, announced(told)[-1])
+    function = recorder.function("codepipeline")
+    recorder.invoke(function, announced(recorder)[-1])
     shop.client.stop_pipeline_execution(
         pipelineName="shop", pipelineExecutionId=execution, abandon=True, reason=secret("reason")
     )
-    told.account.server.wind(RUN)
-    stage = [one for one in told.account.server.events() if one["detail-type"].startswith("CodePipeline")]
+    recorder.account.server.wind(RUN)
+    stage = [one for one in recorder.account.server.events() if one["detail-type"].startswith("CodePipeline")]
     for event in stage:
-        told.invoke(function, with_secrets(event))
-    assert told.done["retried"] == 1 and told.done["ignored"] > 0, told.done
-    told.holds_no_secret()
+        recorder.invoke(function, with_secrets(event))
+    assert recorder.done["retried"] == 1 and recorder.done["ignored"] > 0, recorder.done
+    recorder.holds_no_secret()
 
 
 @pytest.mark.parametrize("code", REFUSALS)
-def test_a_refusal_keeps_its_message_to_itself(account, told, code):
+def test_message_of_a_refusal_is_not_revealed(account, recorder, code):
     refused = {"code": code, "message": secret("refusal"), "status": 400}
-    _, start = executions(told)
+    _, start = executions(recorder)
     start(FAIL)
     start(INTO_A_FAIL_STATE)
     Shop(account.server).start(Compile=[BREAK])
@@ -203,19 +203,19 @@ def test_a_refusal_keeps_its_message_to_itself(account, told, code):
     for operation, service in CALLS.items():
         account.server.play(service, operation, {"refuse": refused})
     functions = {"aws.states": "stepfunctions", "aws.codepipeline": "codepipeline"}
-    functions = {source: told.function(name, AWS_MAX_ATTEMPTS="1") for source, name in functions.items()}
-    sweep = told.function("sweep", AWS_MAX_ATTEMPTS="1", REDRIVE_SINCE="2020-01-01T00:00:00Z")
-    # Each time another call is the first that is refused, until none is.
+    functions = {source: recorder.function(name, AWS_MAX_ATTEMPTS="1") for source, name in functions.items()}
+    sweep = recorder.function("sweep", AWS_MAX_ATTEMPTS="1", REDRIVE_SINCE="2020-01-01T00:00:00Z")
+    # Each round refuses a later call first, until none is refused.
     for _ in range(5):
-        told.invoke(sweep, {})
-    for event in announced(told) * 2:
-        told.invoke(functions[event["source"]], event)
+        recorder.invoke(sweep, {})
+    for event in announced(recorder) * 2:
+        recorder.invoke(functions[event["source"]], event)
     assert set(CALLS) <= set(account.calls()), set(CALLS) - set(account.calls())
-    told.holds_no_secret()
+    recorder.holds_no_secret()
 
 
 class Refusing:
-    """An endpoint that refuses everything, and says why."""
+    """An endpoint that refuses every call with a message."""
 
     def __enter__(self):
         class Answer(BaseHTTPRequestHandler):
@@ -244,46 +244,46 @@ class Refusing:
         self.server.server_close()
 
 
-def test_a_ledger_or_a_queue_that_refuses_is_not_quoted(told):
-    _, start = executions(told)
+def test_message_of_a_refusing_ledger_or_queue_is_not_revealed(recorder):
+    _, start = executions(recorder)
     start(FAIL)
-    told.account.server.wind(RUN)
-    (event,) = announced(told)
+    recorder.account.server.wind(RUN)
+    (event,) = announced(recorder)
     later = POLICY.replace("interval_seconds: 0", "interval_seconds: 1")
     with Refusing() as url:
         ledger, queue = {"AWS_ENDPOINT_URL_DYNAMODB": url}, {"AWS_ENDPOINT_URL_SQS": url}
-        told.invoke(told.function("stepfunctions", later, **ledger), event)
-        told.invoke(told.function("sweep", later, **ledger), {})
-        told.invoke(told.function("stepfunctions", later, **queue), event)
+        recorder.invoke(recorder.function("stepfunctions", later, **ledger), event)
+        recorder.invoke(recorder.function("sweep", later, **ledger), {})
+        recorder.invoke(recorder.function("stepfunctions", later, **queue), event)
         arn = event["detail"]["executionArn"]
-        told.account.set(arn, next_check_at=0)
-        told.invoke(told.function("sweep", later, **queue), {})
+        recorder.account.set(arn, next_check_at=0)
+        recorder.invoke(recorder.function("sweep", later, **queue), {})
         message = {"messageId": "m", "body": json.dumps({"subject": {"execution": {"arn": arn}}, "failure_number": 1})}
-        told.invoke(told.function("due", later, **ledger), {"Records": [message]})
-    assert told.done["AccessDenied"] == 3, told.done
-    told.holds_no_secret()
+        recorder.invoke(recorder.function("due", later, **ledger), {"Records": [message]})
+    assert recorder.done["AccessDenied"] == 3, recorder.done
+    recorder.holds_no_secret()
 
 
-def test_what_is_found_and_what_is_due_keep_their_secrets(told):
-    _, start = executions(told)
+def test_sweep_and_due_reveal_no_secrets(recorder):
+    _, start = executions(recorder)
     start(FAIL, FAIL, SUCCEED)
-    Shop(told.account.server).start(Compile=[BREAK, BREAK])
+    Shop(recorder.account.server).start(Compile=[BREAK, BREAK])
     for _ in range(2):
-        told.account.server.wind(RUN)
+        recorder.account.server.wind(RUN)
     later = POLICY.replace("interval_seconds: 0", "interval_seconds: 1")
-    sweep = told.function("sweep", later, REDRIVE_SINCE="2020-01-01T00:00:00Z")
-    assert told.invoke(sweep, {})["discovery"]["outcomes"] == {"queued": 2}
-    due = told.function("due", later)
+    sweep = recorder.function("sweep", later, REDRIVE_SINCE="2020-01-01T00:00:00Z")
+    assert recorder.invoke(sweep, {})["discovery"]["outcomes"] == {"queued": 2}
+    due = recorder.function("due", later)
     time.sleep(1.5)
-    messages = [one for _ in range(3) for one in told.account.messages(seconds=0)]
+    messages = [one for _ in range(3) for one in recorder.account.messages(seconds=0)]
     poison = {
         "messageId": "poison",
         "body": json.dumps({"cause": secret("body")}),
         "messageAttributes": {secret("name"): {"dataType": "String", "stringValue": secret("attribute")}},
     }
-    answer = told.invoke(due, {"Records": [*messages, poison]})
+    answer = recorder.invoke(due, {"Records": [*messages, poison]})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "poison"}]}
-    told.invoke(due, {"Records": secret("batch")})
-    told.invoke(sweep, {"detail": secret("tick")})
+    recorder.invoke(due, {"Records": secret("batch")})
+    recorder.invoke(sweep, {"detail": secret("tick")})
     assert [line.get("outcome") for line in due.wide(4)] == ["retried", "retried", None, None]
-    told.holds_no_secret()
+    recorder.holds_no_secret()

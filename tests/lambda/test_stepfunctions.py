@@ -1,4 +1,4 @@
-"""Executions that fail, and the four functions under the real runtime that receive it.
+"""Failed executions, and the four functions under the real runtime.
 
 Every count of calls is what the servers recorded, not what the functions say; the wide line has to say the same.
 """
@@ -23,7 +23,7 @@ BROKEN = {"refuse": {"code": "ServiceUnavailable", "status": 503}}
 
 
 class Scene:
-    """A state machine that is known to the function already, and one execution of it that ends as scripted."""
+    """A state machine whose definition the function has read, and one scripted execution of it."""
 
     def __init__(self, account, *outcomes):
         self.account, self.orders = account, Orders(account.server)
@@ -37,11 +37,11 @@ class Scene:
         return [one for one in events if one["detail"]["status"] == status]
 
     def end(self):
-        """The run of now ends."""
+        """Ends the current run."""
         self.account.server.wind(RUN)
 
     def teach(self, function):
-        """Lets a function meet the machine: first its definition, then, once a minute, that it is the same."""
+        """Makes a function read the machine's definition, and then, once a minute, its revision."""
         for _ in range(2):
             function.invoke(self.events("FAILED", self.orders.start_and_end(FAIL))[0])
 
@@ -95,7 +95,7 @@ def test_a_delayed_redrive_is_one_message_and_due_completes_it_once(account):
     assert scene.redrives() == 0
     (message,) = account.messages()
     assert json.loads(message["body"]) == {"subject": {"execution": {"arn": scene.execution}}, "failure_number": 1}
-    # Twice in one batch, and once more in the next.
+    # Twice in one batch, and again in the next.
     again = {**message, "messageId": "again"}
     assert due.invoke({"Records": [message, again]}) == {"batchItemFailures": []}
     assert due.invoke({"Records": [again]}) == {"batchItemFailures": []}
@@ -107,7 +107,7 @@ def test_a_delayed_redrive_is_one_message_and_due_completes_it_once(account):
     assert account.messages(seconds=0) == []
 
 
-def test_a_message_that_cannot_be_handled_comes_again_and_stops_no_other(account):
+def test_failed_message_is_redelivered_and_stops_no_other(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     (message,) = account.messages()
@@ -117,11 +117,11 @@ def test_a_message_that_cannot_be_handled_comes_again_and_stops_no_other(account
     assert answer == {"batchItemFailures": [{"itemIdentifier": "strange"}]}
     assert scene.redrives() == 1
     line = due.wide(2)[0]
-    assert (line["level"], line["error"]) == ("ERROR", "the message is no retry message of ours")
+    assert (line["level"], line["error"]) == ("ERROR", "the message is not a retry message")
     assert "order" not in json.dumps(line), "what a stranger wrote is not logged"
 
 
-def test_a_message_that_there_is_no_time_for_is_left_untouched(account):
+def test_message_without_time_left_is_not_handled(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     (message,) = account.messages()
@@ -133,7 +133,7 @@ def test_a_message_that_there_is_no_time_for_is_left_untouched(account):
     assert scene.entry()["state"] == "queued"
 
 
-# What it costs
+# Calls
 
 
 def test_a_redrive_at_once_costs_3_calls(account):
@@ -146,7 +146,7 @@ def test_a_redrive_at_once_costs_3_calls(account):
     assert function.wide(3)[2]["calls"] == calls
 
 
-def test_a_time_out_costs_3_calls_without_a_lesson(account):
+def test_time_out_costs_3_calls_and_reads_no_definition(account):
     scene = Scene(account, TIME_OUT, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE)
     _, calls = account.costs(function, scene.events("TIMED_OUT")[0])
@@ -173,7 +173,7 @@ def test_a_failure_that_is_not_retried_costs_1_call(account):
     assert calls == {"PutItem": 1}
 
 
-def test_what_is_none_of_our_business_costs_nothing(account):
+def test_unrelated_event_costs_no_call(account):
     scene = Scene(account, FAIL)
     failed = scene.events("FAILED")[0]
     running = scene.events("RUNNING")[0]
@@ -204,18 +204,18 @@ def test_a_later_failure_costs_one_call_more(account):
     assert calls == {"GetItem": 1, "PutItem": 2, "RedriveExecution": 1}
 
 
-def test_the_first_failure_of_a_machine_pays_for_the_lesson_and_one_a_minute_for_its_refreshing(account):
+def test_first_failure_of_a_machine_reads_the_definition_and_one_a_minute_its_revision(account):
     scene = Scene(account, FAIL, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE)
-    # Each starts a minute after the one before.
+    # Each starts a minute after the previous one.
     for lesson in ["DescribeStateMachineForExecution", "DescribeStateMachine", None, "DescribeStateMachine"]:
         execution = scene.orders.start_and_end(FAIL, SUCCEED)
         _, calls = account.costs(function, scene.events("FAILED", execution)[0])
-        # What was learned is looked for first, and noted then.
+        # The cache is read first, and written then.
         assert calls == ({lesson: 1, "GetItem": 1, "PutItem": 3} if lesson else {"PutItem": 2}) | {"RedriveExecution": 1}
 
 
-def test_what_one_process_learned_of_a_machine_another_does_not_ask_for(account):
+def test_cached_definition_serves_another_process(account):
     scene = Scene(account, FAIL, SUCCEED)
     scene.teach(account.function("stepfunctions", AT_ONCE))
     execution = scene.orders.start_and_end(FAIL, SUCCEED)
@@ -224,7 +224,7 @@ def test_what_one_process_learned_of_a_machine_another_does_not_ask_for(account)
     assert calls == {"GetItem": 1, "PutItem": 2, "RedriveExecution": 1}
 
 
-def test_what_was_noted_of_a_machine_expires_waits_for_nothing_and_is_not_read_consistently(account):
+def test_cached_definition_expires_and_is_read_eventually_consistent(account):
     scene = Scene(account, FAIL, SUCCEED)
     before = time.time()
     account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
@@ -237,7 +237,7 @@ def test_what_was_noted_of_a_machine_expires_waits_for_nothing_and_is_not_read_c
     assert read["ConsistentRead"] is False
 
 
-def test_what_was_noted_and_cannot_be_read_is_learned_again(account):
+def test_unreadable_cached_definition_is_read_again(account):
     scene = Scene(account, FAIL, SUCCEED)
     key = "machine#" + scene.events("FAILED")[0]["detail"]["stateMachineArn"]
     account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": key}, "revision": {"S": "later"}})
@@ -252,13 +252,13 @@ def test_a_duplicate_costs_the_one_write_that_is_refused(account):
     function = account.function("stepfunctions", AT_ONCE)
     function.invoke(scene.events("FAILED")[0])
     _, calls = account.costs(function, scene.events("FAILED")[0])
-    # And a look whether the machine is the same, which is noted.
+    # And a read of the revision, which is cached.
     assert calls == {"PutItem": 2, "GetItem": 1, "DescribeStateMachine": 1}
     _, calls = account.costs(function, scene.events("FAILED")[0])
     assert calls == {"PutItem": 1}
 
 
-def test_a_thousand_failures_of_one_machine_hardly_ask_step_functions(account):
+def test_a_thousand_failures_of_one_machine_make_few_scarce_calls(account):
     orders = Orders(account.server)
     account.server.wind(2 * RUN)
     executions = [orders.start(FAIL, SUCCEED) for _ in range(1000)]
@@ -273,7 +273,7 @@ def test_a_thousand_failures_of_one_machine_hardly_ask_step_functions(account):
     assert sum(asked.values()) < 10, asked
 
 
-def test_a_machine_with_a_fail_state_is_asked_for_its_history(account):
+def test_fail_state_in_the_machine_reads_the_history(account):
     account.server.wind(2 * RUN)
     ended = Orders(account.server, INTO_A_FAIL_STATE).start_and_end({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000})
     (failed,) = [one for one in account.server.events() if one["detail"]["status"] == "FAILED"]
@@ -283,7 +283,7 @@ def test_a_machine_with_a_fail_state_is_asked_for_its_history(account):
     assert account.entry(ended)["state"] == "given_up"
 
 
-def test_an_event_of_before_redrives_costs_a_description(account):
+def test_event_without_redrive_count_costs_a_description(account):
     scene = Scene(account, TIME_OUT, SUCCEED)
     (event,) = scene.events("TIMED_OUT")
     old = {name: value for name, value in event["detail"].items() if not name.startswith("redrive")}
@@ -292,7 +292,7 @@ def test_an_event_of_before_redrives_costs_a_description(account):
     assert calls == {"DescribeExecution": 1, "PutItem": 2, "RedriveExecution": 1}
 
 
-def test_an_entry_is_read_as_it_stands_and_not_as_it_stood(account):
+def test_entry_is_read_consistently(account):
     scene = Scene(account, FAIL, FAIL, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE)
     function.invoke(scene.events("FAILED")[0])
@@ -306,7 +306,7 @@ def test_an_entry_is_read_as_it_stands_and_not_as_it_stood(account):
 # Modes
 
 
-def test_observing_records_and_changes_nothing_and_is_final(account):
+def test_observe_mode_records_changes_nothing_and_is_final(account):
     scene = Scene(account, FAIL)
     failed = scene.events("FAILED")[0]
     observing = account.function("stepfunctions", AT_ONCE, mode="observe")
@@ -316,14 +316,14 @@ def test_observing_records_and_changes_nothing_and_is_final(account):
     assert (scene.redrives(), scene.standing()) == (0, ("FAILED", 0))
 
 
-def test_a_function_that_is_not_told_to_act_observes(account):
+def test_default_mode_is_observe(account):
     scene = Scene(account, FAIL)
     function = account.function("stepfunctions", AT_ONCE, mode="")
     assert function.invoke(scene.events("FAILED")[0])["outcome"] == "observed"
     assert function.wide(1)[0]["mode"] == "observe"
 
 
-def test_switched_off_it_reads_and_writes_nothing(account):
+def test_off_mode_reads_and_writes_nothing(account):
     scene = Scene(account, FAIL)
     message = {"messageId": "m", "body": json.dumps({"subject": {"execution": {"arn": scene.execution}}, "failure_number": 1})}
     for name, payload in [
@@ -345,10 +345,10 @@ def test_a_ledger_in_memory_needs_no_account_and_calls_nothing(account):
     assert function.invoke(scene.events("FAILED")[0])["outcome"] == "duplicate"
 
 
-# What goes wrong
+# Errors
 
 
-def test_a_call_that_the_sdk_repeats_is_told_in_the_wide_line(account):
+def test_repeated_sdk_call_is_in_the_wide_line(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", THROTTLED)
     function = account.function("stepfunctions", AT_ONCE)
@@ -377,7 +377,7 @@ def test_the_settings_of_the_sdks_own_retries_are_honoured(account, settings, se
     assert scene.redrives() == sent
 
 
-def test_a_redrive_that_we_may_not_make_is_kept_for_when_we_may(account):
+def test_denied_redrive_is_kept_and_made_once_permitted(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", DENIED)
     answer = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
@@ -388,7 +388,7 @@ def test_a_redrive_that_we_may_not_make_is_kept_for_when_we_may(account):
     assert scene.standing() == ("RUNNING", 1)
 
 
-def test_a_function_that_cannot_reach_the_ledger_fails_and_the_event_may_come_again(account):
+def test_unreachable_ledger_fails_the_function_and_keeps_the_event(account):
     scene = Scene(account, FAIL, SUCCEED)
     failed = scene.events("FAILED")[0]
     lost = account.function("stepfunctions", AT_ONCE, AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9")
@@ -401,7 +401,7 @@ def test_a_function_that_cannot_reach_the_ledger_fails_and_the_event_may_come_ag
     assert account.function("stepfunctions", AT_ONCE).invoke(failed)["outcome"] == "retried"
 
 
-def test_a_redrive_whose_answer_was_lost_is_cleared_up_by_the_sweep(account):
+def test_redrive_without_answer_is_settled_by_the_sweep(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", "lose_answer")
     function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
@@ -416,7 +416,7 @@ def test_a_redrive_whose_answer_was_lost_is_cleared_up_by_the_sweep(account):
     assert [line.get("outcome") for line in sweep.wide(3)] == [None, "confirmed", None]
 
 
-def test_a_redrive_that_never_arrived_is_made_by_the_sweep(account):
+def test_redrive_that_did_not_arrive_is_made_by_the_sweep(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.server.play("states", "RedriveExecution", "lose_request")
     function = account.function("stepfunctions", AT_ONCE, AWS_MAX_ATTEMPTS="1")
@@ -428,7 +428,7 @@ def test_a_redrive_that_never_arrived_is_made_by_the_sweep(account):
     assert (scene.entry()["retries"], scene.standing()) == (1, ("RUNNING", 1))
 
 
-def test_a_retry_that_waited_long_is_looked_at_first(account):
+def test_long_delayed_retry_reads_the_target_first(account):
     scene = Scene(account, FAIL, HANG)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     scene.orders.redrive(scene.execution, "a-person")
@@ -439,7 +439,7 @@ def test_a_retry_that_waited_long_is_looked_at_first(account):
     assert (line["outcome"], line["reason"], scene.redrives()) == ("gave_up", "target_changed", 1)
 
 
-def test_a_service_that_does_not_answer_is_not_waited_for_for_ever(account):
+def test_wait_for_a_silent_service_ends(account):
     scene = Scene(account, TIME_OUT)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -449,7 +449,7 @@ def test_a_service_that_does_not_answer_is_not_waited_for_for_ever(account):
     assert function.wide(1)[0]["calls"] == {"PutItem": 3}, "a try ends after 5 seconds, a call with all its tries after 12"
 
 
-def test_a_message_that_was_lost_is_queued_again_by_the_sweep(account):
+def test_lost_message_is_requeued_by_the_sweep(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     (lost,) = account.messages()
@@ -457,13 +457,13 @@ def test_a_message_that_was_lost_is_queued_again_by_the_sweep(account):
     assert account.function("sweep", LATER).invoke({})["requeued"] == 1
     due = account.function("due", LATER)
     due.invoke({"Records": account.messages()})
-    # The first one turns up after all.
+    # The lost message arrives late.
     due.invoke({"Records": [lost]})
     assert [line["outcome"] for line in due.wide(2)] == ["retried", "duplicate"]
     assert scene.redrives() == 1
 
 
-def test_a_function_that_is_not_set_up_says_all_that_is_wrong_and_stops(account):
+def test_misconfigured_function_reports_every_mistake_and_stops(account):
     function = account.function("stepfunctions", "version: 2", mode="dry-run", REDRIVE_QUEUE_URL="", AWS_MAX_ATTEMPTS="0")
     assert function.invoke({}) is None
     (line,) = function.errors(1)
@@ -472,7 +472,7 @@ def test_a_function_that_is_not_set_up_says_all_that_is_wrong_and_stops(account)
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG", "TRACE"])
-def test_no_line_holds_what_an_execution_said(account, level):
+def test_no_line_holds_text_of_an_execution(account, level):
     secret = {"fail": {"state": "Load", "error": "Secret.Error", "cause": "password hunter2"}, "after_ms": RUN * 1000}
     scene = Scene(account, secret, SUCCEED)
     function = account.function("stepfunctions", AT_ONCE, AWS_LAMBDA_LOG_LEVEL=level)
@@ -482,7 +482,7 @@ def test_no_line_holds_what_an_execution_said(account, level):
     assert "hunter2" not in written and ACCOUNT in written
 
 
-def test_a_message_whose_ledger_is_out_of_reach_comes_again(account):
+def test_unreachable_ledger_redelivers_the_message(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     (message,) = account.messages()
@@ -492,21 +492,21 @@ def test_a_message_whose_ledger_is_out_of_reach_comes_again(account):
     assert due.wide(1)[0]["kind"] == "unavailable"
 
 
-def test_a_delay_is_waited_for_in_the_queue(account):
+def test_delay_is_spent_in_the_queue(account):
     scene = Scene(account, FAIL, SUCCEED)
     late = LATER.replace("interval_seconds: 1", "interval_seconds: 30")
     assert account.function("stepfunctions", late).invoke(scene.events("FAILED")[0])["outcome"] == "queued"
     assert account.messages(seconds=1) == []
 
 
-def test_an_event_whose_retry_could_not_be_queued_is_told_as_an_error_and_kept(account):
+def test_failed_send_is_an_error_and_keeps_the_event(account):
     scene = Scene(account, FAIL, SUCCEED)
     function = account.function("stepfunctions", LATER, AWS_ENDPOINT_URL_SQS="http://127.0.0.1:9")
     assert function.invoke(scene.events("FAILED")[0])["errorType"] == "Unavailable"
     assert scene.entry()["state"] == "queued"
 
 
-def test_a_sweep_tells_of_each_error_and_of_a_ledger_out_of_reach(account):
+def test_sweep_reports_each_error_and_an_unreachable_ledger(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     account.set(scene.execution, next_check_at=0)
@@ -519,7 +519,7 @@ def test_a_sweep_tells_of_each_error_and_of_a_ledger_out_of_reach(account):
     assert blind.invoke({})["errorType"] == "Unavailable"
 
 
-def test_an_entry_that_cannot_be_read_stops_no_other(account):
+def test_unreadable_entry_stops_no_other(account):
     scene = Scene(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     account.set(scene.execution, next_check_at=1)

@@ -1,4 +1,4 @@
-"""Failures whose events are lost, and the sweep under the real runtime that finds them."""
+"""Failures whose events are lost, and the sweep that finds them under the real runtime."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from test_stepfunctions import AT_ONCE, LATER, THROTTLED
 from test_stepfunctions import Scene as Execution
 
 LONG_AGO = "2020-01-01T00:00:00Z"
-# What a tick costs that has nothing to look at.
+# The calls of a sweep that finds nothing.
 LISTS = {"Query": 8, "GetItem": 1, "ListStateMachines": 1, "ListPipelines": 1, "PutItem": 1}
 
 
@@ -55,7 +55,7 @@ def test_a_failed_stage_whose_event_was_lost_is_retried_once_by_the_next_tick(ac
 
 
 @pytest.mark.parametrize(("rollback", "done"), [(True, "gave_up"), (False, "retried")])
-def test_a_type_that_the_state_does_not_show_is_asked_for_once(account, rollback, done):
+def test_missing_execution_type_is_read_once(account, rollback, done):
     scene = Stage(account, HANG, rollback=rollback, shows_type=False)
     sweep = sweeping(account)
     answer, calls = account.costs(sweep, {})
@@ -67,14 +67,14 @@ def test_a_type_that_the_state_does_not_show_is_asked_for_once(account, rollback
     assert scene.entry()["verdict"]["reason"] == ("rollback" if rollback else "matched")
 
 
-def test_an_event_that_comes_late_finds_that_it_was_dealt_with(account):
+def test_late_event_of_a_discovered_failure_is_a_duplicate(account):
     scene = Execution(account, FAIL, HANG)
     assert sweeping(account).invoke({})["discovery"]["outcomes"] == {"retried": 1}
     late = account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
     assert (late["outcome"], scene.redrives()) == ("duplicate", 1)
 
 
-def test_what_an_event_told_of_is_known(account):
+def test_announced_failure_is_not_discovered_again(account):
     scene = Execution(account, FAIL, HANG)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     answer, calls = account.costs(sweeping(account, LATER), {})
@@ -83,7 +83,7 @@ def test_what_an_event_told_of_is_known(account):
     assert scene.redrives() == 0
 
 
-def test_a_new_deployment_touches_nothing_of_before_its_first_tick(account):
+def test_new_deployment_ignores_failures_before_its_first_sweep(account):
     orders = Orders(account.server)
     at_once = {**FAIL, "after_ms": 1}
     before = orders.start(at_once, SUCCEED)
@@ -97,23 +97,23 @@ def test_a_new_deployment_touches_nothing_of_before_its_first_tick(account):
     assert (orders.standing(before), orders.standing(after)) == (("FAILED", 0), ("RUNNING", 1))
 
 
-def test_nothing_of_before_since_is_looked_for(account):
+def test_failures_before_since_are_ignored(account):
     scene = Execution(account, FAIL, SUCCEED)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert sweeping(account, REDRIVE_SINCE=tomorrow).invoke({})["discovery"]["seen"] == 0
     assert scene.redrives() == 0
-    # An earlier one is looked at, whatever was looked at before.
+    # An earlier Since reaches further back, despite the checkpoint.
     assert sweeping(account).invoke({})["discovery"]["outcomes"] == {"retried": 1}
 
 
-def test_a_since_that_is_none_is_said_at_the_start(account):
+def test_invalid_since_is_reported_at_the_start(account):
     sweep = sweeping(account, REDRIVE_SINCE="yesterday")
     assert sweep.invoke({}) is None
     (line,) = sweep.errors(1)
     assert 'REDRIVE_SINCE is "yesterday": it may be a moment' in line["message"]
 
 
-def test_only_what_the_role_allows_is_looked_at(account):
+def test_only_permitted_targets_are_listed(account):
     scene = Execution(account, FAIL, SUCCEED)
     Shop(account.server).start_and_break()
     sweep = sweeping(account, REDRIVE_STATE_MACHINES="etl-*", REDRIVE_PIPELINES="web")
@@ -124,14 +124,14 @@ def test_only_what_the_role_allows_is_looked_at(account):
     assert scene.redrives() == 1
 
 
-def test_observing_writes_down_what_it_finds_and_changes_nothing(account):
+def test_observe_mode_records_discovered_failures_and_changes_nothing(account):
     scene = Execution(account, FAIL, SUCCEED)
     assert sweeping(account, REDRIVE_MODE="observe").invoke({})["discovery"]["outcomes"] == {"observed": 1}
     assert sweeping(account).invoke({})["discovery"]["known"] == 1
     assert (scene.redrives(), scene.entry()["state"]) == (0, "observed")
 
 
-def test_a_failure_that_was_found_is_judged_like_one_that_was_announced(account):
+def test_discovered_failure_is_judged_like_an_announced_one(account):
     account.server.wind(2 * RUN)
     orders = Orders(account.server, INTO_A_FAIL_STATE)
     ended = orders.start_and_end({"fail": {"state": "GiveUp"}, "after_ms": RUN * 1000})
@@ -139,11 +139,11 @@ def test_a_failure_that_was_found_is_judged_like_one_that_was_announced(account)
     assert answer["discovery"]["outcomes"] == {"gave_up": 1}
     assert account.entry(ended)["verdict"]["reason"] == "fail_state"
     asked = {"DescribeExecution": 1, "DescribeStateMachineForExecution": 1, "GetExecutionHistory": 1}
-    # The checkpoint, the entry, and what is known of the machine.
+    # The checkpoint, the entry, and the cached definition.
     assert calls == {**LISTS, "ListExecutions": 2, **asked, "GetItem": 3, "PutItem": 3}
 
 
-def test_what_was_learned_of_a_machine_is_confirmed_rather_than_learned_again(account):
+def test_cached_definition_is_confirmed_rather_than_read_again(account):
     scene = Execution(account, FAIL, SUCCEED)
     executions = [scene.execution, *(scene.orders.start_and_end(FAIL, SUCCEED) for _ in range(2))]
     answer, calls = account.costs(sweeping(account), {})
@@ -153,7 +153,7 @@ def test_what_was_learned_of_a_machine_is_confirmed_rather_than_learned_again(ac
     assert (calls["DescribeExecution"], calls["RedriveExecution"]) == (3, 3)
 
 
-def test_each_execution_of_a_parallel_pipeline_is_looked_at(account):
+def test_each_execution_of_a_parallel_pipeline_is_read(account):
     client = account.server.client("codepipeline")
     shop = Shop(account.server)
     declared = client.get_pipeline(name="shop")["pipeline"]
@@ -168,7 +168,7 @@ def test_each_execution_of_a_parallel_pipeline_is_looked_at(account):
     assert [shop.execution_status(execution) for execution in executions] == ["InProgress"] * 2
 
 
-def test_a_service_that_throttles_is_left_until_the_next_tick(account):
+def test_throttling_service_is_left_until_the_next_sweep(account):
     scene = Execution(account, FAIL, SUCCEED)
     for _ in range(3):
         account.server.play("states", "ListExecutions", THROTTLED)
@@ -179,7 +179,7 @@ def test_a_service_that_throttles_is_left_until_the_next_tick(account):
     assert scene.redrives() == 1
 
 
-def test_a_list_that_may_not_be_read_is_told_and_stops_nothing_else(account):
+def test_denied_list_is_reported_and_stops_no_other(account):
     stage = Stage(account, HANG)
     account.server.play("states", "ListStateMachines", {"refuse": {"code": "AccessDeniedException", "message": "no"}})
     sweep = sweeping(account)

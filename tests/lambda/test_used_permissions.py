@@ -1,4 +1,4 @@
-"""Each role against what its function did in all the tests before: nothing missing, and nothing to spare."""
+"""Each role against the calls of its function in all earlier tests: no permission is missing, and none is unused."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PERMISSIONS = Path(__file__).resolve().parents[1] / "template" / "permissions.txt"
-# What a function does not call itself: Lambda reads its queue, writes its log, traces and hands on what failed.
+# Permissions that Lambda uses for a function: read its queue, write its log, trace, and send failed events.
 BY_LAMBDA = {
     "ReceiveMessage",
     "DeleteMessage",

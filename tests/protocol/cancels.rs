@@ -188,7 +188,7 @@ fn what_is_not_queued_is_not_cancelled() {
         assert_eq!(scene.entry(), entry, "nothing is changed");
     };
     for scene in Scene::both(&rule(2, 0)) {
-        assert_eq!(cancels(&scene), Cancel::Unheard);
+        assert_eq!(cancels(&scene), Cancel::NoEntry);
         assert_eq!(scene.found(), None);
         let event = scene.failed();
         scene.next_breaks("act", Break::DeadBefore);

@@ -1,4 +1,4 @@
-//! What the README shows of the command is what the command prints.
+//! The command prints what the README shows.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -17,16 +17,16 @@ use std::process::Command;
 
 use self::command::top;
 
-/// A command of the README with what stands below it.
+/// A command of the README with its block.
 #[derive(Debug)]
 struct Shown {
     arguments: Vec<String>,
     output: String,
-    /// The block of YAML before it: the file that it names, if the repository has none of that name.
+    /// The preceding block of YAML: the content of the file that it names, unless the repository has that file.
     yaml: String,
 }
 
-/// The blocks that begin with `$` and `start`, but those that go on in the background.
+/// The blocks that begin with `$` and `start`, without background commands.
 fn shown(start: &str) -> Vec<Shown> {
     let readme = fs::read_to_string(top().join("README.md")).unwrap();
     let mut found = Vec::new();
@@ -54,11 +54,11 @@ fn shown(start: &str) -> Vec<Shown> {
     found
 }
 
-/// A folder that goes when the test does.
+/// A folder that is removed after the test.
 struct Folder(PathBuf);
 
 impl Folder {
-    /// One in which what the README names is found as in the repository.
+    /// Creates a folder with the files of the repository that the README names.
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("redrive-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
@@ -71,7 +71,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays behind fails no test.
+        // A leftover folder fails no test.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -82,7 +82,7 @@ fn is_file_name(argument: &str) -> bool {
 }
 
 #[test]
-fn each_command_of_the_readme_prints_what_stands_below_it() {
+fn readme_commands_print_their_blocks() {
     let folder = Folder::new("readme");
     let mut compared = Vec::new();
     for block in shown("cargo run -q -- ") {
@@ -99,7 +99,7 @@ fn each_command_of_the_readme_prints_what_stands_below_it() {
             .unwrap();
         let printed = String::from_utf8(ran.stdout).unwrap();
         assert_eq!(String::from_utf8_lossy(&ran.stderr), "", "{arguments:?}");
-        // Only a test of a policy fails in the README, and so does the command.
+        // The only failing command of the README runs the tests of a policy.
         let code = i32::from(block.output.contains("\n  FAILED  "));
         assert_eq!(ran.status.code(), Some(code), "{arguments:?}");
         if block.output.lines().any(|line| line == "…") {
@@ -112,7 +112,7 @@ fn each_command_of_the_readme_prints_what_stands_below_it() {
     assert_eq!(compared, ["replay", "check", "test", "explain", "import"]);
 }
 
-/// Of a block with `…` in it: lines of the output in the output's order, with others left out.
+/// Checks that the lines of a block with `…` appear in the output in this order.
 fn printed_in_this_order(block: &Shown, printed: &str) {
     let mut lines = printed.lines();
     for line in block.output.lines().filter(|line| *line != "…") {
@@ -124,9 +124,9 @@ fn printed_in_this_order(block: &Shown, printed: &str) {
     }
 }
 
-/// A build without the account has no `history`. Its own test compares the same text with what it prints.
+/// A build without the feature `account` has no `history`. The test of that command compares the same text.
 #[test]
-fn the_history_of_the_readme_is_the_one_that_its_test_expects() {
+fn readme_history_equals_that_of_the_test() {
     let test = fs::read_to_string(top().join("functions/cli/tests/account/history.rs")).unwrap();
     let shown = shown("cargo run -q --features account -- ");
     assert_eq!(shown.len(), 1, "{shown:?}");

@@ -1,4 +1,4 @@
-//! What `redrive explain` says of one event.
+//! The output of `redrive explain` for one event.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -22,7 +22,7 @@ fn explain(event: &str) -> Value {
 }
 
 #[test]
-fn an_event_is_explained_in_the_words_of_a_policy() {
+fn event_is_explained_in_words_of_a_policy() {
     let line = explain("sfn-05-lambda-too-many-requests");
     assert_eq!(line["event"], "failure");
     assert_eq!(line["failure"]["state_machine"], "billing-mailer");
@@ -62,7 +62,7 @@ fn an_event_is_explained_in_the_words_of_a_policy() {
 }
 
 #[test]
-fn each_kind_of_event_gets_the_answer_that_fits_it() {
+fn each_kind_of_event_has_its_explanation() {
     #[rustfmt::skip]
     let table = [
         ("sfn-01-throttled", "failure", "retry", "matched", json!(["history"])),
@@ -122,9 +122,9 @@ fn every_sample_is_explained_for_people_too() {
     }
 }
 
-/// What is foretold of a failure whose rule the event shows is what is done about it.
+/// Where the event shows the rule, the predicted verdict is the actual one.
 #[test]
-fn a_delay_that_is_foretold_is_the_delay_that_is_kept() {
+fn predicted_delay_is_the_actual_delay() {
     let replayed = redrive(&["replay", "events", "--json"]).lines();
     for (event, asked) in [
         (
@@ -153,7 +153,7 @@ fn a_delay_that_is_foretold_is_the_delay_that_is_kept() {
 }
 
 #[test]
-fn what_is_not_known_is_not_shown_as_absent() {
+fn unknown_value_is_not_shown_as_absent() {
     let old = explain("sfn-20-shape-before-redrive");
     assert_eq!(
         old["failure"]["unknown"],
@@ -210,7 +210,7 @@ fn an_event_may_come_from_standard_input() {
     assert_eq!(from_input, from_file);
 }
 
-/// A terminal obeys escape sequences; nothing of an event reaches it as one.
+/// A terminal obeys escape sequences, so those of an event are escaped.
 #[test]
 fn an_event_cannot_speak_to_the_terminal() {
     let event = r#"{"source":"aws.states","detail-type":"Step Functions Execution Status Change",
@@ -233,7 +233,7 @@ fn an_event_cannot_speak_to_the_terminal() {
     assert!(!out.contains('\u{1b}'), "{out:?}");
 }
 
-/// What `explain` says of the way to its verdict under a policy.
+/// The trace of `explain` under a policy.
 fn trace(policy: &str, event: &str) -> Vec<String> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let unique = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -251,7 +251,7 @@ fn trace(policy: &str, event: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_condition_is_told_with_the_value_it_saw() {
+fn each_condition_is_printed_with_its_value() {
     assert_eq!(
         trace(
             "version: 1\nretry: {automatic: [{id: r, mode: [legacy, standard], not: {state: 'Load*'}}, {id: s}]}",
@@ -261,7 +261,7 @@ fn each_condition_is_told_with_the_value_it_saw() {
             "policy   default",
             "  rule r: not known yet",
             "    mode legacy | standard: matches by legacy; saw error TooManyRequestsException, Error Code TooManyRequestsException, http_status 429",
-            "    not state Load*: not known yet; saw nothing yet: it is to be looked up",
+            "    not state Load*: not known yet; saw nothing yet: it must be looked up",
             "  not consulted, since rule r decides, if it matches: s",
         ]
     );
@@ -284,7 +284,7 @@ retry:
             "  never[0]: does not match",
             "    http_status 401 | 403: does not match; saw nothing: it is absent",
             "  rule page: does not match",
-            "    summary *: does not match; saw nothing: the other service has it",
+            "    summary *: does not match; saw nothing: only the other service has it",
             "  rule memory: does not match",
             "    exit_status 137: does not match; saw -1",
             "    signal SIGKILL: does not match; saw nothing: it is absent",
@@ -294,7 +294,7 @@ retry:
             "    exit_status *: does not match; saw -1",
             "    not signal_reason agent_stop: matches, which excludes the failure; saw agent_stop",
             "  rule rest: matches",
-            "    it has no conditions, so that everything matches",
+            "    it has no conditions, so everything matches",
             "  not consulted, since rule rest decides: none",
         ]
     );
@@ -308,7 +308,7 @@ fn what_is_decided_before_the_rules_consults_none() {
         trace(rule, "sfn-16-nested-child"),
         [
             "policy   default",
-            "  no rule is consulted: a parent execution started it and is left to judge"
+            "  no rule is consulted: a parent execution started it, and the retry is left to the parent"
         ]
     );
     assert_eq!(
@@ -323,7 +323,7 @@ fn what_is_decided_before_the_rules_consults_none() {
 }
 
 #[test]
-fn an_error_that_a_rule_must_name_is_said_to_be_one() {
+fn explain_marks_an_error_that_rules_must_name() {
     assert_eq!(
         trace(
             "version: 1\nretry: {automatic: [{id: any, error: 'States.*'}, {id: named, error: [States.Runtime, X]}]}",

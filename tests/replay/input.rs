@@ -1,4 +1,4 @@
-//! What the command says to input that it cannot use.
+//! The messages for unusable input.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn refused(ran: &Ran, text: &str) {
 
 #[cfg(not(feature = "account"))]
 #[test]
-fn a_command_that_this_build_does_not_have_says_how_to_get_it() {
+fn missing_command_names_the_build_that_has_it() {
     let help = redrive(&["--help"]).well();
     for command in ["history", "cancel"] {
         for rest in [
@@ -25,7 +25,7 @@ fn a_command_that_this_build_does_not_have_says_how_to_get_it() {
             assert_eq!(
                 ran.err,
                 format!(
-                    "redrive: {command} asks an account, and this build has no AWS SDK in it; in the repository:\n  \
+                    "redrive: {command} reads the ledger of an account, and this build has no AWS SDK; in the repository run\n  \
                      cargo run --features account -- {command} ...\n"
                 )
             );
@@ -41,14 +41,14 @@ fn a_command_that_this_build_does_not_have_says_how_to_get_it() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_named() {
+fn missing_path_is_named() {
     refused(
         &redrive(&["replay", "nowhere"]),
         "cannot read nowhere: No such file or directory (os error 2)",
     );
     refused(
         &redrive(&["replay", "tests/purity"]),
-        "tests/purity has no *.json files in it",
+        "tests/purity contains no *.json files",
     );
     refused(
         &redrive(&[
@@ -65,7 +65,7 @@ fn a_path_that_is_not_there_is_named() {
 fn a_folder_is_not_one_event() {
     refused(
         &redrive(&["explain", "--policy", "infra/policy.yaml", "events"]),
-        "events is a folder, and explain reads one event: name a file in it, or see what comes of all of them with \
+        "events is a folder, and explain reads one event: name a file in it, or replay all of them with \
          redrive replay events",
     );
 }
@@ -103,22 +103,22 @@ fn standard_input_is_read_for_one_file() {
     ] {
         refused(
             &redrive_with(command, b"version: 1\nretry: {}"),
-            "- is standard input, which can be read once, and here stands for 2 files; save the others and name them",
+            "- is standard input and can be read only once, but stands for 2 files here; save the others and name them",
         );
     }
 }
 
-/// What `explain` says below its verdict on what is no event.
+/// The help of `explain` for input that is no event.
 fn help(input: &str) -> Option<String> {
     let arguments = ["explain", "--policy", "infra/policy.yaml"];
-    let told = redrive_with(&[&arguments[..], &["-"]].concat(), input.as_bytes()).well();
-    assert!(told.contains("\nreason   malformed\n"), "{told}");
+    let printed = redrive_with(&[&arguments[..], &["-"]].concat(), input.as_bytes()).well();
+    assert!(printed.contains("\nreason   malformed\n"), "{printed}");
     let json = redrive_with(
         &[&arguments[..], &["--json", "-"]].concat(),
         input.as_bytes(),
     );
     let line = json.lines().remove(0);
-    let help = told
+    let help = printed
         .lines()
         .find_map(|line| line.strip_prefix("help     "))
         .map(str::to_owned);
@@ -127,24 +127,24 @@ fn help(input: &str) -> Option<String> {
 }
 
 #[test]
-fn an_event_in_another_s_envelope_is_told_with_the_way_to_it() {
+fn enveloped_event_gets_help_to_extract_it() {
     let event =
         std::fs::read_to_string(top().join("events/sfn-05-lambda-too-many-requests.json")).unwrap();
     let value: serde_json::Value = serde_json::from_str(&event).unwrap();
     for (input, what, filter) in [
         (
             json!({"Records": [{"eventSource": "aws:sqs", "body": event}]}),
-            "this is what SQS hands a function",
+            "this is the input of a function from SQS",
             ".Records[0].body",
         ),
         (
             json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": event}}]}),
-            "this is what SNS hands a function",
+            "this is the input of a function from SNS",
             ".Records[0].Sns.Message",
         ),
         (
             json!({"Messages": [{"Body": event}]}),
-            "this is what ReceiveMessage answers",
+            "this is an answer of ReceiveMessage",
             ".Messages[0].Body",
         ),
         (json!({"Body": event}), "this is a message of SQS", ".Body"),
@@ -155,47 +155,42 @@ fn an_event_in_another_s_envelope_is_told_with_the_way_to_it() {
         ),
         (
             json!({"version": "1.0", "requestContext": {}, "requestPayload": value, "responsePayload": {}}),
-            "this is what Lambda sends to a function's destination",
+            "this is the record that Lambda sends to a function's destination",
             ".requestPayload",
         ),
-        (
-            json!(event),
-            "this is JSON that was made text once more",
-            ".",
-        ),
+        (json!(event), "this is JSON inside a JSON text", "."),
     ] {
         let way = format!("jq -r '{filter}' | redrive explain --policy POLICY -");
         assert_eq!(
             help(&input.to_string()),
-            Some(format!("{what}; take the event out: {way}"))
+            Some(format!("{what}; extract the event: {way}"))
         );
     }
 }
 
 #[test]
-fn what_is_not_one_event_is_told_with_what_is_expected() {
+fn other_input_gets_help_with_the_expected_form() {
     let event =
         std::fs::read_to_string(top().join("events/sfn-05-lambda-too-many-requests.json")).unwrap();
     let detail = serde_json::from_str::<serde_json::Value>(&event).unwrap()["detail"].to_string();
-    let first = |filter: &str| {
-        format!("the first of them: jq {filter} | redrive explain --policy POLICY -")
-    };
+    let first =
+        |filter: &str| format!("for the first: jq {filter} | redrive explain --policy POLICY -");
     let expected = "expected an event as EventBridge delivers it: a JSON object with source, detail-type, account, \
                     region, time and detail";
     #[rustfmt::skip]
     let table = [
-        (String::new(), format!("nothing was read; {expected}")),
-        ("[]".into(), format!("this is an array with nothing in it; {expected}")),
+        (String::new(), format!("the input is empty; {expected}")),
+        ("[]".into(), format!("this is an empty array; {expected}")),
         (format!("[{event}, {event}]"), format!("this is an array of 2, and explain reads one; {}", first("'.[0]'"))),
         (format!("{event}\n{event}"), format!("these are several events, and explain reads one; {}", first("-n input"))),
         (detail, format!("this is the detail of an event, or an answer of the API, without the event around it; {expected}")),
         ("{\"Records\": []}".into(), expected.into()),
         ("version: 1".into(), expected.into()),
     ];
-    for (input, told) in table {
-        assert_eq!(help(&input), Some(told), "{input}");
+    for (input, message) in table {
+        assert_eq!(help(&input), Some(message), "{input}");
     }
-    // What is broken inside is told with its place, which is all there is to tell.
+    // A malformed event has its place in the message, and needs no help.
     for broken in ["malformed-01-truncated", "malformed-02-no-execution-arn"] {
         let event = std::fs::read_to_string(top().join(format!("events/{broken}.json"))).unwrap();
         assert_eq!(help(&event), None, "{broken}");
@@ -203,7 +198,7 @@ fn what_is_not_one_event_is_told_with_what_is_expected() {
     let utf_16: Vec<u8> = event.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let ran = redrive_with(&["explain", "--policy", "infra/policy.yaml", "-"], &utf_16);
     assert!(
-        ran.out.contains("\nhelp     this is no text in UTF-8; "),
+        ran.out.contains("\nhelp     this is not UTF-8; "),
         "{}",
         ran.out
     );
@@ -227,7 +222,7 @@ fn a_policy_is_refused_with_all_its_problems() {
     );
     assert_eq!(
         lines[2],
-        "-:5:14: error: expected text, read the number 7; put it in quotes if it is meant"
+        "-:5:14: error: expected text, read the number 7; put it in quotes if text is meant"
     );
 }
 
@@ -248,7 +243,7 @@ fn several_events_in_one_file_are_each_replayed() {
 }
 
 #[test]
-fn a_bad_event_takes_none_of_the_others_with_it() {
+fn malformed_event_stops_no_other() {
     let of = |name: &str| {
         let text = std::fs::read_to_string(top().join("events").join(name)).unwrap();
         serde_json::from_str::<serde_json::Value>(&text)
@@ -264,19 +259,19 @@ fn a_bad_event_takes_none_of_the_others_with_it() {
         format!("{{bad\n{one}\n{other}"),
     ] {
         let lines = redrive_with(&["replay", "--json", "-"], input.as_bytes()).lines();
-        let told: Vec<bool> = lines
+        let malformed: Vec<bool> = lines
             .iter()
             .filter(|line| line["file"].is_string())
             .map(|line| line["malformed"].is_string())
             .collect();
-        assert_eq!(told.iter().filter(|bad| **bad).count(), 1, "{input}");
-        assert_eq!(told.len(), 3, "{input}");
+        assert_eq!(malformed.iter().filter(|bad| **bad).count(), 1, "{input}");
+        assert_eq!(malformed.len(), 3, "{input}");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_leads_back_to_itself_is_read_once() {
+fn cyclic_folder_is_read_once() {
     let folder = std::env::temp_dir().join(format!("redrive-loop-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::copy(
@@ -294,7 +289,7 @@ fn a_folder_that_leads_back_to_itself_is_read_once() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn closed_output_is_no_failure() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_redrive"))
         .args(["replay", "events"])
         .current_dir(top())

@@ -1,4 +1,4 @@
-//! `redrive test`: the tests that policy documents carry.
+//! `redrive test`: the tests in policy documents.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn the_shipped_policy_keeps_its_promises() {
     assert!(!out.contains("FAILED"), "{out}");
 }
 
-/// A rule that no test mentions can be broken unseen.
+/// A change of an untested rule would go unnoticed.
 #[test]
 fn each_rule_of_the_shipped_policy_has_a_test() {
     let lines = redrive(&["test", "infra/policy.yaml", "--json"]).lines();
@@ -81,7 +81,7 @@ fn each_rule_of_the_shipped_policy_has_a_test() {
 }
 
 #[test]
-fn a_failed_test_shows_what_was_expected_what_came_and_how() {
+fn failed_test_shows_expectation_verdict_and_trace() {
     let ran = redrive_with(&["test", "-"], FAILING.as_bytes());
     assert_eq!((ran.code, ran.err.as_str()), (1, ""));
     assert_eq!(
@@ -92,7 +92,7 @@ fn a_failed_test_shows_what_was_expected_what_came_and_how() {
   FAILED  two throttles (line 15)
     attempt 2 of 2
     expected retry, rule throttled
-    actual   give_up: throttled of policy etl has spent its 1 retry on this
+    actual   give_up: throttled of policy etl has spent its 1 retry
     reason   limit_spent
     policy   etl
       never[0]: does not match
@@ -124,14 +124,14 @@ fn a_failed_test_shows_what_was_expected_what_came_and_how() {
     );
 }
 
-/// How long a retry waits is drawn, and always the same; which number it is belongs to other tests.
+/// The delay of a retry is drawn, and always the same. Other tests check its value.
 fn delay(out: &str) -> &str {
     let (_, after) = out.split_once("allows retry 1 of 2, in ").unwrap();
     after.split_once(' ').unwrap().0
 }
 
 #[test]
-fn a_line_a_test_tells_programs_the_same() {
+fn json_line_of_a_test_has_the_same_result() {
     let ran = redrive_with(&["test", "--json", "-"], FAILING.as_bytes());
     assert_eq!((ran.code, ran.err.as_str()), (1, ""));
     let lines: Vec<serde_json::Value> = ran
@@ -158,11 +158,11 @@ fn a_line_a_test_tells_programs_the_same() {
 }
 
 #[test]
-fn a_document_without_tests_says_so_and_passes() {
+fn document_without_tests_is_reported_and_passes() {
     let bare = b"version: 1\nretry: {automatic: true}";
     assert_eq!(
         redrive_with(&["test", "-"], bare).well(),
-        "-: it has no tests; write some under tests:\n0 passed, 0 failed.\n"
+        "-: it has no tests; write them under tests:\n0 passed, 0 failed.\n"
     );
     let ran = redrive_with(&["test", "--json", "-"], bare);
     assert_eq!(
@@ -171,9 +171,9 @@ fn a_document_without_tests_says_so_and_passes() {
     );
 }
 
-/// One document's mistakes hide neither each other nor what the other documents' tests say.
+/// Mistakes in one document hide neither each other nor the results of other documents.
 #[test]
-fn a_document_with_errors_says_all_of_them_and_fails() {
+fn document_with_errors_reports_all_and_fails() {
     let wrong = b"version: 1\nretry: {automatic: [{limt: 3}, {limit: 11}]}";
     let ran = redrive_with(&["test", "-", "infra/policy.yaml"], wrong);
     assert_eq!(ran.code, 1);

@@ -1,4 +1,4 @@
-//! What the table shows of the sample events.
+//! The table for the sample events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::{redrive, samples, top};
 
-/// The whole table, kept beside this file. After a change that is meant: `UPDATE_EXPECTED=1 cargo test`.
+/// The whole table, in a file beside this one. After an intended change: `UPDATE_EXPECTED=1 cargo test`.
 #[test]
-fn the_table_of_the_sample_events_is_the_one_that_was_looked_at() {
+fn table_of_the_sample_events_equals_the_reviewed_one() {
     let out = redrive(&["replay", "events"]).well();
     let path = top().join("tests/replay/table.txt");
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
@@ -47,7 +47,7 @@ fn the_same_files_give_the_same_table() {
     assert_eq!(redrive(&["replay", "events", "--json"]).well(), first);
 }
 
-/// What the emulated services really did is what was reported, and what the policy allows.
+/// The record of the emulated services equals the report, and the policy allows it.
 #[test]
 fn every_retry_is_reported_and_none_is_made_twice() {
     let lines = redrive(&["replay", "events", "--json", "--then", "fail"]).lines();

@@ -1,4 +1,4 @@
-//! The way to a verdict as `redrive explain --json` has it, to the last key.
+//! The trace of a verdict in `redrive explain --json`, with every key.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn trace(policy: &str, event: &str) -> Value {
 }
 
 #[test]
-fn rules_are_told_up_to_the_one_that_decides_and_those_behind_it_by_name() {
+fn trace_ends_at_the_deciding_rule() {
     let policy = "
 version: 1
 policies:
@@ -105,7 +105,7 @@ policies:
 }
 
 #[test]
-fn a_never_entry_that_forbids_leaves_every_rule_unasked() {
+fn forbidding_never_entry_consults_no_rule() {
     let policy = "
 version: 1
 never: [{http_status: 404}, {error: 'S3.*'}, {error: X}]
@@ -155,7 +155,7 @@ retry: {automatic: [{id: r}, {id: s}]}
 }
 
 #[test]
-fn a_fact_that_is_to_be_looked_up_is_told_with_what_brings_it() {
+fn trace_names_the_fact_to_look_up() {
     let line = explain(
         "version: 1\nretry: {automatic: [{id: load, state: 'Load*'}, {id: rest}]}",
         "sfn-05-lambda-too-many-requests",
@@ -192,7 +192,7 @@ fn a_fact_that_is_to_be_looked_up_is_told_with_what_brings_it() {
 }
 
 #[test]
-fn of_a_target_that_no_policy_names_all_policies_are_told() {
+fn unmatched_target_lists_all_policies() {
     let policy = "
 version: 1
 policies:
@@ -213,7 +213,7 @@ policies:
 }
 
 #[test]
-fn what_is_redacted_is_told_as_redacted_and_no_rule_is_taken_to_decide() {
+fn redacted_value_is_traced_and_no_rule_decides() {
     let line = explain(
         "version: 1\nretry: {automatic: [{id: named, error: X}, {id: lost, exit_status: -1}]}",
         "sfn-22-cause-withheld",
@@ -255,7 +255,7 @@ fn what_is_redacted_is_told_as_redacted_and_no_rule_is_taken_to_decide() {
 }
 
 #[test]
-fn a_verdict_that_comes_before_the_rules_tells_why_none_was_asked() {
+fn verdict_before_the_rules_has_its_reason() {
     let policy = "version: 1\nnever: [{error: X}]\nretry: {automatic: [{id: r}, {id: s}]}";
     assert_eq!(
         trace(policy, "sfn-16-nested-child"),
@@ -272,11 +272,11 @@ fn a_verdict_that_comes_before_the_rules_tells_why_none_was_asked() {
 }
 
 #[test]
-fn an_error_that_a_rule_must_name_is_told_beside_the_rule_that_does_not() {
+fn trace_names_the_error_that_a_rule_must_name() {
     let policy = "version: 1\nretry: {automatic: [{id: any, error: 'States.*'}, {id: named, error: States.Runtime}]}";
     let trace = trace(policy, "sfn-13-states-runtime");
     let rules = trace["consulted"][0]["rules"].as_array().unwrap();
-    let told: Vec<_> = rules
+    let traced: Vec<_> = rules
         .iter()
         .map(|rule| {
             (
@@ -289,7 +289,7 @@ fn an_error_that_a_rule_must_name_is_told_beside_the_rule_that_does_not() {
         .collect();
     let (no, yes) = (json!("no"), json!("yes"));
     assert_eq!(
-        told,
+        traced,
         [
             (&json!("any"), &no, &yes, &json!("States.Runtime")),
             (&json!("named"), &yes, &yes, &Value::Null),
@@ -297,7 +297,7 @@ fn an_error_that_a_rule_must_name_is_told_beside_the_rule_that_does_not() {
     );
 }
 
-/// People are shown the beginning of a long cause, programs all of it.
+/// The text has the beginning of a long cause, the JSON all of it.
 #[test]
 fn a_value_is_whole_in_json() {
     let policy = "version: 1\nretry: {automatic: [{id: r, cause: '*'}]}";

@@ -1,4 +1,4 @@
-"""What every test against a running `redrive serve` begins with."""
+"""Fixtures of all tests against a running `redrive serve`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A running `redrive serve`, and SDK clients that nobody's own AWS settings reach."""
+"""A running `redrive serve`, and SDK clients without the user's own AWS settings."""
 
 import ctypes
 import http.client
@@ -20,7 +20,7 @@ REGION, ACCOUNT = "eu-west-1", "111122223333"
 
 
 def die_with_parent():
-    """On Linux not even `kill -9` of the test run leaves a server behind."""
+    """Ends the server with the test run, even after `kill -9` on Linux."""
     if LIBC:
         LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
@@ -30,7 +30,7 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 @pytest.fixture(scope="session")
 def session():
-    """A boto3 session that nobody's own AWS settings reach."""
+    """A boto3 session without the user's own AWS settings."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -50,11 +50,11 @@ class Server:
         self.url, self.port = address[1], int(address[2])
 
     def next_line(self):
-        """The next line of its output, and nothing once it has ended."""
+        """The next line of its output, empty after its end."""
         return self.lines.get(timeout=10)
 
     def client(self, service, region=REGION, key=ACCOUNT, attempts=1, **config):
-        """An SDK client; without further `attempts` it does not retry by itself."""
+        """An SDK client. It does not retry by itself unless `attempts` is above 1."""
         return self.session.client(
             service,
             region_name=region,
@@ -81,7 +81,7 @@ class Server:
             connection.close()
 
     def own(self, method, path, body=None):
-        """A request of the emulator's own under /_redrive/."""
+        """A request to the emulator's own API under /_redrive/."""
         status, text = self.send(method, f"/_redrive/{path}", b"" if body is None else json.dumps(body))
         assert status == 200, text
         return json.loads(text)
@@ -93,7 +93,7 @@ class Server:
         self.own("POST", "faults", {"service": service, "operation": operation, "fault": fault, **where})
 
     def choose(self, **options):
-        """How CodePipeline behaves from now on where AWS leaves it open."""
+        """Sets the behaviour of CodePipeline where AWS does not specify it."""
         self.own("POST", "options", {"codepipeline": options})
 
     def events(self, after=0):
@@ -103,7 +103,7 @@ class Server:
         return self.own("GET", "calls").get(operation, 0)
 
     def record(self, operation):
-        """The calls of one operation, oldest first, with what each did."""
+        """The calls of one operation and their effects, oldest first."""
         return [call for call in self.own("GET", "record") if call["operation"] == operation]
 
 
@@ -113,7 +113,7 @@ def serving(binary, session):
         [binary, "serve", "--port", "0"], stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent
     )
     try:
-        # The output is read all the time: a full pipe would hold the server up.
+        # The output is read continuously, since a full pipe would block the server.
         lines = queue.Queue()
         reader = threading.Thread(target=pass_on, args=(process.stdout, lines), daemon=True)
         reader.start()

@@ -1,4 +1,4 @@
-"""What runs in the emulated services: a state machine and a pipeline, with scripts of what their runs come to."""
+"""A state machine and a pipeline in the emulated services, with scripts for their runs."""
 
 import json
 
@@ -64,8 +64,8 @@ class Orders:
     def history(self, execution, **options):
         return self.client.get_execution_history(executionArn=execution, **options)["events"]
 
-    def told(self, execution):
-        """Status and count of redrives in the events about an execution."""
+    def event_statuses(self, execution):
+        """Status and redrive count in the events about an execution."""
         details = [event["detail"] for event in self.server.events() if event["resources"] == [execution]]
         return [(detail["status"], detail["redriveCount"]) for detail in details]
 
@@ -90,7 +90,7 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
 class Shop:
-    """A pipeline and its executions; whatever has no script of its own succeeds."""
+    """A pipeline and its executions. A run without a script succeeds."""
 
     def __init__(self, server, stages=STAGES, **client):
         self.server, self.client = server, server.client("codepipeline", **client)
@@ -103,7 +103,7 @@ class Shop:
         return self.client.start_pipeline_execution(name="shop", variables=variables)["pipelineExecutionId"]
 
     def start_and_break(self, *then):
-        """An execution whose stage Build has failed: Compile did not work, Check did."""
+        """An execution whose stage Build failed: Compile failed, Check succeeded."""
         execution = self.start(Compile=[BREAK, *then])
         self.server.wind(RUN)
         self.server.wind(RUN)
@@ -115,7 +115,7 @@ class Shop:
         ]
 
     def roll_back_and_break(self, *then):
-        """A rollback whose stage Build has failed: Compile worked in its target, and then no more."""
+        """A rollback whose stage Build failed: Compile succeeded in its target, and then failed."""
         target = self.start(Compile=[PASS, BREAK, *then])
         for _ in STAGES:
             self.server.wind(RUN)

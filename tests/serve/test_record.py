@@ -1,4 +1,4 @@
-"""The record that the server keeps of calls: what each did, whatever its caller was told."""
+"""The server's record of calls: the effect of each, regardless of its answer."""
 
 import json
 
@@ -8,7 +8,7 @@ from emulator import ACCOUNT, REGION
 from subjects import FAIL, PASS, SUCCEED, Orders, Shop
 
 
-def test_the_record_says_what_each_redrive_did_and_by_which_token(server):
+def test_record_has_effect_and_token_of_each_redrive(server):
     orders = Orders(server)
     execution = orders.start_and_end(FAIL, SUCCEED)
     server.play("states", "RedriveExecution", "lose_request")
@@ -32,7 +32,7 @@ def test_the_record_says_what_each_redrive_did_and_by_which_token(server):
     ]
 
 
-def test_the_record_says_what_each_retry_of_a_stage_did(server):
+def test_record_has_effect_of_each_stage_retry(server):
     shop = Shop(server)
     execution = shop.start_and_break(PASS)
     server.play("codepipeline", "RetryStageExecution", "lose_answer")
@@ -53,7 +53,7 @@ def test_the_record_says_what_each_retry_of_a_stage_did(server):
     ]
 
 
-def test_the_record_holds_every_call_over_all_regions(server):
+def test_record_holds_every_call_of_all_regions(server):
     for region in (REGION, "us-east-1"):
         server.client("stepfunctions", region=region, key=ACCOUNT).list_state_machines()
     server.client("codepipeline").list_pipelines()

@@ -48,7 +48,7 @@ OTHER_ACCOUNT = "000000000000"
 
 @contextmanager
 def refused(client, code, words=""):
-    """A refusal that the SDK knows by this name, saying these words."""
+    """A refusal that the SDK maps to this name, with this message."""
     kind = ClientError if code in COMMON_ERRORS else getattr(client.exceptions, code)
     with pytest.raises(kind) as caught:
         yield
@@ -72,7 +72,7 @@ def orders(server):
 
 def test_a_run_ends_by_itself(orders):
     execution = orders.start({"succeed": {"output": {"loaded": 3}}, "after_ms": 50})
-    # No call reaches the service here: its own clock ends the run, and prints the event.
+    # Without any call, the service's own clock ends the run and prints the event.
     printed = [orders.server.next_line() for _ in range(4)][2:]
     assert [json.loads(line)["detail"]["status"] for line in printed] == ["RUNNING", "SUCCEEDED"]
     assert orders.describe(execution)["output"] == '{"loaded":3}'
@@ -115,7 +115,7 @@ def test_a_redrive_restarts_the_execution(orders):
     assert described["redriveStatusReason"] == "Execution is RUNNING and cannot be redriven"
     orders.server.wind(RUN)
     assert orders.standing(execution) == ("SUCCEEDED", 1)
-    assert orders.told(execution) == [("RUNNING", 0), ("FAILED", 0), ("RUNNING", 1), ("SUCCEEDED", 1)]
+    assert orders.event_statuses(execution) == [("RUNNING", 0), ("FAILED", 0), ("RUNNING", 1), ("SUCCEEDED", 1)]
 
 
 def test_a_replayed_token_answers_the_old_date_and_restarts_nothing(orders):
@@ -141,7 +141,7 @@ def test_a_replayed_token_answers_the_old_date_and_restarts_nothing(orders):
     orders.server.wind(RUN)
     assert orders.redrive(execution, "second") == second
     assert orders.standing(execution) == ("SUCCEEDED", 2)
-    assert orders.told(execution)[2:] == [("RUNNING", 1), ("FAILED", 1), ("RUNNING", 2), ("SUCCEEDED", 2)]
+    assert orders.event_statuses(execution)[2:] == [("RUNNING", 1), ("FAILED", 1), ("RUNNING", 2), ("SUCCEEDED", 2)]
 
 
 def test_a_refused_token_is_not_consumed(orders):
@@ -203,7 +203,7 @@ def of_a_deleted_machine(orders):
         (of_a_deleted_machine, "State machine is in DELETING status"),
     ],
 )
-def test_what_cannot_be_redriven_is_refused_with_the_documented_reason(orders, ready, reason):
+def test_refused_redrive_has_the_documented_reason(orders, ready, reason):
     execution = ready(orders)
     before = orders.describe(execution)
     assert (before["redriveStatus"], before["redriveStatusReason"]) == ("NOT_REDRIVABLE", reason)
@@ -364,11 +364,11 @@ def test_a_lost_request_redrove_nothing(orders):
 
 
 @pytest.mark.parametrize("fault", [THROTTLED, "lose_request", "lose_answer"], ids=["throttled", "request", "answer"])
-def test_the_sdks_own_retry_redrives_once(server, fault):
+def test_retry_of_the_sdk_redrives_once(server, fault):
     orders = Orders(server, attempts=2)
     execution = orders.start_and_end(FAIL, SUCCEED)
     server.play("states", "RedriveExecution", fault)
-    # The SDK makes up a token, and repeats it.
+    # The SDK generates a token, and repeats it.
     answer = orders.client.redrive_execution(executionArn=execution)
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
     assert server.calls("RedriveExecution") == 2
@@ -477,7 +477,7 @@ def test_a_failed_stage_shows_in_the_pipelines_state(shop):
     assert "errorDetails" not in runs["Check"]
     assert runs["Compile"]["status"] == "Failed"
     assert runs["Compile"]["errorDetails"] == {"code": "JobFailed", "message": MESSAGE}
-    # CodeBuild's text is in errorDetails alone.
+    # Only errorDetails has CodeBuild's text.
     assert "summary" not in runs["Compile"]
 
 
@@ -539,7 +539,7 @@ def test_a_second_retry_in_flight_conflicts(shop):
         with refused(shop.client, "ConflictException"):
             shop.retry(execution, mode)
     assert shop.stage() == before
-    # Once it has failed again it can be retried again.
+    # After another failure it can be retried again.
     shop.server.wind(RUN)
     assert shop.status() == "Failed"
     shop.retry(execution)
@@ -570,14 +570,14 @@ def test_a_stage_cannot_be_retried_after_the_structure_changed(shop):
         ({"mode": "SOME_ACTIONS"}, "ValidationException"),
     ],
 )
-def test_a_retry_of_what_does_not_exist_is_refused(shop, where, code):
+def test_retry_of_an_unknown_target_is_refused(shop, where, code):
     execution = shop.start_and_break()
     with refused(shop.client, code):
         shop.retry(execution, **where)
     assert shop.status() == "Failed"
 
 
-def test_a_stage_that_a_later_execution_entered_is_no_longer_the_earlier_ones(shop):
+def test_stage_belongs_to_the_latest_execution(shop):
     earlier = shop.start_and_break()
     later = shop.start(Compile=[BREAK])
     shop.server.wind(RUN)
@@ -590,7 +590,7 @@ def test_a_stage_that_a_later_execution_entered_is_no_longer_the_earlier_ones(sh
     assert shop.retry(later) == later
 
 
-def test_a_retry_that_works_goes_on_to_the_next_stage_and_to_the_end(shop):
+def test_successful_retry_continues_to_the_end(shop):
     execution = shop.start_and_break(PASS)
     shop.retry(execution)
     shop.server.wind(RUN)
@@ -599,12 +599,12 @@ def test_a_retry_that_works_goes_on_to_the_next_stage_and_to_the_end(shop):
     assert shop.status("Deploy") == "Succeeded"
     assert shop.execution_status(execution) == "Succeeded"
 
-    told = [
+    emitted = [
         (event["detail"].get("stage"), event["detail"]["state"])
         for event in shop.server.events()
         if event["detail"]["execution-id"] == execution and "action" not in event["detail"]
     ]
-    assert told == [
+    assert emitted == [
         (None, "STARTED"),
         ("Source", "STARTED"),
         ("Source", "SUCCEEDED"),
@@ -630,12 +630,12 @@ def test_an_injected_throttle_refuses_one_retry(shop):
     assert shop.status() == "InProgress"
 
 
-def test_a_retry_whose_answer_is_lost_is_met_as_a_conflict(shop):
+def test_repeated_retry_after_a_lost_answer_conflicts(shop):
     execution = shop.start_and_break(PASS)
     shop.server.play("codepipeline", "RetryStageExecution", "lose_answer")
     with pytest.raises(ConnectionClosedError):
         shop.retry(execution)
-    # There is no token: whoever repeats the call meets the first one at work.
+    # There is no token: a repeated call conflicts with the first.
     with refused(shop.client, "ConflictException"):
         shop.retry(execution)
     assert shop.stage()["retryStageMetadata"]["manualStageRetryAttempt"] == 1
@@ -669,7 +669,7 @@ def test_numbers_in_events_are_floats(shop):
 # The server
 
 
-def test_accounts_and_regions_are_worlds_of_their_own(server):
+def test_accounts_and_regions_are_separate(server):
     places = {
         (REGION, ACCOUNT): f"arn:aws:states:{REGION}:{ACCOUNT}:",
         ("us-east-1", ACCOUNT): f"arn:aws:states:us-east-1:{ACCOUNT}:",
@@ -684,7 +684,7 @@ def test_accounts_and_regions_are_worlds_of_their_own(server):
         client = server.client("stepfunctions", region=region, key=key)
         machines = client.list_state_machines()["stateMachines"]
         assert [machine["stateMachineArn"] for machine in machines] == [f"{prefix}stateMachine:orders"]
-    # A key that is no account number is that of the usual account.
+    # A key that is no account number belongs to the default account.
     client = server.client("stepfunctions", key="AKIDEXAMPLE")
     assert (
         client.list_state_machines()["stateMachines"][0]["stateMachineArn"]
@@ -700,7 +700,7 @@ def test_accounts_and_regions_are_worlds_of_their_own(server):
         there.get_pipeline_state(name="shop")
 
 
-def test_a_fault_is_played_in_its_own_region_alone(server):
+def test_fault_applies_to_its_own_region_only(server):
     here, there = Orders(server), Orders(server, region="us-east-1", key=OTHER_ACCOUNT)
     server.play("states", "DescribeExecution", THROTTLED, region="us-east-1", account=OTHER_ACCOUNT)
     assert here.standing(here.start(HANG)) == ("RUNNING", 0)
@@ -710,7 +710,7 @@ def test_a_fault_is_played_in_its_own_region_alone(server):
     assert there.standing(execution) == ("RUNNING", 0)
 
 
-def test_a_rollback_fails_as_the_script_of_its_target_goes_on(server):
+def test_rollback_continues_the_script_of_its_target(server):
     shop = Shop(server)
     rollback = shop.roll_back_and_break()
     assert shop.status() == "Failed"
@@ -766,7 +766,7 @@ STATES, PIPELINES = "AWSStepFunctions.", "CodePipeline_20150709."
         (STATES + "DescribeExecution", '{"executionArn": "orders"}', "InvalidArn"),
     ],
 )
-def test_a_request_that_makes_no_sense_is_answered_as_aws_does(server, target, body, code):
+def test_invalid_request_gets_the_error_of_aws(server, target, body, code):
     status, text = server.send("POST", "/", body.encode("latin-1"), X_Amz_Target=target)
     answer = json.loads(text)
     assert status == 400
@@ -824,7 +824,7 @@ def test_a_request_of_more_than_a_megabyte_is_refused(orders):
         ),
     ],
 )
-def test_a_wrong_request_of_the_emulators_own_says_what_is_allowed(server, method, path, body, status, words):
+def test_invalid_request_of_the_emulator_names_allowed_values(server, method, path, body, status, words):
     answered, text = server.send(method, path, body)
     assert (answered, words in json.loads(text)["message"]) == (status, True)
 
@@ -848,7 +848,7 @@ def test_20_threads_at_once_are_all_served(server):
     assert len(server.events()) == 100
 
 
-def test_it_listens_on_loopback_alone(server, binary):
+def test_server_listens_on_loopback_only(server, binary):
     socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
     for host in ["127.0.0.2", "::1", *own_addresses()]:
         with pytest.raises(OSError):
@@ -860,7 +860,7 @@ def test_it_listens_on_loopback_alone(server, binary):
 
 
 def own_addresses():
-    """The address this machine would send from, if it has one beside loopback; nothing is sent."""
+    """This machine's address other than loopback, if any. Sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -869,7 +869,7 @@ def own_addresses():
         return [probe.getsockname()[0]]
 
 
-def test_a_port_in_use_is_named_and_ends_the_server(server, binary):
+def test_port_in_use_is_reported_and_ends_the_server(server, binary):
     second = subprocess.run([binary, "serve", "--port", str(server.port)], capture_output=True, text=True, timeout=10)
     assert second.returncode == 1
     assert f"port {server.port} of 127.0.0.1" in second.stderr
@@ -897,7 +897,7 @@ def test_no_process_is_left_behind(binary, session):
         socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
 
 
-def test_a_server_whose_output_nobody_reads_still_answers(binary, session):
+def test_server_with_unread_output_still_answers(binary, session):
     process = subprocess.Popen([binary, "serve", "--port", "0"], stdout=subprocess.PIPE, text=True)
     try:
         lines = queue.Queue()
@@ -945,6 +945,6 @@ def test_every_answer_carries_a_request_id_and_its_protocol(orders, server):
         '{"service":"states","operation":"RedriveExecution","fault":{"refuse":{"code":"x","status":200}}}',
     ],
 )
-def test_a_fault_that_could_never_play_is_refused(server, fault):
+def test_impossible_fault_is_refused(server, fault):
     status, text = server.send("POST", "/_redrive/faults", fault)
     assert status == 400 and json.loads(text)["message"]

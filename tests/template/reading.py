@@ -1,4 +1,4 @@
-"""template.yaml as it stands, and what SAM makes of it."""
+"""template.yaml as written, and as transformed by SAM."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ def part(function, kind):
 
 
 class Loader(yaml.SafeLoader):
-    """YAML in which !Ref, !GetAtt and the others mean their long forms."""
+    """YAML with !Ref, !GetAtt and the others expanded to their long forms."""
 
 
 def _intrinsic(loader, tag, node):
@@ -70,7 +70,7 @@ def as_list(value):
 
 
 def flat(value):
-    """An ARN on one line, as it stands in the template."""
+    """An ARN on one line, as in the template."""
     if isinstance(value, str):
         return value
     ((function, argument),) = value.items()
@@ -81,11 +81,11 @@ def flat(value):
     }[function]()
 
 
-# --- What SAM makes of it
+# --- Transformed by SAM
 
 
 def sam(template, layer="s3://bucket/layer"):
-    """What CloudFormation gets. SAM wants code that has been uploaded."""
+    """The template for CloudFormation. SAM needs uploaded code."""
     template = copy.deepcopy(template)
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/functions"
     template["Resources"]["PolicyLayer"]["Properties"]["ContentUri"] = layer

@@ -1,4 +1,4 @@
-"""House rules: what holds for every resource of its kind, and what hangs on another file."""
+"""House rules: properties of every resource of a kind, and agreement with other files."""
 
 import copy
 import re
@@ -10,11 +10,11 @@ import botocore
 import yaml
 from reading import FUNCTIONS, ROOT, of_type, sam
 
-# A name that is fixed could not be deployed twice.
+# A fixed name could not be deployed twice.
 NAMES = {"AlarmName", "DashboardName", "LayerName", "LogGroupName", "Name", "QueueName", "TableName", "RoleName", "FunctionName"}
 
 
-def test_who_deploys_without_a_word_is_asked_for_nothing(template):
+def test_every_parameter_has_a_default(template):
     for name, parameter in template["Parameters"].items():
         assert "Default" in parameter, name
         assert len(parameter["Description"]) > 20, name
@@ -22,7 +22,7 @@ def test_who_deploys_without_a_word_is_asked_for_nothing(template):
             assert re.search(parameter["AllowedPattern"], parameter["Default"]), name
 
 
-def test_each_parameter_is_used_and_each_condition_asks_for_one(template):
+def test_each_parameter_is_used_and_each_condition_tests_one(template):
     text = (ROOT / "template.yaml").read_text()
     for name in template["Parameters"]:
         assert re.search(rf"!Ref {name}\b|\${{{name}}}", text), name
@@ -38,7 +38,7 @@ def test_two_stacks_fit_into_one_account(resources):
             assert "${AWS::StackName}" in resource["Properties"][key]["Fn::Sub"], (name, key)
 
 
-def test_what_is_kept_is_encrypted(resources):
+def test_stored_data_is_encrypted(resources):
     queues = of_type(resources, "AWS::SQS::Queue")
     assert len(queues) == 3
     for name, queue in queues.items():
@@ -49,7 +49,7 @@ def test_what_is_kept_is_encrypted(resources):
         assert table["SSESpecification"]["SSEEnabled"] is True, name
 
 
-def test_each_check_that_is_skipped_says_why(resources):
+def test_each_skipped_check_has_a_reason(resources):
     skipped = 0
     for name, resource in resources.items():
         skips = resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
@@ -60,7 +60,7 @@ def test_each_check_that_is_skipped_says_why(resources):
     assert skipped == 23
 
 
-def test_what_is_published_is_what_is_built(template):
+def test_published_code_is_the_built_code(template):
     published = template["Metadata"]["AWS::ServerlessRepo::Application"]
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
     assert (published["SemanticVersion"], published["SpdxLicenseId"]) == (package["version"], package["license"])
@@ -69,8 +69,8 @@ def test_what_is_published_is_what_is_built(template):
     assert len(published["Description"]) <= 256 and len(published["Labels"]) <= 10
 
 
-def test_a_new_policy_is_a_new_layer_that_every_function_takes(template):
-    """What reaches a function is its configuration: the ARN of the layer's version, which a new upload renames."""
+def test_new_policy_is_a_new_layer_of_every_function(template):
+    """A function's configuration has the ARN of the layer's version, which a new upload changes."""
 
     def layers(uploaded):
         changed = copy.deepcopy(template)
@@ -83,7 +83,7 @@ def test_a_new_policy_is_a_new_layer_that_every_function_takes(template):
     assert layers("of-today") == layers("of-today") != layers("of-tomorrow")
 
 
-def test_a_function_that_is_invoked_without_an_answer_says_how_often_and_how_long(resources):
+def test_asynchronous_function_sets_attempts_and_maximum_age(resources):
     for name, function in of_type(resources, "AWS::Serverless::Function").items():
         if "Events" in function:
             continue
@@ -91,7 +91,7 @@ def test_a_function_that_is_invoked_without_an_answer_says_how_often_and_how_lon
         assert {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"} <= set(config), name
 
 
-def test_the_forge_runs_what_runs_locally_and_may_only_read():
+def test_workflow_runs_the_local_checks_with_read_permissions():
     workflows = sorted((ROOT / ".github/workflows").iterdir())
     assert [file.name for file in workflows] == ["ci.yml", "nightly.yml"]
     lasts = []
@@ -107,8 +107,8 @@ def test_the_forge_runs_what_runs_locally_and_may_only_read():
     assert "${REQUIRE_ADVISORIES:-}" in (ROOT / ".ci/run").read_text()
 
 
-def test_the_roots_of_trust_are_amazons_as_mozilla_has_them(template, resources):
-    """Mozilla's list, which botocore brings along, loses what has run out or is no longer trusted."""
+def test_trusted_roots_are_amazons_in_mozillas_list(template, resources):
+    """Mozilla's list, which botocore contains, drops roots that expired or lost trust."""
 
     def certificates(path):
         found = re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", path.read_text(), re.DOTALL)

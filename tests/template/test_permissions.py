@@ -1,4 +1,4 @@
-"""Who may do what to what: each permission is a line of permissions.txt. UPDATE_EXPECTED=1 writes it anew."""
+"""Each permission is a line of permissions.txt: who, action, resource. UPDATE_EXPECTED=1 writes it."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import re
 from reading import FUNCTIONS, HERE, ROOT, as_list, flat, of_type
 
 def permissions(resources):
-    """Who may do what to what: (who, action, resource), and on which condition of the template, if on any."""
+    """The permissions: (who, action, resource), with their condition of the template, if any."""
     rows = []
     for name, function in of_type(resources, "AWS::Serverless::Function").items():
         assert "Policies" not in function, "the roles are written out"
@@ -34,7 +34,7 @@ def permissions(resources):
     return rows
 
 
-def test_every_permission_is_a_line_that_was_reviewed(resources):
+def test_every_permission_is_a_reviewed_line(resources):
     rows = sorted(permissions(resources))
     assert len(rows) == len(set(rows)), "something is allowed twice"
     widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
@@ -45,7 +45,7 @@ def test_every_permission_is_a_line_that_was_reviewed(resources):
     assert text == file.read_text(), "if that is meant: UPDATE_EXPECTED=1"
 
 
-# What lists all that there is, and what traces, has no resource that a role could name.
+# Actions without a resource that a role could name: lists of everything, and traces.
 UNNAMED = {
     ("SweepFunction", "states:ListStateMachines"),
     ("SweepFunction", "codepipeline:ListPipelines"),
@@ -53,20 +53,20 @@ UNNAMED = {
 }
 
 
-def test_nothing_is_allowed_on_everything_but_what_knows_no_resource(resources):
+def test_only_actions_without_resource_are_allowed_on_all(resources):
     assert {(who, action) for who, action, on, *_ in permissions(resources) if on == "*"} == UNNAMED
     for who, action, on, *_ in permissions(resources):
         assert "*" not in action, (who, action)
         if (who, action) in UNNAMED:
             continue
-        # What the patterns of names stand for, and the executions and stages below them.
+        # The patterns of names, and the executions and stages below them.
         parts = on.split(":", 5) if on.startswith("arn:") else []
         assert all("*" not in part for part in parts[:5]), (who, action, on)
         if "*" in on:
             assert re.search(r"\$\{(StateMachine|Pipeline)Pattern\}[:/]\*$", on), (who, action, on)
 
 
-def test_the_search_looks_for_what_its_role_allows(resources):
+def test_search_and_role_have_the_same_patterns(resources):
     variables = resources["SweepFunction"]["Properties"]["Environment"]["Variables"]
     assert variables == {
         "REDRIVE_SINCE": {"Ref": "Since"},
@@ -75,7 +75,7 @@ def test_the_search_looks_for_what_its_role_allows(resources):
     }
 
 
-def test_a_since_that_is_no_moment_is_refused_before_anything_is_deployed(template):
+def test_invalid_since_is_refused_before_deployment(template):
     pattern = re.compile(template["Parameters"]["Since"]["AllowedPattern"])
     for good in ["", "2026-11-20T00:00:00Z", "2026-11-20T00:00:00.250Z", "2026-11-20T01:00:00+01:00"]:
         assert pattern.search(good), good
@@ -83,7 +83,7 @@ def test_a_since_that_is_no_moment_is_refused_before_anything_is_deployed(templa
         assert not pattern.search(bad), bad
 
 
-def test_each_function_has_a_role_of_its_own_that_only_lambda_takes(resources):
+def test_each_function_has_its_own_role_for_lambda_only(resources):
     roles = [f["Role"]["Fn::GetAtt"][0] for f in of_type(resources, "AWS::Serverless::Function").values()]
     assert sorted(roles) == sorted(of_type(resources, "AWS::IAM::Role"))
     for role in roles:
@@ -95,24 +95,24 @@ def test_each_function_has_a_role_of_its_own_that_only_lambda_takes(resources):
         }
 
 
-def test_what_the_code_calls_is_allowed_and_nothing_else_is(resources):
+def test_roles_allow_exactly_the_calls_of_the_code(resources):
     services = ("states", "codepipeline", "dynamodb", "sqs", "events")
     rows = permissions(resources)
     allowed = {a.split(":")[1] for who, a, *_ in rows if who in FUNCTIONS and a.split(":")[0] in services}
-    # Lambda itself reads the queue, in the function's name.
+    # Lambda itself reads the queue with the function's role.
     allowed -= {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}
     called = set()
     for file in (ROOT / "functions/aws/src").rglob("*.rs"):
-        # That makes the table, for tests and local use.
+        # That file creates the table, for tests and local use.
         if file.name != "table.rs":
             called |= set(re.findall(r"\bclient\s*\.(\w+)\(\)", file.read_text()))
     called = {"".join(word.title() for word in call.split("_")) for call in called}
     assert len(called) > 10
-    # SendMessage is needed in any case: Lambda sends what failed, in the function's name.
+    # SendMessage is always needed: Lambda sends failed events with the function's role.
     assert called | {"SendMessage"} == allowed
 
 
-def test_what_is_switched_on_is_allowed_then_and_not_before(template, resources):
+def test_optional_features_are_permitted_only_when_enabled(template, resources):
     optional = {(who, action): on for who, action, *on in permissions(resources) if len(on) > 1}
     assert {action for _, action in optional} == {"events:PutEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
     for (who, action), (_, condition) in optional.items():

@@ -16,12 +16,12 @@ def run():
     return runpy.run_path(str(ROOT / "tests/cost/run"))
 
 
-def test_the_readme_shows_what_the_script_prints():
+def test_readme_has_the_tables_of_the_script():
     printed = subprocess.run([sys.executable, ROOT / "tests/cost/run"], capture_output=True, text=True, check=True).stdout
     assert printed in source("README.md")
 
 
-def test_what_is_paid_by_the_month_is_what_the_template_has(template, resources):
+def test_monthly_costs_count_the_resources_of_the_template(template, resources):
     always = {name: alarm for name, alarm in alarms(resources).items() if "Condition" not in resources[name]}
     assert json.loads(source("tests/cost/measured.json"))["stack"] == {
         "alarm_metrics": sum(len(watched(alarm)) for alarm in always.values()),
@@ -33,7 +33,7 @@ def test_what_is_paid_by_the_month_is_what_the_template_has(template, resources)
     assert template["Parameters"]["LogRetentionDays"]["Default"] == 30
 
 
-def test_the_dashboard_counts_with_the_same_prices(run, resources):
+def test_dashboard_has_the_same_prices(run, resources):
     prices = run["PRICES"]
     formulas = {m["label"]: m["expression"] for w in dashboard(resources) for (m, *_) in w["properties"].get("metrics", []) if isinstance(m, dict)}
     by_architecture = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][1]["GigabyteSecond"]["Fn::If"]

@@ -1,4 +1,4 @@
-"""infra/policy.schema.json, by which editors complete and check a policy, put to a validator.
+"""Validates infra/policy.schema.json, with which editors complete and check a policy.
 
 What the command refuses for its shape the schema refuses, and what the command takes the schema takes.
 """
@@ -74,7 +74,7 @@ def is_refused(text):
     return "the policy has" in ran.stderr
 
 
-def test_the_schema_is_one():
+def test_schema_is_valid():
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
@@ -89,12 +89,12 @@ def test_the_readme_has_examples():
 
 
 @pytest.mark.parametrize("text", RIGHT)
-def test_what_the_command_takes_the_schema_takes(text):
+def test_schema_accepts_valid_policies(text):
     assert problems(text) == []
     assert not is_refused(text)
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_what_the_command_refuses_for_its_shape_the_schema_refuses(text):
+def test_schema_refuses_policies_of_wrong_shape(text):
     assert problems(text)
     assert is_refused(text)

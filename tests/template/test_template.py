@@ -1,4 +1,4 @@
-"""template.yaml, judged without an account.
+"""template.yaml, checked without an account.
 
     cargo build
     pip install -r tests/template/requirements.txt
@@ -6,7 +6,7 @@
 
 What the template says is compared with what the code says: the table, the lease, the calls, the events that are
 handled. The rules' patterns are put to Event Ruler, which is the engine of EventBridge; it needs Java and Maven and is
-fetched once, into ~/.cache/redrive-ci. UPDATE_EXPECTED=1 writes permissions.txt anew.
+fetched once, into ~/.cache/redrive-ci. UPDATE_EXPECTED=1 writes permissions.txt.
 """
 
 import copy
@@ -22,11 +22,11 @@ import pytest
 from reading import FUNCTIONS, HERE, ROOT, RULES, arn_of, flat, lint, of_type, part, read_template, sam, seconds, source
 from test_permissions import permissions
 
-def test_cfn_lint_has_nothing_to_say_of_what_sam_makes(template):
+def test_cfn_lint_accepts_the_transformed_template(template):
     assert lint(sam(template)) == []
 
 
-def test_cfn_lint_would_see_a_misspelt_action(template):
+def test_cfn_lint_detects_a_misspelt_action(template):
     statements = template["Resources"]["DueRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     statements[0]["Action"] = ["states:RedriveExecutions"]
     assert any(said.startswith("W3037 ") for said in lint(sam(template)))
@@ -44,12 +44,12 @@ def test_sam_adds_no_role_and_no_policy(template):
 # --- The ledger's table
 
 
-def test_the_table_is_the_one_of_the_code(resources):
+def test_table_equals_that_of_the_code(resources):
     rust = source("functions/aws/src/table.rs")
     names = dict(re.findall(r'pub const (\w+): &str = "([^"]+)";', rust))
     body = re.sub(r"\s", "", re.search(r"pub fn definition\(.*?\{(.*?)\n\}", rust, re.S)[1])
     said = re.findall(r"\.(\w+)\(([\w:]*)(?:\(([\w:,]+)\))?", body)
-    # Every call of the builder, in its order. One that is not known here is a difference too.
+    # Every call of the builder, in order. An unknown call is a difference too.
     calls = [
         (call, *(names.get(word, word.split("::")[-1]) for word in (what, *words.split(",")) if word))
         for call, what, words in said
@@ -109,13 +109,13 @@ def test_the_ledger_outlives_the_stack(resources):
 # --- Times
 
 
-def test_no_function_outlives_its_lease(resources):
+def test_function_time_out_is_below_the_lease(resources):
     lease = seconds("lease")
     for name in FUNCTIONS:
         assert resources[name]["Properties"]["Timeout"] < lease, name
 
 
-def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(resources, template):
+def test_visibility_time_out_is_six_function_time_outs(resources, template):
     queue = resources["DueQueue"]["Properties"]
     due = resources["DueFunction"]["Properties"]
     assert queue["VisibilityTimeout"] >= 6 * due["Timeout"]
@@ -128,7 +128,7 @@ def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(re
     assert "ReservedConcurrentExecutions" not in due, "it would have to be no less than MaximumConcurrency"
 
 
-def test_no_message_is_older_than_its_queue_keeps_it(resources):
+def test_retention_of_queues_exceeds_the_age_of_messages(resources):
     queue = resources["DueQueue"]["Properties"]
     redrive = queue["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"] == arn_of("DueDeadLetterQueue")
@@ -136,27 +136,27 @@ def test_no_message_is_older_than_its_queue_keeps_it(resources):
     kept = queue.get("MessageRetentionPeriod", 345600)
     longest = seconds("max_queue_delay") + redrive["maxReceiveCount"] * queue["VisibilityTimeout"]
     assert longest < kept
-    # A message's age counts from when it was first sent, in whichever queue it is.
+    # The age of a message counts from its first send, in every queue.
     assert kept < resources["DueDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] <= 1209600
 
 
-def test_the_sweep_is_as_often_as_the_timing_wants(resources):
+def test_schedule_of_the_sweep_fits_the_timing(resources):
     every = resources["SweepRule"]["Properties"]["ScheduleExpression"]
     assert every == "rate(1 minute)"
     for term in ("initial_backoff", "lease", "overdue_after"):
         assert 60 <= seconds(term), term
 
 
-def test_an_event_comes_again_when_codepipeline_shows_what_it_announced(resources):
+def test_event_is_repeated_after_the_lag_of_reads(resources):
     config = resources["CodePipelineFunction"]["Properties"]["EventInvokeConfig"]
-    # Lambda waits for one minute, then for two.
+    # Lambda waits one minute, then two.
     assert sum([60, 120][: config["MaximumRetryAttempts"]]) > seconds("read_lag")
 
 
-# --- Nothing is lost in silence
+# --- Dead letters
 
 
-def test_what_a_rule_cannot_deliver_goes_to_a_queue_that_takes_it(resources):
+def test_undeliverable_events_go_to_a_permitted_queue(resources):
     assert sorted(of_type(resources, "AWS::Events::Rule")) == sorted(RULES)
     (policy,) = of_type(resources, "AWS::SQS::QueuePolicy").values()
     assert policy["Queues"] == [{"Ref": "DeadLetterQueue"}]
@@ -183,14 +183,14 @@ def test_what_a_rule_cannot_deliver_goes_to_a_queue_that_takes_it(resources):
 
 
 @pytest.mark.parametrize("name", ["StepFunctionsFunction", "CodePipelineFunction"])
-def test_an_event_that_a_function_fails_on_goes_to_a_queue_that_takes_it(resources, name):
+def test_failed_events_go_to_a_permitted_queue(resources, name):
     config = resources[name]["Properties"]["EventInvokeConfig"]
     assert config["MaximumRetryAttempts"] == 2
     assert config["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": arn_of("DeadLetterQueue")}
     assert (name, "sqs:SendMessage", "DeadLetterQueue.Arn") in permissions(resources)
 
 
-def test_each_function_writes_json_to_a_log_of_its_own_that_ends(resources):
+def test_each_function_has_a_json_log_with_retention(resources):
     for name in FUNCTIONS:
         logging = resources[name]["Properties"]["LoggingConfig"]
         group = part(name, "LogGroup")
@@ -202,25 +202,25 @@ def test_each_function_writes_json_to_a_log_of_its_own_that_ends(resources):
 # --- The policy and the modes
 
 
-def test_the_layer_holds_the_policy_at_its_top(template, resources):
+def test_layer_holds_the_policy_at_its_top(template, resources):
     folder = ROOT / resources["PolicyLayer"]["Properties"]["ContentUri"]
     assert folder.is_dir(), "SAM uploads a single file as it is, and not as a zip"
     assert (folder / "policy.yaml").is_file()
-    # Lambda would start what lies there.
+    # Lambda would start a file there.
     assert not (folder / "extensions").exists()
     assert template["Globals"]["Function"]["Layers"] == [{"Ref": "PolicyLayer"}]
 
 
-def test_who_deploys_without_a_word_observes(template):
+def test_default_mode_is_observe(template):
     mode = template["Parameters"]["Mode"]
     assert (mode["Default"], mode["AllowedValues"]) == ("observe", ["observe", "act", "off"])
 
 
-# --- What the rules let through
+# --- Event patterns
 
 
 def pattern(rule, **parameters):
-    """A rule's event pattern as EventBridge gets it."""
+    """The event pattern of a rule, as EventBridge receives it."""
     template = read_template()
     values = {name: p.get("Default") for name, p in template["Parameters"].items()} | parameters
 
@@ -239,7 +239,7 @@ def pattern(rule, **parameters):
 
 
 def fetch_ruler():
-    """The folder of Event Ruler, filled unless it was filled for this very pom.xml."""
+    """The folder of Event Ruler, built unless it was built for this pom.xml."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "redrive-ci"
     home, pom = cache / "event-ruler", HERE / "ruler/pom.xml"
     home.mkdir(parents=True, exist_ok=True)
@@ -258,7 +258,7 @@ def fetch_ruler():
 
 @pytest.fixture(scope="session")
 def matches():
-    """Puts pairs of a pattern and an event to the engine, all in one go."""
+    """Matches pairs of a pattern and an event in one run of the engine."""
     try:
         lib = fetch_ruler()
         subprocess.run(["java", "-version"], check=True, capture_output=True)
@@ -305,7 +305,7 @@ def samples():
 
 
 def let_through(matches, events, **parameters):
-    """For each event, by which of the two rules."""
+    """For each event, the rules that match it."""
     rules = RULES[:2]
     patterns = [pattern(rule, **parameters) for rule in rules]
     answers = iter(matches([(p, event) for event in events for p in patterns]))
@@ -317,7 +317,7 @@ def let_through(matches, events, **parameters):
     return through
 
 
-def test_the_rules_let_through_what_the_functions_handle(matches, explain, capsys):
+def test_rules_match_the_events_that_functions_handle(matches, explain, capsys):
     events = samples()
     through = dict(zip(events, let_through(matches, list(events.values()))))
     stages = {
@@ -362,7 +362,7 @@ def variants(event, **keys):
         yield changed
 
 
-def test_the_rules_and_the_code_agree_beyond_the_samples(matches, explain):
+def test_rules_and_code_agree_on_generated_events(matches, explain):
     events = [
         *variants(
             samples()["sfn-01-throttled"],
@@ -385,14 +385,14 @@ def test_the_rules_and_the_code_agree_beyond_the_samples(matches, explain):
         assert bool(through) == (kind in ("failure", "completion")), (kind, event["detail"])
 
 
-def test_express_executions_are_kept_out_and_an_event_without_an_arn_is_not(matches):
+def test_express_is_excluded_and_a_missing_arn_is_not(matches):
     event = samples()["sfn-01-throttled"]
     express = "arn:aws:states:eu-west-1:111122223333:express:etl-orders:orders:c7f3b0a2"
     kept_out, malformed = let_through(matches, list(variants(event, executionArn=[express, ABSENT])))
     assert (kept_out, malformed) == ([], ["StepFunctionsRule"])
 
 
-def test_the_patterns_of_names_narrow_rules_as_they_narrow_roles(matches):
+def test_name_patterns_narrow_rules_like_roles(matches):
     events = samples()
     machines = ["sfn-01-throttled", "sfn-05-lambda-too-many-requests", "sfn-20-shape-before-redrive"]
     pipelines = ["cp-02-image-pull-stage-failed", "cp-09-fails-twice-stage-failed"]
@@ -402,7 +402,7 @@ def test_the_patterns_of_names_narrow_rules_as_they_narrow_roles(matches):
 
 
 @pytest.mark.parametrize("parameter", ["StateMachinePattern", "PipelinePattern"])
-def test_a_pattern_of_names_that_the_engine_refuses_is_refused_before(template, matches, parameter):
+def test_invalid_name_pattern_is_refused_by_the_parameter(template, matches, parameter):
     allowed = re.compile(template["Parameters"][parameter]["AllowedPattern"])
     rule = {"StateMachinePattern": "StepFunctionsRule", "PipelinePattern": "CodePipelineRule"}[parameter]
     names = ["*", "etl-*", "*-nightly", "*etl*", "a*b*c", "etl-orders", "e.t_l"]
@@ -414,6 +414,6 @@ def test_a_pattern_of_names_that_the_engine_refuses_is_refused_before(template, 
         assert not allowed.search(name), name
 
 
-def test_the_engine_refuses_what_eventbridge_refuses(matches):
+def test_engine_refuses_the_same_as_eventbridge(matches):
     (said,) = matches([({"detail": {"status": [{"wildcard": "a**"}]}}, {})])
     assert "wildcard" in str(said).lower()

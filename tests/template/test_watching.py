@@ -1,4 +1,4 @@
-"""Alarms, dashboard and saved queries, against the metrics and the lines that the code writes."""
+"""Alarms, dashboard and saved queries against the metrics and lines of the code."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import pytest
 from reading import FUNCTIONS, ROOT, of_type, seconds, source
 
 GROUPS = ["StepFunctionsLogGroup", "CodePipelineLogGroup", "DueLogGroup", "SweepLogGroup"]
-# What AWS counts itself, by namespace and dimension, as the services' own pages list it.
+# The metrics of AWS, by namespace and dimension, from the services' documentation.
 OF_AWS = {
     ("AWS/Lambda", "FunctionName"): {"Invocations", "Errors", "Throttles", "Duration", "DestinationDeliveryFailures"},
     ("AWS/SQS", "QueueName"): {
@@ -25,8 +25,9 @@ OF_AWS = {
 
 
 def own_metrics():
-    """Those that the wide lines bear."""
-    return set(re.findall(r'Self::\w+ => "([A-Z]\w+)",', source("functions/lambda/src/metrics.rs").split("const fn unit")[0]))
+    """The metrics of the wide lines."""
+    code = source("functions/lambda/src/metrics.rs")
+    return set(re.findall(r"^    ([A-Z]\w+),$", code[code.index("enum Metric {") : code.index("impl Metric {")], re.M))
 
 
 def is_known(namespace, metric, dimensions):
@@ -50,7 +51,7 @@ def slug(alarm):
 
 
 def dashboard(resources):
-    """The dashboard as CloudWatch gets it, each reference by its own text."""
+    """The dashboard as CloudWatch receives it, each reference as its own text."""
     body, values = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     referred = set(re.findall(r"\$\{([\w:.]+)\}", body))
     known = {*resources, *values, "AWS::Region", "AWS::StackName", "Mode"}
@@ -58,17 +59,17 @@ def dashboard(resources):
     return json.loads(body)["widgets"]
 
 
-def test_the_code_has_metrics_and_each_is_watched(resources):
+def test_each_metric_of_the_code_is_watched(resources):
     own = own_metrics()
     assert {"Retried", "Recovered", "GaveUp", "Ignored", "Malformed", "DecisionLatency", "OldestClaimAge"} <= own
     seen = {name for alarm in alarms(resources).values() for _, name, _ in watched(alarm)}
     for widget in dashboard(resources):
         seen |= {metric[1] for metric in widget["properties"].get("metrics", []) if len(metric) > 1}
-    # It is in the lines, for whoever asks; nobody need look at it.
+    # It is only for queries of the lines.
     assert own - seen == {"Ignored"}
 
 
-def test_each_alarm_watches_what_there_is(resources):
+def test_each_alarm_watches_an_existing_metric(resources):
     assert len(alarms(resources)) == 12
     for name, alarm in alarms(resources).items():
         assert watched(alarm)
@@ -76,7 +77,7 @@ def test_each_alarm_watches_what_there_is(resources):
             assert is_known(*metric), (name, metric)
 
 
-def test_each_alarm_is_sent_where_it_is_wanted_and_nowhere_else(template, resources):
+def test_each_alarm_is_sent_to_the_topic_only(template, resources):
     sent = {"Fn::If": ["AlarmsAreSent", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
     for name, alarm in alarms(resources).items():
         assert (alarm["AlarmActions"], alarm["OKActions"]) == (sent, sent), name
@@ -89,7 +90,7 @@ def test_each_alarm_is_sent_where_it_is_wanted_and_nowhere_else(template, resour
     assert not pattern.search("pager") and not pattern.search("arn:aws:sqs:eu-west-1:111122223333:pager")
 
 
-def test_each_alarm_has_its_section_and_each_section_its_alarm(resources):
+def test_alarms_and_sections_correspond(resources):
     page = source("infra/operations.md")
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert sorted(sections) == sorted(slug(alarm) for alarm in alarms(resources).values())
@@ -102,7 +103,7 @@ def test_each_alarm_has_its_section_and_each_section_its_alarm(resources):
         assert link in sections
 
 
-def test_what_the_page_names_exists(template, resources):
+def test_names_in_operations_exist(template, resources):
     page = source("infra/operations.md")
     queries = {q["Name"]["Fn::Sub"].split("/")[1] for q in of_type(resources, "AWS::Logs::QueryDefinition").values()}
     for named in re.findall(r"[Qq]uery `([^`]+)`", page):
@@ -114,12 +115,12 @@ def test_what_the_page_names_exists(template, resources):
         assert named in codes, named
 
 
-def test_a_claim_rings_when_lease_and_tick_are_over_and_not_much_later(resources):
+def test_claim_alarm_follows_lease_and_sweep(resources):
     alarm = resources["ClaimAlarm"]["Properties"]
     assert 0 < alarm["Threshold"] - seconds("lease") - 60 <= 60
 
 
-def test_the_silence_of_the_sweep_is_noticed(resources):
+def test_missing_sweep_raises_an_alarm(resources):
     alarm = resources["SweepAlarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ("OldestClaimAge", "SampleCount", 1)
     assert alarm["ComparisonOperator"] == "LessThanThreshold"
@@ -132,7 +133,7 @@ def test_a_sum_of_metrics_sums_all_functions(resources):
         assert named == ["AWS::StackName", *FUNCTIONS], name
 
 
-def test_every_formula_speaks_of_what_it_has(resources):
+def test_every_expression_has_its_metrics(resources):
     formulas = [alarm["Metrics"] for alarm in alarms(resources).values() if "Metrics" in alarm]
     assert len(formulas) == 4
     for first, *metrics in formulas:
@@ -143,7 +144,7 @@ def test_every_formula_speaks_of_what_it_has(resources):
         assert len({one["MetricStat"]["Period"] for one in metrics}) == 1
 
 
-def test_the_dashboard_is_one(resources):
+def test_dashboard_is_valid(resources):
     widgets = dashboard(resources)
     cells = [(x, y) for w in widgets for x in range(w["x"], w["x"] + w["width"]) for y in range(w["y"], w["y"] + w["height"])]
     assert len(cells) == len(set(cells)), "widgets lie upon each other"
@@ -171,8 +172,8 @@ def queries(resources):
     return saved | shown
 
 
-def test_a_query_asks_for_members_that_the_lines_have(resources):
-    told = set(re.findall(r"`([\w.]+)`", source("README.md")))
+def test_queries_read_existing_members(resources):
+    documented = set(re.findall(r"`([\w.]+)`", source("README.md")))
     words = {"fields", "filter", "stats", "sort", "desc", "limit", "by", "as", "in", "and", "not", "count", "sum", "max", "pct", "bin", "ispresent"}
     assert len(queries(resources)) == 7
     for name, query in queries(resources).items():
@@ -180,7 +181,7 @@ def test_a_query_asks_for_members_that_the_lines_have(resources):
         bare = re.sub(r"'[^']*'|\bas \w+|@\w+|(?<![\w.])\d+\w?\b", " ", query)
         for path in set(re.findall(r"[A-Za-z_][\w.]*", bare)) - words - named:
             parts = [part for part in path.split(".") if not part.isdigit()]
-            assert all(part in told for part in parts), f"{name}: {path}"
+            assert all(part in documented for part in parts), f"{name}: {path}"
 
 
 def test_every_query_reads_all_four_logs(resources):
@@ -192,7 +193,7 @@ def test_every_query_reads_all_four_logs(resources):
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])
-def test_no_level_hides_the_lines_that_metrics_are_read_from(template, level):
+def test_no_log_level_hides_the_metrics(template, level):
     assert level in template["Parameters"]["LogLevel"]["AllowedValues"]
     assert len(template["Parameters"]["LogLevel"]["AllowedValues"]) == 2
     assert "info!(wide" in (ROOT / "functions/lambda/src/wide.rs").read_text()

@@ -3,7 +3,7 @@
 //! An event describes a decision and its outcome in the words of the wide line. `events/redrive-01-gave-up.json`
 //! shows its shape. INVARIANT: an event holds nothing of a failure's error, cause, message, input or output.
 //!
-//! [`Bus::tell`] runs after the outcome is known and before the wide line, which counts the events. No other step
+//! [`Bus::put`] runs after the outcome is known and before the wide line, which counts the events. No other step
 //! depends on their delivery.
 
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub struct Bus {
 
 /// Counts of the decisions of one handling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct PutCounts {
     /// Decisions that are on the bus.
     #[serde(skip_serializing_if = "is_none")]
     pub decisions_put: u64,
@@ -92,16 +92,16 @@ impl Bus {
 
     /// Puts the decisions of the records on the bus. After a failed call the remaining decisions count as lost. A bus
     /// that does not answer must not use up the time of the function's other work.
-    pub async fn tell(
+    pub async fn put(
         &self,
         function: &'static str,
         mode: RunMode,
         records: impl Iterator<Item = &Record>,
-    ) -> Told {
+    ) -> PutCounts {
         let entries: Vec<_> = records
             .filter_map(|record| self.entry(function, mode, record))
             .collect();
-        let mut told = Told::default();
+        let mut counts = PutCounts::default();
         let mut out_of_reach = false;
         for some in entries.chunks(MOST) {
             let many = u64::try_from(some.len()).unwrap_or_default();
@@ -120,10 +120,12 @@ impl Bus {
                     }
                 }
             };
-            told.decisions_lost = told.decisions_lost.saturating_add(lost);
-            told.decisions_put = told.decisions_put.saturating_add(many.saturating_sub(lost));
+            counts.decisions_lost = counts.decisions_lost.saturating_add(lost);
+            counts.decisions_put = counts
+                .decisions_put
+                .saturating_add(many.saturating_sub(lost));
         }
-        told
+        counts
     }
 
     fn entry(
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_ours_and_what_was_handled_before_is_no_decision() {
+    fn ignored_events_and_duplicates_are_no_decision() {
         let is_put = |outcome| {
             bus()
                 .entry("codepipeline", RunMode::Act, &record(outcome))

@@ -5,7 +5,6 @@
 //!
 //! AWS: the names of the variables (Environment variables, AWS SDKs and Tools Reference Guide).
 
-use std::fmt;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -34,16 +33,9 @@ const OPERATION: Duration = Duration::from_secs(12);
 const BACKOFF: Duration = Duration::from_secs(1);
 
 /// Mistakes of a deployment in the environment of a process, one message each.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
 pub struct Misconfigured(pub Vec<String>);
-
-impl fmt::Display for Misconfigured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for Misconfigured {}
 
 /// Returns a variable of the process. An empty variable counts as not set.
 #[must_use]
@@ -260,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once_with_what_is_allowed() {
+    fn all_mistakes_are_reported_at_once_with_allowed_values() {
         let variable = |name: &str| {
             let value = match name {
                 "AWS_RETRY_MODE" => "legacy",

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_dynamodb_says_what_kind_of_error_it_is_and_nothing_of_the_item() {
+    fn dynamodb_error_has_its_kind_and_no_item() {
         use ErrorKind::{AccessDenied, Internal, Throttled, Unavailable};
         let table = [
             (

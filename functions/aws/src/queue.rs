@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_never_comes_too_early_and_is_never_refused_for_its_delay() {
+    fn message_delay_is_never_too_short_or_too_long() {
         for (millis, seconds) in [
             (0, 0),
             (1, 1),

@@ -16,34 +16,36 @@ use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::Subject;
 use redrive_policy_tools::visible::visible;
 
-use crate::Failed;
+use crate::CommandError;
 
 /// The default table, where neither `--table` nor the environment names one.
 const TABLE: &str = "redrive";
 
-/// What is asked about, and where the ledger is.
+/// The subject of the command, and the place of the ledger.
 #[derive(Debug, Args)]
 pub(crate) struct Where {
     /// An execution's ARN; for a stage, arn:aws:codepipeline:REGION:ACCOUNT:PIPELINE/STAGE/EXECUTION-ID.
     #[arg(value_name = "ARN")]
     arn: String,
-    /// The ledger's table; without it, what REDRIVE_LEDGER names, or else redrive.
+    /// The ledger's table [default: REDRIVE_LEDGER, or redrive]
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
-    /// The ledger's region; without it, that of the environment or profile, or else the ARN's.
+    /// The ledger's region [default: that of the environment, of the profile, or of the ARN]
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
-    /// The profile of ~/.aws whose credentials and region are used.
+    /// The profile in ~/.aws with the credentials and the region.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 }
 
 /// Runs a command that calls AWS to its end.
-pub(crate) fn run(talk: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+pub(crate) fn run(
+    talk: impl Future<Output = Result<(), CommandError>>,
+) -> Result<(), CommandError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failed::Bug(format!("the runtime does not start: {error}")))?
+        .map_err(|error| CommandError::Bug(format!("the runtime does not start: {error}")))?
         .block_on(talk)
 }
 
@@ -68,7 +70,7 @@ pub(crate) struct Account {
 
 impl Account {
     /// Parses the subject, and resolves credentials, region and table.
-    pub(crate) async fn open(place: Where) -> Result<Self, Failed> {
+    pub(crate) async fn open(place: Where) -> Result<Self, CommandError> {
         let subject = subject(&place.arn)?;
         let table = table(place.table)?;
         let timeouts = TimeoutConfig::builder()
@@ -118,33 +120,33 @@ impl Account {
     }
 
     /// Returns the failure of the command for an error of the ledger.
-    pub(crate) async fn failed(&self, error: Error) -> Failed {
+    pub(crate) async fn failed(&self, error: Error) -> CommandError {
         let place = format!(
             "{error} (table {}, region {})",
             visible(&self.table),
             visible(self.region())
         );
         match error.kind {
-            ErrorKind::Internal => Failed::Bug(place),
-            ErrorKind::Throttled => Failed::User(format!(
-                "{place}\nThe table has too much to do; try again in a minute."
+            ErrorKind::Internal => CommandError::Bug(place),
+            ErrorKind::Throttled => CommandError::User(format!(
+                "{place}\nThe table is too busy; try again in a minute."
             )),
             ErrorKind::AccessDenied | ErrorKind::KmsAccessDenied => {
                 match self.no_credentials().await {
-                    Some(why) => Failed::User(format!(
-                        "no credentials were found: {why}\nGive a profile with --profile NAME or AWS_PROFILE, or log in \
-                     as you do for the AWS CLI (aws sts get-caller-identity shows who you are)."
+                    Some(why) => CommandError::User(format!(
+                        "no credentials were found: {why}\nName a profile with --profile NAME or AWS_PROFILE, or log in \
+                     as for the AWS CLI (aws sts get-caller-identity shows your identity)."
                     )),
-                    None => Failed::User(format!(
-                        "{place}\nThese credentials may not do that; dynamodb:GetItem is needed to read the ledger, and \
-                     dynamodb:PutItem to cancel. Other credentials: --profile NAME."
+                    None => CommandError::User(format!(
+                        "{place}\nThese credentials lack a permission: dynamodb:GetItem reads the ledger, and \
+                     dynamodb:PutItem cancels. Other credentials: --profile NAME."
                     )),
                 }
             }
-            ErrorKind::NewerSchema => Failed::User(format!(
+            ErrorKind::NewerSchema => CommandError::User(format!(
                 "{place}\nUse the redrive of that version or a later one."
             )),
-            ErrorKind::OldTable | ErrorKind::Unavailable => Failed::User(format!(
+            ErrorKind::OldTable | ErrorKind::Unavailable => CommandError::User(format!(
                 "{place}\nAnother table: --table NAME or REDRIVE_LEDGER; another region: --region NAME."
             )),
         }
@@ -152,54 +154,54 @@ impl Account {
 
     async fn no_credentials(&self) -> Option<String> {
         let Some(provider) = self.config.credentials_provider() else {
-            return Some("nothing provides any".to_owned());
+            return Some("no provider has any".to_owned());
         };
         let error = provider.provide_credentials().await.err()?;
         Some(visible(&error.to_string()))
     }
 
     /// Returns the failure for a missing entry: the places searched, and the possible causes.
-    pub(crate) async fn unheard(&self) -> Failed {
+    pub(crate) async fn no_entry(&self) -> CommandError {
         let asked = &self.subject;
         let account = self.caller().await.and_then(|caller| caller.account);
         let mut text = format!(
-            "the ledger has no entry for {}\nIt was looked for in table {}, region {}, account {}. That can mean:\n",
+            "the ledger has no entry for {}\nRead were table {}, region {}, account {}. Possible reasons:\n",
             visible(&asked.key()),
             visible(&self.table),
             visible(self.region()),
             account
                 .as_deref()
-                .map_or("unknown (STS does not say)".to_owned(), visible)
+                .map_or("unknown (STS does not answer)".to_owned(), visible)
         );
         if let Some(account) = account.filter(|account| account != asked.account()) {
             text.push_str(&format!(
-                "- it is another account's: the ARN says {}, and the credentials are of {}; see --profile\n",
+                "- another account: the ARN has {}, and the credentials have {}; see --profile\n",
                 asked.account(),
                 visible(&account)
             ));
         }
         if self.region() != asked.region() {
             text.push_str(&format!(
-                "- it is another region's: try --region {}, which the ARN says\n",
+                "- another region: the ARN has {0}; try --region {0}\n",
                 asked.region()
             ));
         }
         text.push_str(
-            "- it never failed, or its event has not come yet (minutes at the most)\n\
-             - no policy matches its target, or redrive was off: such a failure leaves no entry\n\
-             - its entry has expired: one is kept for 30 days after its last write\n\
+            "- it never failed, or its event has not arrived yet (at most minutes)\n\
+             - no policy matches its target, or redrive was off: such a failure has no entry\n\
+             - its entry has expired: an entry expires 30 days after its last write\n\
              - the ledger is in another table or region: --table NAME, --region NAME",
         );
-        Failed::User(text)
+        CommandError::User(text)
     }
 }
 
 /// Returns the ledger's table: from the option, the environment of the functions, or the default of the stack.
-fn table(asked: Option<String>) -> Result<String, Failed> {
+fn table(asked: Option<String>) -> Result<String, CommandError> {
     let set = |name: &String| !name.is_empty();
     match asked.or_else(|| env::var("REDRIVE_LEDGER").ok().filter(set)) {
-        Some(table) if table == "memory" => Err(Failed::User(
-            "REDRIVE_LEDGER is memory, which is no table: name the ledger's by --table, as the stack's output \
+        Some(table) if table == "memory" => Err(CommandError::User(
+            "REDRIVE_LEDGER is memory, which is no table: name the ledger's table with --table; the stack's output \
              Ledger has it"
                 .to_owned(),
         )),
@@ -209,9 +211,9 @@ fn table(asked: Option<String>) -> Result<String, Failed> {
 }
 
 /// Parses an ARN. The error for any other ARN states the problem and the allowed forms.
-fn subject(text: &str) -> Result<Subject, Failed> {
+fn subject(text: &str) -> Result<Subject, CommandError> {
     let wrong = |why: &str| {
-        Failed::User(format!(
+        CommandError::User(format!(
             "{} is neither an execution nor a stage: {why}\n\
              Allowed are arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME\n\
              and         arn:aws:codepipeline:REGION:ACCOUNT:PIPELINE/STAGE/EXECUTION-ID",
@@ -222,7 +224,7 @@ fn subject(text: &str) -> Result<Subject, Failed> {
     match arn.service {
         "states" if arn.resource.starts_with("stateMachine:") => {
             return Err(wrong(&format!(
-                "it names a state machine; its executions are listed by\n  \
+                "it names a state machine; list its executions with\n  \
                  aws stepfunctions list-executions --state-machine-arn {text} --status-filter FAILED"
             )));
         }
@@ -237,11 +239,11 @@ fn subject(text: &str) -> Result<Subject, Failed> {
                 1 => "it names a pipeline, and neither a stage nor an execution id",
                 2 => "it names a stage of a pipeline, and no execution id",
                 3 => "",
-                _ => "it has more than three parts behind the account",
+                _ => "it has more than three parts after the account",
             };
             if !missing.is_empty() {
                 return Err(wrong(&format!(
-                    "{missing}; executions are listed by\n  \
+                    "{missing}; list its executions with\n  \
                      aws codepipeline list-pipeline-executions --pipeline-name {pipeline}"
                 )));
             }

@@ -10,7 +10,7 @@ use redrive_core::ledger::{Cancelled, Entry, Owner, State, Timing, Writer};
 use redrive_core::time::Time;
 use redrive_policy_tools::visible::visible;
 
-use crate::Failed;
+use crate::CommandError;
 use crate::account::{Account, Where, stop_command};
 use crate::history::{charged, json, now, utc};
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(
     by: Option<String>,
     as_json: bool,
     out: &mut impl Write,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let note = bounded("--reason", reason, Cancelled::MAX_NOTE)?;
     let by = by
         .map(|by| bounded("--by", by, Cancelled::MAX_BY))
@@ -49,22 +49,22 @@ pub(crate) async fn run(
             )?;
             Ok(())
         }
-        Ok(Cancel::NotQueued(entry)) => Err(Failed::User(refusal(&entry))),
-        Ok(Cancel::Unheard) => Err(account.unheard().await),
+        Ok(Cancel::NotQueued(entry)) => Err(CommandError::User(refusal(&entry))),
+        Ok(Cancel::NoEntry) => Err(account.no_entry().await),
         Err(error) => Err(account.failed(error).await),
     }
 }
 
 /// Returns a text that is neither empty nor too long for the ledger.
-fn bounded(option: &str, text: String, most: usize) -> Result<String, Failed> {
+fn bounded(option: &str, text: String, most: usize) -> Result<String, CommandError> {
     let count = text.chars().count();
     if text.trim().is_empty() {
-        Err(Failed::User(format!(
-            "{option} is empty; who reads the ledger later needs 1 to {most} characters"
+        Err(CommandError::User(format!(
+            "{option} is empty; write 1 to {most} characters for later readers of the ledger"
         )))
     } else if count > most {
-        Err(Failed::User(format!(
-            "{option} has {count} characters, and {most} are the most; shorten it, or name a ticket that tells more"
+        Err(CommandError::User(format!(
+            "{option} has {count} characters; the maximum is {most}: shorten it, or name a ticket"
         )))
     } else {
         Ok(text)
@@ -72,11 +72,11 @@ fn bounded(option: &str, text: String, most: usize) -> Result<String, Failed> {
 }
 
 /// Returns the caller's ARN from STS, or the user name of this machine where STS does not answer.
-async fn caller(account: &Account) -> Result<String, Failed> {
+async fn caller(account: &Account) -> Result<String, CommandError> {
     let arn = account.caller().await.and_then(|caller| caller.arn);
     let name = arn.or_else(|| env::var("USER").ok().filter(|name| !name.is_empty()));
     let name = name.ok_or_else(|| {
-        Failed::User("neither STS nor USER says who you are; say it with --by NAME".to_owned())
+        CommandError::User("neither STS nor USER has your name; give it with --by NAME".to_owned())
     })?;
     Ok(name.chars().take(Cancelled::MAX_BY).collect())
 }
@@ -89,18 +89,18 @@ fn owner() -> Owner {
     Owner(format!("cancel-{:016x}{:016x}", random(), random()))
 }
 
-fn clock() -> Result<Time, Failed> {
+fn clock() -> Result<Time, CommandError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since
         .ok()
         .and_then(|since| u64::try_from(since.as_millis()).ok())
         .map(Time::from_millis)
         .ok_or_else(|| {
-            Failed::User("this machine's clock says a year before 1970; set it".to_owned())
+            CommandError::User("this machine's clock shows a year before 1970; set it".to_owned())
         })
 }
 
-fn done(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
+fn done(entry: &Entry, out: &mut impl Write) -> Result<(), CommandError> {
     writeln!(
         out,
         "cancelled  the retry of {} ({}){}",
@@ -109,14 +109,14 @@ fn done(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
         whose(entry)
     )?;
     let charge = if entry.in_doubt {
-        "an earlier call's answer never came, so that this retry may have happened and stays charged"
+        "an earlier call got no answer: this retry may have happened, and stays charged"
     } else {
-        "its charge is given back"
+        "the charge is refunded"
     };
     writeln!(out, "charged    {}: {charge}", visible(&charged(entry)))?;
     writeln!(
         out,
-        "           The message that may still wait in the queue does nothing; a later failure is judged anew."
+        "           A message left in the queue has no effect. A later failure is judged again."
     )?;
     Ok(())
 }
@@ -135,17 +135,15 @@ fn refusal(entry: &Entry) -> String {
     let stop = visible(&stop_command(&entry.subject));
     let advice = match entry.state {
         State::Acting | State::InDoubt => format!(
-            "Its call may be on its way, and cannot be called back. See `redrive history` in a few minutes; what was \
-             restarted is stopped by\n  {stop}"
+            "Its call may be under way, and cannot be revoked. See `redrive history` in a few minutes. To stop a \
+             restarted run:\n  {stop}"
         ),
-        State::Retried => format!("What was restarted is stopped by\n  {stop}"),
-        State::Observed | State::GivenUp => {
-            "Nothing is pending, and nothing will be retried.".to_owned()
-        }
-        State::Recovered | State::Terminated | State::Queued => "Nothing is pending.".to_owned(),
+        State::Retried => format!("To stop the restarted run:\n  {stop}"),
+        State::Observed | State::GivenUp => "No retry is pending, and none will follow.".to_owned(),
+        State::Recovered | State::Terminated | State::Queued => "No retry is pending.".to_owned(),
     };
     format!(
-        "no retry of {} is queued, so that nothing was changed; it stands so: {}\n{advice}",
+        "no retry of {} is queued, and nothing was changed; its state: {}\n{advice}",
         visible(&entry.subject.to_string()),
         visible(&now(entry))
     )

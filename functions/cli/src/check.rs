@@ -9,7 +9,7 @@ use redrive_policy_tools::diagnostic::{Source, worst_case};
 use redrive_policy_tools::lint::{amplified, check, lint_machine};
 use redrive_policy_tools::visible::visible;
 
-use crate::{Failed, input};
+use crate::{CommandError, input};
 
 /// The output format, and the severity of warnings.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ pub(crate) fn run(
     definition: Option<&Path>,
     manner: Manner,
     out: &mut impl Write,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let named: Vec<&Path> = policies
         .iter()
         .map(PathBuf::as_path)
@@ -39,7 +39,7 @@ pub(crate) fn run(
         let text = match input::text(path) {
             Ok(text) => text,
             // The other policies are checked nevertheless.
-            Err(Failed::User(message)) => {
+            Err(CommandError::User(message)) => {
                 unread.push(message);
                 continue;
             }
@@ -98,16 +98,16 @@ pub(crate) fn run(
     }
     if !unread.is_empty() {
         out.flush()?;
-        return Err(Failed::User(unread.join("\n")));
+        return Err(CommandError::User(unread.join("\n")));
     }
     if counts.errors > 0 {
-        return Err(Failed::Told);
+        return Err(CommandError::Reported);
     }
     Ok(())
 }
 
 /// Reads a definition. The name of the machine is that of the file without `.asl.json`.
-fn machine(path: &Path) -> Result<(String, Machine), Failed> {
+fn machine(path: &Path) -> Result<(String, Machine), CommandError> {
     let name = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -117,8 +117,8 @@ fn machine(path: &Path) -> Result<(String, Machine), Failed> {
         .unwrap_or(&name)
         .to_owned();
     let machine = Machine::read(&input::text(path)?).ok_or_else(|| {
-        Failed::User(format!(
-            "{}: this is no definition in the Amazon States Language: expected a JSON object with States",
+        CommandError::User(format!(
+            "{}: not a definition in the Amazon States Language: expected a JSON object with States",
             input::shown(path)
         ))
     })?;

@@ -13,12 +13,12 @@ pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
     // UTF-16 of plain letters is valid UTF-8, with a NUL beside each letter.
     if std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {
         return Some(
-            "this is no text in UTF-8; save the event as UTF-8, as EventBridge delivers it".into(),
+            "this is not UTF-8; save the event as UTF-8, as EventBridge delivers it".into(),
         );
     }
     let mut values = Deserializer::from_slice(bytes).into_iter::<Value>();
     let value = match values.next() {
-        None => return Some(format!("nothing was read; {EXPECTED}")),
+        None => return Some(format!("the input is empty; {EXPECTED}")),
         // The place of a mistake in JSON is already reported.
         Some(Err(_)) if bytes.trim_ascii_start().starts_with(b"{") => return None,
         Some(Err(_)) => return Some(EXPECTED.to_owned()),
@@ -30,7 +30,7 @@ pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
     };
     let several = |what: &str, first: &str| {
         format!(
-            "{what}, and explain reads one; the first of them: jq {first}{file} | redrive explain --policy POLICY -"
+            "{what}, and explain reads one; for the first: jq {first}{file} | redrive explain --policy POLICY -"
         )
     };
     if matches!(values.next(), Some(Ok(_))) {
@@ -39,13 +39,13 @@ pub(crate) fn help(path: &Path, bytes: &[u8]) -> Option<String> {
     if let Value::Array(events) = &value {
         let count = events.len();
         return Some(match events.first() {
-            None => format!("this is an array with nothing in it; {EXPECTED}"),
+            None => format!("this is an empty array; {EXPECTED}"),
             Some(_) => several(&format!("this is an array of {count}"), "'.[0]'"),
         });
     }
     if let Some((what, filter)) = envelope(&value) {
         return Some(format!(
-            "{what}; take the event out: jq -r '{filter}'{file} | redrive explain --policy POLICY -"
+            "{what}; extract the event: jq -r '{filter}'{file} | redrive explain --policy POLICY -"
         ));
     }
     if ["executionArn", "execution-id"]
@@ -71,29 +71,29 @@ fn envelope(value: &Value) -> Option<(&'static str, &'static str)> {
     const ENVELOPES: [(&str, &str, &str); 6] = [
         (
             "/Records/0/body",
-            "this is what SQS hands a function",
+            "this is the input of a function from SQS",
             ".Records[0].body",
         ),
         (
             "/Records/0/Sns/Message",
-            "this is what SNS hands a function",
+            "this is the input of a function from SNS",
             ".Records[0].Sns.Message",
         ),
         (
             "/Messages/0/Body",
-            "this is what ReceiveMessage answers",
+            "this is an answer of ReceiveMessage",
             ".Messages[0].Body",
         ),
         ("/Body", "this is a message of SQS", ".Body"),
         ("/Message", "this is a message of SNS", ".Message"),
         (
             "/requestPayload",
-            "this is what Lambda sends to a function's destination",
+            "this is the record that Lambda sends to a function's destination",
             ".requestPayload",
         ),
     ];
     if value.is_string() {
-        return Some(("this is JSON that was made text once more", "."));
+        return Some(("this is JSON inside a JSON text", "."));
     }
     ENVELOPES
         .into_iter()

@@ -15,21 +15,21 @@ use redrive_policy_tools::visible::{visible, visible_json};
 use serde_json::{Map, Value, json};
 
 use crate::trace::Trace;
-use crate::{Failed, envelope, input};
+use crate::{CommandError, envelope, input};
 
 pub(crate) fn run(
     policy: &Path,
     event: &Path,
     as_json: bool,
     out: &mut impl Write,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     input::one_from_standard_input(&[policy, event])?;
     let document = input::policy(Some(policy))?;
     if event.is_dir() {
         let folder = input::shown(event);
-        return Err(Failed::User(format!(
-            "{folder} is a folder, and explain reads one event: name a file in it, or see what comes of all of them \
-             with redrive replay {folder}"
+        return Err(CommandError::User(format!(
+            "{folder} is a folder, and explain reads one event: name a file in it, or replay all of them with \
+             redrive replay {folder}"
         )));
     }
     let bytes = input::bytes(event)?;
@@ -41,7 +41,7 @@ pub(crate) fn run(
     if as_json {
         writeln!(out, "{}", visible_json(&explained.json()?.to_string()))?;
     } else {
-        explained.tell(out)?;
+        explained.print(out)?;
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ impl<'a> Explained<'a> {
 
     /// Returns one object for one line. Every key is always present; a value that an event or a verdict lacks is
     /// null.
-    fn json(&self) -> Result<Value, Failed> {
+    fn json(&self) -> Result<Value, CommandError> {
         let verdict = &self.verdict;
         let rules: Vec<Value> = verdict
             .rules
@@ -124,7 +124,7 @@ impl<'a> Explained<'a> {
                 "retry_mode": matches!(subject(self.parsed), Some(Subject::Stage { .. })).then(|| verdict.retry_mode.as_str()),
             },
             "trace": serde_json::to_value(&self.trace)
-                .map_err(|error| Failed::Bug(format!("the trace cannot be written: {error}")))?,
+                .map_err(|error| CommandError::Bug(format!("the trace cannot be written: {error}")))?,
             "needs": self.needs.iter().map(|need| need.as_str()).collect::<Vec<_>>(),
         }))
     }
@@ -136,7 +136,7 @@ impl<'a> Explained<'a> {
         }
     }
 
-    fn tell(&self, out: &mut impl Write) -> Result<(), Failed> {
+    fn print(&self, out: &mut impl Write) -> Result<(), CommandError> {
         let event = match self.parsed {
             ParsedEvent::Failure(failure) => {
                 format!("a failure of {}, {}", failure.subject, failure.at)
@@ -160,7 +160,7 @@ impl<'a> Explained<'a> {
             }
         }
         if let Some(trace) = &self.trace {
-            trace.tell("", out)?;
+            trace.print("", out)?;
         }
         let verdict = &self.verdict;
         writeln!(

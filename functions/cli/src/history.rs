@@ -7,40 +7,44 @@ use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
 use redrive_policy_tools::visible::{visible, visible_json};
 
-use crate::Failed;
+use crate::CommandError;
 use crate::account::{Account, Where};
 
-pub(crate) async fn run(place: Where, as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
+pub(crate) async fn run(
+    place: Where,
+    as_json: bool,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let account = Account::open(place).await?;
     match account.ledger.read(&account.subject).await {
         Ok(Some(entry)) if as_json => json(&entry, out),
-        Ok(Some(entry)) => tell(&entry, out),
-        Ok(None) => Err(account.unheard().await),
+        Ok(Some(entry)) => print(&entry, out),
+        Ok(None) => Err(account.no_entry().await),
         Err(error) => Err(account.failed(error).await),
     }
 }
 
 /// Prints the entry as the ledger has it, on one line.
-pub(crate) fn json(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
-    let line = serde_json::to_string(entry).map_err(|error| Failed::Bug(error.to_string()))?;
+pub(crate) fn json(entry: &Entry, out: &mut impl Write) -> Result<(), CommandError> {
+    let line =
+        serde_json::to_string(entry).map_err(|error| CommandError::Bug(error.to_string()))?;
     writeln!(out, "{}", visible_json(&line))?;
     Ok(())
 }
 
-fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
+fn print(entry: &Entry, out: &mut impl Write) -> Result<(), CommandError> {
     writeln!(out, "{}", visible(&entry.subject.to_string()))?;
     writeln!(out, "{}\n", visible(&entry.subject.key()))?;
     for attempt in &entry.attempts {
         let became = fate(attempt.state, &attempt.verdict, attempt.reason);
         let became = match attempt.state {
-            State::Queued => "was still queued when the next failure came".to_owned(),
+            State::Queued => "still queued at the next failure".to_owned(),
             State::Acting | State::InDoubt => {
-                "was under way when the next failure came, which shows that it was retried"
-                    .to_owned()
+                "in progress at the next failure, which shows that it was retried".to_owned()
             }
             _ => became,
         };
-        let failure = Told {
+        let failure = FailureLine {
             at: attempt.failed_at,
             which: attempt.failure_id.to_string(),
             verdict: &attempt.verdict,
@@ -49,7 +53,7 @@ fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
         };
         writeln!(out, "{failure}")?;
     }
-    let failure = Told {
+    let failure = FailureLine {
         at: entry.failed_at,
         which: entry.failure_id.to_string(),
         verdict: &entry.verdict,
@@ -61,7 +65,7 @@ fn tell(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
 }
 
 /// One failure on one line.
-struct Told<'a> {
+struct FailureLine<'a> {
     at: Time,
     which: String,
     verdict: &'a Verdict,
@@ -69,7 +73,7 @@ struct Told<'a> {
     cancelled: Option<&'a Cancelled>,
 }
 
-impl std::fmt::Display for Told<'_> {
+impl std::fmt::Display for FailureLine<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let verdict = self.verdict;
         let mut line = format!(
@@ -111,7 +115,7 @@ pub(crate) fn now(entry: &Entry) -> String {
         ),
         State::Acting => format!("being retried{}", until.unwrap_or_default()),
         State::InDoubt => format!(
-            "sent, and no answer came; it is looked at {}",
+            "sent without an answer; the next check is {}",
             entry.next_check_at.map_or("soon".to_owned(), utc)
         ),
         state => format!(
@@ -125,32 +129,33 @@ pub(crate) fn now(entry: &Entry) -> String {
 /// Returns the end of a retry with nothing pending.
 fn fate(state: State, verdict: &Verdict, reason: Option<Reason>) -> String {
     match state {
-        State::Retried => "retried: AWS took it".to_owned(),
+        State::Retried => "retried: AWS accepted it".to_owned(),
         State::GivenUp => match reason {
             Some(reason) => format!("given up ({reason}): {}", reason.sentence()),
             None if verdict.decision == Decision::Retry => "given up".to_owned(),
             None => format!("not retried ({})", verdict.reason),
         },
         State::Observed => {
-            "observed: in observe mode this is written down, and never retried".to_owned()
+            "observed: the verdict was recorded in observe mode, and the failure is never retried"
+                .to_owned()
         }
-        State::Recovered => "succeeded since".to_owned(),
-        State::Terminated => "ended by a person, which is not undone".to_owned(),
+        State::Recovered => "succeeded afterwards".to_owned(),
+        State::Terminated => "terminated by a person, which is not undone".to_owned(),
         State::Queued | State::Acting | State::InDoubt => state.as_str().to_owned(),
     }
 }
 
-fn foot(entry: &Entry, out: &mut impl Write) -> Result<(), Failed> {
+fn foot(entry: &Entry, out: &mut impl Write) -> Result<(), CommandError> {
     if entry.in_doubt {
         writeln!(
             out,
-            "in doubt  a call was sent whose answer never came: this retry may have happened, and stays charged"
+            "in doubt  a call was sent and got no answer: this retry may have happened, and stays charged"
         )?;
     }
     if let Some(busy) = entry.throttled {
         writeln!(
             out,
-            "throttled AWS was too busy to take it, {} since {}",
+            "throttled AWS was too busy to accept it, {} since {}",
             times(busy.times),
             utc(busy.since)
         )?;
@@ -187,7 +192,7 @@ pub(crate) fn charged(entry: &Entry) -> String {
     }
     if entry.prior_retries > 0 {
         text.push_str(&format!(
-            "; AWS counted {} before this entry was opened, which count for every rule",
+            "; AWS counted {} before this entry existed, which count for every rule",
             entry.prior_retries
         ));
     }

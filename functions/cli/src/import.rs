@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use redrive_policy_tools::import::{self, Refused, import};
 use redrive_policy_tools::visible::visible;
 
-use crate::{Failed, input};
+use crate::{CommandError, input};
 
 /// The platform of a retry configuration.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -35,13 +35,13 @@ pub(crate) fn run(
     path: &Path,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let platform = import::Platform::from(platform);
     let name = input::shown(path);
     let imported = match import(platform, &name, &input::text(path)?) {
         Ok(imported) => imported,
         Err(Refused::Empty) => {
-            return Err(Failed::User(format!(
+            return Err(CommandError::User(format!(
                 "{name} is empty: there is nothing to import"
             )));
         }
@@ -54,14 +54,14 @@ pub(crate) fn run(
                 1 => "1 problem".to_owned(),
                 many => format!("{many} problems"),
             };
-            return Err(Failed::User(format!(
+            return Err(CommandError::User(format!(
                 "{} has {count}, so that no policy was written; correct the file and import it again:\n{}",
                 platform.noun(),
                 lines.join("\n")
             )));
         }
         Err(Refused::Unreadable(what)) => {
-            return Err(Failed::Bug(format!(
+            return Err(CommandError::Bug(format!(
                 "import wrote a policy that cannot be read; please report it:\n{what}"
             )));
         }

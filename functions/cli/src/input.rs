@@ -9,7 +9,7 @@ use redrive_policy_tools::visible::visible;
 use redrive_simulation::replay::{Definitions, Source};
 use serde_json::value::RawValue;
 
-use crate::Failed;
+use crate::CommandError;
 
 /// The shipped policy, the default of `replay`.
 const SHIPPED: &str = include_str!("../../../infra/policy.yaml");
@@ -20,30 +20,33 @@ pub(crate) fn shown(path: &Path) -> String {
 }
 
 /// Fails if several paths name standard input. A second reader would find it empty.
-pub(crate) fn one_from_standard_input(paths: &[&Path]) -> Result<(), Failed> {
+pub(crate) fn one_from_standard_input(paths: &[&Path]) -> Result<(), CommandError> {
     let standard = paths.iter().filter(|path| **path == Path::new("-"));
     match standard.count() {
         0 | 1 => Ok(()),
-        many => Err(Failed::User(format!(
-            "- is standard input, which can be read once, and here stands for {many} files; save the others and name them"
+        many => Err(CommandError::User(format!(
+            "- is standard input and can be read only once, but stands for {many} files here; save the others and name them"
         ))),
     }
 }
 
 /// Reads one file, or standard input for `-`.
-pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, CommandError> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         return match io::stdin().lock().read_to_end(&mut bytes) {
             Ok(_) => Ok(bytes),
-            Err(error) => Err(Failed::User(format!("cannot read standard input: {error}"))),
+            Err(error) => Err(CommandError::User(format!(
+                "cannot read standard input: {error}"
+            ))),
         };
     }
-    fs::read(path).map_err(|error| Failed::User(format!("cannot read {}: {error}", shown(path))))
+    fs::read(path)
+        .map_err(|error| CommandError::User(format!("cannot read {}: {error}", shown(path))))
 }
 
 /// Reads one file of text, or standard input for `-`.
-pub(crate) fn text(path: &Path) -> Result<String, Failed> {
+pub(crate) fn text(path: &Path) -> Result<String, CommandError> {
     String::from_utf8(bytes(path)?).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let bytes = error.into_bytes();
@@ -53,12 +56,12 @@ pub(crate) fn text(path: &Path) -> Result<String, Failed> {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this is UTF-16".to_owned(),
             _ => format!("line {} is not UTF-8", line.saturating_add(1)),
         };
-        Failed::User(format!("{}: {what}; save it as UTF-8", shown(path)))
+        CommandError::User(format!("{}: {what}; save it as UTF-8", shown(path)))
     })
 }
 
 /// Reads a policy, or reports all its problems.
-pub(crate) fn policy(path: Option<&Path>) -> Result<Document, Failed> {
+pub(crate) fn policy(path: Option<&Path>) -> Result<Document, CommandError> {
     let (name, text) = match path {
         None => ("infra/policy.yaml".to_owned(), SHIPPED.to_owned()),
         Some(path) => (shown(path), text(path)?),
@@ -73,7 +76,7 @@ pub(crate) fn policy(path: Option<&Path>) -> Result<Document, Failed> {
             1 => "1 problem".to_owned(),
             many => format!("{many} problems"),
         };
-        Failed::User(format!("the policy has {count}:\n{}", lines.join("\n")))
+        CommandError::User(format!("the policy has {count}:\n{}", lines.join("\n")))
     })
 }
 
@@ -85,15 +88,15 @@ pub(crate) struct Events {
 }
 
 /// Reads all paths. A folder is read with its subfolders, in the order of names.
-pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, Failed> {
+pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, CommandError> {
     let mut events = Events::default();
     for path in paths {
         if path.is_dir() {
             let before = events.sources.len();
             folder(path, &mut events)?;
             if events.sources.len() == before {
-                return Err(Failed::User(format!(
-                    "{} has no *.json files in it",
+                return Err(CommandError::User(format!(
+                    "{} contains no *.json files",
                     shown(path)
                 )));
             }
@@ -104,9 +107,9 @@ pub(crate) fn events(paths: &[PathBuf]) -> Result<Events, Failed> {
     Ok(events)
 }
 
-fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
+fn folder(path: &Path, events: &mut Events) -> Result<(), CommandError> {
     let unreadable =
-        |error| Failed::User(format!("cannot read the folder {}: {error}", shown(path)));
+        |error| CommandError::User(format!("cannot read the folder {}: {error}", shown(path)));
     let mut inside = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         inside.push(entry.map_err(unreadable)?.path());
@@ -127,14 +130,14 @@ fn folder(path: &Path, events: &mut Events) -> Result<(), Failed> {
     Ok(())
 }
 
-fn file(path: &Path, events: &mut Events) -> Result<(), Failed> {
+fn file(path: &Path, events: &mut Events) -> Result<(), CommandError> {
     let content = bytes(path)?;
     let name = path
         .file_name()
         .map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
     if let Some(machine) = name.strip_suffix(".asl.json") {
         let definition = serde_json::from_slice(&content).map_err(|error| {
-            Failed::User(format!(
+            CommandError::User(format!(
                 "{}: this definition is not JSON: {error}",
                 shown(path)
             ))

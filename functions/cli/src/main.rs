@@ -7,9 +7,9 @@ mod account;
 #[cfg(feature = "account")]
 mod cancel;
 mod check;
+mod command_error;
 mod envelope;
 mod explain;
-mod failed;
 #[cfg(feature = "account")]
 mod history;
 mod import;
@@ -31,7 +31,7 @@ use redrive_core::controller::RunMode;
 use redrive_simulation::replay::Then;
 use redrive_simulation::storm::{Limits, QuotaClass, Storm};
 
-use self::failed::Failed;
+use self::command_error::CommandError;
 
 /// Redrives failed Step Functions executions and retries failed CodePipeline stages by policy.
 #[derive(Debug, Parser)]
@@ -43,42 +43,42 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say all that is wrong with policies, or may be, each with its line and what to do about it.
+    /// Print the errors and warnings of policies, each with its line and its remedy.
     Check {
         /// The policies.
         #[arg(required = true, value_name = "POLICY")]
         policies: Vec<PathBuf>,
-        /// Count warnings as errors.
+        /// Treat warnings as errors.
         #[arg(long)]
         strict: bool,
         /// Print one JSON object a line.
         #[arg(long)]
         json: bool,
-        /// The definition of a state machine, MACHINE.asl.json: say how often its tasks run at the worst, as a
-        /// redrive resets every Retry, and which of its Fail states rules could reach.
+        /// The definition of a state machine, MACHINE.asl.json. Adds the maximum number of runs of each of its tasks,
+        /// since a redrive resets every Retry, and the Fail states that rules could reach.
         #[arg(long, value_name = "FILE")]
         definition: Option<PathBuf>,
     },
-    /// Play event files through the policy against emulated services, and show what comes of each.
+    /// Replay event files through the policy against emulated services, and show the outcome of each.
     Replay {
         /// Event files, folders of them, or - for standard input. Files named MACHINE.asl.json are
         /// definitions of state machines.
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
-        /// The policy to try; without it, the one that is shipped (infra/policy.yaml).
+        /// The policy [default: the policy as shipped, infra/policy.yaml]
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
-        /// The mode to try.
+        /// The run mode.
         #[arg(long, value_enum, default_value_t = ModeName::Act)]
         mode: ModeName,
-        /// What a retried run comes to where no event file tells.
+        /// The end of a retried run that no event file describes.
         #[arg(long, value_enum, default_value_t = ThenName::Succeed)]
         then: ThenName,
         /// Print one JSON object a line instead of a table.
         #[arg(long)]
         json: bool,
     },
-    /// Say what would happen to one event, and why.
+    /// Explain the verdict on one event, condition by condition.
     Explain {
         /// The policy.
         #[arg(long, value_name = "FILE")]
@@ -90,59 +90,58 @@ enum Command {
         #[arg(value_name = "EVENT")]
         event: PathBuf,
     },
-    /// Print the policy that means what another platform's retry configuration means.
+    /// Print the policy that is equivalent to the retry configuration of another platform.
     Import {
-        /// Whose it is.
+        /// The platform of the configuration.
         #[arg(value_enum, value_name = "PLATFORM")]
         platform: import::Platform,
         /// The file, YAML or JSON, or - for standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Run the tests that policy documents carry, and show why one fails.
+    /// Run the tests in policy documents, and show why a test fails.
     Test {
         /// The policies, or - for standard input.
         #[arg(required = true, value_name = "POLICY")]
         policies: Vec<PathBuf>,
-        /// Print one JSON object a line, one line a test.
+        /// Print one JSON object a line, one for each test.
         #[arg(long)]
         json: bool,
     },
-    /// Simulate what can go wrong: both services emulated in virtual time, with faults, and the invariants checked
-    /// after every step.
+    /// Simulate both services in virtual time with injected faults, and check the invariants after every step.
     Simulate {
-        /// How many seeds; each is one simulation.
+        /// The number of seeds. Each seed is one simulation.
         #[arg(long, default_value_t = 1000, conflicts_with = "seed")]
         seeds: u64,
-        /// The first of them.
+        /// The first seed.
         #[arg(long, default_value_t = 0, conflicts_with = "seed")]
         first: u64,
-        /// One seed, with all that happens in it.
+        /// Run only this seed, and print its steps.
         #[arg(long)]
         seed: Option<u64>,
-        /// Enable only these fault classes, separated by commas; "none" for no faults. Without it half of all classes,
-        /// drawn by each seed.
+        /// Enable only these fault classes, separated by commas; "none" enables none [default: half of all classes,
+        /// drawn by each seed]
         #[arg(long, value_delimiter = ',', value_name = "CLASSES")]
         faults: Option<Vec<String>>,
-        /// Fail also where a fault class, a reason or a move of an entry was never reached; ten thousand seeds
-        /// reach them all.
+        /// Fail also if a fault class, a reason or a transition was never reached. Ten thousand seeds reach all of
+        /// them.
         #[arg(long, conflicts_with_all = ["seed", "faults"])]
         all_reached: bool,
-        /// Instead of seeds explore every interleaving of the invocations for one failure, with a death of each at each
-        /// of its awaits.
+        /// Explore every interleaving of the invocations for one failure instead of seeds, with a crash of each
+        /// invocation at each of its awaits.
         #[arg(long, conflicts_with_all = ["seeds", "first", "seed", "faults", "all_reached"])]
         interleavings: bool,
     },
-    /// Play a storm, in which everything fails at once: how soon all of it is redriven, against AWS's quotas in
-    /// virtual time, and what that costs.
-    Storm(Stormy),
+    /// Simulate a storm of failures against AWS's quotas in virtual time, and print how long its redrives take and what
+    /// they cost.
+    Storm(StormOptions),
     /// Serve emulated Step Functions and CodePipeline to SDKs and the AWS CLI, on loopback.
     Serve {
-        /// The port; 0 lets the system choose.
+        /// The port. 0 lets the system choose a free one.
         #[arg(long, default_value_t = 4599)]
         port: u16,
     },
-    /// Say why a failure in an account was retried, or not: its ledger entry as a story.
+    /// Print from its ledger entry why a failure in an account was retried or not.
     #[cfg(feature = "account")]
     History {
         #[command(flatten)]
@@ -151,33 +150,33 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Give up a retry in an account that is queued, and say why.
+    /// Cancel a queued retry in an account, with a reason.
     #[cfg(feature = "account")]
     Cancel {
         #[command(flatten)]
         place: account::Where,
-        /// Why, for who reads the ledger later: 1,024 characters at the most.
+        /// The reason, for later readers of the ledger. Maximum 1,024 characters.
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Who: 256 characters at the most. Without it, your ARN as AWS knows it, or where STS does not say,
-        /// your user name on this machine.
+        /// The person who cancels. Maximum 256 characters [default: your ARN from STS, or your user name on this
+        /// machine if STS does not answer]
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
         /// Print the entry as one JSON object on one line.
         #[arg(long)]
         json: bool,
     },
-    /// Say why a failure in an account was retried, or not (needs: cargo run --features account -- history ...)
+    /// Print why a failure in an account was retried or not (needs: cargo run --features account -- history ...)
     #[cfg(not(feature = "account"))]
     #[command(disable_help_flag = true)]
     History(Unbuilt),
-    /// Give up a retry in an account that is queued (needs: cargo run --features account -- cancel ...)
+    /// Cancel a queued retry in an account (needs: cargo run --features account -- cancel ...)
     #[cfg(not(feature = "account"))]
     #[command(disable_help_flag = true)]
     Cancel(Unbuilt),
 }
 
-/// What a command was given that this build does not have.
+/// The arguments of a command that this build does not have.
 #[cfg(not(feature = "account"))]
 #[derive(Debug, clap::Args)]
 struct Unbuilt {
@@ -185,31 +184,31 @@ struct Unbuilt {
     _rest: Vec<std::ffi::OsString>,
 }
 
-/// A storm, as it is told.
+/// The options of a storm.
 #[derive(Debug, clap::Args)]
-struct Stormy {
-    /// So many executions fail.
+struct StormOptions {
+    /// The number of executions that fail.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     failures: u32,
-    /// Of so many state machines, one larger than the other.
+    /// The number of their state machines, which differ in size.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     machines: u32,
-    /// Within so many seconds.
+    /// The seconds within which they fail.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
-    /// Whose quotas apply.
+    /// The regions whose quotas apply.
     #[arg(long, value_enum, default_value_t = RegionName::Small)]
     region: RegionName,
-    /// So many functions the account runs at once.
+    /// Maximum functions that run at once in the account.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(3..=100_000))]
     concurrency: u32,
-    /// So many batches of due retries are worked on at once: MaximumConcurrency in template.yaml.
+    /// Maximum batches of due retries at once: MaximumConcurrency in template.yaml.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=1_000))]
     due_concurrency: u32,
-    /// Pace nothing, to see what that comes to.
+    /// Turn pacing off, for comparison.
     #[arg(long)]
     no_pace: bool,
-    /// What is left to chance.
+    /// The seed of all random draws.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Print one JSON object on one line.
@@ -217,20 +216,20 @@ struct Stormy {
     json: bool,
 }
 
-impl From<&Stormy> for Storm {
-    fn from(told: &Stormy) -> Self {
+impl From<&StormOptions> for Storm {
+    fn from(options: &StormOptions) -> Self {
         Self {
-            failures: told.failures as usize,
-            machines: told.machines as usize,
-            seconds: told.seconds,
-            limits: Limits::of(match told.region {
+            failures: options.failures as usize,
+            machines: options.machines as usize,
+            seconds: options.seconds,
+            limits: Limits::of(match options.region {
                 RegionName::Large => QuotaClass::Large,
                 RegionName::Small => QuotaClass::Small,
             }),
-            paced: !told.no_pace,
-            concurrency: told.concurrency as usize,
-            due_concurrency: told.due_concurrency.into(),
-            seed: told.seed,
+            paced: !options.no_pace,
+            concurrency: options.concurrency as usize,
+            due_concurrency: options.due_concurrency.into(),
+            seed: options.seed,
             ..Self::default()
         }
     }
@@ -250,7 +249,7 @@ enum ModeName {
     Act,
     /// Decide and record, and change nothing.
     Observe,
-    /// Do nothing at all.
+    /// Do nothing.
     Off,
 }
 
@@ -266,9 +265,9 @@ impl From<ModeName> for RunMode {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ThenName {
-    /// Whatever it was has passed.
+    /// The run succeeds.
     Succeed,
-    /// It fails as before, for ever.
+    /// The run fails as before, every time.
     Fail,
 }
 
@@ -338,7 +337,7 @@ fn main() -> ExitCode {
             all_reached,
             &mut out,
         ),
-        Command::Storm(told) => storm::run(&(&told).into(), told.json, &mut out),
+        Command::Storm(options) => storm::run(&(&options).into(), options.json, &mut out),
         Command::Serve { port } => serve::run(port, &mut out),
         #[cfg(feature = "account")]
         Command::History { place, json } => account::run(history::run(place, json, &mut out)),
@@ -350,33 +349,27 @@ fn main() -> ExitCode {
             json,
         } => account::run(cancel::run(place, reason, by, json, &mut out)),
         #[cfg(not(feature = "account"))]
-        Command::History(_) => Err(Failed::Unbuilt("history")),
+        Command::History(_) => Err(CommandError::Unbuilt("history")),
         #[cfg(not(feature = "account"))]
-        Command::Cancel(_) => Err(Failed::Unbuilt("cancel")),
+        Command::Cancel(_) => Err(CommandError::Unbuilt("cancel")),
     };
     let done = match out.flush() {
         Ok(()) => done,
         Err(error) => done.and(Err(error.into())),
     };
-    let (message, code) = match done {
+    let error = match done {
         Ok(()) => return ExitCode::SUCCESS,
-        Err(Failed::Told) => return ExitCode::FAILURE,
-        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+        Err(CommandError::Reported) => return ExitCode::FAILURE,
+        Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return ExitCode::SUCCESS;
         }
-        #[cfg(not(feature = "account"))]
-        Err(Failed::Unbuilt(command)) => (
-            format!(
-                "redrive: {command} asks an account, and this build has no AWS SDK in it; in the repository:\n  \
-                 cargo run --features account -- {command} ..."
-            ),
-            2,
-        ),
-        Err(Failed::Output(error)) => (format!("redrive: cannot write the output: {error}"), 1),
-        Err(Failed::User(message)) => (format!("redrive: {message}"), 1),
-        Err(Failed::Bug(message)) => (format!("redrive: {message}"), 1),
+        Err(error) => error,
     };
     // A failure of this write cannot be reported.
-    let _ = writeln!(io::stderr(), "{message}");
-    ExitCode::from(code)
+    let _ = writeln!(io::stderr(), "redrive: {error}");
+    match error {
+        #[cfg(not(feature = "account"))]
+        CommandError::Unbuilt(_) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
 }

@@ -10,7 +10,7 @@ use redrive_core::verdict::{Decision, Verdict};
 use redrive_simulation::replay::{From, Replayed, Row, Settings, Then, replay};
 use serde_json::json;
 
-use crate::{Failed, input, table};
+use crate::{CommandError, input, table};
 
 pub(crate) fn run(
     paths: &[PathBuf],
@@ -19,7 +19,7 @@ pub(crate) fn run(
     then: Then,
     as_json: bool,
     out: &mut impl Write,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let named: Vec<&Path> = paths.iter().map(PathBuf::as_path).chain(policy).collect();
     input::one_from_standard_input(&named)?;
     let document = input::policy(policy)?;
@@ -31,17 +31,17 @@ pub(crate) fn run(
         definitions: events.definitions,
     };
     let replayed =
-        replay(events.sources, &settings).map_err(|error| Failed::Bug(error.to_string()))?;
+        replay(events.sources, &settings).map_err(|error| CommandError::Bug(error.to_string()))?;
     if as_json {
         for row in &replayed.rows {
             let line =
-                serde_json::to_string(row).map_err(|error| Failed::Bug(error.to_string()))?;
+                serde_json::to_string(row).map_err(|error| CommandError::Bug(error.to_string()))?;
             writeln!(out, "{line}")?;
         }
         writeln!(
             out,
             "{}",
-            json!({ "summary": counts(&replayed.rows), "calls": replayed.calls, "untold": replayed.untold })
+            json!({ "summary": counts(&replayed.rows), "calls": replayed.calls, "undelivered": replayed.undelivered })
         )?;
         return Ok(());
     }
@@ -69,7 +69,7 @@ pub(crate) fn run(
         ("outcome", 52),
     ];
     table::write(out, &columns, &rows)?;
-    tell(&replayed, mode, out)
+    print_summary(&replayed, mode, out)
 }
 
 fn cells(row: &Row, one_day: bool) -> Vec<String> {
@@ -116,7 +116,7 @@ fn verdict(row: &Row) -> String {
     match (row.from, record.outcome, &record.verdict) {
         (From::Queue, ..) => "(due)".into(),
         (From::Sweep, ..) => "(swept)".into(),
-        (_, Outcome::Recovered | Outcome::Terminated, _) => "(news)".into(),
+        (_, Outcome::Recovered | Outcome::Terminated, _) => "(completion)".into(),
         (_, Outcome::Duplicate, _) => "(duplicate)".into(),
         (_, Outcome::Ignored, _) if record.malformed.is_some() => "(malformed)".into(),
         (_, Outcome::Ignored, _) => format!("ignore: {}", record.reason),
@@ -139,25 +139,25 @@ fn outcome(row: &Row) -> String {
         },
         (Outcome::Queued, _) => "queued".into(),
         (Outcome::BackedOff, _) if record.call_result == Some(CallResult::AccessDenied) => {
-            "put off: access denied".into()
+            "backed off: access denied".into()
         }
-        (Outcome::BackedOff, _) => "put off: AWS is busy".into(),
-        (Outcome::InDoubt, _) => "sent, and no answer came".into(),
+        (Outcome::BackedOff, _) => "backed off: AWS is busy".into(),
+        (Outcome::InDoubt, _) => "sent without an answer".into(),
         (Outcome::GaveUp, Some(verdict)) if verdict.decision == Decision::GiveUp => {
             verdict.sentence()
         }
-        (Outcome::GaveUp, _) => format!("not made: {}", record.reason.sentence()),
-        (Outcome::Observed, _) => "written down, not done (observe)".into(),
+        (Outcome::GaveUp, _) => format!("not retried: {}", record.reason.sentence()),
+        (Outcome::Observed, _) => "recorded, not retried (observe)".into(),
         (Outcome::Ignored, _) => record.malformed.as_ref().map_or_else(
             || record.reason.sentence().into(),
             |malformed| malformed.to_string(),
         ),
-        (Outcome::Duplicate, _) => "handled before: nothing more is done".into(),
-        (Outcome::Stale, _) => "out of date: it has moved on".into(),
+        (Outcome::Duplicate, _) => "handled before".into(),
+        (Outcome::Stale, _) => "out of date: the target has changed".into(),
         (Outcome::Recovered, _) => "recovered".into(),
-        (Outcome::Terminated, _) => "ended by a person".into(),
-        (Outcome::Conflict, _) => "somebody else is at it".into(),
-        (Outcome::Confirmed, _) => "found to have been redriven".into(),
+        (Outcome::Terminated, _) => "terminated by a person".into(),
+        (Outcome::Conflict, _) => "another owner wrote first".into(),
+        (Outcome::Confirmed, _) => "confirmed: it was redriven".into(),
     }
 }
 
@@ -179,7 +179,11 @@ fn counts<'r>(rows: impl IntoIterator<Item = &'r Row>) -> BTreeMap<&'static str,
     counts
 }
 
-fn tell(replayed: &Replayed, mode: RunMode, out: &mut impl Write) -> Result<(), Failed> {
+fn print_summary(
+    replayed: &Replayed,
+    mode: RunMode,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let handled = |row: &&Row| matches!(row.from, From::File | From::Emulator);
     let (events, later): (Vec<&Row>, Vec<&Row>) = replayed.rows.iter().partition(handled);
     writeln!(out)?;
@@ -218,11 +222,11 @@ fn tell(replayed: &Replayed, mode: RunMode, out: &mut impl Write) -> Result<(), 
     if mode == RunMode::Observe {
         writeln!(out, "In observe mode nothing is retried.")?;
     }
-    if !replayed.untold.is_empty() {
+    if !replayed.undelivered.is_empty() {
         writeln!(
             out,
-            "Not reached, since they tell of retries that were not made: {}.",
-            replayed.untold.join(", ")
+            "Not reached, since they describe retries that were not made: {}.",
+            replayed.undelivered.join(", ")
         )?;
     }
     Ok(())

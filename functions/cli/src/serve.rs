@@ -6,13 +6,13 @@ use std::thread;
 
 use redrive_emulator::serve::serve;
 
-use crate::Failed;
+use crate::CommandError;
 
 /// Maximum events that wait for a reader of standard output. A slow reader misses events instead of blocking the
 /// services. `/_redrive/events` has all events.
 const WAITING: usize = 10_000;
 
-pub(crate) fn run(port: u16, out: &mut impl Write) -> Result<(), Failed> {
+pub(crate) fn run(port: u16, out: &mut impl Write) -> Result<(), CommandError> {
     let (events, waiting) = sync_channel::<String>(WAITING);
     thread::spawn(move || {
         for event in waiting {
@@ -49,7 +49,7 @@ pub(crate) fn run(port: u16, out: &mut impl Write) -> Result<(), Failed> {
     );
     greeting?;
     let Err(error) = served;
-    Err(Failed::User(format!(
+    Err(CommandError::User(format!(
         "cannot serve on port {port} of 127.0.0.1: {error}; --port 0 lets the system choose a free one"
     )))
 }

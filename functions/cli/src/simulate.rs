@@ -5,7 +5,7 @@ use std::io::Write;
 use redrive_core::policy::one_of;
 use redrive_simulation::faults::{FaultClass, simulate, simulate_many, stories};
 
-use crate::Failed;
+use crate::CommandError;
 
 pub(crate) fn run(
     seeds: std::ops::Range<u64>,
@@ -13,7 +13,7 @@ pub(crate) fn run(
     faults: Option<&[String]>,
     all_reached: bool,
     out: &mut impl Write,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let faults = faults.map(classes).transpose()?;
     let faults = faults.as_deref();
     let kept = if let Some(seed) = seed {
@@ -25,11 +25,15 @@ pub(crate) fn run(
         writeln!(out, "{summary}")?;
         summary.broken.is_empty() && (!all_reached || summary.unreached().is_empty())
     };
-    if kept { Ok(()) } else { Err(Failed::Told) }
+    if kept {
+        Ok(())
+    } else {
+        Err(CommandError::Reported)
+    }
 }
 
 /// Explores every interleaving of the invocations for one failure.
-pub(crate) fn interleavings(out: &mut impl Write) -> Result<(), Failed> {
+pub(crate) fn interleavings(out: &mut impl Write) -> Result<(), CommandError> {
     let (mut interleavings, mut deaths, mut kept) = (0, 0, true);
     for story in stories() {
         let explored = story.explore();
@@ -41,7 +45,7 @@ pub(crate) fn interleavings(out: &mut impl Write) -> Result<(), Failed> {
         kept &= explored.broken.is_none();
     }
     if !kept {
-        return Err(Failed::Told);
+        return Err(CommandError::Reported);
     }
     writeln!(
         out,
@@ -50,7 +54,7 @@ pub(crate) fn interleavings(out: &mut impl Write) -> Result<(), Failed> {
     Ok(())
 }
 
-fn classes(names: &[String]) -> Result<Vec<FaultClass>, Failed> {
+fn classes(names: &[String]) -> Result<Vec<FaultClass>, CommandError> {
     if names == ["none"] {
         return Ok(Vec::new());
     }
@@ -59,8 +63,8 @@ fn classes(names: &[String]) -> Result<Vec<FaultClass>, Failed> {
         .map(|name| {
             FaultClass::named(name).ok_or_else(|| {
                 let known: Vec<&str> = FaultClass::ALL.iter().map(|class| class.name()).collect();
-                Failed::User(format!(
-                    "--faults: {name:?} is not a fault class; it may be none, or of these: {}",
+                CommandError::User(format!(
+                    "--faults: {name:?} is not a fault class; the classes are none, {}",
                     one_of(&known)
                 ))
             })

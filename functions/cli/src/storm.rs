@@ -4,13 +4,13 @@ use std::io::Write;
 
 use redrive_simulation::storm::Storm;
 
-use crate::Failed;
+use crate::CommandError;
 
-pub(crate) fn run(storm: &Storm, json: bool, out: &mut impl Write) -> Result<(), Failed> {
-    let report = storm.play().map_err(Failed::Bug)?;
+pub(crate) fn run(storm: &Storm, json: bool, out: &mut impl Write) -> Result<(), CommandError> {
+    let report = storm.play().map_err(CommandError::Bug)?;
     if json {
         let line =
-            serde_json::to_string(&report).map_err(|error| Failed::Bug(error.to_string()))?;
+            serde_json::to_string(&report).map_err(|error| CommandError::Bug(error.to_string()))?;
         writeln!(out, "{line}")?;
     } else {
         write!(out, "{report}")?;
@@ -18,6 +18,6 @@ pub(crate) fn run(storm: &Storm, json: bool, out: &mut impl Write) -> Result<(),
     if report.holds() {
         Ok(())
     } else {
-        Err(Failed::Told)
+        Err(CommandError::Reported)
     }
 }

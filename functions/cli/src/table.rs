@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_their_cells_and_no_cell_takes_over_the_terminal() {
+    fn columns_fit_their_cells_and_control_characters_are_escaped() {
         let mut out = Vec::new();
         let rows = [
             vec!["a".into(), "long enough".into()],

@@ -10,9 +10,13 @@ use redrive_policy_tools::visible::visible;
 use serde_json::{Map, Value, json};
 
 use crate::trace::Trace;
-use crate::{Failed, input};
+use crate::{CommandError, input};
 
-pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> Result<(), Failed> {
+pub(crate) fn run(
+    policies: &[PathBuf],
+    as_json: bool,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let named: Vec<&Path> = policies.iter().map(PathBuf::as_path).collect();
     input::one_from_standard_input(&named)?;
     let (mut passed, mut failed) = (0_usize, 0_usize);
@@ -21,7 +25,7 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
         let document = match input::policy(Some(path)) {
             Ok(document) => document,
             // The other documents are tested nevertheless.
-            Err(Failed::User(message)) => {
+            Err(CommandError::User(message)) => {
                 unreadable.push(message);
                 continue;
             }
@@ -33,7 +37,7 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
                 // Each line of the JSON output is a test.
                 writeln!(io::stderr(), "redrive: {none}")?;
             } else {
-                writeln!(out, "{none}; write some under tests:")?;
+                writeln!(out, "{none}; write them under tests:")?;
             }
         } else if !as_json {
             writeln!(out, "{}", input::shown(path))?;
@@ -48,7 +52,7 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
             if as_json {
                 writeln!(out, "{}", tried.json(path))?;
             } else {
-                tried.tell(out)?;
+                tried.print(out)?;
             }
         }
     }
@@ -58,8 +62,8 @@ pub(crate) fn run(policies: &[PathBuf], as_json: bool, out: &mut impl Write) -> 
     out.flush()?;
     match (unreadable.as_slice(), failed) {
         ([], 0) => Ok(()),
-        ([], _) => Err(Failed::Told),
-        _ => Err(Failed::User(unreadable.join("\n"))),
+        ([], _) => Err(CommandError::Reported),
+        _ => Err(CommandError::User(unreadable.join("\n"))),
     }
 }
 
@@ -116,7 +120,7 @@ impl<'a> Tried<'a> {
         })
     }
 
-    fn tell(&self, out: &mut impl Write) -> Result<(), Failed> {
+    fn print(&self, out: &mut impl Write) -> Result<(), CommandError> {
         let name = visible(&self.test.name);
         if self.passes {
             writeln!(out, "  passed  {name}")?;
@@ -137,7 +141,7 @@ impl<'a> Tried<'a> {
             writeln!(out, "    reason   {}", verdict.reason)?;
             let failure = runner::failure(case);
             let views = runner::views(case, &failure);
-            Trace::of(self.document, &failure.subject, &views, verdict).tell("    ", out)?;
+            Trace::of(self.document, &failure.subject, &views, verdict).print("    ", out)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The trace of a verdict: the policy, each rule, each condition, the value compared, and the reason for the result.
 //!
-//! [`Trace::of`] walks the document once, and [`Trace::tell`] prints the trace for people. `explain --json` has it as
+//! [`Trace::of`] walks the document once, and [`Trace::print`] prints the trace for people. `explain --json` has it as
 //! `trace`, which is null for an event that is no failure. Every key is always present:
 //!
 //! ```json
@@ -57,7 +57,7 @@ use redrive_policy_tools::visible::visible;
 use serde::Serialize;
 
 use self::matching::{answer, in_a_word};
-use crate::Failed;
+use crate::CommandError;
 
 /// The trace of a verdict.
 #[derive(Debug, Serialize)]
@@ -189,7 +189,7 @@ impl<'a> Trace<'a> {
     }
 
     /// Prints the trace for people. Each line begins with `indent`.
-    pub(crate) fn tell(&self, indent: &str, out: &mut impl Write) -> Result<(), Failed> {
+    pub(crate) fn print(&self, indent: &str, out: &mut impl Write) -> Result<(), CommandError> {
         let Some(policy) = self.policy else {
             writeln!(
                 out,
@@ -212,12 +212,12 @@ impl<'a> Trace<'a> {
             for never in &consulted.never {
                 let answer = answer(never.matches);
                 writeln!(out, "{indent}  never[{}]: {answer}", never.entry)?;
-                tell_conditions(&never.conditions, indent, out)?;
+                print_conditions(&never.conditions, indent, out)?;
             }
             for asked in &consulted.rules {
                 let (rule, answer) = (visible(asked.rule), answer(asked.matches));
                 writeln!(out, "{indent}  rule {rule}: {answer}")?;
-                tell_conditions(&asked.conditions, indent, out)?;
+                print_conditions(&asked.conditions, indent, out)?;
                 if let Some(error) = asked.must_name {
                     writeln!(
                         out,
@@ -408,15 +408,15 @@ impl<'a> ValueTrace<'a> {
     }
 }
 
-fn tell_conditions(
+fn print_conditions(
     conditions: &[ConditionTrace<'_>],
     indent: &str,
     out: &mut impl Write,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     if conditions.is_empty() {
         writeln!(
             out,
-            "{indent}    it has no conditions, so that everything matches"
+            "{indent}    it has no conditions, so everything matches"
         )?;
     }
     for condition in conditions {
@@ -482,8 +482,8 @@ fn actual_value(value: &ValueTrace<'_>) -> String {
     let nothing = match (value.is, &value.value) {
         (_, Some(Shown::Text(text))) => return visible(&shortened(text)),
         (_, Some(Shown::Number(number))) => return number.to_string(),
-        (Is::OtherService, None) => "nothing: the other service has it",
-        (Is::Unknown, None) => "nothing yet: it is to be looked up",
+        (Is::OtherService, None) => "nothing: only the other service has it",
+        (Is::Unknown, None) => "nothing yet: it must be looked up",
         (Is::Redacted, None) => "nothing: AWS withholds it",
         (Is::Absent | Is::Known, None) => ABSENT,
     };

@@ -1,7 +1,5 @@
 //! ARNs of every partition: general ones, and those of executions.
 
-use core::fmt;
-
 pub use crate::step_functions::arn::{ExecutionArn, ExecutionKind};
 
 /// A borrowed ARN, `arn:partition:service:region:account:resource`.
@@ -91,23 +89,16 @@ pub fn partition_of(region: &str) -> &'static str {
 }
 
 /// The error about a text that is not the expected ARN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct NotAnArn(pub(crate) &'static str);
-
-impl fmt::Display for NotAnArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl core::error::Error for NotAnArn {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn executions_of_every_partition_and_kind_are_told_apart() {
+    fn executions_of_every_partition_and_kind_are_parsed() {
         for (text, machine, name, kind) in [
             (
                 "arn:aws:states:eu-west-1:111122223333:execution:etl:run-1",

@@ -21,7 +21,7 @@ pub enum Cancel {
     /// No retry is queued; nothing was written.
     NotQueued(Entry),
     /// The ledger has no entry for the subject.
-    Unheard,
+    NoEntry,
 }
 
 /// Gives up the queued retry of a subject, whichever of its failures the retry is for.
@@ -39,7 +39,7 @@ pub async fn cancel<L: Ledger>(
     let mut stored = ledger.read(subject).await?;
     for _ in 0..MAX_ATTEMPTS {
         let Some(entry) = stored else {
-            return Ok(Cancel::Unheard);
+            return Ok(Cancel::NoEntry);
         };
         if entry.state == State::GivenUp && entry.reason() == Reason::Cancelled {
             return Ok(Cancel::Already(entry));

@@ -10,6 +10,7 @@ mod batch;
 mod child;
 mod codebuild;
 mod ecs;
+mod extracted;
 mod http;
 mod json;
 mod lambda;
@@ -19,13 +20,12 @@ mod reasons;
 mod run;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use alloc::string::String;
 
 pub use redrive_policy::SignalReason;
 
-use self::told::Told;
+use self::extracted::Extracted;
 use crate::failure::{ExecutionStatus, FailedAction, Field};
 
 /// The platform's account of how the work under a failure ended. A value that it does not state is absent. A value that
@@ -50,21 +50,21 @@ impl Ended {
     pub fn execution(status: ExecutionStatus, error: Field<&str>, cause: Field<&str>) -> Self {
         // The machine's own time ran out. Error and cause add nothing.
         if status == ExecutionStatus::TimedOut {
-            return Self::settled(Told::reason(SignalReason::Cancel));
+            return Self::settled(Extracted::reason(SignalReason::Cancel));
         }
-        if let Some(told) = error.known().and_then(|error| name::decides(error)) {
-            return Self::settled(told);
+        if let Some(extracted) = error.known().and_then(|error| name::decides(error)) {
+            return Self::settled(extracted);
         }
-        let told = cause.known().map_or_else(Told::default, |cause| {
+        let extracted = cause.known().map_or_else(Extracted::default, |cause| {
             read::cause(error.known().copied(), cause)
         });
         let by_cause = Open::of(&cause);
         let by_either = Open::either(by_cause, Open::of(&error));
         Self {
-            exit_status: found(told.exit_status, by_either),
-            signal: found(told.signal, by_cause),
-            signal_reason: found(told.signal_reason, by_either),
-            http_status: found(told.http_status, by_either),
+            exit_status: found(extracted.exit_status, by_either),
+            signal: found(extracted.signal, by_cause),
+            signal_reason: found(extracted.signal_reason, by_either),
+            http_status: found(extracted.http_status, by_either),
             by_person: match by_cause {
                 Some(open)
                     if error
@@ -73,7 +73,7 @@ impl Ended {
                 {
                     open.field()
                 }
-                _ => Field::Known(told.by_person),
+                _ => Field::Known(extracted.by_person),
             },
         }
     }
@@ -87,37 +87,37 @@ impl Ended {
             .known()
             .is_some_and(|category| category.eq_ignore_ascii_case("Approval"))
         {
-            return Self::settled(Told::default());
+            return Self::settled(Extracted::default());
         }
         let provider = provider.known().copied();
         let by_summary = Open::of(&action.summary.as_text());
         // Nearly every code is JobFailed, so nothing waits for a code that is unknown.
         let code = action.error_code.known().map(String::as_str);
-        let told = match action.summary.known() {
+        let extracted = match action.summary.known() {
             Some(summary) => read::summary(provider, summary),
-            None => Told::default(),
+            None => Extracted::default(),
         }
         .or(code.map(codebuild::code).unwrap_or_default());
         Self {
-            exit_status: found(told.exit_status, by_summary),
-            signal: found(told.signal, by_summary),
-            signal_reason: found(told.signal_reason, by_summary),
-            http_status: found(told.http_status, by_summary),
+            exit_status: found(extracted.exit_status, by_summary),
+            signal: found(extracted.signal, by_summary),
+            signal_reason: found(extracted.signal_reason, by_summary),
+            http_status: found(extracted.http_status, by_summary),
             by_person: match by_summary {
                 Some(open) if provider.is_none_or(codebuild::provides) => open.field(),
-                _ => Field::Known(told.by_person),
+                _ => Field::Known(extracted.by_person),
             },
         }
     }
 
     /// Returns an end that needs no lookup.
-    fn settled(told: Told) -> Self {
+    fn settled(extracted: Extracted) -> Self {
         Self {
-            exit_status: Field::from_option(told.exit_status),
-            signal: Field::from_option(told.signal),
-            signal_reason: Field::from_option(told.signal_reason),
-            http_status: Field::from_option(told.http_status),
-            by_person: Field::Known(told.by_person),
+            exit_status: Field::from_option(extracted.exit_status),
+            signal: Field::from_option(extracted.signal),
+            signal_reason: Field::from_option(extracted.signal_reason),
+            http_status: Field::from_option(extracted.http_status),
+            by_person: Field::Known(extracted.by_person),
         }
     }
 }

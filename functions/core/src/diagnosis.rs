@@ -65,35 +65,35 @@ impl Kind {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::SourceAccess => {
-                "Look whether the connection is still AVAILABLE, and whether the repository, branch or bucket \
-                 exists and may be read; then release the change anew"
+                "Check that the connection is AVAILABLE, and that the repository, branch or bucket exists and may \
+                 be read; then release the change again"
             }
             Self::Build => {
-                "Read the log of the build from its first failed phase; what a command returned passes only if \
-                 what it called does"
+                "Read the log of the build from its first failed phase; a retry helps only if the failed command \
+                 can succeed without a change"
             }
             Self::Deploy => {
-                "Read the events of the deployment or stack. One that was rolled back runs the old version; a \
-                 stack in ROLLBACK_COMPLETE has to be deleted before it can be created again"
+                "Read the events of the deployment or stack. A rollback leaves the old version running; a stack in \
+                 ROLLBACK_COMPLETE must be deleted before it can be created again"
             }
             Self::Permission => {
-                "Give the pipeline's or the action's role what is denied, in its policy, the bucket's and the \
-                 key's; then retry the stage"
+                "Grant the denied permission to the role of the pipeline or the action, in its policy, the \
+                 bucket's and the key's; then retry the stage"
             }
             Self::Artifact => {
-                "Look whether the action before writes what this one reads, under that name, and whether the \
-                 artifact has expired; then release the change anew"
+                "Check that the previous action writes the artifact that this one reads, under the same name, and \
+                 that it has not expired; then release the change again"
             }
             Self::TimeOut => {
-                "Find what it waited for. If that was slow and not stuck, give the action or the build more time"
+                "Find the cause of the wait. If it was slow rather than stuck, give the action or the build more time"
             }
             Self::Quota => {
-                "Wait, or spread what runs at once; if it happens again, have the quota raised, or sign in to \
-                 the registry"
+                "Wait, or run fewer actions at once; if it happens again, request a higher quota, or sign in to the \
+                 registry"
             }
             Self::Configuration => {
-                "Correct what the action names in the pipeline's structure; a retry of the stage is refused \
-                 after that, so release the change anew"
+                "Correct the action in the pipeline's structure. CodePipeline then refuses a retry of the stage, so \
+                 release the change again"
             }
             Self::Unclear => "Read the details of the action in the console",
         }
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wording_looks_like_what_it_is() {
+    fn each_wording_has_its_diagnosis() {
         use Kind::{
             Artifact, Build, Configuration, Deploy, Permission, Quota, SourceAccess, TimeOut,
             Unclear,

@@ -127,7 +127,7 @@ mod tests {
             now: Time::from_millis(1_000_000),
             timing: &timing,
         };
-        let told = |event: &str| {
+        let sentence = |event: &str| {
             let record = dry_run.event(event.as_bytes(), writer);
             (record.outcome, record.reason, record.needs)
         };
@@ -165,7 +165,7 @@ mod tests {
             ),
             ("[", (Outcome::Ignored, Reason::Malformed, alloc::vec![])),
         ] {
-            assert_eq!(told(event), expected, "{event}");
+            assert_eq!(sentence(event), expected, "{event}");
         }
     }
 }

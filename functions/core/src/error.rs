@@ -1,7 +1,6 @@
 //! Errors of calls to the ledger, a target or the queue. Never a user's mistake, never a verdict.
 
 use alloc::string::String;
-use core::fmt;
 
 use serde::Serialize;
 
@@ -9,7 +8,8 @@ use serde::Serialize;
 ///
 /// An error loses no event. The function fails, and Lambda sends the event again. After Lambda's last attempt, the
 /// dead-letter queue holds the event, and the sweep finds the failure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{call}: {kind}")]
 pub struct Error {
     /// The kind of the error.
     pub kind: ErrorKind,
@@ -18,22 +18,32 @@ pub struct Error {
 }
 
 /// Kinds of errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// Too many calls: retry later.
+    #[error("throttled")]
     Throttled,
     /// The caller lacks permission: an error of the deployment.
+    #[error("access denied")]
     AccessDenied,
     /// The answer is encrypted by a KMS key that the caller may not use.
+    #[error("encrypted by a KMS key that may not be used")]
     KmsAccessDenied,
     /// No connection, no answer, or a fault of the service.
+    #[error("not reachable")]
     Unavailable,
     /// An item of the ledger was written by a newer version of this program, and is left alone.
+    #[error("written by a newer version of redrive, and left alone; deploy that version")]
     NewerSchema,
     /// The ledger's table is of a version before the first release.
+    #[error(
+        "the table is of a version before the first release; deploy a new stack, and delete the old table once its \
+         retries are over"
+    )]
     OldTable,
     /// A bug of this program.
+    #[error("a bug in redrive, please report it")]
     Internal,
 }
 
@@ -47,25 +57,3 @@ impl Error {
         }
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            ErrorKind::Throttled => "throttled",
-            ErrorKind::AccessDenied => "access denied",
-            ErrorKind::KmsAccessDenied => "encrypted by a KMS key that may not be used",
-            ErrorKind::Unavailable => "not reachable",
-            ErrorKind::NewerSchema => {
-                "written by a newer version of redrive, and left alone; deploy that version"
-            }
-            ErrorKind::OldTable => {
-                "the table is of a version before the first release; deploy a new stack, and delete the old table once \
-                 its retries are over"
-            }
-            ErrorKind::Internal => "a bug in redrive, please report it",
-        };
-        write!(f, "{}: {kind}", self.call)
-    }
-}
-
-impl core::error::Error for Error {}

@@ -70,7 +70,8 @@ impl fmt::Display for Quota {
 }
 
 /// The error of a text that is not a quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a bucket and a refill a second above 0, as in 800/150")]
 pub struct ParseQuotaError;
 
 impl FromStr for Quota {

@@ -16,7 +16,8 @@ use crate::failure::Field;
 use crate::time::Time;
 
 /// An error about a value that cannot be read, and its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
 pub struct Malformed {
     /// The key (for example `detail.executionArn`), or the line and column of a syntax error.
     pub place: String,
@@ -30,12 +31,6 @@ impl Malformed {
             place: place.into(),
             problem: problem.into(),
         }
-    }
-}
-
-impl core::fmt::Display for Malformed {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
     }
 }
 

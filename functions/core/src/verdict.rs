@@ -107,14 +107,16 @@ impl Verdict {
             }
             Reason::LimitSpent => {
                 let noun = if limit == 1 { "retry" } else { "retries" };
-                format!("{rules} of policy {policy} has spent its {limit} {noun} on this")
+                format!("{rules} of policy {policy} has spent its {limit} {noun}")
             }
             Reason::Forbidden => {
                 format!("{rules} of policy {policy} has limit 0: such a failure is not retried")
             }
             Reason::Unmatched => format!("no rule of policy {policy} matches"),
             Reason::ParentRetries => {
-                format!("a parent execution started it and policy {policy} leaves it to the parent")
+                format!(
+                    "a parent execution started it, and policy {policy} leaves the retry to the parent"
+                )
             }
             other => other.sentence().to_string(),
         };

@@ -104,16 +104,9 @@ pub fn serve(
 }
 
 /// The error that makes hyper drop the connection, so that the answer is lost on purpose.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is lost on purpose")]
 struct Lost;
-
-impl std::fmt::Display for Lost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the answer is lost on purpose")
-    }
-}
-
-impl std::error::Error for Lost {}
 
 type Answer = Result<Response<Full<Bytes>>, Lost>;
 
@@ -163,7 +156,7 @@ impl Server {
         let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
             return wire_error(&ApiError::new(
                 "SerializationException",
-                "the body is missing, cut, or over 1 MB",
+                "the body is missing, truncated, or over 1 MB",
             ));
         };
         let body = body.to_bytes();
@@ -238,7 +231,7 @@ impl Server {
                     Some(Ok(after)) => after,
                     _ => {
                         return bad_request(
-                            &"the only parameter is after=N, N the events to leave out",
+                            &"the only parameter is after=N, the number of events to skip",
                         );
                     }
                 };

@@ -171,7 +171,7 @@ mod tests {
     const ODD: &str = "\u{1b}[31m\r\n\0\u{7f}\u{9b}2J\u{2028}\u{202e}\u{feff}\"\\ ü 🦀";
 
     #[test]
-    fn a_line_is_one_json_object_and_a_wide_one_has_its_members() {
+    fn line_is_one_json_object_with_members_of_the_wide_line() {
         let written = Written::default();
         let writer = written.clone();
         let subscriber = tracing_subscriber::fmt()

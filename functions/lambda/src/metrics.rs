@@ -22,8 +22,8 @@ const NAMESPACE: &str = "redrive";
 /// The dimension.
 const STACK: &str = "Stack";
 
-/// A metric. A line holds only the metrics that apply to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A metric, serialized by its name. A line holds only the metrics that apply to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) enum Metric {
     /// Failures whose retry AWS accepted.
     Retried,
@@ -56,25 +56,6 @@ pub(crate) enum Metric {
 }
 
 impl Metric {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Retried => "Retried",
-            Self::Recovered => "Recovered",
-            Self::GaveUp => "GaveUp",
-            Self::Observed => "Observed",
-            Self::Ignored => "Ignored",
-            Self::Malformed => "Malformed",
-            Self::DecisionLatency => "DecisionLatency",
-            Self::OldestClaimAge => "OldestClaimAge",
-            Self::DiscoveredExecutions => "DiscoveredExecutions",
-            Self::DiscoveredStages => "DiscoveredStages",
-            Self::AccessDenied => "AccessDenied",
-            Self::Throttled => "Throttled",
-            Self::Errors => "Errors",
-            Self::DecisionsLost => "DecisionsLost",
-        }
-    }
-
     const fn unit(self) -> &'static str {
         match self {
             Self::DecisionLatency => "Milliseconds",
@@ -102,7 +83,7 @@ impl Serialize for Metrics<'_> {
             let metrics: Vec<_> = self
                 .values
                 .iter()
-                .map(|(metric, _)| json!({ "Name": metric.name(), "Unit": metric.unit() }))
+                .map(|(metric, _)| json!({ "Name": metric, "Unit": metric.unit() }))
                 .collect();
             let directive =
                 json!({ "Namespace": NAMESPACE, "Dimensions": [[STACK]], "Metrics": metrics });
@@ -110,7 +91,7 @@ impl Serialize for Metrics<'_> {
             members.serialize_entry("_aws", &aws)?;
             members.serialize_entry(STACK, stack)?;
             for (metric, value) in &self.values {
-                members.serialize_entry(metric.name(), value)?;
+                members.serialize_entry(metric, value)?;
             }
         }
         members.end()
@@ -221,7 +202,7 @@ mod tests {
     use crate::samples::{dry_run, observed};
 
     #[test]
-    fn each_ending_counts_as_what_it_is() {
+    fn each_outcome_has_its_metrics() {
         let table: [(Outcome, &[&str]); 13] = [
             (Outcome::Retried, &["Retried", "DecisionLatency"]),
             (Outcome::Confirmed, &["Retried"]),
@@ -244,7 +225,10 @@ mod tests {
             };
             let counted = |took| {
                 let values = of_record(&record, took);
-                values.iter().map(|(one, _)| one.name()).collect::<Vec<_>>()
+                values
+                    .iter()
+                    .map(|(one, _)| format!("{one:?}"))
+                    .collect::<Vec<_>>()
             };
             assert_eq!(counted(Some(5)), names, "{outcome:?}");
             let without: Vec<_> = names
@@ -275,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_that_could_not_be_written_down_counts_as_the_error_that_it_met() {
+    fn unsettled_retry_counts_as_its_error() {
         let unsettled = |result| Record {
             outcome: Outcome::Retried,
             call_result: Some(result),
@@ -297,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn error_is_counted_with_what_it_is() {
+    fn error_is_counted_with_its_kind() {
         for (kind, also) in [
             (ErrorKind::AccessDenied, Some(Metric::AccessDenied)),
             (ErrorKind::Throttled, Some(Metric::Throttled)),
@@ -318,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_was_found_and_dealt_with_is_one_that_no_event_told_of() {
+    fn discovered_failure_counts_as_unannounced() {
         let stage = Subject::stage(
             "aws",
             "eu-west-1",

@@ -99,22 +99,22 @@ impl Settings {
         };
         let table = required(
             "REDRIVE_LEDGER",
-            "name the ledger's DynamoDB table, or say memory to try the function without an account",
+            "name the ledger's DynamoDB table, or set memory to try the function without an account",
         );
         let account = (table != "memory").then(|| InAccount {
             mode: RunMode::default(),
             table,
             queue_url: required(
                 "REDRIVE_QUEUE_URL",
-                "name the SQS queue of retries that wait by its URL",
+                "set the URL of the SQS queue of delayed retries",
             ),
             sources: AllowedSources::default(),
             place: Place {
                 account: required(
                     "REDRIVE_ACCOUNT",
-                    "name the account whose events are handled",
+                    "set the account whose events are handled",
                 ),
-                region: required("AWS_REGION", "name the region whose events are handled"),
+                region: required("AWS_REGION", "set the region whose events are handled"),
             },
             quotas: Quotas::default(),
             search: Search::default(),
@@ -124,8 +124,8 @@ impl Settings {
         let mode = mode(variable("REDRIVE_MODE").as_deref()).map_err(|problem| wrong.push(problem));
         if account.is_none() && mode == Ok(RunMode::Act) {
             wrong.push(
-                "REDRIVE_MODE is act, but REDRIVE_LEDGER is memory: without a table nothing is \
-                 retried; name one, or leave the mode at observe"
+                "REDRIVE_MODE is act, but REDRIVE_LEDGER is memory: a retry needs a table; name one, or \
+                 leave the mode at observe"
                     .to_owned(),
             );
         }
@@ -178,7 +178,7 @@ fn mode(word: Option<&str>) -> Result<RunMode, String> {
         Some("act") => Ok(RunMode::Act),
         Some("off") => Ok(RunMode::Off),
         Some(other) => Err(format!(
-            "REDRIVE_MODE is {other:?}: it may be observe, act or off"
+            "REDRIVE_MODE is {other:?}: expected observe, act or off"
         )),
     }
 }
@@ -189,8 +189,8 @@ fn quota(name: &str, text: Option<&str>, default: Option<Quota>) -> Result<Optio
         Some("0") => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|ParseQuotaError| {
             format!(
-                "{name} is {text:?}: it may be a bucket's size and its refill a second, as in 800/150, or 0, and \
-                 then nothing is paced"
+                "{name} is {text:?}: expected a bucket's size and its refill a second, as in 800/150, or 0 for no \
+                 pacing"
             )
         }),
     }
@@ -199,8 +199,8 @@ fn quota(name: &str, text: Option<&str>, default: Option<Quota>) -> Result<Optio
 fn since(text: &str) -> Result<Time, String> {
     Time::parse(text).ok_or_else(|| {
         format!(
-            "REDRIVE_SINCE is {text:?}: it may be a moment with its offset, as in 2026-11-20T00:00:00Z, or empty, \
-             and then nothing that failed before the first tick is looked for"
+            "REDRIVE_SINCE is {text:?}: expected a time with its offset, as in 2026-11-20T00:00:00Z, or nothing for \
+             the time of the first sweep"
         )
     })
 }
@@ -208,7 +208,7 @@ fn since(text: &str) -> Result<Time, String> {
 fn policy(path: &str, file: impl FnOnce(&Path) -> io::Result<String>) -> Result<Document, String> {
     let text = file(Path::new(path)).map_err(|error| {
         format!(
-            "the policy {path} cannot be read: {error}. The layer brings it as {POLICY}; \
+            "the policy {path} cannot be read: {error}. The layer has it at {POLICY}; \
              REDRIVE_POLICY names another file"
         )
     })?;
@@ -244,7 +244,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_function_observes_until_it_is_told_to_act() {
+    fn default_mode_is_observe() {
         for (word, mode) in [
             (None, RunMode::Observe),
             (Some("observe"), RunMode::Observe),
@@ -262,21 +262,21 @@ mod tests {
     }
 
     #[test]
-    fn the_search_begins_when_it_is_told_and_looks_for_all_that_the_role_allows() {
+    fn search_has_its_start_and_its_patterns() {
         let search = |more: &[(&str, &str)]| {
             let set = [&ACCOUNT[..], more].concat();
             read(&set, Some(GOOD)).map(|settings| settings.account.unwrap().search)
         };
         assert_eq!(search(&[]), Ok(Search::default()));
-        let told = search(&[
+        let settings = search(&[
             ("REDRIVE_SINCE", "2026-11-20T01:00:00+01:00"),
             ("REDRIVE_STATE_MACHINES", "etl-*"),
             ("REDRIVE_PIPELINES", "web"),
         ])
         .unwrap();
-        assert_eq!(told.since, Time::parse("2026-11-20T00:00:00Z"));
-        let machines = ["etl-orders", "billing"].map(|name| told.machines.matches(name));
-        let pipelines = ["web", "web-2"].map(|name| told.pipelines.matches(name));
+        assert_eq!(settings.since, Time::parse("2026-11-20T00:00:00Z"));
+        let machines = ["etl-orders", "billing"].map(|name| settings.machines.matches(name));
+        let pipelines = ["web", "web-2"].map(|name| settings.pipelines.matches(name));
         assert_eq!((machines, pipelines), ([true, false], [true, false]));
         for wrong in [
             "yesterday",
@@ -285,7 +285,7 @@ mod tests {
             "1763596800",
         ] {
             let said = search(&[("REDRIVE_SINCE", wrong)]).unwrap_err();
-            let begins = format!("REDRIVE_SINCE is {wrong:?}: it may be a moment with its offset");
+            let begins = format!("REDRIVE_SINCE is {wrong:?}: expected a time with its offset");
             assert!(said.starts_with(&begins), "{said}");
         }
     }
@@ -313,13 +313,12 @@ mod tests {
         ];
         assert_eq!(quotas(&none), Ok(Quotas::NONE));
         let said = quotas(&[("REDRIVE_EXECUTION_QUOTA", "fast")]).unwrap_err();
-        let begins =
-            "REDRIVE_EXECUTION_QUOTA is \"fast\": it may be a bucket's size and its refill";
+        let begins = "REDRIVE_EXECUTION_QUOTA is \"fast\": expected a bucket's size and its refill";
         assert!(said.starts_with(begins), "{said}");
     }
 
     #[test]
-    fn no_bus_is_told_unless_one_is_named() {
+    fn no_bus_is_used_unless_named() {
         let named = |more: &[(&str, &str)]| {
             let account = read(&[&ACCOUNT[..], more].concat(), Some(GOOD))
                 .unwrap()
@@ -346,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once_with_what_is_allowed() {
+    fn all_mistakes_are_reported_at_once_with_allowed_values() {
         let wrong = read(&[("REDRIVE_MODE", "dry-run")], None).unwrap_err();
         let said: Vec<&str> = wrong.lines().collect();
         assert_eq!(said.len(), 6, "{wrong}");
@@ -355,7 +354,7 @@ mod tests {
             "REDRIVE_QUEUE_URL is not set: ",
             "REDRIVE_ACCOUNT is not set: ",
             "AWS_REGION is not set: ",
-            "REDRIVE_MODE is \"dry-run\": it may be observe, act or off",
+            "REDRIVE_MODE is \"dry-run\": expected observe, act or off",
             "the policy /opt/policy.yaml cannot be read: no /opt/policy.yaml",
         ]) {
             assert!(line.starts_with(begins), "{line}");
@@ -363,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_with_mistakes_stops_the_function_with_all_of_them() {
+    fn invalid_policy_stops_the_function_with_all_problems() {
         let wrong = read(
             &ACCOUNT,
             Some("version: 1\nretry: { automatic: maybe }\nretri: 1\n"),

@@ -1,6 +1,6 @@
 //! The one wide line of a handling. It holds the input, the decision, the outcome, the reason and the cost.
 
-use redrive_aws::bus::Told;
+use redrive_aws::bus::PutCounts;
 use redrive_aws::calls::Counted;
 use redrive_core::controller::{Record, RunMode};
 use redrive_core::error::{Error, ErrorKind};
@@ -32,7 +32,7 @@ pub(crate) struct Wide<'a> {
     pub(crate) counted: Counted,
     /// Counts of the decisions for the event bus.
     #[serde(flatten)]
-    pub(crate) told: Told,
+    pub(crate) put_counts: PutCounts,
     /// The time of the line, which is the timestamp of its metrics.
     #[serde(skip)]
     pub(crate) at: Time,
@@ -137,8 +137,8 @@ impl Wide<'_> {
     }
 
     fn with(&self, came: Came<'_>, mut values: Vec<(Metric, u64)>) -> String {
-        if self.told.decisions_lost > 0 {
-            values.push((Metric::DecisionsLost, self.told.decisions_lost));
+        if self.put_counts.decisions_lost > 0 {
+            values.push((Metric::DecisionsLost, self.put_counts.decisions_lost));
         }
         let whole = Whole {
             wide: self,

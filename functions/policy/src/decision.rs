@@ -67,20 +67,20 @@ reasons! {
     Stopped = "stopped", "a person stopped it, and that is not undone";
     Canceled = "canceled", "it was canceled because the pipeline was edited";
     Superseded = "superseded", "a later pipeline execution owns the stage";
-    SupersededByStageEvent = "superseded_by_stage_event", "the event of the failed stage is the one that is judged";
-    ActionsInProgress = "actions_in_progress", "actions of the stage still run; its own event follows when they have ended";
+    SupersededByStageEvent = "superseded_by_stage_event", "the event of the failed stage is judged instead";
+    ActionsInProgress = "actions_in_progress", "actions of the stage still run; the stage's own event follows";
     Skipped = "skipped", "a condition skipped the stage";
-    RetriesItself = "retries_itself", "the stage is set to retry itself once (onFailure RETRY), which comes first";
+    RetriesItself = "retries_itself", "the stage retries itself first (onFailure RETRY)";
     Express = "express", "Express executions cannot be redriven";
     MapRunChild = "map_run_child", "a Map Run's child is redriven by redriving its parent";
     NotRedrivable = "not_redrivable", "AWS says that it cannot be redriven";
     Unmanaged = "unmanaged", "no policy matches the target";
-    OtherAccount = "other_account", "it happened in an account that is not served here";
-    OtherRegion = "other_region", "it happened in a region that is not served here";
+    OtherAccount = "other_account", "it happened in another account";
+    OtherRegion = "other_region", "it happened in another region";
     OtherSource = "other_source", "the event comes from neither Step Functions nor CodePipeline";
     OtherDetailType = "other_detail_type", "the event announces no change of an execution, a stage or an action";
     NotificationRule = "notification_rule", "this is the message of a notification rule (detailType), not an event from EventBridge";
-    UnknownStatus = "unknown_status", "the event has a status that is not known here";
+    UnknownStatus = "unknown_status", "the event has an unknown status";
     Gone = "gone", "AWS no longer knows it";
     Malformed = "malformed", "the event cannot be read";
     Off = "off", "redrive is switched off";
@@ -90,22 +90,22 @@ reasons! {
     DeniedByPolicy = "denied_by_policy", "the document's never list forbids it";
     Forbidden = "forbidden", "the rule that matches has limit 0";
     LimitSpent = "limit_spent", "the rule that matches has spent its limit";
-    BudgetSpent = "budget_spent", "per_execution allows no more retries of this";
-    CauseWithheld = "cause_withheld", "the answer hangs on an error or cause that AWS withholds from this reader";
-    FailState = "fail_state", "the execution ended in a Fail state, in which a redrive would end at once again";
-    JobStoppedByUser = "job_stopped_by_user", "a person stopped the job inside, and that is not undone";
-    ParentRetries = "parent_retries", "a parent execution started it and is left to judge";
+    BudgetSpent = "budget_spent", "budget.per_execution allows no more retries";
+    CauseWithheld = "cause_withheld", "the verdict depends on an error or cause that AWS withholds from this reader";
+    FailState = "fail_state", "the execution ended in a Fail state, and a redrive would end there again at once";
+    JobStoppedByUser = "job_stopped_by_user", "a person stopped the job that it ran, and that is not undone";
+    ParentRetries = "parent_retries", "a parent execution started it, and the retry is left to the parent";
     ApprovalRejected = "approval_rejected", "a rejected approval is a person's decision";
     Rollback = "rollback", "the pipeline execution is a rollback";
     NoFailedAction = "no_failed_action", "the stage failed by a condition and has no failed action to retry";
-    StructureChanged = "structure_changed", "the pipeline was edited since, so AWS retries this stage no more";
+    StructureChanged = "structure_changed", "the pipeline was edited since then, and AWS can no longer retry the stage";
 
     // After the verdict.
-    TargetChanged = "target_changed", "it had moved on before the retry was due";
+    TargetChanged = "target_changed", "it changed before the retry was due";
     Refused = "refused", "AWS refused the retry";
     PolicyChanged = "policy_changed", "the policy or the mode changed before the retry was due";
     Cancelled = "cancelled", "a person cancelled the retry";
-    TargetBusy = "target_busy", "AWS was too busy to take the retry for 24 hours";
+    TargetBusy = "target_busy", "AWS was too busy to accept the retry for 24 hours";
 }
 
 impl fmt::Display for Reason {
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_a_code_of_its_own_that_reads_back() {
+    fn every_reason_has_a_unique_code() {
         let mut codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         codes.sort_unstable();
         codes.dedup();

@@ -85,7 +85,7 @@ pub use self::glob::Glob;
 pub use self::matching::Match;
 pub use self::policy::{Manual, Nested, Policy, Rule, Scope, TargetName};
 pub use self::problem::{
-    At, Place, Problem, Problems, Severity, did_you_mean, distance, one_of, simplified, within,
+    At, Place, Problem, Problems, Severity, did_you_mean, one_of, simplified, within,
 };
 pub use self::reading::{Checked, Reading};
 pub use self::sdk_retry_mode::SdkRetryMode;

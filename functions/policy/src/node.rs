@@ -158,7 +158,7 @@ fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
         };
         return Err(Problem::new(
             place,
-            "this is not YAML: a NUL stands here; is this a file of text?",
+            "this is not YAML: a NUL is here; is this a text file?",
         ));
     }
     for event in Parser::new_from_str(text) {
@@ -182,7 +182,7 @@ fn fill(builder: &mut Builder, text: &str) -> Result<(), Problem> {
     if builder.root.is_none() {
         return Err(Problem::new(
             Place { line: 1, column: 1 },
-            "the document is empty; the shortest one that retries nothing is: { version: 1, retry: {} }",
+            "the document is empty; the shortest policy that retries nothing is: { version: 1, retry: {} }",
         ));
     }
     Ok(())
@@ -194,11 +194,11 @@ fn remedy(info: &str) -> &'static str {
         // Common mistakes: `exit_status: *` and `error: *.Timeout`.
         (
             "alias",
-            "; a star is an alias unless it stands in quotes: \"*\"",
+            "; a star is an alias unless it is in quotes: \"*\"",
         ),
         (
             "unknown anchor",
-            "; a star is an alias unless it stands in quotes: \"*\"",
+            "; a star is an alias unless it is in quotes: \"*\"",
         ),
         ("tabs disallowed", "; indent with spaces"),
         ("found a tab", "; indent with spaces"),
@@ -208,11 +208,11 @@ fn remedy(info: &str) -> &'static str {
         ),
         (
             "mapping values are not allowed",
-            "; indent what belongs together alike, put a space behind each colon, and a text that has a colon in quotes",
+            "; indent the keys of a mapping alike, put a space after each colon, and quote a text with a colon",
         ),
         (
             "expected '-' indicator",
-            "; begin each entry of a list with a dash, and what belongs to an entry in one column",
+            "; begin each entry of a list with a dash, and its content in one column",
         ),
         (
             "expected key",
@@ -368,7 +368,7 @@ impl Builder {
         {
             self.problems.push(Problem::new(
                 place,
-                format!("the tag !{suffix} means nothing here: a policy is read as it stands; write the value itself"),
+                format!("the tag !{suffix} has no meaning here; write the value itself"),
             ));
         }
     }
@@ -377,7 +377,7 @@ impl Builder {
         if self.open.len() >= DEEPEST {
             return Err(Problem::new(
                 place,
-                format!("this is nested more than {DEEPEST} deep"),
+                format!("the nesting is deeper than {DEEPEST} deep"),
             ));
         }
         self.open.push(Open {
@@ -394,7 +394,9 @@ impl Builder {
         if self.nodes > MAX_NODES {
             return Err(Problem::new(
                 place,
-                format!("the document grows past {MAX_NODES} nodes; does an anchor repeat itself?"),
+                format!(
+                    "the document has more than {MAX_NODES} nodes; does an anchor repeat itself?"
+                ),
             ));
         }
         Ok(())
@@ -438,7 +440,7 @@ impl Builder {
                 Some(key) => {
                     if let Some(line) = lines.get(&key.text) {
                         let problem = format!(
-                            "the key {:?} is here twice; it is on line {line} too",
+                            "the key {:?} is a duplicate of the key on line {line}",
                             key.text
                         );
                         self.problems.push(Problem::new(key.place, problem));

@@ -17,7 +17,7 @@ fn one_seed_is_one_simulation() {
     assert!(once.trace.len() > 100);
     assert_eq!(once.trace, again.trace);
     assert_ne!(once.trace, simulate(8, None, true).trace);
-    // What is told changes nothing.
+    // A trace changes nothing.
     assert_eq!(once.faults, simulate(7, None, false).faults);
 }
 

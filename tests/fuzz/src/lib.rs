@@ -39,7 +39,7 @@ impl<'d> Choices<'d> {
         &all[self.below(all.len())]
     }
 
-    /// Some bytes: so many as the next says, or all that are left where there are fewer.
+    /// Takes the number of bytes that the next byte gives, or the rest if it is shorter.
     pub fn bytes(&mut self) -> &'d [u8] {
         let length = usize::from(self.byte()).min(self.0.len());
         let (taken, rest) = self.0.split_at(length);

@@ -60,7 +60,7 @@ impl Read {
     fn fields(&self) -> Vec<&Field<String>> {
         match self {
             Self::Execution(_, error, cause) => vec![error, cause],
-            // Nothing hangs on the rest.
+            // The rest is irrelevant.
             Self::Action(action) => vec![&action.summary],
         }
     }

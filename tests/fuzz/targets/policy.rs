@@ -367,7 +367,7 @@ fn is_told(text: &str, checked: &Checked) {
             check::run(&[PathBuf::from("p.yaml")], None, manner, &mut out)
         });
         assert_eq!(done.is_ok(), checked.document.is_ok());
-        String::from_utf8(out).expect("what is told is text")
+        String::from_utf8(out).expect("the output is text")
     };
     let problems = problems(checked);
     let human = told(false);
@@ -437,10 +437,10 @@ fn has_unique_names(document: &Document) {
     }
 }
 
-/// One in so many failures is judged: all of them take longer than all else.
+/// One failure in this number is judged, since judging all of them takes longer than everything else.
 const SHARE: usize = 7;
 
-/// Each failure has one verdict, which names what stands in the document.
+/// Each failure has one verdict, which names what belongs in the document.
 fn is_judged(text: &str, document: &Document) {
     // Each document has its share of them, and always the same.
     for failure in FAILURES.iter().skip(text.len() % SHARE).step_by(SHARE) {
@@ -527,7 +527,7 @@ fn what_is_called_unreachable_is(document: &Document, warnings: &[Problem]) {
                 continue;
             }
             let rules = &policy.automatic;
-            // Whoever might match before hides it just as well.
+            // Any earlier match hides it as well.
             let first = rules
                 .iter()
                 .position(|rule| rule.conditions.matches_by_name(&view) != Match::No);

@@ -38,7 +38,7 @@ fn traced(policy: &str, failure: &Failure) -> (Value, String) {
     let (verdict, _) = decide_optimistically(&document, failure);
     let trace = Trace::of(&document, &failure.subject, &failure.views(), &verdict);
     let mut text = Vec::new();
-    trace.tell("", &mut text).unwrap();
+    trace.print("", &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     (serde_json::to_value(&trace).unwrap(), text)
 }
@@ -56,7 +56,7 @@ fn summary(glob: &str, matches: &str, saw: &str) -> Value {
 }
 
 #[test]
-fn each_failed_action_of_a_stage_is_told_by_itself() {
+fn each_failed_action_of_a_stage_has_its_own_trace() {
     let (json, text) = traced(
         "
 version: 1
@@ -137,18 +137,18 @@ policy   default
 
 /// The never list is tested for every failed action before any rule.
 #[test]
-fn what_never_forbids_of_one_action_leaves_the_rules_of_all_unasked() {
+fn never_for_one_action_consults_no_rules() {
     let (json, text) = traced(
         "version: 1\nnever: [{summary: '*denied*'}]\nretry: {automatic: [{id: r}]}",
         &stage([("Site", "cannot pull"), ("Docs", "denied")]),
     );
     let forbidden = json!({"reason": "denied_by_policy", "by": "never[0]", "rules": ["r"]});
     for (action, name, matches) in [(0, "Site", "no"), (1, "Docs", "yes")] {
-        let told = &json["consulted"][action];
-        assert_eq!(told["action"], name);
-        assert_eq!(told["never"][0]["matches"], matches);
-        assert_eq!(told["rules"], json!([]));
-        assert_eq!(told["not_consulted"], forbidden);
+        let consulted = &json["consulted"][action];
+        assert_eq!(consulted["action"], name);
+        assert_eq!(consulted["never"][0]["matches"], matches);
+        assert_eq!(consulted["rules"], json!([]));
+        assert_eq!(consulted["not_consulted"], forbidden);
     }
     let unasked = "  not consulted, since never forbids it: r\n";
     assert_eq!(text.matches(unasked).count(), 2, "{text}");

@@ -1,4 +1,4 @@
-//! A queued retry is given up by a person.
+//! A person cancels a queued retry.
 
 use redrive_core::ledger::{Cancelled, ClaimResult, DueEntries, Entry, Ledger, State};
 use redrive_core::verdict::Reason;
@@ -7,7 +7,7 @@ use crate::{ADA, ARN, LocalAccount, STAGE, at, count, first, judged, opened, ran
 
 const WHY: &str = "the lake is read-only tonight";
 
-fn told(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
+fn cancellation(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
     let cancelled = entry
         .cancelled
         .as_ref()
@@ -17,7 +17,7 @@ fn told(entry: &Entry) -> (State, Reason, u32, Option<(&str, &str)>) {
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn a_cancelled_retry_is_not_taken_any_more() {
+fn cancelled_retry_cannot_be_claimed() {
     let account = LocalAccount::fresh();
     let actions = redrive_core::failure::FailureId::FailedActions(["a-1".to_owned()].into());
     let stage = at(0, |writer| {
@@ -33,13 +33,13 @@ fn a_cancelled_retry_is_not_taken_any_more() {
             out,
             format!(
                 "cancelled  the retry of {name}, by {ADA}: {WHY}\n\
-                 charged    0 retries (throttled of policy nightly 0 times): its charge is given back\n           \
-                 The message that may still wait in the queue does nothing; a later failure is judged anew.\n"
+                 charged    0 retries (throttled of policy nightly 0 times): the charge is refunded\n           \
+                 A message left in the queue has no effect. A later failure is judged again.\n"
             )
         );
         let entry = account.stored(key);
         assert_eq!(
-            told(&entry),
+            cancellation(&entry),
             (State::GivenUp, Reason::Cancelled, 0, Some((ADA, WHY)))
         );
         assert_eq!(
@@ -63,7 +63,7 @@ fn a_cancelled_retry_is_not_taken_any_more() {
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn who_cancels_again_is_told_who_was_first_and_nothing_is_written() {
+fn second_cancel_names_the_first_and_writes_nothing() {
     let account = LocalAccount::fresh();
     account.store(&opened(60));
     let cancel = |by| account.redrive(&["cancel", ARN, "--reason", WHY, "--by", by]);
@@ -80,7 +80,7 @@ fn who_cancels_again_is_told_who_was_first_and_nothing_is_written() {
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
+fn cancel_of_an_entry_not_queued_is_refused_with_its_state_and_advice() {
     let acting = opened(0);
     let stop = format!("aws stepfunctions stop-execution --execution-arn {ARN}\n");
     for (entry, stands, advice) in [
@@ -91,23 +91,23 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
         ),
         (
             at(5, |writer| acting.mark_in_doubt(writer)),
-            "sent, and no answer came",
+            "sent without an answer",
             &*stop,
         ),
         (
             at(5, |writer| acting.accept(writer)),
-            "retried: AWS took it, 2026-11-18 11:06:45 UTC",
+            "retried: AWS accepted it, 2026-11-18 11:06:45 UTC",
             &*stop,
         ),
         (
             at(5, |writer| acting.give_up(Reason::Refused, true, writer)),
             "given up (refused)",
-            "Nothing is pending",
+            "No retry is pending",
         ),
         (
             at(5, |writer| acting.recover(None, writer)),
-            "succeeded since",
-            "Nothing is pending",
+            "succeeded afterwards",
+            "No retry is pending",
         ),
     ] {
         let account = LocalAccount::fresh();
@@ -118,7 +118,7 @@ fn what_is_not_queued_is_refused_with_how_it_stands_and_what_can_be_done() {
             let said = account.redrive(&arguments).refused();
             assert!(
                 said.starts_with(
-                    "redrive: no retry of etl-orders run-7 is queued, so that nothing was changed"
+                    "redrive: no retry of etl-orders run-7 is queued, and nothing was changed"
                 ),
                 "{said}"
             );
@@ -142,13 +142,16 @@ fn a_retry_in_doubt_stays_charged() {
     });
     account.store(&first(doubtful));
     let out = account.redrive(&["cancel", ARN, "--reason", WHY]).well();
-    assert!(out.contains("may have happened and stays charged"), "{out}");
+    assert!(
+        out.contains("may have happened, and stays charged"),
+        "{out}"
+    );
     assert_eq!(account.stored(ARN).retries, 1);
 }
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn a_later_failure_tells_of_the_cancelled_one() {
+fn history_of_a_later_failure_shows_the_cancelled_retry() {
     let account = LocalAccount::fresh();
     account.store(&opened(60));
     account
@@ -171,7 +174,7 @@ fn a_later_failure_tells_of_the_cancelled_one() {
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn who_cancels_is_written_down() {
+fn entry_names_the_person_who_cancelled() {
     let account = LocalAccount::fresh();
     // As named; as STS knows them; where STS does not answer, as the machine does.
     let cancel = &["cancel", ARN, "--reason", WHY, "--json"][..];
@@ -197,7 +200,7 @@ fn who_cancels_is_written_down() {
         .env("AWS_ENDPOINT_URL_STS", &account.url)
         .env_remove("USER");
     let said = ran(nobody).refused();
-    assert!(said.contains("say it with --by NAME"), "{said}");
+    assert!(said.contains("give it with --by NAME"), "{said}");
 }
 
 #[test]
@@ -213,18 +216,18 @@ fn texts_that_are_empty_or_too_long_are_refused() {
         (
             &*long_why,
             "ada",
-            "--reason has 1025 characters, and 1024 are the most",
+            "--reason has 1025 characters; the maximum is 1024",
         ),
         (
             "x",
             &*long_by,
-            "--by has 257 characters, and 256 are the most",
+            "--by has 257 characters; the maximum is 256",
         ),
     ] {
-        let told = account
+        let printed = account
             .redrive(&["cancel", ARN, "--reason", reason, "--by", by])
             .refused();
-        assert!(told.contains(said), "{told}");
+        assert!(printed.contains(said), "{printed}");
     }
     assert_eq!(account.stored(ARN), opened(60));
     let longest = [

@@ -1,4 +1,4 @@
-//! The ledger's entry as a story.
+//! The history that an entry of the ledger holds.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn a_history_has_one_line_a_failure_the_oldest_first() {
 etl-orders run-7
 arn:aws:states:eu-west-1:111122223333:execution:etl-orders:run-7
 
-2026-11-18 11:06:40 UTC  redriveCount 0  retry: throttled of policy nightly allows retry 1 of 3, at once: the service that was called had too much to do (throttled 0 of 3 used before)  -> retried: AWS took it
+2026-11-18 11:06:40 UTC  redriveCount 0  retry: throttled of policy nightly allows retry 1 of 3, at once: the service that was called had too much to do (throttled 0 of 3 used before)  -> retried: AWS accepted it
 2026-11-18 11:08:19 UTC  redriveCount 1  retry: throttled of policy nightly allows retry 1 of 3, in 60 s: the service that was called had too much to do (throttled 0 of 3 used before)  -> given up (cancelled): a person cancelled the retry: ada: the lake is read-only tonight
 2026-11-18 11:11:40 UTC  redriveCount 2  retry: throttled of policy nightly allows retry 2 of 3, in 600 s: the service that was called had too much to do (throttled 1 of 3 used before)  -> queued, due 2026-11-18 11:21:41 UTC
 
@@ -46,7 +46,7 @@ entry     revision 1, written 2026-11-18 11:11:41 UTC by invocation-1, expires 2
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn a_history_says_in_words_where_a_retry_stands() {
+fn history_states_the_state_of_each_retry() {
     let acting = opened(0);
     let lost = at(5, |writer| acting.mark_in_doubt(writer)).unwrap();
     let taken = at(130, |writer| lost.take_over(writer)).unwrap();
@@ -64,8 +64,8 @@ fn a_history_says_in_words_where_a_retry_stands() {
             entry.judge(judged(ARN, count(1), 399, 60), writer)
         })
     };
-    let doubtful = "in doubt  a call was sent whose answer never came";
-    for (entry, told) in [
+    let doubtful = "in doubt  a call was sent and got no answer";
+    for (entry, printed) in [
         (
             Ok(acting.clone()),
             &["-> being retried by invocation-1, whose lease ends 2026-11-18 11:13:40 UTC\n"][..],
@@ -73,7 +73,7 @@ fn a_history_says_in_words_where_a_retry_stands() {
         (
             Ok(lost.clone()),
             &[
-                "-> sent, and no answer came; it is looked at 2026-11-18 11:13:40 UTC\n",
+                "-> sent without an answer; the next check is 2026-11-18 11:13:40 UTC\n",
                 doubtful,
             ],
         ),
@@ -82,7 +82,7 @@ fn a_history_says_in_words_where_a_retry_stands() {
             &[
                 "-> queued, due 2026-11-18 11:16:30 UTC\n",
                 doubtful,
-                "throttled AWS was too busy to take it, once since 2026-11-18 11:09:00 UTC\n",
+                "throttled AWS was too busy to accept it, once since 2026-11-18 11:09:00 UTC\n",
             ],
         ),
         (
@@ -95,37 +95,37 @@ fn a_history_says_in_words_where_a_retry_stands() {
         (
             Ok(at(0, |writer| Entry::open(observed, writer))),
             &[
-                "-> observed: in observe mode this is written down, and never retried, 2026-11-18 11:06:40 UTC\n",
+                "-> observed: the verdict was recorded in observe mode, and the failure is never retried, 2026-11-18 11:06:40 UTC\n",
             ],
         ),
         (
             Ok(at(0, |writer| Entry::open(refused, writer))),
             &[
                 "redriveCount 2  give_up: no rule of policy nightly matches  -> not retried (unmatched), ",
-                "charged   0 retries; AWS counted 2 before this entry was opened",
+                "charged   0 retries; AWS counted 2 before this entry existed",
             ],
         ),
         (
             at(9, |writer| acting.recover(None, writer)),
-            &["-> succeeded since, 2026-11-18 11:06:49 UTC\n"],
+            &["-> succeeded afterwards, 2026-11-18 11:06:49 UTC\n"],
         ),
         (
             at(9, |writer| acting.terminate(None, writer)),
-            &["-> ended by a person, which is not undone, 2026-11-18 11:06:49 UTC\n"],
+            &["-> terminated by a person, which is not undone, 2026-11-18 11:06:49 UTC\n"],
         ),
         (
             later(&lost),
-            &["-> was under way when the next failure came, which shows that it was retried\n"],
+            &["-> in progress at the next failure, which shows that it was retried\n"],
         ),
         (
             later(&opened(60)),
-            &["-> was still queued when the next failure came\n"],
+            &["-> still queued at the next failure\n"],
         ),
     ] {
         let account = LocalAccount::fresh();
         account.store(&first(entry.unwrap()));
         let out = account.redrive(&["history", ARN]).well();
-        for words in told {
+        for words in printed {
             assert!(out.contains(words), "{words} is not in\n{out}");
         }
     }
@@ -161,7 +161,7 @@ fn a_history_as_json_is_the_entry_on_one_line() {
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn nobodys_words_take_over_the_terminal() {
+fn control_characters_are_escaped() {
     let account = LocalAccount::fresh();
     let evil = "a\u{1b}[31m\u{9b}31m\u{202e}b\nc";
     let mut judged = judged(ARN, count(0), 0, 60);
@@ -194,7 +194,7 @@ fn nobodys_words_take_over_the_terminal() {
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean() {
+fn missing_entry_names_the_places_read_and_possible_reasons() {
     let account = LocalAccount::fresh();
     let other = ARN
         .replace("eu-west-1", "us-east-1")
@@ -209,10 +209,10 @@ fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean
             said,
             format!(
                 "redrive: the ledger has no entry for {ARN}\n\
-                 It was looked for in table {}, region eu-west-1, account 111122223333. That can mean:\n\
-                 - it never failed, or its event has not come yet (minutes at the most)\n\
-                 - no policy matches its target, or redrive was off: such a failure leaves no entry\n\
-                 - its entry has expired: one is kept for 30 days after its last write\n\
+                 Read were table {}, region eu-west-1, account 111122223333. Possible reasons:\n\
+                 - it never failed, or its event has not arrived yet (at most minutes)\n\
+                 - no policy matches its target, or redrive was off: such a failure has no entry\n\
+                 - its entry has expired: an entry expires 30 days after its last write\n\
                  - the ledger is in another table or region: --table NAME, --region NAME\n",
                 account.table
             )
@@ -220,8 +220,8 @@ fn what_has_no_entry_is_told_with_where_it_was_looked_for_and_what_that_can_mean
     }
     let said = account.redrive(&["history", &other]).refused();
     for words in [
-        "the ARN says 000000000000, and the credentials are of 111122223333; see --profile",
-        "it is another region's: try --region us-east-1, which the ARN says",
+        "another account: the ARN has 000000000000, and the credentials have 111122223333; see --profile",
+        "another region: the ARN has us-east-1; try --region us-east-1",
     ] {
         assert!(said.contains(words), "{words} is not in\n{said}");
     }

@@ -186,7 +186,7 @@ fn answer(mut stream: TcpStream) {
     );
 }
 
-/// A failure of `key`, so many seconds after [`NOW`], that a rule retries after a while.
+/// A failure of `key`, `seconds` after [`NOW`], that a rule retries after a delay.
 fn judged(key: &str, failure_id: FailureId, seconds: u64, delay_seconds: u32) -> Decided {
     Decided {
         subject: Subject::from_key(key).unwrap(),
@@ -211,7 +211,7 @@ fn judged(key: &str, failure_id: FailureId, seconds: u64, delay_seconds: u32) ->
     }
 }
 
-/// Does something with a writer of `invocation-1`, so many seconds after [`NOW`].
+/// Runs `write` with a writer of `invocation-1`, `seconds` after [`NOW`].
 fn at<T>(seconds: u64, write: impl FnOnce(Writer<'_>) -> T) -> T {
     let (owner, timing) = (Owner("invocation-1".into()), Timing::default());
     write(Writer {

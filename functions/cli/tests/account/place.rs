@@ -1,16 +1,16 @@
-//! What is asked about, and where the ledger is looked for.
+//! The subject of a command, and the place of the ledger.
 
 use crate::{ARN, LocalAccount, opened, ran};
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed() {
+fn other_arns_are_refused_with_the_allowed_forms() {
     let account = LocalAccount::fresh();
     for (arn, why) in [
         ("run-7", "it does not begin with arn:"),
         (
             "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-orders",
-            "it names a state machine; its executions are listed by\n  aws stepfunctions list-executions \
+            "it names a state machine; list its executions with\n  aws stepfunctions list-executions \
              --state-machine-arn arn:aws:states:eu-west-1:111122223333:stateMachine:etl-orders",
         ),
         (
@@ -19,7 +19,7 @@ fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed()
         ),
         (
             "arn:aws:codepipeline:eu-west-1:111122223333:web",
-            "it names a pipeline, and neither a stage nor an execution id; executions are listed by\n  \
+            "it names a pipeline, and neither a stage nor an execution id; list its executions with\n  \
              aws codepipeline list-pipeline-executions --pipeline-name web",
         ),
         (
@@ -32,7 +32,7 @@ fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed()
         ),
         (
             "arn:aws:codepipeline:eu-west-1:111122223333:web/Build/56dd4e8f/x",
-            "it has more than three parts behind the account",
+            "it has more than three parts after the account",
         ),
         (
             "arn:aws:lambda:eu-west-1:111122223333:function:etl",
@@ -56,7 +56,7 @@ fn what_names_neither_an_execution_nor_a_stage_is_refused_with_what_is_allowed()
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn the_table_is_the_named_one_or_the_environments_or_redrive() {
+fn table_comes_from_option_environment_or_default() {
     let account = LocalAccount::fresh();
     account.store(&opened(60));
     account.redrive(&["history", ARN]).well();
@@ -75,14 +75,16 @@ fn the_table_is_the_named_one_or_the_environments_or_redrive() {
     of_a_local_account.env("REDRIVE_LEDGER", "memory");
     let said = ran(of_a_local_account).refused();
     assert!(
-        said.contains("REDRIVE_LEDGER is memory, which is no table: name the ledger's by --table"),
+        said.contains(
+            "REDRIVE_LEDGER is memory, which is no table: name the ledger's table with --table"
+        ),
         "{said}"
     );
 }
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn the_region_is_the_named_one_or_the_environments_or_the_arns() {
+fn region_comes_from_option_environment_or_arn() {
     let account = LocalAccount::fresh();
     account.store(&opened(60));
     let region = |command: &mut std::process::Command| {
@@ -137,7 +139,7 @@ fn a_profile_brings_credentials_and_region() {
 
 #[test]
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
-fn who_has_no_credentials_is_told_so() {
+fn missing_credentials_are_reported_with_the_ways_to_give_them() {
     let account = LocalAccount::fresh();
     let mut command = account.command(&["history", ARN]);
     command

@@ -30,7 +30,7 @@ fn check_at_top(arguments: &[&str]) -> Ran {
     redrive_with(&[&["check"], arguments].concat(), b"")
 }
 
-/// Compares with the file of expected text, or writes it anew under `UPDATE_EXPECTED=1`.
+/// Compares with the file of expected text, or writes it under `UPDATE_EXPECTED=1`.
 #[track_caller]
 fn same_as_file(name: &str, text: &str) {
     let path = Path::new(CRATE).join("tests/check").join(name);
@@ -40,12 +40,12 @@ fn same_as_file(name: &str, text: &str) {
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         text, expected,
-        "{name} is not as expected; UPDATE_EXPECTED=1 writes it anew"
+        "{name} is not as expected; UPDATE_EXPECTED=1 writes it"
     );
 }
 
 #[test]
-fn every_error_and_every_lint_is_shown_at_once_where_it_stands_and_with_its_remedy() {
+fn every_error_and_lint_has_excerpt_and_remedy() {
     for (name, code) in [("errors", 1), ("lints", 0)] {
         let ran = check(&[&format!("tests/check/{name}.yaml")], "");
         assert_eq!((ran.code, ran.err.as_str()), (code, ""), "{}", ran.out);
@@ -83,29 +83,29 @@ fn json_is_one_object_a_line_with_the_same_problems() {
         .filter(|line| line.starts_with("tests/check/"))
         .map(ToOwned::to_owned)
         .collect();
-    let told: Vec<Value> = ran
+    let printed: Vec<Value> = ran
         .out
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(told.len(), shown.len());
-    for (told, shown) in told.iter().zip(shown) {
-        let text = |key: &str| told[key].as_str().unwrap().to_owned();
+    assert_eq!(printed.len(), shown.len());
+    for (printed, shown) in printed.iter().zip(shown) {
+        let text = |key: &str| printed[key].as_str().unwrap().to_owned();
         let begin = format!(
             "{}:{}:{}: {}: ",
             text("file"),
-            told["line"],
-            told["column"],
+            printed["line"],
+            printed["column"],
             text("severity")
         );
         let message = shown.strip_prefix(&begin).unwrap();
-        assert!(text("message").starts_with(message), "{told} {shown}");
-        assert_eq!(told.as_object().unwrap().len(), 5);
+        assert!(text("message").starts_with(message), "{printed} {shown}");
+        assert_eq!(printed.as_object().unwrap().len(), 5);
     }
 }
 
 #[test]
-fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
+fn definition_adds_maximum_runs_and_reachable_fail_states() {
     let ran = check(
         &[
             "tests/check/lints.yaml",
@@ -131,20 +131,20 @@ fn a_definition_brings_the_worst_case_and_the_fail_states_that_rules_reach() {
         (ran.code, ran.err.as_str()),
         (
             1,
-            "redrive: infra/policy.yaml: this is no definition in the Amazon States Language: expected a JSON object with States\n"
+            "redrive: infra/policy.yaml: not a definition in the Amazon States Language: expected a JSON object with States\n"
         )
     );
 }
 
 #[test]
-fn the_policy_as_shipped_has_only_the_warnings_that_it_says_are_meant() {
+fn shipped_policy_has_only_its_intended_warnings() {
     let ran = check_at_top(&["infra/policy.yaml"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     same_as_file("shipped.txt", &ran.out);
 }
 
 #[test]
-fn no_policy_of_the_readme_is_warned_about_but_the_one_that_shows_a_warning() {
+fn readme_policies_have_no_unshown_warnings() {
     let readme = fs::read_to_string(top().join("README.md")).unwrap();
     let policies = readme.split("```yaml\n").skip(1);
     let (shown, policies): (Vec<&str>, Vec<&str>) = policies
@@ -158,7 +158,7 @@ fn no_policy_of_the_readme_is_warned_about_but_the_one_that_shows_a_warning() {
 }
 
 #[test]
-fn what_stands_in_a_file_never_reaches_the_terminal_as_it_is() {
+fn control_characters_of_a_file_are_escaped() {
     let ran = check(
         &["-"],
         "version: 1\nretry:\n  automatic:\n    - error: \"\u{9b}31m\u{202e}\"\n      \u{7f}é日\u{1b}[31m: 1\n",
@@ -178,7 +178,7 @@ fn what_stands_in_a_file_never_reaches_the_terminal_as_it_is() {
     assert!(!ran.out.contains('\u{9b}'));
 }
 
-/// The three lines that show where the only problem of a document stands.
+/// The three lines of the excerpt for the only problem of a document.
 fn shown(text: &str) -> Vec<String> {
     let ran = check(&["-"], text);
     ran.out
@@ -221,7 +221,7 @@ fn the_underline_counts_characters() {
     ] {
         assert_eq!(shown(text), [line, under], "{text:?}");
     }
-    // Of a document on one line only the part around the place.
+    // A document on one line is cut to the part around the place.
     let long = format!(
         "{{version: 1, retry: {{automatic: {{error: '{}', limt: 1, description: '{}'}}}}}}",
         "x".repeat(500),
@@ -240,7 +240,7 @@ fn the_underline_counts_characters() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_said_so() {
+fn unreadable_file_is_reported() {
     let ran = check(&["nowhere.yaml"], "");
     assert_eq!(ran.code, 1);
     assert!(
@@ -251,7 +251,7 @@ fn a_file_that_cannot_be_read_is_said_so() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_keeps_no_other_from_being_checked() {
+fn unreadable_file_stops_no_other_check() {
     let files = ["nowhere.yaml", "tests/check/errors.yaml", "elsewhere.yaml"];
     let ran = check(&files, "");
     assert_eq!(ran.code, 1);

@@ -1,11 +1,11 @@
-//! The worst typos, and that each gets an answer that helps.
+//! Frequent typing mistakes, and the help for each.
 
 use std::fmt::Write;
 
 use super::{check, same_as_file};
 use crate::command::redrive_with;
 
-/// Each in a document that is right but for it.
+/// Each is the only mistake of its document.
 const TYPOS: [(&str, &str); 47] = [
     (
         "a star without quotes",
@@ -188,7 +188,7 @@ fn the_worst_typos_get_a_helpful_answer() {
 }
 
 #[test]
-fn a_file_that_is_not_utf_8_is_said_where_and_what_to_do() {
+fn invalid_utf_8_is_reported_with_line_and_remedy() {
     for (bytes, expected) in [
         (
             b"version: 1\n# caf\xe9\nretry: {}\n".as_slice(),

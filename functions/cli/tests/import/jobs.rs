@@ -252,7 +252,7 @@ const EXITED: &str = "Essential container in task exited";
 const LOST: &str = "Host EC2 (instance i-0a1b2c3d4e5f60718) terminated.";
 
 #[test]
-fn a_job_s_end_is_read_from_its_cause_and_decides_as_batch_would() {
+fn cause_of_a_batch_job_decides_as_in_batch() {
     let exits = |code| end(Some(code), None, EXITED);
     let on_75 = json!({"attempts": 3, "evaluateOnExit": [
         {"action": "RETRY", "onExitCode": "75"},
@@ -323,7 +323,7 @@ fn the_last_attempt_is_the_job_s_end() {
 /// a rule for 143 is one for programs that somebody told to stop. So an entry by exit code decides otherwise than
 /// in Batch, and one by status reason as there.
 #[test]
-fn a_lost_host_is_minus_one_whatever_the_process_left_behind() {
+fn lost_host_is_minus_one_for_any_exit_code() {
     let left = [Some(143), Some(0), None];
     for code in left {
         let lost = [end(code, None, LOST)];

@@ -20,7 +20,7 @@ fn task(error: &str, state: &str) -> Value {
 }
 
 #[test]
-fn a_machine_s_retriers_keep_their_order_their_limits_and_their_states() {
+fn retriers_keep_order_limits_and_states() {
     let machine = json!({"States": {
         "A": {"Type": "Task", "Retry": [
             {"ErrorEquals": ["E", "F*"], "MaxAttempts": 1},
@@ -57,7 +57,7 @@ fn a_machine_s_retriers_keep_their_order_their_limits_and_their_states() {
 }
 
 #[test]
-fn a_time_out_of_the_states_language_is_a_missing_heartbeat_too() {
+fn states_timeout_includes_a_missing_heartbeat() {
     let machine =
         "States:\n  A:\n    Type: Task\n    Retry:\n      - ErrorEquals: [States.Timeout]\n";
     let policy = policy("asl", machine).unwrap();
@@ -119,7 +119,7 @@ fn job(exit: Option<i32>, reason: Option<&str>, status: &str, spaced: bool) -> V
 }
 
 #[test]
-fn a_batch_strategy_s_attempts_are_counted_over_all_of_its_entries() {
+fn batch_attempts_count_over_all_entries() {
     let strategy = json!({"attempts": 3, "evaluateOnExit": [
         {"action": "RETRY", "onExitCode": "1"},
         {"action": "RETRY", "onStatusReason": "Host EC2*"},
@@ -145,7 +145,7 @@ fn a_batch_strategy_s_attempts_are_counted_over_all_of_its_entries() {
 }
 
 #[test]
-fn a_batch_entry_s_patterns_must_all_match_and_only_their_starts_under_a_star() {
+fn all_patterns_of_a_batch_entry_must_match() {
     let strategy = json!({"attempts": 10, "evaluateOnExit": [
         {"action": "RETRY", "onReason": "Docker*", "onStatusReason": "Task failed", "onExitCode": "12*"},
         {"action": "EXIT", "onReason": "*"},
@@ -171,7 +171,7 @@ fn a_batch_entry_s_patterns_must_all_match_and_only_their_starts_under_a_star() 
 }
 
 #[test]
-fn any_exit_code_of_batch_s_is_none_where_the_job_has_none() {
+fn star_for_a_batch_exit_code_needs_an_exit_code() {
     let strategy =
         json!({"attempts": 2, "evaluateOnExit": [{"action": "EXIT", "onExitCode": "*"}]});
     let policy = policy("batch", &strategy.to_string()).unwrap();
@@ -186,7 +186,7 @@ fn any_exit_code_of_batch_s_is_none_where_the_job_has_none() {
 }
 
 #[test]
-fn a_buildkite_step_s_rules_decide_as_they_did() {
+fn buildkite_rules_decide_as_before() {
     let pipeline = "\
 steps:
   - group: all
@@ -224,7 +224,7 @@ steps:
 }
 
 #[test]
-fn what_a_file_calls_its_parts_stays_a_name() {
+fn names_in_a_file_stay_names() {
     let evil = "a\\nversion: 2\\u001b[31m # x: \\\"'";
     let pipeline = format!("steps: [{{ label: \"{evil}\", retry: {{ automatic: true }} }}]");
     let policy = policy("buildkite", &pipeline).unwrap();
@@ -255,7 +255,7 @@ fn what_a_file_calls_its_parts_stays_a_name() {
 }
 
 #[test]
-fn a_fail_state_within_a_parallel_is_not_retried_and_the_import_says_so() {
+fn import_reports_a_fail_state_within_a_parallel() {
     let policy = policy("asl", include_str!("samples/branches.asl.json")).unwrap();
     decides(
         &policy,

@@ -22,7 +22,7 @@ fn refused(platform: &str, text: &str, problem: &str) {
 }
 
 #[test]
-fn an_illegal_block_of_buildkite_s_is_refused_with_its_place() {
+fn illegal_buildkite_block_is_refused_with_place() {
     for (text, problem) in [
         (
             "retry: []",
@@ -78,7 +78,7 @@ fn an_illegal_block_of_buildkite_s_is_refused_with_its_place() {
         ),
         (
             "retry:\n  automatic:\n    exit_status: *",
-            "3:18: this is not YAML: while scanning an anchor or alias, did not find expected alphabetic or numeric character; a star is an alias unless it stands in quotes: \"*\"",
+            "3:18: this is not YAML: while scanning an anchor or alias, did not find expected alphabetic or numeric character; a star is an alias unless it is in quotes: \"*\"",
         ),
     ] {
         refused("buildkite", text, problem);
@@ -86,7 +86,7 @@ fn an_illegal_block_of_buildkite_s_is_refused_with_its_place() {
 }
 
 #[test]
-fn an_illegal_retry_of_a_machine_is_refused_with_its_place() {
+fn illegal_retry_of_a_machine_is_refused_with_place() {
     for (text, problem) in [
         (
             "[{}]",
@@ -166,7 +166,7 @@ fn an_illegal_retry_of_a_machine_is_refused_with_its_place() {
 }
 
 #[test]
-fn an_illegal_strategy_of_batch_s_is_refused_with_its_place() {
+fn illegal_batch_strategy_is_refused_with_place() {
     let entry = |entry: &str| format!("{{\"attempts\": 2, \"evaluateOnExit\": [\n{entry}]}}");
     let many = ["{\"action\": \"EXIT\", \"onExitCode\": \"1\"}"; 6].join(",\n");
     for (text, problem) in [
@@ -196,7 +196,7 @@ fn an_illegal_strategy_of_batch_s_is_refused_with_its_place() {
         ),
         (
             entry(&many),
-            "1:35: evaluateOnExit: expected 5 entries at the most, read 6",
+            "1:35: evaluateOnExit: expected at most 5 entries, read 6",
         ),
         (
             entry("{\"onExitCode\": \"1\"}"),
@@ -208,15 +208,15 @@ fn an_illegal_strategy_of_batch_s_is_refused_with_its_place() {
         ),
         (
             entry("{\"action\": \"EXIT\", \"onExitCode\": \"1*1\"}"),
-            "2:34: onExitCode: expected digits, with * at the end if only the start must match, 512 characters at the most, read the text \"1*1\"",
+            "2:34: onExitCode: expected digits, with * at the end if only the start must match, at most 512 characters, read the text \"1*1\"",
         ),
         (
             entry("{\"action\": \"EXIT\", \"onReason\": \"a_b\"}"),
-            "2:32: onReason: expected letters, digits, periods, colons and white space, with * at the end if only the start must match, 512 characters at the most, read the text \"a_b\"",
+            "2:32: onReason: expected letters, digits, periods, colons and white space, with * at the end if only the start must match, at most 512 characters, read the text \"a_b\"",
         ),
         (
             entry("{\"action\": \"EXIT\", \"onStatusReason\": \"\"}"),
-            "2:38: onStatusReason: expected letters, digits, periods, colons and white space, with * at the end if only the start must match, 512 characters at the most, read the text \"\"",
+            "2:38: onStatusReason: expected letters, digits, periods, colons and white space, with * at the end if only the start must match, at most 512 characters, read the text \"\"",
         ),
     ] {
         refused("batch", &text, problem);
@@ -224,7 +224,7 @@ fn an_illegal_strategy_of_batch_s_is_refused_with_its_place() {
 }
 
 #[test]
-fn what_is_neither_json_nor_yaml_is_refused_where_it_breaks_off() {
+fn unreadable_file_is_refused_with_its_place() {
     refused(
         "asl",
         "{\n  \"States\": {\"A\" {}}\n}",
@@ -233,7 +233,7 @@ fn what_is_neither_json_nor_yaml_is_refused_where_it_breaks_off() {
     refused(
         "batch",
         "{ \"attempts\": 2, \"attempts\": 3 }",
-        "1:18: the key \"attempts\" is here twice; it is on line 1 too",
+        "1:18: the key \"attempts\" is a duplicate of the key on line 1",
     );
     refused(
         "buildkite",
@@ -243,7 +243,7 @@ fn what_is_neither_json_nor_yaml_is_refused_where_it_breaks_off() {
 }
 
 #[test]
-fn every_problem_of_a_file_is_told_at_once() {
+fn every_problem_of_a_file_is_reported_at_once() {
     let ran = import(
         "asl",
         "-",

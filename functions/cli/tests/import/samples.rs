@@ -17,7 +17,7 @@ const SAMPLES: [(&str, &str, &str); 13] = [
         "redrive: tests/import/samples/pipeline.yml:8:27: permit_on_passed: true is left out: neither Step Functions nor CodePipeline can retry what passed\n\
          redrive: tests/import/samples/pipeline.yml:17:28: exit_status: the text \"-1\" is read as the number -1; write it without quotes\n\
          redrive: tests/import/samples/pipeline.yml:18:43: signal_reason: agent_refused is said of Buildkite's agents, and never met here\n\
-         redrive: tests/import/samples/pipeline.yml:32:18: manual: false binds redrive's own commands alone; the consoles and APIs of Step Functions and CodePipeline still can retry\n",
+         redrive: tests/import/samples/pipeline.yml:32:18: manual: false applies only to redrive's own commands; the consoles and APIs of Step Functions and CodePipeline can still retry\n",
     ),
     ("buildkite", "step.yml", ""),
     ("buildkite", "list.yml", ""),
@@ -49,7 +49,7 @@ const SAMPLES: [(&str, &str, &str); 13] = [
 ];
 
 #[test]
-fn each_sample_becomes_the_policy_that_was_looked_at() {
+fn each_sample_becomes_its_reviewed_policy() {
     for (platform, sample, said) in SAMPLES {
         let file = format!("tests/import/samples/{sample}");
         let ran = import(platform, &file, "");
@@ -65,7 +65,7 @@ fn each_sample_becomes_the_policy_that_was_looked_at() {
 }
 
 #[test]
-fn what_is_not_carried_over_stands_in_the_policy_too() {
+fn unconverted_parts_are_comments_in_the_policy() {
     for (platform, sample, _) in SAMPLES {
         let ran = import(platform, &format!("tests/import/samples/{sample}"), "");
         let comments: Vec<&str> = ran

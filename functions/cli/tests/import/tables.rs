@@ -24,7 +24,7 @@ fn decided(platform: &str, text: &str, attempts: &[Value], expected: &str) -> St
 }
 
 #[test]
-fn buildkites_automatic_retries_are_decided_as_its_documentation_says() {
+fn buildkite_retries_decide_as_documented() {
     let five_or_any = "[{exit_status: 5, limit: 2}, {exit_status: '*', limit: 4}]";
     let refused_or_any =
         "[{exit_status: -1, signal_reason: agent_refused, limit: 3}, {exit_status: '*', limit: 2}]";
@@ -124,7 +124,7 @@ fn buildkites_automatic_retries_are_decided_as_its_documentation_says() {
 }
 
 #[test]
-fn retriers_of_the_states_language_wait_as_its_specification_says() {
+fn retriers_wait_as_specified() {
     let e = |more: &str| format!("[{{ErrorEquals: [E]{more}}}]");
     let two = "[{ErrorEquals: [A, B], IntervalSeconds: 1, BackoffRate: 2.0, MaxAttempts: 2}, \
                {ErrorEquals: [C], IntervalSeconds: 5}]"
@@ -218,7 +218,7 @@ fn retriers_of_the_states_language_wait_as_its_specification_says() {
 }
 
 #[test]
-fn batchs_evaluate_on_exit_is_decided_as_its_documentation_says() {
+fn evaluate_on_exit_decides_as_documented() {
     let host = "-|-|Host EC2 (instance i-1) terminated.";
     let documented = "[{action: RETRY, onReason: AGENT}, \
                       {action: RETRY, onStatusReason: Task failed to start}, {action: EXIT, onReason: '*'}]";

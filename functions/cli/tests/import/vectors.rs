@@ -251,7 +251,7 @@ fn the_cases_of_batch_hold() {
 /// program, so that no entry by `onExitCode` sees that code.
 #[test]
 #[ignore = "needs REDRIVE_VECTORS: a folder of test vectors"]
-fn the_cases_of_batch_hold_where_the_end_is_read_from_the_cause() {
+fn batch_cases_hold_with_the_end_from_the_cause() {
     let mut count = Count::default();
     let mut read_as_lost = Vec::new();
     for case in cases("batch-cases.json") {
@@ -349,7 +349,7 @@ fn the_cases_of_buildkite_hold() {
 
 #[test]
 #[ignore = "needs REDRIVE_VECTORS: a folder of test vectors"]
-fn the_files_of_buildkite_are_read_and_the_illegal_ones_refused() {
+fn buildkite_files_are_read_or_refused_as_documented() {
     let mut files = 0;
     for file in std::fs::read_dir(folder().join("buildkite")).unwrap() {
         let path = file.unwrap().path();

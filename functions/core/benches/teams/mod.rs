@@ -7,7 +7,7 @@ use redrive_core::event::{self, AllowedSources, ParsedEvent};
 use redrive_core::failure::{Fact, Field};
 use redrive_core::policy::Document;
 
-/// So many policies, each for the machines and pipelines of one team.
+/// `count` policies, each for the machines and pipelines of one team.
 pub(crate) fn text(count: usize) -> String {
     let mut text = String::from(
         "version: 1\nnever:\n  - error: [States.Permissions]\n  - cause: \"*AccessDenied*\"\npolicies:\n",

@@ -1,9 +1,9 @@
 //! Reads the job for which `batch:submitJob.sync` waited.
 
 use super::ecs::Exits;
+use super::extracted::{Extracted, exit_status};
 use super::json::{Key, Value};
 use super::reasons::Reasons;
-use super::told::{Told, exit_status};
 
 /// A job.
 // AWS: the shape is that of DescribeJobs (JobDetail, AWS Batch API Reference).
@@ -72,14 +72,14 @@ impl Job {
         self.seen = true;
     }
 
-    pub(super) fn told(&self) -> Option<Told> {
+    pub(super) fn extracted(&self) -> Option<Extracted> {
         self.seen.then(|| {
             let reasons = self
                 .reasons
                 .and(self.last.reasons)
                 .and(self.container.reasons);
             let code = self.container.exits.code().or(self.last.exits.code());
-            Told {
+            Extracted {
                 exit_status: if reasons.is_host_lost() {
                     Some(-1)
                 } else {
@@ -89,7 +89,7 @@ impl Job {
                     }
                 },
                 by_person: self.ended && !self.by_queue && !reasons.is_timed_out_or_without_place(),
-                ..reasons.told()
+                ..reasons.extracted()
             }
         })
     }

@@ -4,8 +4,8 @@ use alloc::borrow::Cow;
 
 use redrive_policy::SignalReason;
 
+use super::extracted::Extracted;
 use super::json::{Key, Value};
-use super::told::Told;
 
 /// A child, as DescribeExecution describes it. Its own cause is a text in it, escaped once more.
 #[derive(Debug, Clone, Default)]
@@ -37,17 +37,17 @@ impl<'a> Child<'a> {
     }
 
     /// Returns how the child ended, or the cause to read next.
-    pub(super) fn told(&self) -> Option<Tells<'_>> {
+    pub(super) fn extracted(&self) -> Option<Described<'_>> {
         match self.status {
             // The person who stopped the child may have given any error and cause.
             Status::Aborted if self.is_execution => {
-                return Some(Tells::End(Told {
+                return Some(Described::End(Extracted {
                     by_person: true,
-                    ..Told::default()
+                    ..Extracted::default()
                 }));
             }
             Status::TimedOut if self.is_execution => {
-                return Some(Tells::End(Told::reason(SignalReason::Cancel)));
+                return Some(Described::End(Extracted::reason(SignalReason::Cancel)));
             }
             _ => {}
         }
@@ -55,7 +55,7 @@ impl<'a> Child<'a> {
         if !self.is_execution && self.cause.is_none() {
             return None;
         }
-        Some(Tells::Cause {
+        Some(Described::Cause {
             error: self.error.as_deref(),
             cause: self.cause.as_deref().unwrap_or_default(),
         })
@@ -63,9 +63,9 @@ impl<'a> Child<'a> {
 }
 
 /// The result of reading a child's description.
-pub(super) enum Tells<'a> {
+pub(super) enum Described<'a> {
     /// The way in which the child ended.
-    End(Told),
+    End(Extracted),
     /// The child's error and cause, to be read one level deeper.
     Cause {
         error: Option<&'a str>,

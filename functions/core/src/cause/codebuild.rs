@@ -4,9 +4,9 @@ use alloc::borrow::Cow;
 
 use redrive_policy::SignalReason;
 
+use super::extracted::{Extracted, exit_status};
 use super::http;
 use super::json::{Key, Value};
-use super::told::{Told, exit_status};
 
 /// The words before a failed command, the same in every message.
 pub(super) const COMMAND_FAILED: &str = "Error while executing command:";
@@ -16,9 +16,9 @@ pub(super) const COMMAND_FAILED: &str = "Error while executing command:";
 #[derive(Debug, Clone, Default)]
 pub(super) struct Build<'a> {
     seen: bool,
-    ended: Told,
+    ended: Extracted,
     phase: Phase<'a>,
-    first_failed: Option<Told>,
+    first_failed: Option<Extracted>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -51,13 +51,13 @@ impl<'a> Build<'a> {
     fn close(&mut self) {
         let phase = core::mem::take(&mut self.phase);
         if self.first_failed.is_none() {
-            self.first_failed = phase.told();
+            self.first_failed = phase.extracted();
         }
     }
 
-    pub(super) fn told(&self) -> Option<Told> {
+    pub(super) fn extracted(&self) -> Option<Extracted> {
         self.seen.then(|| {
-            let phase = self.first_failed.or_else(|| self.phase.told());
+            let phase = self.first_failed.or_else(|| self.phase.extracted());
             self.ended.or(phase.unwrap_or_default())
         })
     }
@@ -65,7 +65,7 @@ impl<'a> Build<'a> {
 
 impl Phase<'_> {
     /// Reads a failed phase. Returns `None` for a phase that did not fail. Successful phases have empty texts.
-    fn told(&self) -> Option<Told> {
+    fn extracted(&self) -> Option<Extracted> {
         let code = self.code.as_deref().unwrap_or_default();
         let text = self.message.as_deref().unwrap_or_default();
         let failed = match self.status.as_deref() {
@@ -83,16 +83,16 @@ impl Phase<'_> {
 }
 
 /// Reads the status of a build or of an action.
-fn status(value: Value<'_>) -> Told {
+fn status(value: Value<'_>) -> Extracted {
     if value.is("STOPPED") {
-        Told {
+        Extracted {
             by_person: true,
-            ..Told::default()
+            ..Extracted::default()
         }
     } else if value.is("TIMED_OUT") {
-        Told::reason(SignalReason::Cancel)
+        Extracted::reason(SignalReason::Cancel)
     } else {
-        Told::default()
+        Extracted::default()
     }
 }
 
@@ -106,12 +106,12 @@ pub(super) fn provides(provider: &str) -> bool {
 }
 
 /// Reads the status code of a phase.
-pub(super) fn code(code: &str) -> Told {
+pub(super) fn code(code: &str) -> Extracted {
     match code {
-        "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE" => Told::reason(SignalReason::ProcessRunError),
+        "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE" => Extracted::reason(SignalReason::ProcessRunError),
         // The subnet has no address left.
-        "INSUFFICIENT_SUBNET" => Told::reason(SignalReason::StackError),
-        _ => Told::default(),
+        "INSUFFICIENT_SUBNET" => Extracted::reason(SignalReason::StackError),
+        _ => Extracted::default(),
     }
 }
 
@@ -120,7 +120,7 @@ pub(super) fn code(code: &str) -> Told {
 /// CodeBuild writes `Build terminated with state: FAILED`, and since 2025 `…FAILED. Phase: BUILD, Code:
 /// COMMAND_EXECUTION_ERROR, Message: …`. Commands write `Action failed with status: FAILED. COMMAND_EXECUTION_ERROR:
 /// …`.
-pub(super) fn summary(text: &str) -> Told {
+pub(super) fn summary(text: &str) -> Extracted {
     let (state, rest) = [
         "Build terminated with state: ",
         "Action failed with status: ",
@@ -148,12 +148,12 @@ pub(super) fn summary(text: &str) -> Told {
 }
 
 /// Reads the message of a phase.
-fn message(text: &str) -> Told {
+fn message(text: &str) -> Extracted {
     // The message quotes the command, which may contain any words. Only the words after the command show how it ended.
     if text.contains(COMMAND_FAILED) {
-        return Told {
+        return Extracted {
             exit_status: trailing_exit_status(text),
-            ..Told::default()
+            ..Extracted::default()
         };
     }
     let pulled = [
@@ -170,21 +170,21 @@ fn message(text: &str) -> Told {
     } else {
         None
     };
-    Told {
+    Extracted {
         signal_reason,
         http_status: http::status(text),
-        ..Told::default()
+        ..Extracted::default()
     }
 }
 
 /// Reads a phase that found no machine to build on. A container found dead does not count. It may have had too little
 /// memory, or an image that does not run there.
-fn provisioning(phase: &str, text: &str) -> Told {
+fn provisioning(phase: &str, text: &str) -> Extracted {
     let waits = ["QUEUED", "PROVISIONING"].contains(&phase);
     if waits && !text.contains("Build container found dead") {
-        Told::reason(SignalReason::StackError)
+        Extracted::reason(SignalReason::StackError)
     } else {
-        Told::default()
+        Extracted::default()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reads the task for which `ecs:runTask.sync` waited.
 
+use super::extracted::{Extracted, exit_status};
 use super::json::{Key, Value};
 use super::reasons::Reasons;
-use super::told::{Told, exit_status};
 
 /// The exit codes of a task's containers. The first that is not 0 counts, in the list's order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,17 +67,17 @@ impl Task {
         }
     }
 
-    pub(super) fn told(&self) -> Option<Told> {
+    pub(super) fn extracted(&self) -> Option<Extracted> {
         self.seen.then(|| {
             let lost = self.reasons.is_lost().then_some(-1);
-            Told {
+            Extracted {
                 // A process with an exit code ran to its end, so the worker was not lost.
                 exit_status: match self.exits.code() {
                     Some(code) => exit_status(code),
                     None => lost,
                 },
                 by_person: self.user_initiated,
-                ..self.reasons.told()
+                ..self.reasons.extracted()
             }
         })
     }

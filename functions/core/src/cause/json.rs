@@ -127,7 +127,7 @@ fn unit(text: &str) -> Option<(u32, &str)> {
 
 /// Walks the value at the start of a text and returns its length in bytes. The length ends where the value, the text,
 /// or the valid JSON ends.
-pub(super) fn walk<'a>(text: &'a str, tell: &mut impl FnMut(&[Key], Value<'a>)) -> usize {
+pub(super) fn walk<'a>(text: &'a str, visit: &mut impl FnMut(&[Key], Value<'a>)) -> usize {
     let mut walk = Walk {
         keys: [Key::Other; DEEPEST],
         objects: [false; DEEPEST],
@@ -145,12 +145,12 @@ pub(super) fn walk<'a>(text: &'a str, tell: &mut impl FnMut(&[Key], Value<'a>)) 
                 let raw = Raw(text.get(begin..end).unwrap_or_default());
                 at = end + 1;
                 if !walk.take_key(raw.0) {
-                    tell(walk.path(), Value::Text(raw));
+                    visit(walk.path(), Value::Text(raw));
                 }
             }
             _ if walk.key_next && byte != b'}' => break,
             b'{' | b'[' => {
-                tell(walk.path(), Value::Open);
+                visit(walk.path(), Value::Open);
                 walk.enter(byte == b'{');
                 at += 1;
             }
@@ -178,7 +178,7 @@ pub(super) fn walk<'a>(text: &'a str, tell: &mut impl FnMut(&[Key], Value<'a>)) 
                 }
                 let word = text.get(at..at + length).unwrap_or_default();
                 at += length;
-                tell(walk.path(), Value::Word(word));
+                visit(walk.path(), Value::Word(word));
             }
         }
         if walk.depth == 0 {

@@ -4,9 +4,9 @@ use alloc::borrow::Cow;
 
 use redrive_policy::SignalReason;
 
+use super::extracted::{Extracted, exit_status};
 use super::http;
 use super::json::{Key, Value};
-use super::told::{Told, exit_status};
 
 /// The signals as the runtime names them, in the words of Go's `syscall.Signal`.
 const SIGNALS: [(&str, &str); 10] = [
@@ -39,7 +39,7 @@ impl<'a> Function<'a> {
         }
     }
 
-    pub(super) fn told(&self) -> Option<Told> {
+    pub(super) fn extracted(&self) -> Option<Extracted> {
         if self.error_type.is_none() && self.message.is_none() {
             return None;
         }
@@ -50,27 +50,27 @@ impl<'a> Function<'a> {
                 .iter()
                 .any(|of| error.starts_with(of))
         });
-        let told = if by_lambda {
+        let extracted = if by_lambda {
             text(message)
         } else {
-            Told::default()
+            Extracted::default()
         };
-        Some(told.or(Told {
+        Some(extracted.or(Extracted {
             http_status: http::status(message),
-            ..Told::default()
+            ..Extracted::default()
         }))
     }
 }
 
 /// Reads Lambda's own sentences, anywhere in a text.
-pub(super) fn text(text: &str) -> Told {
-    let mut told = Told::default();
+pub(super) fn text(text: &str) -> Extracted {
+    let mut extracted = Extracted::default();
     // "<time> <request id> Task timed out after 902.11 seconds"
     let timed_out = text
         .split_once("Task timed out after ")
         .is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()));
     if timed_out {
-        told.signal_reason = Some(SignalReason::Cancel);
+        extracted.signal_reason = Some(SignalReason::Cancel);
     }
     // "RequestId: … Error: Runtime exited with error: exit status 1", or "signal: killed"
     if let Some((_, how)) = text.split_once("Runtime exited with error: ") {
@@ -79,13 +79,13 @@ pub(super) fn text(text: &str) -> Told {
                 .split(|digit: char| !digit.is_ascii_digit())
                 .next()
                 .unwrap_or_default();
-            told.exit_status = digits.parse().ok().and_then(exit_status);
+            extracted.exit_status = digits.parse().ok().and_then(exit_status);
         } else if let Some(signal) = how.strip_prefix("signal: ") {
-            told.signal = SIGNALS
+            extracted.signal = SIGNALS
                 .iter()
                 .find(|(words, _)| signal.starts_with(words))
                 .map(|(_, name)| *name);
         }
     }
-    told
+    extracted
 }

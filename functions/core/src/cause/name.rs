@@ -2,7 +2,7 @@
 
 use redrive_policy::SignalReason;
 
-use super::told::Told;
+use super::extracted::Extracted;
 
 /// Errors of the interpreter itself. Their causes quote the state's input, which may contain an earlier failure.
 /// Nothing in them describes this failure.
@@ -17,18 +17,20 @@ const INTERPRETER: [&str; 7] = [
 ];
 
 /// Returns how the work ended, if the name decides it and no cause could add to it.
-pub(super) fn decides(error: &str) -> Option<Told> {
+pub(super) fn decides(error: &str) -> Option<Extracted> {
     match error {
         // AWS: newer runtimes report Lambda's time-out as Sandbox.Timedout (Troubleshoot execution issues in Lambda).
-        "States.Timeout" | "Sandbox.Timedout" => return Some(Told::reason(SignalReason::Cancel)),
+        "States.Timeout" | "Sandbox.Timedout" => {
+            return Some(Extracted::reason(SignalReason::Cancel));
+        }
         // A worker without heartbeats counts as lost.
         "States.HeartbeatTimeout" => {
-            return Some(Told {
+            return Some(Extracted {
                 exit_status: Some(-1),
-                ..Told::default()
+                ..Extracted::default()
             });
         }
-        _ if INTERPRETER.contains(&error) => return Some(Told::default()),
+        _ if INTERPRETER.contains(&error) => return Some(Extracted::default()),
         _ => {}
     }
     // For example States.Http.StatusCode.503 of an HTTP Task, ApiGateway.403, EKS.401.
@@ -37,9 +39,9 @@ pub(super) fn decides(error: &str) -> Option<Told> {
         service == "States.Http.StatusCode" || (!service.is_empty() && !service.contains('.'));
     let http_status = whole.then(|| status(code)).flatten();
     if http_status.is_some() || error.starts_with("States.Http.") {
-        return Some(Told {
+        return Some(Extracted {
             http_status,
-            ..Told::default()
+            ..Extracted::default()
         });
     }
     None

@@ -1,15 +1,15 @@
 //! Reads a cause of any shape: JSON, JSON in a sentence, JSON in JSON, or a sentence.
 
 use super::batch::Job;
-use super::child::{Child, Tells};
+use super::child::{Child, Described};
 use super::codebuild::{self, Build};
 use super::ecs::Task;
+use super::extracted::Extracted;
 use super::json::{self, Key, Raw, Value};
 use super::lambda::{self, Function};
 use super::name;
 use super::reasons::Reasons;
 use super::run::Run;
-use super::told::Told;
 
 /// Maximum length of a cause that is read, in bytes. Step Functions keeps no more.
 const MOST: usize = 32 * 1024;
@@ -19,42 +19,42 @@ const LEVELS: u8 = 10;
 const TRIES: u8 = 16;
 
 /// Reads an execution's cause.
-pub(super) fn cause(error: Option<&str>, cause: &str) -> Told {
+pub(super) fn cause(error: Option<&str>, cause: &str) -> Extracted {
     level(error, cause, LEVELS)
 }
 
 /// Reads an action's summary.
-pub(super) fn summary(provider: Option<&str>, summary: &str) -> Told {
+pub(super) fn summary(provider: Option<&str>, summary: &str) -> Extracted {
     let summary = head(summary);
-    let told = match provider.map(codebuild::provides) {
+    let extracted = match provider.map(codebuild::provides) {
         // A message of another provider may look like a build's and is none.
         Some(false) => sentence(summary),
-        Some(true) => build_or_sentence(summary).or(Told {
+        Some(true) => build_or_sentence(summary).or(Extracted {
             exit_status: codebuild::trailing_exit_status(summary),
-            ..Told::default()
+            ..Extracted::default()
         }),
         None => build_or_sentence(summary),
     };
-    told.or(objects(summary, LEVELS).unwrap_or_default())
+    extracted.or(objects(summary, LEVELS).unwrap_or_default())
 }
 
 /// Reads one level. The text is a cause, or a child's cause with `levels` left below it.
-fn level(error: Option<&str>, cause: &str, levels: u8) -> Told {
-    if let Some(told) = error.and_then(name::decides) {
-        return told;
+fn level(error: Option<&str>, cause: &str, levels: u8) -> Extracted {
+    if let Some(extracted) = error.and_then(name::decides) {
+        return extracted;
     }
     let cause = head(cause).trim_start();
-    if let Some(told) = objects(cause, levels) {
-        return told;
+    if let Some(extracted) = objects(cause, levels) {
+        return extracted;
     }
-    let told = build_or_sentence(cause);
+    let extracted = build_or_sentence(cause);
     // The JSON may have been escaped into a text once more.
     match levels.checked_sub(1) {
         Some(levels) if cause.starts_with('"') || cause.contains("{\\\"") => {
             let inner = Raw(cause.strip_prefix('"').unwrap_or(cause)).plain();
-            level(None, &inner, levels).or(told)
+            level(None, &inner, levels).or(extracted)
         }
-        _ => told,
+        _ => extracted,
     }
 }
 
@@ -64,14 +64,14 @@ fn head(text: &str) -> &str {
 }
 
 /// Reads the first object in a text that a reader recognises. No byte is walked twice.
-fn objects(text: &str, levels: u8) -> Option<Told> {
+fn objects(text: &str, levels: u8) -> Option<Extracted> {
     let mut rest = text;
     for _ in 0..TRIES {
         let begin = rest.get(rest.find('{')?..)?;
         let mut known = Known::default();
         let end = json::walk(begin, &mut |path, value| known.visit(path, value));
-        if let Some(told) = known.told(levels) {
-            return Some(told);
+        if let Some(extracted) = known.extracted(levels) {
+            return Some(extracted);
         }
         rest = begin.get(end.max(1)..)?;
     }
@@ -112,32 +112,32 @@ impl<'a> Known<'a> {
         self.function.visit(path, value);
     }
 
-    fn told(&self, levels: u8) -> Option<Told> {
-        match self.child.told() {
+    fn extracted(&self, levels: u8) -> Option<Extracted> {
+        match self.child.extracted() {
             None => {}
-            Some(Tells::End(told)) => return Some(told),
+            Some(Described::End(extracted)) => return Some(extracted),
             // At the maximum depth, the child's cause is not read.
-            Some(Tells::Cause { error, cause }) => {
+            Some(Described::Cause { error, cause }) => {
                 return Some(match levels.checked_sub(1) {
                     Some(levels) => level(error, cause, levels),
-                    None => Told::default(),
+                    None => Extracted::default(),
                 });
             }
         }
         let runs = [
-            self.task.told(),
-            self.job.told(),
-            self.build.told(),
-            self.run.told(),
+            self.task.extracted(),
+            self.job.extracted(),
+            self.build.extracted(),
+            self.run.extracted(),
         ];
         runs.into_iter()
             .flatten()
-            .reduce(Told::or)
-            .or_else(|| self.function.told())
+            .reduce(Extracted::or)
+            .or_else(|| self.function.extracted())
     }
 }
 
-fn build_or_sentence(text: &str) -> Told {
+fn build_or_sentence(text: &str) -> Extracted {
     let build = codebuild::summary(text);
     // The text quotes the failed command, which may contain any words.
     if text.contains(codebuild::COMMAND_FAILED) {
@@ -148,12 +148,12 @@ fn build_or_sentence(text: &str) -> Told {
 }
 
 /// Reads a text that contains no JSON.
-fn sentence(text: &str) -> Told {
+fn sentence(text: &str) -> Extracted {
     let mut reasons = Reasons::default();
     reasons.add_text(text);
-    let told = reasons.told().or(lambda::text(text));
-    Told {
-        exit_status: told.exit_status.or(reasons.is_lost().then_some(-1)),
-        ..told
+    let extracted = reasons.extracted().or(lambda::text(text));
+    Extracted {
+        exit_status: extracted.exit_status.or(reasons.is_lost().then_some(-1)),
+        ..extracted
     }
 }

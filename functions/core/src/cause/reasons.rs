@@ -2,8 +2,8 @@
 
 use redrive_policy::SignalReason;
 
+use super::extracted::Extracted;
 use super::http;
-use super::told::Told;
 
 /// The combined reasons of one job.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,7 +101,7 @@ impl Reasons {
     }
 
     /// Returns everything but the exit status, which depends on more than reasons.
-    pub(super) fn told(self) -> Told {
+    pub(super) fn extracted(self) -> Extracted {
         // A task that failed to start for lack of capacity has that reason beside its stop code. The more specific one
         // counts.
         let signal_reason = if self.is_lost() || self.scaled_in {
@@ -117,7 +117,7 @@ impl Reasons {
         } else {
             None
         };
-        Told {
+        Extracted {
             exit_status: None,
             signal: self.out_of_memory.then_some("SIGKILL"),
             signal_reason,

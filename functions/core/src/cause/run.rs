@@ -4,10 +4,10 @@ use alloc::borrow::Cow;
 
 use redrive_policy::SignalReason;
 
+use super::extracted::Extracted;
 use super::json::{Key, Value};
 use super::name;
 use super::reasons::Reasons;
-use super::told::Told;
 
 /// A run, as its service describes it. The services' members do not collide, so one reader visits them all.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +76,7 @@ impl<'a> Run<'a> {
         self.seen = true;
     }
 
-    pub(super) fn told(&self) -> Option<Told> {
+    pub(super) fn extracted(&self) -> Option<Extracted> {
         let cancelled = self.cancelled && self.is_emr;
         let answer = self.status_code.filter(|_| self.is_answer);
         if !self.seen && !cancelled && answer.is_none() {
@@ -86,12 +86,12 @@ impl<'a> Run<'a> {
         if let Some(message) = self.message.as_deref().filter(|_| self.is_glue) {
             reasons.add_text(message);
         }
-        let mut told = reasons.told();
+        let mut extracted = reasons.extracted();
         if self.timed_out {
-            told.signal_reason = Some(SignalReason::Cancel);
+            extracted.signal_reason = Some(SignalReason::Cancel);
         }
-        told.http_status = told.http_status.or(answer);
-        told.by_person = self.stopped || cancelled;
-        Some(told)
+        extracted.http_status = extracted.http_status.or(answer);
+        extracted.by_person = self.stopped || cancelled;
+        Some(extracted)
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::*;
 
 /// Formats an end in one line, without absent values.
-fn said(ended: &Ended) -> String {
+fn end(ended: &Ended) -> String {
     fn word<T: ToString + Copy>(name: &str, field: Field<T>) -> Option<String> {
         match field {
             Field::Known(value) => Some(format!("{name} {}", value.to_string())),
@@ -40,7 +40,7 @@ fn said(ended: &Ended) -> String {
 }
 
 fn of(error: &str, cause: &str) -> String {
-    said(&Ended::execution(
+    end(&Ended::execution(
         ExecutionStatus::Failed,
         Field::Known(error),
         Field::Known(cause),
@@ -55,7 +55,7 @@ fn check(table: &[(&str, &str, &str)]) {
 }
 
 fn of_action(provider: &str, summary: &str) -> String {
-    said(&Ended::action(&FailedAction {
+    end(&Ended::action(&FailedAction {
         provider: Field::Known(provider.into()),
         error_code: Field::Known("JobFailed".into()),
         category: Field::Known("Build".into()),
@@ -72,7 +72,7 @@ fn quoted(text: &str) -> String {
 }
 
 #[test]
-fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
+fn ecs_task_has_exit_status_and_stop_reason() {
     check(&[
         (
             TASK,
@@ -219,7 +219,7 @@ fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
 }
 
 #[test]
-fn a_job_of_batch_tells_how_its_last_attempt_ended() {
+fn batch_job_has_the_end_of_its_last_attempt() {
     check(&[
         (
             TASK,
@@ -323,7 +323,7 @@ fn a_job_of_batch_tells_how_its_last_attempt_ended() {
 }
 
 #[test]
-fn a_function_of_lambda_tells_what_lambda_itself_says() {
+fn lambda_function_has_the_reasons_of_lambda() {
     check(&[
         (
             "Runtime.ExitError",
@@ -406,7 +406,7 @@ fn a_function_of_lambda_tells_what_lambda_itself_says() {
 }
 
 #[test]
-fn the_status_that_a_service_answered_with_is_read_in_every_dialect() {
+fn http_status_is_read_in_every_wording() {
     check(&[
         (
             "DynamoDB.AmazonDynamoDBException",
@@ -432,7 +432,7 @@ fn the_status_that_a_service_answered_with_is_read_in_every_dialect() {
         // The message may quote another status, and its own follows. Cut in the middle of its own, it has none.
         (
             "S3.S3Exception",
-            "it said (Service: A, Status Code: 404, Request ID: r) (Service: S3, Status Code: 502, Request ID: r)",
+            "it end (Service: A, Status Code: 404, Request ID: r) (Service: S3, Status Code: 502, Request ID: r)",
             "http 502",
         ),
         (
@@ -496,7 +496,7 @@ fn the_status_that_a_service_answered_with_is_read_in_every_dialect() {
 }
 
 #[test]
-fn a_build_tells_its_first_failed_phase() {
+fn build_has_its_first_failed_phase() {
     check(&[
         (
             TASK,
@@ -542,7 +542,7 @@ fn a_build_tells_its_first_failed_phase() {
 }
 
 #[test]
-fn runs_of_glue_emr_and_others_tell_who_ended_them() {
+fn runs_of_glue_emr_and_others_show_a_persons_stop() {
     check(&[
         (
             TASK,
@@ -615,7 +615,7 @@ fn runs_of_glue_emr_and_others_tell_who_ended_them() {
 }
 
 #[test]
-fn an_action_tells_what_its_summary_says_in_either_wording() {
+fn action_summary_is_read_in_either_wording() {
     for (provider, summary, expected) in [
         ("CodeBuild", "Build terminated with state: FAILED", ""),
         (
@@ -725,13 +725,13 @@ fn an_action_tells_what_its_summary_says_in_either_wording() {
         summary: Field::Known("Build terminated with state: STOPPED (Status Code: 503)".into()),
         ..FailedAction::default()
     };
-    assert_eq!(said(&Ended::action(&rejected)), "");
+    assert_eq!(end(&Ended::action(&rejected)), "");
     let coded = FailedAction {
         error_code: Field::Known("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE".into()),
         summary: Field::Absent,
         ..FailedAction::default()
     };
-    assert_eq!(said(&Ended::action(&coded)), "reason process_run_error");
+    assert_eq!(end(&Ended::action(&coded)), "reason process_run_error");
 }
 
 /// Returns a child's description with this status, error and cause.
@@ -744,7 +744,7 @@ fn child(status: &str, error: &str, cause: &str) -> String {
 }
 
 #[test]
-fn a_child_tells_what_its_own_cause_tells_and_an_aborted_one_a_person() {
+fn child_has_the_end_in_its_cause_or_a_person() {
     let build = r#"{"Build":{"BuildStatus":"STOPPED"}}"#;
     assert_eq!(of(TASK, &child("FAILED", TASK, build)), "person true");
     assert_eq!(
@@ -760,9 +760,9 @@ fn a_child_tells_what_its_own_cause_tells_and_an_aborted_one_a_person() {
     assert_eq!(of(TASK, &child("FAILED", "Mine", "x")), "");
     let mut nested = child("ABORTED", "", "");
     for depth in 1..30 {
-        let told = of(TASK, &nested);
+        let ends = of(TASK, &nested);
         assert_eq!(
-            told,
+            ends,
             if depth <= 11 { "person true" } else { "" },
             "{depth}"
         );
@@ -797,8 +797,8 @@ fn what_the_interpreter_quotes_of_an_input_is_no_ending() {
 }
 
 #[test]
-fn what_nobody_looked_up_is_unknown_and_what_is_redacted_is_redacted() {
-    let ended = |error, cause| said(&Ended::execution(ExecutionStatus::Failed, error, cause));
+fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
+    let ended = |error, cause| end(&Ended::execution(ExecutionStatus::Failed, error, cause));
     let (unknown, redacted) = (Field::Unknown, Field::Redacted);
     let all = |word: &str| {
         ["exit", "signal", "reason", "http", "person"]
@@ -860,12 +860,12 @@ fn what_nobody_looked_up_is_unknown_and_what_is_redacted_is_redacted() {
     // A machine's own time-out depends on neither.
     for field in [unknown, redacted, Field::Absent] {
         assert_eq!(
-            said(&Ended::execution(ExecutionStatus::TimedOut, field, field)),
+            end(&Ended::execution(ExecutionStatus::TimedOut, field, field)),
             "reason cancel"
         );
     }
     let action = |provider: &str, summary: Field<String>| {
-        said(&Ended::action(&FailedAction {
+        end(&Ended::action(&FailedAction {
             provider: Field::Known(provider.into()),
             summary,
             ..FailedAction::default()
@@ -891,17 +891,17 @@ fn no_more_than_32_kib_is_read() {
 }
 
 #[test]
-fn a_cause_that_ends_anywhere_is_read_as_far_as_it_goes() {
+fn truncated_cause_is_read_up_to_its_end() {
     let task = r#"{"Containers":[{"ExitCode":1,"Reason":"é\u00e9\"\\ end"}],"StopCode":"UserInitiated","StoppedReason":"ü"}"#;
     let whole = child("FAILED", TASK, task);
-    let mut told = Vec::new();
+    let mut ends = Vec::new();
     for (at, _) in whole.char_indices() {
-        let said = of(TASK, whole.get(..at).unwrap());
-        if told.last() != Some(&said) {
-            told.push(said);
+        let end = of(TASK, whole.get(..at).unwrap());
+        if ends.last() != Some(&end) {
+            ends.push(end);
         }
     }
-    assert_eq!(told, ["", "exit 1", "exit 1, person true"]);
+    assert_eq!(ends, ["", "exit 1", "exit 1, person true"]);
 }
 
 /// A deterministic generator of pseudo-random numbers.
@@ -949,7 +949,7 @@ fn holds(cause: &str) {
 }
 
 #[test]
-fn whatever_stands_in_a_cause_it_is_read_without_a_panic() {
+fn arbitrary_cause_is_read_without_panic() {
     let seeds = [
         r#"{"Containers":[{"ExitCode":137,"Reason":"OutOfMemoryError: Container killed"}],"StopCode":"SpotInterruption"}"#.to_string(),
         r#"{"Attempts":[{"Container":{"ExitCode":1.0},"StatusReason":"Host EC2 (instance i-1) terminated."}],"IsTerminated":true}"#.to_string(),
@@ -1007,7 +1007,7 @@ fn whatever_stands_in_a_cause_it_is_read_without_a_panic() {
 }
 
 #[test]
-fn what_is_built_to_be_hard_is_read_without_a_panic() {
+fn hostile_cause_is_read_without_panic() {
     let mut nested = String::new();
     for depth in 0..100 {
         // Escapes double at each level. Step Functions cuts them beyond 32 KiB.

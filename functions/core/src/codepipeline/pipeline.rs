@@ -42,7 +42,7 @@ pub struct PipelineExecution {
 impl PipelineExecution {
     /// Adds the status and type of the pipeline execution to a snapshot. A stop of the pipeline execution counts as a
     /// stop of the stage in which it stood.
-    pub(crate) fn tell(&self, snapshot: &mut StageSnapshot) {
+    pub(crate) fn apply_to(&self, snapshot: &mut StageSnapshot) {
         snapshot.rollback = self.rollback;
         match self.status.as_deref() {
             Some("Stopped" | "Stopping") => snapshot.stopped = true,
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_that_was_counted_and_whose_runs_are_not_listed_is_behind() {
+    fn counted_retry_without_listed_runs_is_behind() {
         let itself = StageState {
             automatic_attempts: 1,
             ..state()
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_and_is_not_listed_yet_failed_when_the_state_last_changed() {
+    fn unlisted_failure_has_the_time_of_the_last_change() {
         let first = [ActionRun {
             updated: Some(Time::from_millis(5)),
             ..run("Unit", "u1", "Failed")
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edited_pipeline_a_rollback_and_a_stage_that_retries_itself_are_seen() {
+    fn edits_rollbacks_and_automatic_retries_are_detected() {
         let runs = [run("Unit", "u1", "Failed")];
         assert!(
             stands(

@@ -69,7 +69,7 @@ impl<P: Pipelines> StageReads<'_, P> {
                 && state.latest_execution_id.as_deref() == Some(execution_id.as_str());
             if !shown && snapshot.not_ours().is_none() {
                 match self.pipelines.execution(pipeline, execution_id).await? {
-                    Some(execution) => execution.tell(&mut snapshot),
+                    Some(execution) => execution.apply_to(&mut snapshot),
                     None => return Ok((Fact::Gone, None)),
                 }
             }

@@ -162,7 +162,7 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
 }
 
 #[test]
-fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
+fn events_out_of_scope_are_ignored_with_a_reason() {
     let all = policy(ALL);
     #[rustfmt::skip]
     let table = [
@@ -207,7 +207,7 @@ fn what_was_never_ours_to_judge_is_ignored_with_its_reason() {
 }
 
 #[test]
-fn what_is_judged_and_refused_says_why_and_by_which_policy() {
+fn refused_failure_has_reason_and_policy() {
     let parent =
         Field::Known("arn:aws:states:eu-west-1:111122223333:execution:close:c-1".to_string());
     let never = policy(
@@ -309,7 +309,7 @@ impl WithBudget for Document {
 }
 
 #[test]
-fn a_child_is_its_parents_business_unless_the_policy_says_otherwise() {
+fn child_is_left_to_its_parent_unless_own() {
     let child = execution(|e| {
         e.parent = Field::Known("arn:aws:states:eu-west-1:111122223333:execution:p:1".into())
     });
@@ -330,7 +330,7 @@ fn a_child_is_its_parents_business_unless_the_policy_says_otherwise() {
 }
 
 #[test]
-fn the_first_rule_that_matches_is_the_rule_even_when_it_is_spent() {
+fn first_matching_rule_decides_even_when_spent() {
     let document = rules(
         "[{id: other, error: Lambda.*}, {id: slow, error: 'S3.*', limit: 1}, {id: rest, limit: 10}]",
     );
@@ -403,7 +403,7 @@ fn per_execution_counts_the_retries_of_all_rules() {
     let verdict = verdict(&document, &failure(4), LedgerView::Entry(&entry));
     assert_eq!(
         verdict.sentence(),
-        "per_execution allows no more retries of this"
+        "budget.per_execution allows no more retries"
     );
     // A stage's retry that charges two rules counts as one retry.
     let two = rules("[{id: a, action: A, limit: 10}, {id: b, limit: 10}]").with_budget(3);
@@ -507,7 +507,7 @@ fn never_on_one_action_refuses_the_whole_stage() {
 }
 
 #[test]
-fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
+fn cheapest_fact_is_looked_up_first_and_only_for_retries() {
     let forgetful = |e: &mut FailedExecution| {
         e.redrive_count = Field::Unknown;
         e.redrivable = Field::Unknown;
@@ -573,7 +573,7 @@ fn facts_are_asked_for_the_cheapest_first_and_only_for_a_retry() {
 }
 
 #[test]
-fn a_stage_is_looked_at_before_it_is_retried() {
+fn stage_is_read_before_its_retry() {
     let seen = |category| announced(Some(action("Unit", category)), Field::Unknown);
     for (document, failure, expected) in [
         (
@@ -625,7 +625,7 @@ fn a_stage_is_looked_at_before_it_is_retried() {
 }
 
 #[test]
-fn the_entry_is_asked_for_only_where_aws_says_it_was_retried_before() {
+fn entry_is_read_only_after_an_earlier_retry() {
     let document = rules("{id: r}");
     let none = execution(|_| ());
     let once = execution(|e| e.redrive_count = Field::Known(1));
@@ -657,7 +657,7 @@ fn the_entry_is_asked_for_only_where_aws_says_it_was_retried_before() {
 }
 
 #[test]
-fn without_an_entry_every_rule_counts_as_used_as_often_as_aws_says() {
+fn missing_entry_counts_every_rule_by_the_redrive_count() {
     let document = rules("[{id: a, error: S3.*, limit: 3}, {id: b, limit: 10}]").with_budget(6);
     for (error, count, expected) in [
         ("S3.SlowDown", 0, "retry matched by a"),
@@ -688,7 +688,7 @@ fn without_an_entry_every_rule_counts_as_used_as_often_as_aws_says() {
 }
 
 #[test]
-fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
+fn queued_retry_overtaken_by_a_person_is_not_counted() {
     let document =
         rules("{id: r, limit: 1, backoff: {interval_seconds: 60, jitter_strategy: NONE}}")
             .with_budget(1);
@@ -737,7 +737,7 @@ fn a_queued_retry_that_a_person_was_faster_than_is_not_counted() {
 }
 
 #[test]
-fn a_parent_that_is_not_known_is_asked_for_and_one_that_is_redacted_refuses() {
+fn unknown_parent_is_looked_up_and_redacted_parent_refuses() {
     let retries = rules("{id: r}");
     let with = |parent: Field<String>| execution(|e| e.parent = parent.clone());
     assert_eq!(asked(&retries, &with(Field::Unknown)), "need description");
@@ -801,7 +801,7 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
 }
 
 #[test]
-fn a_persons_stop_is_asked_for_where_the_event_left_the_cause_out() {
+fn missing_cause_is_looked_up_for_a_persons_stop() {
     let retries = rules("{id: r}");
     let left_out = |error: Field<String>| {
         execution(|e| {
@@ -845,7 +845,7 @@ fn a_persons_stop_is_asked_for_where_the_event_left_the_cause_out() {
 }
 
 #[test]
-fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
+fn redacted_value_refuses_a_verdict_that_depends_on_it() {
     let kept = |e: &mut FailedExecution| {
         e.error = Field::Redacted;
         e.cause = Field::Redacted;
@@ -914,7 +914,7 @@ fn what_is_redacted_refuses_where_the_answer_hangs_on_it() {
 }
 
 #[test]
-fn the_same_failure_always_gets_the_same_delay_and_others_get_others() {
+fn each_failure_has_its_own_constant_delay() {
     let document = rules("{limit: 10, backoff: {interval_seconds: 900}}");
     let delay = |failure: &Failure| verdict(&document, failure, LedgerView::Empty).delay_seconds;
     let of = |count| execution(|e| e.redrive_count = Field::Known(count));
@@ -946,7 +946,7 @@ fn the_same_failure_always_gets_the_same_delay_and_others_get_others() {
 
 #[test]
 fn optimistic_verdict_names_the_facts_it_depends_on() {
-    let told = |document: &Document, failure: &Failure| {
+    let decided = |document: &Document, failure: &Failure| {
         let (verdict, needs) = decide_optimistically(document, failure);
         (said(&Answer::Verdict(verdict)), needs)
     };
@@ -956,32 +956,32 @@ fn optimistic_verdict_names_the_facts_it_depends_on() {
         e.fail_state = Field::Unknown;
     });
     assert_eq!(
-        told(&rules("{id: r, cause: x}"), &open),
+        decided(&rules("{id: r, cause: x}"), &open),
         (
             "retry matched by r".into(),
             vec![Need::Description, Need::History]
         )
     );
     assert_eq!(
-        told(&rules("{id: r}"), &announced(None, Field::Unknown)),
+        decided(&rules("{id: r}"), &announced(None, Field::Unknown)),
         ("retry matched by r".into(), vec![Need::PipelineState])
     );
     assert_eq!(
-        told(&rules("{id: r}"), &execution(|_| ())),
+        decided(&rules("{id: r}"), &execution(|_| ())),
         ("retry matched by r".into(), vec![])
     );
     assert_eq!(
-        told(&rules("{error: x}"), &open),
+        decided(&rules("{error: x}"), &open),
         ("give_up unmatched".into(), vec![])
     );
     // `decide_optimistically` counts as with an empty ledger.
     let twice = execution(|e| e.redrive_count = Field::Known(2));
     assert_eq!(
-        told(&rules("{id: r}"), &twice),
+        decided(&rules("{id: r}"), &twice),
         ("give_up limit_spent by r".into(), vec![])
     );
     assert_eq!(
-        told(&rules("{id: r, limit: 3}"), &twice),
+        decided(&rules("{id: r, limit: 3}"), &twice),
         ("retry matched by r".into(), vec![])
     );
 }
@@ -1028,7 +1028,7 @@ fn todays_policy_can_only_take_a_queued_retry_away() {
 }
 
 #[test]
-fn a_queued_retry_of_dynamodbs_keeps_the_room_that_legacy_gives_it() {
+fn queued_retry_keeps_the_dynamodb_limit_of_legacy() {
     let legacy = rules("{id: r, mode: legacy}").with_budget(100);
     let failure = execution(|e| e.error = known("DynamoDB.ThrottlingException"));
     let entry = |limit, times| {

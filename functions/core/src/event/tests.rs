@@ -100,7 +100,7 @@ fn redriven(count: Value) -> String {
 }
 
 #[test]
-fn every_sample_event_is_parsed_as_what_it_shows() {
+fn every_sample_event_is_parsed_as_named() {
     for (name, bytes, expected) in samples! {
         "cp-01-image-pull-action-failed" "failure of web-delivery Build 56dd4e8f";
         "cp-02-image-pull-stage-failed" "failure of web-delivery Build 56dd4e8f";
@@ -287,7 +287,7 @@ fn a_number_that_is_none_is_refused_in_words() {
 }
 
 #[test]
-fn an_absent_key_tells_nothing_and_null_tells_that_there_is_none() {
+fn missing_key_is_unknown_and_null_is_absent() {
     let absent = Field::Absent;
     for (error, cause, expected) in [
         (To(json!("E")), To(json!("c")), (known("E"), known("c"))),
@@ -371,7 +371,7 @@ fn unknown_keys_are_passed_over() {
 }
 
 #[test]
-fn the_shape_of_before_redrives_leaves_facts_to_be_asked_for() {
+fn event_without_redrive_members_has_unknown_facts() {
     let json = include_str!("../../../../events/sfn-20-shape-before-redrive.json");
     let parsed = execution(json);
     assert_eq!(parsed.redrive_count, Field::Unknown);
@@ -382,7 +382,7 @@ fn the_shape_of_before_redrives_leaves_facts_to_be_asked_for() {
 }
 
 #[test]
-fn what_aws_would_redrive_is_told_apart() {
+fn redrivable_values_are_distinguished() {
     let child = RUN.replace("etl-orders:", "etl-orders/EachOrder:");
     for (arn, status, expected) in [
         (RUN, json!("REDRIVABLE"), Field::Known(Redrivable::Yes)),
@@ -589,7 +589,7 @@ fn each_status_of_an_execution_means_one_thing() {
 }
 
 #[test]
-fn each_state_of_a_stage_an_action_and_a_pipeline_means_one_thing() {
+fn each_state_of_stages_actions_and_pipelines_is_parsed() {
     let fails = "failure of web-delivery Build 56dd4e8f";
     #[rustfmt::skip]
     let table = [
@@ -669,7 +669,7 @@ fn what_is_irrelevant_still_says_of_whom_it_speaks() {
 }
 
 #[test]
-fn the_services_own_clock_counts_and_the_events_time_stands_in_for_it() {
+fn time_comes_from_the_detail_or_else_the_event() {
     let envelope = Time::parse("2026-11-20T02:04:17Z").unwrap();
     for (stop, time, expected) in [
         (
@@ -876,7 +876,7 @@ fn a_huge_event_is_parsed_like_any_other() {
 }
 
 #[test]
-fn deep_nesting_costs_nothing_where_nobody_looks() {
+fn unread_members_may_be_nested_deeply() {
     let deep = alloc::format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     let insert = |sample: &str, before: &str, what: &str| {
         sample.replacen(before, &alloc::format!("{what}, {before}"), 1)
@@ -1069,7 +1069,7 @@ fn planted(value: &Value, out: &mut Vec<Value>) {
 }
 
 #[test]
-fn what_json_allows_and_nobody_can_read_has_its_key_as_its_place() {
+fn unreadable_json_value_has_its_key_as_place() {
     let problem = "no text or number can be read from it";
     #[rustfmt::skip]
     let table = [
@@ -1091,7 +1091,7 @@ fn what_json_allows_and_nobody_can_read_has_its_key_as_its_place() {
 }
 
 #[test]
-fn no_text_of_an_event_gets_into_what_is_said_of_a_malformed_one() {
+fn malformed_message_holds_no_text_of_the_event() {
     let mut malformed = 0;
     let mut look = |text: &[u8]| {
         if let ParsedEvent::Malformed(what) = parse(text, &AllowedSources::default()) {
@@ -1289,7 +1289,7 @@ fn an_input_that_was_left_out_leaves_the_parent_open() {
 }
 
 #[test]
-fn what_nothing_hangs_on_loses_no_failure() {
+fn irrelevant_members_lose_no_failure() {
     for (sample, place) in [
         (EXECUTION, "detail.input"),
         (EXECUTION, "detail.inputDetails"),

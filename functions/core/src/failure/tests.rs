@@ -73,7 +73,7 @@ fn description(status: &str, redrive_count: u32, redrivable: Redrivable) -> Desc
 }
 
 #[test]
-fn a_stage_that_was_read_failed_when_its_last_failed_action_did() {
+fn stage_failure_has_the_time_of_its_last_failed_action() {
     let (received, failed) = (Time::from_millis(5_000), Time::from_millis(7_250));
     for (shown, at) in [(Some(failed), failed), (None, received)] {
         let mut failure = stage(None, Field::Unknown);
@@ -87,7 +87,7 @@ fn a_stage_that_was_read_failed_when_its_last_failed_action_did() {
 }
 
 #[test]
-fn a_failure_is_read_once_its_service_has_said_which_one_it_is() {
+fn failure_is_read_after_its_id() {
     let announced = || Some(action(Some("a-1")));
     for (failure, is_read) in [
         (execution(|_| ()), true),
@@ -108,7 +108,7 @@ fn taught(mut failure: Failure, fact: Fact) -> Failure {
 }
 
 #[test]
-fn an_execution_that_is_no_longer_the_failure_says_what_became_of_it() {
+fn changed_execution_has_a_reason() {
     let count = Field::Known;
     for (announced, status, shown, expected) in [
         (count(2), "FAILED", 2, None),
@@ -138,7 +138,7 @@ fn an_execution_that_is_no_longer_the_failure_says_what_became_of_it() {
 }
 
 #[test]
-fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
+fn lookup_fills_unknown_fields_and_changes_no_known_ones() {
     let ending = || Fact::Ending {
         fail_state: true,
         state: known("Load"),
@@ -196,7 +196,7 @@ fn a_look_brings_what_was_not_known_and_changes_nothing_that_was() {
 }
 
 #[test]
-fn each_fact_that_is_missing_is_told_with_the_calls_that_bring_it() {
+fn each_need_names_its_calls() {
     for (need, calls) in [
         (Need::Description, "DescribeExecution shows "),
         (Need::FailedState, "GetExecutionHistory shows "),
@@ -217,7 +217,7 @@ fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
 }
 
 #[test]
-fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
+fn lagging_execution_shows_no_failure() {
     use TargetState::{Advanced, Succeeded, Terminated, Unchanged};
     #[rustfmt::skip]
     let table = [
@@ -255,7 +255,7 @@ fn an_execution_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
 }
 
 #[test]
-fn a_stage_none_of_whose_runs_is_listed_says_nothing_of_a_failure() {
+fn stage_without_listed_runs_shows_no_failure() {
     let (claimed, earlier) = (ids(["two"]), BTreeSet::new());
     for status in [StageStatus::Failed, StageStatus::InProgress] {
         let listed = StageSnapshot {
@@ -275,7 +275,7 @@ fn a_stage_none_of_whose_runs_is_listed_says_nothing_of_a_failure() {
 }
 
 #[test]
-fn a_stage_that_is_shown_as_it_was_before_a_failure_says_nothing_of_it() {
+fn lagging_stage_shows_no_failure() {
     use StageStatus::{Cancelled, Failed, InProgress, Stopped, Succeeded};
     let claimed = ids(["two", "too"]);
     let earlier = BTreeSet::from(["one"]);

@@ -1,7 +1,5 @@
 //! The states of an entry, and the one transition table.
 
-use core::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// The state of the retry of an entry's failure.
@@ -144,23 +142,11 @@ pub const fn transition(state: State, step: Transition) -> Option<State> {
 }
 
 /// The error of a step that the transition table does not allow: a fault of the program, not of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger has no transition {step:?} from {}", .state.as_str())]
 pub struct TransitionError {
     /// The state before the step.
     pub state: State,
     /// The refused step.
     pub step: Transition,
 }
-
-impl fmt::Display for TransitionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the ledger has no transition {:?} from {}",
-            self.step,
-            self.state.as_str()
-        )
-    }
-}
-
-impl core::error::Error for TransitionError {}

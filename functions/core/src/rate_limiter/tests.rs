@@ -83,7 +83,7 @@ fn a_calm_day_asks_the_ledger_for_nothing() {
 }
 
 #[test]
-fn who_comes_to_the_end_of_its_share_asks_and_says_what_it_made_freely() {
+fn exhausted_share_reserves_slots_and_reports_unpaced_retries() {
     let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     for _ in 0..5 {
         assert_eq!(
@@ -177,7 +177,7 @@ fn a_storm_is_spread_and_hardly_ever_refused() {
 }
 
 #[test]
-fn slots_that_a_process_did_not_use_in_time_are_given_up() {
+fn unused_slots_expire() {
     let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     for _ in 0..12 {
         wait(&rate_limiter, &slots, QUOTA, millis(0));
@@ -201,7 +201,7 @@ fn who_was_throttled_is_careful_for_a_minute() {
 }
 
 #[test]
-fn without_the_ledger_there_is_no_slot_and_nothing_is_forgotten() {
+fn unreachable_ledger_gives_no_slot_and_loses_nothing() {
     let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
     for _ in 0..4 {
         wait(&rate_limiter, &slots, QUOTA, millis(0));

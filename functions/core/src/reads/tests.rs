@@ -274,7 +274,7 @@ const PAGES: [&str; 4] = [
 ];
 
 #[test]
-fn a_history_is_read_from_its_end_until_it_shows_how_the_execution_ended() {
+fn history_is_read_backwards_until_the_end_is_known() {
     for (history, pages, fact) in [
         // The need is not the state, but a state on the way is kept.
         (
@@ -301,7 +301,7 @@ fn a_history_is_read_from_its_end_until_it_shows_how_the_execution_ended() {
 }
 
 #[test]
-fn a_failed_state_is_read_for_back_to_where_it_was_entered_whatever_the_definition_tells() {
+fn failed_state_is_read_back_to_its_entry() {
     for (history, pages, fact) in [
         (tried(4), 1, ended(false, WORK, GLUE)),
         (tried(5), 2, ended(false, WORK, GLUE)),
@@ -330,7 +330,7 @@ fn a_failed_state_is_read_for_back_to_where_it_was_entered_whatever_the_definiti
 }
 
 #[test]
-fn what_one_look_at_the_history_brought_a_later_one_does_not_undo() {
+fn later_history_read_undoes_no_known_fact() {
     let mut failure = execution();
     failure.learn(ended(false, WORK, Field::Absent));
     failure.learn(ended(false, Field::Unknown, Field::Unknown));
@@ -348,7 +348,7 @@ fn what_one_look_at_the_history_brought_a_later_one_does_not_undo() {
 }
 
 #[test]
-fn a_history_that_does_not_show_the_ending_is_not_guessed_from_and_not_read_for_ever() {
+fn history_without_the_end_is_unknown_and_bounded() {
     for (endless, pages) in [(false, 1), (true, 26)] {
         for (need, before) in [(Need::History, 1), (Need::FailedState, 0)] {
             let aws = Aws {
@@ -382,7 +382,7 @@ const BOTH: &[&str] = &["DescribeStateMachine", "DescribeStateMachineForExecutio
 const NOTHING: &[&str] = &[];
 
 #[test]
-fn a_machine_that_was_confirmed_is_not_described_again_for_a_minute() {
+fn confirmed_machine_is_not_described_for_a_minute() {
     let aws = Aws {
         definition: Cell::new(NO_FAIL),
         ..Aws::default()
@@ -436,7 +436,7 @@ fn what_one_process_learned_another_does_not_ask_for() {
 }
 
 #[test]
-fn after_an_update_nobody_believes_what_was_noted_before() {
+fn update_invalidates_the_cached_definition() {
     // The clock of the confirming process may be ahead of, or behind, the reader's clock.
     for skews in [[0, 0], [299, -299], [-299, 299]] {
         let aws = Aws {
@@ -507,7 +507,7 @@ fn a_time_that_cannot_have_been_confirms_nothing() {
 }
 
 #[test]
-fn an_old_execution_learns_for_itself_and_neither_recalls_nor_notes() {
+fn old_execution_bypasses_the_cache() {
     let aws = Aws {
         definition: Cell::new(NO_FAIL),
         ..Aws::default()
@@ -532,7 +532,7 @@ fn an_old_execution_learns_for_itself_and_neither_recalls_nor_notes() {
 }
 
 #[test]
-fn without_a_shelf_each_process_asks_for_itself() {
+fn missing_cache_reads_the_definition_in_each_process() {
     let aws = Aws {
         definition: Cell::new(NO_FAIL),
         ..Aws::default()
@@ -573,7 +573,7 @@ fn a_pipelines_declaration_is_read_once_for_each_version() {
 }
 
 #[test]
-fn a_stage_is_judged_by_its_own_runs_on_all_pages() {
+fn stage_is_judged_by_its_runs_of_all_pages() {
     let aws = Aws {
         runs: vec![("Build", "unit"), ("Test", "load"), ("Build", "lint")],
         ..Aws::default()
@@ -587,7 +587,7 @@ fn a_stage_is_judged_by_its_own_runs_on_all_pages() {
 }
 
 #[test]
-fn a_list_of_runs_without_an_end_is_error_and_not_judged_in_part() {
+fn endless_list_of_runs_is_an_error() {
     let aws = Aws {
         runs: vec![("Build", "unit")],
         endless: true,
@@ -601,7 +601,7 @@ fn a_list_of_runs_without_an_end_is_error_and_not_judged_in_part() {
 }
 
 #[test]
-fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
+fn execution_without_type_in_the_state_is_read() {
     let said = |status: &str, rollback| {
         Some(PipelineExecution {
             status: Some(status.into()),
@@ -629,11 +629,11 @@ fn an_execution_that_the_state_does_not_show_with_its_type_is_asked_for() {
             ..Aws::default()
         };
         let fact = aws.lookup(&stage("Build"), Need::PipelineState, 0).unwrap();
-        let told = match &fact {
+        let actual = match &fact {
             Fact::Stage(snapshot) => Some((snapshot.rollback, snapshot.not_ours())),
             _ => None,
         };
-        assert_eq!(told, expected, "{untyped} {unowned} {execution:?}");
+        assert_eq!(actual, expected, "{untyped} {unowned} {execution:?}");
         let asked = aws.calls().contains(&"GetPipelineExecution e1".into());
         assert_eq!(asked, untyped || unowned);
     }
@@ -679,7 +679,7 @@ fn entry(subject: Subject, failure_id: FailureId) -> Entry {
 }
 
 #[test]
-fn a_last_look_tells_what_is_gone_from_what_is_not_shown_yet() {
+fn last_read_distinguishes_gone_from_not_yet_shown() {
     let aws = Aws {
         unowned: true,
         ..Aws::default()

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_past_is_forgotten_once_nobody_can_see_it() {
+    fn invisible_past_is_dropped() {
         let mut cell = Lagged::new(0, 0);
         for step in 1..1000 {
             cell.set(step * 10, 25, step);

@@ -83,7 +83,8 @@ impl Script {
 }
 
 /// The reason why an input's script cannot be read, and the place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the script in the input is invalid: {at}: {why}")]
 pub struct ScriptError {
     at: String,
     why: String,
@@ -97,18 +98,6 @@ impl ScriptError {
         }
     }
 }
-
-impl std::fmt::Display for ScriptError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "the script in the input cannot be played: {}: {}",
-            self.at, self.why
-        )
-    }
-}
-
-impl std::error::Error for ScriptError {}
 
 /// The end of one run, and its duration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

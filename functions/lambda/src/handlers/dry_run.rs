@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use lambda_runtime::LambdaEvent;
-use redrive_aws::bus::Told;
+use redrive_aws::bus::PutCounts;
 use redrive_core::controller::{Clock, Record};
 use redrive_core::dry_run::DryRun;
 use redrive_core::ledger::{Timing, Writer};
@@ -51,7 +51,7 @@ impl<'s> DryRunFunction<'s> {
             mode: None,
             took_ms: since(began),
             counted: Default::default(),
-            told: Told::default(),
+            put_counts: PutCounts::default(),
             at: writer.now,
             stack: None,
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use redrive_aws::bus::Told;
+use redrive_aws::bus::PutCounts;
 use redrive_core::controller::Clock;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::ledger::RetryMessage;
@@ -34,8 +34,8 @@ impl DeployedFunction<'_> {
         let request_id = &batch.context.request_id;
         let until = last_beginning(&batch.context);
         let Some(messages) = batch.payload.read::<SqsEvent>() else {
-            let error = Error::new(ErrorKind::Internal, "this is no batch of SQS");
-            self.wide(request_id, None, 0, Told::default())
+            let error = Error::new(ErrorKind::Internal, "the input is not a batch of SQS");
+            self.wide(request_id, None, 0, PutCounts::default())
                 .error(None, &error);
             return Err(diagnostic(&error));
         };
@@ -61,7 +61,7 @@ impl DeployedFunction<'_> {
     fn no_time_for(&self, message: &SqsMessage, request_id: &str) -> Result<(), Error> {
         let error = Error::new(ErrorKind::Unavailable, "no time was left for the message");
         let message_id = message.message_id.as_deref();
-        self.wide(request_id, message_id, 0, Told::default())
+        self.wide(request_id, message_id, 0, PutCounts::default())
             .error(None, &error);
         Err(error)
     }
@@ -74,12 +74,12 @@ impl DeployedFunction<'_> {
             Some(retry_message) => Box::pin(self.controller(&owner).due(retry_message)).await,
             None => Err(Error::new(
                 ErrorKind::Internal,
-                "the message is no retry message of ours",
+                "the message is not a retry message",
             )),
         };
         let took = since(began);
-        let told = self.tell(result.iter()).await;
-        let wide = self.wide(request_id, message.message_id.as_deref(), took, told);
+        let put_counts = self.put_decisions(result.iter()).await;
+        let wide = self.wide(request_id, message.message_id.as_deref(), took, put_counts);
         match result {
             Ok(record) => wide.record(&record),
             Err(error) => {

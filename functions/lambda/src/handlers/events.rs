@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use redrive_aws::bus::Told;
+use redrive_aws::bus::PutCounts;
 use redrive_core::controller::{Clock, Record};
 use redrive_core::event::subject_of;
 
@@ -42,7 +42,7 @@ impl DeployedFunction<'_> {
             Ok(bytes) => bytes,
             Err(malformed) => {
                 let record = Record::malformed(SystemClock.now(), malformed.clone());
-                self.wide(request_id, None, since(began), Told::default())
+                self.wide(request_id, None, since(began), PutCounts::default())
                     .record(&record);
                 return Ok(record);
             }
@@ -51,8 +51,8 @@ impl DeployedFunction<'_> {
         // The future is boxed, since the nested futures of the controller and the SDK exceed the compiler's limits.
         let result = Box::pin(self.controller(&owner).event(bytes, &self.sources)).await;
         let took = since(began);
-        let told = self.tell(result.iter()).await;
-        let wide = self.wide(request_id, None, took, told);
+        let put_counts = self.put_decisions(result.iter()).await;
+        let wide = self.wide(request_id, None, took, put_counts);
         match result {
             Ok(record) => {
                 wide.record(&record);

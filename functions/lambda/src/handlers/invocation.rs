@@ -62,7 +62,7 @@ mod tests {
     use super::Owners;
 
     #[test]
-    fn no_two_handlings_share_a_name_not_even_under_one_request_id() {
+    fn each_handling_has_a_unique_owner() {
         let (one, other) = (Owners::new(), Owners::new());
         let names = [
             one.next("r"),

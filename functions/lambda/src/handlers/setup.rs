@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lambda_runtime::Error;
-use redrive_aws::bus::{Bus, Told};
+use redrive_aws::bus::{Bus, PutCounts};
 use redrive_aws::calls::Calls;
 use redrive_aws::codepipeline::CodePipeline;
 use redrive_aws::environment::{Environment, Misconfigured};
@@ -48,8 +48,8 @@ pub(super) fn in_account(
 ) -> Result<InAccount, Misconfigured> {
     account.ok_or_else(|| {
         Misconfigured(vec![format!(
-            "REDRIVE_LEDGER is memory, which one function does not share with another: {function} has \
-             nothing to do without a table. Try stepfunctions or codepipeline"
+            "REDRIVE_LEDGER is memory, which functions do not share, and {function} needs a table. Try \
+             stepfunctions or codepipeline"
         )])
     })
 }
@@ -130,11 +130,11 @@ impl<'s> DeployedFunction<'s> {
     }
 
     /// Puts the decisions of the records on the bus, if there is one.
-    pub(super) async fn tell(&self, records: impl Iterator<Item = &Record>) -> Told {
+    pub(super) async fn put_decisions(&self, records: impl Iterator<Item = &Record>) -> PutCounts {
         match &self.bus {
             // The future is boxed for the reason in events.rs.
-            Some(bus) => Box::pin(bus.tell(self.function, self.mode, records)).await,
-            None => Told::default(),
+            Some(bus) => Box::pin(bus.put(self.function, self.mode, records)).await,
+            None => PutCounts::default(),
         }
     }
 
@@ -144,7 +144,7 @@ impl<'s> DeployedFunction<'s> {
         request_id: &'w str,
         message_id: Option<&'w str>,
         took_ms: u64,
-        told: Told,
+        put_counts: PutCounts,
     ) -> Wide<'w> {
         Wide {
             function: self.function,
@@ -153,7 +153,7 @@ impl<'s> DeployedFunction<'s> {
             mode: Some(self.mode),
             took_ms,
             counted: self.calls.take(),
-            told,
+            put_counts,
             at: SystemClock.now(),
             stack: Some(&self.stack),
         }

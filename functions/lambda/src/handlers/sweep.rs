@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use redrive_aws::bus::Told;
+use redrive_aws::bus::PutCounts;
 use redrive_aws::failure_listing::Lists;
 use redrive_core::sweep::MAX_OF_A_TICK;
 
@@ -35,7 +35,7 @@ impl DeployedFunction<'_> {
         let owner = self.owners.next(request_id);
         let swept = Box::pin(self.controller(&owner).sweep(MAX_OF_A_TICK, until)).await;
         let swept = swept.map_err(|error| {
-            self.wide(request_id, None, since(began), Told::default())
+            self.wide(request_id, None, since(began), PutCounts::default())
                 .error(None, &error);
             diagnostic(&error)
         })?;
@@ -48,10 +48,12 @@ impl DeployedFunction<'_> {
         .await;
         let took = since(began);
         let records = report.as_ref().map_or(&[][..], |report| &report.records);
-        let told = self.tell(swept.records.iter().chain(records)).await;
-        let wide = self.wide(request_id, None, took, told);
+        let put_counts = self
+            .put_decisions(swept.records.iter().chain(records))
+            .await;
+        let wide = self.wide(request_id, None, took, put_counts);
         // The line of the tick holds the counts of requests and decisions. The other lines hold none.
-        let one = self.wide(request_id, None, took, Told::default());
+        let one = self.wide(request_id, None, took, PutCounts::default());
         for record in &swept.records {
             one.record(record);
         }

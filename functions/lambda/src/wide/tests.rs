@@ -16,7 +16,7 @@ fn wide(function: &'static str) -> Wide<'static> {
         mode: Some(RunMode::Act),
         took_ms: 37,
         counted: Counted::default(),
-        told: Told::default(),
+        put_counts: PutCounts::default(),
         at: NOW,
         stack: Some("nightly"),
     }
@@ -64,7 +64,7 @@ fn says(metrics: &[(String, String, u64)]) -> Vec<(&str, u64)> {
 }
 
 #[test]
-fn a_wide_line_is_a_document_of_the_embedded_metric_format() {
+fn wide_line_follows_the_embedded_metric_format() {
     let line = wide("stepfunctions").line_of_record(&observed());
     let metrics = metrics_of(&line);
     assert_eq!(says(&metrics), [("Observed", 1), ("DecisionLatency", 37)]);
@@ -85,13 +85,13 @@ fn a_wide_line_is_a_document_of_the_embedded_metric_format() {
 }
 
 #[test]
-fn a_decision_that_nobody_was_told_of_is_counted_and_changes_nothing_else() {
-    let told = Told {
+fn lost_decision_is_counted_and_changes_nothing_else() {
+    let put_counts = PutCounts {
         decisions_put: 0,
         decisions_lost: 1,
     };
     let line = Wide {
-        told,
+        put_counts,
         ..wide("stepfunctions")
     }
     .line_of_record(&observed());
@@ -105,7 +105,7 @@ fn a_decision_that_nobody_was_told_of_is_counted_and_changes_nothing_else() {
 }
 
 #[test]
-fn without_an_account_nothing_is_measured_and_a_line_with_nothing_to_count_says_so() {
+fn no_account_or_no_count_means_no_metrics() {
     let local = Wide {
         stack: None,
         ..wide("stepfunctions")
@@ -127,7 +127,7 @@ fn without_an_account_nothing_is_measured_and_a_line_with_nothing_to_count_says_
 }
 
 #[test]
-fn every_member_of_a_wide_line_stands_in_the_readme() {
+fn every_member_of_a_wide_line_is_in_the_readme() {
     let readme = include_str!("../../../../README.md");
     let stage = include_str!("../../../../events/cp-33-source-denied-action-failed.json");
     let ParsedEvent::Failure(_) = event::parse(stage.as_bytes(), &AllowedSources::default()) else {
@@ -142,13 +142,13 @@ fn every_member_of_a_wide_line_stands_in_the_readme() {
         failure_id: Some(FailureId::RedriveCount(0)),
         ..dry_run(stage)
     };
-    let told = Told {
+    let put_counts = PutCounts {
         decisions_put: 1,
         decisions_lost: 1,
     };
     let every = Wide {
         message_id: Some("m"),
-        told,
+        put_counts,
         ..wide("stepfunctions")
     };
     let mut counted = Counted::default();
@@ -175,7 +175,7 @@ fn every_member_of_a_wide_line_stands_in_the_readme() {
         for name in line.as_object().unwrap().keys() {
             assert!(
                 readme.contains(&format!("`{name}`")),
-                "{name} is not told of"
+                "{name} is not documented"
             );
         }
     }

@@ -63,8 +63,8 @@ pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draf
         exits.is_some_and(|exits| evaluate(exits, limit, &mut rules, &mut policy.remarks, context));
     if !all_matched {
         let remark = match exits {
-            Some(_) => "Batch retries what no entry matches; redrive would not.",
-            None => "Batch retries every failure while there are attempts left.",
+            Some(_) => "Batch retries a failure that no entry matches; redrive would not.",
+            None => "Batch retries every failure while attempts are left.",
         };
         let mut rest = Rule {
             remarks: [remark.into()].into(),
@@ -78,8 +78,8 @@ pub(super) fn draft(root: &Node, context: &mut ImportContext<'_>) -> Option<Draf
         head: head(context.file, attempts, limit),
         budget: Some((
             limit,
-            "attempts counts all attempts of a job together, whichever entry let it be tried again. A budget is that of \
-             the whole document: give this policy a document of its own, or mind the others."
+            "attempts counts all attempts of a job, regardless of the entry that allowed them. A budget applies to the whole \
+             document: give this policy a document of its own, or consider the other policies."
                 .into(),
         )),
         policies: [policy].into(),
@@ -91,14 +91,14 @@ fn head(file: &str, attempts: i64, limit: u32) -> Vec<String> {
     [
         format!("From the retryStrategy of {file} (AWS Batch): attempts {attempts} is limit {limit}."),
         "- Batch retries at once, and a rule without backoff waits up to 30 s, then up to 60 s. A redrive submits the job \
-         anew, which then has all of its own attempts again: set them to 1 in the job definition."
+         again with all of its own attempts: set them to 1 in the job definition."
             .into(),
-        "- onReason and onStatusReason are looked for in the cause, which is Batch's description of the job; \
-         attempts before the last stand in it too. Upper and lower case are the same there."
+        "- onReason and onStatusReason match the cause, which is Batch's description of the job with all of its \
+         attempts, and ignore case."
             .into(),
         "- An exit code beyond 255 has no exit_status here, and a lost host has -1.".into(),
-        "- A job that a person terminated is retried by nobody; Batch says no more of it than the words that person \
-         gave, so that a rule may take it for another failure."
+        "- Neither retries a job that a person terminated. Batch shows only that person's own words, so a rule may \
+         mistake it for another failure."
             .into(),
     ]
     .into()
@@ -154,7 +154,7 @@ fn evaluate(
         context.wrong(
             exits.place,
             format!(
-                "evaluateOnExit: expected {MAX_ENTRIES} entries at the most, read {}",
+                "evaluateOnExit: expected at most {MAX_ENTRIES} entries, read {}",
                 items.len()
             ),
         );
@@ -291,7 +291,7 @@ fn pattern(
             node,
             key,
             &format!(
-                "{allowed}, with * at the end if only the start must match, {LONGEST_PATTERN} characters at the most"
+                "{allowed}, with * at the end if only the start must match, at most {LONGEST_PATTERN} characters"
             ),
         );
         return None;

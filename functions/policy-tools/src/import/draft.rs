@@ -87,11 +87,11 @@ impl Plan {
         if most > DEFAULT {
             let why = if most > MOST {
                 format!(
-                    "The rules of a policy may spend {most} retries together, and a budget is {MOST} at the most."
+                    "The rules of a policy may spend {most} retries together, and a budget is at most {MOST}."
                 )
             } else {
                 format!(
-                    "What the rules of a policy may spend together; without this line {DEFAULT}."
+                    "Maximum retries of the rules of a policy together; {DEFAULT} without this line."
                 )
             };
             self.budget = Some((most.min(MOST), why));

@@ -47,7 +47,7 @@ mod tests {
     use super::joined;
 
     #[test]
-    fn two_halves_become_one_and_nothing_else_is_touched() {
+    fn surrogate_halves_become_one_letter() {
         for (text, expected) in [
             (r#""\ud83d\ude00 x""#, r#""\U0001F600 x""#),
             (r#""\uD83D\uDE00""#, r#""\U0001F600""#),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use redrive_policy::{Condition, Pattern, Problem, SdkRetryMode, distance, simplified, within};
+use redrive_policy::{Condition, Pattern, Problem, SdkRetryMode, simplified, within};
+use strsim::osa_distance;
 
 /// Error names of the States language, from the Step Functions Developer Guide. `States.Http.AccessDenied` is not in
 /// the guide, but was observed.
@@ -81,7 +82,7 @@ impl Known {
                 problems.push(Problem::lint(
                 value.at.0,
                 format!(
-                    "error: {:?} is no name that the States language or an AWS service has, so it may never match",
+                    "error: {:?} is not a known error of the States language or of an AWS service, so it may never match",
                     value.written
                 ),
                 format!("did you mean {meant:?}?"),
@@ -203,7 +204,7 @@ impl Known {
         };
         begins_alike
             && !is_form
-            && distance(read, meant) <= allowed
+            && osa_distance(read, meant) <= allowed
             && !self.errors.iter().any(|known| words(known).contains(&read))
     }
 }

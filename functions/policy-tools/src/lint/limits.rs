@@ -29,7 +29,7 @@ pub(super) fn budget(document: &Document, policy: &Policy, problems: &mut Vec<Pr
             problems.push(Problem::lint(
                 rule.at.0,
                 format!(
-                    "from this rule on the limits of policy {:?} add up to more than budget.per_execution: {sum} in all, and one execution or stage is retried {most} times at the most",
+                    "from this rule on the limits of policy {:?} add up to more than budget.per_execution: {sum} in all, and an execution or stage is retried at most {most} times",
                     policy.name
                 ),
                 format!("lower limits, or write budget: {{ per_execution: {sum} }}"),

@@ -68,7 +68,7 @@ pub fn lint_machine(document: &Document, name: &str, machine: &Machine) -> Vec<P
                 problems.push(Problem::lint(
                     rule.at.0,
                     format!(
-                        "the {noun} {} of {name} {verb} this rule: an execution that ended in one is never retried, whatever the rule says",
+                        "the {noun} {} of {name} {verb} this rule: an execution that ended in one is never retried, regardless of the rule",
                         reached.join(", ")
                     ),
                     "name errors that tasks fail with, or give the Fail state an error of its own",

@@ -127,7 +127,7 @@ fn words(conditions: &Conditions, known: &OnceCell<Known>, problems: &mut Vec<Pr
                 former.key.as_str(),
                 name(former.key.service())
             ),
-            "make two of it, one for each service",
+            "write one for each service",
         ));
     }
 }
@@ -149,7 +149,7 @@ fn reach(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
             problems.push(Problem::lint(
                 rule.at.0,
                 format!(
-                    "this rule is never reached: the entry of never on line {} matches whatever it matches",
+                    "this rule is never reached: the entry of never on line {} matches everything that it matches",
                     never.at.0.line
                 ),
                 "remove the rule, or narrow that entry",
@@ -166,7 +166,7 @@ fn reach(document: &Document, policy: &Policy, problems: &mut Vec<Problem>) {
             Some(former) => problems.push(Problem::lint(
                 rule.at.0,
                 format!(
-                    "this rule is never reached: the rule on line {} matches whatever it matches, and when that is spent no other is asked",
+                    "this rule is never reached: the rule on line {} matches everything that it matches, and when its limit is spent no later rule is consulted",
                     former.at.0.line
                 ),
                 "put it before that rule, or remove it",
@@ -264,10 +264,10 @@ fn deploy(rule: &Rule, problems: &mut Vec<Problem>) {
         problems.push(Problem::lint(
             value.at.0,
             format!(
-                "category: {} retries deployments whatever their error was, those that are half done among them",
+                "category: {} retries every failed deployment, even one that is half done",
                 value.written
             ),
-            "name the error beside it: summary, error_code, exit_status, signal_reason or mode",
+            "add a condition on the error: summary, error_code, exit_status, signal_reason or mode",
         ));
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn unreached(document: &Document, problems: &mut Vec<Problem>) {
         problems.push(Problem::lint(
             policy.at.0,
             format!(
-                "policy {:?} is never reached: {named} every target that it matches, and the first that matches applies",
+                "policy {:?} is never reached: {named} every target that it matches, and the first match applies",
                 policy.name
             ),
             format!("put it before {them}, or remove it"),
@@ -116,17 +116,17 @@ pub(super) fn foreign(policy: &Policy, rule: &Rule) -> Option<Problem> {
     let (matched, remedy) = match only {
         Service::StepFunctions => (
             "state machines",
-            "ask for status, error, cause, state or resource instead, or move the rule to a policy whose match names pipelines",
+            "use status, error, cause, state or resource instead, or move the rule to a policy whose match names pipelines",
         ),
         Service::CodePipeline => (
             "pipelines",
-            "ask for stage, action, category, provider, error_code or summary instead, or move the rule to a policy whose match names state machines",
+            "use stage, action, category, provider, error_code or summary instead, or move the rule to a policy whose match names state machines",
         ),
     };
     Some(Problem::lint(
         condition.at.0,
         format!(
-            "{} is of {}, and policy {:?} matches {matched} alone: this rule never matches",
+            "{} is of {}, and policy {:?} matches only {matched}: this rule never matches",
             condition.key.as_str(),
             name(condition.key.service()),
             policy.name

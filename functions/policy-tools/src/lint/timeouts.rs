@@ -35,7 +35,7 @@ pub(super) fn let_in(rule: &Rule, former: &[Rule], problems: &mut Vec<Problem>) 
         problems.push(Problem::lint(
             value.at.0,
             format!(
-                "{}: {:?} lets time-outs in: what took too long is run again, and may take as long again",
+                "{}: {:?} matches time-outs too: a run that took too long may take as long again",
                 key.as_str(),
                 value.written
             ),

@@ -122,7 +122,7 @@ fn a_test_holds_where_all_that_is_written_of_the_verdict_holds() {
 }
 
 #[test]
-fn attempts_are_failures_of_one_subject_each_retried_while_it_is_expected() {
+fn attempts_are_consecutive_failures_of_one_subject() {
     let lost = "{state_machine: etl, exit_status: -1}";
     let killed = "{state_machine: etl, exit_status: 137}";
     let rules = "[{exit_status: -1, limit: 1}, {exit_status: 137, limit: 2}]";
@@ -175,7 +175,7 @@ fn attempts_are_failures_of_one_subject_each_retried_while_it_is_expected() {
 }
 
 #[test]
-fn what_a_test_does_not_give_is_absent_and_what_it_gives_wins() {
+fn given_values_win_and_others_are_absent() {
     for (words, rule, matches) in [
         (
             "state_machine: etl",
@@ -274,11 +274,11 @@ fn each_problem_of_a_test_has_its_place_and_its_words() {
         ("[{name: t, attempts: [{pipeline: w}], expect: [retry, retry]}]", "3:54: expect: 1 attempts need as many decisions, read 2".into()),
         ("[{name: t, attempts: [{pipeline: w}, {pipeline: v}], expect: [retry, retry]}]", "3:45: attempts: these are failures of one subject, and this is another than on line 3".into()),
         ("[{name: t, failure: {pipeline: w}, expect: giveup}]", "3:51: expect: expected retry, give_up or ignore, read the text \"giveup\"; did you mean \"give_up\"?".into()),
-        ("[{name: t, failure: {pipeline: w}, expect: {}}]", "3:51: expect: the mapping is empty, so everything would do; write decision: retry, give_up or ignore".into()),
+        ("[{name: t, failure: {pipeline: w}, expect: {}}]", "3:51: expect: the mapping is empty, so every verdict would pass; write decision: retry, give_up or ignore".into()),
         ("[{name: t, failure: {pipeline: w}, expect: {decison: retry}}]", "3:52: expect: unknown key \"decison\"; the keys here are decision, policy, rule or reason; did you mean \"decision\"?".into()),
-        ("[{name: t, failure: {pipeline: w}, expect: {reason: limitspent}}]", "3:60: reason: \"limitspent\" is no reason that a verdict has; did you mean \"limit_spent\"?; `redrive explain` names the reason of one".into()),
+        ("[{name: t, failure: {pipeline: w}, expect: {reason: limitspent}}]", "3:60: reason: \"limitspent\" is not a reason of a verdict; did you mean \"limit_spent\"?; `redrive explain` prints the reason of a verdict".into()),
         ("[{name: t, failure: {}, expect: retry}]", "3:28: a failure needs state_machine or pipeline, by its name".into()),
-        ("[{name: t, failure: {state_machine: e, pipeline: w}, expect: retry}]", "3:47: state_machine and pipeline exclude each other: a failure is of one of them".into()),
+        ("[{name: t, failure: {state_machine: e, pipeline: w}, expect: retry}]", "3:47: state_machine and pipeline exclude each other: a failure has one of them".into()),
         ("[{name: t, failure: {pipeline: w, eror: E}, expect: retry}]", format!("3:42: a failure: unknown key \"eror\"; the keys here are state_machine, pipeline, account, region, {words}; did you mean \"error\"?")),
         ("[{name: t, failure: {pipeline: w, mode: legacy}, expect: retry}]", format!("3:42: a failure: unknown key \"mode\"; the keys here are state_machine, pipeline, account, region, {words}")),
         ("[{name: t, failure: {pipeline: w, cause: x}, expect: retry}]", "3:42: cause: a failure of a pipeline has no such key".into()),
@@ -287,7 +287,7 @@ fn each_problem_of_a_test_has_its_place_and_its_words() {
         ("[{name: t, failure: {pipeline: w, http_status: 5}, expect: retry}]", "3:55: http_status: expected a whole number from 100 to 599 or none, read the number 5".into()),
         ("[{name: t, failure: {pipeline: w, signal_reason: agent_stopped}, expect: retry}]", "3:57: signal_reason: expected agent_stop, cancel, process_run_error, stack_error, agent_refused, agent_incompatible or signature_rejected, read \"agent_stopped\"; did you mean \"agent_stop\"?".into()),
         ("[{name: t, failure: {state_machine: w, status: FAILD}, expect: retry}]", "3:55: status: expected FAILED, TIMED_OUT or ABORTED, read \"FAILD\"; did you mean \"FAILED\"?".into()),
-        ("[{name: t, failure: {state_machine: w, error: 503}, expect: retry}]", "3:54: error: expected text, read the number 503; put it in quotes if it is meant".into()),
+        ("[{name: t, failure: {state_machine: w, error: 503}, expect: retry}]", "3:54: error: expected text, read the number 503; put it in quotes if text is meant".into()),
     ] {
         let text = format!("version: 1\nretry: {{}}\ntests: {tests}");
         assert_eq!(wrong(&text), expected, "{text}");

@@ -6,7 +6,7 @@ const ASK: Match = Match::Unknown(Need::Description);
 const LOOK: Match = Match::Unknown(Need::PipelineState);
 
 #[test]
-fn a_condition_matches_what_is_known_absent_unknown_and_redacted() {
+fn condition_matches_known_absent_unknown_and_redacted_values() {
     use Field::{Absent, Known, Redacted, Unknown};
     use Match::{No, Yes};
     for (cause, on_text, on_absent, on_unknown, on_redacted) in [
@@ -261,7 +261,7 @@ fn two_errors_are_matched_only_by_their_names() {
 }
 
 #[test]
-fn an_error_that_nobody_knows_may_be_one_that_must_be_named() {
+fn unknown_error_may_be_one_that_must_be_named() {
     for conditions in ["{}", "{error: '*'}", "{status: FAILED}", "{cause: '*'}"] {
         assert_eq!(on_error(conditions, Field::Unknown), ASK, "{conditions}");
         // A redacted error blocks a retry only where a condition tests the error.
@@ -349,14 +349,14 @@ fn a_stage_is_seen_once_for_each_failed_action() {
 }
 
 #[test]
-fn a_trace_says_what_each_condition_saw_and_by_which_value_it_matched() {
+fn trace_has_the_value_and_match_of_each_condition() {
     let rule = rule(
         "{error: [x, 'S3.*', S3.SlowDown], cause: [a, '*token*'], status: TIMED_OUT, not: {summary: x, error: S3.SlowDown}}",
     );
     let execution = failed(Field::Known("S3.SlowDown"), Field::Known("my token"));
     let view = execution.view();
     let seen = rule.conditions.condition_matches(&view);
-    let told: Vec<(ConditionKey, bool, Match, Option<&str>)> = seen
+    let traced: Vec<(ConditionKey, bool, Match, Option<&str>)> = seen
         .iter()
         .map(|s| {
             let by = s.by.map(|value| value.written.as_str());
@@ -369,7 +369,7 @@ fn a_trace_says_what_each_condition_saw_and_by_which_value_it_matched() {
         })
         .collect();
     assert_eq!(
-        told,
+        traced,
         [
             (ConditionKey::Status, false, Match::No, None),
             (ConditionKey::Error, false, Match::Yes, Some("S3.*")),

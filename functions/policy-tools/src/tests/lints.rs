@@ -15,7 +15,7 @@ fn of(rules: &str) -> Vec<String> {
 
 const NOTHING: [&str; 0] = [];
 
-const FORMER: &str = "matches whatever it matches, and when that is spent no other is asked; put it before that rule, or remove it";
+const FORMER: &str = "matches everything that it matches, and when its limit is spent no later rule is consulted; put it before that rule, or remove it";
 
 #[test]
 fn each_lint_has_its_place_its_words_and_its_remedy() {
@@ -23,14 +23,14 @@ fn each_lint_has_its_place_its_words_and_its_remedy() {
         ("[{error: 'Lambda.*'},\n  {error: Lambda.Unknown}]", format!("4:3: this rule is never reached: the rule on line 3 {FORMER}")),
         ("[{},\n  {error: A},\n {exit_status: 1}]", "3:3: a rule without conditions matches every failure, so 2 rules after it are never reached; put it last".into()),
         ("[{},\n  {error: A}]", "3:3: a rule without conditions matches every failure, so a rule after it is never reached; put it last".into()),
-        ("{error: States.ALL}", "3:10: error: \"States.ALL\" lets time-outs in: what took too long is run again, and may take as long again; add not: { error: States.Timeout }, or put a rule before this one that names States.Timeout".into()),
+        ("{error: States.ALL}", "3:10: error: \"States.ALL\" matches time-outs too: a run that took too long may take as long again; add not: { error: States.Timeout }, or put a rule before this one that names States.Timeout".into()),
         ("[{exit_status: -1}, {exit_status: '*', not: {error: States.Timeout}}, {signal_reason: '*', not: {signal_reason: cancel}}]", String::new()),
         ("{exit_status: '*', not: {signal_reason: cancel}}", "3:16: exit_status: \"*\" is 1 to 255, or no exit status at all, and never -1, which is a lost worker; write exit_status: -1 if lost workers are meant, or [-1, \"*\"] for both".into()),
-        ("{error: A, stage: B}", "3:13: stage is of CodePipeline and error is of Step Functions: no failure has both, so this never matches; make two of it, one for each service".into()),
-        ("{stage: B, error: A}", "3:13: error is of Step Functions and stage is of CodePipeline: no failure has both, so this never matches; make two of it, one for each service".into()),
-        ("{error: States.Timout}", "3:10: error: \"States.Timout\" is no name that the States language or an AWS service has, so it may never match; did you mean \"States.Timeout\"?".into()),
-        ("[{exit_status: 1, limit: 6},\n {exit_status: 2, limit: 5}]", "4:2: from this rule on the limits of policy \"default\" add up to more than budget.per_execution: 11 in all, and one execution or stage is retried 10 times at the most; lower limits, or write budget: { per_execution: 11 }".into()),
-        ("{category: deploy}", "3:13: category: deploy retries deployments whatever their error was, those that are half done among them; name the error beside it: summary, error_code, exit_status, signal_reason or mode".into()),
+        ("{error: A, stage: B}", "3:13: stage is of CodePipeline and error is of Step Functions: no failure has both, so this never matches; write one for each service".into()),
+        ("{stage: B, error: A}", "3:13: error is of Step Functions and stage is of CodePipeline: no failure has both, so this never matches; write one for each service".into()),
+        ("{error: States.Timout}", "3:10: error: \"States.Timout\" is not a known error of the States language or of an AWS service, so it may never match; did you mean \"States.Timeout\"?".into()),
+        ("[{exit_status: 1, limit: 6},\n {exit_status: 2, limit: 5}]", "4:2: from this rule on the limits of policy \"default\" add up to more than budget.per_execution: 11 in all, and an execution or stage is retried at most 10 times; lower limits, or write budget: { per_execution: 11 }".into()),
+        ("{category: deploy}", "3:13: category: deploy retries every failed deployment, even one that is half done; add a condition on the error: summary, error_code, exit_status, signal_reason or mode".into()),
     ] {
         let expected: Vec<String> = [expected].into_iter().filter(|e| !e.is_empty()).collect();
         assert_eq!(of(rules), expected, "{rules}");
@@ -40,7 +40,7 @@ fn each_lint_has_its_place_its_words_and_its_remedy() {
             "version: 1\nnever: [{error: 'Lambda.*'}]\nretry: {automatic: {error: Lambda.Unknown}}"
         ),
         [
-            "3:20: this rule is never reached: the entry of never on line 2 matches whatever it matches; remove the rule, or narrow that entry"
+            "3:20: this rule is never reached: the entry of never on line 2 matches everything that it matches; remove the rule, or narrow that entry"
         ]
     );
 }
@@ -48,11 +48,11 @@ fn each_lint_has_its_place_its_words_and_its_remedy() {
 #[test]
 fn a_policy_or_a_rule_that_its_match_keeps_from_everything_is_named_with_its_remedy() {
     let of_policies = |policies: &str| linted(&format!("version: 1\npolicies:\n{policies}"));
-    let error = "error is of Step Functions, and policy \"a\" matches pipelines alone: this rule never matches; ask for stage, action, category, provider, error_code or summary instead, or move the rule to a policy whose match names state machines";
-    let summary = "summary is of CodePipeline, and policy \"a\" matches state machines alone: this rule never matches; ask for status, error, cause, state or resource instead, or move the rule to a policy whose match names pipelines";
+    let error = "error is of Step Functions, and policy \"a\" matches only pipelines: this rule never matches; use stage, action, category, provider, error_code or summary instead, or move the rule to a policy whose match names state machines";
+    let summary = "summary is of CodePipeline, and policy \"a\" matches only state machines: this rule never matches; use status, error, cause, state or resource instead, or move the rule to a policy whose match names pipelines";
     for (policies, expected) in [
-        ("- {name: a, match: {}, retry: {}}\n- {name: b, match: {pipeline: w}, retry: {}}", "4:3: policy \"b\" is never reached: policy \"a\" on line 3 matches every target that it matches, and the first that matches applies; put it before it, or remove it".to_string()),
-        ("- {name: a, match: {pipeline: '*'}, retry: {}}\n- {name: b, match: {state_machine: '*'}, retry: {}}\n- {name: c, retry: {}}", "5:3: policy \"c\" is never reached: the policies \"a\" on line 3 and \"b\" on line 4 together match every target that it matches, and the first that matches applies; put it before them, or remove it".into()),
+        ("- {name: a, match: {}, retry: {}}\n- {name: b, match: {pipeline: w}, retry: {}}", "4:3: policy \"b\" is never reached: policy \"a\" on line 3 matches every target that it matches, and the first match applies; put it before it, or remove it".to_string()),
+        ("- {name: a, match: {pipeline: '*'}, retry: {}}\n- {name: b, match: {state_machine: '*'}, retry: {}}\n- {name: c, retry: {}}", "5:3: policy \"c\" is never reached: the policies \"a\" on line 3 and \"b\" on line 4 together match every target that it matches, and the first match applies; put it before them, or remove it".into()),
         ("- {name: a, match: {pipeline: w}, retry: {automatic: {limit: 1, error: E}}}", format!("3:65: {error}")),
         ("- {name: a, match: {state_machine: w}, retry: {automatic: {summary: E}}}", format!("3:60: {summary}")),
     ] {
@@ -441,13 +441,15 @@ fn a_time_out_that_is_named_or_kept_out_is_not_warned_about() {
         ("{error: States.TaskFailed}", false),
     ] {
         let lints = of(rules);
-        let is = lints.iter().any(|lint| lint.contains("lets time-outs in"));
+        let is = lints
+            .iter()
+            .any(|lint| lint.contains("matches time-outs too"));
         assert_eq!(is, warned, "{rules} {lints:?}");
     }
 }
 
 #[test]
-fn a_name_is_doubted_only_where_it_is_nearly_another() {
+fn warns_of_a_name_only_if_it_resembles_another() {
     for (name, meant) in [
         ("States.Timout", "States.Timeout"),
         ("states.timeout", "States.Timeout"),
@@ -545,7 +547,9 @@ fn a_deployment_that_names_its_error_or_is_forbidden_is_not_warned_about() {
         ("{category: Build}", false),
     ] {
         assert_eq!(
-            of(rule).iter().any(|lint| lint.contains("deployments")),
+            of(rule)
+                .iter()
+                .any(|lint| lint.contains("failed deployment")),
             warned,
             "{rule}"
         );
@@ -553,7 +557,7 @@ fn a_deployment_that_names_its_error_or_is_forbidden_is_not_warned_about() {
 }
 
 #[test]
-fn a_wildcard_without_lost_workers_is_doubted_only_where_it_retries_and_nothing_else_names_them() {
+fn warns_of_wildcard_without_lost_workers_only_if_retried_and_unnamed() {
     for (rules, warned) in [
         ("{exit_status: '*'}", true),
         ("[{exit_status: '*'}, {exit_status: 1}]", true),
@@ -569,7 +573,7 @@ fn a_wildcard_without_lost_workers_is_doubted_only_where_it_retries_and_nothing_
 }
 
 #[test]
-fn a_rule_that_never_matches_is_told_for_that_and_not_for_what_stands_before_it() {
+fn rule_that_never_matches_is_not_reported_as_unreached() {
     for (scope, rules) in [
         ("", "[{stage: B}, {stage: B, error: A}]"),
         (
@@ -728,7 +732,7 @@ fn only_redrives_that_run_a_task_again_count_in_its_worst_case() {
 #[test]
 fn a_fail_state_that_a_rule_could_reach_is_named_once_for_the_rule() {
     let machine = Machine::read(MACHINE).unwrap();
-    let tail = "an execution that ended in one is never retried, whatever the rule says; name errors that tasks fail with, or give the Fail state an error of its own";
+    let tail = "an execution that ended in one is never retried, regardless of the rule; name errors that tasks fail with, or give the Fail state an error of its own";
     for (rule, expected) in [
         ("{error: Own}", Some("Fail state \"F\" of m reaches")),
         ("{error: 'O*'}", Some("Fail states \"F\", \"G\" of m reach")),

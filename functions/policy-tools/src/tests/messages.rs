@@ -51,20 +51,20 @@ fn answer(name: &str, document: &str) -> String {
 fn each_document_of_the_table_gets_its_answer_word_for_word() {
     let path = here("tests/messages.txt");
     let table = fs::read_to_string(&path).unwrap();
-    let mut told = String::new();
+    let mut printed = String::new();
     for (name, document, _) in cases(&table) {
         let answer = answer(name, document);
         assert!(!answer.is_empty(), "nothing is wrong with {name}");
-        told += &format!("== {name}\n{document}\n--\n{answer}\n\n");
+        printed += &format!("== {name}\n{document}\n--\n{answer}\n\n");
     }
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        fs::write(&path, &told).unwrap();
+        fs::write(&path, &printed).unwrap();
     }
     let table = fs::read_to_string(&path).unwrap();
-    for (told, expected) in cases(&told).zip(cases(&table)) {
-        assert_eq!(told, expected, "UPDATE_EXPECTED=1 writes messages.txt anew");
+    for (printed, expected) in cases(&printed).zip(cases(&table)) {
+        assert_eq!(printed, expected, "UPDATE_EXPECTED=1 writes messages.txt");
     }
-    assert!(told == table, "UPDATE_EXPECTED=1 writes messages.txt anew");
+    assert!(printed == table, "UPDATE_EXPECTED=1 writes messages.txt");
 }
 
 /// Returns the texts of a source outside of comments and tests, as they are written.

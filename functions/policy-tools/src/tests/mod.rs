@@ -146,8 +146,11 @@ fn met(conditions: &str, words: &str) -> Match {
 /// Returns the decisions on consecutive failures in normalised words. Every failure that may be retried is retried.
 fn decided(document: &Document, attempts: &[&str]) -> Vec<String> {
     let cases: Vec<Case> = attempts.iter().map(|words| case(words)).collect();
-    let told = |verdict: redrive_core::verdict::Verdict| {
+    let words = |verdict: redrive_core::verdict::Verdict| {
         format!("{} {}", verdict.decision.as_str(), verdict.reason)
     };
-    judge(document, &cases, &[]).into_iter().map(told).collect()
+    judge(document, &cases, &[])
+        .into_iter()
+        .map(words)
+        .collect()
 }

@@ -55,7 +55,7 @@ fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
     ];
     for (names, by_legacy, by_standard) in names {
         for name in names {
-            let told = [
+            let failure = [
                 format!("state_machine: etl, error: {name}"),
                 format!("state_machine: etl, error: S3.{name}"),
                 format!("state_machine: etl, error: botocore.exceptions.{name}"),
@@ -65,14 +65,14 @@ fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
                 format!("pipeline: web, error_code: {name}"),
                 format!("pipeline: web, error_code: JobFailed, summary: 'No (Error Code:{name})'"),
             ];
-            for told in told {
-                assert_eq!(met("{mode: legacy}", &told), by_legacy, "{told}");
-                assert_eq!(met("{mode: standard}", &told), by_standard, "{told}");
-                assert_eq!(met("{mode: adaptive}", &told), by_standard, "{told}");
+            for failure in failure {
+                assert_eq!(met("{mode: legacy}", &failure), by_legacy, "{failure}");
+                assert_eq!(met("{mode: standard}", &failure), by_standard, "{failure}");
+                assert_eq!(met("{mode: adaptive}", &failure), by_standard, "{failure}");
                 assert_eq!(
-                    met("{mode: [standard, legacy]}", &told),
+                    met("{mode: [standard, legacy]}", &failure),
                     Match::from(by_legacy == Yes || by_standard == Yes),
-                    "{told}"
+                    "{failure}"
                 );
             }
         }
@@ -88,18 +88,18 @@ fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
         (400, No, No),
     ] {
         for of in ["state_machine: etl, error: S3.S3Exception", "pipeline: web"] {
-            let told = format!("{of}, http_status: {status}");
-            assert_eq!(met("{mode: legacy}", &told), by_legacy, "{told}");
-            assert_eq!(met("{mode: standard}", &told), by_standard, "{told}");
+            let failure = format!("{of}, http_status: {status}");
+            assert_eq!(met("{mode: legacy}", &failure), by_legacy, "{failure}");
+            assert_eq!(met("{mode: standard}", &failure), by_standard, "{failure}");
         }
     }
     // A prefix is no last component, and a code without `Error Code:` is no error code.
-    for told in [
+    for failure in [
         "error: ThrottlingException.Other",
         "error: E, cause: ThrottlingException",
     ] {
         assert_eq!(
-            met("{mode: legacy}", &format!("state_machine: etl, {told}")),
+            met("{mode: legacy}", &format!("state_machine: etl, {failure}")),
             No
         );
     }
@@ -120,7 +120,7 @@ fn a_mode_matches_its_errors_by_their_last_component_and_its_http_statuses() {
 }
 
 #[test]
-fn a_mode_hangs_on_nothing_once_one_of_its_three_matches() {
+fn one_match_of_three_decides_a_mode() {
     let throttled = failed(Field::Known("S3.SlowDown"), Field::Unknown);
     assert_eq!(on("{mode: standard}", &throttled), Yes);
     let other = failed(Field::Known("S3.Other"), Field::Unknown);
@@ -164,10 +164,10 @@ fn all_that_a_mode_looks_at_is_shown() {
 
 #[test]
 fn a_mode_does_not_name_the_errors_that_must_be_named() {
-    let told = "state_machine: etl, error: States.Runtime, http_status: 503";
-    assert_eq!(met("{mode: standard}", told), No);
-    assert_eq!(met("{http_status: 503}", told), No);
-    assert_eq!(met("{mode: standard, error: States.Runtime}", told), Yes);
+    let failure = "state_machine: etl, error: States.Runtime, http_status: 503";
+    assert_eq!(met("{mode: standard}", failure), No);
+    assert_eq!(met("{http_status: 503}", failure), No);
+    assert_eq!(met("{mode: standard, error: States.Runtime}", failure), Yes);
 }
 
 #[test]
@@ -213,16 +213,16 @@ fn legacy_has_more_patience_with_dynamodb() {
     let legacy =
         read("{version: 1, retry: {automatic: {mode: legacy}}, budget: {per_execution: 20}}");
     let limited = read("{version: 1, retry: {automatic: {mode: legacy, limit: 3}}}");
-    let times = |document: &Document, told: &str| {
-        let verdicts = decided(document, &[told; 12]);
+    let times = |document: &Document, failure: &str| {
+        let verdicts = decided(document, &[failure; 12]);
         let retries = verdicts
             .iter()
             .take_while(|verdict| *verdict == "retry matched")
             .count();
-        assert_eq!(verdicts[retries], "give_up limit_spent", "{told}");
+        assert_eq!(verdicts[retries], "give_up limit_spent", "{failure}");
         retries
     };
-    for (told, retries) in [
+    for (failure, retries) in [
         ("state_machine: etl, error: DynamoDB.ThrottlingException", 9),
         (
             "state_machine: etl, error: DynamoDb.ProvisionedThroughputExceededException",
@@ -236,7 +236,7 @@ fn legacy_has_more_patience_with_dynamodb() {
         ("pipeline: web, error_code: Throttling", 4),
         ("state_machine: etl, http_status: 503", 4),
     ] {
-        assert_eq!(times(&legacy, told), retries, "{told}");
-        assert_eq!(times(&limited, told), 3, "{told}");
+        assert_eq!(times(&legacy, failure), retries, "{failure}");
+        assert_eq!(times(&limited, failure), 3, "{failure}");
     }
 }

@@ -151,7 +151,7 @@ impl Reader {
         };
         let entries = self.map(node, "expect", &["decision", "policy", "rule", "reason"])?;
         if entries.is_empty() {
-            self.wrong(node.place, "expect: the mapping is empty, so everything would do; write decision: retry, give_up or ignore");
+            self.wrong(node.place, "expect: the mapping is empty, so every verdict would pass; write decision: retry, give_up or ignore");
         }
         if let Some((_, node)) = get(entries, "decision") {
             expect.decision = self.decision(node, "decision");
@@ -181,7 +181,7 @@ impl Reader {
         if found.is_none() {
             let codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
             let near = did_you_mean(&text, &codes);
-            self.wrong(node.place, format!("reason: {text:?} is no reason that a verdict has{near}; `redrive explain` names the reason of one"));
+            self.wrong(node.place, format!("reason: {text:?} is not a reason of a verdict{near}; `redrive explain` prints the reason of a verdict"));
         }
         found.copied()
     }
@@ -207,7 +207,7 @@ impl Reader {
             (Some(_), Some((key, _))) => {
                 self.wrong(
                     key.place,
-                    "state_machine and pipeline exclude each other: a failure is of one of them",
+                    "state_machine and pipeline exclude each other: a failure has one of them",
                 );
                 return None;
             }

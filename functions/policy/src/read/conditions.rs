@@ -195,7 +195,12 @@ impl Reader {
         }
         let allowed = one_of(&known);
         if value.contains('*') {
-            self.wrong(place, format!("signal_reason: there are no globs here but \"*\" alone, read {value:?}; name {allowed}"));
+            self.wrong(
+                place,
+                format!(
+                    "signal_reason: the only glob here is \"*\", read {value:?}; name {allowed}"
+                ),
+            );
         } else {
             let near = did_you_mean(value, &known);
             self.warn(

@@ -117,7 +117,7 @@ impl Reader {
             match get(entries, "name") {
                 None => self.wrong(
                     item.place,
-                    "a policy needs a name; write: name: and a word that the records will carry",
+                    "a policy needs a name; write name: and a name for the records",
                 ),
                 Some((_, node)) => {
                     if let Some(name) = self.text(node, "name") {
@@ -207,7 +207,7 @@ fn foreign(root: &Node) -> Option<String> {
     }
     let import = |what: &str, name: &str| {
         format!(
-            "this is {what}, and no policy; redrive import {name} FILE prints the policy that means what its retries mean"
+            "this is {what}, not a policy; redrive import {name} FILE prints the policy that is equivalent to its retries"
         )
     };
     if has("steps") {
@@ -217,10 +217,10 @@ fn foreign(root: &Node) -> Option<String> {
     } else if has("retryStrategy") {
         Some(import("a Batch job's definition", "batch"))
     } else if has("jobs") && has("on") {
-        Some("this is a GitHub Actions workflow, and no policy; write one: version: 1, and retry or policies".into())
+        Some("this is a GitHub Actions workflow, not a policy; write one: version: 1, and retry or policies".into())
     } else if has("AWSTemplateFormatVersion") || has("Resources") {
         Some(
-            "this is a CloudFormation template, and no policy; the policy is a file of its own"
+            "this is a CloudFormation template, not a policy; put the policy in a file of its own"
                 .into(),
         )
     } else {

@@ -10,9 +10,9 @@ use crate::problem::{did_you_mean, simplified};
 pub(super) fn shape_hint(node: &Node, what: &str, keys: &[&str]) -> String {
     let takes = |key: &str| keys.contains(&key);
     match (&node.kind, node.scalar()) {
-        (Kind::List(_), _) if takes("automatic") => "; rules stand in automatic".into(),
+        (Kind::List(_), _) if takes("automatic") => "; rules belong in automatic".into(),
         (Kind::List(_), _) if what == "not" => "; the values of a condition may be a list".into(),
-        (_, Some(Scalar::Null)) if what != "the document" => "; indent what belongs to it".into(),
+        (_, Some(Scalar::Null)) if what != "the document" => "; indent its content".into(),
         (_, Some(Scalar::Bool(truth))) if takes("automatic") => {
             format!("; write {{ automatic: {truth} }}")
         }
@@ -33,11 +33,11 @@ pub(super) fn shape_hint(node: &Node, what: &str, keys: &[&str]) -> String {
                 key.is_some_and(takes)
             };
             if before(':') {
-                "; a space is missing behind the colon".into()
+                "; a space is missing after the colon".into()
             } else if before('=') {
                 "; write a colon and a space in the place of the =".into()
             } else if takes("error") && what != "a failure" {
-                "; name what is asked for, as in { error: \"Lambda.*\" }".into()
+                "; name a condition, as in { error: \"Lambda.*\" }".into()
             } else {
                 String::new()
             }
@@ -113,12 +113,12 @@ pub(super) fn hint(read: &str, keys: &[&str]) -> String {
         return "; a comment begins with #".into();
     }
     if read.trim() != read.trim_ascii() {
-        return "; the spaces beside it are none that YAML knows: type them anew".into();
+        return "; the spaces beside it are unknown to YAML: type them again".into();
     }
     let language = STATES_LANGUAGE.iter().find(|(other, _)| *other == read);
     if let Some((_, own)) = language {
         return format!(
-            "; what the States language calls so is {own} here, and redrive import asl brings a machine's Retry along"
+            "; the name here is {own}; redrive import asl converts the Retry of a machine"
         );
     }
     let simple = simplified(read);
@@ -141,7 +141,7 @@ pub(super) fn hint(read: &str, keys: &[&str]) -> String {
         HOMES.iter().find(|(key, _)| starts(key))
     });
     match home {
-        Some((key, home)) => format!("; {key:?} stands in {home}"),
+        Some((key, home)) => format!("; {key:?} belongs in {home}"),
         None => String::new(),
     }
 }

@@ -86,7 +86,7 @@ impl Reader {
         {
             let message = if RESERVED.contains(&key.text.as_str()) {
                 format!(
-                    "{:?} is kept for a later version of the policy language: leave it out",
+                    "{:?} is reserved for a later version of the policy language: remove it",
                     key.text
                 )
             } else {
@@ -106,7 +106,12 @@ impl Reader {
     pub(super) fn doubt_arn(&mut self, place: Place, what: &str, text: &str) {
         let name = text.rsplit(':').next().unwrap_or_default();
         if text.starts_with("arn:") {
-            self.warn(place, format!("{what}: {text:?} is an ARN, and no name is one, so it never matches; write {name:?}"));
+            self.warn(
+                place,
+                format!(
+                    "{what}: {text:?} is an ARN, not a name, so it never matches; write {name:?}"
+                ),
+            );
         }
     }
 
@@ -134,7 +139,7 @@ impl Reader {
         let hint = match node.scalar() {
             Some(Scalar::Text(text)) if text.parse::<i64>().is_ok() => "; write it without quotes",
             Some(Scalar::Text(_)) if what.ends_with("_seconds") => {
-                "; write the seconds alone, without a unit"
+                "; write the seconds without a unit"
             }
             _ => "",
         };
@@ -171,7 +176,7 @@ impl Reader {
                 self.wrong(
                     node.place,
                     format!(
-                        "{what}: expected text, read {}; put it in quotes if it is meant",
+                        "{what}: expected text, read {}; put it in quotes if text is meant",
                         node.described()
                     ),
                 );
@@ -212,7 +217,7 @@ impl Reader {
     pub(super) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.kind {
             Kind::List(items) if items.is_empty() => {
-                self.wrong(node.place, format!("{what}: the list is empty, so nothing would ever match; name a value or leave {what} out"));
+                self.wrong(node.place, format!("{what}: the list is empty, so nothing can match; name a value or leave {what} out"));
                 &[]
             }
             Kind::List(items) => items,

@@ -152,9 +152,9 @@ impl Reader {
         };
         let attempts = self.whole(node, "max_attempts", 1, 11);
         if limit.is_some() {
-            self.wrong(key.place, "max_attempts and limit exclude each other: max_attempts counts the first call, limit the retries alone; keep one");
+            self.wrong(key.place, "max_attempts and limit exclude each other: max_attempts includes the first call, limit counts only the retries; keep one");
         } else if get(entries, "mode").is_none() {
-            self.wrong(key.place, "max_attempts stands only beside mode; without one write limit, which is max_attempts less the first call");
+            self.wrong(key.place, "max_attempts is allowed only beside mode; without mode write limit, which is max_attempts minus the first call");
         } else if let Some(attempts) = attempts {
             rule.limit = attempts.saturating_sub(1);
         }
@@ -188,7 +188,7 @@ impl Reader {
             if let Some((permit, place)) = truth("permit_on_passed") {
                 manual.permit_on_passed = permit;
                 if permit {
-                    self.warn(place, "permit_on_passed: true changes nothing: neither Step Functions nor CodePipeline can retry what passed");
+                    self.warn(place, "permit_on_passed: true has no effect: neither Step Functions nor CodePipeline can retry a success");
                 }
             }
             manual.reason = get(entries, "reason").and_then(|(_, node)| self.text(node, "reason"));
@@ -202,7 +202,7 @@ impl Reader {
             );
         }
         if let (false, Some(place)) = (manual.allowed, forbidden_at) {
-            self.warn(place, "manual: false binds redrive's own commands alone; the consoles and APIs of Step Functions and CodePipeline still can retry");
+            self.warn(place, "manual: false applies only to redrive's own commands; the consoles and APIs of Step Functions and CodePipeline can still retry");
         }
         manual
     }
@@ -265,7 +265,7 @@ impl Reader {
             self.wrong(
                 key.place,
                 format!(
-                    "interval_seconds {} is above max_delay_seconds {}{written}: write both, the second not below the first",
+                    "interval_seconds {} is above max_delay_seconds {}{written}: write both, with max_delay_seconds not below interval_seconds",
                     backoff.interval_seconds, backoff.max_delay_seconds
                 ),
             );

@@ -34,7 +34,7 @@ fn the_wait_grows_to_its_cap() {
 }
 
 #[test]
-fn full_jitter_draws_from_all_of_the_wait_and_never_more() {
+fn full_jitter_draws_from_the_whole_delay() {
     let backoff = Backoff::default();
     for (n, most) in [(1, 30), (2, 60), (3, 120), (6, 900), (10, 900)] {
         assert_eq!(backoff.delay_seconds(n, LOWEST), 0);
@@ -68,7 +68,7 @@ fn full_jitter_draws_from_all_of_the_wait_and_never_more() {
 }
 
 #[test]
-fn a_wait_that_grows_no_more_is_told_at_once_whatever_the_use() {
+fn capped_delay_is_computed_without_iteration() {
     for (interval_seconds, backoff_rate, expected) in [(0, 2.0, 0), (30, 1.0, 30), (30, 2.0, 900)] {
         let backoff = Backoff {
             interval_seconds,

@@ -61,7 +61,7 @@ impl Numbers {
 }
 
 #[test]
-fn the_index_finds_the_policy_that_a_look_at_each_one_finds() {
+fn index_finds_the_same_policy_as_a_scan() {
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
     let mut found = 0;
     for _ in 0..300 {
@@ -112,7 +112,7 @@ fn the_index_finds_the_policy_that_a_look_at_each_one_finds() {
 }
 
 #[test]
-fn a_target_is_not_looked_for_among_the_policies_of_others() {
+fn index_skips_policies_of_other_targets() {
     use core::cell::Cell;
     let others: String = (0..1000)
         .map(|i| format!("- {{name: a{i}, match: {{state_machine: [etl-{i:04}-*, '*-{i:04}-x', exactly-{i:04}]}}, retry: {{}}}}\n- {{name: b{i}, match: {{account: '{i:012}'}}, retry: {{}}}}\n"))

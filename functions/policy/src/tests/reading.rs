@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_shortest_documents_mean_what_they_say() {
+fn shortest_documents_are_read() {
     let retry_all = read("version: 1\nretry:\n  automatic: true\n");
     assert_eq!(retry_all.never, []);
     assert_eq!(retry_all.per_execution, 10);
@@ -209,7 +209,7 @@ fn on_yes_and_no_are_text() {
 }
 
 #[test]
-fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
+fn quoted_value_is_text_and_plain_may_be_a_number() {
     for text in ["\"503\"", "'503'", "!!str 503", "! 503", "|-\n   503"] {
         let document = read(&format!(
             "version: 1\nretry: \n automatic: \n  error: {text}\n"
@@ -235,7 +235,7 @@ fn what_is_quoted_is_text_and_what_is_not_may_be_a_number() {
                 "version: 1\nretry: {{automatic: {{error: {value}}}}}"
             )),
             format!(
-                "2:28: error: expected text, read {described}; put it in quotes if it is meant"
+                "2:28: error: expected text, read {described}; put it in quotes if text is meant"
             )
         );
     }

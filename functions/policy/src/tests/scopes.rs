@@ -55,7 +55,7 @@ fn a_policy_covers_what_its_match_names() {
 }
 
 #[test]
-fn the_first_policy_that_covers_a_target_is_the_only_one() {
+fn only_the_first_matching_policy_applies() {
     let document = read(
         "version: 1\npolicies:\n- {name: a, match: {state_machine: x}, retry: {}}\n- {name: b, match: {state_machine: \"*\"}, retry: {}}\n- {name: c, match: {}, retry: {}}\n",
     );

@@ -17,9 +17,9 @@ fn warned(text: &str) -> Vec<String> {
 const REASONS: &str = "agent_stop, cancel, process_run_error, stack_error, agent_refused, agent_incompatible or signature_rejected";
 
 #[test]
-fn what_may_not_do_what_its_author_expects_is_warned_about() {
-    let by_hand = "manual: false binds redrive's own commands alone; the consoles and APIs of Step Functions and CodePipeline still can retry";
-    let on_passed = "permit_on_passed: true changes nothing: neither Step Functions nor CodePipeline can retry what passed";
+fn surprising_documents_get_warnings() {
+    let by_hand = "manual: false applies only to redrive's own commands; the consoles and APIs of Step Functions and CodePipeline can still retry";
+    let on_passed = "permit_on_passed: true has no effect: neither Step Functions nor CodePipeline can retry a success";
     for (retry, expected) in [
         ("{automatic: {exit_status: '-1'}}", vec!["2:34: exit_status: the text \"-1\" is read as the number -1; write it without quotes".to_string()]),
         ("{automatic: {exit_status: [1, '007']}}", vec!["2:38: exit_status: the text \"007\" is read as the number 7; write it without quotes".into()]),
@@ -44,7 +44,7 @@ fn what_may_not_do_what_its_author_expects_is_warned_about() {
 }
 
 #[test]
-fn warnings_are_given_beside_errors_and_never_keep_a_document_from_being_used() {
+fn warnings_appear_beside_errors_and_refuse_no_document() {
     let text =
         "version: 1\nretry: {automatic: [{exit_status: '1'}, {limit: 11}, {mode: adaptive}]}";
     let checked = Document::read(text);

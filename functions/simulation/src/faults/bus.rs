@@ -43,7 +43,7 @@ impl Simulation {
 }
 
 /// Returns an event's line in a trace.
-pub(super) fn told(event: &Value) -> String {
+pub(super) fn described(event: &Value) -> String {
     let text = |pointer: &str| {
         event
             .pointer(pointer)

@@ -36,41 +36,41 @@ enum Act {
 }
 
 /// The description of a story, whether its retry waits, and its acts.
-type Told = (&'static str, bool, &'static [Act]);
+type StoryRow = (&'static str, bool, &'static [Act]);
 
 /// The constructor of the actor that fails. The argument says whether the retry waits.
 type Lone = fn(bool) -> Actor;
 
-const STORIES: &[Told] = &[
-    ("its event comes twice", false, &[Act::Events(2)]),
+const STORIES: &[StoryRow] = &[
+    ("its event arrives twice", false, &[Act::Events(2)]),
     (
-        "its event comes twice, the retry waits",
+        "its event arrives twice, the retry is delayed",
         true,
         &[Act::Events(2)],
     ),
     ("its event and the search", false, &[Act::EventAndSearch]),
     (
-        "its event and the search, the retry waits",
+        "its event and the search, the retry is delayed",
         true,
         &[Act::EventAndSearch],
     ),
     (
-        "its message comes twice",
+        "its message arrives twice",
         true,
         &[Act::Events(1), Act::Messages(2)],
     ),
     (
-        "two ticks take over",
+        "two sweeps take over",
         false,
         &[Act::Events(1), Act::Sweeps(2)],
     ),
     (
-        "two ticks take over, the retry waits",
+        "two sweeps take over, the retry is delayed",
         true,
         &[Act::Events(1), Act::Messages(1), Act::Sweeps(2)],
     ),
     (
-        "a tick and its message, late",
+        "a sweep and its late message",
         true,
         &[Act::Events(1), Act::SweepAndMessage],
     ),
@@ -110,7 +110,7 @@ impl fmt::Display for Explored {
 #[derive(Debug, Clone, Copy)]
 pub struct Story {
     subject: &'static str,
-    told: &'static str,
+    title: &'static str,
     actor: Lone,
     waits: bool,
     acts: &'static [Act],
@@ -132,9 +132,9 @@ pub fn stories() -> impl Iterator<Item = Story> {
         }),
     ];
     subjects.into_iter().flat_map(|(subject, actor)| {
-        STORIES.iter().map(move |(told, waits, acts)| Story {
+        STORIES.iter().map(move |(title, waits, acts)| Story {
             subject,
-            told,
+            title,
             actor,
             waits: *waits,
             acts,
@@ -144,7 +144,7 @@ pub fn stories() -> impl Iterator<Item = Story> {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.subject, self.told)
+        write!(f, "{}: {}", self.subject, self.title)
     }
 }
 
@@ -172,12 +172,12 @@ impl Story {
         };
         let mut path = Path::default();
         loop {
-            let (broken, deaths, _) = self.tell(&deployed, &mut path, false);
+            let (broken, deaths, _) = self.run(&deployed, &mut path, false);
             explored.interleavings += 1;
             explored.deaths += deaths;
             if let Some(broken) = broken {
                 // The second play writes the trace.
-                let (_, _, trace) = self.tell(&deployed, &mut path, true);
+                let (_, _, trace) = self.run(&deployed, &mut path, true);
                 explored.broken = Some((broken, trace));
                 return explored;
             }
@@ -188,7 +188,7 @@ impl Story {
     }
 
     /// Plays one interleaving. Returns the broken invariant, the number of deaths, and the trace.
-    fn tell(
+    fn run(
         self,
         deployed: &Deployed,
         path: &mut Path,
@@ -218,7 +218,7 @@ impl Story {
         run.play();
         run.came_well();
         let broken = simulation.invariants.borrow_mut().broken.take();
-        (broken, deaths, simulation.told())
+        (broken, deaths, simulation.trace_lines())
     }
 }
 
@@ -366,7 +366,7 @@ impl Run<'_> {
                 });
             simulation.invariants.borrow_mut().demand(
                 well,
-                "one failure, one retry, and it is known that it helped",
+                "one failure, one retry, and the recovery is recorded",
                 || {
                     format!(
                         "{} is {truth:?}, and its entry is {:?}",

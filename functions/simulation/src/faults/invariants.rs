@@ -48,7 +48,7 @@ pub(super) struct Invariants {
 /// How early a retry may be: 60 s for a message, 300 s for two clocks that differ, and 100 s for a write.
 const MAY_BE_EARLY: Duration = Duration::from_secs(60 + 300 + 100);
 
-/// The move of an entry: the state before, the state after, and whether both are for the same failure of the subject.
+/// A transition of an entry: the state before, the state after, and whether both are for the same failure of the subject.
 pub type Move = (Option<State>, State, bool);
 
 /// Returns whether an entry may move so. This table is independent of the ledger's own table.
@@ -151,7 +151,7 @@ impl Invariants {
                     "S3, an effect hits the failure it was decided for",
                     || {
                         format!(
-                            "{}: decided for {:?}, and it is {}, {:?}",
+                            "{}: decided for {:?}, but it is {}, {:?}",
                             of(),
                             retry.failure_id,
                             before.word,
@@ -159,7 +159,7 @@ impl Invariants {
                         )
                     },
                 );
-                self.demand(allowed, "S8, nobody's decision is undone", || {
+                self.demand(allowed, "S8, no person's decision is undone", || {
                     format!("{}: {}", of(), before.hands_off.unwrap_or_default())
                 });
             }
@@ -275,17 +275,12 @@ impl Invariants {
         // INVARIANT: S7, an unknown result never becomes a success.
         match new.state {
             State::Retried => self.demand(was_retried, "S7, unknown never becomes success", || {
-                format!("{} is written down as retried, and nobody retried it", of())
+                format!("{} is recorded as retried, but was not retried", of())
             }),
             State::Recovered => self.demand(
                 truth.is_none_or(|truth| truth.succeeded),
                 "S7, unknown never becomes success",
-                || {
-                    format!(
-                        "{} is written down as recovered, and it did not succeed",
-                        of()
-                    )
-                },
+                || format!("{} is recorded as recovered, but did not succeed", of()),
             ),
             _ => {}
         }
@@ -301,9 +296,11 @@ impl Invariants {
                 Some(Reason::TargetChanged) => was_retried,
                 _ => true,
             };
-            self.demand(holds, "L1, only AWS's own word gives a failure up", || {
-                format!("{} is given up: {}", of(), new.reason())
-            });
+            self.demand(
+                holds,
+                "L1, only an answer of AWS gives a failure up",
+                || format!("{} is given up: {}", of(), new.reason()),
+            );
         }
 
         // INVARIANT: S1, by the ledger: every retry that took effect, or that may have done so, is charged.

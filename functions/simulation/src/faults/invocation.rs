@@ -166,7 +166,7 @@ impl Simulation {
     }
 
     fn wrote(&self, old: Option<&Entry>, new: &Entry) {
-        self.tell(|| {
+        self.trace(|| {
             format!(
                 "        ledger: {} {} -> {} ({}), failure {}, by {}",
                 name(&new.subject),
@@ -255,7 +255,7 @@ impl DefinitionCache for Invocation<'_> {
             let definition_cache = simulation.definition_cache.borrow();
             let noted = definition_cache.get(machine).map_or(&[][..], |noted| noted);
             let (last, before) = noted.split_last()?;
-            if simulation.occurs(FaultClass::ShelfBehind) {
+            if simulation.occurs(FaultClass::CacheStale) {
                 simulation.fault_plan.borrow_mut().pick(before).cloned()
             } else {
                 Some(last.clone())
@@ -266,7 +266,7 @@ impl DefinitionCache for Invocation<'_> {
 
     async fn put(&self, machine: &str, known: &CachedDefinition, _: Time) {
         let noted = self.ledger("PutItem", true, |simulation| {
-            if simulation.occurs(FaultClass::ShelfForgets) {
+            if simulation.occurs(FaultClass::CacheLost) {
                 simulation.definition_cache.borrow_mut().remove(machine);
             } else {
                 let mut definition_cache = simulation.definition_cache.borrow_mut();
@@ -298,8 +298,8 @@ impl JsonApi for Invocation<'_> {
             });
         }
         let answer = self.simulation.call(arn, operation, body);
-        self.simulation.tell(|| {
-            let failed = answer.as_ref().err().map_or("", |_| ", in vain");
+        self.simulation.trace(|| {
+            let failed = answer.as_ref().err().map_or("", |_| ", without effect");
             format!("        {} asks {operation}{failed}", self.owner)
         });
         self.back().await;
@@ -383,7 +383,7 @@ impl JsonApi for Retrying<'_, '_> {
             invocation.back().await;
             return Err(CallError::Raw(simulation.garble()));
         }
-        if simulation.occurs(FaultClass::RetryUnheard) {
+        if simulation.occurs(FaultClass::RetryNotReceived) {
             return Err(CallError::Lost);
         }
         if simulation.occurs(FaultClass::RetryLate) {

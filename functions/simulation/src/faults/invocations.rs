@@ -213,7 +213,7 @@ impl<'s> Invocations<'s> {
     }
 
     fn start(&mut self, future: Running<'s, Ended>, name: String, work: Work, most: Duration) {
-        self.simulation.tell(|| format!("    {name} begins"));
+        self.simulation.trace(|| format!("    {name} begins"));
         let task = Task {
             future,
             name,
@@ -238,7 +238,7 @@ impl<'s> Invocations<'s> {
 
     /// Kills an invocation.
     pub(super) fn die(&mut self, task: Task<'s>) {
-        self.simulation.tell(|| format!("    {} dies", task.name));
+        self.simulation.trace(|| format!("    {} dies", task.name));
         // The process loses its caches.
         self.processes.pop();
         self.again(task.work);
@@ -261,8 +261,9 @@ impl<'s> Invocations<'s> {
         let simulation = self.simulation;
         let error = match ended {
             Ended::Handled(Ok(record)) => {
-                simulation
-                    .tell(|| format!("    {}: {:?}, {}", task.name, record.outcome, record.reason));
+                simulation.trace(|| {
+                    format!("    {}: {:?}, {}", task.name, record.outcome, record.reason)
+                });
                 self.learn(&record);
                 return;
             }
@@ -285,12 +286,12 @@ impl<'s> Invocations<'s> {
     }
 
     fn error(&self, name: &str, error: &Error) {
-        self.simulation.tell(|| format!("    {name}: {error}"));
+        self.simulation.trace(|| format!("    {name}: {error}"));
         self.no_bug(error);
     }
 
     fn swept(&mut self, name: &str, swept: &Swept) {
-        self.simulation.tell(|| {
+        self.simulation.trace(|| {
             format!(
                 "    {name}: {} requeued, {} taken over, {} conflicts, {} errors",
                 swept.requeued,
@@ -308,7 +309,7 @@ impl<'s> Invocations<'s> {
     }
 
     fn found(&mut self, name: &str, found: &DiscoveryReport) {
-        self.simulation.tell(|| {
+        self.simulation.trace(|| {
             format!(
                 "    {name}: {} seen, {} known, {} found, {} errors, {} unread",
                 found.seen,
@@ -334,7 +335,7 @@ impl<'s> Invocations<'s> {
 
     fn learn(&mut self, record: &Record) {
         self.reasons.insert(record.reason);
-        self.simulation.tell(|| {
+        self.simulation.trace(|| {
             let subject = record.subject.as_ref().map(name).unwrap_or_default();
             format!("        {subject}: {:?}, {}", record.outcome, record.reason)
         });
@@ -371,7 +372,7 @@ impl<'s> Invocations<'s> {
                 );
             }
             Work::Event { .. } => {
-                simulation.tell(|| "an event comes to the dead-letter queue".into());
+                simulation.trace(|| "an event arrives in the dead-letter queue".into());
             }
             Work::Message {
                 retry_message,
@@ -388,7 +389,7 @@ impl<'s> Invocations<'s> {
                 );
             }
             Work::Message { .. } => {
-                simulation.tell(|| "a message comes to the dead-letter queue".into());
+                simulation.trace(|| "a message arrives in the dead-letter queue".into());
             }
             Work::Sweep | Work::Person => {}
         }

@@ -41,7 +41,7 @@ impl Simulation {
             let Some(failure_id) = truth.failed else {
                 continue;
             };
-            if truth.hands_off == Some(workload::OF_BEFORE) {
+            if truth.hands_off == Some(workload::BEFORE_SINCE) {
                 continue;
             }
             if sound.document.policy_for(&actor.subject).is_none()
@@ -65,7 +65,7 @@ impl Simulation {
             });
             self.invariants
                 .borrow_mut()
-                .demand(ended, "L1, every failure comes to an end", || {
+                .demand(ended, "L1, every failure ends", || {
                     format!(
                         "{} is {} with {failure_id:?}, and its entry is {:?}",
                         name(&actor.subject),

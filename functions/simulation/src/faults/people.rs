@@ -53,7 +53,7 @@ impl Simulation {
             let text = policies::policy(&mut self.fault_plan.borrow_mut(), true);
             if let Ok(document) = Document::parse(&text) {
                 self.deployed.borrow_mut().document = document.into();
-                self.tell(|| "another policy is deployed".into());
+                self.trace(|| "another policy is deployed".into());
             }
         }
         if self.occurs(FaultClass::ModeChanged) {
@@ -70,7 +70,7 @@ impl Simulation {
                 ])
                 .unwrap_or(&RunMode::Act);
             self.deployed.borrow_mut().mode = mode;
-            self.tell(|| format!("mode {mode:?} is deployed"));
+            self.trace(|| format!("mode {mode:?} is deployed"));
         }
         if self.occurs(FaultClass::SlotsTaken) {
             let mut entries = self.entries.borrow_mut();
@@ -103,7 +103,7 @@ impl Simulation {
         let (later, earlier) = self.actors.split_at(first);
         for actor in earlier.iter().chain(later) {
             if let Some(did) = act(actor, now) {
-                self.tell(|| format!("a person {did} {}", name(&actor.subject)));
+                self.trace(|| format!("a person {did} {}", name(&actor.subject)));
                 self.invariants
                     .borrow_mut()
                     .person(self.now(), actor.subject.key());
@@ -161,7 +161,7 @@ impl Simulation {
         let body = json!({ "name": subject.target() });
         self.call(subject.arn(), "StartPipelineExecution", &body)
             .is_ok()
-            .then_some("releases anew over")
+            .then_some("releases a change over")
     }
 
     fn edits(&self, subject: &Subject) -> Option<&'static str> {
@@ -216,7 +216,7 @@ impl Simulation {
         if let Some(entry) = picked {
             self.entries.borrow_mut().remove(&entry.subject);
             self.invariants.borrow_mut().expired(&entry);
-            self.tell(|| format!("TTL removes the entry of {}", name(&entry.subject)));
+            self.trace(|| format!("TTL removes the entry of {}", name(&entry.subject)));
         }
     }
 

@@ -42,7 +42,7 @@ impl fmt::Display for SimulationResult {
         match &self.broken {
             Some(broken) => write!(
                 f,
-                "seed {} broke an invariant: {broken}\nplay it again with: redrive simulate --seed {}",
+                "seed {} broke an invariant: {broken}\nrepeat it with: redrive simulate --seed {}",
                 self.seed, self.seed
             ),
             None => write!(f, "seed {} kept every invariant", self.seed),

@@ -6,7 +6,7 @@ use redrive_core::time::Time;
 use redrive_emulator::codepipeline::Seed as StageSeed;
 use serde_json::Value;
 
-use super::bus::told;
+use super::bus::described;
 use super::fault_plan::FaultClass;
 use super::invocations::{Invocations, Part};
 use super::result::SimulationResult;
@@ -118,11 +118,12 @@ impl<'s> Run<'s> {
                 }
             }
         }
-        simulation.invariants.borrow_mut().demand(
-            false,
-            "L1, every failure comes to an end",
-            || format!("after {MAX_STEPS} steps there is no end"),
-        );
+        simulation
+            .invariants
+            .borrow_mut()
+            .demand(false, "L1, every failure ends", || {
+                format!("after {MAX_STEPS} steps there is no end")
+            });
     }
 
     /// Finishes the services' due work. EventBridge then delivers their events.
@@ -133,7 +134,7 @@ impl<'s> Run<'s> {
         for emitted in emitted {
             self.stirred = true;
             let event = &emitted.event;
-            simulation.tell(|| told(event));
+            simulation.trace(|| described(event));
             if is_for_us(event) || simulation.fault_plan.borrow_mut().one_of(40) == 0 {
                 let at = Time::from_millis(emitted.at);
                 simulation.deliver(event, at, simulation.now());
@@ -163,14 +164,12 @@ impl<'s> Run<'s> {
             Next::Tick => self.tick(),
             Next::Begin(actor) => self.enter(actor),
             Next::Update => {
-                simulation.tell(|| {
-                    "a person updates a state machine, which may fail by itself now".into()
-                });
+                simulation.trace(|| "a person adds a Fail state to a state machine".into());
                 let updated =
                     simulation.call("arn:aws:states:", "UpdateStateMachine", &workload::update());
                 simulation.invariants.borrow_mut().demand(
                     updated.is_ok(),
-                    "the simulation can be played",
+                    "the simulation runs without error",
                     || format!("{updated:?}"),
                 );
             }
@@ -194,7 +193,7 @@ impl<'s> Run<'s> {
 
     fn heal(&mut self) {
         let simulation = self.simulation;
-        simulation.tell(|| "the simulation heals".into());
+        simulation.trace(|| "the simulation heals".into());
         simulation.heal();
         simulation.deploy(self.sound.clone());
         self.healed = Some(simulation.now());
@@ -212,10 +211,10 @@ impl<'s> Run<'s> {
             Role::Execution(seed) => region.stepfunctions.seed((**seed).clone()),
             Role::Stage(seed) => region.codepipeline.seed((**seed).clone()),
         };
-        simulation.tell(|| format!("{} begins", name(&actor.subject)));
+        simulation.trace(|| format!("{} begins", name(&actor.subject)));
         simulation.invariants.borrow_mut().demand(
             entered.is_ok(),
-            "the simulation can be played",
+            "the simulation runs without error",
             || format!("{entered:?}"),
         );
     }
@@ -279,7 +278,7 @@ impl<'s> Run<'s> {
         SimulationResult {
             seed,
             broken: invariants.broken.take(),
-            trace: simulation.told(),
+            trace: simulation.trace_lines(),
             faults: simulation.fault_plan.borrow().occurred.clone(),
             reasons,
             moves: std::mem::take(&mut invariants.moves),

@@ -163,7 +163,7 @@ impl Simulation {
     pub(super) fn occurs(&self, class: FaultClass) -> bool {
         let occurs = self.fault_plan.borrow_mut().occurs(class);
         if occurs {
-            self.tell(|| format!("        ! {}", class.words()));
+            self.trace(|| format!("        ! {}", class.words()));
         }
         occurs
     }
@@ -194,7 +194,7 @@ impl Simulation {
     }
 
     /// Adds a line to the trace, if a trace is kept.
-    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
+    pub(super) fn trace(&self, line: impl FnOnce() -> String) {
         if let Some(trace) = &self.trace {
             let since = self.now().since(super::START);
             let (seconds, millis) = (since.as_secs(), since.subsec_millis());
@@ -209,7 +209,7 @@ impl Simulation {
     }
 
     /// Returns the lines of the trace.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn trace_lines(&self) -> Vec<String> {
         self.trace
             .as_ref()
             .map(|trace| trace.borrow().clone())
@@ -341,7 +341,7 @@ impl Simulation {
         ];
         let answer = self.fault_plan.borrow_mut().pick(&ANSWERS).copied();
         let (status, body) = answer.unwrap_or_default();
-        self.tell(|| format!("        answered: {status} {body}"));
+        self.trace(|| format!("        answered: {status} {body}"));
         RawAnswer {
             status,
             content_type: "text/html".to_owned(),
@@ -380,7 +380,7 @@ impl Simulation {
         let after = self.truth(&retry.subject);
         let ours = |truth: &Option<Truth>| truth.as_ref().map_or(0, |truth| truth.ours);
         let took_effect = ours(&after) > ours(&before);
-        self.tell(|| {
+        self.trace(|| {
             let came = match &answer {
                 Ok(_) if took_effect => "done",
                 Ok(_) => "nothing new",

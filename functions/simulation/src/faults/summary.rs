@@ -85,7 +85,10 @@ impl Summary {
             .map(|(from, to, same)| {
                 let from = from.map_or("nothing", State::as_str);
                 let of = if same { "one" } else { "a later" };
-                format!("the move from {from} to {} for {of} failure", to.as_str())
+                format!(
+                    "the transition from {from} to {} for {of} failure",
+                    to.as_str()
+                )
             });
         faults.chain(reasons).chain(moves).collect()
     }
@@ -122,12 +125,12 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "a person overtook {} retries between our last read and our call; no other hit what it was not decided for",
+            "a person overtook {} retries between the last read and the call; no other retry hit another failure",
             self.exempt
         )?;
         writeln!(
             f,
-            "the longest wait of a failure that is retried, until it was written down: {} s",
+            "the longest time from a retried failure to its record: {} s",
             self.longest_wait.as_secs()
         )?;
         for class in FaultClass::ALL {
@@ -138,7 +141,7 @@ impl fmt::Display for Summary {
         if unreached.is_empty() {
             writeln!(
                 f,
-                "every fault, every reason and every move of an entry was reached"
+                "every fault, every reason and every transition was reached"
             )?;
         } else {
             writeln!(f, "never reached: {}", unreached.join(", "))?;
@@ -152,7 +155,7 @@ impl fmt::Display for Summary {
                 }
                 write!(
                     f,
-                    "play one again with: redrive simulate --seed {}",
+                    "repeat one with: redrive simulate --seed {}",
                     self.broken.first().map_or(0, |(seed, _)| *seed)
                 )
             }

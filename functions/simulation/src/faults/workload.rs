@@ -50,7 +50,7 @@ const ORDERS: (&str, bool) = ("etl-orders", false);
 const PARCELS: (&str, bool) = ("etl-parcels", true);
 
 /// The reason why a failure before the start of the simulation is not retried.
-pub(super) const OF_BEFORE: &str = "it failed before failures were looked for";
+pub(super) const BEFORE_SINCE: &str = "it failed before Since";
 
 /// The machines: their names, and whether their definition has a Fail state.
 const MACHINES: [(&str, bool); 5] = [
@@ -140,7 +140,7 @@ fn of_before(start_ms: u64) -> Actor {
                 failed_ms,
             )
         })),
-        hands_off: BTreeMap::from([(0, OF_BEFORE)]),
+        hands_off: BTreeMap::from([(0, BEFORE_SINCE)]),
         approval: None,
     }
 }
@@ -195,7 +195,7 @@ fn execution(
             1 => {
                 hands_off.insert(
                     u32::try_from(run).unwrap_or_default(),
-                    "a person stopped the task inside",
+                    "a person stopped its task",
                 );
                 Ends::fail("States.TaskFailed", STOPPED_INSIDE)
             }

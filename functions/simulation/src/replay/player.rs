@@ -49,7 +49,7 @@ pub(super) struct Player<'s> {
     files: Vec<File>,
     /// Files that no event has announced yet, by their key. If files share a key, the first is kept.
     waiting: BTreeMap<Key, usize>,
-    told: BTreeSet<usize>,
+    delivered: BTreeSet<usize>,
     coming: BTreeMap<(Time, usize), VecDeque<Coming>>,
     /// The ends of first runs in the files: these events happen under every policy.
     first: BTreeSet<Key>,
@@ -72,7 +72,7 @@ impl<'s> Player<'s> {
         let mut player = Self {
             settings,
             waiting: BTreeMap::new(),
-            told: BTreeSet::new(),
+            delivered: BTreeSet::new(),
             coming: BTreeMap::new(),
             first: BTreeSet::new(),
             sandbox: Sandbox::new(start),
@@ -218,7 +218,7 @@ impl<'s> Player<'s> {
             .as_ref()
             .is_some_and(|key| self.waiting.get(key) == Some(&index));
         if !awaited {
-            return if self.told.contains(&index) {
+            return if self.delivered.contains(&index) {
                 Ok(())
             } else {
                 self.deliver(index)
@@ -311,7 +311,7 @@ impl<'s> Player<'s> {
     }
 
     fn deliver(&mut self, index: usize) -> Result<(), Error> {
-        self.told.insert(index);
+        self.delivered.insert(index);
         let Some(file) = self.files.get(index) else {
             return Ok(());
         };
@@ -426,8 +426,8 @@ impl<'s> Player<'s> {
     }
 
     pub(super) fn finish(mut self) -> Replayed {
-        let untold = (0..self.files.len()).filter(|index| !self.told.contains(index));
-        self.replayed.untold = untold
+        let undelivered = (0..self.files.len()).filter(|index| !self.delivered.contains(index));
+        self.replayed.undelivered = undelivered
             .filter_map(|index| self.files.get(index))
             .map(|file| file.source.name.clone())
             .collect();

@@ -41,7 +41,7 @@ pub struct Replayed {
     /// The rows, in the order of time.
     pub rows: Vec<Row>,
     /// The names of files whose event never happened, since they follow from a run that never took place.
-    pub untold: Vec<String>,
+    pub undelivered: Vec<String>,
     /// The number of calls that the emulated services answered, by operation.
     pub calls: BTreeMap<String, usize>,
     /// The ledger at the end.

@@ -86,7 +86,7 @@ pub struct Dollars {
 
 impl Used {
     /// Returns the cost at list prices.
-    #[expect(clippy::cast_precision_loss, reason = "nobody counts to the 53rd bit")]
+    #[expect(clippy::cast_precision_loss, reason = "53 bits suffice")]
     pub fn dollars(&self) -> Dollars {
         let lambda = self.lambda_seconds * GIGABYTES * price::GB_SECOND
             + self.invocations as f64 * price::INVOCATION;

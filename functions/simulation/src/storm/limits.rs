@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_gives_its_burst_at_once_and_then_what_it_refills() {
+    fn bucket_gives_its_burst_and_then_its_refill() {
         let mut gates = Gates::new(&Limits::of(QuotaClass::Small), 1);
         let (second, mut now) = (1_000_000, 5_000_000_u64);
         let taken = |gates: &mut Gates, now| (0..2000).filter(|_| gates.api(REDRIVE, now)).count();

@@ -94,7 +94,10 @@ impl Storm {
     /// Returns the number of executions of each machine.
     fn sizes(&self) -> Vec<usize> {
         let machines = self.machines.clamp(1, self.failures.max(1));
-        #[expect(clippy::cast_precision_loss, reason = "nobody has so many machines")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the number of machines is below 2^53"
+        )]
         let weight = |n: usize| 1.0 / ((n + 1) as f64).sqrt();
         let all: f64 = (0..machines).map(weight).sum();
         let (mut so_far, mut given) = (0.0, 0);
@@ -204,7 +207,10 @@ impl Storm {
         let seconds = |millis: u64| std::time::Duration::from_millis(millis).as_secs_f64();
         let quota = self.limits.redrive_execution();
         let beyond = self.failures.saturating_sub(quota.burst as usize);
-        #[expect(clippy::cast_precision_loss, reason = "nobody has so many failures")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the number of failures is below 2^53"
+        )]
         let least = beyond as f64 / f64::from(quota.per_second);
         let calls = simulation.calls.borrow().clone();
         let all_calls = calls.values().fold(Calls::default(), |all, calls| Calls {

@@ -19,7 +19,7 @@ pub struct Calls {
 
 impl Calls {
     /// Returns the percentage of throttled attempts.
-    #[expect(clippy::cast_precision_loss, reason = "nobody counts to the 53rd bit")]
+    #[expect(clippy::cast_precision_loss, reason = "53 bits suffice")]
     pub fn percent(self) -> f64 {
         if self.made == 0 {
             return 0.0;

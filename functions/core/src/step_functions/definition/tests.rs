@@ -15,7 +15,7 @@ fn read(states: &str) -> FailStates {
 }
 
 #[test]
-fn only_a_fail_state_that_can_have_this_error_may_have_ended_it() {
+fn only_fail_states_with_this_error_may_have_ended_it() {
     let task = r#""A":{"Type":"Task","End":true}"#;
     let literal = r#""F":{"Type":"Fail","Error":"Own.Error"}"#;
     #[rustfmt::skip]
@@ -80,7 +80,7 @@ fn at(ms: u64) -> Time {
 }
 
 #[test]
-fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
+fn definition_serves_later_executions_of_an_unchanged_machine() {
     let mut machines = Machines::default();
     let first = execution(100_000, None);
     assert_eq!(machines.fail_state_answer(&first), FailStateAnswer::Unknown);
@@ -123,7 +123,7 @@ fn what_one_execution_tells_holds_for_the_later_ones_while_the_machine_stays() {
 }
 
 #[test]
-fn a_version_is_known_for_ever_and_an_old_execution_overrules_nothing() {
+fn version_is_cached_for_ever_and_old_executions_overrule_nothing() {
     let mut machines = Machines::default();
     let version = alloc::format!("{MACHINE}:3");
     machines.learn(&execution(0, Some(&version)), revision(None, 0, NO_FAIL));
@@ -148,7 +148,7 @@ fn a_version_is_known_for_ever_and_an_old_execution_overrules_nothing() {
 }
 
 #[test]
-fn what_is_recalled_replaces_what_is_older_and_confirms_what_is_the_same() {
+fn cached_definition_replaces_older_and_confirms_equal_ones() {
     let known = |id, since, confirmed: Option<u64>, states| CachedDefinition {
         revision: revision(Some(id), since, states),
         confirmed: confirmed.map(at),
@@ -207,7 +207,7 @@ fn what_is_recalled_replaces_what_is_older_and_confirms_what_is_the_same() {
 }
 
 #[test]
-fn a_confirmation_is_as_old_as_what_surely_has_been() {
+fn confirmation_has_the_earliest_certain_time() {
     let hour = 3_600_000;
     for (started, failed, now, expected) in [
         // The process's clock is off by about five minutes at most.

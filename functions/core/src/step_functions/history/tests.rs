@@ -113,7 +113,7 @@ fn a_fail_state_is_found_behind_redrives_and_containers() {
 }
 
 #[test]
-fn what_is_not_the_end_of_that_run_tells_nothing() {
+fn history_of_another_run_shows_nothing() {
     let first = [(5, 4, "ExecutionFailed"), (4, 3, "TaskFailed")];
     let redriven = [(6, 5, "ExecutionRedriven 1"), first[0], first[1]];
     let again = [
@@ -147,7 +147,7 @@ fn task(after: &[Line]) -> Vec<HistoryEvent> {
 }
 
 #[test]
-fn a_task_that_failed_is_named_with_what_it_called() {
+fn failed_task_has_its_name_and_resource() {
     #[rustfmt::skip]
     let table = [
         (0, task(&[(7, 6, "ExecutionFailed"), (6, 5, "TaskFailed"), (5, 4, "TaskStarted"), (4, 3, "TaskScheduled glue:startJobRun.sync")]), GLUE),
@@ -327,7 +327,7 @@ fn a_state_is_not_guessed_from_those_before_it() {
 }
 
 #[test]
-fn a_state_that_was_entered_further_back_is_not_known_yet() {
+fn state_entered_further_back_is_unknown() {
     let events = [
         (7, 6, "ExecutionFailed"),
         (6, 5, "TaskFailed"),

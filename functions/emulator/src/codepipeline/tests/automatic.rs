@@ -43,7 +43,7 @@ fn a_manual_retry_after_the_automatic_one_counts_by_itself() {
 }
 
 #[test]
-fn what_the_automatic_retry_tells_is_an_option() {
+fn automatic_retry_events_are_an_option() {
     for (announces, resumed) in [(true, true), (true, false), (false, true), (false, false)] {
         let options = Options {
             automatic_retry_announces_failure: announces,
@@ -54,7 +54,7 @@ fn what_the_automatic_retry_tells_is_an_option() {
         let mut fixture = Fixture::of(retrying("FAILED_ACTIONS"), options);
         let id = fixture.start(script(1));
         fixture.until(60_000);
-        let told = fixture.told();
+        let emitted = fixture.emitted();
         for (what, expected) in [
             ("Build FAILED", announces),
             ("Pipeline FAILED", announces),
@@ -62,7 +62,7 @@ fn what_the_automatic_retry_tells_is_an_option() {
             ("Pipeline RESUMED", resumed),
             ("Build/Compile FAILED", true),
         ] {
-            assert_eq!(told.iter().any(|it| it == what), expected, "{what}");
+            assert_eq!(emitted.iter().any(|it| it == what), expected, "{what}");
         }
         assert_eq!(
             fixture.view(&id, "Build").attempt,
@@ -72,7 +72,7 @@ fn what_the_automatic_retry_tells_is_an_option() {
 }
 
 #[test]
-fn the_automatic_retry_may_wait_and_a_caller_may_be_faster() {
+fn caller_may_retry_before_a_delayed_automatic_retry() {
     for (pending, code) in [
         (None, "done"),
         (Some(RetryRefusal::Conflict), "ConflictException"),
@@ -117,7 +117,7 @@ fn the_automatic_retry_may_wait_and_a_caller_may_be_faster() {
 }
 
 #[test]
-fn a_stage_that_waits_for_its_automatic_retry_lets_nobody_in() {
+fn stage_awaiting_its_automatic_retry_admits_no_execution() {
     let options = Options {
         automatic_retry_delay_ms: 5_000,
         ..Options::default()
@@ -136,7 +136,7 @@ fn a_stage_that_waits_for_its_automatic_retry_lets_nobody_in() {
 }
 
 #[test]
-fn an_automatic_rollback_takes_the_stage_away() {
+fn automatic_rollback_takes_over_the_stage() {
     let on_failure = json!({ "onFailure": { "result": "ROLLBACK" } });
     let pipeline = shop_with("SUPERSEDED", 2, on_failure);
     let options = Options {
@@ -248,7 +248,7 @@ fn a_success_condition_may_roll_back() {
 }
 
 #[test]
-fn an_automatic_retry_of_all_actions_waits_for_those_in_progress() {
+fn automatic_retry_of_all_actions_waits_for_running_ones() {
     for (mode, runs, at) in [
         ("FAILED_ACTIONS", [2, 1, 0], 1_100),
         ("ALL_ACTIONS", [2, 2, 0], 4_000),

@@ -45,7 +45,7 @@ fn a_pipeline_has_versions() {
 }
 
 #[test]
-fn what_a_deleted_pipeline_had_in_progress_touches_no_later_one() {
+fn deleted_pipeline_does_not_affect_a_later_one() {
     let mut fixture = Fixture::new();
     let old = fixture.start(json!({ "Source/Fetch": [fail(500)] }));
     fixture.done("DeletePipeline", json!({ "name": "shop" }));
@@ -105,7 +105,7 @@ fn desk_code(pipeline: &Value) -> String {
 }
 
 #[test]
-fn bad_scripts_say_what_is_wrong() {
+fn invalid_script_is_refused_with_the_reason() {
     let mut fixture = Fixture::new();
     for (script, words) in [
         ("{", "EOF"),
@@ -147,7 +147,7 @@ fn bad_scripts_say_what_is_wrong() {
         assert_eq!(error.code(), "ValidationException");
         assert!(error.message.contains(words), "{script}: {}", error.message);
     }
-    assert!(fixture.told().is_empty(), "nothing began");
+    assert!(fixture.emitted().is_empty(), "nothing began");
 }
 
 #[test]

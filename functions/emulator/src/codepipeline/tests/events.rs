@@ -3,13 +3,13 @@
 use super::*;
 
 #[test]
-fn a_run_tells_its_story_in_order() {
+fn run_emits_its_events_in_order() {
     let mut fixture = Fixture::new();
     let id = fixture.failed(1);
     fixture.retry("Build", &id, "FAILED_ACTIONS");
     fixture.until(10_000);
     assert_eq!(
-        fixture.told(),
+        fixture.emitted(),
         [
             "Pipeline STARTED",
             "Source STARTED",
@@ -59,8 +59,8 @@ fn the_order_at_a_failure_is_an_option() {
             },
         );
         fixture.failed(1);
-        let told = fixture.told();
-        assert_eq!(told[told.len() - 3..], expected);
+        let emitted = fixture.emitted();
+        assert_eq!(emitted[emitted.len() - 3..], expected);
     }
 }
 

@@ -142,9 +142,9 @@ impl Fixture {
     }
 
     /// Returns the events so far as `Pipeline FAILED`, `Build FAILED`, `Build/Compile FAILED`.
-    fn told(&mut self) -> Vec<String> {
+    fn emitted(&mut self) -> Vec<String> {
         let events = self.service.take_events();
-        let told = events.iter().map(|it| {
+        let emitted = events.iter().map(|it| {
             let detail = &it.event["detail"];
             let subject = match (detail["stage"].as_str(), detail["action"].as_str()) {
                 (Some(stage), Some(action)) => format!("{stage}/{action}"),
@@ -153,7 +153,7 @@ impl Fixture {
             };
             format!("{subject} {}", detail["state"].as_str().unwrap())
         });
-        told.collect()
+        emitted.collect()
     }
 
     /// Starts an execution whose Compile fails `failures` times at once, and plays until it has failed.

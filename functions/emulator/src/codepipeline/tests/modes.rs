@@ -23,9 +23,10 @@ fn a_newer_waiting_execution_supersedes_an_older_one() {
         state["inboundExecution"]["pipelineExecutionId"],
         json!(third)
     );
-    let told = fixture.told();
+    let emitted = fixture.emitted();
     assert_eq!(
-        told.iter()
+        emitted
+            .iter()
             .filter(|it| *it == "Pipeline SUPERSEDED")
             .count(),
         1
@@ -79,7 +80,7 @@ fn parallel_executions_do_not_wait() {
 }
 
 #[test]
-fn a_failure_lets_the_waiting_execution_in_and_the_delayed_retry_is_too_late() {
+fn failure_admits_the_waiting_execution_before_a_delayed_retry() {
     for mode in ["SUPERSEDED", "QUEUED"] {
         let mut fixture = fixture(mode);
         let slow = json!({ "Build/Compile": [fail(5_000), succeed(10)] });
@@ -116,7 +117,11 @@ fn an_overtaken_execution_becomes_superseded_by_option() {
     assert_eq!(fixture.status(&old), "Failed");
     fixture.until(3_000);
     assert_eq!(fixture.status(&old), "Superseded");
-    assert!(fixture.told().contains(&"Pipeline SUPERSEDED".to_owned()));
+    assert!(
+        fixture
+            .emitted()
+            .contains(&"Pipeline SUPERSEDED".to_owned())
+    );
 }
 
 #[test]

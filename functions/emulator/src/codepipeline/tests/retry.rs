@@ -6,7 +6,7 @@ const FAILED: &str = "FAILED_ACTIONS";
 const ALL: &str = "ALL_ACTIONS";
 
 #[test]
-fn a_retry_goes_on_with_the_same_execution_to_its_end() {
+fn retry_continues_the_same_execution_to_its_end() {
     let mut fixture = Fixture::new();
     let id = fixture.failed(1);
     let body = json!({ "pipelineName": "shop", "stageName": "Build",
@@ -171,16 +171,16 @@ fn failed_actions_are_retried_while_others_work_on() {
         .collect::<Vec<_>>();
     assert_eq!(working, [2, 1, 0]);
     assert!(
-        !fixture.told().contains(&"Build RESUMED".to_owned()),
+        !fixture.emitted().contains(&"Build RESUMED".to_owned()),
         "it never failed"
     );
     fixture.until(20_000);
     assert_eq!(fixture.status(&id), "Succeeded");
-    assert!(!fixture.told().contains(&"Build FAILED".to_owned()));
+    assert!(!fixture.emitted().contains(&"Build FAILED".to_owned()));
 }
 
 #[test]
-fn an_early_retry_that_fails_again_may_be_retried_before_the_stage_ends() {
+fn failed_early_retry_can_be_retried_before_the_stage_ends() {
     let mut fixture = Fixture::new();
     let lint = json!([succeed(5_000)]);
     let id = fixture.start(json!({ "Build/Compile": [fail(100)], "Build/Lint": lint }));
@@ -281,7 +281,7 @@ fn parallel_executions_keep_their_own_stages() {
 }
 
 #[test]
-fn a_full_pipeline_takes_no_further_execution() {
+fn full_pipeline_refuses_another_execution() {
     let limit = "ConcurrentPipelineExecutionsLimitExceededException";
     for (mode, code) in [
         ("QUEUED", limit),
@@ -351,7 +351,7 @@ fn a_source_stage_is_retried_like_any_other() {
 }
 
 #[test]
-fn a_retried_approval_asks_anew() {
+fn retried_approval_has_a_new_token() {
     let mut pipeline = shop();
     pipeline["stages"][2]["actions"][0] = action("Approve", "Approval", "Manual", 1);
     let mut fixture = Fixture::of(pipeline, Options::default());

@@ -62,13 +62,13 @@ fn empty(options: Options) -> Fixture {
 }
 
 #[test]
-fn a_seeded_failure_is_there_at_once_and_goes_on_when_retried() {
+fn seeded_failure_exists_at_once_and_continues_when_retried() {
     let mut fixture = empty(Options {
         state_lag_ms: 2_000,
         ..Options::default()
     });
     fixture.service.seed(seed(FIRST, 3)).unwrap();
-    assert!(fixture.told().is_empty(), "seeding emits nothing");
+    assert!(fixture.emitted().is_empty(), "seeding emits nothing");
     let whole = fixture.done("GetPipelineState", json!({ "name": "shop" }));
     assert_eq!(whole["pipelineVersion"], json!(3));
     let build = &whole["stageStates"][1];
@@ -84,7 +84,7 @@ fn a_seeded_failure_is_there_at_once_and_goes_on_when_retried() {
     );
     fixture.until(60_000);
     assert_eq!(fixture.status(FIRST), "Succeeded");
-    assert!(fixture.told().contains(&"Deploy SUCCEEDED".to_owned()));
+    assert!(fixture.emitted().contains(&"Deploy SUCCEEDED".to_owned()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_state_of_a_failed_stage_is_as_aws_shows_it() {
+fn state_of_a_failed_stage_equals_that_of_aws() {
     let mut fixture = Fixture::new();
     fixture.until(1_000_000);
     let failure = json!({ "message": "the build broke", "summary": "hidden",

@@ -28,13 +28,13 @@ fn stop_and_wait_lets_actions_end() {
     fixture.service.take_events();
     fixture.until(2_500);
     assert_eq!(
-        fixture.told(),
+        fixture.emitted(),
         ["Build/Compile FAILED"],
         "an action may fail while it is stopping"
     );
     fixture.until(10_000);
     assert_eq!(
-        fixture.told(),
+        fixture.emitted(),
         ["Build/Lint SUCCEEDED", "Build STOPPED", "Pipeline STOPPED"]
     );
     assert_eq!(fixture.view(&id, "Build").status, StageStatus::Stopped);
@@ -73,14 +73,14 @@ fn stop_and_abandon_gives_actions_up() {
             expected.drain(..2);
         }
         let events = fixture.service.shared.events.clone();
-        assert_eq!(fixture.told(), expected);
+        assert_eq!(fixture.emitted(), expected);
         if !first_wait {
             let comments = &events[0].event["detail"]["stop-execution-comments"];
             assert_eq!(comments, &json!("wrong branch"));
         }
         fixture.until(10_000);
         assert!(
-            fixture.told().is_empty(),
+            fixture.emitted().is_empty(),
             "an abandoned action announces nothing"
         );
     }
@@ -164,7 +164,7 @@ fn a_stop_drops_a_pending_automatic_retry() {
 }
 
 #[test]
-fn a_new_structure_cancels_what_is_running() {
+fn new_structure_cancels_running_executions() {
     let mut fixture = Fixture::new();
     let old = fixture.failed(1);
     let running = fixture.start(json!({}));
@@ -175,7 +175,7 @@ fn a_new_structure_cancels_what_is_running() {
     let answer = fixture.done("UpdatePipeline", json!({ "pipeline": pipeline }));
     assert_eq!(answer["pipeline"]["version"], json!(2));
     assert_eq!(
-        fixture.told(),
+        fixture.emitted(),
         [
             "Source/Fetch CANCELED",
             "Source CANCELED",
@@ -192,7 +192,7 @@ fn a_new_structure_cancels_what_is_running() {
     }
     assert_eq!(fixture.status(&old), "Failed");
     fixture.until(10_000);
-    assert!(fixture.told().is_empty());
+    assert!(fixture.emitted().is_empty());
     let next = fixture.start(json!({}));
     fixture.until(60_000);
     assert_eq!(fixture.status(&next), "Succeeded", "the stages are free");

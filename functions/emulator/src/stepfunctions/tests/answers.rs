@@ -6,7 +6,7 @@ use crate::stepfunctions::{Seed, Status};
 const ONE: &str = "arn:aws:states:eu-west-1:111122223333:execution:orders:one";
 
 #[test]
-fn a_description_leaves_out_what_is_absent() {
+fn description_omits_absent_members() {
     let mut aws = account();
     let arn = failed(&mut aws);
     ok(redrive(&mut aws, T + 2000, &arn, "a"));
@@ -38,7 +38,7 @@ fn a_description_leaves_out_what_is_absent() {
 }
 
 #[test]
-fn a_time_out_has_no_error_and_a_stop_has_what_it_was_given() {
+fn time_out_has_no_error_and_stop_the_given_one() {
     let mut aws = account();
     let late = start(&mut aws, "orders", "late", &json!([{ "time_out": {} }]));
     let stopped = start(&mut aws, "orders", "stopped", &json!([{ "hang": {} }]));
@@ -70,7 +70,7 @@ fn a_time_out_has_no_error_and_a_stop_has_what_it_was_given() {
 }
 
 #[test]
-fn answers_lag_behind_as_told() {
+fn answers_lag_as_configured() {
     let mut aws = account();
     let options = aws.options_mut();
     (
@@ -118,7 +118,7 @@ fn answers_lag_behind_as_told() {
 }
 
 #[test]
-fn a_list_is_newest_first_and_comes_in_pages() {
+fn list_is_newest_first_and_paged() {
     let mut aws = account();
     for number in 0..5 {
         let outcome = if number % 2 == 0 {
@@ -174,7 +174,7 @@ fn a_list_is_newest_first_and_comes_in_pages() {
 }
 
 #[test]
-fn a_page_has_a_hundred_items_unless_told_otherwise() {
+fn default_page_has_a_hundred_items() {
     let mut aws = account();
     for number in 0..101 {
         start(
@@ -325,7 +325,7 @@ fn calls_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn a_definition_is_refused_where_it_is_wrong() {
+fn invalid_definition_is_refused_with_its_place() {
     let task = json!({ "Type": "Pass", "End": true });
     let cases = [
         (
@@ -364,7 +364,7 @@ fn a_definition_is_refused_where_it_is_wrong() {
 }
 
 #[test]
-fn a_script_is_refused_where_it_is_wrong() {
+fn invalid_script_is_refused_with_its_place() {
     let cases = [
         (
             json!({ "outcomes": [] }),
@@ -402,7 +402,7 @@ fn a_script_is_refused_where_it_is_wrong() {
         assert_eq!(error.code(), "ValidationException");
         assert_eq!(
             error.message,
-            format!("the script in the input cannot be played: {why}")
+            format!("the script in the input is invalid: {why}")
         );
         assert_eq!(aws.executions().count(), 0);
     }
@@ -494,7 +494,7 @@ fn an_execution_keeps_the_definition_it_started_with() {
 }
 
 #[test]
-fn versions_and_aliases_name_what_was_started() {
+fn executions_name_the_version_and_alias_that_started_them() {
     let mut aws = account();
     let publish = json!({ "stateMachineArn": ORDERS });
     let first = ok(aws.call(T, "PublishStateMachineVersion", &publish));
@@ -550,7 +550,7 @@ fn versions_and_aliases_name_what_was_started() {
 }
 
 #[test]
-fn a_deleted_machine_starts_nothing_and_ends_what_runs() {
+fn deleted_machine_starts_nothing_and_ends_its_executions() {
     let mut aws = account();
     let arn = start(&mut aws, "orders", "one", &json!([{ "succeed": {} }]));
     ok(aws.call(

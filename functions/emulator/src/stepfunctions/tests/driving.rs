@@ -385,7 +385,7 @@ fn a_seeded_execution_can_have_been() {
 }
 
 #[test]
-fn a_seeded_execution_stands_where_it_is_said_to() {
+fn seeded_execution_has_the_given_status() {
     let arn = "arn:aws:states:eu-west-1:111122223333:execution:orders:old";
     for (state, status, entered) in [
         ("Book", Status::TimedOut, 14),

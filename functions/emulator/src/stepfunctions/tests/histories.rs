@@ -65,7 +65,7 @@ fn a_redriven_task_is_scheduled_from_its_first_entry() {
 }
 
 #[test]
-fn a_failed_task_is_written_as_what_it_calls() {
+fn failed_task_has_the_events_of_its_resource() {
     let s3 = json!({ "resourceType": "aws-sdk:s3", "resource": "getObject", "error": "E", "cause": "c" });
     let glue = json!({ "resourceType": "glue", "resource": "startJobRun.sync", "error": "E", "cause": "c" });
     let plain = json!({ "error": "E", "cause": "c" });
@@ -136,7 +136,7 @@ fn a_scheduled_task_names_its_integration() {
 }
 
 #[test]
-fn an_interrupted_run_ends_after_nothing_and_resumes_where_it_stood() {
+fn interrupted_run_resumes_in_its_state() {
     let mut aws = account();
     let arn = start(
         &mut aws,
@@ -196,7 +196,7 @@ fn nested() -> Value {
 }
 
 #[test]
-fn a_failure_within_fails_what_is_around_it() {
+fn inner_failure_fails_the_enclosing_state() {
     let way_in = [
         ("ExecutionStarted", 0),
         ("ParallelStateEntered", 0),
@@ -273,7 +273,7 @@ fn every_branch_begins_with_its_parallel() {
 }
 
 #[test]
-fn a_fail_state_within_is_found_behind_what_is_around_it() {
+fn inner_fail_state_is_found_behind_the_enclosing_state() {
     let mut aws = empty();
     create(&mut aws, "parcels", &nested());
     let arn = start(
@@ -313,7 +313,7 @@ fn a_fail_state_within_is_found_behind_what_is_around_it() {
 /// A state that fails by States.Runtime has no event of its own. A failed evaluation names its state. Except for a
 /// Wait, its event follows from the predecessor of the state's entry.
 #[test]
-fn a_state_that_fails_by_itself_leaves_its_entry_or_its_name() {
+fn state_failing_by_itself_has_its_entry_or_name() {
     let each = json!({ "StartAt": "Item", "States": { "Item": { "Type": "Succeed" } } });
     let states = [
         ("Pass", json!({ "Type": "Pass" })),
@@ -427,7 +427,7 @@ fn a_plain_run_follows_its_definition() {
 }
 
 #[test]
-fn a_history_comes_in_pages_both_ways() {
+fn history_is_paged_in_both_directions() {
     let mut aws = account();
     let arn = failed(&mut aws);
     for (reverse, expected) in [

@@ -85,7 +85,7 @@ fn a_refused_token_is_not_used_up() {
 }
 
 #[test]
-fn a_token_is_remembered_for_fifteen_minutes_from_its_first_use() {
+fn token_is_remembered_for_fifteen_minutes() {
     for (later, count) in [(15 * MINUTE - 1, 1), (15 * MINUTE, 1), (15 * MINUTE + 1, 2)] {
         let mut aws = account();
         let arn = failed(&mut aws);
@@ -393,7 +393,7 @@ fn children_of_a_map_run_are_redriven_with_their_parent() {
 }
 
 #[test]
-fn a_map_run_is_over_with_the_last_of_its_children() {
+fn map_run_ends_with_its_last_child() {
     let mut aws = account();
     let parent = start(&mut aws, "orders", "parent", &json!([{ "hang": {} }]));
     let twice = Script::new([Outcome::fail("E", "c"), Outcome::succeed()]);

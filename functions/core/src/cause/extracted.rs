@@ -4,7 +4,7 @@ use redrive_policy::SignalReason;
 
 /// The values that were found. [`Ended`](super::Ended) decides whether the others are absent or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Told {
+pub(super) struct Extracted {
     pub(super) exit_status: Option<i16>,
     pub(super) signal: Option<&'static str>,
     pub(super) signal_reason: Option<SignalReason>,
@@ -12,7 +12,7 @@ pub(super) struct Told {
     pub(super) by_person: bool,
 }
 
-impl Told {
+impl Extracted {
     /// Returns a result with only the reason of the end.
     pub(super) const fn reason(reason: SignalReason) -> Self {
         Self {
