@@ -133,6 +133,11 @@ fn a_task_of_ecs_tells_its_exit_status_and_what_stopped_it() {
         ),
         (
             TASK,
+            r#"{"Containers":[{"Name":"main"}],"StoppedReason":"Host EC2"#,
+            "exit -1, reason agent_stop",
+        ),
+        (
+            TASK,
             r#"{"Containers":[{}],"StopCode":"ServiceSchedulerInitiated","StoppedReason":"Scaling activity initiated by (deployment ecs-svc/1)"}"#,
             "reason agent_stop",
         ),
@@ -531,6 +536,17 @@ fn a_build_tells_its_first_failed_phase() {
         (
             TASK,
             r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: make. Reason: exit status 2","StatusCode":"COMMAND_EX"#,
+            "exit 2",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: m\u0061ke. Reason: exit status 2","#,
+            "exit 2",
+        ),
+        // A phase that succeeded is not read, whatever its text.
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: lint. Reason: exit status 3","StatusCode":""}],"PhaseStatus":"SUCCEEDED","PhaseType":"PRE_BUILD"},{"Contexts":[{"Message":"Error while executing command: make. Reason: exit status 2","StatusCode":""}],"PhaseStatus":"FAILED","PhaseType":"BUILD"}]}}"#,
             "exit 2",
         ),
         (
