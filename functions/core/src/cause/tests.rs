@@ -540,8 +540,13 @@ fn a_build_tells_its_first_failed_phase() {
         ),
         (
             TASK,
-            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: m\u0061ke. Reason: exit status 2","#,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: make. Reason: exit\u0020status 2","#,
             "exit 2",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"AccessDenied\n\tstatus code: 400, request id: r","StatusCode":"CLIENT_ERROR"}],"PhaseStatus":"FAILED","PhaseType":"DOWNLOAD_SOURCE"}]}}"#,
+            "http 400",
         ),
         // A phase that succeeded is not read, whatever its text.
         (
