@@ -133,6 +133,11 @@ fn ecs_task_has_exit_status_and_stop_reason() {
         ),
         (
             TASK,
+            r#"{"Containers":[{"Name":"main"}],"StoppedReason":"Host EC2"#,
+            "exit -1, reason agent_stop",
+        ),
+        (
+            TASK,
             r#"{"Containers":[{}],"StopCode":"ServiceSchedulerInitiated","StoppedReason":"Scaling activity initiated by (deployment ecs-svc/1)"}"#,
             "reason agent_stop",
         ),
@@ -531,6 +536,22 @@ fn build_has_its_first_failed_phase() {
         (
             TASK,
             r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: make. Reason: exit status 2","StatusCode":"COMMAND_EX"#,
+            "exit 2",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: make. Reason: exit\u0020status 2","#,
+            "exit 2",
+        ),
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"AccessDenied\n\tstatus code: 400, request id: r","StatusCode":"CLIENT_ERROR"}],"PhaseStatus":"FAILED","PhaseType":"DOWNLOAD_SOURCE"}]}}"#,
+            "http 400",
+        ),
+        // A phase that succeeded is not read, whatever its text.
+        (
+            TASK,
+            r#"{"Build":{"BuildStatus":"FAILED","Phases":[{"Contexts":[{"Message":"Error while executing command: lint. Reason: exit status 3","StatusCode":""}],"PhaseStatus":"SUCCEEDED","PhaseType":"PRE_BUILD"},{"Contexts":[{"Message":"Error while executing command: make. Reason: exit status 2","StatusCode":""}],"PhaseStatus":"FAILED","PhaseType":"BUILD"}]}}"#,
             "exit 2",
         ),
         (

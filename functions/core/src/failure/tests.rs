@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::policy::FailureView;
 use crate::verdict::Reason;
 
 /// Returns an execution's third failure, with every fact of the event and without its ending.
@@ -322,4 +323,27 @@ fn lagging_stage_shows_no_failure() {
             );
         }
     }
+}
+
+#[test]
+fn a_view_shows_each_field_of_its_failure() {
+    let failure = execution(|failed| {
+        failed.cause = known("exit status 3");
+        failed.state = known("Load");
+        failed.resource = known("glue:startJobRun.sync");
+    });
+    let expected = FailureView {
+        status: Field::Known("FAILED"),
+        error: Field::Known("S3.SlowDown"),
+        cause: Field::Known("exit status 3"),
+        state: Field::Known("Load"),
+        resource: Field::Known("glue:startJobRun.sync"),
+        exit_status: Field::Absent,
+        signal: Field::Absent,
+        signal_reason: Field::Absent,
+        http_status: Field::Absent,
+        by_person: Field::Known(false),
+        ..FailureView::unknown(Service::StepFunctions)
+    };
+    assert_eq!(failure.views(), [expected]);
 }

@@ -478,6 +478,7 @@ fn a_stages_failures_are_told_apart_by_the_actions_that_failed() {
         assert_eq!(entry.relation(&actions(ids)), expected, "{ids:?}");
     }
     assert_eq!(first.relation(&count(9)), Relation::Earlier);
+    assert_eq!(third.failed_earlier(), ["a1", "a2", "b1"].into());
     let none = at(0, |writer| {
         Entry::open(decided(actions(&[]), InitialState::GiveUp), writer)
     });

@@ -30,6 +30,8 @@ struct Aws {
     history: Vec<(u64, &'static str)>,
     /// Stage and action of each run. Each run is a page of its own.
     runs: Vec<(&'static str, &'static str)>,
+    /// The latest change of each run.
+    updated: Option<Time>,
     /// Whether the last page names another one, for ever.
     endless: bool,
     version: Cell<Option<u64>>,
@@ -202,7 +204,7 @@ impl Pipelines for Aws {
                 ..FailedAction::default()
             },
             status: "Failed".into(),
-            updated: None,
+            updated: self.updated,
             pipeline_version: None,
         };
         let runs: Vec<ActionRun> = self.runs.iter().map(run).collect();
@@ -695,4 +697,22 @@ fn last_read_distinguishes_gone_from_not_yet_shown() {
     let entry = entry(stage("Build").subject, ids);
     let error = done(aws.reads(0).current_state(&entry)).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
+}
+
+#[test]
+fn runs_older_than_the_failure_do_not_show_that_the_stage_advanced() {
+    let read = |failed: &str, updated: u64| {
+        let aws = Aws {
+            runs: vec![("Build", "unit")],
+            updated: Some(Time::from_millis(updated)),
+            ..Aws::default()
+        };
+        let ids = FailureId::FailedActions([failed.into()].into());
+        let mut entry = entry(stage("Build").subject, ids);
+        entry.failed_at = Time::from_millis(1000);
+        done(aws.reads(0).current_state(&entry))
+    };
+    assert_eq!(read("unit", 999), Ok(TargetState::Unchanged));
+    assert_eq!(read("lint", 1000), Ok(TargetState::Advanced(0)));
+    assert_eq!(read("lint", 999).unwrap_err().kind, ErrorKind::Unavailable);
 }

@@ -139,3 +139,14 @@ fn index_skips_policies_of_other_targets() {
         assert!(asked.get() <= 2, "{target}: {} were asked", asked.get());
     }
 }
+
+#[test]
+fn an_index_is_rebuilt_after_the_policies_changed() {
+    let mut document = read(
+        "version: 1\npolicies:\n- {name: a, match: {state_machine: x}, retry: {}}\n- {name: b, match: {state_machine: y}, retry: {}}\n",
+    );
+    document.policies.remove(0);
+    document.index_again();
+    assert_eq!(document.policy_index(run("x")), None);
+    assert_eq!(document.policy_index(run("y")), Some(0));
+}
