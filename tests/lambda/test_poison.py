@@ -281,7 +281,7 @@ def test_a_message_that_is_no_retry_message_ends_in_the_dead_letter_queue(accoun
 
 
 def unreadable(key, shard, **attributes):
-    return {"pk": {"S": key}, "due_shard": {"S": shard}, "next_check_at": {"N": "0"}, **attributes}
+    return {"pk": {"S": key}, "schema": {"N": "1"}, "due_shard": {"S": shard}, "next_check_at": {"N": "0"}, **attributes}
 
 
 def test_many_unreadable_entries_stop_no_other(account):
@@ -305,7 +305,7 @@ def test_many_unreadable_entries_stop_no_other(account):
     sweep = account.function("sweep", LATER)
     assert sweep.invoke({})["requeued"] == 1
     expected = sweep.errors(len(strange))
-    assert {line["message"] for line in expected} == {"Query (the item cannot be read): a bug in redrive, please report it"}
+    assert {line["message"] for line in expected} == {"BatchGetItem (the item cannot be read): a bug in redrive, please report it"}
     assert sorted(line["key"] for line in expected) == sorted(item["pk"]["S"] for item in strange)
     for line in filter(lambda line: line.startswith("{"), sweep.output):
         assert line[:-1].isascii() and line[:-1].isprintable(), ascii(line)
@@ -313,9 +313,10 @@ def test_many_unreadable_entries_stop_no_other(account):
 
 def test_unreadable_entry_is_an_error_only_for_its_subject(account):
     scene = Execution(account, FAIL, SUCCEED)
-    account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": scene.execution}, "state": {"S": HOSTILE}})
+    item = {"pk": {"S": scene.execution}, "schema": {"N": "1"}, "state": {"S": HOSTILE}}
+    account.dynamodb.put_item(TableName=account.table, Item=item)
     function = account.function("stepfunctions", AT_ONCE)
-    # It may be of a later version: nothing is retried, and the event stays by redelivery.
+    # Nothing is retried, and the event stays by redelivery.
     answer = function.invoke(scene.events("FAILED")[0])
     assert (answer["errorType"], scene.redrives()) == ("Internal", 0)
     other = scene.orders.start_and_end(FAIL, SUCCEED)
@@ -323,11 +324,31 @@ def test_unreadable_entry_is_an_error_only_for_its_subject(account):
     is_clean(function)
 
 
+def test_entry_of_a_newer_version_is_left_alone_until_that_version_is_back(account):
+    scene = Execution(account, FAIL, SUCCEED)
+    event = scene.events("FAILED")[0]
+    function, due, sweep = account.function("stepfunctions", LATER), account.function("due", LATER), sweeping(account, LATER)
+    assert function.invoke(event)["outcome"] == "queued"
+    messages = account.messages()
+    account.set(scene.execution, schema=2, due_at=0, next_check_at=0)
+    before = account.entry(scene.execution)
+    assert function.invoke(event)["errorType"] == "NewerSchema"
+    assert due.invoke({"Records": messages}) == {"batchItemFailures": [{"itemIdentifier": messages[0]["messageId"]}]}
+    tick = sweep.invoke({})
+    assert (tick["newer_schema"], tick["requeued"], tick["taken_over"]) == (1, 0, 0)
+    assert (account.entry(scene.execution), scene.redrives()) == (before, 0)
+    # As if the version that wrote it were deployed again.
+    account.set(scene.execution, schema=1)
+    assert due.invoke({"Records": messages}) == {"batchItemFailures": []}
+    assert (account.entry(scene.execution)["state"], scene.redrives()) == ("retried", 1)
+
+
 def test_unreadable_checkpoint_is_reported_each_sweep_and_stops_no_retry(account):
     scene = Execution(account, FAIL, SUCCEED)
     account.function("stepfunctions", LATER).invoke(scene.events("FAILED")[0])
     account.set(scene.execution, next_check_at=0)
-    account.dynamodb.put_item(TableName=account.table, Item={"pk": {"S": "checkpoint"}, "since": {"S": HOSTILE}})
+    item = {"pk": {"S": "checkpoint"}, "schema": {"N": "1"}, "since": {"S": HOSTILE}}
+    account.dynamodb.put_item(TableName=account.table, Item=item)
     sweep = sweeping(account, LATER)
     assert sweep.invoke({})["errorType"] == "Internal"
     tick, error = sweep.wide(2)

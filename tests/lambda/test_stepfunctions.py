@@ -230,7 +230,7 @@ def test_cached_definition_expires_and_is_read_eventually_consistent(account):
     account.function("stepfunctions", AT_ONCE).invoke(scene.events("FAILED")[0])
     machine = scene.events("FAILED")[0]["detail"]["stateMachineArn"]
     noted = account.entry("machine#" + machine)
-    assert set(noted) == {"pk", "ttl", "revision", "confirmed"}
+    assert set(noted) == {"pk", "schema", "ttl", "revision", "confirmed"}
     # Whole seconds.
     assert int(before) <= noted["ttl"] - 24 * 3600 <= time.time() + 1
     (read,) = [body for operation, body in account.moto.requests() if operation == "GetItem" and body["TableName"] == account.table]

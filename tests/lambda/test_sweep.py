@@ -110,7 +110,7 @@ def test_invalid_since_is_reported_at_the_start(account):
     sweep = sweeping(account, REDRIVE_SINCE="yesterday")
     assert sweep.invoke({}) is None
     (line,) = sweep.errors(1)
-    assert 'REDRIVE_SINCE is "yesterday": it may be a moment' in line["message"]
+    assert 'REDRIVE_SINCE is "yesterday": expected a time with its offset' in line["message"]
 
 
 def test_only_permitted_targets_are_listed(account):

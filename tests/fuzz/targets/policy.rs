@@ -25,13 +25,13 @@ mod check;
 /// What the command answers with when it has not done its work.
 #[derive(Debug)]
 #[allow(dead_code)]
-enum Failed {
+enum CommandError {
     User(String),
-    Told,
+    Reported,
     Output(std::io::Error),
 }
 
-impl From<std::io::Error> for Failed {
+impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         Self::Output(error)
     }
@@ -40,10 +40,10 @@ impl From<std::io::Error> for Failed {
 mod input {
     use std::path::Path;
 
-    use super::{Failed, TEXT};
+    use super::{CommandError, TEXT};
 
     /// The document at hand, whatever the file is called.
-    pub(crate) fn text(_: &Path) -> Result<String, Failed> {
+    pub(crate) fn text(_: &Path) -> Result<String, CommandError> {
         Ok(TEXT.with_borrow(Clone::clone))
     }
 
@@ -53,7 +53,7 @@ mod input {
     }
 
     /// There is one.
-    pub(crate) fn one_from_standard_input(_: &[&Path]) -> Result<(), Failed> {
+    pub(crate) fn one_from_standard_input(_: &[&Path]) -> Result<(), CommandError> {
         Ok(())
     }
 }

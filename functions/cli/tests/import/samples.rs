@@ -27,7 +27,7 @@ const SAMPLES: [(&str, &str, &str); 13] = [
         "limits.asl.json",
         "redrive: tests/import/samples/limits.asl.json:8:5: the longest wait, 60000000000 s, becomes 1209600 s: AWS lets an execution be redriven for 14 days\n\
          redrive: tests/import/samples/limits.asl.json:8:31: the error none is left out: none means that there is no error here\n\
-         redrive: tests/import/samples/limits.asl.json:8:55: MaxAttempts 99999999 becomes limit 10: a rule retries 10 times at the most\n\
+         redrive: tests/import/samples/limits.asl.json:8:55: MaxAttempts 99999999 becomes limit 10: a rule retries at most 10 times\n\
          redrive: tests/import/samples/limits.asl.json:9:23: the error none is left out: none means that there is no error here\n\
          redrive: tests/import/samples/limits.asl.json:10:5: BackoffRate 200.5 becomes 100.0, the highest there is here\n",
     ),

@@ -137,7 +137,7 @@ fn cannot_hold(case: &Value) -> Option<&'static str> {
         .clone()
         .any(|retrier| retrier["MaxAttempts"].as_f64() > Some(10.0))
     {
-        return Some("a rule retries 10 times at the most");
+        return Some("a rule retries at most 10 times");
     }
     match case["needs"].as_str() {
         Some("terminated") => {

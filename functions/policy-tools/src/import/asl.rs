@@ -278,7 +278,7 @@ impl Walk<'_, '_> {
             let place = get(entries, "MaxAttempts").map_or(node.place, |node| node.place);
             rule.remarks.push(self.context.lose(
                 place,
-                format!("MaxAttempts {attempts} becomes limit {limit}: a rule retries {HIGHEST_LIMIT} times at the most"),
+                format!("MaxAttempts {attempts} becomes limit {limit}: a rule retries at most {HIGHEST_LIMIT} times"),
             ));
         }
         rule.limit = u32::try_from(limit).unwrap_or_default();
