@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
-use redrive_aws::ledger::DynamoDb;
+use redrive_aws::ledger::{DynamoDb, Schemas};
 use redrive_aws::{http, table};
 use redrive_core::calls::Call;
 use redrive_core::definition::{CachedDefinition, Revision};
@@ -466,7 +466,11 @@ fn an_item_of_a_newer_schema_is_left_alone() {
     };
     run(async {
         let old = fresh(&client(&engine::running(&DYNAMODB_LOCAL).url)).await;
-        let new = old.clone().with_schema(2);
+        let schemas = Schemas::default();
+        let new = old.clone().with_schemas(Schemas {
+            entry: 2,
+            ..schemas
+        });
         let queued = |name: &str| Entry::open(decided(execution(name), 0, 60), writer(0));
         for (ledger, name) in [(&old, "old"), (&new, "new")] {
             let stored = ledger.put_if_revision(&queued(name)).await;
@@ -475,8 +479,8 @@ fn an_item_of_a_newer_schema_is_left_alone() {
         // Due: the old version handles its own, and counts the other.
         let due = |entries: Vec<Entry>, newer_schema| {
             Ok(DueEntries {
-                entries,
                 newer_schema,
+                ..entries.into()
             })
         };
         let late = writer(1_000).now;
@@ -515,18 +519,26 @@ fn an_item_of_a_newer_schema_is_left_alone() {
             Err(newer("PutItem"))
         );
         assert_eq!(new.read(&accepted.subject).await, Ok(Some(accepted)));
-        // Slots are shared for as long as their item has the older schema.
+        // What has the same schema in both versions is shared; what has another is left alone.
         let slots = async |ledger: &DynamoDb, from| {
             let span = Micros(10);
             ledger
                 .reserve(Call::RedriveExecution, Micros(from), span)
                 .await
         };
-        assert_eq!(slots(&old, 0).await, Ok(Micros(0)));
-        assert_eq!(slots(&new, 0).await, Ok(Micros(10)));
-        assert_eq!(slots(&old, 0).await, Ok(Micros(20)));
+        assert_eq!(slots(&new, 0).await, Ok(Micros(0)));
+        assert_eq!(slots(&old, 0).await, Ok(Micros(10)));
+        let new = old.clone().with_schemas(Schemas {
+            entry: 2,
+            checkpoint: 2,
+            slots: 2,
+            definition: 2,
+        });
+        assert_eq!(slots(&new, 0).await, Ok(Micros(20)));
+        assert_eq!(slots(&old, 0).await, Ok(Micros(30)));
         assert_eq!(slots(&new, 100).await, Ok(Micros(100)));
         assert_eq!(slots(&old, 100).await, Err(newer("UpdateItem")));
+        assert_eq!(slots(&new, 100).await, Ok(Micros(110)));
         // The checkpoint, and what is cached.
         let checkpoint = ledger::checkpoint(1, "a");
         assert_eq!(new.put_checkpoint(&checkpoint).await, Ok(CasResult::Stored));

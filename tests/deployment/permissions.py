@@ -72,6 +72,17 @@ class Permissions:
             ExpressionAttributeValues={":then": {"N": str(entry["failed_at"] - 3_600_000)}},
         )
 
+    def due_entry(self):
+        """A retry that the sweep must check, since the queue seems to have lost its message."""
+        subject = self.execution(1, "Late")
+        wait_for("entry", lambda: self.deployment.entry(subject.key))
+        self.deployment.dynamodb.update_item(
+            TableName=self.deployment.outputs["Ledger"],
+            Key={"pk": {"S": subject.key}},
+            UpdateExpression="SET next_check_at = :then",
+            ExpressionAttributeValues={":then": {"N": "1"}},
+        )
+
     def parallel_pipeline(self):
         stage = self.stage(0)
         pipeline = self.pipelines.client.get_pipeline(name=stage.pipeline)["pipeline"]
@@ -127,6 +138,7 @@ class Permissions:
                 "states:ListStateMachines": nothing,
                 "states:ListExecutions": nothing,
                 "dynamodb:Query": nothing,
+                "dynamodb:BatchGetItem": self.due_entry,
                 "dynamodb:GetItem": nothing,
                 "dynamodb:PutItem": nothing,
                 "dynamodb:UpdateItem": lambda: self.storm(self.execution, **quiet),

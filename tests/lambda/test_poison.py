@@ -303,8 +303,13 @@ def test_many_unreadable_entries_stop_no_other(account):
         puts = [{"PutRequest": {"Item": item}} for item in strange[start : start + 25]]
         account.dynamodb.batch_write_item(RequestItems={account.table: puts})
     sweep = account.function("sweep", LATER)
-    assert sweep.invoke({})["requeued"] == 1
-    expected = sweep.errors(len(strange))
+    tick = sweep.invoke({})
+    assert (tick["requeued"], tick["unreadable"]) == (1, len(strange))
+    # One line for each, and one that counts them.
+    expected = sweep.errors(len(strange) + 1)
+    (counted,) = [line for line in expected if "function" in line]
+    assert counted["error"] == f"BatchGetItem ({len(strange)} due items cannot be read)"
+    expected.remove(counted)
     assert {line["message"] for line in expected} == {"BatchGetItem (the item cannot be read): a bug in redrive, please report it"}
     assert sorted(line["key"] for line in expected) == sorted(item["pk"]["S"] for item in strange)
     for line in filter(lambda line: line.startswith("{"), sweep.output):
@@ -336,6 +341,10 @@ def test_entry_of_a_newer_version_is_left_alone_until_that_version_is_back(accou
     assert due.invoke({"Records": messages}) == {"batchItemFailures": [{"itemIdentifier": messages[0]["messageId"]}]}
     tick = sweep.invoke({})
     assert (tick["newer_schema"], tick["requeued"], tick["taken_over"]) == (1, 0, 0)
+    # One counts the due items, and one is of the search, which finds the failure as well.
+    counted, searched = sweep.errors(2)
+    assert (counted["error"], counted["kind"]) == ("BatchGetItem (1 due items cannot be read)", "newer_schema")
+    assert searched["kind"] == "newer_schema"
     assert (account.entry(scene.execution), scene.redrives()) == (before, 0)
     # As if the version that wrote it were deployed again.
     account.set(scene.execution, schema=1)

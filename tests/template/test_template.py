@@ -81,8 +81,8 @@ def test_table_equals_that_of_the_code(resources):
     ]
     for index in table["GlobalSecondaryIndexes"]:
         assert [k["KeyType"] for k in index["KeySchema"]] == ["HASH", "RANGE"]
-        assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
-    assert rust.count("ProjectionType::") == rust.count("ProjectionType::KeysOnly") == 1
+        assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": [names["SCHEMA"]]}
+    assert rust.count("ProjectionType::") == rust.count("ProjectionType::Include") == rust.count("non_key_attributes(SCHEMA)") == 1
     tag = dict([re.search(r'TAG: \(&str, &str\) = \("([^"]+)", "([^"]+)"\)', rust).groups()])
     assert {t["Key"]: t["Value"] for t in table["Tags"]} == tag
     assert table["TimeToLiveSpecification"] == {"AttributeName": names["TTL"], "Enabled": True}

@@ -17,7 +17,7 @@
 //!   depending on the rules and their descriptions. A test checks this.
 //! - The checkpoint has no `ttl`, so that it never expires, and no `due_shard`. It takes at most about 300 KB. A test
 //!   checks this too.
-//! - A cached definition is written whatever is stored, since every writer is right. It expires after a day. It saves
+//! - A cached definition is written whatever is stored, unless its schema is newer: every writer is right. It expires after a day. It saves
 //!   calls of Step Functions, whose quotas for these calls are the scarcest.
 //! - AWS: a partition of the index takes 1,000 writes of 1 KB a second (Best practices for partition keys). A
 //!   throttled index throttles its table. Due entries are therefore spread over eight partitions by their subject.
@@ -26,6 +26,9 @@ mod definition_cache;
 mod due;
 mod schema;
 mod slots;
+
+pub use self::schema::Schemas;
+use self::schema::of_schema;
 
 use std::collections::HashMap;
 
@@ -63,7 +66,7 @@ const CHECKPOINT: &str = "checkpoint";
 pub struct DynamoDb {
     client: Client,
     table: String,
-    schema: u32,
+    schemas: Schemas,
 }
 
 impl DynamoDb {
@@ -73,14 +76,14 @@ impl DynamoDb {
         Self {
             client,
             table: table.into(),
-            schema: redrive_core::ledger::SCHEMA,
+            schemas: Schemas::default(),
         }
     }
 
-    /// Returns the ledger as a version of this program with another schema has it, to test a rolling update.
+    /// Returns the ledger as a version of this program with other schemas has it, to test a rolling update.
     #[must_use]
-    pub fn with_schema(self, schema: u32) -> Self {
-        Self { schema, ..self }
+    pub fn with_schemas(self, schemas: Schemas) -> Self {
+        Self { schemas, ..self }
     }
 }
 
@@ -130,6 +133,7 @@ impl DynamoDb {
     async fn get_item<T: DeserializeOwned>(
         &self,
         key: &str,
+        schema: u32,
         consistently: bool,
     ) -> Result<Option<T>, Error> {
         let answer = self
@@ -141,20 +145,21 @@ impl DynamoDb {
             .send()
             .await
             .map_err(|error| error::of("GetItem", &self.table, &error))?;
-        self.stored("GetItem", answer.item)
+        self.stored("GetItem", schema, answer.item)
     }
 
     /// Stores an item if the stored revision is the one before `revision`, or if nothing is stored and that is 1.
     async fn put_item_if_revision<T: DeserializeOwned>(
         &self,
         item: Item,
+        schema: u32,
         revision: u64,
     ) -> Result<CasResult<T>, Error> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(self.of_schema(item)))
+            .set_item(Some(of_schema(item, schema)))
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
         let put = match revision {
             1 => put
@@ -169,7 +174,7 @@ impl DynamoDb {
             Ok(_) => Ok(CasResult::Stored),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => Ok(
-                    CasResult::Conflict(self.stored("PutItem", refused.item.clone())?),
+                    CasResult::Conflict(self.stored("PutItem", schema, refused.item.clone())?),
                 ),
                 _ => Err(error::of("PutItem", &self.table, &error)),
             },
@@ -179,14 +184,15 @@ impl DynamoDb {
 
 impl Ledger for DynamoDb {
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
-        self.get_item(&subject.key(), true).await
+        self.get_item(&subject.key(), self.schemas.entry, true)
+            .await
     }
 
     async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
         match entry.revision {
             0 => Ok(CasResult::Conflict(self.read(&entry.subject).await?)),
             revision => {
-                self.put_item_if_revision(entry_item(entry)?, revision)
+                self.put_item_if_revision(entry_item(entry)?, self.schemas.entry, revision)
                     .await
             }
         }
@@ -245,7 +251,7 @@ impl Ledger for DynamoDb {
             update = update.expression_attribute_names(name, attribute);
         }
         for (name, value) in [
-            (":schema", number(self.schema)),
+            (":schema", number(self.schemas.entry)),
             (":queued", text(State::Queued.as_str())),
             (":failure_number", number(retry_message.failure_number)),
             (":latest", millis(writer.now.plus(EARLY))),
@@ -264,16 +270,20 @@ impl Ledger for DynamoDb {
         match update.send().await {
             Ok(answer) => {
                 let taken = self
-                    .stored("UpdateItem", answer.attributes)?
+                    .stored("UpdateItem", self.schemas.entry, answer.attributes)?
                     .ok_or_else(|| {
                         Error::new(ErrorKind::Unavailable, "UpdateItem (no attributes)")
                     })?;
                 Ok(ClaimResult::Claimed(taken))
             }
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => Ok(
-                    ClaimResult::Refused(self.stored("UpdateItem", refused.item.clone())?),
-                ),
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(ClaimResult::Refused(self.stored(
+                        "UpdateItem",
+                        self.schemas.entry,
+                        refused.item.clone(),
+                    )?))
+                }
                 _ => Err(error::of("UpdateItem", &self.table, &error)),
             },
         }
@@ -284,7 +294,8 @@ impl Ledger for DynamoDb {
     }
 
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
-        self.get_item(CHECKPOINT, true).await
+        self.get_item(CHECKPOINT, self.schemas.checkpoint, true)
+            .await
     }
 
     async fn put_checkpoint(
@@ -294,8 +305,12 @@ impl Ledger for DynamoDb {
         match checkpoint.revision {
             0 => Ok(CasResult::Conflict(self.checkpoint().await?)),
             revision => {
-                self.put_item_if_revision(item_of(CHECKPOINT, checkpoint)?, revision)
-                    .await
+                self.put_item_if_revision(
+                    item_of(CHECKPOINT, checkpoint)?,
+                    self.schemas.checkpoint,
+                    revision,
+                )
+                .await
             }
         }
     }

@@ -36,7 +36,7 @@ pub const HELD_SHARD: &str = "held_shard";
 /// The sort key of [`HELD`]: whether the entry was retried before, and the time of its failure.
 pub const HELD_ORDER: &str = "held_order";
 
-/// The attribute with the version of an item's form: [`SCHEMA`](redrive_core::ledger::SCHEMA) or a later one.
+/// The attribute with the version of an item's form: one of [`Schemas`](crate::ledger::Schemas) or a later one.
 pub const SCHEMA: &str = "schema";
 
 /// The tag by which commands find the ledger of an account. Its value is the version of the table's keys.
@@ -44,8 +44,9 @@ pub const TAG: (&str, &str) = ("redrive:ledger", "1");
 
 /// Returns the input of `CreateTable`: on-demand billing, a partition key without a sort key, and two sparse indexes.
 ///
-/// The indexes have keys alone. A failure's entry enters and leaves `due` with nearly every write, and a write of an
-/// index costs one unit for each KB. The sweep reads the few entries that it must check from the table.
+/// The indexes have keys, and `due` the schema as well. A failure's entry enters and leaves `due` with nearly every
+/// write, and a write of an index costs one unit for each KB. The sweep reads the few entries that it must check from the
+/// table, and passes over those of a newer schema without a read.
 ///
 /// # Errors
 /// The SDK finds a required part missing.
@@ -66,12 +67,14 @@ pub fn definition(table: &str) -> Result<CreateTableInput, BuildError> {
 }
 
 fn index(name: &str, hash: &str, range: &str) -> Result<GlobalSecondaryIndex, BuildError> {
-    let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly);
+    let projection = Projection::builder()
+        .projection_type(ProjectionType::Include)
+        .non_key_attributes(SCHEMA);
     GlobalSecondaryIndex::builder()
         .index_name(name)
         .key_schema(key(hash, KeyType::Hash)?)
         .key_schema(key(range, KeyType::Range)?)
-        .projection(keys_only.build())
+        .projection(projection.build())
         .build()
 }
 

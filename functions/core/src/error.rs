@@ -34,7 +34,7 @@ pub enum ErrorKind {
     #[error("not reachable")]
     Unavailable,
     /// An item of the ledger was written by a newer version of this program, and is left alone.
-    #[error("written by a newer version of redrive, and left alone; deploy that version")]
+    #[error("written by a newer version of redrive, and left alone")]
     NewerSchema,
     /// The ledger's table is of a version before the first release.
     #[error(

@@ -20,7 +20,7 @@ pub use self::entry::{Attempt, Cancelled, EARLY, Entry, Lease, Relation, Throttl
 pub use self::retry_message::RetryMessage;
 pub use self::state::{InitialState, State, Transition, TransitionError, transition};
 pub use self::steps::Decided;
-pub use self::store::{CasResult, ClaimResult, DueEntries, Ledger, SCHEMA};
+pub use self::store::{CasResult, ClaimResult, DueEntries, Ledger};
 pub use self::timing::{Owner, Timing};
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub struct Swept {
     pub oldest_claim: Option<Duration>,
     /// The number of due items that a newer version of this program wrote. They are left alone.
     pub newer_schema: usize,
+    /// The number of due items that cannot be read.
+    pub unreadable: usize,
     /// More entries were due than the tick could read or had time for.
     pub more: bool,
 }
@@ -47,7 +49,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let due = self.ledger.due_entries(now, max).await?;
         let due_entries = due.entries;
         swept.newer_schema = due.newer_schema;
-        swept.more = due_entries.len() >= max;
+        swept.unreadable = due.unreadable;
+        swept.more = due.more || due_entries.len() >= max;
         let claims = due_entries.iter().filter(|entry| entry.state.is_claim());
         swept.oldest_claim = claims.map(|entry| now.since(entry.updated_at)).max();
         for entry in due_entries {
@@ -64,7 +67,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                         swept.records.push(record);
                     }
                 }),
-                // RACE: the due index against a settle. The index may still list an entry without a pending step.
+                // RACE: the due index against a settle. A ledger may still list an entry without a pending step.
                 _ => Ok(()),
             };
             if let Err(error) = result {

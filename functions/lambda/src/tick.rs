@@ -21,6 +21,9 @@ pub(crate) struct Tick {
     /// Due items that a newer version of redrive wrote. They are left alone.
     #[serde(skip_serializing_if = "is_zero")]
     pub newer_schema: usize,
+    /// Due items that cannot be read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: usize,
     /// More entries may be due than the tick read or had time for.
     pub more: bool,
     /// The result of the search for unannounced failures.

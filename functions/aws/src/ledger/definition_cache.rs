@@ -8,7 +8,7 @@ use redrive_core::error::Error;
 use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
 
-use super::{DynamoDb, Item, item_of, number, ttl};
+use super::{DynamoDb, Item, item_of, number, of_schema, ttl};
 use crate::error;
 use crate::table::{KEY, SCHEMA, TTL};
 
@@ -32,7 +32,9 @@ impl DefinitionCache for DynamoDb {
     async fn get(&self, machine: &str) -> Option<CachedDefinition> {
         // An eventually consistent read costs half the price. It may miss the latest write, which costs one call of
         // Step Functions.
-        let read = self.get_item(&machine_key(machine), false).await;
+        let read = self
+            .get_item(&machine_key(machine), self.schemas.definition, false)
+            .await;
         read.unwrap_or_else(|error| {
             tracing::warn!(machine, "what is known of it is not read: {error}");
             None
@@ -58,11 +60,14 @@ impl DynamoDb {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(self.of_schema(machine_item(machine, known, now)?)))
+            .set_item(Some(of_schema(
+                machine_item(machine, known, now)?,
+                self.schemas.definition,
+            )))
             .condition_expression("attribute_not_exists(#pk) OR #schema <= :schema")
             .expression_attribute_names("#pk", KEY)
             .expression_attribute_names("#schema", SCHEMA)
-            .expression_attribute_values(":schema", number(self.schema))
+            .expression_attribute_values(":schema", number(self.schemas.definition))
             .send()
             .await;
         match sent {

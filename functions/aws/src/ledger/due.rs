@@ -1,12 +1,13 @@
 //! The entries that are due. The index `due` has their keys, and the table has the entries.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::ledger::{DueEntries, Entry};
 use redrive_core::time::Time;
 
+use super::schema::schema_of;
 use super::{DynamoDb, Item, SHARDS, millis, text};
 use crate::error;
 use crate::table::{DUE, DUE_SHARD, KEY, NEXT_CHECK_AT};
@@ -14,13 +15,18 @@ use crate::table::{DUE, DUE_SHARD, KEY, NEXT_CHECK_AT};
 /// Maximum number of pages read from one shard in a tick.
 const MAX_PAGES: usize = 10;
 
-/// Maximum number of items of one `BatchGetItem`.
+/// Maximum number of items of one `BatchGetItem`. Twenty of the largest entries take 8 MB, which a function of 128 MB can
+/// hold.
 ///
 /// AWS: 100 items and 16 MB (BatchGetItem, Amazon DynamoDB API Reference).
-const MAX_BATCH: usize = 100;
+const MAX_BATCH: usize = 20;
 
-/// Maximum number of calls for the items of one batch, of which DynamoDB may leave some unread.
-const MAX_CALLS: usize = 5;
+/// Maximum number of attempts in the entries of one tick, which bounds its memory. An attempt takes up to 365 bytes.
+const MAX_ATTEMPTS: usize = 20_000;
+
+/// Maximum number of calls for the items of one batch, of which DynamoDB may leave some unread. A busy table gets a pause
+/// until the next tick.
+const MAX_CALLS: usize = 3;
 
 /// The part of one partition of the due index that was read.
 struct Shard {
@@ -52,8 +58,8 @@ impl Shard {
 impl DynamoDb {
     /// Returns the entries that are due, oldest first, merged from all shards.
     ///
-    /// One page of each shard is read, and more of a shard whose keys are all among the oldest. An unreadable item
-    /// stays at the front of its shard for ever, so up to `MAX_PAGES` pages are read past such items.
+    /// One page of each shard is read, and more of a shard whose keys are all among the oldest. An item that this version
+    /// cannot read stays at the front of its shard for weeks, so up to `MAX_PAGES` pages are read past such items.
     ///
     /// RACE: the index against the table. The index may be behind. Entries that are no longer due are left out.
     pub(super) async fn read_due(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
@@ -67,44 +73,70 @@ impl DynamoDb {
         // The shards are read in sequence over one connection. Parallel reads would need eight handshakes.
         for number in 0..SHARDS {
             let mut shard = Shard::new(number);
-            self.read_keys(&mut shard, now, a_page).await?;
+            self.read_keys(&mut shard, now, a_page, &mut due).await?;
             shards.push(shard);
         }
-        while due.entries.len() < max {
-            let batch = MAX_BATCH.min(max.saturating_sub(due.entries.len()));
-            let keys = self.oldest(&mut shards, now, a_page, batch).await?;
-            if keys.is_empty() {
-                break;
+        // RACE: a read of the index against its writes. An entry that moves between two pages has its key in both.
+        let mut taken = HashSet::new();
+        let mut attempts: usize = 0;
+        while due.entries.len() < max && attempts < MAX_ATTEMPTS {
+            let batch = async {
+                let keys = self.oldest(&mut shards, now, &mut taken, &mut due).await?;
+                let read = self.read_entries(&keys, now, &mut due).await?;
+                Ok::<_, Error>((!keys.is_empty(), read))
+            };
+            match batch.await {
+                Ok((false, _)) => break,
+                Ok((true, read)) => attempts = attempts.saturating_add(read),
+                // What was read before is handled now, and the rest with the next tick.
+                Err(error) if !due.entries.is_empty() => {
+                    tracing::warn!("the rest of what is due is not read: {error}");
+                    due.more = true;
+                    break;
+                }
+                Err(error) => return Err(error),
             }
-            self.read_entries(&keys, now, &mut due).await?;
         }
+        let unread = |shard: &Shard| !shard.keys.is_empty() || shard.after.is_some();
+        due.more |= shards.iter().any(unread) || due.entries.len() > max;
+        due.entries.truncate(max);
         Ok(due)
     }
 
-    /// Takes the keys of the longest wait, maximum `max`.
+    /// Takes the keys of the longest wait, maximum [`MAX_BATCH`].
     async fn oldest(
         &self,
         shards: &mut [Shard],
         now: Time,
-        a_page: usize,
-        max: usize,
+        taken: &mut HashSet<String>,
+        due: &mut DueEntries,
     ) -> Result<Vec<String>, Error> {
         let mut keys = Vec::new();
-        while keys.len() < max
+        while keys.len() < MAX_BATCH
             && let Some((_, first)) = shards
                 .iter_mut()
                 .filter_map(|shard| Some((shard.keys.front()?.0, shard)))
                 .min_by_key(|(next_check_at, _)| *next_check_at)
         {
-            keys.extend(first.keys.pop_front().map(|(_, key)| key));
-            self.read_keys(first, now, a_page).await?;
+            let key = first.keys.pop_front().map(|(_, key)| key);
+            keys.extend(key.filter(|key| taken.insert(key.clone())));
+            self.read_keys(first, now, usize::MAX, due).await?;
         }
         Ok(keys)
     }
 
-    /// Reads pages of a shard until it has a next key, or is at its end or at [`MAX_PAGES`].
-    async fn read_keys(&self, shard: &mut Shard, now: Time, a_page: usize) -> Result<(), Error> {
+    /// Reads pages of a shard until it has a next key, or is at its end or at [`MAX_PAGES`]. Counts keys of a newer
+    /// schema.
+    async fn read_keys(
+        &self,
+        shard: &mut Shard,
+        now: Time,
+        a_page: usize,
+        due: &mut DueEntries,
+    ) -> Result<(), Error> {
         while shard.is_open() {
+            // AWS: a page holds at most 1 MB (Query), which is thousands of keys.
+            let limit = (shard.pages == 0).then(|| i32::try_from(a_page).unwrap_or(i32::MAX));
             let answer = self
                 .client
                 .query()
@@ -116,57 +148,66 @@ impl DynamoDb {
                 .expression_attribute_values(":shard", text(&shard.name))
                 .expression_attribute_values(":now", millis(now))
                 .scan_index_forward(true)
-                .limit(i32::try_from(a_page).unwrap_or(i32::MAX))
+                .set_limit(limit)
                 .set_exclusive_start_key(shard.after.take())
                 .send()
                 .await
                 .map_err(|error| error::of("Query", &self.table, &error))?;
-            let key = |mut item: Item| {
-                let at = item.get(NEXT_CHECK_AT)?.as_n().ok()?.parse().ok()?;
-                match item.remove(KEY)? {
-                    AttributeValue::S(key) => Some((Time::from_millis(at), key)),
-                    _ => None,
+            for mut item in answer.items.unwrap_or_default() {
+                if schema_of(&item).is_some_and(|schema| schema > self.schemas.entry) {
+                    due.newer_schema = due.newer_schema.saturating_add(1);
+                    continue;
                 }
-            };
-            let items = answer.items.unwrap_or_default();
-            shard.keys.extend(items.into_iter().filter_map(key));
+                let at = item.get(NEXT_CHECK_AT).and_then(|at| at.as_n().ok());
+                let at = at.and_then(|at| at.parse().ok());
+                if let (Some(at), Some(AttributeValue::S(key))) = (at, item.remove(KEY)) {
+                    shard.keys.push_back((Time::from_millis(at), key));
+                }
+            }
             shard.after = answer.last_evaluated_key;
             shard.pages = shard.pages.saturating_add(1);
         }
         Ok(())
     }
 
-    /// Reads the entries of keys, consistently and in their order.
+    /// Reads the entries of keys, consistently and in their order. Returns the number of their attempts.
     async fn read_entries(
         &self,
         keys: &[String],
         now: Time,
         due: &mut DueEntries,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         let mut items = self.read_items(keys).await?;
+        let mut attempts: usize = 0;
         for key in keys {
             let Some(item) = items.remove(key) else {
                 continue;
             };
-            match self.read_item::<Entry>("BatchGetItem", item) {
+            match self.read_item::<Entry>("BatchGetItem", self.schemas.entry, item) {
                 Ok(entry) if entry.next_check_at.is_some_and(|at| at <= now) => {
+                    attempts = attempts.saturating_add(entry.attempts.len());
                     due.entries.push(entry);
                 }
                 Ok(_) => {}
+                Err(error) if error.kind == ErrorKind::NewerSchema => {
+                    due.newer_schema = due.newer_schema.saturating_add(1);
+                }
                 // An item that cannot be read does not stop the others.
                 Err(error) => {
                     tracing::error!(key, "{error}");
-                    if error.kind == ErrorKind::NewerSchema {
-                        due.newer_schema = due.newer_schema.saturating_add(1);
-                    }
+                    due.unreadable = due.unreadable.saturating_add(1);
                 }
             }
         }
-        Ok(())
+        Ok(attempts)
     }
 
     /// Reads the items of keys, maximum [`MAX_BATCH`], by key.
     async fn read_items(&self, keys: &[String]) -> Result<HashMap<String, Item>, Error> {
+        let mut items = HashMap::new();
+        if keys.is_empty() {
+            return Ok(items);
+        }
         let key = |key: &String| HashMap::from([(KEY.to_owned(), text(key))]);
         let request = KeysAndAttributes::builder()
             .consistent_read(true)
@@ -174,7 +215,6 @@ impl DynamoDb {
             .build()
             .map_err(|_| Error::new(ErrorKind::Internal, "BatchGetItem (no keys)"))?;
         let mut unread = HashMap::from([(self.table.clone(), request)]);
-        let mut items = HashMap::new();
         for _ in 0..MAX_CALLS {
             let answer = self
                 .client

@@ -26,12 +26,12 @@ impl DynamoDb {
         span: Micros,
     ) -> Result<Micros, Error> {
         let extended = (
-            "#schema <= :schema AND #ends >= :from",
+            "attribute_exists(#pk) AND #schema <= :schema AND #ends >= :from",
             "SET #ends = #ends + :by",
             span,
         );
         let restarted = (
-            "attribute_not_exists(#ends) OR (#schema <= :schema AND #ends < :from)",
+            "attribute_not_exists(#pk) OR (#schema <= :schema AND #ends < :from)",
             "SET #ends = :by, #schema = :schema",
             Micros(from.0.saturating_add(span.0)),
         );
@@ -67,11 +67,12 @@ impl DynamoDb {
             .key(KEY, text(&format!("slots#{}", call.as_str())))
             .condition_expression(condition)
             .update_expression(update)
+            .expression_attribute_names("#pk", KEY)
             .expression_attribute_names("#ends", "ends")
             .expression_attribute_names("#schema", SCHEMA)
             .expression_attribute_values(":from", number(from.0))
             .expression_attribute_values(":by", number(by.0))
-            .expression_attribute_values(":schema", number(self.schema))
+            .expression_attribute_values(":schema", number(self.schemas.slots))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(OnRefusal::AllOld)
             .send()
@@ -85,7 +86,9 @@ impl DynamoDb {
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     let stored = refused.item.as_ref();
-                    stored.map_or(Ok(()), |item| self.check_schema("UpdateItem", item))?;
+                    stored.map_or(Ok(()), |item| {
+                        self.check_schema("UpdateItem", self.schemas.slots, item)
+                    })?;
                     Ok(None)
                 }
                 _ => Err(error::of("UpdateItem", &self.table, &error)),

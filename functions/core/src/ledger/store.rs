@@ -27,12 +27,6 @@ pub enum ClaimResult {
     Refused(Option<Entry>),
 }
 
-/// The schema of the items that this version writes. It reads no newer ones.
-///
-/// A new schema is needed where an older version would misread an item or lose a part of it. During a rolling update
-/// both versions run. The older one leaves the newer one's items alone: its event or message is delivered again.
-pub const SCHEMA: u32 = 1;
-
 /// Entries to check, the longest wait first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DueEntries {
@@ -40,13 +34,17 @@ pub struct DueEntries {
     pub entries: Vec<Entry>,
     /// The number of due items of a newer schema. They are left alone.
     pub newer_schema: usize,
+    /// The number of due items that cannot be read.
+    pub unreadable: usize,
+    /// The ledger has more due items than were read.
+    pub more: bool,
 }
 
 impl From<Vec<Entry>> for DueEntries {
     fn from(entries: Vec<Entry>) -> Self {
         Self {
             entries,
-            newer_schema: 0,
+            ..Self::default()
         }
     }
 }

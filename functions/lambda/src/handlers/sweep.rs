@@ -6,6 +6,7 @@ use std::time::Instant;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use redrive_aws::bus::PutCounts;
 use redrive_aws::failure_listing::Lists;
+use redrive_core::error::{Error, ErrorKind};
 use redrive_core::sweep::MAX_OF_A_TICK;
 
 use super::invocation::{diagnostic, last_beginning, since};
@@ -60,6 +61,16 @@ impl DeployedFunction<'_> {
         for (subject, error) in &swept.errors {
             one.error(Some(subject), error);
         }
+        // One line for all: they return with each tick, until their version is deployed or a person mends them.
+        for (count, kind) in [
+            (swept.newer_schema, ErrorKind::NewerSchema),
+            (swept.unreadable, ErrorKind::Internal),
+        ] {
+            if count > 0 {
+                let what = format!("BatchGetItem ({count} due items cannot be read)");
+                one.error(None, &Error::new(kind, what));
+            }
+        }
         if let Ok(report) = &report {
             for record in &report.records {
                 one.record(record);
@@ -77,6 +88,7 @@ impl DeployedFunction<'_> {
             conflicts: swept.conflicts,
             errors: swept.errors.len(),
             newer_schema: swept.newer_schema,
+            unreadable: swept.unreadable,
             more: swept.more,
             discovery: report
                 .as_ref()
