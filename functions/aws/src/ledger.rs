@@ -25,10 +25,8 @@
 mod definition_cache;
 mod due;
 mod schema;
+mod schemas;
 mod slots;
-
-pub use self::schema::Schemas;
-use self::schema::of_schema;
 
 use std::collections::HashMap;
 
@@ -50,6 +48,8 @@ use redrive_core::time::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::schemas::Schemas;
+use self::schemas::of_schema;
 use crate::error;
 use crate::table::{DUE_SHARD, KEY, NEXT_CHECK_AT, SCHEMA, TTL};
 

@@ -8,7 +8,8 @@ use redrive_core::error::Error;
 use redrive_core::reads::DefinitionCache;
 use redrive_core::time::Time;
 
-use super::{DynamoDb, Item, item_of, number, of_schema, ttl};
+use super::schemas::of_schema;
+use super::{DynamoDb, Item, item_of, number, ttl};
 use crate::error;
 use crate::table::{KEY, SCHEMA, TTL};
 

@@ -7,7 +7,7 @@ use redrive_core::error::{Error, ErrorKind};
 use redrive_core::ledger::{DueEntries, Entry};
 use redrive_core::time::Time;
 
-use super::schema::schema_of;
+use super::schemas::schema_of;
 use super::{DynamoDb, Item, SHARDS, millis, text};
 use crate::error;
 use crate::table::{DUE, DUE_SHARD, KEY, NEXT_CHECK_AT};

@@ -7,46 +7,8 @@
 use redrive_core::error::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 
-use super::{DynamoDb, Item, number};
-use crate::table::SCHEMA;
-
-/// The schema of each kind of item: what this version writes, and the newest that it reads.
-///
-/// A schema is raised where an older version would misread an item or lose a part of it. Each kind has its own, so that
-/// after a rollback the older version loses only what it cannot read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schemas {
-    /// Of entries.
-    pub entry: u32,
-    /// Of the checkpoint of discovery.
-    pub checkpoint: u32,
-    /// Of the reserved slots of a call.
-    pub slots: u32,
-    /// Of cached definitions.
-    pub definition: u32,
-}
-
-impl Default for Schemas {
-    fn default() -> Self {
-        Self {
-            entry: 1,
-            checkpoint: 1,
-            slots: 1,
-            definition: 1,
-        }
-    }
-}
-
-/// Returns the item with its schema.
-pub(super) fn of_schema(mut item: Item, schema: u32) -> Item {
-    item.insert(SCHEMA.to_owned(), number(schema));
-    item
-}
-
-/// Returns the schema of an item. None: an item of a version before the first release.
-pub(super) fn schema_of(item: &Item) -> Option<u32> {
-    item.get(SCHEMA)?.as_n().ok()?.parse().ok()
-}
+use super::schemas::schema_of;
+use super::{DynamoDb, Item};
 
 impl DynamoDb {
     /// Refuses an item of a schema newer than `newest`, and one that has none.
