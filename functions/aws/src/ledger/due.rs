@@ -24,13 +24,15 @@ const MAX_BATCH: usize = 20;
 /// Maximum number of attempts in the entries of one tick, which bounds its memory. An attempt takes up to 365 bytes.
 const MAX_ATTEMPTS: usize = 20_000;
 
-/// Maximum number of calls for the items of one batch, of which DynamoDB may leave some unread. A busy table gets a pause
-/// until the next tick.
+/// Maximum number of calls for one batch, since DynamoDB may leave items unread. The next tick reads the rest.
 const MAX_CALLS: usize = 3;
 
 /// The part of one partition of the due index that was read.
 struct Shard {
     name: String,
+    /// The maximum number of keys of the first page. The others have none: a page holds at most 1 MB (Query), which is
+    /// thousands of keys.
+    first_limit: Option<i32>,
     /// Keys that were read but not yet taken, each with its time.
     keys: VecDeque<(Time, String)>,
     /// The start key of the next page. None: the last page was read, or no page was read yet.
@@ -39,9 +41,10 @@ struct Shard {
 }
 
 impl Shard {
-    fn new(number: u8) -> Self {
+    fn new(number: u8, first_limit: usize) -> Self {
         Self {
             name: number.to_string(),
+            first_limit: i32::try_from(first_limit).ok(),
             keys: VecDeque::new(),
             after: None,
             pages: 0,
@@ -68,26 +71,24 @@ impl DynamoDb {
             return Ok(due);
         }
         // Twice an even share. One shard seldom holds more of the oldest entries.
-        let a_page = max.div_ceil(SHARDS.into()).saturating_mul(2).min(max);
+        let first_limit = max.div_ceil(SHARDS.into()).saturating_mul(2).min(max);
         let mut shards = Vec::with_capacity(SHARDS.into());
         // The shards are read in sequence over one connection. Parallel reads would need eight handshakes.
         for number in 0..SHARDS {
-            let mut shard = Shard::new(number);
-            self.read_keys(&mut shard, now, a_page, &mut due).await?;
+            let mut shard = Shard::new(number, first_limit);
+            self.read_keys(&mut shard, now, &mut due).await?;
             shards.push(shard);
         }
         // RACE: a read of the index against its writes. An entry that moves between two pages has its key in both.
         let mut taken = HashSet::new();
         let mut attempts: usize = 0;
         while due.entries.len() < max && attempts < MAX_ATTEMPTS {
-            let batch = async {
-                let keys = self.oldest(&mut shards, now, &mut taken, &mut due).await?;
-                let read = self.read_entries(&keys, now, &mut due).await?;
-                Ok::<_, Error>((!keys.is_empty(), read))
-            };
-            match batch.await {
-                Ok((false, _)) => break,
-                Ok((true, read)) => attempts = attempts.saturating_add(read),
+            match self
+                .read_batch(&mut shards, &mut taken, now, &mut due)
+                .await
+            {
+                Ok(None) => break,
+                Ok(Some(read)) => attempts = attempts.saturating_add(read),
                 // What was read before is handled now, and the rest with the next tick.
                 Err(error) if !due.entries.is_empty() => {
                     tracing::warn!("the rest of what is due is not read: {error}");
@@ -98,17 +99,33 @@ impl DynamoDb {
             }
         }
         let unread = |shard: &Shard| !shard.keys.is_empty() || shard.after.is_some();
-        due.more |= shards.iter().any(unread) || due.entries.len() > max;
+        due.more |= shards.iter().any(unread);
         due.entries.truncate(max);
         Ok(due)
+    }
+
+    /// Reads the entries of the longest wait, maximum [`MAX_BATCH`]. Returns the number of their attempts. None: no key is
+    /// left.
+    async fn read_batch(
+        &self,
+        shards: &mut [Shard],
+        taken: &mut HashSet<String>,
+        now: Time,
+        due: &mut DueEntries,
+    ) -> Result<Option<usize>, Error> {
+        let keys = self.oldest(shards, taken, now, due).await?;
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        self.read_entries(&keys, now, due).await.map(Some)
     }
 
     /// Takes the keys of the longest wait, maximum [`MAX_BATCH`].
     async fn oldest(
         &self,
         shards: &mut [Shard],
-        now: Time,
         taken: &mut HashSet<String>,
+        now: Time,
         due: &mut DueEntries,
     ) -> Result<Vec<String>, Error> {
         let mut keys = Vec::new();
@@ -120,7 +137,7 @@ impl DynamoDb {
         {
             let key = first.keys.pop_front().map(|(_, key)| key);
             keys.extend(key.filter(|key| taken.insert(key.clone())));
-            self.read_keys(first, now, usize::MAX, due).await?;
+            self.read_keys(first, now, due).await?;
         }
         Ok(keys)
     }
@@ -131,12 +148,9 @@ impl DynamoDb {
         &self,
         shard: &mut Shard,
         now: Time,
-        a_page: usize,
         due: &mut DueEntries,
     ) -> Result<(), Error> {
         while shard.is_open() {
-            // AWS: a page holds at most 1 MB (Query), which is thousands of keys.
-            let limit = (shard.pages == 0).then(|| i32::try_from(a_page).unwrap_or(i32::MAX));
             let answer = self
                 .client
                 .query()
@@ -148,7 +162,7 @@ impl DynamoDb {
                 .expression_attribute_values(":shard", text(&shard.name))
                 .expression_attribute_values(":now", millis(now))
                 .scan_index_forward(true)
-                .set_limit(limit)
+                .set_limit(shard.first_limit.take())
                 .set_exclusive_start_key(shard.after.take())
                 .send()
                 .await
@@ -204,10 +218,6 @@ impl DynamoDb {
 
     /// Reads the items of keys, maximum [`MAX_BATCH`], by key.
     async fn read_items(&self, keys: &[String]) -> Result<HashMap<String, Item>, Error> {
-        let mut items = HashMap::new();
-        if keys.is_empty() {
-            return Ok(items);
-        }
         let key = |key: &String| HashMap::from([(KEY.to_owned(), text(key))]);
         let request = KeysAndAttributes::builder()
             .consistent_read(true)
@@ -215,6 +225,7 @@ impl DynamoDb {
             .build()
             .map_err(|_| Error::new(ErrorKind::Internal, "BatchGetItem (no keys)"))?;
         let mut unread = HashMap::from([(self.table.clone(), request)]);
+        let mut items = HashMap::new();
         for _ in 0..MAX_CALLS {
             let answer = self
                 .client

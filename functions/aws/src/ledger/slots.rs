@@ -25,6 +25,7 @@ impl DynamoDb {
         from: Micros,
         span: Micros,
     ) -> Result<Micros, Error> {
+        // Each condition names `pk`: DynamoDB refuses a name that no expression uses.
         let extended = (
             "attribute_exists(#pk) AND #schema <= :schema AND #ends >= :from",
             "SET #ends = #ends + :by",
@@ -85,10 +86,9 @@ impl DynamoDb {
                 .ok_or_else(|| Error::new(ErrorKind::Internal, "UpdateItem (no end of the slots)")),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let stored = refused.item.as_ref();
-                    stored.map_or(Ok(()), |item| {
-                        self.check_schema("UpdateItem", self.schemas.slots, item)
-                    })?;
+                    if let Some(item) = &refused.item {
+                        self.check_schema("UpdateItem", self.schemas.slots, item)?;
+                    }
                     Ok(None)
                 }
                 _ => Err(error::of("UpdateItem", &self.table, &error)),
