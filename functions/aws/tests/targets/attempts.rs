@@ -58,8 +58,7 @@ async fn a_refusal_after_a_try_that_may_have_taken_effect_is_unknown() {
         }
         let record = scene.handle_event(&scene.events("FAILED")[0]).await;
         assert_eq!(record.call_result, Some(outcome), "{faults:?}");
-        let described = scene.sfn.describe_execution().execution_arn(arn).send();
-        let count = described.await.unwrap().redrive_count;
+        let count = scene.describe(&arn).await.redrive_count;
         assert_eq!(count, Some(redrives), "{faults:?}");
     }
 }

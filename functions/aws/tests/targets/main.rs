@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use redrive_aws::codepipeline::CodePipeline;
 use redrive_aws::empty_answer::NoEmptyAnswer;
 use redrive_aws::stepfunctions::StepFunctions;
@@ -179,6 +180,11 @@ impl Scene {
             .unwrap_or_default()
     }
 
+    async fn describe(&self, arn: &str) -> DescribeExecutionOutput {
+        let sent = self.sfn.describe_execution().execution_arn(arn).send();
+        sent.await.unwrap()
+    }
+
     fn fault(&self, service: &str, operation: &str, fault: Value) {
         let body = json!({ "service": service, "operation": operation, "fault": fault });
         self.own("POST /_redrive/faults", &body);
@@ -283,13 +289,7 @@ async fn a_failure_is_redriven_once_and_recovers() {
     assert_eq!(scene.handle_event(event).await.outcome, Outcome::Duplicate);
     assert_eq!(scene.calls("RedriveExecution"), 1);
     scene.wind(61);
-    let described = scene
-        .sfn
-        .describe_execution()
-        .execution_arn(&arn)
-        .send()
-        .await
-        .unwrap();
+    let described = scene.describe(&arn).await;
     assert_eq!(
         (described.status.as_str(), described.redrive_count),
         ("SUCCEEDED", Some(1))
@@ -352,13 +352,7 @@ async fn a_redrive_that_the_sdk_repeats_restarts_the_execution_once() {
         (Outcome::Retried, Some(CallResult::Accepted))
     );
     assert_eq!(scene.calls("RedriveExecution"), 2);
-    let described = scene
-        .sfn
-        .describe_execution()
-        .execution_arn(&arn)
-        .send()
-        .await
-        .unwrap();
+    let described = scene.describe(&arn).await;
     assert_eq!(described.redrive_count, Some(1));
 }
 
