@@ -1,4 +1,4 @@
-"""The two servers of a function, Lambda's Runtime API and AWS, each of which stamps the time. They share one asyncio
+"""The two servers of a function, Lambda's Runtime API and AWS. Both stamp the time. They share one asyncio
 thread and do as little as possible, since all figures include their time."""
 
 import asyncio
