@@ -10,7 +10,6 @@ mod retry;
 
 use core::time::Duration;
 
-pub(crate) use self::failure::known;
 use serde::Serialize;
 
 pub use crate::calls::{CallResult, RetryResponse};

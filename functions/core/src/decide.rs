@@ -41,7 +41,17 @@ pub enum LedgerView<'a> {
 /// Judges one failure.
 #[must_use]
 pub fn decide(document: &Document, failure: &Failure, ledger_view: LedgerView<'_>) -> Answer {
-    let judged = Judge::new(document, failure, ledger_view).judge();
+    decide_on(document, failure, failure.views(), ledger_view)
+}
+
+/// Judges one failure, as `views` show it.
+pub(crate) fn decide_on(
+    document: &Document,
+    failure: &Failure,
+    views: Vec<FailureView<'_>>,
+    ledger_view: LedgerView<'_>,
+) -> Answer {
+    let judged = Judge::new(document, failure, views, ledger_view).judge();
     if judged.verdict.decision != Decision::Retry {
         return Answer::Verdict(judged.verdict);
     }
@@ -56,7 +66,7 @@ pub fn decide(document: &Document, failure: &Failure, ledger_view: LedgerView<'_
 /// Returns the verdict if no fact speaks against a retry, and the facts on which it depends.
 #[must_use]
 pub fn decide_optimistically(document: &Document, failure: &Failure) -> (Verdict, Vec<Need>) {
-    let judged = Judge::new(document, failure, LedgerView::Empty).judge();
+    let judged = Judge::new(document, failure, failure.views(), LedgerView::Empty).judge();
     let needs = if judged.verdict.decision == Decision::Retry {
         judged.needs
     } else {
@@ -104,12 +114,9 @@ pub fn verdict_on(
     views: Vec<FailureView<'_>>,
     ledger_view: LedgerView<'_>,
 ) -> Verdict {
-    Judge {
-        views,
-        ..Judge::new(document, failure, ledger_view)
-    }
-    .judge()
-    .verdict
+    Judge::new(document, failure, views, ledger_view)
+        .judge()
+        .verdict
 }
 
 struct Judged {
@@ -129,11 +136,16 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(document: &'a Document, failure: &'a Failure, ledger_view: LedgerView<'a>) -> Self {
+    const fn new(
+        document: &'a Document,
+        failure: &'a Failure,
+        views: Vec<FailureView<'a>>,
+        ledger_view: LedgerView<'a>,
+    ) -> Self {
         Self {
             document,
             failure,
-            views: failure.views(),
+            views,
             ledger_view,
             needs: Vec::new(),
             needs_entry: false,

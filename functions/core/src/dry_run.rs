@@ -2,11 +2,11 @@
 
 use core::cell::RefCell;
 
-use crate::controller::known;
 use crate::decide::decide_optimistically;
 use crate::diagnosis;
 use crate::event::{self, AllowedSources, ParsedEvent};
 use crate::failure::Failure;
+use crate::freshness;
 use crate::ledger::{Decided, Entries, Entry, Writer};
 use crate::policy::Document;
 use crate::record::{Outcome, Record};
@@ -57,7 +57,9 @@ impl<'p> DryRun<'p> {
             failure_id: failure.failure_id(),
             ..Record::new(writer.now, Outcome::Ignored, Reason::Unmanaged)
         };
-        if let Some((entry, outcome)) = known(stored, failure) {
+        if let Some(entry) = stored
+            && let Some(outcome) = freshness::seen_before(entry, failure)
+        {
             return record.seen_before(entry, outcome);
         }
         let (verdict, needs) = decide_optimistically(self.document, failure);

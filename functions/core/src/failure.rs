@@ -199,6 +199,8 @@ pub enum Fact {
     Gone,
     /// The read does not yet show the failure that the event announced: reads may lag behind events.
     NotYet,
+    /// A dry run looks nothing up. What is unknown takes its most favourable value.
+    Assumed,
 }
 
 #[cfg(test)]

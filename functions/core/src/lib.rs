@@ -91,6 +91,7 @@ pub mod error;
 pub mod error_codes;
 pub mod event;
 pub mod failure;
+pub mod freshness;
 pub mod ledger;
 mod micros;
 mod page;

@@ -5,24 +5,54 @@ use alloc::vec::Vec;
 use redrive_policy::{ConditionKey, FailureView, Field, Service};
 
 use crate::cause::Ended;
-use crate::failure::{FailedAction, FailedExecution, Failure, FailureDetail, Need};
+use crate::failure::{FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Need};
 
 impl Failure {
     /// Returns the views that rules match. An execution has one view, and a stage has one for each failed action. A
     /// stage without a snapshot has one view, without an action unless the event announced one.
     #[must_use]
     pub fn views(&self) -> Vec<FailureView<'_>> {
+        self.views_of(&self.ended())
+    }
+
+    /// Reads how the work under each view ended. Each cause is parsed here, and nowhere else.
+    pub(crate) fn ended(&self) -> Vec<Ended> {
         match &self.detail {
-            FailureDetail::Execution(execution) => [execution.view()].into(),
-            FailureDetail::Stage(failed) => {
-                let stage = self.subject.arn().rsplit('/').next().unwrap_or_default();
-                let see = |action| of_action(stage, action);
-                match &failed.snapshot {
-                    Field::Known(snapshot) => snapshot.failed.iter().map(Some).map(see).collect(),
-                    _ => [see(failed.announced.as_ref())].into(),
-                }
+            FailureDetail::Execution(execution) => [execution.ended()].into(),
+            FailureDetail::Stage(stage) => {
+                let ended =
+                    |action: Option<&FailedAction>| action.map(Ended::action).unwrap_or_default();
+                stage.actions().map(ended).collect()
             }
         }
+    }
+
+    /// Returns [`views`](Self::views) from what [`ended`](Self::ended) returned.
+    pub(crate) fn views_of(&self, ended: &[Ended]) -> Vec<FailureView<'_>> {
+        match &self.detail {
+            FailureDetail::Execution(execution) => {
+                ended.iter().map(|ended| execution.view_of(ended)).collect()
+            }
+            FailureDetail::Stage(failed) => {
+                let stage = self.subject.arn().rsplit('/').next().unwrap_or_default();
+                let pairs = failed.actions().zip(ended);
+                pairs
+                    .map(|(action, ended)| view_of_action(stage, action, ended))
+                    .collect()
+            }
+        }
+    }
+}
+
+impl FailedStage {
+    /// Returns the failed actions to judge: those of the snapshot, or the announced one. Without both, one unknown
+    /// action.
+    fn actions(&self) -> impl Iterator<Item = Option<&FailedAction>> {
+        let (failed, announced) = match &self.snapshot {
+            Field::Known(snapshot) => (snapshot.failed.as_slice(), None),
+            _ => (&[][..], Some(self.announced.as_ref())),
+        };
+        failed.iter().map(Some).chain(announced)
     }
 }
 
@@ -30,17 +60,21 @@ impl FailedExecution {
     /// Returns the view of the execution.
     #[must_use]
     pub fn view(&self) -> FailureView<'_> {
-        let (error, cause) = (self.error.as_text(), self.cause.as_text());
+        self.view_of(&self.ended())
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::execution(self.status, self.error.as_text(), self.cause.as_text())
+    }
+
+    fn view_of(&self, ended: &Ended) -> FailureView<'_> {
         FailureView {
             status: Field::Known(self.status.as_str()),
-            error,
-            cause,
+            error: self.error.as_text(),
+            cause: self.cause.as_text(),
             state: self.state.as_text(),
             resource: self.resource.as_text(),
-            ..of_end(
-                Service::StepFunctions,
-                Ended::execution(self.status, error, cause),
-            )
+            ..of_end(Service::StepFunctions, ended)
         }
     }
 }
@@ -48,6 +82,15 @@ impl FailedExecution {
 /// Returns the view of a failed action of a stage. Without an action, the view knows only the stage.
 #[must_use]
 pub fn of_action<'a>(stage: &'a str, action: Option<&'a FailedAction>) -> FailureView<'a> {
+    let ended = action.map(Ended::action).unwrap_or_default();
+    view_of_action(stage, action, &ended)
+}
+
+fn view_of_action<'a>(
+    stage: &'a str,
+    action: Option<&'a FailedAction>,
+    ended: &Ended,
+) -> FailureView<'a> {
     let stage = Field::Known(stage);
     let Some(action) = action else {
         return FailureView {
@@ -62,12 +105,12 @@ pub fn of_action<'a>(stage: &'a str, action: Option<&'a FailedAction>) -> Failur
         provider: action.provider.as_text(),
         error_code: action.error_code.as_text(),
         summary: action.summary.as_text(),
-        ..of_end(Service::CodePipeline, Ended::action(action))
+        ..of_end(Service::CodePipeline, ended)
     }
 }
 
 /// Returns a view with only the platform's account of how the work ended.
-fn of_end<'a>(service: Service, ended: Ended) -> FailureView<'a> {
+fn of_end<'a>(service: Service, ended: &Ended) -> FailureView<'a> {
     FailureView {
         exit_status: ended.exit_status,
         signal: ended.signal,

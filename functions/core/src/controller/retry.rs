@@ -4,7 +4,8 @@ use super::{Clock, Controller, Queue, RunMode, Target, bug};
 use crate::calls::{Call, CallResult};
 use crate::decide::still_allows;
 use crate::error::Error;
-use crate::failure::{Service, TargetState};
+use crate::failure::TargetState;
+use crate::freshness;
 use crate::ledger::{self, Claim, Entry, Ledger, RetryMessage, State, TransitionError, Written};
 use crate::record::{Outcome, Record};
 use crate::verdict::Reason;
@@ -26,21 +27,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         match ledger::claim_due(self.ledger, retry_message, self.writer()).await? {
             Ok(claim) => {
                 let record = record.of(claim.entry());
-                // A later event of the execution would have changed the entry, so the claim itself proves the state of
-                // the target. After a long wait lost events weaken that proof, and the execution is read.
-                // AWS: a stage's retry takes no client token that stops a second one ("RetryStageExecution",
-                // CodePipeline API Reference). A stage is therefore always read.
-                let entry = claim.entry();
-                let waited = self.clock.now().since(entry.failed_at);
-                let verify = retry_message.subject.service() == Service::CodePipeline
-                    || entry.in_doubt
-                    || entry.verify_before_retry
-                    || waited
-                        > self
-                            .timing
-                            .max_queue_delay
-                            .saturating_add(self.timing.overdue_after);
-                self.retry(claim, verify, record).await
+                self.retry(claim, true, record).await
             }
             Err(Some(entry)) => Ok(record.of(&entry).seen_before(&entry, Outcome::Duplicate)),
             Err(None) => Ok(Record {
@@ -70,15 +57,17 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         }
     }
 
-    /// Retries a claim, after reading the target where `verify` says so, and settles.
+    /// Retries a claim, after reading the target where that is due, and settles. `queued` is whether the claim follows
+    /// a wait.
     pub(super) async fn retry(
         &self,
         claim: Claim,
-        verify: bool,
+        queued: bool,
         mut record: Record,
     ) -> Result<Record, Error> {
         let in_doubt = claim.entry().in_doubt;
-        if verify {
+        let now = self.clock.now();
+        if freshness::verify_before_retry(claim.entry(), queued, now, self.timing) {
             // After an error here the lease runs out, and the sweep takes the entry over.
             let target_state = self.target.current_state(&claim).await?;
             let writer = self.writer();
@@ -154,15 +143,6 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         self.settle(settled, record).await
     }
 
-    /// Returns whether a failure is so recent that AWS may still show its subject's earlier state.
-    fn may_lag(&self, entry: &Entry) -> bool {
-        let allowed = self
-            .timing
-            .read_lag
-            .saturating_add(self.timing.max_clock_skew);
-        self.clock.now().since(entry.failed_at) < allowed
-    }
-
     /// Gives up a retry that AWS rejects, unless the target shows, or may yet show, that the subject has advanced.
     async fn rejected(
         &self,
@@ -172,6 +152,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         writer: ledger::Writer<'_>,
     ) -> Result<Entry, TransitionError> {
         let running = reason == Reason::TargetChanged;
+        let may_lag = freshness::may_lag(entry, writer.now, self.timing);
         let shown = if entry.in_doubt || running {
             Some(self.target.current_state(claim).await)
         } else {
@@ -185,7 +166,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             Some(Err(_)) if entry.in_doubt => entry.mark_in_doubt(writer),
             // RACE: RedriveExecution against the execution's status. AWS may say that an execution runs whose failure
             // it has just announced, or whose status does not yet show the retry in doubt.
-            _ if running && (entry.in_doubt || self.may_lag(entry)) => entry.verify_later(writer),
+            _ if running && (entry.in_doubt || may_lag) => entry.verify_later(writer),
             _ => entry.give_up(reason, !entry.in_doubt, writer),
         }
     }
