@@ -28,8 +28,8 @@ use redrive_core::definition::{CachedDefinition, Revision};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{FailureId, Subject};
 use redrive_core::ledger::{
-    CasResult, ClaimResult, Decided, DueEntries, Entry, Ledger, Owner, RetryMessage, Timing,
-    Writer, Written, write,
+    CasResult, ClaimResult, Decided, DueEntries, Entry, EntryFields, Ledger, Owner, RetryMessage,
+    Timing, Writer, Written, write,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
@@ -183,18 +183,18 @@ fn takes_as_the_core_says(engine: &Engine) {
     let judged = |count, delay| decided(execution("take"), count, delay);
     let acting = Entry::open(judged(0, 0), writer(&a, 0));
     let doubted = acting.take_over(writer(&a, 1)).unwrap();
-    let busy = Entry {
+    let busy = Entry::restored(EntryFields {
         in_doubt: true,
-        ..acting.back_off(writer(&a, 2)).unwrap()
-    };
+        ..(*acting.back_off(writer(&a, 2)).unwrap()).clone()
+    });
     let anew = busy.judge(judged(1, 60), writer(&a, 3)).unwrap();
     let long = anew.judge(judged(2, 100_000), writer(&a, 4)).unwrap();
-    let undated = Entry {
+    let undated = Entry::restored(EntryFields {
         due_at: None,
         next_check_at: None,
         reason: Some(Reason::TargetBusy),
-        ..long.clone()
-    };
+        ..(*long).clone()
+    });
     let (mut taken, mut refused) = (0, 0);
     run(async {
         let ledger = fresh(&client(&engine.url)).await;
@@ -206,11 +206,11 @@ fn takes_as_the_core_says(engine: &Engine) {
                 .into_iter()
                 .chain([(entry.failure_number + 1, 99_944)])
             {
-                let entry = Entry {
+                let entry = Entry::restored(EntryFields {
                     subject: execution(&format!("take-{taken}-{refused}")),
                     revision: 1,
-                    ..entry.clone()
-                };
+                    ..(*entry).clone()
+                });
                 assert_eq!(ledger.put_if_revision(&entry).await, Ok(CasResult::Stored));
                 let retry_message = RetryMessage {
                     failure_number,
@@ -496,10 +496,10 @@ fn an_item_of_a_newer_schema_is_left_alone() {
             Err(newer("UpdateItem"))
         );
         let cancelled = entry.terminate(None, writer(60)).unwrap();
-        let again = Entry {
+        let again = Entry::restored(EntryFields {
             revision: 1,
-            ..cancelled
-        };
+            ..(*cancelled).clone()
+        });
         assert_eq!(old.put_if_revision(&again).await, Err(newer("PutItem")));
         assert_eq!(new.read(&entry.subject).await, Ok(Some(entry)));
         // The new version continues what the old one began. What it writes whole has its schema from then on.
@@ -511,7 +511,7 @@ fn an_item_of_a_newer_schema_is_left_alone() {
             other => panic!("{other:?}"),
         };
         assert_eq!(old.read(&claimed.subject).await, Ok(Some(claimed.clone())));
-        let accepted = claimed.accept(writer(61)).unwrap();
+        let accepted = claimed.accept(None, writer(61)).unwrap();
         assert_eq!(new.put_if_revision(&accepted).await, Ok(CasResult::Stored));
         let late_settle = claimed.mark_in_doubt(writer(62)).unwrap();
         assert_eq!(

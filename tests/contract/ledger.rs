@@ -12,9 +12,9 @@ use redrive_core::definition::{CachedDefinition, Revision};
 use redrive_core::error::Error;
 use redrive_core::failure::{ExecutionStatus, FailureId, Subject};
 use redrive_core::ledger::{
-    Cancelled, CasResult, Claim, ClaimResult, Decided, DueEntries, Entry, Ledger, List, Owner,
-    Pass, RetryMessage, ScanCheckpoint, State, TargetCursor, Targets, Timing, Writer, Written,
-    claim_due, put_checkpoint, write,
+    Cancelled, CasResult, ClaimResult, Decided, DueClaim, DueEntries, Entry, EntryFields, Ledger,
+    List, Owner, Pass, RetryMessage, ScanCheckpoint, State, TargetCursor, Targets, Timing, Writer,
+    Written, claim_due, put_checkpoint, write,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
@@ -146,7 +146,7 @@ async fn an_entry_reads_back_as_it_was_written<L: Ledger>(ledger: &L) {
     steps.push(entry.clone());
     entry = entry.take_over(writer(4)).unwrap();
     steps.push(entry.clone());
-    entry = entry.accept(writer(5)).unwrap();
+    entry = entry.accept(None, writer(5)).unwrap();
     steps.push(entry.clone());
     entry = entry
         .judge(
@@ -187,16 +187,19 @@ async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
     );
     let a = owner("a");
     let second = first
-        .accept(Writer {
-            owner: &a,
-            now: NOW,
-            timing: &timing,
-        })
+        .accept(
+            None,
+            Writer {
+                owner: &a,
+                now: NOW,
+                timing: &timing,
+            },
+        )
         .unwrap();
-    let skipping = Entry {
+    let skipping = Entry::restored(EntryFields {
         revision: 3,
-        ..second.clone()
-    };
+        ..(*second).clone()
+    });
     assert_eq!(
         ledger.put_if_revision(&skipping).await,
         Ok(CasResult::Conflict(Some(first.clone()))),
@@ -214,10 +217,10 @@ async fn of_all_who_write_one_revision_one_wins<L: Ledger>(ledger: &L) {
         Ok(CasResult::Conflict(Some(second.clone()))),
         "that revision is written"
     );
-    let missing = Entry {
+    let missing = Entry::restored(EntryFields {
         revision: 2,
-        ..acting(execution("missing"), &owner("a"))
-    };
+        ..(*acting(execution("missing"), &owner("a"))).clone()
+    });
     assert_eq!(
         ledger.put_if_revision(&missing).await,
         Ok(CasResult::Conflict(None)),
@@ -294,7 +297,7 @@ async fn a_retry_message_is_good_once<L: Ledger>(ledger: &L) {
     .unwrap();
     assert_eq!(
         refused,
-        Err(Some(entry.clone())),
+        DueClaim::Refused(entry.clone()),
         "the retry message is for another failure"
     );
 
@@ -303,10 +306,10 @@ async fn a_retry_message_is_good_once<L: Ledger>(ledger: &L) {
         now: later,
         timing: &timing,
     };
-    let claim: Claim = claim_due(ledger, &entry.retry_message(), writer)
-        .await
-        .unwrap()
-        .unwrap();
+    let claimed = claim_due(ledger, &entry.retry_message(), writer).await;
+    let Ok(DueClaim::Claimed(claim)) = claimed else {
+        panic!("it is due: {claimed:?}");
+    };
     assert_eq!(
         claim.entry(),
         &entry.claim(writer).unwrap(),
@@ -330,7 +333,7 @@ async fn a_retry_message_is_good_once<L: Ledger>(ledger: &L) {
     .unwrap();
     assert_eq!(
         again,
-        Err(Some(claim.entry().clone())),
+        DueClaim::Refused(claim.entry().clone()),
         "the retry message is void"
     );
     let nobody = queued(execution("nobody"), &owner("a"), 60).retry_message();
@@ -345,7 +348,7 @@ async fn a_retry_message_is_good_once<L: Ledger>(ledger: &L) {
             }
         )
         .await,
-        Ok(Err(None))
+        Ok(DueClaim::Gone)
     );
 }
 
@@ -361,12 +364,8 @@ async fn a_take_that_meets_itself_is_won<L: Ledger>(ledger: &L) {
         now: NOW,
         timing: &timing,
     };
-    assert!(
-        claim_due(&Twice(ledger), &entry.retry_message(), writer)
-            .await
-            .unwrap()
-            .is_ok()
-    );
+    let claimed = claim_due(&Twice(ledger), &entry.retry_message(), writer).await;
+    assert!(matches!(claimed, Ok(DueClaim::Claimed(_))), "{claimed:?}");
 }
 
 async fn of_all_who_take_over_one_wins_and_the_late_owner_loses<L: Ledger>(ledger: &L) {
@@ -400,11 +399,14 @@ async fn of_all_who_take_over_one_wins_and_the_late_owner_loses<L: Ledger>(ledge
         Ok(Written::Conflict(Some(_)))
     ));
     let settle = entry
-        .accept(Writer {
-            owner: &a,
-            now: over,
-            timing: &timing,
-        })
+        .accept(
+            None,
+            Writer {
+                owner: &a,
+                now: over,
+                timing: &timing,
+            },
+        )
         .unwrap();
     assert_eq!(
         write(ledger, settle).await,
@@ -436,11 +438,14 @@ async fn a_settle_loses_to_a_later_failure<L: Ledger>(ledger: &L) {
         Ok(Written::Claimed(_))
     ));
     let settle = entry
-        .accept(Writer {
-            owner: &a,
-            now: NOW,
-            timing: &timing,
-        })
+        .accept(
+            None,
+            Writer {
+                owner: &a,
+                now: NOW,
+                timing: &timing,
+            },
+        )
         .unwrap();
     assert_eq!(
         write(ledger, settle).await,
@@ -465,7 +470,7 @@ async fn what_waits_is_found_and_what_does_not_is_not<L: Ledger>(ledger: &L) {
     }
     assert_eq!(
         ledger
-            .put_if_revision(&retried.accept(writer).unwrap())
+            .put_if_revision(&retried.accept(None, writer).unwrap())
             .await,
         Ok(CasResult::Stored)
     );
@@ -580,7 +585,7 @@ async fn what_is_cancelled_is_told_and_waits_no_more<L: Ledger>(ledger: &L) {
     );
     assert_eq!(
         claim_due(ledger, &waiting.retry_message(), writer(&a, 60)).await,
-        Ok(Err(Some(cancelled.clone()))),
+        Ok(DueClaim::Refused(cancelled.clone())),
         "its retry message is void"
     );
 

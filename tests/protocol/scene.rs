@@ -374,7 +374,7 @@ impl Scene {
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        self.entry().verdict
+        self.entry().verdict.clone()
     }
 
     /// How often the calls of ours restarted the subject, whatever we came to know.

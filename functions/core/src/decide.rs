@@ -396,7 +396,7 @@ impl<'a> Judge<'a> {
     ///
     /// The write of this failure then refunds the charge of the unsent retry.
     fn unmade(&self, entry: &Entry) -> bool {
-        entry.is_unsent()
+        entry.is_refundable()
             && self.failure.failure_id().is_none_or(|failure_id| {
                 entry.relation_at(&failure_id, self.failure.at) == Relation::Later
             })

@@ -14,9 +14,11 @@ mod store;
 mod timing;
 
 pub use self::checkpoint::{List, Pass, ScanCheckpoint, TargetCursor, Targets};
-pub use self::claim::{Claim, Written, claim_due, put_checkpoint, write};
+pub use self::claim::{Claim, DueClaim, Written, claim_due, put_checkpoint, write};
 pub use self::entries::Entries;
-pub use self::entry::{Attempt, Cancelled, EARLY, Entry, Lease, Relation, Throttling, Writer};
+pub use self::entry::{
+    Attempt, Cancelled, EARLY, Entry, EntryFields, Lease, Relation, Throttling, Writer,
+};
 pub use self::retry_message::RetryMessage;
 pub use self::state::{InitialState, State, Transition, TransitionError, transition};
 pub use self::steps::Decided;

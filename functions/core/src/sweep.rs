@@ -71,7 +71,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                 _ => Ok(()),
             };
             if let Err(error) = result {
-                swept.errors.push((entry.subject, error));
+                swept.errors.push((entry.subject.clone(), error));
             }
         }
         Ok(swept)

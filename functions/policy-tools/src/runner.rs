@@ -95,7 +95,9 @@ pub fn judge(document: &Document, attempts: &[Case], expected: &[Expect]) -> Vec
                 None => Some(Entry::open(decided, writer)),
                 Some(entry) => entry.judge(decided, writer).ok(),
             };
-            entry = next.and_then(|next| next.accept(writer).ok()).or(entry);
+            entry = next
+                .and_then(|next| next.accept(None, writer).ok())
+                .or(entry);
             retried = retried.saturating_add(1);
         }
         verdicts.push(verdict);

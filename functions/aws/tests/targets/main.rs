@@ -29,7 +29,9 @@ use redrive_core::controller::{CallResult, Clock, Controller, Outcome, Queue, Re
 use redrive_core::error::Error;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Entry, Ledger, Owner, RetryMessage, State, Timing, Written, write};
+use redrive_core::ledger::{
+    Entry, EntryFields, Ledger, Owner, RetryMessage, State, Timing, Written, write,
+};
 use redrive_core::policy::Document;
 use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::reads::LocalCache;
@@ -364,11 +366,11 @@ async fn a_redrive_bears_the_token_of_its_failure() {
     scene.handle_event(&scene.events("FAILED")[0]).await;
     let subject = Subject::Execution { arn: arn.clone() };
     let settled = scene.ledger.read(&subject).await.unwrap().unwrap();
-    let acting = Entry {
+    let acting = Entry::restored(EntryFields {
         state: State::Acting,
         revision: settled.revision + 1,
-        ..settled
-    };
+        ..(*settled).clone()
+    });
     let Written::Claimed(claim) = write(&scene.ledger, acting).await.unwrap() else {
         panic!("nobody else writes");
     };

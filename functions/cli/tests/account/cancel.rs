@@ -1,6 +1,6 @@
 //! A person cancels a queued retry.
 
-use redrive_core::ledger::{Cancelled, ClaimResult, DueEntries, Entry, Ledger, State};
+use redrive_core::ledger::{Cancelled, ClaimResult, DueEntries, Entry, EntryFields, Ledger, State};
 use redrive_core::verdict::Reason;
 
 use crate::{ADA, ARN, LocalAccount, STAGE, at, count, first, judged, opened, ran, run};
@@ -95,7 +95,7 @@ fn cancel_of_an_entry_not_queued_is_refused_with_its_state_and_advice() {
             &*stop,
         ),
         (
-            at(5, |writer| acting.accept(writer)),
+            at(5, |writer| acting.accept(None, writer)),
             "retried: AWS accepted it, 2026-11-18 11:06:45 UTC",
             &*stop,
         ),
@@ -185,10 +185,10 @@ fn entry_names_the_person_who_cancelled() {
         .env("USER", "ada");
     let mut revision = 0;
     for (command, by) in [(named, "grace"), (known, ADA), (user, "ada")] {
-        let entry = Entry {
+        let entry = Entry::restored(EntryFields {
             revision: revision + 1,
-            ..opened(60)
-        };
+            ..(*opened(60)).clone()
+        });
         account.store(&entry);
         let entry: Entry = serde_json::from_str(&ran(command).well()).unwrap();
         assert_eq!(entry, account.stored(ARN));

@@ -19,7 +19,7 @@ fn ada() -> Cancelled {
 #[ignore = "needs DynamoDB Local: Java 17 and Maven"]
 fn a_history_has_one_line_a_failure_the_oldest_first() {
     let account = LocalAccount::fresh();
-    let retried = at(0, |writer| opened(0).accept(writer)).unwrap();
+    let retried = at(0, |writer| opened(0).accept(None, writer)).unwrap();
     let queued = at(100, |writer| {
         retried.judge(judged(ARN, count(1), 99, 60), writer)
     });

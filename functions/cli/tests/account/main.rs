@@ -28,7 +28,7 @@ use redrive_aws::aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials
 use redrive_aws::ledger::DynamoDb;
 use redrive_aws::{http, table};
 use redrive_core::failure::{FailureId, Subject};
-use redrive_core::ledger::{CasResult, Decided, Entry, Ledger, Owner, Timing, Writer};
+use redrive_core::ledger::{CasResult, Decided, Entry, EntryFields, Ledger, Owner, Timing, Writer};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
@@ -234,8 +234,8 @@ fn opened(delay_seconds: u32) -> Entry {
 
 /// The same as if it were the first write, so that it can be stored at once.
 fn first(entry: Entry) -> Entry {
-    Entry {
+    Entry::restored(EntryFields {
         revision: 1,
-        ..entry
-    }
+        ..(*entry).clone()
+    })
 }

@@ -172,7 +172,7 @@ pub(crate) fn judged_by_cause(policy: &str, causes: &[String], expected: &[bool]
                 None => Entry::open(decided, writer),
                 Some(entry) => entry.judge(decided, writer).unwrap(),
             };
-            entry = Some(next.accept(writer).unwrap());
+            entry = Some(next.accept(None, writer).unwrap());
             redrives += 1;
         }
         verdicts.push(verdict);

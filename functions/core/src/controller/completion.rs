@@ -70,7 +70,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                     } else {
                         Outcome::Terminated
                     };
-                    record.failure_id = Some(entry.failure_id);
+                    record.failure_id = Some(entry.failure_id.clone());
                     record.state = Some(entry.state);
                     return Ok(record);
                 }

@@ -6,7 +6,9 @@ use crate::decide::still_allows;
 use crate::error::Error;
 use crate::failure::TargetState;
 use crate::freshness;
-use crate::ledger::{self, Claim, Entry, Ledger, RetryMessage, State, TransitionError, Written};
+use crate::ledger::{
+    self, Claim, DueClaim, Entry, Ledger, RetryMessage, State, TransitionError, Written,
+};
 use crate::record::{Outcome, Record};
 use crate::verdict::Reason;
 
@@ -25,12 +27,14 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
             return Ok(record);
         }
         match ledger::claim_due(self.ledger, retry_message, self.writer()).await? {
-            Ok(claim) => {
+            DueClaim::Claimed(claim) => {
                 let record = record.of(claim.entry());
                 self.retry(claim, true, record).await
             }
-            Err(Some(entry)) => Ok(record.of(&entry).seen_before(&entry, Outcome::Duplicate)),
-            Err(None) => Ok(Record {
+            DueClaim::Refused(entry) => {
+                Ok(record.of(&entry).seen_before(&entry, Outcome::Duplicate))
+            }
+            DueClaim::Gone => Ok(Record {
                 reason: Reason::Gone,
                 ..record
             }),
@@ -117,15 +121,9 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         }
         let writer = self.writer();
         // A result from a bare HTTP status or an undocumented code may hide a retry that took effect. The charge stays.
-        let entry = &Entry {
-            in_doubt: in_doubt || response.in_doubt,
-            ..claim.entry().clone()
-        };
+        let entry = &claim.entry().doubted(response.in_doubt);
         let settled = match result {
-            CallResult::Accepted => entry.accept(writer).map(|entry| Entry {
-                redriven: response.redriven,
-                ..entry
-            }),
+            CallResult::Accepted => entry.accept(response.redriven, writer),
             CallResult::Throttled => entry.back_off(writer),
             CallResult::AccessDenied => entry.back_off_denied(writer),
             CallResult::InDoubt => entry.mark_in_doubt(writer),

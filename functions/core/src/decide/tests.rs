@@ -4,7 +4,7 @@ use alloc::{format, vec};
 
 use super::*;
 use crate::failure::{ExecutionStatus, FailedAction, StageSnapshot, StageStatus, Subject};
-use crate::ledger::{Decided, Owner, Timing, Writer};
+use crate::ledger::{Decided, EntryFields, Owner, Timing, Writer};
 use crate::policy::{Backoff, JitterStrategy};
 use crate::time::Time;
 
@@ -150,12 +150,14 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
         slot: core::time::Duration::ZERO,
         observed: false,
     };
-    let mut entry = Entry::open(decided(0), writer).accept(writer).unwrap();
+    let mut entry = Entry::open(decided(0), writer)
+        .accept(None, writer)
+        .unwrap();
     for n in 1..times {
         entry = entry
             .judge(decided(n), writer)
             .unwrap()
-            .accept(writer)
+            .accept(None, writer)
             .unwrap();
     }
     entry
@@ -721,10 +723,10 @@ fn queued_retry_overtaken_by_a_person_is_not_counted() {
         said(&decide(&document, &first, LedgerView::Entry(&queued))),
         "give_up limit_spent by r"
     );
-    let doubtful = Entry {
+    let doubtful = Entry::restored(EntryFields {
         in_doubt: true,
-        ..queued.clone()
-    };
+        ..(*queued).clone()
+    });
     assert_eq!(
         said(&decide(&document, &next, LedgerView::Entry(&doubtful))),
         "give_up limit_spent by r"

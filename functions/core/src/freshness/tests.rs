@@ -9,7 +9,7 @@ use crate::failure::{
     ExecutionStatus, FailedAction, FailedExecution, FailedStage, Redrivable, StageSnapshot,
     StageStatus, Subject,
 };
-use crate::ledger::{Decided, Owner, Writer};
+use crate::ledger::{Decided, EntryFields, Owner, Writer};
 
 /// When each failure happened.
 const FAILED: Time = Time::from_millis(1_000_000_000);
@@ -120,16 +120,16 @@ fn entry(
 /// Returns the entry of the first failure, whose retry AWS accepted `seconds` after [`FAILED`].
 fn retried(seconds: i64) -> Entry {
     entry(&earlier(seconds), seconds, |entry, writer| {
-        entry.accept(writer).unwrap()
+        entry.accept(None, writer).unwrap()
     })
 }
 
 /// Returns a retried entry that holds AWS's own time of the redrive.
 fn redriven(seconds: i64) -> Entry {
-    Entry {
+    Entry::restored(EntryFields {
         redriven: Some(after(seconds)),
-        ..retried(seconds)
-    }
+        ..(*retried(seconds)).clone()
+    })
 }
 
 /// Returns the entry of the first failure, given up `seconds` after [`FAILED`].
@@ -210,7 +210,7 @@ fn executions() -> Vec<Row> {
         ("retried before the failure, described", execution(1), Entry(retried(-1)), DESCRIBED, 20, "judged: matched"),
         ("given up after the failure: no redrive of ours", execution(1), Entry(given_up(10)), DESCRIBED, 20, "judged: matched"),
         ("claimed after the failure", execution(1), Entry(entry(&earlier(10), 10, |entry, _| entry.clone())), DESCRIBED, 20, "not visible yet"),
-        ("given up in doubt after the failure", execution(1), Entry(crate::ledger::Entry { in_doubt: true, ..given_up(10) }), DESCRIBED, 20, "not visible yet"),
+        ("given up in doubt after the failure", execution(1), Entry(crate::ledger::Entry::restored(crate::ledger::EntryFields { in_doubt: true, ..(*given_up(10)).clone() })), DESCRIBED, 20, "not visible yet"),
     ];
     rows
 }

@@ -15,11 +15,8 @@ use crate::failure::FailureId;
 pub struct Claim(pub(super) Entry);
 
 impl Claim {
-    fn new(entry: Entry, won_back: bool) -> Self {
-        Self(Entry {
-            in_doubt: entry.in_doubt || won_back,
-            ..entry
-        })
+    fn new(entry: &Entry, won_back: bool) -> Self {
+        Self(entry.doubted(won_back))
     }
 
     /// Returns the entry as stored in the ledger.
@@ -76,7 +73,7 @@ pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Error
         CasResult::Conflict(stored) => return Ok(Written::Conflict(stored)),
     };
     Ok(if entry.state == State::Acting {
-        Written::Claimed(Claim::new(entry, won_back))
+        Written::Claimed(Claim::new(&entry, won_back))
     } else {
         Written::Stored(entry)
     })
@@ -99,6 +96,17 @@ pub async fn put_checkpoint<L: Ledger>(
     })
 }
 
+/// The result of claiming a due retry for its owner.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DueClaim {
+    /// The owner may act.
+    Claimed(Claim),
+    /// The retry is not due, or is no longer queued. Holds the stored entry.
+    Refused(Entry),
+    /// The ledger has no entry of the subject.
+    Gone,
+}
+
 /// Claims the retry that a message names. A second delivery of the message is void.
 ///
 /// As with [`write()`], a conflict with the owner's own claim counts as claimed, in doubt.
@@ -109,16 +117,17 @@ pub async fn claim_due<L: Ledger>(
     ledger: &L,
     retry_message: &RetryMessage,
     writer: Writer<'_>,
-) -> Result<Result<Claim, Option<Entry>>, Error> {
+) -> Result<DueClaim, Error> {
     Ok(match ledger.claim_due(retry_message, writer).await? {
-        ClaimResult::Claimed(entry) => Ok(Claim::new(entry, false)),
+        ClaimResult::Claimed(entry) => DueClaim::Claimed(Claim::new(&entry, false)),
         ClaimResult::Refused(Some(stored))
             if stored.failure_number == retry_message.failure_number
                 && stored.written_by == *writer.owner
                 && stored.state == State::Acting =>
         {
-            Ok(Claim::new(stored, true))
+            DueClaim::Claimed(Claim::new(&stored, true))
         }
-        ClaimResult::Refused(stored) => Err(stored),
+        ClaimResult::Refused(Some(stored)) => DueClaim::Refused(stored),
+        ClaimResult::Refused(None) => DueClaim::Gone,
     })
 }

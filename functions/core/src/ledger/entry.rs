@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Deref;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -68,10 +69,34 @@ pub struct Attempt {
 
 /// The one item of a subject.
 ///
-/// INVARIANT: an entry holds no error, cause, message, input or output. The only text by people is the name and note of
-/// a cancellation.
+/// INVARIANT: its fields can be read anywhere and changed only by the steps of the ledger, which follow the transition
+/// table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+#[serde(transparent)]
+pub struct Entry(pub(super) EntryFields);
+
+impl Deref for Entry {
+    type Target = EntryFields;
+
+    fn deref(&self) -> &EntryFields {
+        &self.0
+    }
+}
+
+/// Tests forge entries. No other build can.
+#[cfg(test)]
+impl core::ops::DerefMut for Entry {
+    fn deref_mut(&mut self) -> &mut EntryFields {
+        &mut self.0
+    }
+}
+
+/// The fields of an [`Entry`].
+///
+/// INVARIANT: they hold no error, cause, message, input or output. The only text by people is the name and note of a
+/// cancellation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryFields {
     /// The subject.
     pub subject: Subject,
     /// The number of writes, from 1. A write names the revision that it replaces.
@@ -102,6 +127,10 @@ pub struct Entry {
     /// The number of automatic retries, over all rules.
     #[serde(default)]
     pub retries: u32,
+    /// Whether the retry of the latest failure is charged to the rules of its verdict. INVARIANT: only the write that
+    /// charges sets it, and only the write that refunds clears it, so that no charge is returned twice.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub charged: bool,
     /// Retries that AWS counted before this entry was opened. Every rule counts as used that often, now and later.
     #[serde(default)]
     pub prior_retries: u32,
@@ -166,6 +195,12 @@ pub struct Writer<'a> {
 }
 
 impl Entry {
+    /// Returns the entry that a store holds.
+    #[must_use]
+    pub const fn restored(fields: EntryFields) -> Self {
+        Self(fields)
+    }
+
     /// Returns how a failure relates to the latest one of this entry, by its ID.
     #[must_use]
     pub fn relation(&self, failure_id: &FailureId) -> Relation {
@@ -233,10 +268,16 @@ impl Entry {
             .collect()
     }
 
-    /// Returns whether the retry is charged and certainly not sent yet.
+    /// Returns whether the retry waits in the queue and was certainly not sent yet.
     #[must_use]
     pub fn is_unsent(&self) -> bool {
         self.state == State::Queued && !self.in_doubt
+    }
+
+    /// Returns whether the next write of a failure or completion refunds the charge of this retry.
+    #[must_use]
+    pub fn is_refundable(&self) -> bool {
+        self.charged && self.is_unsent()
     }
 
     /// Returns how often the subject has used a rule.

@@ -4,7 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::entry::{Attempt, Cancelled, EARLY, Entry, Lease, Relation, Throttling, Writer};
+use super::entry::{
+    Attempt, Cancelled, EARLY, Entry, EntryFields, Lease, Relation, Throttling, Writer,
+};
 use super::{InitialState, State, Transition, TransitionError, transition};
 use crate::failure::{FailureId, Subject};
 use crate::time::Time;
@@ -53,7 +55,7 @@ impl Entry {
     #[must_use]
     pub fn open(decided: Decided, writer: Writer<'_>) -> Self {
         let (initial, delay) = (decided.initial_state(), decided.delay());
-        let mut entry = Self {
+        let mut entry = Self(EntryFields {
             subject: decided.subject,
             revision: 1,
             written_by: writer.owner.clone(),
@@ -67,6 +69,7 @@ impl Entry {
             cancelled: None,
             rule_usage: BTreeMap::new(),
             retries: 0,
+            charged: false,
             prior_retries: decided.retried_before,
             due_at: None,
             next_check_at: None,
@@ -77,7 +80,7 @@ impl Entry {
             throttled: None,
             attempts: Vec::new(),
             expires_at: writer.now.plus(writer.timing.retention),
-        };
+        });
         entry.begin(initial, delay, writer);
         entry
     }
@@ -106,10 +109,9 @@ impl Entry {
             slot: Duration::ZERO,
             observed: false,
         };
-        Self {
-            state: State::Terminated,
-            ..Self::open(decided, writer)
-        }
+        let mut entry = Self::open(decided, writer);
+        entry.0.state = State::Terminated;
+        entry
     }
 
     /// Returns the entry with a later judged failure of its subject. The earlier failure becomes an attempt.
@@ -124,17 +126,19 @@ impl Entry {
         if self.is_unsent() {
             entry.refund();
         }
-        entry.attempts.push(self.attempt());
-        entry.failure_number = self.failure_number.saturating_add(1);
-        entry.failure_id = decided.failure_id;
-        entry.failed_at = decided.failed_at;
-        entry.verdict = decided.verdict;
-        entry.reason = None;
-        entry.cancelled = None;
-        entry.in_doubt = false;
-        entry.verify_before_retry = false;
-        entry.redriven = None;
-        entry.throttled = None;
+        entry.0.attempts.push(self.attempt());
+        entry.0.failure_number = self.failure_number.saturating_add(1);
+        entry.0.failure_id = decided.failure_id;
+        entry.0.failed_at = decided.failed_at;
+        entry.0.verdict = decided.verdict;
+        entry.0.reason = None;
+        entry.0.cancelled = None;
+        entry.0.in_doubt = false;
+        entry.0.verify_before_retry = false;
+        entry.0.redriven = None;
+        entry.0.throttled = None;
+        // A charge that was not refunded stays with the earlier failure.
+        entry.0.charged = false;
         entry.begin(initial, delay, writer);
         Ok(entry)
     }
@@ -164,41 +168,48 @@ impl Entry {
         }
     }
 
+    /// Charges the rules of the verdict with this retry.
     fn charge(&mut self) {
-        let policy = self.verdict.policy.clone().unwrap_or_default();
-        for charge in &self.verdict.rules {
-            let rule_usage = self
-                .rule_usage
-                .entry(policy.clone())
-                .or_default()
-                .entry(charge.rule.clone())
-                .or_default();
-            *rule_usage = rule_usage.saturating_add(1);
+        let fields = &mut self.0;
+        let usage = fields
+            .rule_usage
+            .entry(fields.verdict.policy.clone().unwrap_or_default())
+            .or_default();
+        for charge in &fields.verdict.rules {
+            let used = usage.entry(charge.rule.clone()).or_default();
+            *used = used.saturating_add(1);
         }
-        self.retries = self.retries.saturating_add(1);
+        fields.retries = fields.retries.saturating_add(1);
+        fields.charged = true;
     }
 
+    /// Returns the charge of this retry, if it was made.
     fn refund(&mut self) {
-        let policy = self.verdict.policy.clone().unwrap_or_default();
-        for charge in &self.verdict.rules {
-            if let Some(rule_usage) = self
+        let fields = &mut self.0;
+        if !fields.charged {
+            return;
+        }
+        let policy = fields.verdict.policy.clone().unwrap_or_default();
+        for charge in &fields.verdict.rules {
+            if let Some(used) = fields
                 .rule_usage
                 .get_mut(&policy)
                 .and_then(|rules| rules.get_mut(&charge.rule))
             {
-                *rule_usage = rule_usage.saturating_sub(1);
+                *used = used.saturating_sub(1);
             }
         }
-        self.retries = self.retries.saturating_sub(1);
+        fields.retries = fields.retries.saturating_sub(1);
+        fields.charged = false;
     }
 
     fn grant_lease(&mut self, writer: Writer<'_>) {
         let until = writer.now.plus(writer.timing.lease);
-        self.lease = Some(Lease {
+        self.0.lease = Some(Lease {
             owner: writer.owner.clone(),
             until,
         });
-        self.next_check_at = Some(until);
+        self.0.next_check_at = Some(until);
     }
 
     /// Sets the due time and the next check of a queued retry.
@@ -207,8 +218,8 @@ impl Entry {
     /// fits.
     fn wait(&mut self, delay: Duration, queued: bool, writer: Writer<'_>) {
         let due = writer.now.plus(delay);
-        self.due_at = Some(due);
-        self.next_check_at = Some(if queued {
+        self.0.due_at = Some(due);
+        self.0.next_check_at = Some(if queued {
             due.plus(writer.timing.overdue_after)
         } else {
             writer
@@ -223,7 +234,7 @@ impl Entry {
             state: self.state,
             step,
         })?;
-        Ok(Self {
+        Ok(Self(EntryFields {
             state,
             revision: self.revision.saturating_add(1),
             written_by: writer.owner.clone(),
@@ -232,8 +243,8 @@ impl Entry {
             next_check_at: None,
             lease: None,
             expires_at: writer.now.plus(writer.timing.retention),
-            ..self.clone()
-        })
+            ..self.0.clone()
+        }))
     }
 
     /// Returns the entry of a due retry, with a lease for `writer.owner`.
@@ -269,17 +280,31 @@ impl Entry {
     /// No owner was acting, and no retry was in doubt.
     pub fn take_over(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::TakeOver, writer)?;
-        entry.in_doubt = true;
+        entry.0.in_doubt = true;
         entry.grant_lease(writer);
         Ok(entry)
     }
 
-    /// Returns the entry after AWS accepted the retry.
+    /// Returns the entry with the doubt that an answer left: the call may have taken effect. The next step writes it.
+    #[must_use]
+    pub fn doubted(&self, in_doubt: bool) -> Self {
+        let mut entry = self.clone();
+        entry.0.in_doubt |= in_doubt;
+        entry
+    }
+
+    /// Returns the entry after AWS accepted the retry, with RedriveExecution's `redriveDate`.
     ///
     /// # Errors
     /// No owner was acting.
-    pub fn accept(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
-        self.stepped(Transition::Accept, writer)
+    pub fn accept(
+        &self,
+        redriven: Option<Time>,
+        writer: Writer<'_>,
+    ) -> Result<Self, TransitionError> {
+        let mut entry = self.stepped(Transition::Accept, writer)?;
+        entry.0.redriven = redriven;
+        Ok(entry)
     }
 
     /// Returns the entry after a call without an answer.
@@ -290,8 +315,8 @@ impl Entry {
     /// No owner was acting.
     pub fn mark_in_doubt(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::MarkInDoubt, writer)?;
-        entry.in_doubt = true;
-        entry.next_check_at = Some(self.lease.as_ref().map_or(writer.now, |lease| lease.until));
+        entry.0.in_doubt = true;
+        entry.0.next_check_at = Some(self.lease.as_ref().map_or(writer.now, |lease| lease.until));
         Ok(entry)
     }
 
@@ -323,7 +348,7 @@ impl Entry {
             Duration::ZERO
         };
         let mut entry = self.stepped(Transition::BackOff, writer)?;
-        entry.throttled = Some(Throttling { since, times });
+        entry.0.throttled = Some(Throttling { since, times });
         entry.wait_until(delay.min(writer.timing.max_queue_delay).max(least), writer);
         Ok(entry)
     }
@@ -336,7 +361,7 @@ impl Entry {
     /// No owner was acting.
     pub fn verify_later(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
         let mut entry = self.back_off(writer)?;
-        entry.verify_before_retry = true;
+        entry.0.verify_before_retry = true;
         Ok(entry)
     }
 
@@ -360,8 +385,8 @@ impl Entry {
     /// INVARIANT: only the sweep continues the entry, so that no function feeds its own queue.
     fn wait_until(&mut self, delay: Duration, writer: Writer<'_>) {
         let due = writer.now.plus(delay);
-        self.due_at = Some(due);
-        self.next_check_at = Some(due);
+        self.0.due_at = Some(due);
+        self.0.next_check_at = Some(due);
     }
 
     /// Returns the entry after its retry was given up.
@@ -377,7 +402,7 @@ impl Entry {
         writer: Writer<'_>,
     ) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::GiveUp, writer)?;
-        entry.reason = Some(reason);
+        entry.0.reason = Some(reason);
         if refund {
             entry.refund();
         }
@@ -398,7 +423,7 @@ impl Entry {
     ) -> Result<Self, TransitionError> {
         let mut entry = self.give_up(Reason::TargetChanged, true, writer)?;
         if self.failure_number == 1 {
-            entry.prior_retries = self.prior_retries.max(retried);
+            entry.0.prior_retries = self.prior_retries.max(retried);
         }
         Ok(entry)
     }
@@ -415,8 +440,8 @@ impl Entry {
         writer: Writer<'_>,
     ) -> Result<Self, TransitionError> {
         let mut entry = self.stepped(Transition::Cancel, writer)?;
-        entry.reason = Some(Reason::Cancelled);
-        entry.cancelled = Some(cancelled);
+        entry.0.reason = Some(Reason::Cancelled);
+        entry.0.cancelled = Some(cancelled);
         if self.is_unsent() {
             entry.refund();
         }
@@ -484,12 +509,13 @@ impl Entry {
         if let Some(failure_id) = failure_id
             && self.relation(&failure_id) == Relation::Later
         {
-            entry.attempts.push(self.attempt());
-            entry.failure_number = self.failure_number.saturating_add(1);
-            entry.failure_id = failure_id;
+            entry.0.attempts.push(self.attempt());
+            entry.0.failure_number = self.failure_number.saturating_add(1);
+            entry.0.failure_id = failure_id;
             // Reason and cancellation belong to the earlier failure.
-            entry.reason = None;
-            entry.cancelled = None;
+            entry.0.reason = None;
+            entry.0.cancelled = None;
+            entry.0.charged = false;
         }
         Ok(entry)
     }

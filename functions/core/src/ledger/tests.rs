@@ -115,7 +115,7 @@ fn in_state(state: State) -> Entry {
     at(0, |writer| match state {
         State::Queued => Ok(opened(InitialState::Queue)),
         State::Acting => Ok(acting),
-        State::Retried => acting.accept(writer),
+        State::Retried => acting.accept(None, writer),
         State::InDoubt => acting.mark_in_doubt(writer),
         State::GivenUp => Ok(opened(InitialState::GiveUp)),
         State::Observed => Ok(opened(InitialState::Observe)),
@@ -189,7 +189,7 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
                 Transition::Claim => entry.claim(writer),
                 Transition::Requeue => entry.requeue(writer).map(|(entry, _)| entry),
                 Transition::TakeOver => entry.take_over(writer),
-                Transition::Accept => entry.accept(writer),
+                Transition::Accept => entry.accept(None, writer),
                 Transition::MarkInDoubt => entry.mark_in_doubt(writer),
                 Transition::BackOff => entry.back_off(writer),
                 Transition::GiveUp => entry.give_up(Reason::Refused, true, writer),
@@ -203,7 +203,7 @@ fn every_method_takes_the_step_of_the_table_or_refuses() {
                     assert_eq!(after.state, expected, "{state:?} {step:?}");
                     assert_eq!(after.revision, entry.revision + 1);
                     assert_eq!(
-                        (after.written_by, after.updated_at),
+                        (after.written_by.clone(), after.updated_at),
                         (owner("one"), second(1))
                     );
                     assert_eq!(
@@ -297,7 +297,7 @@ fn a_retry_is_charged_once_for_each_of_its_rules() {
     let mut again = decided(actions(&["a2"]), InitialState::Act);
     again.verdict = verdict(Decision::Retry, &["x"], 0);
     let entry = at(1, |writer| {
-        entry.accept(writer).unwrap().judge(again, writer)
+        entry.accept(None, writer).unwrap().judge(again, writer)
     })
     .unwrap();
     assert_eq!(
@@ -403,7 +403,11 @@ fn a_charge_is_given_back_only_where_the_retry_certainly_did_not_happen() {
             next_failure(&at(1, |writer| queued.cancel(ada(), writer)).unwrap()),
             0,
         ),
-        ("AWS took it", at(2, |writer| acting.accept(writer)), 1),
+        (
+            "AWS took it",
+            at(2, |writer| acting.accept(None, writer)),
+            1,
+        ),
         ("it was busy", Ok(busy.clone()), 1),
         ("the answer was lost", Ok(unknown.clone()), 1),
         (
@@ -522,10 +526,10 @@ fn what_ended_before_aws_redrove_an_execution_is_what_that_redrive_restarted() {
     let entry = at(0, |writer| {
         Entry::open(decided(count(1), InitialState::Act), writer)
     });
-    let entry = Entry {
+    let entry = Entry::restored(EntryFields {
         redriven: Some(redriven),
-        ..entry
-    };
+        ..(*entry).clone()
+    });
     let millis = Duration::from_millis;
     for (ended, expected) in [
         (redriven.minus(millis(1_001)), Relation::Earlier),
@@ -589,7 +593,7 @@ fn earlier_failures_are_kept_as_attempts() {
     // A success with a later count adds an attempt. A success without a count, or with the same count, does not.
     let more = |failure_id| {
         let entry = at(8, |writer| third.recover(failure_id, writer)).unwrap();
-        (entry.attempts.len(), entry.failure_id)
+        (entry.attempts.len(), entry.failure_id.clone())
     };
     assert_eq!(more(Some(count(3))), (3, count(3)));
     assert_eq!(more(Some(count(2))), (2, count(2)));
@@ -675,14 +679,14 @@ fn a_busy_target_is_given_up_at_the_very_second_and_in_doubt_stays_charged() {
         (24 * 3600, false, (State::GivenUp, 0)),
         (24 * 3600, true, (State::GivenUp, 1)),
     ] {
-        let entry = Entry {
+        let entry = Entry::restored(EntryFields {
             in_doubt,
             throttled: Some(Throttling {
                 since: second(0),
                 times: u32::MAX,
             }),
-            ..opened(InitialState::Act)
-        };
+            ..(*opened(InitialState::Act)).clone()
+        });
         let entry = at(seconds, |writer| entry.back_off(writer)).unwrap();
         assert_eq!((entry.state, entry.retries), expected, "{seconds}");
     }
@@ -786,7 +790,11 @@ fn who_acts_holds_a_lease() {
         (taken.next_check_at, taken.in_doubt),
         (Some(second(850)), true)
     );
-    assert!(at(431, |writer| taken.accept(writer)).unwrap().in_doubt);
+    assert!(
+        at(431, |writer| taken.accept(None, writer))
+            .unwrap()
+            .in_doubt
+    );
 }
 
 #[test]
@@ -914,7 +922,7 @@ fn an_entry_of_a_former_version_is_still_read() {
         "revision":1,"written_by":"one","updated_at":1000000,"failure_number":1,"failure_id":{"redrive_count":0},"failed_at":1000000,"state":"acting",
         "verdict":{"decision":"retry","reason":"matched","policy":"p","rules":[{"rule":"r","used":0,"limit":5}],
             "delay_seconds":0,"retry_mode":"FAILED_ACTIONS"},
-        "rule_usage":{"p":{"r":1}},"retries":1,"next_check_at":1420000,"lease":{"owner":"one","until":1420000},"expires_at":2593000000}"#;
+        "rule_usage":{"p":{"r":1}},"retries":1,"charged":true,"next_check_at":1420000,"lease":{"owner":"one","until":1420000},"expires_at":2593000000}"#;
     let entry: Entry = serde_json::from_str(json).unwrap();
     assert_eq!(entry, opened(InitialState::Act));
     // INVARIANT: the next version reads the entries of this one, so these names stay.
@@ -938,18 +946,18 @@ fn a_write_knows_itself_again() {
     let entry = opened(InitialState::Act);
     assert!(entry.is_write_of(&entry));
     for other in [
-        Entry {
+        Entry::restored(EntryFields {
             revision: 2,
-            ..entry.clone()
-        },
-        Entry {
+            ..(*entry).clone()
+        }),
+        Entry::restored(EntryFields {
             written_by: owner("two"),
-            ..entry.clone()
-        },
-        Entry {
+            ..(*entry).clone()
+        }),
+        Entry::restored(EntryFields {
             state: State::Retried,
-            ..entry.clone()
-        },
+            ..(*entry).clone()
+        }),
     ] {
         assert!(!other.is_write_of(&entry));
         assert!(!entry.is_write_of(&other));
@@ -1001,10 +1009,7 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 
 /// Returns the entry in doubt, as after a repeated write: whether its owner acted in between is unknown.
 fn in_doubt(entry: &Entry) -> Entry {
-    Entry {
-        in_doubt: true,
-        ..entry.clone()
-    }
+    entry.doubted(true)
 }
 
 #[test]
@@ -1052,26 +1057,29 @@ fn a_retry_message_that_comes_twice_is_void_the_second_time() {
     let queued = opened(InitialState::Queue);
     let ours = at(1, |writer| queued.claim(writer)).unwrap();
     let theirs = by("two", 1, |writer| queued.claim(writer)).unwrap();
-    let settled = at(2, |writer| ours.accept(writer)).unwrap();
+    let settled = at(2, |writer| ours.accept(None, writer)).unwrap();
     for (answer, expected) in [
-        (ClaimResult::Claimed(ours.clone()), Ok(Claim(ours.clone()))),
-        (ClaimResult::Refused(None), Err(None)),
+        (
+            ClaimResult::Claimed(ours.clone()),
+            DueClaim::Claimed(Claim(ours.clone())),
+        ),
+        (ClaimResult::Refused(None), DueClaim::Gone),
         (
             ClaimResult::Refused(Some(theirs.clone())),
-            Err(Some(theirs)),
+            DueClaim::Refused(theirs),
         ),
         (
             ClaimResult::Refused(Some(settled.clone())),
-            Err(Some(settled)),
+            DueClaim::Refused(settled),
         ),
         (
             ClaimResult::Refused(Some(queued.clone())),
-            Err(Some(queued.clone())),
+            DueClaim::Refused(queued.clone()),
         ),
         // The owner's own claim, whose answer was lost.
         (
             ClaimResult::Refused(Some(ours.clone())),
-            Ok(Claim(in_doubt(&ours))),
+            DueClaim::Claimed(Claim(in_doubt(&ours))),
         ),
     ] {
         let ledger = Told {
@@ -1082,5 +1090,48 @@ fn a_retry_message_that_comes_twice_is_void_the_second_time() {
             ready(claim_due(&ledger, &queued.retry_message(), writer))
         });
         assert_eq!(taken, Ok(expected));
+    }
+}
+
+#[test]
+fn charge_is_made_once_and_returned_once() {
+    let queued = opened(InitialState::Queue);
+    let acting = at(1, |writer| queued.claim(writer)).unwrap();
+    let step = |step: &dyn Fn(Writer<'_>) -> Result<Entry, TransitionError>| at(2, step).unwrap();
+    let next = |state| decided(count(1), state);
+    #[rustfmt::skip]
+    let rows = [
+        ("given up unjudged", opened(InitialState::GiveUp), (0, false)),
+        ("observed", opened(InitialState::Observe), (0, false)),
+        ("acting at once", opened(InitialState::Act), (1, true)),
+        ("queued", queued.clone(), (1, true)),
+        ("claimed", acting.clone(), (1, true)),
+        ("accepted", step(&|writer| acting.accept(None, writer)), (1, true)),
+        ("in doubt", step(&|writer| acting.mark_in_doubt(writer)), (1, true)),
+        ("throttled", step(&|writer| acting.back_off(writer)), (1, true)),
+        ("refused", step(&|writer| acting.give_up(Reason::Refused, true, writer)), (0, false)),
+        ("given up in doubt", step(&|writer| acting.give_up(Reason::Refused, false, writer)), (1, true)),
+        ("cancelled", step(&|writer| queued.cancel(ada(), writer)), (0, false)),
+        ("succeeded while queued", step(&|writer| queued.recover(None, writer)), (0, false)),
+        ("succeeded before the call", step(&|writer| acting.recover_unsent(writer)), (0, false)),
+        ("ended while acting", step(&|writer| acting.terminate(None, writer)), (1, true)),
+        ("failed again while queued", step(&|writer| queued.judge(next(InitialState::Queue), writer)), (1, true)),
+        ("failed again while queued, given up", step(&|writer| queued.judge(next(InitialState::GiveUp), writer)), (0, false)),
+        ("failed again while acting", step(&|writer| acting.judge(next(InitialState::Queue), writer)), (2, true)),
+        ("failed again while acting, given up", step(&|writer| acting.judge(next(InitialState::GiveUp), writer)), (1, false)),
+    ];
+    for (story, entry, expected) in rows {
+        assert_eq!((entry.retries, entry.charged), expected, "{story}");
+        // Whatever comes next, a charge that was returned stays returned.
+        for later in [
+            at(3, |writer| entry.recover_unsent(writer)),
+            at(3, |writer| {
+                entry.judge(decided(count(2), InitialState::GiveUp), writer)
+            }),
+        ] {
+            let left = later.map_or(entry.retries, |later| later.retries);
+            let least = entry.retries - u32::from(entry.charged);
+            assert!(left >= least, "{story}: {left}");
+        }
     }
 }

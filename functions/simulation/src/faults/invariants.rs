@@ -303,6 +303,27 @@ impl Invariants {
             );
         }
 
+        // INVARIANT: S1, a charge is made once, and only a charge that was made is returned, once.
+        let refunded = old.is_some_and(|old| match same_failure {
+            true => old.charged && !new.charged,
+            false => old.is_refundable(),
+        });
+        let made = new.charged && !(same_failure && old.is_some_and(|old| old.charged));
+        let before = old.map_or(0, |old| old.retries);
+        self.demand(
+            new.retries + u32::from(refunded) == before + u32::from(made),
+            "S1, a charge is made and returned once",
+            || {
+                let charged = old.map(|old| old.charged);
+                format!(
+                    "{}: {before} retries, charged {charged:?}, then {}, charged {}",
+                    of(),
+                    new.retries,
+                    new.charged
+                )
+            },
+        );
+
         // INVARIANT: S1, by the ledger: every retry that took effect, or that may have done so, is charged.
         if let Some(old) = old.filter(|old| old.in_doubt) {
             self.demand(
