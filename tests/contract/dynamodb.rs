@@ -120,6 +120,7 @@ fn decided(subject: Subject, count: u32, delay_seconds: u32) -> Decided {
             decision: Decision::Retry,
             reason: Reason::Matched,
             policy: Some("step-functions".into()),
+            policy_version: None,
             rules: vec![charge("throttled"), charge("rule-0f1e2d3c4b")],
             delay_seconds,
             retry_mode: StageRetryMode::FailedActions,

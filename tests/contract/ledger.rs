@@ -47,6 +47,7 @@ fn retry(delay_seconds: u32) -> Verdict {
         decision: Decision::Retry,
         reason: Reason::Matched,
         policy: Some("etl".into()),
+        policy_version: None,
         rules: vec![
             Charge {
                 rule: "throttled".into(),

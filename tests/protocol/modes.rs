@@ -2,6 +2,7 @@
 
 use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::ledger::State;
+use redrive_core::policy::{Document, PolicyVersion};
 use redrive_core::sweep::Swept;
 use redrive_core::verdict::Reason;
 use redrive_emulator::api::Fault;
@@ -190,5 +191,59 @@ fn a_doubt_that_meets_a_change_is_looked_at_and_not_repeated() {
                 }
             }
         }
+    }
+}
+
+/// Returns a policy as the deployment with this number has it.
+fn deployed(policy: &str, number: u64) -> Document {
+    let version = PolicyVersion::new(policy, Some(&format!("layer:{number}")));
+    document(policy).with_version(version)
+}
+
+#[test]
+fn policy_older_than_the_verdict_withdraws_nothing() {
+    for scene in Scene::both_for_ever(&rule(2, 60)) {
+        let (next, before) = (deployed(&rule(2, 60), 2), deployed(&rule(0, 60), 1));
+        scene.document.replace(next.clone());
+        scene.handle_event(&scene.failed());
+        let retry_message = scene.entry().retry_message();
+        scene.wind(60);
+        // A process of before has the retry's message.
+        scene.document.replace(before);
+        let record = scene.claim_due(&retry_message);
+        assert_eq!(
+            (record.outcome, record.state),
+            (Outcome::BackedOff, Some(State::Queued))
+        );
+        assert_eq!(scene.entry().retries, 1, "it stays charged");
+        scene.document.replace(next);
+        scene.wind(60);
+        scene.sweep();
+        scene.wind(60);
+        scene.deliver();
+        assert_eq!((scene.effects(), scene.stands().0), (1, State::Retried));
+        assert_eq!(scene.entry().outdated_since, Some(record.at));
+    }
+}
+
+#[test]
+fn policy_that_was_deployed_again_withdraws_after_a_while() {
+    for scene in Scene::both_for_ever(&rule(2, 60)) {
+        scene.document.replace(deployed(&rule(2, 60), 2));
+        scene.handle_event(&scene.failed());
+        scene.document.replace(deployed(&rule(0, 60), 1));
+        let began = scene.now();
+        while scene.stands().0 == State::Queued {
+            scene.wind(60);
+            scene.sweep();
+            scene.deliver();
+        }
+        let waited = scene.now().since(began).as_secs();
+        assert!((900..1_200).contains(&waited), "{waited} s");
+        assert_eq!(scene.effects(), 0);
+        assert_eq!(
+            scene.stands(),
+            (State::GivenUp, Reason::PolicyChanged, 0, 0)
+        );
     }
 }

@@ -5,14 +5,16 @@
 //! the fact that would confirm it, the cheapest first.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::codepipeline::failure::stage_refused;
 use crate::digest;
 use crate::failure::{
     FailedExecution, FailedStage, Failure, FailureDetail, Field, Need, Redrivable, Service,
 };
-use crate::ledger::{Entry, Relation};
+use crate::ledger::{Entry, Relation, Timing};
 use crate::policy::{Document, FailureView, Match, Nested, Policy, Rule};
+use crate::time::Time;
 use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 use crate::view;
 
@@ -106,6 +108,23 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
         && entry.verdict.rules.iter().all(room)
 }
 
+/// Returns whether the verdict of an entry was made by a policy that was deployed later than this one.
+///
+/// INVARIANT: such a policy withdraws nothing. RACE: a process with the policy before an update against one with the
+/// next. The retry waits for a process with the next one. After `policy_overlap` no process of before is left: the
+/// older policy was deployed again, and judges as usual.
+#[must_use]
+pub fn is_outdated(document: &Document, entry: &Entry, now: Time, timing: &Timing) -> bool {
+    let versions = document
+        .deployed
+        .as_ref()
+        .zip(entry.verdict.policy_version.as_ref());
+    let waited = entry
+        .outdated_since
+        .map_or(Duration::ZERO, |since| now.since(since));
+    versions.is_some_and(|(ours, theirs)| ours.is_before(theirs)) && waited < timing.policy_overlap
+}
+
 /// Returns the verdict on a failure whose facts are all known, as `views` show it.
 #[must_use]
 pub fn verdict_on(
@@ -154,7 +173,8 @@ impl<'a> Judge<'a> {
     }
 
     fn judge(mut self) -> Judged {
-        let verdict = self.verdict();
+        let mut verdict = self.verdict();
+        verdict.policy_version.clone_from(&self.document.deployed);
         // The order of lookups: facts of one call before facts of several calls.
         self.needs.sort_unstable();
         self.needs.dedup();
@@ -351,6 +371,7 @@ impl<'a> Judge<'a> {
             decision: Decision::Retry,
             reason: Reason::Matched,
             policy: Some(policy.name.clone()),
+            policy_version: None,
             rules,
             delay_seconds,
             retry_mode: if all_actions {

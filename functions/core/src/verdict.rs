@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use redrive_policy::PolicyVersion;
 pub use redrive_policy::{Decision, Reason, StageRetryMode};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Verdict {
     /// The name of the policy that applies, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// The deployed version of the policy that made the verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<PolicyVersion>,
     /// The rules on which the verdict rests. For a stage, each rule that a failed action matched is listed once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Charge>,
@@ -51,6 +55,7 @@ impl Verdict {
             decision,
             reason,
             policy: None,
+            policy_version: None,
             rules: Vec::new(),
             delay_seconds: 0,
             retry_mode: StageRetryMode::FailedActions,

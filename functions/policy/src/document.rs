@@ -6,6 +6,7 @@ use crate::case::Test;
 use crate::condition::Conditions;
 use crate::index::Index;
 use crate::policy::{Policy, TargetName};
+use crate::policy_version::PolicyVersion;
 use crate::service::Service;
 
 /// A whole policy document.
@@ -19,10 +20,21 @@ pub struct Document {
     pub per_execution: u32,
     /// Failures with their expected decisions.
     pub tests: Vec<Test>,
+    /// The deployment of the document; none outside a deployed stack. Verdicts carry it.
+    pub deployed: Option<PolicyVersion>,
     pub(crate) index: Index,
 }
 
 impl Document {
+    /// Returns the document as one deployment has it.
+    #[must_use]
+    pub fn with_version(self, version: PolicyVersion) -> Self {
+        Self {
+            deployed: Some(version),
+            ..self
+        }
+    }
+
     /// Rebuilds the index after [`policies`](Self::policies) changed.
     pub fn index_again(&mut self) {
         self.index = Index::new(&self.policies);

@@ -60,6 +60,7 @@ mod index;
 mod matching;
 pub mod node;
 mod policy;
+mod policy_version;
 mod problem;
 mod read;
 mod reading;
@@ -84,6 +85,7 @@ pub use self::field::Field;
 pub use self::glob::Glob;
 pub use self::matching::Match;
 pub use self::policy::{Manual, Nested, Policy, Rule, Scope, TargetName};
+pub use self::policy_version::PolicyVersion;
 pub use self::problem::{
     At, Place, Problem, Problems, Severity, did_you_mean, one_of, simplified, within,
 };

@@ -48,6 +48,7 @@ fn failed(rules: &[&str], failure_id: FailureId) -> Decided {
             decision: Decision::Retry,
             reason: Reason::Matched,
             policy: Some("step-functions".into()),
+            policy_version: None,
             rules: rules
                 .iter()
                 .map(|rule| Charge {

@@ -197,6 +197,7 @@ fn judged(key: &str, failure_id: FailureId, seconds: u64, delay_seconds: u32) ->
             decision: Decision::Retry,
             reason: Reason::Matched,
             policy: Some("nightly".into()),
+            policy_version: None,
             rules: vec![Charge {
                 rule: "throttled".into(),
                 description: Some("the service that was called had too much to do".into()),

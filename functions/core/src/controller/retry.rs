@@ -2,7 +2,7 @@
 
 use super::{Clock, Controller, Queue, RunMode, Target, bug};
 use crate::calls::{Call, CallResult};
-use crate::decide::still_allows;
+use crate::decide::{is_outdated, still_allows};
 use crate::error::Error;
 use crate::failure::TargetState;
 use crate::freshness;
@@ -103,14 +103,20 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
                 return self.settle(settled.map_err(bug)?, record).await;
             }
         }
-        // INVARIANT: the current mode and policy can withdraw a retry, never add one.
-        if self.mode != RunMode::Act || !still_allows(self.document, claim.entry()) {
-            let settled = claim
-                .entry()
-                .give_up(Reason::PolicyChanged, !in_doubt, self.writer())
-                .map_err(bug)?;
-            record.outcome = Outcome::GaveUp;
-            return self.settle(settled, record).await;
+        // INVARIANT: the current mode and policy can withdraw a retry, never add one. A policy older than the verdict's
+        // withdraws nothing.
+        let acts = self.mode == RunMode::Act;
+        if !acts || !still_allows(self.document, claim.entry()) {
+            let (entry, writer) = (claim.entry(), self.writer());
+            let waits = acts && is_outdated(self.document, entry, writer.now, self.timing);
+            let (settled, outcome) = if waits {
+                (entry.wait_for_policy(writer), Outcome::BackedOff)
+            } else {
+                let reason = Reason::PolicyChanged;
+                (entry.give_up(reason, !in_doubt, writer), Outcome::GaveUp)
+            };
+            record.outcome = outcome;
+            return self.settle(settled.map_err(bug)?, record).await;
         }
         let response = self.target.retry(&claim).await;
         let result = response.result;

@@ -5,7 +5,7 @@ use alloc::{format, vec};
 use super::*;
 use crate::failure::{ExecutionStatus, FailedAction, StageSnapshot, StageStatus, Subject};
 use crate::ledger::{Decided, EntryFields, Owner, Timing, Writer};
-use crate::policy::{Backoff, JitterStrategy};
+use crate::policy::{Backoff, JitterStrategy, PolicyVersion};
 use crate::time::Time;
 
 const ALL: &str = "version: 1\nretry: { automatic: true }";
@@ -135,6 +135,7 @@ fn retried(document: &Document, failure: &Failure, by: &[&str], times: u32) -> E
             decision: Decision::Retry,
             reason: Reason::Matched,
             policy: Some(document.policies[0].name.clone()),
+            policy_version: None,
             rules: by
                 .iter()
                 .map(|rule| Charge {
@@ -371,6 +372,7 @@ fn a_retry_carries_its_policy_rule_count_and_limit() {
             decision: Decision::Retry,
             reason: Reason::Matched,
             policy: Some("etl".into()),
+            policy_version: None,
             rules: vec![Charge {
                 rule: "r".into(),
                 description: Some("it passes".into()),
@@ -986,6 +988,44 @@ fn optimistic_verdict_names_the_facts_it_depends_on() {
         decided(&rules("{id: r, limit: 3}"), &twice),
         ("retry matched by r".into(), vec![])
     );
+}
+
+#[test]
+fn policy_is_outdated_by_a_later_one_for_a_while() {
+    let deployed = |text: &str, number| {
+        let digest = text.into();
+        rules("[{id: a}]").with_version(PolicyVersion { number, digest })
+    };
+    let seven = deployed("seven", Some(7));
+    let Answer::Verdict(verdict) = decide(&seven, &execution(|_| ()), LedgerView::Empty) else {
+        panic!("nothing to look up");
+    };
+    assert_eq!(verdict.policy_version, seven.deployed);
+    let judged = retried(&seven, &execution(|_| ()), &["a"], 1);
+    let refused = |at| {
+        let mut entry = judged.clone();
+        entry.verdict.policy_version.clone_from(&seven.deployed);
+        entry.outdated_since = at;
+        entry
+    };
+    let (timing, start) = (Timing::default(), Time::from_millis(1_000_000));
+    let after = |seconds| start.plus(Duration::from_secs(seconds));
+    #[rustfmt::skip]
+    let rows = [
+        ("the verdict's own", &seven, None, 0, false),
+        ("older", &deployed("six", Some(6)), None, 0, true),
+        ("older, first refused long after the verdict", &deployed("six", Some(6)), None, 9_000, true),
+        ("older, refused for a while", &deployed("six", Some(6)), Some(start), 899, true),
+        ("older, deployed again", &deployed("six", Some(6)), Some(start), 900, false),
+        ("later", &deployed("eight", Some(8)), None, 0, false),
+        ("the same text", &deployed("seven", Some(6)), None, 0, false),
+        ("without a number", &deployed("six", None), None, 0, false),
+        ("not deployed", &rules("[]"), None, 0, false),
+    ];
+    for (story, document, since, now, expected) in rows {
+        let outdated = is_outdated(document, &refused(since), after(now), &timing);
+        assert_eq!(outdated, expected, "{story}");
+    }
 }
 
 #[test]

@@ -150,6 +150,9 @@ pub struct EntryFields {
     /// The target is read before the retry, at any age of the entry, because AWS's last answer contradicts the failure.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub verify_before_retry: bool,
+    /// The time at which a process first refused the retry whose policy is older than the verdict's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outdated_since: Option<Time>,
     /// The time at which AWS redrove the subject for this failure, by AWS's clock: RedriveExecution's `redriveDate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redriven: Option<Time>,

@@ -76,6 +76,7 @@ impl Entry {
             lease: None,
             in_doubt: false,
             verify_before_retry: false,
+            outdated_since: None,
             redriven: None,
             throttled: None,
             attempts: Vec::new(),
@@ -135,6 +136,7 @@ impl Entry {
         entry.0.cancelled = None;
         entry.0.in_doubt = false;
         entry.0.verify_before_retry = false;
+        entry.0.outdated_since = None;
         entry.0.redriven = None;
         entry.0.throttled = None;
         // A charge that was not refunded stays with the earlier failure.
@@ -377,6 +379,19 @@ impl Entry {
         }
         let mut entry = self.stepped(Transition::BackOff, writer)?;
         entry.wait_until(writer.timing.max_queue_delay, writer);
+        Ok(entry)
+    }
+
+    /// Returns the entry after a process refused it whose policy is older than the verdict's.
+    ///
+    /// The sweep tries again soon, until a process with the verdict's policy claims the retry.
+    ///
+    /// # Errors
+    /// No owner was acting.
+    pub fn wait_for_policy(&self, writer: Writer<'_>) -> Result<Self, TransitionError> {
+        let mut entry = self.stepped(Transition::BackOff, writer)?;
+        entry.0.outdated_since = self.outdated_since.or(Some(writer.now));
+        entry.wait_until(writer.timing.initial_backoff, writer);
         Ok(entry)
     }
 

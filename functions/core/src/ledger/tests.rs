@@ -55,6 +55,7 @@ fn verdict(decision: Decision, rules: &[&str], delay_seconds: u32) -> Verdict {
             Reason::Unmatched
         },
         policy: Some("p".into()),
+        policy_version: None,
         rules: rules
             .iter()
             .map(|rule| Charge {

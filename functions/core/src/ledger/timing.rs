@@ -44,6 +44,9 @@ pub struct Timing {
     pub initial_backoff: Duration,
     /// How long a retry that AWS keeps throttling is repeated before it is given up.
     pub give_up_throttled_after: Duration,
+    /// How long a process may still run with the policy of before, after another one was deployed. AWS: a Lambda
+    /// invocation lasts at most 15 minutes, and an update replaces idle processes ("Quotas", Lambda Developer Guide).
+    pub policy_overlap: Duration,
     /// How long after its failure AWS redrives an execution.
     pub redrive_window: Duration,
     /// How long an entry is kept after its last write. INVARIANT: longer than the redrive window.
@@ -64,6 +67,7 @@ impl Default for Timing {
             stale_after: Duration::from_secs(600),
             initial_backoff: Duration::from_secs(60),
             give_up_throttled_after: Duration::from_secs(24 * 60 * 60),
+            policy_overlap: Duration::from_secs(15 * 60),
             redrive_window: Duration::from_secs(14 * 24 * 60 * 60),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
             quotas: Quotas::default(),

@@ -20,6 +20,7 @@ impl Reader {
             policies: Vec::new(),
             per_execution: 10,
             tests: Vec::new(),
+            deployed: None,
             index: Index::default(),
         };
         let keys = ["version", "retry", "policies", "never", "budget", "tests"];
