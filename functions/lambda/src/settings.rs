@@ -5,6 +5,8 @@
 //!   its decisions and calls nothing.
 //! - `REDRIVE_QUEUE_URL`: the SQS queue of delayed retries.
 //! - `REDRIVE_POLICY`: the policy's file. The default is `/opt/policy.yaml`, where the layer puts the policy.
+//! - `REDRIVE_POLICY_VERSION`: the ARN of the layer's version, whose number orders the policies of an update. By default
+//!   they have no order, and verdicts name no version.
 //! - `REDRIVE_ACCOUNT`: the account whose events are handled. Events of other accounts are ignored.
 //! - `REDRIVE_SINCE`, of `sweep`: the time from which the search reads failures, for example `2026-11-20T00:00:00Z`.
 //!   The default is the time of the first tick.
@@ -29,7 +31,7 @@ use redrive_aws::environment::{Misconfigured, variable};
 use redrive_core::controller::RunMode;
 use redrive_core::discovery::Search;
 use redrive_core::event::AllowedSources;
-use redrive_core::policy::{Document, Glob};
+use redrive_core::policy::{Document, Glob, PolicyVersion};
 use redrive_core::rate_limiter::{ParseQuotaError, Quota, Quotas};
 use redrive_core::time::Time;
 
@@ -141,7 +143,9 @@ impl Settings {
         let stages = quota("REDRIVE_STAGE_QUOTA", default.retry_stage_execution);
         let names = |name| Glob::new(variable(name).as_deref().unwrap_or("*"), false);
         let path = variable("REDRIVE_POLICY").unwrap_or_else(|| POLICY.to_owned());
-        let document = policy(&path, file).map_err(|problem| wrong.push(problem));
+        let version = variable("REDRIVE_POLICY_VERSION");
+        let document =
+            policy(&path, version.as_deref(), file).map_err(|problem| wrong.push(problem));
         match (mode, since, executions, stages, document) {
             (Ok(mode), Ok(since), Ok(executions), Ok(stages), Ok(document)) if wrong.is_empty() => {
                 Ok(Self {
@@ -205,15 +209,23 @@ fn since(text: &str) -> Result<Time, String> {
     })
 }
 
-fn policy(path: &str, file: impl FnOnce(&Path) -> io::Result<String>) -> Result<Document, String> {
+fn policy(
+    path: &str,
+    version: Option<&str>,
+    file: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<Document, String> {
     let text = file(Path::new(path)).map_err(|error| {
         format!(
             "the policy {path} cannot be read: {error}. The layer has it at {POLICY}; \
              REDRIVE_POLICY names another file"
         )
     })?;
-    Document::parse(&text).map_err(|problems| {
+    let document = Document::parse(&text).map_err(|problems| {
         format!("the policy {path} cannot be used; try it with `redrive replay` first:\n{problems}")
+    })?;
+    Ok(match version {
+        Some(_) => document.with_version(PolicyVersion::new(&text, version)),
+        None => document,
     })
 }
 
@@ -358,6 +370,27 @@ mod tests {
             "the policy /opt/policy.yaml cannot be read: no /opt/policy.yaml",
         ]) {
             assert!(line.starts_with(begins), "{line}");
+        }
+    }
+
+    #[test]
+    fn policy_has_the_number_of_its_layers_version() {
+        for (version, number) in [
+            (None, None),
+            (
+                Some("arn:aws:lambda:eu-west-1:111122223333:layer:redrive-policy:7"),
+                Some(Some(7)),
+            ),
+            (Some("PolicyLayer"), Some(None)),
+        ] {
+            let set = version.map(|version| ("REDRIVE_POLICY_VERSION", version));
+            let set: Vec<_> = ACCOUNT.into_iter().chain(set).collect();
+            let deployed = read(&set, Some(GOOD)).unwrap().document.deployed;
+            assert_eq!(
+                deployed.map(|deployed| deployed.number),
+                number,
+                "{version:?}"
+            );
         }
     }
 
