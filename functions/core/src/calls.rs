@@ -114,11 +114,17 @@ pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> RetryRes
         | ErrorClass::Rejected
         | ErrorClass::Unavailable => CallResult::InDoubt,
     };
-    // A fault may follow the effect, and these two codes say that an earlier request is still under way.
+    // A fault may follow the effect, and a time-out may. The first two codes say that an earlier request is still under
+    // way. The others are documented for neither call.
     let doubtful = status >= 500
+        || status == 408
         || matches!(
             code,
-            "PriorRequestNotComplete" | "TransactionInProgressException"
+            "PriorRequestNotComplete"
+                | "TransactionInProgressException"
+                | "KmsThrottlingException"
+                | "ServiceQuotaExceededException"
+                | "LimitExceededException"
         );
     let by_code = matches!(class, ErrorClass::Throttled | ErrorClass::AccessDenied) && !doubtful;
     RetryResponse {
@@ -176,8 +182,10 @@ mod tests {
         for (code, status, expected, in_doubt) in [
             ("ThrottlingException", 400, Throttled, false),
             ("TooManyRequestsException", 429, Throttled, false),
-            ("KmsThrottlingException", 400, Throttled, false),
-            ("ServiceQuotaExceededException", 400, Throttled, false),
+            ("ThrottlingException", 408, Throttled, true),
+            ("KmsThrottlingException", 400, Throttled, true),
+            ("ServiceQuotaExceededException", 400, Throttled, true),
+            ("LimitExceededException", 400, Throttled, true),
             ("ThrottlingException", 503, Throttled, true),
             ("SlowDown", 503, Throttled, true),
             ("PriorRequestNotComplete", 400, Throttled, true),
