@@ -23,7 +23,6 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use redrive_aws::ledger::{DynamoDb, Schemas};
 use redrive_aws::{http, table};
-use redrive_core::calls::Call;
 use redrive_core::definition::{CachedDefinition, Revision};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{FailureId, Subject};
@@ -33,6 +32,7 @@ use redrive_core::ledger::{
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
@@ -524,7 +524,7 @@ fn an_item_of_a_newer_schema_is_left_alone() {
         let slots = async |ledger: &DynamoDb, from| {
             let span = Micros(10);
             ledger
-                .reserve(Call::RedriveExecution, Micros(from), span)
+                .reserve(Service::StepFunctions, Micros(from), span)
                 .await
         };
         assert_eq!(slots(&new, 0).await, Ok(Micros(0)));

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use redrive_core::calls::Call;
 use redrive_core::definition::{CachedDefinition, Revision};
 use redrive_core::error::Error;
 use redrive_core::failure::{ExecutionStatus, FailureId, Subject};
@@ -18,6 +17,7 @@ use redrive_core::ledger::{
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
@@ -640,15 +640,20 @@ pub(crate) fn checkpoint(revision: u64, by: &str) -> ScanCheckpoint {
         written_by: owner(by),
         updated_at: NOW,
         since: Time::from_millis(0),
-        stages: Pass {
-            began: None,
-            targets: Targets::Unread,
-            cursors: VecDeque::from([pipeline(List::Stages), pipeline(List::Runs)]),
-            lagging: BTreeMap::new(),
-            held_watermark: None,
-            ..pass
-        },
-        executions: pass,
+        passes: BTreeMap::from([
+            (
+                Service::CodePipeline,
+                Pass {
+                    began: None,
+                    targets: Targets::Unread,
+                    cursors: VecDeque::from([pipeline(List::Stages), pipeline(List::Runs)]),
+                    lagging: BTreeMap::new(),
+                    held_watermark: None,
+                    ..pass
+                },
+            ),
+            (Service::StepFunctions, pass),
+        ]),
     }
 }
 
@@ -660,10 +665,13 @@ async fn a_position_reads_back_as_it_was_kept<L: Ledger>(ledger: &L) {
 
     let empty = ScanCheckpoint {
         revision: 2,
-        executions: Pass {
-            targets: Targets::Read,
-            ..first.stages.clone()
-        },
+        passes: BTreeMap::from([(
+            Service::StepFunctions,
+            Pass {
+                targets: Targets::Read,
+                ..first.passes[&Service::CodePipeline].clone()
+            },
+        )]),
         ..first
     };
     assert_eq!(ledger.put_checkpoint(&empty).await, Ok(CasResult::Stored));
@@ -708,10 +716,10 @@ async fn a_position_that_meets_itself_is_kept<L: Ledger>(ledger: &L) {
 }
 
 async fn slots_follow_one_another_and_none_is_given_twice<L: Ledger>(atomic: bool, ledger: &L) {
-    let (call, other) = (Call::RedriveExecution, Call::RetryStageExecution);
+    let (service, other) = (Service::StepFunctions, Service::CodePipeline);
     let (from, span) = (Micros::from(NOW), Micros(7_018 * 20));
     let racing: Vec<Pin<Box<dyn Future<Output = Micros> + '_>>> = (0..20)
-        .map(|_| Box::pin(async { ledger.reserve(call, from, span).await.unwrap() }) as _)
+        .map(|_| Box::pin(async { ledger.reserve(service, from, span).await.unwrap() }) as _)
         .collect();
     let mut begins = Vec::new();
     if atomic {
@@ -738,16 +746,16 @@ async fn slots_follow_one_another_and_none_is_given_twice<L: Ledger>(atomic: boo
 }
 
 async fn old_slots_are_not_given<L: Ledger>(ledger: &L) {
-    let call = Call::RedriveExecution;
+    let service = Service::StepFunctions;
     let (from, span) = (Micros::from(NOW), Micros(1_000));
-    assert_eq!(ledger.reserve(call, from, span).await, Ok(from));
+    assert_eq!(ledger.reserve(service, from, span).await, Ok(from));
     let later = Micros(from.0 + 5_000);
-    assert_eq!(ledger.reserve(call, later, span).await, Ok(later));
+    assert_eq!(ledger.reserve(service, later, span).await, Ok(later));
     // Whose clock is behind gets what is next all the same.
     let next = Micros(later.0 + span.0);
-    assert_eq!(ledger.reserve(call, from, span).await, Ok(next));
+    assert_eq!(ledger.reserve(service, from, span).await, Ok(next));
     assert_eq!(
-        ledger.reserve(call, Micros(next.0 + span.0), span).await,
+        ledger.reserve(service, Micros(next.0 + span.0), span).await,
         Ok(Micros(next.0 + span.0))
     );
 }
@@ -790,9 +798,9 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
         self.0.put_checkpoint(checkpoint).await
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
-        let _ = self.0.reserve(call, from, span).await?;
-        self.0.reserve(call, from, span).await
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
+        let _ = self.0.reserve(service, from, span).await?;
+        self.0.reserve(service, from, span).await
     }
 }
 

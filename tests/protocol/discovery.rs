@@ -389,10 +389,7 @@ fn many_pages_are_read_over_many_ticks_and_each_failure_is_found_once() {
         failed(&scene, arn, 60 + number as u64);
     }
     let api = Paged::new(&scene, 10);
-    let search = Search {
-        max_pages_of_executions: 2,
-        ..since(ago(HOUR))
-    };
+    let search = since(ago(HOUR)).with_max_pages(Which::StepFunctions, 2);
     let mut ticks = Vec::new();
     let began = scene.now();
     for _ in 0..6 {
@@ -511,10 +508,7 @@ fn a_machine_with_many_pages_keeps_no_other_waiting() {
     }
     let api = Paged::new(&scene, 10);
     // The list of machines, and one page of each.
-    let search = Search {
-        max_pages_of_executions: 5,
-        ..since(ago(HOUR))
-    };
+    let search = since(ago(HOUR)).with_max_pages(Which::StepFunctions, 5);
     let found = tick(&scene, &api, &search);
     assert_eq!((found.targets, found.records.len()), (4, 13));
     assert!(others.iter().all(|arn| redrives(&scene, arn) == 1));
@@ -664,7 +658,7 @@ fn a_target_that_cannot_be_read_is_read_from_there_again_and_holds_no_other_back
         assert_eq!(found.watermark, Some(ago(HOUR)));
         let checkpoint = || {
             let checkpoint = run(scene.adapters.sandbox.ledger.checkpoint());
-            checkpoint.unwrap().unwrap().unwrap().executions
+            checkpoint.unwrap().unwrap().unwrap().passes[&Which::StepFunctions].clone()
         };
         assert_eq!(
             (checkpoint().watermark, checkpoint().lagging.len()),
@@ -727,10 +721,7 @@ policies:
         region.codepipeline.seed(StageSeed { at: ago(60).as_millis(), ..build([action("Unit", [])]) }).unwrap();
     });
     let api = Paged::new(&scene, 10);
-    let search = Search {
-        machines: Glob::new("ours-1*", false),
-        ..since(ago(HOUR))
-    };
+    let search = since(ago(HOUR)).with_targets(Which::StepFunctions, Glob::new("ours-1*", false));
     let found = tick(&scene, &api, &search);
     assert_eq!(
         (found.targets, outcomes(&found)),
@@ -776,10 +767,7 @@ fn each_failed_execution_of_a_parallel_pipeline_is_found() {
         scene.wind(60);
         scene.emitted();
         // One call lists the runs of each that failed; in one tick there is not enough for them.
-        let search = Search {
-            max_pages_of_stages: 3,
-            ..since(NOW)
-        };
+        let search = since(NOW).with_max_pages(Which::CodePipeline, 3);
         let found = scene.find(&search);
         assert_eq!(
             (outcomes(&found), found.more),
@@ -931,11 +919,9 @@ fn what_is_deleted_in_the_middle_of_a_round_ends_its_turn() {
     });
     scene.emitted();
     let api = Paged::new(&scene, 10);
-    let search = Search {
-        max_pages_of_executions: 2,
-        max_pages_of_stages: 1,
-        ..since(ago(HOUR))
-    };
+    let search = since(ago(HOUR))
+        .with_max_pages(Which::StepFunctions, 2)
+        .with_max_pages(Which::CodePipeline, 1);
     assert!(tick(&scene, &api, &search).more);
     scene.region(|region| {
         let now = NOW.as_millis();
@@ -968,10 +954,7 @@ fn a_page_whose_token_expired_is_come_to_again() {
         failed(&scene, arn, 60 + number as u64);
     }
     let api = Paged::new(&scene, 10);
-    let search = Search {
-        max_pages_of_executions: 2,
-        ..since(ago(HOUR))
-    };
+    let search = since(ago(HOUR)).with_max_pages(Which::StepFunctions, 2);
     assert_eq!(tick(&scene, &api, &search).left, 1);
     // A token is good for 24 hours.
     scene.wind(25 * HOUR);
@@ -1005,10 +988,7 @@ fn what_fails_behind_the_search_is_found_by_the_next_round() {
         );
     }
     let api = Paged::new(&scene, 10);
-    let search = Search {
-        max_pages_of_executions: 3,
-        ..since(ago(HOUR))
-    };
+    let search = since(ago(HOUR)).with_max_pages(Which::StepFunctions, 3);
     for _ in 0..4 {
         tick(&scene, &api, &search);
         scene.wind(60);

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use redrive_core::calls::Call;
 use redrive_core::controller::{CallResult, Queue, RetryResponse, Target, TargetState};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
@@ -219,8 +218,8 @@ impl Ledger for FaultyAdapters {
         .await
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
-        let reserve = async || self.sandbox.ledger.reserve(call, from, span).await;
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
+        let reserve = async || self.sandbox.ledger.reserve(service, from, span).await;
         self.with_fault("reserve", reserve).await
     }
 }

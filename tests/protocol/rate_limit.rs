@@ -1,10 +1,10 @@
 //! A retry that has to wait for its slot is queued for it; and what may be of before our own retry is not retried.
 
-use redrive_core::calls::Call;
 use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::error::ErrorKind;
 use redrive_core::ledger::{Ledger, State};
 use redrive_core::rate_limiter::{Micros, Quota, Quotas};
+use redrive_core::services::Service;
 use redrive_emulator::api::Fault;
 use redrive_emulator::stepfunctions::Outcome as Ends;
 use serde_json::Value;
@@ -21,25 +21,22 @@ const QUOTA: Quota = Quota {
 fn storms(delay: u32) -> Vec<Scene> {
     let mut scenes = Scene::both(&rule(2, delay));
     for scene in &mut scenes {
-        scene.timing.quotas = Quotas {
-            redrive_execution: Some(QUOTA),
-            retry_stage_execution: Some(QUOTA),
-        };
+        scene.timing.quotas = Quotas(Service::ALL.map(|service| (service, QUOTA)).into());
     }
     scenes.into_iter().collect()
 }
 
 fn others_are_first(scene: &Scene) {
-    let call = Call::of(scene.subject.service());
+    let service = scene.subject.service();
     let two_minutes = Micros(120_000_000);
     run(scene
         .adapters
         .sandbox
         .ledger
-        .reserve(call, Micros::from(scene.now()), two_minutes))
+        .reserve(service, Micros::from(scene.now()), two_minutes))
     .expect("it ends")
     .expect("no error");
-    scene.rate_limiter.throttled(call, scene.now());
+    scene.rate_limiter.throttled(service, scene.now());
 }
 
 #[test]
@@ -113,7 +110,7 @@ fn what_is_not_retried_takes_no_slot() {
         let failed = scene.failed();
         scene
             .rate_limiter
-            .throttled(Call::of(scene.subject.service()), scene.now());
+            .throttled(scene.subject.service(), scene.now());
         assert_eq!(scene.handle_event(&failed).outcome, Outcome::GaveUp);
         assert!(!scene.adapters.calls().contains(&"reserve"));
     }

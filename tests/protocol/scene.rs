@@ -217,7 +217,11 @@ impl Scene {
             >,
         ) -> R,
     ) -> R {
-        let (document, owner, timing) = (self.document.borrow().clone(), self.owner(), self.timing);
+        let (document, owner, timing) = (
+            self.document.borrow().clone(),
+            self.owner(),
+            self.timing.clone(),
+        );
         let controller = Controller {
             ledger: &self.adapters,
             target: &self.adapters,

@@ -11,10 +11,11 @@ use std::error::Error as _;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use redrive_core::calls::{Call, CallResult, RetryResponse, result_of};
+use redrive_core::calls::{CallResult, RetryResponse, result_of};
 use redrive_core::discovery::{ListResult, Listing};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::error_codes::ErrorClass;
+use redrive_core::services::Service;
 
 /// Returns the code and the HTTP status of an error. A missing code is empty, and a missing status is 0.
 fn code_and_status<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (&str, u16) {
@@ -129,7 +130,7 @@ where
 /// Returns the result of a call that retries. `is_whole` checks that a readable answer holds the documented fields.
 /// An empty object, for example, is no answer of the service.
 pub(crate) fn retry_response<T, E>(
-    call: Call,
+    service: Service,
     result: &Result<T, SdkError<E, HttpResponse>>,
     is_whole: impl FnOnce(&T) -> bool,
 ) -> RetryResponse
@@ -146,7 +147,7 @@ where
 
 /// Returns the result of a call that retries, for an error that the SDK could read.
 pub(crate) fn answered(
-    call: Call,
+    service: Service,
     error: &impl ProvideErrorMetadata,
     status: u16,
 ) -> RetryResponse {

@@ -9,7 +9,8 @@ use aws_sdk_sfn::config::interceptors::{
 use aws_sdk_sfn::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sfn::error::BoxError;
 use aws_sdk_sfn::operation::redrive_execution::RedriveExecutionError;
-use redrive_core::calls::{Call, CallResult, RetryResponse};
+use redrive_core::calls::{CallResult, RetryResponse};
+use redrive_core::services::Service;
 
 use crate::answer::answered;
 
@@ -48,7 +49,7 @@ fn is_in_doubt(context: &FinalizerInterceptorContextRef<'_>) -> bool {
         Some(Err(error)) => error
             .as_operation_error()
             .and_then(|error| error.downcast_ref::<RedriveExecutionError>())
-            .is_none_or(|error| answered(Call::RedriveExecution, error, status).in_doubt),
+            .is_none_or(|error| answered(Service::StepFunctions, error, status).in_doubt),
         None => true,
     }
 }

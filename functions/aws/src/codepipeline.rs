@@ -14,12 +14,13 @@ use aws_sdk_codepipeline::types::{
     Result as OnFailure, StageDeclaration, StageExecutionStatus, StageRetryMode as AwsRetryMode,
     StageState as Stage,
 };
-use redrive_core::calls::{Call, CallResult, RetryResponse};
+use redrive_core::calls::{CallResult, RetryResponse};
 use redrive_core::discovery::{ListResult, ListedPipeline, ListedRun, ListedStage, failed_stages};
 use redrive_core::failure::{FailedAction, Field, Subject};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{Page, Pipelines, Read};
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 use redrive_core::verdict::{Reason, StageRetryMode};
 
@@ -64,7 +65,7 @@ impl CodePipeline {
             .config_override(once)
             .send()
             .await;
-        retry_response(Call::RetryStageExecution, &sent, |answer| {
+        retry_response(Service::CodePipeline, &sent, |answer| {
             answer.pipeline_execution_id.is_some()
         })
     }

@@ -36,7 +36,6 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure as OnRefusal,
 };
-use redrive_core::calls::Call;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{
@@ -44,6 +43,7 @@ use redrive_core::ledger::{
     State, Writer,
 };
 use redrive_core::rate_limiter::Micros;
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -315,8 +315,8 @@ impl Ledger for DynamoDb {
         }
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
-        self.reserve_slots(call, from, span).await
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
+        self.reserve_slots(service, from, span).await
     }
 }
 

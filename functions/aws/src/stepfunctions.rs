@@ -6,7 +6,7 @@ use aws_sdk_sfn::types::{
     ExecutionListItem, ExecutionRedriveStatus, ExecutionStatus as Status, HistoryEvent as Event,
     IncludedData, StateMachineType,
 };
-use redrive_core::calls::{Call, RetryResponse};
+use redrive_core::calls::RetryResponse;
 use redrive_core::definition::Revision;
 use redrive_core::discovery::{ListResult, ListedExecution};
 use redrive_core::error::ErrorKind;
@@ -15,6 +15,7 @@ use redrive_core::failure::{Description, ExecutionStatus, Field, Redrivable};
 use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::reads::{Executions, Page, Read};
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 
 use crate::answer::{look, read, read_whole, retry_response};
@@ -46,7 +47,7 @@ impl StepFunctions {
             .send()
             .await;
         // AWS: redriveDate is required in the response (RedriveExecution). The SDK reads 1970 where it is missing.
-        let response = retry_response(Call::RedriveExecution, &last, |answer| {
+        let response = retry_response(Service::StepFunctions, &last, |answer| {
             answer.redrive_date.secs() > 0
         });
         RetryResponse {

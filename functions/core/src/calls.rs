@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use redrive_policy::Service;
+
 use crate::error_codes::{ErrorClass, of_code};
 use crate::time::Time;
 use crate::verdict::Reason;
@@ -47,45 +49,36 @@ impl From<CallResult> for RetryResponse {
     }
 }
 
-/// A call that retries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Call {
-    /// Step Functions' RedriveExecution.
-    RedriveExecution,
-    /// CodePipeline's RetryStageExecution.
-    RetryStageExecution,
-}
-
-/// Returns what a call documents about one of its error codes. `message` is the service's, and is read only where the
+/// Returns what a service's call documents about one of its error codes. `message` is the service's, and is read only where the
 /// code alone is ambiguous.
 ///
 /// Sources: "RedriveExecution" (Step Functions API Reference) and "RetryStageExecution" (CodePipeline API Reference).
-fn documented(call: Call, code: &str, message: &str) -> Option<CallResult> {
+fn documented(service: Service, code: &str, message: &str) -> Option<CallResult> {
     use CallResult::{Rejected, Throttled};
-    Some(match (call, code) {
-        (Call::RedriveExecution, "ExecutionLimitExceeded") => Throttled,
-        (Call::RedriveExecution, "ExecutionDoesNotExist") => Rejected(Reason::Gone),
+    Some(match (service, code) {
+        (Service::StepFunctions, "ExecutionLimitExceeded") => Throttled,
+        (Service::StepFunctions, "ExecutionDoesNotExist") => Rejected(Reason::Gone),
         // AWS: "Execution … invalid for redrive as: Execution is RUNNING and cannot be redriven" (observed).
-        (Call::RedriveExecution, "ExecutionNotRedrivable") if message.contains("is RUNNING") => {
+        (Service::StepFunctions, "ExecutionNotRedrivable") if message.contains("is RUNNING") => {
             Rejected(Reason::TargetChanged)
         }
-        (Call::RedriveExecution, "ExecutionNotRedrivable") if message.contains("is SUCCEEDED") => {
+        (Service::StepFunctions, "ExecutionNotRedrivable") if message.contains("is SUCCEEDED") => {
             Rejected(Reason::Succeeded)
         }
-        (Call::RedriveExecution, "ExecutionNotRedrivable") => Rejected(Reason::NotRedrivable),
-        (Call::RedriveExecution, "InvalidArn") => Rejected(Reason::Refused),
+        (Service::StepFunctions, "ExecutionNotRedrivable") => Rejected(Reason::NotRedrivable),
+        (Service::StepFunctions, "InvalidArn") => Rejected(Reason::Refused),
         // AWS: "The pipeline is busy handling ongoing activities. Try again later." (RetryStageExecution)
         (
-            Call::RetryStageExecution,
+            Service::CodePipeline,
             "ConflictException" | "ConcurrentPipelineExecutionsLimitExceededException",
         ) => Throttled,
-        (Call::RetryStageExecution, "PipelineNotFoundException" | "StageNotFoundException") => {
+        (Service::CodePipeline, "PipelineNotFoundException" | "StageNotFoundException") => {
             Rejected(Reason::Gone)
         }
-        (Call::RetryStageExecution, "NotLatestPipelineExecutionException") => {
+        (Service::CodePipeline, "NotLatestPipelineExecutionException") => {
             Rejected(Reason::Superseded)
         }
-        (Call::RetryStageExecution, "StageNotRetryableException") => Rejected(Reason::Refused),
+        (Service::CodePipeline, "StageNotRetryableException") => Rejected(Reason::Refused),
         // AWS: both calls document ValidationException; ValidationError is documented for every call ("Common Error
         // Types").
         (_, "ValidationException" | "ValidationError") => Rejected(Reason::Refused),
@@ -93,16 +86,16 @@ fn documented(call: Call, code: &str, message: &str) -> Option<CallResult> {
     })
 }
 
-/// Returns what an error answer to a call that retries means. `status` is the HTTP status; `code` is empty where the
+/// Returns what an error answer to a service's call that retries means. `status` is the HTTP status; `code` is empty where the
 /// answer carries none.
 ///
 /// INVARIANT: a rejection needs a code that the call documents, in a 4xx answer. Any other answer says nothing about
 /// the effect, so the charge stays and the target is read.
 #[must_use]
-pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> RetryResponse {
+pub fn result_of(service: Service, code: &str, status: u16, message: &str) -> RetryResponse {
     let class = ErrorClass::of(code, status);
     let refused = !matches!(class, ErrorClass::Unavailable | ErrorClass::Throttled);
-    if let Some(result) = documented(call, code, message).filter(|_| refused) {
+    if let Some(result) = documented(service, code, message).filter(|_| refused) {
         return result.into();
     }
     let result = match class {
@@ -135,8 +128,9 @@ pub fn result_of(call: Call, code: &str, status: u16, message: &str) -> RetryRes
 
 #[cfg(test)]
 mod tests {
-    use super::Call::{RedriveExecution, RetryStageExecution};
     use super::CallResult::{AccessDenied, InDoubt, Rejected, Throttled};
+    use redrive_policy::Service::{CodePipeline, StepFunctions};
+
     use super::*;
 
     const RUNNING: &str =
@@ -149,21 +143,21 @@ mod tests {
     #[rustfmt::skip]
     fn documented_codes_of_a_call_are_certain() {
         for (call, code, message, expected) in [
-            (RedriveExecution, "ExecutionLimitExceeded", "", Throttled),
-            (RedriveExecution, "ExecutionDoesNotExist", "", Rejected(Reason::Gone)),
-            (RedriveExecution, "ExecutionNotRedrivable", RUNNING, Rejected(Reason::TargetChanged)),
-            (RedriveExecution, "ExecutionNotRedrivable", SUCCEEDED, Rejected(Reason::Succeeded)),
-            (RedriveExecution, "ExecutionNotRedrivable", OLD, Rejected(Reason::NotRedrivable)),
-            (RedriveExecution, "InvalidArn", "", Rejected(Reason::Refused)),
-            (RedriveExecution, "ValidationException", "", Rejected(Reason::Refused)),
-            (RedriveExecution, "ValidationError", "", Rejected(Reason::Refused)),
-            (RetryStageExecution, "ConflictException", "", Throttled),
-            (RetryStageExecution, "ConcurrentPipelineExecutionsLimitExceededException", "", Throttled),
-            (RetryStageExecution, "PipelineNotFoundException", "", Rejected(Reason::Gone)),
-            (RetryStageExecution, "StageNotFoundException", "", Rejected(Reason::Gone)),
-            (RetryStageExecution, "StageNotRetryableException", "", Rejected(Reason::Refused)),
-            (RetryStageExecution, "NotLatestPipelineExecutionException", "", Rejected(Reason::Superseded)),
-            (RetryStageExecution, "ValidationException", "", Rejected(Reason::Refused)),
+            (StepFunctions, "ExecutionLimitExceeded", "", Throttled),
+            (StepFunctions, "ExecutionDoesNotExist", "", Rejected(Reason::Gone)),
+            (StepFunctions, "ExecutionNotRedrivable", RUNNING, Rejected(Reason::TargetChanged)),
+            (StepFunctions, "ExecutionNotRedrivable", SUCCEEDED, Rejected(Reason::Succeeded)),
+            (StepFunctions, "ExecutionNotRedrivable", OLD, Rejected(Reason::NotRedrivable)),
+            (StepFunctions, "InvalidArn", "", Rejected(Reason::Refused)),
+            (StepFunctions, "ValidationException", "", Rejected(Reason::Refused)),
+            (StepFunctions, "ValidationError", "", Rejected(Reason::Refused)),
+            (CodePipeline, "ConflictException", "", Throttled),
+            (CodePipeline, "ConcurrentPipelineExecutionsLimitExceededException", "", Throttled),
+            (CodePipeline, "PipelineNotFoundException", "", Rejected(Reason::Gone)),
+            (CodePipeline, "StageNotFoundException", "", Rejected(Reason::Gone)),
+            (CodePipeline, "StageNotRetryableException", "", Rejected(Reason::Refused)),
+            (CodePipeline, "NotLatestPipelineExecutionException", "", Rejected(Reason::Superseded)),
+            (CodePipeline, "ValidationException", "", Rejected(Reason::Refused)),
         ] {
             assert_eq!(result_of(call, code, 400, message), expected.into(), "{call:?} {code}");
             // A fault may follow the effect, whatever its code. A 429 asks the caller to back off.
@@ -217,19 +211,19 @@ mod tests {
             ("ServiceUnavailable", 503, InDoubt, true),
             ("InvalidName", 400, InDoubt, true),
         ] {
-            for call in [RedriveExecution, RetryStageExecution] {
+            for call in Service::ALL {
                 let response = result_of(call, code, status, "is RUNNING");
                 assert_eq!((response.result, response.in_doubt), (expected, in_doubt), "{call:?} {code} {status}");
             }
         }
         // A code of one service means nothing from the other.
         for (call, code) in [
-            (RedriveExecution, "ConflictException"),
-            (RedriveExecution, "StageNotRetryableException"),
-            (RedriveExecution, "StateMachineDoesNotExist"),
-            (RetryStageExecution, "ExecutionNotRedrivable"),
-            (RetryStageExecution, "InvalidArn"),
-            (RetryStageExecution, "PipelineExecutionNotFoundException"),
+            (StepFunctions, "ConflictException"),
+            (StepFunctions, "StageNotRetryableException"),
+            (StepFunctions, "StateMachineDoesNotExist"),
+            (CodePipeline, "ExecutionNotRedrivable"),
+            (CodePipeline, "InvalidArn"),
+            (CodePipeline, "PipelineExecutionNotFoundException"),
         ] {
             assert_eq!(result_of(call, code, 400, "is RUNNING"), InDoubt.into(), "{call:?} {code}");
         }

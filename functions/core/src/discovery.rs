@@ -19,12 +19,13 @@ mod service_scan;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 pub use self::listing::{
     FailureListing, ListResult, ListedExecution, ListedPipeline, ListedRun, ListedStage, Listing,
     failed_stages,
 };
-pub use self::report::{DiscoveryReport, Search};
+pub use self::report::{DiscoveryReport, Search, ServiceSearch};
 use self::service_scan::{Dealt, Item, Open, ServiceScan, failure};
 use crate::arn::Arn;
 use crate::controller::{Clock, Controller, Queue, Record, RunMode, Target};
@@ -52,17 +53,13 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let stored = self.ledger.checkpoint().await?;
         let mut checkpoint = ScanCheckpoint::go_on(stored, search.since, self.writer());
         let since = checkpoint.since;
-        let ScanCheckpoint {
-            executions, stages, ..
-        } = &mut checkpoint;
-        let mut service_scans = [
-            ServiceScan::new(
-                Service::StepFunctions,
-                executions,
-                search.max_pages_of_executions,
-            ),
-            ServiceScan::new(Service::CodePipeline, stages, search.max_pages_of_stages),
-        ];
+        let passes = checkpoint.passes.iter_mut();
+        let mut service_scans: Vec<ServiceScan<'_>> = passes
+            .filter_map(|(service, pass)| {
+                let limits = search.services.get(service)?;
+                Some(ServiceScan::new(*service, pass, limits))
+            })
+            .collect();
         let scan = Scan {
             controller: self,
             listing,
@@ -127,7 +124,7 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
             return;
         };
         // The policy or the role's permissions may have changed since the target was listed.
-        if !self.looks_for(service_scan.service, &cursor.target) {
+        if !self.looks_for(service_scan, &cursor.target) {
             service_scan.open.remove(&cursor.target);
             service_scan.pass.done(cursor);
             return;
@@ -198,10 +195,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
         };
         match page {
             Ok(Listing::Page(page)) => {
-                let ours = page
-                    .items
-                    .into_iter()
-                    .filter(|cursor| self.looks_for(service_scan.service, &cursor.target));
+                let mut ours = page.items;
+                ours.retain(|cursor| self.looks_for(service_scan, &cursor.target));
                 service_scan.pass.cursors.extend(ours);
                 service_scan.pass.targets = page.next.map_or(Targets::Read, Targets::Next);
             }
@@ -218,17 +213,15 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock, S: FailureListing> Scan<'_, '_, L
     }
 
     /// Returns whether a target is searched. Some policy must manage it, and the role must allow it.
-    fn looks_for(&self, service: Service, target: &str) -> bool {
+    fn looks_for(&self, service_scan: &ServiceScan<'_>, target: &str) -> bool {
         let Ok(arn) = Arn::parse(target) else {
             return false;
         };
         let name = arn.resource.rsplit(':').next().unwrap_or_default();
-        let allowed = match service {
-            Service::StepFunctions => &self.search.machines,
-            Service::CodePipeline => &self.search.pipelines,
-        };
+        let service = service_scan.service;
         let document = self.controller.document;
-        allowed.matches(name) && document.manages(service, arn.account, arn.region, name)
+        service_scan.targets.matches(name)
+            && document.manages(service, arn.account, arn.region, name)
     }
 
     /// Reads the next page of a target.

@@ -8,10 +8,11 @@ use core::time::Duration;
 
 use crate::cause::Ended;
 use crate::decide::{Answer, LedgerView, decide_on};
-use crate::failure::{Failure, FailureDetail, Field, Need, Service};
+use crate::failure::{Failure, FailureDetail, Field, Need};
 use crate::ledger::{Entry, Relation, State, Timing};
 use crate::policy::Document;
 use crate::record::Outcome;
+use crate::services;
 use crate::time::Time;
 use crate::verdict::{Decision, Reason, Verdict};
 
@@ -47,10 +48,12 @@ pub enum Step {
 #[must_use]
 pub fn next_step(document: &Document, known: Known<'_>, now: Time, timing: &Timing) -> Step {
     let failure = known.failure;
-    let execution = failure.subject.service() == Service::StepFunctions;
+    let service = services::row(failure.subject.service());
+    let numbered = service.numbers_failures;
     // A stale event may announce a failure long past, and its entry may have expired. The ledger is read first, and
-    // without an entry the execution is described. A stage is always read before any write of its entry.
-    let late = execution && is_stale(failure.at, now, timing);
+    // without an entry the execution is described. A subject whose events number no failure is always read before any
+    // write of its entry.
+    let late = numbered && is_stale(failure.at, now, timing);
     let described = known.looked_up.contains(&Need::Description);
     match known.ledger_view {
         LedgerView::NotRead if late => return Step::ReadEntry,
@@ -60,7 +63,7 @@ pub fn next_step(document: &Document, known: Known<'_>, now: Time, timing: &Timi
             if let Some(outcome) = seen_before(entry, failure) {
                 return Step::SeenBefore(outcome);
             }
-            if execution && !described && may_be_after(entry, failure, timing) {
+            if numbered && !described && may_be_after(entry, failure, timing) {
                 return Step::LookUp(Need::Description);
             }
         }
@@ -72,15 +75,12 @@ pub fn next_step(document: &Document, known: Known<'_>, now: Time, timing: &Timi
         // INVARIANT: an entry holds what a read showed, not only what an event said. A stage is read first, and so is
         // an execution whose event does not number its failure.
         Answer::Verdict(verdict) if verdict.decision == Decision::GiveUp && !failure.is_read() => {
-            return Step::LookUp(match failure.subject.service() {
-                Service::StepFunctions => Need::Description,
-                Service::CodePipeline => Need::PipelineState,
-            });
+            return Step::LookUp(service.read);
         }
         Answer::Verdict(verdict) => verdict,
     };
     let overtaken = match known.ledger_view {
-        LedgerView::Entry(entry) if execution => may_be_overtaken(entry, failure, now, timing),
+        LedgerView::Entry(entry) if numbered => may_be_overtaken(entry, failure, now, timing),
         _ => false,
     };
     if overtaken || may_be_read_late(failure, verdict.reason, now, timing) {
@@ -104,11 +104,11 @@ pub fn seen_before(entry: &Entry, failure: &Failure) -> Option<Outcome> {
 /// Returns whether an entry includes a failure that AWS does not show yet: the subject has advanced since.
 #[must_use]
 pub fn covers(entry: &Entry, failure: &Failure) -> bool {
-    match failure.subject.service() {
-        Service::StepFunctions => seen_before(entry, failure).is_some(),
-        // A stage's events do not number its failures. An entry written since the failure includes it.
-        Service::CodePipeline => entry.updated_at >= failure.at,
+    if services::row(failure.subject.service()).numbers_failures {
+        return seen_before(entry, failure).is_some();
     }
+    // An entry written since the failure includes it.
+    entry.updated_at >= failure.at
 }
 
 /// Returns whether the target is read before the retry of a claim.
@@ -117,14 +117,13 @@ pub fn covers(entry: &Entry, failure: &Failure) -> bool {
 /// execution would have changed the entry, so the claim itself proves the state of the target. After a long wait lost
 /// events weaken that proof.
 ///
-/// AWS: a stage's retry takes no client token that stops a second one ("RetryStageExecution", CodePipeline API
-/// Reference). A stage is therefore always read after a wait.
+/// A subject whose retry takes no token is always read after a wait: nothing else stops a second retry.
 #[must_use]
 pub fn verify_before_retry(entry: &Entry, queued: bool, now: Time, timing: &Timing) -> bool {
     let waited = now.since(entry.failed_at);
     let uncertain = if queued {
         let usual = timing.max_queue_delay.saturating_add(timing.overdue_after);
-        entry.subject.service() == Service::CodePipeline || waited > usual
+        !services::row(entry.subject.service()).takes_token || waited > usual
     } else {
         is_stale(entry.failed_at, now, timing)
     };

@@ -1,9 +1,8 @@
-//! The quotas of the calls that retry, and the share of them that is used.
+//! A quota of a call that retries, and the share of it that is used.
 
 use core::fmt;
 use core::str::FromStr;
 
-use crate::calls::Call;
 use crate::micros::Micros;
 
 /// Number of processes that share a bucket. Lambda runs more only above several thousand events a second.
@@ -19,48 +18,6 @@ pub struct Quota {
     pub burst: u32,
     /// The bucket's refill: sustained calls a second.
     pub per_second: u32,
-}
-
-/// The quotas of the calls that retry. A call without a quota is not paced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quotas {
-    /// The quota of RedriveExecution.
-    pub redrive_execution: Option<Quota>,
-    /// The quota of RetryStageExecution. AWS publishes none.
-    pub retry_stage_execution: Option<Quota>,
-}
-
-impl Quotas {
-    /// No quotas: no call is paced.
-    pub const NONE: Self = Self {
-        redrive_execution: None,
-        retry_stage_execution: None,
-    };
-
-    /// Returns the quota of a call.
-    #[must_use]
-    pub const fn of(&self, call: Call) -> Option<Quota> {
-        match call {
-            Call::RedriveExecution => self.redrive_execution,
-            Call::RetryStageExecution => self.retry_stage_execution,
-        }
-    }
-}
-
-impl Default for Quotas {
-    /// Returns the quotas of the regions with the lower values.
-    ///
-    /// AWS: RedriveExecution has a bucket of 800 and a refill of 150 a second ("Quotas related to API action
-    /// throttling", Step Functions).
-    fn default() -> Self {
-        Self {
-            redrive_execution: Some(Quota {
-                burst: 800,
-                per_second: 150,
-            }),
-            retry_stage_execution: None,
-        }
-    }
 }
 
 impl fmt::Display for Quota {

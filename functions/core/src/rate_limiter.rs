@@ -15,12 +15,12 @@ use alloc::collections::BTreeMap;
 use core::cell::RefCell;
 use core::time::Duration;
 
-use crate::calls::Call;
 use crate::error::Error;
-use crate::failure::Service;
 use crate::ledger::Ledger;
 pub use crate::micros::Micros;
-pub use crate::quota::{PROCESSES, ParseQuotaError, Quota, Quotas};
+pub use crate::quota::{PROCESSES, ParseQuotaError, Quota};
+pub use crate::services::Quotas;
+use crate::services::Service;
 use crate::time::Time;
 
 /// Maximum number of slots in one reservation. From 20 retries a second, a process writes once in 20 retries.
@@ -38,7 +38,7 @@ const THROTTLED_FOR: Duration = Duration::from_secs(60);
 /// The rate limiter of one process, for all its calls. One instance lives as long as the function's environment.
 #[derive(Debug, Default)]
 pub struct RateLimiter {
-    paths: RefCell<BTreeMap<Call, Path>>,
+    paths: RefCell<BTreeMap<Service, Path>>,
 }
 
 /// The pace of one call in one process.
@@ -107,19 +107,19 @@ impl RateLimiter {
     pub async fn wait<L: Ledger>(
         &self,
         ledger: &L,
-        call: Call,
+        service: Service,
         quota: Quota,
         now: Time,
     ) -> Result<Duration, Error> {
         let moment = Micros::from(now);
-        let mut path = self.path(call);
+        let mut path = self.path(service);
         let busy = path.count(now);
         let at_hand = if path.take_local(quota, moment) {
             Some(moment)
         } else {
             path.take_slot(quota, moment)
         };
-        self.keep(call, path);
+        self.keep(service, path);
         let slot = match at_hand {
             Some(slot) => slot,
             None => {
@@ -127,11 +127,11 @@ impl RateLimiter {
                 // The first slots of the reservation cover the unreported retries.
                 let span = quota.step().times(slots.saturating_add(path.unreported));
                 let from = moment.minus(quota.burst_reserve());
-                let begins = ledger.reserve(call, from, span).await?;
+                let begins = ledger.reserve(service, from, span).await?;
                 let first = begins.plus(quota.step().times(path.unreported));
                 // RACE: this handling against another handling of the same process. The other may have changed the path
                 // during the reservation.
-                let meanwhile = self.path(call);
+                let meanwhile = self.path(service);
                 let path = Path {
                     unreported: meanwhile.unreported.saturating_sub(path.unreported),
                     slot: first.plus(quota.step()),
@@ -140,7 +140,7 @@ impl RateLimiter {
                     throttled_until: meanwhile.throttled_until.max(first),
                     ..meanwhile
                 };
-                self.keep(call, path);
+                self.keep(service, path);
                 first
             }
         };
@@ -149,40 +149,24 @@ impl RateLimiter {
     }
 
     /// Records that AWS throttled a call: the process makes no unpaced retry for a while.
-    pub fn throttled(&self, call: Call, now: Time) {
-        let mut path = self.path(call);
+    pub fn throttled(&self, service: Service, now: Time) {
+        let mut path = self.path(service);
         path.throttled_until = path
             .throttled_until
             .max(Micros::from(now).plus(THROTTLED_FOR.into()));
-        self.keep(call, path);
+        self.keep(service, path);
     }
 
-    fn path(&self, call: Call) -> Path {
-        self.paths.borrow().get(&call).copied().unwrap_or_default()
+    fn path(&self, service: Service) -> Path {
+        self.paths
+            .borrow()
+            .get(&service)
+            .copied()
+            .unwrap_or_default()
     }
 
-    fn keep(&self, call: Call, path: Path) {
-        self.paths.borrow_mut().insert(call, path);
-    }
-}
-
-impl Call {
-    /// Returns the call that retries a subject of a service.
-    #[must_use]
-    pub const fn of(service: Service) -> Self {
-        match service {
-            Service::StepFunctions => Self::RedriveExecution,
-            Service::CodePipeline => Self::RetryStageExecution,
-        }
-    }
-
-    /// Returns AWS's name of the call.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RedriveExecution => "RedriveExecution",
-            Self::RetryStageExecution => "RetryStageExecution",
-        }
+    fn keep(&self, service: Service, path: Path) {
+        self.paths.borrow_mut().insert(service, path);
     }
 }
 

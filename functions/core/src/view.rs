@@ -6,6 +6,7 @@ use redrive_policy::{ConditionKey, FailureView, Field, Service};
 
 use crate::cause::Ended;
 use crate::failure::{FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Need};
+use crate::services;
 
 impl Failure {
     /// Returns the views that rules match. An execution has one view, and a stage has one for each failed action. A
@@ -126,7 +127,6 @@ fn of_end<'a>(service: Service, ended: &Ended) -> FailureView<'a> {
 pub const fn need(key: ConditionKey, service: Service) -> Need {
     match (key, service) {
         (ConditionKey::State | ConditionKey::Resource, _) => Need::FailedState,
-        (_, Service::StepFunctions) => Need::Description,
-        (_, Service::CodePipeline) => Need::PipelineState,
+        (_, service) => services::row(service).read,
     }
 }

@@ -24,6 +24,7 @@
 //!
 //! [`Settings::from_env`] reports all mistakes at once.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -33,10 +34,25 @@ use redrive_core::discovery::Search;
 use redrive_core::event::AllowedSources;
 use redrive_core::policy::{Document, Glob, PolicyVersion};
 use redrive_core::rate_limiter::{ParseQuotaError, Quota, Quotas};
+use redrive_core::services::{self, Service};
 use redrive_core::time::Time;
 
 /// The path at which the layer puts the policy.
 pub const POLICY: &str = "/opt/policy.yaml";
+
+/// The variables of each service: the quota of its call, and the names of its targets.
+const VARIABLES: [(Service, &str, &str); 2] = [
+    (
+        Service::StepFunctions,
+        "REDRIVE_EXECUTION_QUOTA",
+        "REDRIVE_STATE_MACHINES",
+    ),
+    (
+        Service::CodePipeline,
+        "REDRIVE_STAGE_QUOTA",
+        "REDRIVE_PIPELINES",
+    ),
+];
 
 /// The settings of a function.
 #[derive(Debug)]
@@ -135,41 +151,34 @@ impl Settings {
             .map(|text| since(&text))
             .transpose()
             .map_err(|problem| wrong.push(problem));
-        let mut quota = |name: &str, default| {
-            quota(name, variable(name).as_deref(), default).map_err(|problem| wrong.push(problem))
-        };
-        let default = Quotas::default();
-        let executions = quota("REDRIVE_EXECUTION_QUOTA", default.redrive_execution);
-        let stages = quota("REDRIVE_STAGE_QUOTA", default.retry_stage_execution);
-        let names = |name| Glob::new(variable(name).as_deref().unwrap_or("*"), false);
+        let (mut quotas, mut search) = (BTreeMap::new(), Search::default());
+        for (service, of_quota, of_targets) in VARIABLES {
+            let default = services::row(service).quota;
+            match quota(of_quota, variable(of_quota).as_deref(), default) {
+                Ok(quota) => quotas.extend(quota.map(|quota| (service, quota))),
+                Err(problem) => wrong.push(problem),
+            }
+            let targets = variable(of_targets).unwrap_or_else(|| "*".to_owned());
+            search = search.with_targets(service, Glob::new(&targets, false));
+        }
         let path = variable("REDRIVE_POLICY").unwrap_or_else(|| POLICY.to_owned());
         let version = variable("REDRIVE_POLICY_VERSION");
         let document =
             policy(&path, version.as_deref(), file).map_err(|problem| wrong.push(problem));
-        match (mode, since, executions, stages, document) {
-            (Ok(mode), Ok(since), Ok(executions), Ok(stages), Ok(document)) if wrong.is_empty() => {
-                Ok(Self {
-                    document,
-                    account: account.map(|account| InAccount {
-                        mode,
-                        sources: AllowedSources {
-                            accounts: vec![account.place.account.clone()],
-                            regions: vec![account.place.region.clone()],
-                        },
-                        quotas: Quotas {
-                            redrive_execution: executions,
-                            retry_stage_execution: stages,
-                        },
-                        search: Search {
-                            since,
-                            machines: names("REDRIVE_STATE_MACHINES"),
-                            pipelines: names("REDRIVE_PIPELINES"),
-                            ..account.search
-                        },
-                        ..account
-                    }),
-                })
-            }
+        match (mode, since, document) {
+            (Ok(mode), Ok(since), Ok(document)) if wrong.is_empty() => Ok(Self {
+                document,
+                account: account.map(|account| InAccount {
+                    mode,
+                    sources: AllowedSources {
+                        accounts: vec![account.place.account.clone()],
+                        regions: vec![account.place.region.clone()],
+                    },
+                    quotas: Quotas(quotas),
+                    search: Search { since, ..search },
+                    ..account
+                }),
+            }),
             _ => Err(Misconfigured(wrong)),
         }
     }
@@ -287,8 +296,16 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(settings.since, Time::parse("2026-11-20T00:00:00Z"));
-        let machines = ["etl-orders", "billing"].map(|name| settings.machines.matches(name));
-        let pipelines = ["web", "web-2"].map(|name| settings.pipelines.matches(name));
+        let machines = ["etl-orders", "billing"].map(|name| {
+            settings.services[&Service::StepFunctions]
+                .targets
+                .matches(name)
+        });
+        let pipelines = ["web", "web-2"].map(|name| {
+            settings.services[&Service::CodePipeline]
+                .targets
+                .matches(name)
+        });
         assert_eq!((machines, pipelines), ([true, false], [true, false]));
         for wrong in [
             "yesterday",
@@ -314,10 +331,10 @@ mod tests {
             ("REDRIVE_STAGE_QUOTA", "20/5"),
         ];
         let quota = |burst, per_second| Quota { burst, per_second };
-        let expected = Quotas {
-            redrive_execution: Some(quota(1_300, 300)),
-            retry_stage_execution: Some(quota(20, 5)),
-        };
+        let expected = Quotas(BTreeMap::from([
+            (Service::StepFunctions, quota(1_300, 300)),
+            (Service::CodePipeline, quota(20, 5)),
+        ]));
         assert_eq!(quotas(&large), Ok(expected));
         let none = [
             ("REDRIVE_EXECUTION_QUOTA", "0"),

@@ -13,6 +13,9 @@ pub enum Service {
 }
 
 impl Service {
+    /// Every service.
+    pub const ALL: [Self; 2] = [Self::StepFunctions, Self::CodePipeline];
+
     /// Returns the word that records use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redrive_core::calls::Call;
 use redrive_core::definition::CachedDefinition;
 use redrive_core::error::Error;
 use redrive_core::failure::Subject;
@@ -13,6 +12,7 @@ use redrive_core::ledger::{
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 
 /// A ledger in memory that threads may share.
@@ -71,8 +71,8 @@ impl Ledger for Memory {
         Ok(self.lock().checkpoint().cloned())
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
-        Ok(self.lock().reserve(call, from, span))
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
+        Ok(self.lock().reserve(service, from, span))
     }
 
     async fn put_checkpoint(

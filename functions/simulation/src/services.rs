@@ -1,7 +1,7 @@
 //! The calls that the core makes to the two services, as JSON requests and answers.
 
 use redrive_core::arn::Arn;
-use redrive_core::calls::{Call, CallResult, RetryResponse, result_of};
+use redrive_core::calls::{CallResult, RetryResponse, result_of};
 use redrive_core::definition::Revision;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::error_codes::ErrorClass;
@@ -11,6 +11,7 @@ use redrive_core::history::{HistoryEvent, integration};
 use redrive_core::ledger::Claim;
 use redrive_core::pipeline::{ActionRun, Declaration, PipelineExecution, StageState};
 use redrive_core::reads::{DefinitionCache, Executions, LocalCache, Page, Pipelines, Read, Reads};
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 use redrive_core::verdict::StageRetryMode;
 use redrive_emulator::api::{CallError, Place};
@@ -67,7 +68,7 @@ pub async fn retry(api: &impl JsonApi, claim: &Claim) -> RetryResponse {
     let subject = &claim.entry().subject;
     let (call, operation, body) = match subject {
         Subject::Execution { arn } => (
-            Call::RedriveExecution,
+            Service::StepFunctions,
             "RedriveExecution",
             json!({ "executionArn": arn, "clientToken": claim.client_token() }),
         ),
@@ -79,7 +80,7 @@ pub async fn retry(api: &impl JsonApi, claim: &Claim) -> RetryResponse {
                 "pipelineExecutionId": execution_id,
                 "retryMode": mode.as_str(),
             });
-            (Call::RetryStageExecution, "RetryStageExecution", body)
+            (Service::CodePipeline, "RetryStageExecution", body)
         }
     };
     match api.call(subject.arn(), operation, &body).await {

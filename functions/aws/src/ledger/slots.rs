@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnRefusal};
-use redrive_core::calls::Call;
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::rate_limiter::Micros;
+use redrive_core::services::{self, Service};
 
 use super::{DynamoDb, number, text};
 use crate::error;
@@ -21,7 +21,7 @@ impl DynamoDb {
     /// neither condition holds. Both writes are then tried again.
     pub(super) async fn reserve_slots(
         &self,
-        call: Call,
+        service: Service,
         from: Micros,
         span: Micros,
     ) -> Result<Micros, Error> {
@@ -41,7 +41,7 @@ impl DynamoDb {
             .cycle()
             .take(2 * MAX_TRIES)
         {
-            if let Some(ends) = self.extend(call, condition, update, from, by).await? {
+            if let Some(ends) = self.extend(service, condition, update, from, by).await? {
                 return Ok(Micros(ends.0.saturating_sub(span.0)));
             }
         }
@@ -55,7 +55,7 @@ impl DynamoDb {
     /// stored end with `from`, does not hold.
     async fn extend(
         &self,
-        call: Call,
+        service: Service,
         condition: &str,
         update: &str,
         from: Micros,
@@ -65,7 +65,10 @@ impl DynamoDb {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(KEY, text(&format!("slots#{}", call.as_str())))
+            .key(
+                KEY,
+                text(&format!("slots#{}", services::row(service).retry_call)),
+            )
             .condition_expression(condition)
             .update_expression(update)
             .expression_attribute_names("#pk", KEY)

@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Clock, Controller, MAX_ATTEMPTS, Queue, RunMode, Target};
-use crate::calls::Call;
 use crate::cause::Ended;
 use crate::decide::{LedgerView, decide_optimistically};
 use crate::diagnosis;
@@ -110,13 +109,13 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
 
     /// Returns how long the retry of a failure waits for its slot, and none where its call has no quota.
     async fn slot(&self, failure: &Failure) -> Result<Option<Duration>, Error> {
-        let call = Call::of(failure.subject.service());
-        match self.timing.quotas.of(call) {
+        let service = failure.subject.service();
+        match self.timing.quotas.of(service) {
             None => Ok(None),
             Some(quota) => {
                 let now = self.clock.now();
                 self.rate_limiter
-                    .wait(self.ledger, call, quota, now)
+                    .wait(self.ledger, service, quota, now)
                     .await
                     .map(Some)
             }

@@ -1,7 +1,7 @@
 //! One claim: read the target where that is due, retry, settle.
 
 use super::{Clock, Controller, Queue, RunMode, Target, bug};
-use crate::calls::{Call, CallResult};
+use crate::calls::CallResult;
 use crate::decide::{is_outdated, still_allows};
 use crate::error::Error;
 use crate::failure::TargetState;
@@ -122,8 +122,8 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
         let result = response.result;
         record.call_result = Some(result);
         if result == CallResult::Throttled {
-            let call = Call::of(claim.entry().subject.service());
-            self.rate_limiter.throttled(call, self.clock.now());
+            let service = claim.entry().subject.service();
+            self.rate_limiter.throttled(service, self.clock.now());
         }
         let writer = self.writer();
         // A result from a bare HTTP status or an undocumented code may hide a retry that took effect. The charge stays.

@@ -1,5 +1,6 @@
 //! The limits and the report of one tick of the search.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -7,6 +8,7 @@ use crate::error::Error;
 use crate::failure::{Service, Subject};
 use crate::policy::Glob;
 use crate::record::Record;
+use crate::services;
 use crate::time::Time;
 
 /// The limits of one tick of the search.
@@ -15,16 +17,8 @@ pub struct Search {
     /// Failures that ended before this time are not searched. `None` stands for the moment of the first tick, so that a
     /// new deployment leaves older failures alone. A future time disables the search until then.
     pub since: Option<Time>,
-    /// Names of the state machines that may be listed, as the role allows.
-    pub machines: Glob,
-    /// Names of the pipelines that may be listed, as the role allows.
-    pub pipelines: Glob,
-    /// Maximum number of pages of Step Functions in a tick. ListExecutions refills at 2 a second in most regions. A
-    /// tick each minute uses half of that and leaves half to other callers.
-    pub max_pages_of_executions: usize,
-    /// Maximum number of calls that list failures of CodePipeline in a tick. AWS publishes no rates for them. Others
-    /// were throttled when they called for about 160 pipelines in a row.
-    pub max_pages_of_stages: usize,
+    /// The scope and the limit of each service. A service without them is not searched.
+    pub services: BTreeMap<Service, ServiceSearch>,
     /// Maximum number of failures of one target before the next target has its turn.
     pub max_in_a_turn: usize,
     /// Maximum number of failures that one tick handles, at the start of a storm as at its end. Each calls
@@ -32,14 +26,55 @@ pub struct Search {
     pub max_found: usize,
 }
 
+/// The scope and the limit of one service in a tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceSearch {
+    /// Names of the targets that may be listed, as the role allows.
+    pub targets: Glob,
+    /// Maximum number of calls that list targets and failures.
+    pub max_pages: usize,
+}
+
+impl ServiceSearch {
+    /// Returns the scope of all targets, within the default limit of a service.
+    #[must_use]
+    pub fn of(service: Service) -> Self {
+        Self {
+            targets: Glob::new("*", false),
+            max_pages: services::row(service).max_pages,
+        }
+    }
+}
+
+impl Search {
+    /// Returns the search with another scope for a service.
+    #[must_use]
+    pub fn with_targets(mut self, service: Service, targets: Glob) -> Self {
+        self.limits(service).targets = targets;
+        self
+    }
+
+    /// Returns the search with another maximum of calls for a service.
+    #[must_use]
+    pub fn with_max_pages(mut self, service: Service, max_pages: usize) -> Self {
+        self.limits(service).max_pages = max_pages;
+        self
+    }
+
+    fn limits(&mut self, service: Service) -> &mut ServiceSearch {
+        let limits = self.services.entry(service);
+        limits.or_insert_with(|| ServiceSearch::of(service))
+    }
+}
+
 impl Default for Search {
     fn default() -> Self {
         Self {
             since: None,
-            machines: Glob::new("*", false),
-            pipelines: Glob::new("*", false),
-            max_pages_of_executions: 60,
-            max_pages_of_stages: 30,
+            services: Service::ALL
+                .into_iter()
+                .map(|service| (service, ServiceSearch::of(service)))
+                .collect(),
             max_in_a_turn: 50,
             max_found: 200,
         }

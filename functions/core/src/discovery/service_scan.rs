@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 
 use super::listing::{ListedExecution, ListedRun, ListedStage};
-use super::report::DiscoveryReport;
+use super::report::{DiscoveryReport, ServiceSearch};
 use crate::arn::{ExecutionArn, ExecutionKind};
 use crate::error::{Error, ErrorKind};
 use crate::failure::{
@@ -12,6 +12,7 @@ use crate::failure::{
     Service, Subject,
 };
 use crate::ledger::{List, Pass, TargetCursor};
+use crate::policy::Glob;
 use crate::time::Time;
 
 /// A listed item to handle.
@@ -51,6 +52,8 @@ pub(super) struct Open {
 pub(super) struct ServiceScan<'p> {
     pub(super) service: Service,
     pub(super) pass: &'p mut Pass,
+    /// Names of the targets that may be listed.
+    pub(super) targets: &'p Glob,
     /// Number of pages that the scan may still read.
     pub(super) pages: usize,
     /// Whether the scan does nothing more in this tick.
@@ -61,11 +64,12 @@ pub(super) struct ServiceScan<'p> {
 }
 
 impl<'p> ServiceScan<'p> {
-    pub(super) fn new(service: Service, pass: &'p mut Pass, pages: usize) -> Self {
+    pub(super) fn new(service: Service, pass: &'p mut Pass, limits: &'p ServiceSearch) -> Self {
         Self {
             service,
             pass,
-            pages,
+            targets: &limits.targets,
+            pages: limits.max_pages,
             over: false,
             open: BTreeMap::new(),
             seen: BTreeSet::new(),

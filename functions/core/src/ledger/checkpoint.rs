@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, Writer};
-use crate::failure::ExecutionStatus;
+use crate::failure::{ExecutionStatus, Service};
 use crate::time::Time;
 
 /// How far before the watermark a pass lists failures once more. Clocks differ, and a service's lists may lag behind.
@@ -35,10 +35,8 @@ pub struct ScanCheckpoint {
     pub updated_at: Time,
     /// The time before which failures are not searched.
     pub since: Time,
-    /// The pass over state machines.
-    pub executions: Pass,
-    /// The pass over pipelines.
-    pub stages: Pass,
+    /// The pass over the targets of each service.
+    pub passes: BTreeMap<Service, Pass>,
 }
 
 /// A pass over all targets of one service.
@@ -247,25 +245,22 @@ impl ScanCheckpoint {
     ///
     /// `since` is the configured time. Without a configured time, the search begins at the first tick.
     pub(crate) fn go_on(stored: Option<Self>, since: Option<Time>, writer: Writer<'_>) -> Self {
-        let mut checkpoint = stored.unwrap_or_else(|| {
-            let since = since.unwrap_or(writer.now);
-            Self {
-                revision: 0,
-                written_by: writer.owner.clone(),
-                updated_at: writer.now,
-                since,
-                executions: Pass::new(since),
-                stages: Pass::new(since),
-            }
+        let mut checkpoint = stored.unwrap_or_else(|| Self {
+            revision: 0,
+            written_by: writer.owner.clone(),
+            updated_at: writer.now,
+            since: since.unwrap_or(writer.now),
+            passes: BTreeMap::new(),
         });
         // A configured time in the future that was removed means now.
         let since = since.unwrap_or(checkpoint.since.min(writer.now));
         if since < checkpoint.since {
-            // Earlier passes skipped the failures between the two times, so both passes start again.
-            checkpoint.executions = Pass::new(since);
-            checkpoint.stages = Pass::new(since);
+            // Earlier passes skipped the failures between the two times, so every pass starts again.
+            checkpoint.passes.clear();
         }
-        for pass in [&mut checkpoint.executions, &mut checkpoint.stages] {
+        for service in Service::ALL {
+            let pass = checkpoint.passes.entry(service);
+            let pass = pass.or_insert_with(|| Pass::new(since));
             pass.began.get_or_insert(writer.now);
         }
         Self {
@@ -279,7 +274,7 @@ impl ScanCheckpoint {
 
     /// Ends the passes that are complete.
     pub(crate) fn end_passes(&mut self, writer: Writer<'_>) {
-        for pass in [&mut self.executions, &mut self.stages] {
+        for pass in self.passes.values_mut() {
             if pass.is_complete() {
                 pass.end(writer);
             }
@@ -293,7 +288,8 @@ impl ScanCheckpoint {
             let lagging = pass.lagging.values().copied().min();
             lagging.map_or(pass.watermark, |lagging| pass.watermark.min(lagging))
         };
-        oldest(&self.executions).min(oldest(&self.stages))
+        let reached = self.passes.values().map(oldest).min();
+        reached.unwrap_or(self.since)
     }
 }
 
@@ -320,12 +316,20 @@ mod tests {
         does(writer)
     }
 
+    fn executions(checkpoint: &mut ScanCheckpoint) -> &mut Pass {
+        checkpoint.passes.get_mut(&Service::StepFunctions).unwrap()
+    }
+
+    fn stages(checkpoint: &mut ScanCheckpoint) -> &mut Pass {
+        checkpoint.passes.get_mut(&Service::CodePipeline).unwrap()
+    }
+
     fn cursor(name: &str) -> TargetCursor {
         TargetCursor::first(name.to_string(), List::Stages)
     }
 
     fn ended(checkpoint: &mut ScanCheckpoint, seconds: u64) {
-        for pass in [&mut checkpoint.executions, &mut checkpoint.stages] {
+        for pass in checkpoint.passes.values_mut() {
             pass.targets = Targets::Read;
         }
         tick(seconds, |writer| checkpoint.end_passes(writer));
@@ -335,20 +339,26 @@ mod tests {
     fn a_round_that_is_complete_was_looked_at_through_its_beginning() {
         let mut checkpoint = tick(0, |writer| ScanCheckpoint::go_on(None, None, writer));
         assert_eq!((checkpoint.revision, checkpoint.watermark()), (1, START));
-        checkpoint.stages.cursors.push_back(cursor("web"));
+        stages(&mut checkpoint).cursors.push_back(cursor("web"));
         ended(&mut checkpoint, 30);
         let mut checkpoint = tick(60, |writer| {
             ScanCheckpoint::go_on(Some(checkpoint), None, writer)
         });
-        let began = (checkpoint.executions.began, checkpoint.stages.began);
+        let began = (
+            executions(&mut checkpoint).began,
+            stages(&mut checkpoint).began,
+        );
         assert_eq!(
             began,
             (Some(at(60)), Some(START)),
             "one goes on, one begins"
         );
-        checkpoint.stages.cursors.clear();
+        stages(&mut checkpoint).cursors.clear();
         ended(&mut checkpoint, 90);
-        let watermark = (checkpoint.executions.watermark, checkpoint.stages.watermark);
+        let watermark = (
+            executions(&mut checkpoint).watermark,
+            stages(&mut checkpoint).watermark,
+        );
         assert_eq!(
             (watermark, checkpoint.watermark()),
             ((at(60), START), START)
@@ -393,24 +403,28 @@ mod tests {
     #[test]
     fn where_too_many_are_behind_all_are() {
         let mut checkpoint = tick(0, |writer| ScanCheckpoint::go_on(None, Some(START), writer));
-        checkpoint.stages.began = Some(at(1_000));
+        stages(&mut checkpoint).began = Some(at(1_000));
         for number in 0..=MAX_BEHIND {
             let mut failed = cursor(&format!("web-{number}"));
             failed.record_error(at(500 + number as u64));
-            checkpoint.stages.done(failed);
+            stages(&mut checkpoint).done(failed);
         }
         ended(&mut checkpoint, 1_100);
-        assert_eq!(checkpoint.stages.lagging.len(), MAX_BEHIND);
-        assert_eq!(checkpoint.stages.watermark, at(500 + MAX_BEHIND as u64));
+        assert_eq!(stages(&mut checkpoint).lagging.len(), MAX_BEHIND);
         assert_eq!(
-            checkpoint.stages.held_watermark, None,
+            stages(&mut checkpoint).watermark,
+            at(500 + MAX_BEHIND as u64)
+        );
+        assert_eq!(
+            stages(&mut checkpoint).held_watermark,
+            None,
             "until the next pass"
         );
         // A failure beyond the redrive window holds nothing back.
         let fortnight = 14 * 24 * 60 * 60;
-        checkpoint.stages.began = Some(at(fortnight + 510));
+        stages(&mut checkpoint).began = Some(at(fortnight + 510));
         ended(&mut checkpoint, fortnight + 510);
-        assert_eq!(checkpoint.stages.lagging.len(), MAX_BEHIND - 11);
+        assert_eq!(stages(&mut checkpoint).lagging.len(), MAX_BEHIND - 11);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{CasResult, ClaimResult, Entry, RetryMessage, ScanCheckpoint, Writer};
-use crate::calls::Call;
 use crate::failure::Subject;
 use crate::rate_limiter::Micros;
+use crate::services::Service;
 use crate::time::Time;
 
 /// Entries by the key of their subject. A wrapper around it, with a lock or a cell, implements the contract of
@@ -16,7 +16,7 @@ use crate::time::Time;
 pub struct Entries {
     entries: BTreeMap<String, Entry>,
     checkpoint: Option<ScanCheckpoint>,
-    reserved: BTreeMap<Call, Micros>,
+    reserved: BTreeMap<Service, Micros>,
 }
 
 impl Entries {
@@ -104,10 +104,10 @@ impl Entries {
     }
 
     /// Implements [`Ledger::reserve`](super::Ledger::reserve).
-    pub fn reserve(&mut self, call: Call, from: Micros, span: Micros) -> Micros {
-        let ends = self.reserved.get(&call).copied().unwrap_or_default();
+    pub fn reserve(&mut self, service: Service, from: Micros, span: Micros) -> Micros {
+        let ends = self.reserved.get(&service).copied().unwrap_or_default();
         let begins = ends.max(from);
-        self.reserved.insert(call, begins.plus(span));
+        self.reserved.insert(service, begins.plus(span));
         begins
     }
 }

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use super::{Entry, RetryMessage, ScanCheckpoint, Writer};
-use crate::calls::Call;
 use crate::error::Error;
 use crate::failure::Subject;
 use crate::micros::Micros;
+use crate::services::Service;
 use crate::time::Time;
 
 /// The result of a conditional write.
@@ -87,5 +87,5 @@ pub trait Ledger {
     /// Reserves `span` of a call's time for the slots in it, and returns its start.
     ///
     /// The span starts at the end of the last reservation of any process, but not before `from`.
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error>;
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error>;
 }

@@ -9,10 +9,10 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::*;
-use crate::calls::Call;
 use crate::error::Error;
 use crate::failure::{FailureId, Subject};
 use crate::rate_limiter::Micros;
+use crate::services::Service;
 use crate::time::Time;
 use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
@@ -996,7 +996,7 @@ impl Ledger for Told {
         Ok(CasResult::Stored)
     }
 
-    async fn reserve(&self, _: Call, from: Micros, _: Micros) -> Result<Micros, Error> {
+    async fn reserve(&self, _: Service, from: Micros, _: Micros) -> Result<Micros, Error> {
         Ok(from)
     }
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quota::Quotas;
+use crate::services::Quotas;
 
 /// The writer of an entry: one handling of one event, message or entry.
 ///
@@ -23,7 +23,7 @@ impl fmt::Display for Owner {
 }
 
 /// The durations and quotas of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
     /// How long an owner may act before another owner takes over.
     ///

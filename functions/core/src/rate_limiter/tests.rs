@@ -13,7 +13,7 @@ use crate::ledger::{
     CasResult, ClaimResult, DueEntries, Entries, Entry, RetryMessage, ScanCheckpoint, Writer,
 };
 
-const CALL: Call = Call::RedriveExecution;
+const SERVICE: Service = Service::StepFunctions;
 const QUOTA: Quota = Quota {
     burst: 800,
     per_second: 150,
@@ -46,12 +46,12 @@ impl Ledger for Slots {
     async fn put_checkpoint(&self, _: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
         Ok(CasResult::Stored)
     }
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
         if self.down.get() {
             return Err(Error::new(ErrorKind::Unavailable, "UpdateItem"));
         }
         self.writes.set(self.writes.get() + 1);
-        Ok(self.entries.borrow_mut().reserve(call, from, span))
+        Ok(self.entries.borrow_mut().reserve(service, from, span))
     }
 }
 
@@ -67,7 +67,7 @@ fn millis(ms: u64) -> Time {
 }
 
 fn wait(rate_limiter: &RateLimiter, slots: &Slots, quota: Quota, now: Time) -> Duration {
-    ready(rate_limiter.wait(slots, CALL, quota, now)).unwrap()
+    ready(rate_limiter.wait(slots, SERVICE, quota, now)).unwrap()
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn exhausted_share_reserves_slots_and_reports_unpaced_retries() {
     let reserved = slots
         .entries
         .borrow_mut()
-        .reserve(CALL, Micros(0), Micros(0));
+        .reserve(SERVICE, Micros(0), Micros(0));
     assert_eq!(reserved, from.plus(QUOTA.step().times(9)));
     // The reserved slots serve the next four retries.
     for _ in 0..4 {
@@ -193,7 +193,7 @@ fn unused_slots_expire() {
 #[test]
 fn who_was_throttled_is_careful_for_a_minute() {
     let (rate_limiter, slots) = (RateLimiter::default(), Slots::default());
-    rate_limiter.throttled(CALL, millis(0));
+    rate_limiter.throttled(SERVICE, millis(0));
     wait(&rate_limiter, &slots, QUOTA, millis(1));
     assert_eq!(slots.writes.get(), 1);
     wait(&rate_limiter, &slots, QUOTA, millis(60_001));
@@ -207,13 +207,13 @@ fn unreachable_ledger_gives_no_slot_and_loses_nothing() {
         wait(&rate_limiter, &slots, QUOTA, millis(0));
     }
     slots.down.set(true);
-    assert!(ready(rate_limiter.wait(&slots, CALL, QUOTA, millis(1))).is_err());
+    assert!(ready(rate_limiter.wait(&slots, SERVICE, QUOTA, millis(1))).is_err());
     slots.down.set(false);
     wait(&rate_limiter, &slots, QUOTA, millis(1));
     let reserved = slots
         .entries
         .borrow_mut()
-        .reserve(CALL, Micros(0), Micros(0));
+        .reserve(SERVICE, Micros(0), Micros(0));
     let from = Micros::from(millis(1)).minus(QUOTA.burst_reserve());
     // Four unpaced retries, and six retries of this second.
     assert_eq!(reserved, from.plus(QUOTA.step().times(10)));

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use redrive_core::calls::Call;
 use redrive_core::controller::{Clock, Controller, Queue, RetryResponse, Target, TargetState};
 use redrive_core::definition::CachedDefinition;
 use redrive_core::error::{Error, ErrorKind};
@@ -16,6 +15,7 @@ use redrive_core::ledger::{
 };
 use redrive_core::rate_limiter::{Micros, RateLimiter};
 use redrive_core::reads::{DefinitionCache, LocalCache};
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Reason};
 use redrive_emulator::api::{ApiError, CallError, Place};
@@ -229,9 +229,9 @@ impl Ledger for Invocation<'_> {
         .await
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
         self.ledger("UpdateItem", true, |simulation| {
-            simulation.entries.borrow_mut().reserve(call, from, span)
+            simulation.entries.borrow_mut().reserve(service, from, span)
         })
         .await
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use redrive_core::calls::Call;
 use redrive_core::controller::RunMode;
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{Entry, State};
 use redrive_core::policy::Document;
 use redrive_core::rate_limiter::Micros;
+use redrive_core::services::Service;
 use redrive_core::verdict::Reason;
 use redrive_emulator::codepipeline::StageRetryMode;
 use serde_json::{Value, json};
@@ -74,9 +74,9 @@ impl Simulation {
         }
         if self.occurs(FaultClass::SlotsTaken) {
             let mut entries = self.entries.borrow_mut();
-            for call in [Call::RedriveExecution, Call::RetryStageExecution] {
+            for service in Service::ALL {
                 let span = self.span(1_000, 1_200_000);
-                entries.reserve(call, Micros::from(self.now()), Micros::from(span));
+                entries.reserve(service, Micros::from(self.now()), Micros::from(span));
             }
         }
         if self.occurs(FaultClass::PersonCancels) {

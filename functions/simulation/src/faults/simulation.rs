@@ -11,6 +11,7 @@ use redrive_core::failure::{FailureId, Subject};
 use redrive_core::ledger::{Entries, RetryMessage, Timing};
 use redrive_core::policy::Document;
 use redrive_core::rate_limiter::{Quota, Quotas};
+use redrive_core::services::Service;
 use redrive_core::time::Time;
 use redrive_emulator::api::{CallError, Place, RawAnswer};
 use redrive_emulator::codepipeline::{
@@ -105,14 +106,11 @@ impl Simulation {
         let mut timing = Timing::default();
         if fault_plan.has(FaultClass::SlotsTaken) {
             // These quotas are so low that even a simulation's few failures need slots.
-            let least = Some(Quota {
+            let least = Quota {
                 burst: 1,
                 per_second: 1,
-            });
-            timing.quotas = Quotas {
-                redrive_execution: least,
-                retry_stage_execution: least,
             };
+            timing.quotas = Quotas(Service::ALL.map(|service| (service, least)).into());
         }
         let seed = fault_plan.fork().u64(..);
         let (stepfunctions, codepipeline) = coins(&mut fault_plan, lag);

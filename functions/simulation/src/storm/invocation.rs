@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use redrive_core::calls::Call;
 use redrive_core::controller::{
     Clock, Controller, Queue, RetryResponse, RunMode, Target, TargetState,
 };
@@ -17,6 +16,7 @@ use redrive_core::ledger::{
 };
 use redrive_core::rate_limiter::{Micros, RateLimiter};
 use redrive_core::reads::{DefinitionCache, LocalCache};
+use redrive_core::services::{Service, row};
 use redrive_core::time::Time;
 use redrive_emulator::api::{ApiError, CallError, Place};
 use serde_json::Value;
@@ -216,13 +216,13 @@ impl Ledger for Invocation<'_> {
         .await
     }
 
-    async fn reserve(&self, call: Call, from: Micros, span: Micros) -> Result<Micros, Error> {
-        let gate = |gates: &mut Gates, now| gates.item(call.as_str(), now);
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
+        let gate = |gates: &mut Gates, now| gates.item(row(service).retry_call, now);
         self.wrote(1);
         let reservations = &self.simulation.reservations;
         reservations.set(reservations.get() + 1);
         self.ledger("UpdateItem", gate, |simulation| {
-            simulation.entries.borrow_mut().reserve(call, from, span)
+            simulation.entries.borrow_mut().reserve(service, from, span)
         })
         .await
     }

@@ -16,6 +16,7 @@ mod simulation;
 use redrive_core::ledger::Timing;
 use redrive_core::policy::Document;
 use redrive_core::rate_limiter::Quotas;
+use redrive_core::services::Service;
 use redrive_emulator::api::Place;
 use redrive_emulator::region::Region;
 use redrive_emulator::stepfunctions::{By, Options, Outcome, Script, Seed, Status};
@@ -54,10 +55,9 @@ impl Storm {
     /// The storm's own policy or machines cannot be used, which is a bug.
     pub fn play(&self) -> Result<Report, String> {
         let document = Document::parse(POLICY).map_err(|problems| problems.to_string())?;
-        let quotas = Quotas {
-            redrive_execution: self.paced.then(|| self.limits.redrive_execution()),
-            ..Quotas::NONE
-        };
+        let quota = self.limits.redrive_execution();
+        let paced = self.paced.then_some((Service::StepFunctions, quota));
+        let quotas = Quotas(paced.into_iter().collect());
         let timing = Timing {
             quotas,
             ..Timing::default()
