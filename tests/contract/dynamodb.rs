@@ -270,7 +270,10 @@ fn an_entry_of_a_thousand_attempts_is_stored() {
             .judge(decided(execution("large"), count, 60), writer)
             .unwrap();
     }
-    entry.revision = 1;
+    let entry = Entry::restored(EntryFields {
+        revision: 1,
+        ..(*entry).clone()
+    });
     assert_eq!(entry.attempts.len(), 1_000);
     run(async {
         let ledger = fresh(&client(&engine.url)).await;

@@ -141,7 +141,7 @@ where
         Ok(answer) if is_whole(answer) => CallResult::Accepted.into(),
         Ok(_) => CallResult::InDoubt.into(),
         Err(error) if is_unsent(error) => CallResult::AccessDenied.into(),
-        Err(error) => answered(call, error, code_and_status(error).1),
+        Err(error) => answered(service, error, code_and_status(error).1),
     }
 }
 
@@ -153,5 +153,5 @@ pub(crate) fn answered(
 ) -> RetryResponse {
     let code = error.code().unwrap_or_default();
     let message = error.message().unwrap_or_default();
-    result_of(call, code, status, message)
+    result_of(service, code, status, message)
 }

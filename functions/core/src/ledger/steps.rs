@@ -150,7 +150,11 @@ impl Entry {
         Attempt {
             failure_id: self.failure_id.clone(),
             failed_at: self.failed_at,
-            verdict: self.verdict.clone(),
+            // Only a retry that is still to be made asks which policy made its verdict.
+            verdict: Verdict {
+                policy_version: None,
+                ..self.verdict.clone()
+            },
             state: self.state,
             reason: self.reason,
             cancelled: self.cancelled.clone(),
