@@ -4,11 +4,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use redrive_policy::{ActualValue, ValueKind};
+
 use super::*;
 
-/// Formats an end in one line, without absent values.
 fn end(ended: &Ended) -> String {
-    fn word<T: ToString + Copy>(name: &str, field: Field<T>) -> Option<String> {
+    end_in(ended, "")
+}
+
+/// Formats an end in one line, without absent values.
+fn end_in(ended: &Ended, text: &str) -> String {
+    fn word<T: ToString>(name: &str, field: Field<T>) -> Option<String> {
         match field {
             Field::Known(value) => Some(format!("{name} {}", value.to_string())),
             Field::Absent => None,
@@ -16,35 +22,31 @@ fn end(ended: &Ended) -> String {
             Field::Redacted => Some(format!("{name} redacted")),
         }
     }
-    let reason = match ended.signal_reason {
-        Field::Known(reason) => Field::Known(reason.as_str()),
-        Field::Absent => Field::Absent,
-        Field::Unknown => Field::Unknown,
-        Field::Redacted => Field::Redacted,
-    };
     let person = match ended.by_person {
         Field::Known(false) => Field::Absent,
         field => field,
     };
-    [
-        word("exit", ended.exit_status),
-        word("signal", ended.signal),
-        word("reason", reason),
-        word("http", ended.http_status),
-        word("person", person),
-    ]
-    .into_iter()
-    .flatten()
-    .collect::<Vec<_>>()
-    .join(", ")
+    // The first word of a key is short enough for a table.
+    let short = |key: ConditionKey| match key {
+        ConditionKey::SignalReason => "reason",
+        key => key.as_str().split('_').next().unwrap(),
+    };
+    let values = ended.values(text);
+    ConditionKey::of_texts()
+        .map(|key| word(short(key), values.get(key)))
+        .chain([word("person", person)])
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn of(error: &str, cause: &str) -> String {
-    end(&Ended::execution(
+    let ended = Ended::execution(
         ExecutionStatus::Failed,
         Field::Known(error),
         Field::Known(cause),
-    ))
+    );
+    end_in(&ended, cause)
 }
 
 /// Checks rows of error, cause and expected end.
@@ -950,11 +952,15 @@ fn holds(cause: &str) {
         };
         let ended = read();
         assert_eq!(ended, read());
-        if let Field::Known(status) = ended.exit_status {
-            assert!((-1..=255).contains(&status), "{status}: {cause}");
-        }
-        if let Field::Known(status) = ended.http_status {
-            assert!((100..600).contains(&status), "{status}: {cause}");
+        for key in ConditionKey::of_texts() {
+            let value = ended.values(cause).get(key);
+            match (key.row().values, value) {
+                (ValueKind::Number { min, max, .. }, Field::Known(ActualValue::Number(number))) => {
+                    assert!((min..=max).contains(&number), "{key:?} {number}: {cause}");
+                }
+                (ValueKind::Number { .. }, Field::Known(_)) => panic!("{key:?} {value:?}"),
+                _ => {}
+            }
         }
         assert!(matches!(ended.by_person, Field::Known(_)), "{cause}");
     }
