@@ -43,11 +43,15 @@ impl Extracted {
 
     /// Returns these values, filled up from the other result.
     pub(super) fn or(mut self, other: Self) -> Self {
-        self.by_person |= other.by_person;
+        let by_person = self.by_person || other.by_person;
+        // Nearly always one of the two has no values, and the values of the other need no copy.
+        if self.values.is_empty() {
+            return other.with_person(by_person);
+        }
         for (key, value) in other.values {
             self = self.with(key, Some(value));
         }
-        self
+        self.with_person(by_person)
     }
 
     pub(super) fn get(&self, key: ConditionKey) -> Option<&Found> {
