@@ -46,6 +46,8 @@ impl Task {
             self.reasons.interrupted();
         } else if code.is("TaskFailedToStart") {
             self.reasons.failed_to_start();
+        } else if code.is("EssentialContainerExited") {
+            self.containers.essential_exited();
         } else if code.is("UserInitiated") {
             self.user_initiated = true;
         }

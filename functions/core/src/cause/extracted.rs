@@ -1,6 +1,7 @@
 //! The result of reading a cause or a message.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use redrive_policy::{ActualValue, ConditionKey, SignalReason};
@@ -16,7 +17,7 @@ pub(super) struct Extracted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     Number(i32),
-    /// A word of ours, or a part of the text that was read. Such a part has no escapes.
+    /// A word of ours, or a text of the JSON that was read. Such a text has no escapes.
     Text(Cow<'static, str>),
 }
 
@@ -61,15 +62,19 @@ impl Extracted {
 }
 
 impl Found {
-    /// Returns the value as conditions see it. A part of the text that was read is found again in `text`, since a
-    /// child's cause is escaped in it and read from a copy.
+    /// Returns the value as conditions see it. A text of the JSON is found again in `text`, since a child's cause is
+    /// escaped in it and read from a copy. A text without its closing quote was cut, so it is no value.
     pub(super) fn actual<'a>(&self, text: &'a str) -> Option<ActualValue<'a>> {
         Some(match self {
             Self::Number(number) => ActualValue::Number(*number),
             Self::Text(Cow::Borrowed(word)) => ActualValue::Text(word),
-            Self::Text(Cow::Owned(part)) => {
-                let at = text.find(part.as_str())?;
-                ActualValue::Text(text.get(at..)?.get(..part.len())?)
+            Self::Text(Cow::Owned(own)) => {
+                let mut found = text.match_indices(own.as_str());
+                let (_, own) = found.find(|(at, own)| {
+                    let rest = text.get(at.saturating_add(own.len())..);
+                    rest.is_some_and(|rest| rest.starts_with(['"', '\\']))
+                })?;
+                ActualValue::Text(own)
             }
         })
     }
@@ -90,6 +95,12 @@ impl From<u16> for Found {
 impl From<&'static str> for Found {
     fn from(word: &'static str) -> Self {
         Self::Text(word.into())
+    }
+}
+
+impl From<String> for Found {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
     }
 }
 

@@ -86,6 +86,22 @@ fn ecs_task_has_exit_status_and_stop_reason() {
             r#"{"Containers":[{"ExitCode":0},{"ExitCode":0}],"StopCode":"EssentialContainerExited"}"#,
             "exit 0",
         ),
+        // ECS stops the other containers when an essential one ends. 137 and 143 count if no other is left.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":143,"Name":"proxy"},{"ExitCode":137,"Name":"logs"},{"ExitCode":1,"Name":"main"}],"StopCode":"EssentialContainerExited"}"#,
+            "exit 1",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":0,"Name":"proxy"},{"ExitCode":137,"Name":"main"}],"StopCode":"EssentialContainerExited"}"#,
+            "exit 137",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":143,"Name":"proxy"},{"ExitCode":1,"Name":"main"}],"StopCode":"SpotInterruption"}"#,
+            "exit 143, reason agent_stop",
+        ),
         // The ECS API's own capitalisation, with numbers as floats and as text.
         (
             TASK,
