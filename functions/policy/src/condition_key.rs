@@ -111,6 +111,13 @@ table! {
         source: Source::FailedState,
         ..ROW
     };
+    Container: "The name of the container that failed, in an ECS task or in a Batch job with several containers.", ConditionRow {
+        word: "container",
+        service: STEP_FUNCTIONS,
+        source: Source::Cause,
+        synonyms: &["container_name"],
+        ..ROW
+    };
     Stage: "The stage's name.", ConditionRow {
         word: "stage",
         service: CODE_PIPELINE,

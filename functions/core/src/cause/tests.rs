@@ -79,7 +79,7 @@ fn ecs_task_has_exit_status_and_stop_reason() {
         (
             TASK,
             r#"{"Containers":[{"ExitCode":0,"Name":"sidecar"},{"ExitCode":3,"Name":"main"},{"ExitCode":4}],"StopCode":"EssentialContainerExited","StoppedReason":"Essential container in task exited"}"#,
-            "exit 3",
+            "exit 3, container main",
         ),
         (
             TASK,
@@ -90,17 +90,17 @@ fn ecs_task_has_exit_status_and_stop_reason() {
         (
             TASK,
             r#"{"Containers":[{"ExitCode":143,"Name":"proxy"},{"ExitCode":137,"Name":"logs"},{"ExitCode":1,"Name":"main"}],"StopCode":"EssentialContainerExited"}"#,
-            "exit 1",
+            "exit 1, container main",
         ),
         (
             TASK,
             r#"{"Containers":[{"ExitCode":0,"Name":"proxy"},{"ExitCode":137,"Name":"main"}],"StopCode":"EssentialContainerExited"}"#,
-            "exit 137",
+            "exit 137, container main",
         ),
         (
             TASK,
             r#"{"Containers":[{"ExitCode":143,"Name":"proxy"},{"ExitCode":1,"Name":"main"}],"StopCode":"SpotInterruption"}"#,
-            "exit 143, reason agent_stop",
+            "exit 143, reason agent_stop, container proxy",
         ),
         // The ECS API's own capitalisation, with numbers as floats and as text.
         (
@@ -840,7 +840,7 @@ fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
     let ended = |error, cause| end(&Ended::execution(ExecutionStatus::Failed, error, cause));
     let (unknown, redacted) = (Field::Unknown, Field::Redacted);
     let all = |word: &str| {
-        ["exit", "signal", "reason", "http", "person"]
+        ["exit", "signal", "reason", "container", "http", "person"]
             .map(|name| format!("{name} {word}"))
             .join(", ")
     };
@@ -849,7 +849,7 @@ fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
     assert_eq!(ended(redacted, unknown), all("unknown"));
     assert_eq!(
         ended(unknown, redacted),
-        "exit unknown, signal redacted, reason unknown, http unknown, person redacted"
+        "exit unknown, signal redacted, reason unknown, container redacted, http unknown, person redacted"
     );
     assert_eq!(ended(Field::Known(TASK), redacted), all("redacted"));
     // The error's name decides alone.
@@ -876,7 +876,7 @@ fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
     ] {
         assert_eq!(
             ended(Field::Known(error), redacted),
-            "exit redacted, signal redacted, reason redacted, http redacted",
+            "exit redacted, signal redacted, reason redacted, container redacted, http redacted",
             "{error}"
         );
     }
@@ -914,7 +914,7 @@ fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
     assert_eq!(action("CodeBuild", Field::Absent), "");
     assert_eq!(
         action("S3", Field::Unknown),
-        "exit unknown, signal unknown, reason unknown, http unknown"
+        "exit unknown, signal unknown, reason unknown, container unknown, http unknown"
     );
 }
 
@@ -941,6 +941,60 @@ fn truncated_cause_is_read_up_to_its_end() {
         }
     }
     assert_eq!(ends, ["", "exit 1", "exit 1, person true"]);
+}
+
+#[test]
+fn failed_container_is_named_where_the_platform_names_it() {
+    let task = r#"{"Containers":[{"Name":"proxy","ExitCode":0},{"ExitCode":2,"Name":"app"}]}"#;
+    let parents = child("FAILED", TASK, &child("FAILED", TASK, task));
+    check(&[
+        (TASK, task, "exit 2, container app"),
+        (TASK, &parents, "exit 2, container app"),
+        (
+            TASK,
+            r#"{"Attempts":[{"TaskProperties":[{"Containers":[{"ExitCode":1,"Name":"old"}]}]},{"TaskProperties":[{"Containers":[{"Name":"log","ExitCode":0},{"Name":"app","ExitCode":9}]}]}]}"#,
+            "exit 9, container app",
+        ),
+        (
+            TASK,
+            r#"{"EksAttempts":[{"Containers":[{"ExitCode":4,"Name":"app"}]}]}"#,
+            "exit 4, container app",
+        ),
+        // A job with one container has no name for it.
+        (
+            TASK,
+            r#"{"Container":{"ExitCode":1},"JobName":"load"}"#,
+            "exit 1",
+        ),
+        // No container failed: all ended well, none started, or the host was lost.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":0,"Name":"app"}]}"#,
+            "exit 0",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"Name":"app","Reason":"CannotPullContainerError: x"}]}"#,
+            "reason process_run_error",
+        ),
+        (
+            TASK,
+            r#"{"Attempts":[{"TaskProperties":[{"Containers":[{"ExitCode":1,"Name":"app"}]}],"StatusReason":"Host EC2 (instance i-1) terminated."}]}"#,
+            "exit -1, reason agent_stop",
+        ),
+        // Windows has codes that are no exit status. A name that was cut is none, nor is an empty one.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":256,"Name":"app"}]}"#,
+            "container app",
+        ),
+        (TASK, r#"{"Containers":[{"ExitCode":1,"Name":"ap"#, "exit 1"),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":1,"Name":""}]}"#,
+            "exit 1",
+        ),
+    ]);
 }
 
 /// A deterministic generator of pseudo-random numbers.
