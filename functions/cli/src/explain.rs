@@ -6,10 +6,8 @@ use std::path::Path;
 use redrive_core::arn::ExecutionArn;
 use redrive_core::decide::decide_optimistically;
 use redrive_core::event::{self, AllowedSources, ParsedEvent};
-use redrive_core::failure::{
-    FailedAction, Failure, FailureDetail, Field, Need, Redrivable, Subject,
-};
-use redrive_core::policy::Document;
+use redrive_core::failure::{Failure, FailureDetail, Field, Need, Redrivable, Subject};
+use redrive_core::policy::{ActualValue, ConditionKey, Document, Source};
 use redrive_core::verdict::{Reason, Verdict};
 use redrive_policy_tools::visible::{visible, visible_json};
 use serde_json::{Map, Value, json};
@@ -210,9 +208,7 @@ fn failure_words(failure: &Failure) -> Words {
             if let Ok(arn) = ExecutionArn::parse(failure.subject.arn()) {
                 words.text("execution", arn.name);
             }
-            words.text("status", execution.status.as_str());
-            words.field("error", &execution.error);
-            words.field("cause", &execution.cause);
+            words.properties(failure);
             words.field("redrive_count", &execution.redrive_count);
             words.field(
                 "redrive_status",
@@ -227,7 +223,7 @@ fn failure_words(failure: &Failure) -> Words {
             );
             words.field("parent", &execution.parent);
         }
-        FailureDetail::Stage(stage) => {
+        FailureDetail::Stage(_) => {
             words.text("pipeline", failure.subject.target());
             words.text(
                 "stage",
@@ -236,14 +232,7 @@ fn failure_words(failure: &Failure) -> Words {
             if let Subject::Stage { execution_id, .. } = &failure.subject {
                 words.text("execution_id", execution_id);
             }
-            match &stage.announced {
-                Some(action) => words.action(action),
-                None => {
-                    for word in ["action", "category", "provider", "error_code", "summary"] {
-                        words.field::<&str>(word, &Field::Unknown);
-                    }
-                }
-            }
+            words.properties(failure);
         }
     }
     words
@@ -270,12 +259,24 @@ impl Words {
         }
     }
 
-    fn action(&mut self, action: &FailedAction) {
-        self.text("action", &action.action);
-        self.field("category", &action.category);
-        self.field("provider", &action.provider);
-        self.field("error_code", &action.error_code);
-        self.field("summary", &action.summary);
+    /// Adds the properties of the execution, or of the announced action, as conditions see them.
+    fn properties(&mut self, failure: &Failure) {
+        let service = failure.subject.service();
+        let keys = ConditionKey::of_service(Some(service));
+        // The stage stands beside its execution.
+        let own =
+            keys.filter(|key| key.row().source == Source::Failure && *key != ConditionKey::Stage);
+        self.values(failure, own);
+    }
+
+    fn values(&mut self, failure: &Failure, keys: impl Iterator<Item = ConditionKey>) {
+        if let Some(view) = failure.views().first() {
+            for key in keys {
+                if let Some(value) = view.get(key) {
+                    self.field(key.as_str(), &value.map(json_of));
+                }
+            }
+        }
     }
 
     /// Returns the words for people. Unknown and redacted values are listed by name, without a line of their own.
@@ -291,14 +292,8 @@ impl Words {
     /// Returns the words for programs, with the end of the process as conditions see it. Absent, unknown and redacted
     /// values are null; `unknown` and `redacted` name the latter two.
     fn into_json(mut self, failure: &Failure) -> Value {
+        self.values(failure, ConditionKey::of_texts());
         if let Some(view) = failure.views().first() {
-            self.field("exit_status", &view.exit_status);
-            self.field("signal", &view.signal);
-            self.field(
-                "signal_reason",
-                &view.signal_reason.map(|reason| reason.as_str()),
-            );
-            self.field("http_status", &view.http_status);
             self.field("error_codes", &view.error_codes());
         }
         let mut words = Map::new();
@@ -310,5 +305,12 @@ impl Words {
         words.insert("unknown".to_owned(), self.unknown.into());
         words.insert("redacted".to_owned(), self.redacted.into());
         words.into()
+    }
+}
+
+fn json_of(value: ActualValue<'_>) -> Value {
+    match value {
+        ActualValue::Text(text) => text.into(),
+        ActualValue::Number(number) => number.into(),
     }
 }

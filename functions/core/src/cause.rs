@@ -9,6 +9,7 @@
 mod batch;
 mod child;
 mod codebuild;
+mod containers;
 mod ecs;
 mod extracted;
 mod http;
@@ -24,24 +25,32 @@ mod tests;
 use alloc::string::String;
 
 pub use redrive_policy::SignalReason;
+use redrive_policy::{ConditionKey, Source, Values};
 
 use self::extracted::Extracted;
 use crate::failure::{ExecutionStatus, FailedAction, Field};
 
 /// The platform's account of how the work under a failure ended. A value that it does not state is absent. A value that
 /// depends on an error or cause which is unknown or redacted is unknown or redacted too.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The exit status of the process. -1 stands for a lost worker.
-    pub exit_status: Field<i16>,
-    /// The signal that ended the process, if the platform names it, for example `SIGKILL`.
-    pub signal: Field<&'static str>,
-    /// Why the process was ended from outside, in Buildkite's words.
-    pub signal_reason: Field<SignalReason>,
-    /// The HTTP status of a called service's answer.
-    pub http_status: Field<u16>,
+    extracted: Extracted,
+    by_cause: Option<Open>,
+    by_either: Option<Open>,
     /// Whether a person stopped the job inside. It is never absent: if the platform names no person, it is false.
     pub by_person: Field<bool>,
+}
+
+/// An end of which nothing is known yet.
+impl Default for Ended {
+    fn default() -> Self {
+        Self {
+            extracted: Extracted::default(),
+            by_cause: Some(Open::Unknown),
+            by_either: Some(Open::Unknown),
+            by_person: Field::Unknown,
+        }
+    }
 }
 
 impl Ended {
@@ -59,12 +68,9 @@ impl Ended {
             read::cause(error.known().copied(), cause)
         });
         let by_cause = Open::of(&cause);
-        let by_either = Open::either(by_cause, Open::of(&error));
         Self {
-            exit_status: found(extracted.exit_status, by_either),
-            signal: found(extracted.signal, by_cause),
-            signal_reason: found(extracted.signal_reason, by_either),
-            http_status: found(extracted.http_status, by_either),
+            by_cause,
+            by_either: Open::either(by_cause, Open::of(&error)),
             by_person: match by_cause {
                 Some(open)
                     if error
@@ -75,6 +81,7 @@ impl Ended {
                 }
                 _ => Field::Known(extracted.by_person),
             },
+            extracted,
         }
     }
 
@@ -99,26 +106,46 @@ impl Ended {
         }
         .or(code.map(codebuild::code).unwrap_or_default());
         Self {
-            exit_status: found(extracted.exit_status, by_summary),
-            signal: found(extracted.signal, by_summary),
-            signal_reason: found(extracted.signal_reason, by_summary),
-            http_status: found(extracted.http_status, by_summary),
+            by_cause: by_summary,
+            by_either: by_summary,
             by_person: match by_summary {
                 Some(open) if provider.is_none_or(codebuild::provides) => open.field(),
                 _ => Field::Known(extracted.by_person),
             },
+            extracted,
         }
     }
 
     /// Returns an end that needs no lookup.
     fn settled(extracted: Extracted) -> Self {
         Self {
-            exit_status: Field::from_option(extracted.exit_status),
-            signal: Field::from_option(extracted.signal),
-            signal_reason: Field::from_option(extracted.signal_reason),
-            http_status: Field::from_option(extracted.http_status),
+            by_cause: None,
+            by_either: None,
             by_person: Field::Known(extracted.by_person),
+            extracted,
         }
+    }
+
+    /// Returns the values of the keys that are read from texts. The others are unknown. `text` is the cause or the
+    /// summary that was read, or empty where there is none.
+    #[must_use]
+    pub fn values<'a>(&self, text: &'a str) -> Values<'a> {
+        let mut values = Values::default();
+        for key in ConditionKey::ALL {
+            let open = match key.row().source {
+                Source::Cause => self.by_cause,
+                Source::ErrorOrCause => self.by_either,
+                Source::Failure | Source::FailedState | Source::Derived => continue,
+            };
+            let found = self.extracted.get(key).and_then(|found| found.actual(text));
+            let value = match (found, open) {
+                (Some(value), _) => Field::Known(value),
+                (None, Some(open)) => open.field(),
+                (None, None) => Field::Absent,
+            };
+            values.set(key, value);
+        }
+        values
     }
 }
 
@@ -152,13 +179,5 @@ impl Open {
             Self::Unknown => Field::Unknown,
             Self::Redacted => Field::Redacted,
         }
-    }
-}
-
-fn found<T>(value: Option<T>, open: Option<Open>) -> Field<T> {
-    match (value, open) {
-        (Some(value), _) => Field::Known(value),
-        (None, Some(open)) => open.field(),
-        (None, None) => Field::Absent,
     }
 }

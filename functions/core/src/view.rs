@@ -1,8 +1,9 @@
 //! Converts failures to the views that a policy's conditions match.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use redrive_policy::{ConditionKey, FailureView, Field, Service};
+use redrive_policy::{ConditionKey, FailureView, Field, Service, Source};
 
 use crate::cause::Ended;
 use crate::failure::{FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Need};
@@ -69,14 +70,14 @@ impl FailedExecution {
     }
 
     fn view_of(&self, ended: &Ended) -> FailureView<'_> {
-        FailureView {
-            status: Field::Known(self.status.as_str()),
-            error: self.error.as_text(),
-            cause: self.cause.as_text(),
-            state: self.state.as_text(),
-            resource: self.resource.as_text(),
-            ..of_end(Service::StepFunctions, ended)
-        }
+        let mut view = of_end(Service::StepFunctions, ended, &self.cause);
+        let values = &mut view.values;
+        values.set(ConditionKey::Status, Field::Known(self.status.as_str()));
+        values.set(ConditionKey::Error, self.error.as_text());
+        values.set(ConditionKey::Cause, self.cause.as_text());
+        values.set(ConditionKey::State, self.state.as_text());
+        values.set(ConditionKey::Resource, self.resource.as_text());
+        view
     }
 }
 
@@ -92,41 +93,37 @@ fn view_of_action<'a>(
     action: Option<&'a FailedAction>,
     ended: &Ended,
 ) -> FailureView<'a> {
-    let stage = Field::Known(stage);
-    let Some(action) = action else {
-        return FailureView {
-            stage,
-            ..FailureView::unknown(Service::CodePipeline)
-        };
+    let mut view = match action {
+        Some(action) => of_end(Service::CodePipeline, ended, &action.summary),
+        None => FailureView::unknown(Service::CodePipeline),
     };
-    FailureView {
-        stage,
-        action: Field::Known(action.action.as_str()),
-        category: action.category.as_text(),
-        provider: action.provider.as_text(),
-        error_code: action.error_code.as_text(),
-        summary: action.summary.as_text(),
-        ..of_end(Service::CodePipeline, ended)
+    let values = &mut view.values;
+    values.set(ConditionKey::Stage, Field::Known(stage));
+    if let Some(action) = action {
+        let name = Field::Known(action.action.as_str());
+        values.set(ConditionKey::Action, name);
+        values.set(ConditionKey::Category, action.category.as_text());
+        values.set(ConditionKey::Provider, action.provider.as_text());
+        values.set(ConditionKey::ErrorCode, action.error_code.as_text());
+        values.set(ConditionKey::Summary, action.summary.as_text());
     }
+    view
 }
 
 /// Returns a view with only the platform's account of how the work ended.
-fn of_end<'a>(service: Service, ended: &Ended) -> FailureView<'a> {
+fn of_end<'a>(service: Service, ended: &Ended, text: &'a Field<String>) -> FailureView<'a> {
     FailureView {
-        exit_status: ended.exit_status,
-        signal: ended.signal,
-        signal_reason: ended.signal_reason,
-        http_status: ended.http_status,
+        service,
+        values: ended.values(text.known().map_or("", String::as_str)),
         by_person: ended.by_person,
-        ..FailureView::unknown(service)
     }
 }
 
 /// Returns the fact to look up for the value of a condition key.
 #[must_use]
 pub const fn need(key: ConditionKey, service: Service) -> Need {
-    match (key, service) {
-        (ConditionKey::State | ConditionKey::Resource, _) => Need::FailedState,
-        (_, service) => services::row(service).read,
+    match key.row().source {
+        Source::FailedState => Need::FailedState,
+        _ => services::row(service).read,
     }
 }

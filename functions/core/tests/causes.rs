@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use redrive_core::cause::Ended;
 use redrive_core::failure::{ExecutionStatus, FailedAction, Field};
+use redrive_core::policy::ConditionKey;
 use serde_json::Value;
 
 /// Every JSON file below a folder, in order.
@@ -30,28 +31,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn known<T>(field: Field<T>) -> Option<T> {
-    match field {
-        Field::Known(value) => Some(value),
-        _ => None,
-    }
-}
-
 /// The fields in columns; a point where there is none.
-fn columns(ended: &Ended) -> String {
-    let cell = |text: Option<String>| text.unwrap_or_else(|| ".".into());
-    format!(
-        "{:>4} {:8} {:18} {:>4} {:6}",
-        cell(known(ended.exit_status).map(|status| status.to_string())),
-        cell(known(ended.signal).map(String::from)),
-        cell(known(ended.signal_reason).map(|reason| reason.as_str().into())),
-        cell(known(ended.http_status).map(|status| status.to_string())),
-        if ended.by_person == Field::Known(true) {
-            "person"
-        } else {
-            "."
-        },
-    )
+fn columns(ended: &Ended, text: &str) -> String {
+    let values = ended.values(text);
+    let mut line = String::new();
+    for key in ConditionKey::of_texts() {
+        let cell = match values.get(key) {
+            Field::Known(value) => value.to_string(),
+            _ => ".".into(),
+        };
+        write!(line, "{cell:18} ").unwrap();
+    }
+    let person = ended.by_person == Field::Known(true);
+    line + if person { "person" } else { "." }
 }
 
 fn text(value: &Value, key: &str) -> Field<String> {
@@ -59,7 +51,7 @@ fn text(value: &Value, key: &str) -> Field<String> {
 }
 
 /// Each failure in a sample: a word for it, and how it ended.
-fn endings(sample: &Value, found: &mut Vec<(String, Ended)>) {
+fn endings(sample: &Value, found: &mut Vec<(String, String)>) {
     match sample {
         Value::Array(list) => list.iter().for_each(|one| endings(one, found)),
         Value::Object(members) => {
@@ -76,7 +68,8 @@ fn endings(sample: &Value, found: &mut Vec<(String, Ended)>) {
             if error != cause || status == ExecutionStatus::TimedOut {
                 let name = error.known().cloned().unwrap_or_default();
                 let ended = Ended::execution(status, error.as_text(), cause.as_text());
-                found.push((name, ended));
+                let text = cause.known().map_or("", String::as_str);
+                found.push((name, columns(&ended, text)));
             }
             // A task as ECS describes it, which Step Functions would hand on as the cause.
             if members.contains_key("stopCode") {
@@ -86,7 +79,7 @@ fn endings(sample: &Value, found: &mut Vec<(String, Ended)>) {
                     Field::Known("States.TaskFailed"),
                     Field::Known(&cause),
                 );
-                found.push(("(an ECS task)".into(), ended));
+                found.push(("(an ECS task)".into(), columns(&ended, &cause)));
             }
             let result = sample
                 .get("execution-result")
@@ -117,7 +110,7 @@ fn endings(sample: &Value, found: &mut Vec<(String, Ended)>) {
                     summary,
                     ..FailedAction::default()
                 };
-                found.push((name, Ended::action(&action)));
+                found.push((name, columns(&Ended::action(&action), "")));
             }
             members.values().for_each(|one| endings(one, found));
         }
@@ -138,16 +131,16 @@ fn the_fields_of_every_captured_cause_are_printed() {
         let file = path.file_stem().unwrap().to_string_lossy();
         for (name, ended) in found {
             let name: String = name.chars().take(34).collect();
-            writeln!(table, "{file:56.56} {name:34} {}", columns(&ended)).unwrap();
+            writeln!(table, "{file:56.56} {name:34} {ended}").unwrap();
         }
     }
     assert!(!table.is_empty(), "no failure among the samples");
     #[expect(clippy::print_stdout, reason = "the table is what the test is run for")]
     {
-        println!(
-            "{:56} {:34} {:>4} {:8} {:18} {:>4} person",
-            "sample", "error or provider", "exit", "signal", "signal_reason", "http"
-        );
+        let keys: String = ConditionKey::of_texts()
+            .map(|key| format!("{:18} ", key.as_str()))
+            .collect();
+        println!("{:56} {:34} {keys}person", "sample", "error or provider");
         print!("{table}");
     }
 }

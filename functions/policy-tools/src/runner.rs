@@ -41,19 +41,22 @@ pub fn holds(expect: &Expect, verdict: &Verdict) -> bool {
 
 /// Returns the views of a case for conditions. `failure` must be the failure of the same case.
 ///
-/// Exit status, signal, signal reason and HTTP status are those of the case. Without them they follow from the error
-/// or cause of the case, else they are absent.
+/// A value that is read from a text, such as the exit status, is that of the case. Without one it follows from the error
+/// or cause of the case, else it is absent.
 #[must_use]
 pub fn views<'a>(case: &'a Case, failure: &'a Failure) -> Vec<FailureView<'a>> {
-    let signal = case.texts.get(&ConditionKey::Signal).map(Field::as_text);
-    let seen = failure.views().into_iter().map(|view| FailureView {
-        exit_status: given(case.exit_status, view.exit_status),
-        signal: given(signal, view.signal),
-        signal_reason: given(case.signal_reason, view.signal_reason),
-        http_status: given(case.http_status, view.http_status),
-        ..view
-    });
-    seen.collect()
+    let mut views = failure.views();
+    for view in &mut views {
+        for key in ConditionKey::of_texts() {
+            let follows = view.values.get(key);
+            let value = match case.get(key).unwrap_or(follows) {
+                Field::Unknown => Field::Absent,
+                value => value,
+            };
+            view.values.set(key, value);
+        }
+    }
+    views
 }
 
 /// Returns the verdicts on consecutive failures of one subject.
@@ -124,14 +127,6 @@ fn after(failure: &Failure, attempt: usize, retried: u32) -> Failure {
     failure
 }
 
-/// Returns the value of the test, else the derived value. An unknown value becomes absent.
-fn given<T>(given: Option<Field<T>>, follows: Field<T>) -> Field<T> {
-    match given.unwrap_or(follows) {
-        Field::Unknown => Field::Absent,
-        field => field,
-    }
-}
-
 /// Returns the failure that a case describes, with every value known.
 #[must_use]
 pub fn failure(case: &Case) -> Failure {
@@ -144,10 +139,7 @@ pub fn failure(case: &Case) -> Failure {
             announced: None,
             snapshot: Field::Known(StageSnapshot::failed(
                 [FailedAction {
-                    action: text(case, ConditionKey::Action)
-                        .known()
-                        .cloned()
-                        .unwrap_or_default(),
+                    action: case.text(ConditionKey::Action).unwrap_or_default().into(),
                     id: None,
                     category: text(case, ConditionKey::Category),
                     provider: text(case, ConditionKey::Provider),
@@ -171,13 +163,12 @@ pub fn failure(case: &Case) -> Failure {
 }
 
 fn execution(case: &Case) -> FailedExecution {
-    let status = case.status.as_deref();
+    let status = case.text(ConditionKey::Status);
     let timed_out = status == Some("TIMED_OUT");
     // Only a time-out of the whole execution has an implied error.
-    let error = case.texts.get(&ConditionKey::Error).cloned();
-    let error = match error {
+    let error = match case.get(ConditionKey::Error) {
         None if timed_out => Field::Known("States.Timeout".into()),
-        error => error.unwrap_or(Field::Absent),
+        _ => text(case, ConditionKey::Error),
     };
     FailedExecution {
         status: if timed_out {
@@ -200,6 +191,6 @@ fn execution(case: &Case) -> FailedExecution {
     }
 }
 
-fn text(case: &Case, word: ConditionKey) -> Field<String> {
-    case.texts.get(&word).cloned().unwrap_or(Field::Absent)
+fn text(case: &Case, key: ConditionKey) -> Field<String> {
+    Field::from_option(case.text(key).map(String::from))
 }

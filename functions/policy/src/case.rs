@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use crate::condition_key::ConditionKey;
 use crate::decision::{Decision, Reason};
+use crate::failure_view::ActualValue;
 use crate::field::Field;
 use crate::problem::At;
 use crate::service::Service;
-use crate::signal_reason::SignalReason;
 
 /// One of a document's tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,18 +48,30 @@ pub struct Case {
     pub account: Option<String>,
     /// The region.
     pub region: Option<String>,
-    /// FAILED, TIMED_OUT or ABORTED.
-    pub status: Option<String>,
-    /// The exit status.
-    pub exit_status: Option<Field<i16>>,
-    /// The reason for which the process was ended from outside.
-    pub signal_reason: Option<Field<SignalReason>>,
-    /// The HTTP status.
-    pub http_status: Option<Field<u16>>,
-    /// The properties that are texts.
-    pub texts: BTreeMap<ConditionKey, Field<String>>,
+    /// The values that the test states.
+    pub values: BTreeMap<ConditionKey, Field<CaseValue>>,
     /// The place of the failure in its document.
     pub at: At,
+}
+
+/// A value that a test states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaseValue {
+    /// A name, a message or a word.
+    Text(String),
+    /// An exit status or an HTTP status.
+    Number(i32),
+}
+
+impl CaseValue {
+    /// Returns the value as conditions see it.
+    #[must_use]
+    pub fn as_actual(&self) -> ActualValue<'_> {
+        match self {
+            Self::Text(text) => ActualValue::Text(text),
+            Self::Number(number) => ActualValue::Number(*number),
+        }
+    }
 }
 
 impl Case {
@@ -70,23 +82,28 @@ impl Case {
             target,
             account: None,
             region: None,
-            status: None,
-            exit_status: None,
-            signal_reason: None,
-            http_status: None,
-            texts: BTreeMap::new(),
+            values: BTreeMap::new(),
             at,
         }
     }
 
-    pub(crate) fn set_absent(&mut self, key: ConditionKey) {
-        match key {
-            ConditionKey::ExitStatus => self.exit_status = Some(Field::Absent),
-            ConditionKey::SignalReason => self.signal_reason = Some(Field::Absent),
-            ConditionKey::HttpStatus => self.http_status = Some(Field::Absent),
-            key => {
-                self.texts.insert(key, Field::Absent);
-            }
+    /// Returns the value that the test states for a key, or `None` where it states none.
+    #[must_use]
+    pub fn get(&self, key: ConditionKey) -> Option<Field<ActualValue<'_>>> {
+        Some(match self.values.get(&key)? {
+            Field::Unknown => Field::Unknown,
+            Field::Redacted => Field::Redacted,
+            Field::Absent => Field::Absent,
+            Field::Known(value) => Field::Known(value.as_actual()),
+        })
+    }
+
+    /// Returns the text that the test states for a key.
+    #[must_use]
+    pub fn text(&self, key: ConditionKey) -> Option<&str> {
+        match self.values.get(&key) {
+            Some(Field::Known(CaseValue::Text(text))) => Some(text),
+            _ => None,
         }
     }
 
@@ -105,10 +122,9 @@ impl Case {
     /// Returns the stage of a pipeline, or an empty text.
     #[must_use]
     pub fn stage(&self) -> &str {
-        match (self.service, self.texts.get(&ConditionKey::Stage)) {
-            (Service::CodePipeline, Some(Field::Known(stage))) => stage,
-            _ => "",
-        }
+        let stage = self.text(ConditionKey::Stage);
+        let own = stage.filter(|_| self.service == Service::CodePipeline);
+        own.unwrap_or_default()
     }
 
     /// Returns whether two failures have the same subject.

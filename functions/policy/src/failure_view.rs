@@ -7,7 +7,6 @@ use crate::condition_key::ConditionKey;
 use crate::error_name::{error_codes, last_component};
 use crate::field::Field;
 use crate::service::Service;
-use crate::signal_reason::SignalReason;
 
 /// The actual value that a condition is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,42 +26,61 @@ impl fmt::Display for ActualValue<'_> {
     }
 }
 
+impl<'a> From<&'a str> for ActualValue<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i32> for ActualValue<'_> {
+    fn from(number: i32) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// The value of each key, except for keys that are derived from others. At first each is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Values<'a>([Field<ActualValue<'a>>; ConditionKey::ALL.len()]);
+
+impl<'a> Values<'a> {
+    /// Returns the value of a key.
+    #[must_use]
+    pub fn get(&self, key: ConditionKey) -> Field<ActualValue<'a>> {
+        self.0.get(key as usize).copied().unwrap_or_default()
+    }
+
+    /// Sets the value of a key.
+    pub fn set(&mut self, key: ConditionKey, value: Field<impl Into<ActualValue<'a>>>) {
+        if let Some(own) = self.0.get_mut(key as usize) {
+            *own = value.map(Into::into);
+        }
+    }
+
+    /// Returns the same values with another one for a key.
+    #[must_use]
+    pub fn with(mut self, key: ConditionKey, value: Field<impl Into<ActualValue<'a>>>) -> Self {
+        self.set(key, value);
+        self
+    }
+
+    fn text(&self, key: ConditionKey) -> Field<&'a str> {
+        match self.get(key) {
+            Field::Unknown => Field::Unknown,
+            Field::Redacted => Field::Redacted,
+            Field::Known(ActualValue::Text(text)) => Field::Known(text),
+            Field::Absent | Field::Known(ActualValue::Number(_)) => Field::Absent,
+        }
+    }
+}
+
 /// An execution, or one failed action of a stage, as conditions see it. The caller fills in the view. Nothing in this
 /// module parses a cause or a message, except for error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailureView<'a> {
     /// The service of the failure.
     pub service: Service,
-    /// FAILED or TIMED_OUT.
-    pub status: Field<&'a str>,
-    /// The error's name.
-    pub error: Field<&'a str>,
-    /// The error's cause.
-    pub cause: Field<&'a str>,
-    /// The state that failed.
-    pub state: Field<&'a str>,
-    /// The resource that the failed state called.
-    pub resource: Field<&'a str>,
-    /// The stage's name.
-    pub stage: Field<&'a str>,
-    /// The failed action's name.
-    pub action: Field<&'a str>,
-    /// The category of the failed action.
-    pub category: Field<&'a str>,
-    /// The provider of the failed action.
-    pub provider: Field<&'a str>,
-    /// The error code of the failed action.
-    pub error_code: Field<&'a str>,
-    /// The message of the failed action.
-    pub summary: Field<&'a str>,
-    /// The exit status of the process, -1 where the worker was lost.
-    pub exit_status: Field<i16>,
-    /// The signal that ended the process.
-    pub signal: Field<&'a str>,
-    /// The reason for which the process was ended from outside.
-    pub signal_reason: Field<SignalReason>,
-    /// The HTTP status that a called service answered with.
-    pub http_status: Field<u16>,
+    /// The values of the keys.
+    pub values: Values<'a>,
     /// Whether a person stopped the job inside. No condition reads this field: such a job is never retried.
     pub by_person: Field<bool>,
 }
@@ -70,25 +88,20 @@ pub struct FailureView<'a> {
 impl<'a> FailureView<'a> {
     /// Returns a view with every field unknown.
     #[must_use]
-    pub const fn unknown(service: Service) -> Self {
+    pub fn unknown(service: Service) -> Self {
         Self {
             service,
-            status: Field::Unknown,
-            error: Field::Unknown,
-            cause: Field::Unknown,
-            state: Field::Unknown,
-            resource: Field::Unknown,
-            stage: Field::Unknown,
-            action: Field::Unknown,
-            category: Field::Unknown,
-            provider: Field::Unknown,
-            error_code: Field::Unknown,
-            summary: Field::Unknown,
-            exit_status: Field::Unknown,
-            signal: Field::Unknown,
-            signal_reason: Field::Unknown,
-            http_status: Field::Unknown,
+            values: Values::default(),
             by_person: Field::Unknown,
+        }
+    }
+
+    /// Returns the same view with another value for a key.
+    #[must_use]
+    pub fn with(self, key: ConditionKey, value: Field<impl Into<ActualValue<'a>>>) -> Self {
+        Self {
+            values: self.values.with(key, value),
+            ..self
         }
     }
 
@@ -98,32 +111,11 @@ impl<'a> FailureView<'a> {
         if key.service().is_some_and(|own| own != self.service) {
             return None;
         }
-        let text = |field: Field<&'a str>| field.map(ActualValue::Text);
-        let number = |number| ActualValue::Number(i32::from(number));
         Some(match key {
-            ConditionKey::ExitStatus => self.exit_status.map(number),
-            ConditionKey::Signal => text(self.signal),
-            ConditionKey::SignalReason => self
-                .signal_reason
-                .map(|reason| ActualValue::Text(reason.as_str())),
-            ConditionKey::Status => text(self.status),
-            ConditionKey::Error => text(self.error),
-            ConditionKey::Cause => text(self.cause),
-            ConditionKey::State => text(self.state),
-            ConditionKey::Resource => text(self.resource),
-            ConditionKey::Stage => text(self.stage),
-            ConditionKey::Action => text(self.action),
-            ConditionKey::Category => text(self.category),
-            ConditionKey::Provider => text(self.provider),
-            ConditionKey::ErrorCode => text(self.error_code),
-            ConditionKey::Summary => text(self.summary),
-            ConditionKey::HttpStatus => self
-                .http_status
-                .map(|status| ActualValue::Number(i32::from(status))),
-            ConditionKey::Mode => match self.error() {
-                Field::Known(error) => Field::Known(ActualValue::Text(last_component(error))),
-                error => error.map(ActualValue::Text),
-            },
+            ConditionKey::Mode => self
+                .error()
+                .map(|error| ActualValue::Text(last_component(error))),
+            key => self.values.get(key),
         })
     }
 
@@ -146,7 +138,7 @@ impl<'a> FailureView<'a> {
             )
             .chain(
                 self.get(ConditionKey::HttpStatus)
-                    .map(|status| ("http_status", status)),
+                    .map(|status| (ConditionKey::HttpStatus.as_str(), status)),
             )
             .collect()
     }
@@ -158,18 +150,18 @@ impl<'a> FailureView<'a> {
     }
 
     /// Returns the name of the error, from the field of the view's service.
-    pub(crate) const fn error(&self) -> Field<&'a str> {
-        match self.service {
-            Service::StepFunctions => self.error,
-            Service::CodePipeline => self.error_code,
-        }
+    pub(crate) fn error(&self) -> Field<&'a str> {
+        self.values.text(match self.service {
+            Service::StepFunctions => ConditionKey::Error,
+            Service::CodePipeline => ConditionKey::ErrorCode,
+        })
     }
 
     /// Returns the message of the error, from the field of the view's service.
-    pub(crate) const fn message(&self) -> Field<&'a str> {
-        match self.service {
-            Service::StepFunctions => self.cause,
-            Service::CodePipeline => self.summary,
-        }
+    pub(crate) fn message(&self) -> Field<&'a str> {
+        self.values.text(match self.service {
+            Service::StepFunctions => ConditionKey::Cause,
+            Service::CodePipeline => ConditionKey::Summary,
+        })
     }
 }

@@ -8,7 +8,7 @@
 //! compared with that view:
 //!
 //! ```
-//! use redrive_policy::{Document, FailureView, Field, Match, Service, TargetName};
+//! use redrive_policy::{ConditionKey, Document, FailureView, Field, Match, Service, TargetName};
 //!
 //! let document = Document::parse("
 //! version: 1
@@ -23,10 +23,8 @@
 //!     name: "etl-orders",
 //! };
 //! let rule = &document.policy_for(target).expect("retry is for every target").automatic[0];
-//! let view = FailureView {
-//!     error: Field::Known("DynamoDB.ThrottlingException"),
-//!     ..FailureView::unknown(Service::StepFunctions)
-//! };
+//! let view = FailureView::unknown(Service::StepFunctions)
+//!     .with(ConditionKey::Error, Field::Known("DynamoDB.ThrottlingException"));
 //! assert_eq!(rule.conditions.matches_by_name(&view), Match::Yes);
 //! # Ok::<(), redrive_policy::Problems>(())
 //! ```
@@ -49,6 +47,7 @@ mod backoff;
 mod case;
 mod condition;
 mod condition_key;
+mod condition_row;
 mod decision;
 pub mod digest;
 mod document;
@@ -72,15 +71,16 @@ mod stage_retry_mode;
 mod tests;
 
 pub use self::backoff::{Backoff, JitterStrategy};
-pub use self::case::{Case, Expect, Test};
+pub use self::case::{Case, CaseValue, Expect, Test};
 pub use self::condition::{
     BY_NAME_ONLY, Condition, ConditionMatch, ConditionValue, Conditions, Pattern,
 };
 pub use self::condition_key::ConditionKey;
+pub use self::condition_row::{ConditionRow, Source, ValueKind};
 pub use self::decision::{Decision, Reason};
 pub use self::document::Document;
 pub use self::error_name::last_component;
-pub use self::failure_view::{ActualValue, FailureView};
+pub use self::failure_view::{ActualValue, FailureView, Values};
 pub use self::field::Field;
 pub use self::glob::Glob;
 pub use self::matching::Match;

@@ -3,7 +3,7 @@
 use crate::backoff::Backoff;
 use crate::condition_key::ConditionKey;
 use crate::error_name::{error_codes, last_component};
-use crate::failure_view::FailureView;
+use crate::failure_view::{ActualValue, FailureView};
 use crate::matching::Match;
 
 /// A retry mode of the AWS CLI, as a condition with defaults.
@@ -122,8 +122,12 @@ impl SdkRetryMode {
         let code = Match::of(view.message(), ConditionKey::Mode, |text| {
             error_codes(text).any(retried)
         });
-        let status = Match::of(view.http_status, ConditionKey::Mode, |status| {
-            self.statuses().contains(&status)
+        let status = view.values.get(ConditionKey::HttpStatus);
+        let status = Match::of(status, ConditionKey::Mode, |status| {
+            let statuses = self.statuses().iter();
+            statuses
+                .map(|own| ActualValue::Number(i32::from(*own)))
+                .any(|own| own == status)
         });
         name.or(code).or(status)
     }

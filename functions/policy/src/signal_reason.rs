@@ -31,6 +31,20 @@ impl SignalReason {
         Self::SignatureRejected,
     ];
 
+    /// The words of all reasons, in the same order.
+    pub const WORDS: [&'static str; Self::ALL.len()] = {
+        let [a, b, c, d, e, f, g] = Self::ALL;
+        [
+            a.as_str(),
+            b.as_str(),
+            c.as_str(),
+            d.as_str(),
+            e.as_str(),
+            f.as_str(),
+            g.as_str(),
+        ]
+    };
+
     /// Returns the word that a policy uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

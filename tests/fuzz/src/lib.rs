@@ -8,6 +8,7 @@ use redrive_core::failure::{
     Description, ExecutionStatus, Fact, FailedAction, FailedExecution, Failure, FailureDetail,
     Field, Redrivable, StageSnapshot, Subject,
 };
+use redrive_core::policy::{ActualValue, ConditionKey, ValueKind};
 use redrive_core::time::Time;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -148,21 +149,26 @@ pub fn ending() -> Fact {
 }
 
 /// What must hold of every ending, whatever it was read from.
-pub fn is_in_range(ended: &Ended) {
-    if let Field::Known(status) = ended.exit_status {
-        assert!((-1..=255).contains(&status), "exit_status {status}");
-    }
-    if let Field::Known(status) = ended.http_status {
-        assert!((100..=599).contains(&status), "http_status {status}");
-    }
-    if let Field::Known(signal) = ended.signal {
-        let is_name = signal.starts_with("SIG") && signal.bytes().all(|b| b.is_ascii_uppercase());
-        assert!(is_name, "signal {signal}");
-    }
-    if let Field::Known(reason) = ended.signal_reason {
-        use SignalReason::{AgentStop, Cancel, ProcessRunError, StackError};
-        let produced = [AgentStop, Cancel, ProcessRunError, StackError];
-        assert!(produced.contains(&reason), "never produced: {reason:?}");
+pub fn is_in_range(ended: &Ended, text: &str) {
+    use SignalReason::{AgentStop, Cancel, ProcessRunError, StackError};
+    let produced = [AgentStop, Cancel, ProcessRunError, StackError].map(SignalReason::as_str);
+    let values = ended.values(text);
+    for key in ConditionKey::of_texts() {
+        let Field::Known(value) = values.get(key) else {
+            continue;
+        };
+        let is_possible = match (key.row().values, value) {
+            (ValueKind::Number { min, max, .. }, ActualValue::Number(number)) => {
+                (min..=max).contains(&number)
+            }
+            (ValueKind::Signal, ActualValue::Text(signal)) => {
+                signal.starts_with("SIG") && signal.bytes().all(|b| b.is_ascii_uppercase())
+            }
+            (ValueKind::Open { .. }, ActualValue::Text(reason)) => produced.contains(&reason),
+            (ValueKind::Text { .. }, ActualValue::Text(text)) => !text.is_empty(),
+            _ => false,
+        };
+        assert!(is_possible, "{key:?} {value:?}");
     }
     // What names no person was stopped by none.
     assert_ne!(ended.by_person, Field::Absent);

@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use redrive_core::cause::Ended;
 use redrive_core::decide::decide_optimistically;
 use redrive_core::failure::{ExecutionStatus, FailedAction, Field};
-use redrive_core::policy::Document;
+use redrive_core::policy::{ConditionKey, Document};
 use redrive_core::verdict::Decision;
 use redrive_fuzz::{Choices, execution, failed_execution, failed_stage, is_in_range, within};
 
@@ -55,6 +55,12 @@ impl Read {
                 ..action.clone()
             }),
         }
+    }
+
+    /// The cause or the summary.
+    fn text(&self) -> &str {
+        let (Self::Execution(_, _, text) | Self::Action(FailedAction { summary: text, .. })) = self;
+        text.known().map_or("", String::as_str)
     }
 
     fn fields(&self) -> Vec<&Field<String>> {
@@ -101,7 +107,7 @@ fuzz_target!(|data: &[u8]| {
     };
 
     let ended = read.ended();
-    is_in_range(&ended);
+    is_in_range(&ended, read.text());
     assert_eq!(ended, read.ended(), "the same text tells the same");
     is_as_open_as(&read, &ended);
     nothing_known_is_taken_back(&read, &ended);
@@ -120,14 +126,9 @@ fuzz_target!(|data: &[u8]| {
 /// Nothing is open that nobody left open.
 fn is_as_open_as(read: &Read, ended: &Ended) {
     let open = |of: fn(&Field<String>) -> bool| read.fields().into_iter().any(of);
-    let told = [
-        ended.exit_status.map(|_| ()),
-        ended.signal.map(|_| ()),
-        ended.signal_reason.map(|_| ()),
-        ended.http_status.map(|_| ()),
-        ended.by_person.map(|_| ()),
-    ];
-    for field in told {
+    let told = ended.values(read.text());
+    let values = ConditionKey::of_texts().map(|key| told.get(key).map(|_| ()));
+    for field in values.chain([ended.by_person.map(|_| ())]) {
         match field {
             Field::Unknown => assert!(open(Field::is_unknown), "{read:?} {ended:?}"),
             Field::Redacted => {
@@ -150,11 +151,11 @@ fn nothing_known_is_taken_back(read: &Read, ended: &Ended) {
     }
     for open in [Field::Unknown, Field::Redacted] {
         let before = read.with(open).ended();
-        is_in_range(&before);
-        held(before.exit_status, ended.exit_status);
-        held(before.signal, ended.signal);
-        held(before.signal_reason, ended.signal_reason);
-        held(before.http_status, ended.http_status);
+        is_in_range(&before, "");
+        let (early, late) = (before.values(""), ended.values(read.text()));
+        for key in ConditionKey::of_texts() {
+            held(early.get(key), late.get(key));
+        }
         // Under the error of a call that started no job, a cause that is not there is not held to hide a
         // person's stop; one that is there and tells of it is believed, which is the safe side.
         if ended.by_person != Field::Known(true) {
@@ -192,7 +193,7 @@ fn only_the_beginning_counts(read: &Read, cause: &str, stretch: usize) {
         end -= 1;
     }
     let told = read.with(Field::Known(long[..end].to_owned())).ended();
-    is_in_range(&told);
+    is_in_range(&told, &long[..end]);
     let whole = read.with(Field::Known(long)).ended();
     assert_eq!(told, whole, "what is read of a cause is its first 32 KiB");
 }

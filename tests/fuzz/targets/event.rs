@@ -431,11 +431,9 @@ fn is_judged(failure: &Failure, max_time: Duration, choices: &mut Choices<'_>) {
     let mut has_asked_entry = false;
     let verdict = loop {
         if let FailureDetail::Execution(execution) = &failure.detail {
-            is_in_range(&Ended::execution(
-                execution.status,
-                execution.error.as_text(),
-                execution.cause.as_text(),
-            ));
+            let cause = execution.cause.as_text();
+            let ended = Ended::execution(execution.status, execution.error.as_text(), cause);
+            is_in_range(&ended, cause.known().copied().unwrap_or_default());
         }
         let spent = if has_asked_entry {
             LedgerView::Empty

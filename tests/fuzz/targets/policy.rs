@@ -13,7 +13,9 @@ use libfuzzer_sys::fuzz_target;
 use redrive_core::decide::{LedgerView, decide, decide_optimistically};
 use redrive_core::event::{self, AllowedSources, ParsedEvent};
 use redrive_core::failure::{ExecutionStatus, FailedAction, Failure, FailureDetail, Field};
-use redrive_core::policy::{Checked, Document, Match, Policy, Problem, Severity};
+use redrive_core::policy::{
+    Checked, ConditionKey, Document, Match, Policy, Problem, SdkRetryMode, Severity, ValueKind,
+};
 use redrive_core::verdict::{Decision, Reason};
 use redrive_fuzz::{Choices, ending, execution, failed_execution, failed_stage, show, within};
 use redrive_policy_tools::runner::verdicts;
@@ -148,43 +150,62 @@ static FAILURES: LazyLock<Vec<Failure>> = LazyLock::new(|| {
 });
 
 /// Values of each condition, of which documents are made.
+static CONDITIONS: LazyLock<Vec<(&str, Vec<String>)>> = LazyLock::new(|| {
+    let keys = ConditionKey::ALL.into_iter();
+    keys.map(|key| (key.as_str(), values(key))).collect()
+});
+
+/// Values that the key has, and values that the failures have.
+fn values(key: ConditionKey) -> Vec<String> {
+    let quoted = |word: &&str| format!("'{word}'");
+    let mut values: Vec<String> = match key.row().values {
+        ValueKind::Number { min, max, .. } => [min, 0, 1, 429, 500, 503, max]
+            .into_iter()
+            .filter(|number| (min..=max).contains(number))
+            .map(|number| number.to_string())
+            .collect(),
+        ValueKind::Mode => SdkRetryMode::ALL.map(|mode| mode.as_str().into()).into(),
+        ValueKind::Closed { words, .. } => {
+            ["failed", "*E*"].iter().chain(words).map(quoted).collect()
+        }
+        ValueKind::Open { words } => words.iter().map(quoted).collect(),
+        ValueKind::Signal => ["SIGKILL", "kill", "SIG*"].iter().map(quoted).collect(),
+        ValueKind::Text { .. } => texts(key).iter().map(quoted).collect(),
+    };
+    match key.row().values {
+        ValueKind::Mode => {}
+        // A number has no star and no quotes, except for Buildkite's exit status.
+        ValueKind::Number {
+            as_buildkite: false,
+            ..
+        } => values.push("none".into()),
+        ValueKind::Number {
+            as_buildkite: true, ..
+        } => values.extend(["none", "'*'", "'1'"].map(String::from)),
+        _ => values.extend(["none", "'*'"].map(String::from)),
+    }
+    values
+}
+
 #[rustfmt::skip]
-const CONDITIONS: &[(&str, &[&str])] = &[
-    (
-        "error",
-        &[
-            "A",
-            "'A*'",
-            "'*'",
-            "none",
-            "States.ALL",
-            "States.TaskFailed",
-            "States.Timeout",
-            "'States.*'",
-            "States.Runtime",
-            "'*.ThrottlingException'",
-            "DynamoDB.ThrottlingException",
-            "''",
-            "'*B'",
-            "'A\\*'",
+const fn texts(key: ConditionKey) -> &'static [&'static str] {
+    match key {
+        ConditionKey::Error => &[
+            "A", "A*", "States.ALL", "States.TaskFailed", "States.Timeout", "States.*", "States.Runtime",
+            "*.ThrottlingException", "DynamoDB.ThrottlingException", "", "*B", "A\\*",
         ],
-    ),
-    ("cause", &["x", "'*x*'", "'*'", "none", "'*X*'", "'*Status Code*'", "'**'"]),
-    ("exit_status", &["1", "'*'", "-1", "none", "0", "255", "'1'"]),
-    ("mode", &["standard", "legacy", "adaptive"]),
-    ("http_status", &["503", "none", "429", "500"]),
-    ("status", &["FAILED", "TIMED_OUT", "'*'", "failed", "'*E*'", "none"]),
-    ("signal", &["SIGKILL", "kill", "'*'", "none", "'SIG*'", "'*'"]),
-    ("signal_reason", &["agent_stop", "cancel", "'*'", "none", "stack_error", "process_run_error"]),
-    ("state", &["Load", "'*'", "none", "'L*'"]),
-    ("resource", &["'glue:*'", "none", "'*'", "glue:startJobRun.sync"]),
-    ("stage", &["Build", "'*'", "none", "build"]),
-    ("action", &["Bundle", "'*'", "none", "'B*'"]),
-    ("category", &["Build", "deploy", "'*'", "none", "'*e*'"]),
-    ("provider", &["CodeBuild", "'code*'", "'*'", "none", "ECS"]),
-    ("error_code", &["JobFailed", "'*'", "none"]),
-    ("summary", &["x", "'*pull*'", "'*'", "none", "'*exit status 1'"]),
-];
+        ConditionKey::Cause => &["x", "*x*", "*X*", "*Status Code*", "**"],
+        ConditionKey::State => &["Load", "L*"],
+        ConditionKey::Resource => &["glue:*", "glue:startJobRun.sync"],
+        ConditionKey::Stage => &["Build", "build"],
+        ConditionKey::Action => &["Bundle", "B*"],
+        ConditionKey::Category => &["Build", "deploy", "*e*"],
+        ConditionKey::Provider => &["CodeBuild", "code*", "ECS"],
+        ConditionKey::ErrorCode => &["JobFailed"],
+        ConditionKey::Summary => &["x", "*pull*", "*exit status 1"],
+        _ => &["x", "A", "*x*"],
+    }
+}
 
 /// What a rule does, and what else may stand in it.
 const EFFECTS: &[&str] = &[
@@ -220,9 +241,9 @@ fn made(choices: &mut Choices<'_>) -> String {
         let mut seen = Vec::new();
         (0..choices.below(most))
             .filter_map(|_| {
-                let (word, values) = choices.of(CONDITIONS);
+                let (word, values) = choices.of(&CONDITIONS);
                 let list: Vec<&str> = (0..=choices.below(4) / 2)
-                    .map(|_| *choices.of(values))
+                    .map(|_| choices.of(values).as_str())
                     .collect();
                 (!seen.contains(word)).then(|| {
                     seen.push(*word);

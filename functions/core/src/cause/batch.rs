@@ -1,13 +1,15 @@
 //! Reads the job for which `batch:submitJob.sync` waited.
 
-use super::ecs::Exits;
-use super::extracted::{Extracted, exit_status};
+use redrive_policy::ConditionKey;
+
+use super::containers::Containers;
+use super::extracted::Extracted;
 use super::json::{Key, Value};
 use super::reasons::Reasons;
 
 /// A job.
 // AWS: the shape is that of DescribeJobs (JobDetail, AWS Batch API Reference).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Job {
     seen: bool,
     container: Attempt,
@@ -18,21 +20,21 @@ pub(super) struct Job {
 }
 
 /// One attempt. Only the last attempt shows how the job ended.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Attempt {
-    exits: Exits,
+    containers: Containers,
     reasons: Reasons,
 }
 
 impl Job {
     pub(super) fn visit(&mut self, path: &[Key], value: Value<'_>) {
         use Key::{
-            Attempts, Container, Containers, EksAttempts, ExitCode, IsCancelled, IsTerminated,
-            Item, Reason, StatusReason, TaskProperties,
+            Attempts, Container, Containers, EksAttempts, IsCancelled, IsTerminated, Item,
+            StatusReason, TaskProperties,
         };
         match path {
             [Attempts | EksAttempts, Item] => self.last = Attempt::default(),
-            [Attempts, Item, Container, ExitCode]
+            [Attempts, Item, Container, member @ ..]
             | [
                 Attempts,
                 Item,
@@ -40,25 +42,21 @@ impl Job {
                 Item,
                 Containers,
                 Item,
-                ExitCode,
+                member @ ..,
             ]
-            | [EksAttempts, Item, Containers, Item, ExitCode] => self.last.exits.visit(value),
-            [Attempts, Item, Container, Reason]
-            | [
-                Attempts,
-                Item,
-                TaskProperties,
-                Item,
-                Containers,
-                Item,
-                Reason,
-            ]
-            | [EksAttempts, Item, Containers, Item, Reason]
-            | [Attempts | EksAttempts, Item, StatusReason] => {
+            | [EksAttempts, Item, Containers, Item, member @ ..] => {
+                if !self.last.visit(member, value) {
+                    return;
+                }
+            }
+            [Attempts | EksAttempts, Item, StatusReason] => {
                 visit(&mut self.last.reasons, value);
             }
-            [Container, ExitCode] => self.container.exits.visit(value),
-            [Container, Reason] => visit(&mut self.container.reasons, value),
+            [Container, member @ ..] => {
+                if !self.container.visit(member, value) {
+                    return;
+                }
+            }
             [StatusReason] => {
                 visit(&mut self.reasons, value);
                 // CancelJob and TerminateJob store a person's words here. These two are the service's own.
@@ -78,20 +76,22 @@ impl Job {
                 .reasons
                 .and(self.last.reasons)
                 .and(self.container.reasons);
-            let code = self.container.exits.code().or(self.last.exits.code());
-            Extracted {
-                exit_status: if reasons.is_host_lost() {
-                    Some(-1)
-                } else {
-                    match code {
-                        Some(code) => exit_status(code),
-                        None => reasons.is_lost().then_some(-1),
-                    }
-                },
-                by_person: self.ended && !self.by_queue && !reasons.is_timed_out_or_without_place(),
-                ..reasons.extracted()
-            }
+            let containers = self.container.containers.or(&self.last.containers);
+            let ended = if reasons.is_host_lost() {
+                Extracted::default().with(ConditionKey::ExitStatus, Some(-1_i16))
+            } else {
+                containers.extracted(reasons.is_lost())
+            };
+            let by_person =
+                self.ended && !self.by_queue && !reasons.is_timed_out_or_without_place();
+            ended.or(reasons.extracted()).with_person(by_person)
         })
+    }
+}
+
+impl Attempt {
+    fn visit(&mut self, member: &[Key], value: Value<'_>) -> bool {
+        self.containers.visit(member, value, &mut self.reasons)
     }
 }
 

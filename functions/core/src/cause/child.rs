@@ -41,10 +41,7 @@ impl<'a> Child<'a> {
         match self.status {
             // The person who stopped the child may have given any error and cause.
             Status::Aborted if self.is_execution => {
-                return Some(Described::End(Extracted {
-                    by_person: true,
-                    ..Extracted::default()
-                }));
+                return Some(Described::End(Extracted::default().with_person(true)));
             }
             Status::TimedOut if self.is_execution => {
                 return Some(Described::End(Extracted::reason(SignalReason::Cancel)));

@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 
-use redrive_policy::SignalReason;
+use redrive_policy::{ConditionKey, SignalReason};
 
 use super::extracted::{Extracted, exit_status};
 use super::http;
@@ -57,8 +57,9 @@ impl<'a> Build<'a> {
 
     pub(super) fn extracted(&self) -> Option<Extracted> {
         self.seen.then(|| {
-            let phase = self.first_failed.or_else(|| self.phase.extracted());
-            self.ended.or(phase.unwrap_or_default())
+            let first_failed = self.first_failed.clone();
+            let phase = first_failed.or_else(|| self.phase.extracted());
+            self.ended.clone().or(phase.unwrap_or_default())
         })
     }
 }
@@ -85,10 +86,7 @@ impl Phase<'_> {
 /// Reads the status of a build or of an action.
 fn status(value: Value<'_>) -> Extracted {
     if value.is("STOPPED") {
-        Extracted {
-            by_person: true,
-            ..Extracted::default()
-        }
+        Extracted::default().with_person(true)
     } else if value.is("TIMED_OUT") {
         Extracted::reason(SignalReason::Cancel)
     } else {
@@ -151,10 +149,7 @@ pub(super) fn summary(text: &str) -> Extracted {
 fn message(text: &str) -> Extracted {
     // The message quotes the command, which may contain any words. Only the words after the command show how it ended.
     if text.contains(COMMAND_FAILED) {
-        return Extracted {
-            exit_status: trailing_exit_status(text),
-            ..Extracted::default()
-        };
+        return Extracted::default().with(ConditionKey::ExitStatus, trailing_exit_status(text));
     }
     let pulled = [
         "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE",
@@ -170,11 +165,9 @@ fn message(text: &str) -> Extracted {
     } else {
         None
     };
-    Extracted {
-        signal_reason,
-        http_status: http::status(text),
-        ..Extracted::default()
-    }
+    Extracted::default()
+        .with(ConditionKey::SignalReason, signal_reason)
+        .with(ConditionKey::HttpStatus, http::status(text))
 }
 
 /// Reads a phase that found no machine to build on. A container found dead does not count. It may have had too little

@@ -37,7 +37,7 @@ macro_rules! keys {
 keys! {
     ApplicationId Attempts Build BuildBatch BuildBatchStatus BuildStatus Cause Container Containers Contexts
     EksAttempts Error ErrorMessage ErrorType ExecutionArn ExitCode FailureDetails FailureReason Failures
-    IsCancelled IsTerminated JobRun JobRunState Message PhaseStatus PhaseType Phases QueryExecution Reason
+    IsCancelled IsTerminated JobRun JobRunState Message Name PhaseStatus PhaseType Phases QueryExecution Reason
     ResponseBody State StateChangeReason StateDetails Status StatusCode StatusReason Step StopCode
     StoppedReason Task TaskProperties VirtualClusterId
 }

@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 
-use redrive_policy::SignalReason;
+use redrive_policy::{ConditionKey, SignalReason};
 
 use super::extracted::{Extracted, exit_status};
 use super::http;
@@ -55,10 +55,7 @@ impl<'a> Function<'a> {
         } else {
             Extracted::default()
         };
-        Some(extracted.or(Extracted {
-            http_status: http::status(message),
-            ..Extracted::default()
-        }))
+        Some(extracted.with(ConditionKey::HttpStatus, http::status(message)))
     }
 }
 
@@ -70,7 +67,7 @@ pub(super) fn text(text: &str) -> Extracted {
         .split_once("Task timed out after ")
         .is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()));
     if timed_out {
-        extracted.signal_reason = Some(SignalReason::Cancel);
+        extracted = Extracted::reason(SignalReason::Cancel);
     }
     // "RequestId: … Error: Runtime exited with error: exit status 1", or "signal: killed"
     if let Some((_, how)) = text.split_once("Runtime exited with error: ") {
@@ -79,12 +76,14 @@ pub(super) fn text(text: &str) -> Extracted {
                 .split(|digit: char| !digit.is_ascii_digit())
                 .next()
                 .unwrap_or_default();
-            extracted.exit_status = digits.parse().ok().and_then(exit_status);
+            let code = digits.parse().ok().and_then(exit_status);
+            extracted = extracted.with(ConditionKey::ExitStatus, code);
         } else if let Some(signal) = how.strip_prefix("signal: ") {
-            extracted.signal = SIGNALS
+            let name = SIGNALS
                 .iter()
                 .find(|(words, _)| signal.starts_with(words))
                 .map(|(_, name)| *name);
+            extracted = extracted.with(ConditionKey::Signal, name);
         }
     }
     extracted

@@ -1,6 +1,6 @@
 //! Reads how the work ended from an error's name alone.
 
-use redrive_policy::SignalReason;
+use redrive_policy::{ConditionKey, SignalReason};
 
 use super::extracted::Extracted;
 
@@ -25,10 +25,7 @@ pub(super) fn decides(error: &str) -> Option<Extracted> {
         }
         // A worker without heartbeats counts as lost.
         "States.HeartbeatTimeout" => {
-            return Some(Extracted {
-                exit_status: Some(-1),
-                ..Extracted::default()
-            });
+            return Some(Extracted::default().with(ConditionKey::ExitStatus, Some(-1_i16)));
         }
         _ if INTERPRETER.contains(&error) => return Some(Extracted::default()),
         _ => {}
@@ -39,10 +36,7 @@ pub(super) fn decides(error: &str) -> Option<Extracted> {
         service == "States.Http.StatusCode" || (!service.is_empty() && !service.contains('.'));
     let http_status = whole.then(|| status(code)).flatten();
     if http_status.is_some() || error.starts_with("States.Http.") {
-        return Some(Extracted {
-            http_status,
-            ..Extracted::default()
-        });
+        return Some(Extracted::default().with(ConditionKey::HttpStatus, http_status));
     }
     None
 }

@@ -1,5 +1,7 @@
 //! Reads a cause of any shape: JSON, JSON in a sentence, JSON in JSON, or a sentence.
 
+use redrive_policy::ConditionKey;
+
 use super::batch::Job;
 use super::child::{Child, Described};
 use super::codebuild::{self, Build};
@@ -29,10 +31,10 @@ pub(super) fn summary(provider: Option<&str>, summary: &str) -> Extracted {
     let extracted = match provider.map(codebuild::provides) {
         // A message of another provider may look like a build's and is none.
         Some(false) => sentence(summary),
-        Some(true) => build_or_sentence(summary).or(Extracted {
-            exit_status: codebuild::trailing_exit_status(summary),
-            ..Extracted::default()
-        }),
+        Some(true) => build_or_sentence(summary).with(
+            ConditionKey::ExitStatus,
+            codebuild::trailing_exit_status(summary),
+        ),
         None => build_or_sentence(summary),
     };
     extracted.or(objects(summary, LEVELS).unwrap_or_default())
@@ -152,8 +154,6 @@ fn sentence(text: &str) -> Extracted {
     let mut reasons = Reasons::default();
     reasons.add_text(text);
     let extracted = reasons.extracted().or(lambda::text(text));
-    Extracted {
-        exit_status: extracted.exit_status.or(reasons.is_lost().then_some(-1)),
-        ..extracted
-    }
+    let lost = reasons.is_lost().then_some(-1_i16);
+    extracted.with(ConditionKey::ExitStatus, lost)
 }

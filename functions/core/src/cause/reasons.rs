@@ -1,6 +1,6 @@
 //! Reads the sentences in which ECS and Batch say why something stopped.
 
-use redrive_policy::SignalReason;
+use redrive_policy::{ConditionKey, SignalReason};
 
 use super::extracted::Extracted;
 use super::http;
@@ -117,13 +117,13 @@ impl Reasons {
         } else {
             None
         };
-        Extracted {
-            exit_status: None,
-            signal: self.out_of_memory.then_some("SIGKILL"),
-            signal_reason,
-            http_status: self.http_status,
-            by_person: false,
-        }
+        Extracted::default()
+            .with(
+                ConditionKey::Signal,
+                self.out_of_memory.then_some("SIGKILL"),
+            )
+            .with(ConditionKey::SignalReason, signal_reason)
+            .with(ConditionKey::HttpStatus, self.http_status)
     }
 
     /// Combines two sets of reasons.

@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 
-use redrive_policy::SignalReason;
+use redrive_policy::{ConditionKey, SignalReason};
 
 use super::extracted::Extracted;
 use super::json::{Key, Value};
@@ -86,12 +86,13 @@ impl<'a> Run<'a> {
         if let Some(message) = self.message.as_deref().filter(|_| self.is_glue) {
             reasons.add_text(message);
         }
-        let mut extracted = reasons.extracted();
-        if self.timed_out {
-            extracted.signal_reason = Some(SignalReason::Cancel);
-        }
-        extracted.http_status = extracted.http_status.or(answer);
-        extracted.by_person = self.stopped || cancelled;
-        Some(extracted)
+        let timed_out = self.timed_out.then_some(SignalReason::Cancel);
+        Some(
+            Extracted::default()
+                .with(ConditionKey::SignalReason, timed_out)
+                .or(reasons.extracted())
+                .with(ConditionKey::HttpStatus, answer)
+                .with_person(self.stopped || cancelled),
+        )
     }
 }

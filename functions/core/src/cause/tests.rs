@@ -4,11 +4,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use redrive_policy::{ActualValue, ValueKind};
+
 use super::*;
 
-/// Formats an end in one line, without absent values.
 fn end(ended: &Ended) -> String {
-    fn word<T: ToString + Copy>(name: &str, field: Field<T>) -> Option<String> {
+    end_in(ended, "")
+}
+
+/// Formats an end in one line, without absent values.
+fn end_in(ended: &Ended, text: &str) -> String {
+    fn word<T: ToString>(name: &str, field: Field<T>) -> Option<String> {
         match field {
             Field::Known(value) => Some(format!("{name} {}", value.to_string())),
             Field::Absent => None,
@@ -16,35 +22,31 @@ fn end(ended: &Ended) -> String {
             Field::Redacted => Some(format!("{name} redacted")),
         }
     }
-    let reason = match ended.signal_reason {
-        Field::Known(reason) => Field::Known(reason.as_str()),
-        Field::Absent => Field::Absent,
-        Field::Unknown => Field::Unknown,
-        Field::Redacted => Field::Redacted,
-    };
     let person = match ended.by_person {
         Field::Known(false) => Field::Absent,
         field => field,
     };
-    [
-        word("exit", ended.exit_status),
-        word("signal", ended.signal),
-        word("reason", reason),
-        word("http", ended.http_status),
-        word("person", person),
-    ]
-    .into_iter()
-    .flatten()
-    .collect::<Vec<_>>()
-    .join(", ")
+    // The first word of a key is short enough for a table.
+    let short = |key: ConditionKey| match key {
+        ConditionKey::SignalReason => "reason",
+        key => key.as_str().split('_').next().unwrap(),
+    };
+    let values = ended.values(text);
+    ConditionKey::of_texts()
+        .map(|key| word(short(key), values.get(key)))
+        .chain([word("person", person)])
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn of(error: &str, cause: &str) -> String {
-    end(&Ended::execution(
+    let ended = Ended::execution(
         ExecutionStatus::Failed,
         Field::Known(error),
         Field::Known(cause),
-    ))
+    );
+    end_in(&ended, cause)
 }
 
 /// Checks rows of error, cause and expected end.
@@ -77,12 +79,28 @@ fn ecs_task_has_exit_status_and_stop_reason() {
         (
             TASK,
             r#"{"Containers":[{"ExitCode":0,"Name":"sidecar"},{"ExitCode":3,"Name":"main"},{"ExitCode":4}],"StopCode":"EssentialContainerExited","StoppedReason":"Essential container in task exited"}"#,
-            "exit 3",
+            "exit 3, container main",
         ),
         (
             TASK,
             r#"{"Containers":[{"ExitCode":0},{"ExitCode":0}],"StopCode":"EssentialContainerExited"}"#,
             "exit 0",
+        ),
+        // ECS stops the other containers when an essential one ends. 137 and 143 count if no other is left.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":143,"Name":"proxy"},{"ExitCode":137,"Name":"logs"},{"ExitCode":1,"Name":"main"}],"StopCode":"EssentialContainerExited"}"#,
+            "exit 1, container main",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":0,"Name":"proxy"},{"ExitCode":137,"Name":"main"}],"StopCode":"EssentialContainerExited"}"#,
+            "exit 137, container main",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":143,"Name":"proxy"},{"ExitCode":1,"Name":"main"}],"StopCode":"SpotInterruption"}"#,
+            "exit 143, reason agent_stop, container proxy",
         ),
         // The ECS API's own capitalisation, with numbers as floats and as text.
         (
@@ -822,7 +840,7 @@ fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
     let ended = |error, cause| end(&Ended::execution(ExecutionStatus::Failed, error, cause));
     let (unknown, redacted) = (Field::Unknown, Field::Redacted);
     let all = |word: &str| {
-        ["exit", "signal", "reason", "http", "person"]
+        ["exit", "signal", "reason", "container", "http", "person"]
             .map(|name| format!("{name} {word}"))
             .join(", ")
     };
@@ -831,7 +849,7 @@ fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
     assert_eq!(ended(redacted, unknown), all("unknown"));
     assert_eq!(
         ended(unknown, redacted),
-        "exit unknown, signal redacted, reason unknown, http unknown, person redacted"
+        "exit unknown, signal redacted, reason unknown, container redacted, http unknown, person redacted"
     );
     assert_eq!(ended(Field::Known(TASK), redacted), all("redacted"));
     // The error's name decides alone.
@@ -858,7 +876,7 @@ fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
     ] {
         assert_eq!(
             ended(Field::Known(error), redacted),
-            "exit redacted, signal redacted, reason redacted, http redacted",
+            "exit redacted, signal redacted, reason redacted, container redacted, http redacted",
             "{error}"
         );
     }
@@ -896,7 +914,7 @@ fn unread_cause_is_unknown_and_redacted_cause_is_redacted() {
     assert_eq!(action("CodeBuild", Field::Absent), "");
     assert_eq!(
         action("S3", Field::Unknown),
-        "exit unknown, signal unknown, reason unknown, http unknown"
+        "exit unknown, signal unknown, reason unknown, container unknown, http unknown"
     );
 }
 
@@ -925,6 +943,60 @@ fn truncated_cause_is_read_up_to_its_end() {
     assert_eq!(ends, ["", "exit 1", "exit 1, person true"]);
 }
 
+#[test]
+fn failed_container_is_named_where_the_platform_names_it() {
+    let task = r#"{"Containers":[{"Name":"proxy","ExitCode":0},{"ExitCode":2,"Name":"app"}]}"#;
+    let parents = child("FAILED", TASK, &child("FAILED", TASK, task));
+    check(&[
+        (TASK, task, "exit 2, container app"),
+        (TASK, &parents, "exit 2, container app"),
+        (
+            TASK,
+            r#"{"Attempts":[{"TaskProperties":[{"Containers":[{"ExitCode":1,"Name":"old"}]}]},{"TaskProperties":[{"Containers":[{"Name":"log","ExitCode":0},{"Name":"app","ExitCode":9}]}]}]}"#,
+            "exit 9, container app",
+        ),
+        (
+            TASK,
+            r#"{"EksAttempts":[{"Containers":[{"ExitCode":4,"Name":"app"}]}]}"#,
+            "exit 4, container app",
+        ),
+        // A job with one container has no name for it.
+        (
+            TASK,
+            r#"{"Container":{"ExitCode":1},"JobName":"load"}"#,
+            "exit 1",
+        ),
+        // No container failed: all ended well, none started, or the host was lost.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":0,"Name":"app"}]}"#,
+            "exit 0",
+        ),
+        (
+            TASK,
+            r#"{"Containers":[{"Name":"app","Reason":"CannotPullContainerError: x"}]}"#,
+            "reason process_run_error",
+        ),
+        (
+            TASK,
+            r#"{"Attempts":[{"TaskProperties":[{"Containers":[{"ExitCode":1,"Name":"app"}]}],"StatusReason":"Host EC2 (instance i-1) terminated."}]}"#,
+            "exit -1, reason agent_stop",
+        ),
+        // Windows has codes that are no exit status. A name that was cut is none, nor is an empty one.
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":256,"Name":"app"}]}"#,
+            "container app",
+        ),
+        (TASK, r#"{"Containers":[{"ExitCode":1,"Name":"ap"#, "exit 1"),
+        (
+            TASK,
+            r#"{"Containers":[{"ExitCode":1,"Name":""}]}"#,
+            "exit 1",
+        ),
+    ]);
+}
+
 /// A deterministic generator of pseudo-random numbers.
 struct Draw(u64);
 
@@ -950,11 +1022,15 @@ fn holds(cause: &str) {
         };
         let ended = read();
         assert_eq!(ended, read());
-        if let Field::Known(status) = ended.exit_status {
-            assert!((-1..=255).contains(&status), "{status}: {cause}");
-        }
-        if let Field::Known(status) = ended.http_status {
-            assert!((100..600).contains(&status), "{status}: {cause}");
+        for key in ConditionKey::of_texts() {
+            let value = ended.values(cause).get(key);
+            match (key.row().values, value) {
+                (ValueKind::Number { min, max, .. }, Field::Known(ActualValue::Number(number))) => {
+                    assert!((min..=max).contains(&number), "{key:?} {number}: {cause}");
+                }
+                (ValueKind::Number { .. }, Field::Known(_)) => panic!("{key:?} {value:?}"),
+                _ => {}
+            }
         }
         assert!(matches!(ended.by_person, Field::Known(_)), "{cause}");
     }

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::policy::FailureView;
+use crate::policy::{ConditionKey, FailureView};
 use crate::verdict::Reason;
 
 /// Returns an execution's third failure, with every fact of the event and without its ending.
@@ -332,18 +332,18 @@ fn a_view_shows_each_field_of_its_failure() {
         failed.state = known("Load");
         failed.resource = known("glue:startJobRun.sync");
     });
-    let expected = FailureView {
-        status: Field::Known("FAILED"),
-        error: Field::Known("S3.SlowDown"),
-        cause: Field::Known("exit status 3"),
-        state: Field::Known("Load"),
-        resource: Field::Known("glue:startJobRun.sync"),
-        exit_status: Field::Absent,
-        signal: Field::Absent,
-        signal_reason: Field::Absent,
-        http_status: Field::Absent,
-        by_person: Field::Known(false),
-        ..FailureView::unknown(Service::StepFunctions)
-    };
+    let mut expected = FailureView::unknown(Service::StepFunctions)
+        .with(ConditionKey::Status, Field::Known("FAILED"))
+        .with(ConditionKey::Error, Field::Known("S3.SlowDown"))
+        .with(ConditionKey::Cause, Field::Known("exit status 3"))
+        .with(ConditionKey::State, Field::Known("Load"))
+        .with(
+            ConditionKey::Resource,
+            Field::Known("glue:startJobRun.sync"),
+        );
+    expected.by_person = Field::Known(false);
+    for key in ConditionKey::of_texts() {
+        expected.values.set(key, Field::<&str>::Absent);
+    }
     assert_eq!(failure.views(), [expected]);
 }

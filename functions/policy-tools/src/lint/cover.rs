@@ -2,7 +2,7 @@
 
 use redrive_policy::{
     ActualValue, BY_NAME_ONLY, Condition, ConditionKey, ConditionValue, Conditions, Field, Glob,
-    Match, Pattern, SdkRetryMode, Service, SignalReason, last_component,
+    Match, Pattern, SdkRetryMode, Service, ValueKind, last_component,
 };
 
 /// Returns whether `former` matches every failure that `rule` matches. `service` is set where all failures are of one
@@ -104,18 +104,18 @@ fn is_apart(value: &ConditionValue, not: &Condition) -> bool {
 /// Returns every value of a key, where the values are few.
 fn domain(key: ConditionKey) -> Option<Vec<Field<ActualValue<'static>>>> {
     let known = |actual| Field::Known(actual);
-    let mut values: Vec<_> = match key {
-        ConditionKey::Status => {
-            let all = ["FAILED", "TIMED_OUT"].map(ActualValue::Text);
-            return Some(all.into_iter().map(known).collect());
+    let texts = |words: &'static [&'static str]| {
+        let texts = words.iter().copied().map(ActualValue::Text);
+        texts.map(known).collect::<Vec<_>>()
+    };
+    let mut values = match key.row().values {
+        // The service never omits it.
+        ValueKind::Closed { words, .. } => return Some(texts(words)),
+        ValueKind::Open { words } => texts(words),
+        ValueKind::Number { min, max, .. } => {
+            (min..=max).map(ActualValue::Number).map(known).collect()
         }
-        ConditionKey::ExitStatus => (-1..=255).map(ActualValue::Number).map(known).collect(),
-        ConditionKey::HttpStatus => (100..=599).map(ActualValue::Number).map(known).collect(),
-        ConditionKey::SignalReason => {
-            let texts = SignalReason::ALL.iter().map(|reason| reason.as_str());
-            texts.map(ActualValue::Text).map(known).collect()
-        }
-        _ => return None,
+        ValueKind::Text { .. } | ValueKind::Signal | ValueKind::Mode => return None,
     };
     values.push(Field::Absent);
     Some(values)

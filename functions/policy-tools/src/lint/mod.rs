@@ -228,18 +228,9 @@ fn lost_workers(policy: &Policy, problems: &mut Vec<Problem>) {
 
 /// Warns of rules that retry deployments regardless of the error.
 fn deploy(rule: &Rule, problems: &mut Vec<Problem>) {
-    let telling = [
-        ConditionKey::ExitStatus,
-        ConditionKey::Signal,
-        ConditionKey::SignalReason,
-        ConditionKey::ErrorCode,
-        ConditionKey::Summary,
-        ConditionKey::HttpStatus,
-        ConditionKey::Mode,
-    ];
     let names_an_error = |condition: &Condition| {
         let is_wild = |pattern: &Pattern| matches!(pattern, Pattern::Any | Pattern::AnyFailure);
-        telling.contains(&condition.key)
+        condition.key.row().describes_error
             && !condition.values.iter().any(|value| is_wild(&value.pattern))
     };
     let conditions = &rule.conditions;

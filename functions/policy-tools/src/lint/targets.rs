@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use redrive_policy::{Document, Glob, Policy, Problem, Rule, Scope, Service, TargetName};
+use redrive_policy::{
+    ConditionKey, Document, Glob, Policy, Problem, Rule, Scope, Service, TargetName, one_of,
+};
 
 use super::service::{both_services, name, only_service};
 
@@ -113,16 +115,13 @@ pub(super) fn foreign(policy: &Policy, rule: &Rule) -> Option<Problem> {
         .all
         .iter()
         .find(|condition| condition.key.service().is_some_and(|own| own != only))?;
-    let (matched, remedy) = match only {
-        Service::StepFunctions => (
-            "state machines",
-            "use status, error, cause, state or resource instead, or move the rule to a policy whose match names pipelines",
-        ),
-        Service::CodePipeline => (
-            "pipelines",
-            "use stage, action, category, provider, error_code or summary instead, or move the rule to a policy whose match names state machines",
-        ),
+    let (matched, others) = match only {
+        Service::StepFunctions => ("state machines", "pipelines"),
+        Service::CodePipeline => ("pipelines", "state machines"),
     };
+    let own: Vec<&str> = ConditionKey::of_service(Some(only))
+        .map(ConditionKey::as_str)
+        .collect();
     Some(Problem::lint(
         condition.at.0,
         format!(
@@ -131,6 +130,9 @@ pub(super) fn foreign(policy: &Policy, rule: &Rule) -> Option<Problem> {
             name(condition.key.service()),
             policy.name
         ),
-        remedy,
+        format!(
+            "use {} instead, or move the rule to a policy whose match names {others}",
+            one_of(&own)
+        ),
     ))
 }

@@ -259,7 +259,10 @@ fn a_job_that_a_person_stopped_inside_is_never_retried() {
 
 #[test]
 fn each_problem_of_a_test_has_its_place_and_its_words() {
-    let words = "exit_status, signal, signal_reason, status, error, cause, state, resource, stage, action, category, provider, error_code, summary or http_status";
+    let keys: Vec<&str> = ConditionKey::of_failures()
+        .map(ConditionKey::as_str)
+        .collect();
+    let words = one_of(&keys);
     for (tests, expected) in [
         ("{}", "3:8: tests: expected a list, read a mapping; begin each test with a dash, and its name".to_string()),
         ("[retry]", "3:9: a test: expected a mapping with the keys name, failure, attempts or expect, read the text \"retry\"".into()),

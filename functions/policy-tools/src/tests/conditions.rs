@@ -184,6 +184,25 @@ fn case_matters_for_names_and_not_for_words() {
 }
 
 #[test]
+fn the_failed_container_is_told_from_its_sidecars() {
+    use Field::Known;
+    use Match::{No, Yes};
+    let cause = r#"{"Containers":[{"ExitCode":143,"Name":"proxy"},{"ExitCode":1,"Name":"load-orders"}],"StopCode":"EssentialContainerExited"}"#;
+    let open = failed(Known("States.TaskFailed"), Field::Unknown);
+    let task = failed(Known("States.TaskFailed"), Known(cause));
+    for (conditions, matched) in [
+        ("{container: load-orders}", Yes),
+        ("{container: 'load-*', exit_status: 1}", Yes),
+        ("{container: proxy}", No),
+        ("{not: {container: [proxy, log-router]}}", Yes),
+        ("{container: none}", No),
+    ] {
+        assert_eq!(on(conditions, &task), matched, "{conditions}");
+    }
+    assert_eq!(on("{container: proxy}", &open), ASK);
+}
+
+#[test]
 fn states_all_and_states_task_failed_are_read_as_step_functions_reads_them() {
     use Field::{Absent, Known, Redacted, Unknown};
     use Match::{No, Yes};

@@ -48,8 +48,18 @@ fn each_lint_has_its_place_its_words_and_its_remedy() {
 #[test]
 fn a_policy_or_a_rule_that_its_match_keeps_from_everything_is_named_with_its_remedy() {
     let of_policies = |policies: &str| linted(&format!("version: 1\npolicies:\n{policies}"));
-    let error = "error is of Step Functions, and policy \"a\" matches only pipelines: this rule never matches; use stage, action, category, provider, error_code or summary instead, or move the rule to a policy whose match names state machines";
-    let summary = "summary is of CodePipeline, and policy \"a\" matches only state machines: this rule never matches; use status, error, cause, state or resource instead, or move the rule to a policy whose match names pipelines";
+    let own = |service| {
+        let keys = ConditionKey::of_service(Some(service)).map(ConditionKey::as_str);
+        one_of(&keys.collect::<Vec<_>>())
+    };
+    let error = format!(
+        "error is of Step Functions, and policy \"a\" matches only pipelines: this rule never matches; use {} instead, or move the rule to a policy whose match names state machines",
+        own(Service::CodePipeline)
+    );
+    let summary = format!(
+        "summary is of CodePipeline, and policy \"a\" matches only state machines: this rule never matches; use {} instead, or move the rule to a policy whose match names pipelines",
+        own(Service::StepFunctions)
+    );
     for (policies, expected) in [
         ("- {name: a, match: {}, retry: {}}\n- {name: b, match: {pipeline: w}, retry: {}}", "4:3: policy \"b\" is never reached: policy \"a\" on line 3 matches every target that it matches, and the first match applies; put it before it, or remove it".to_string()),
         ("- {name: a, match: {pipeline: '*'}, retry: {}}\n- {name: b, match: {state_machine: '*'}, retry: {}}\n- {name: c, retry: {}}", "5:3: policy \"c\" is never reached: the policies \"a\" on line 3 and \"b\" on line 4 together match every target that it matches, and the first match applies; put it before them, or remove it".into()),

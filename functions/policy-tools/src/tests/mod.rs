@@ -8,7 +8,7 @@ use redrive_core::time::Time;
 use redrive_core::view;
 use redrive_policy::{
     ActualValue, Backoff, Case, ConditionKey, Document, FailureView, Field, Glob, JitterStrategy,
-    Manual, Rule, SdkRetryMode, Service, Severity,
+    Manual, Rule, SdkRetryMode, Service, Severity, one_of,
 };
 
 use crate::lint::{amplified, check, covers_by_name, execution, lint, lint_machine};

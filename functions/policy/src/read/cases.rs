@@ -5,14 +5,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::reader::{Reader, get};
-use crate::case::{Case, Expect, Test};
+use crate::case::{Case, CaseValue, Expect, Test};
 use crate::condition_key::ConditionKey;
+use crate::condition_row::ValueKind;
 use crate::decision::{Decision, Reason};
 use crate::field::Field;
 use crate::node::{Key, Kind, Node, Scalar};
 use crate::problem::{At, Place, did_you_mean, one_of};
 use crate::service::Service;
-use crate::signal_reason::SignalReason;
 
 const DECISIONS: [Decision; 3] = [Decision::Retry, Decision::GiveUp, Decision::Ignore];
 
@@ -189,15 +189,9 @@ impl Reader {
     /// Reads one failure in normalised words.
     fn case(&mut self, node: &Node) -> Option<Case> {
         let targets = ["state_machine", "pipeline", "account", "region"];
-        // A mode is a condition, but no property of a failure.
         let keys: Vec<&str> = targets
             .into_iter()
-            .chain(
-                ConditionKey::ALL
-                    .into_iter()
-                    .filter(|condition_key| *condition_key != ConditionKey::Mode)
-                    .map(ConditionKey::as_str),
-            )
+            .chain(ConditionKey::of_failures().map(ConditionKey::as_str))
             .collect();
         let entries = self.map(node, "a failure", &keys)?;
         let (machine, pipeline) = (get(entries, "state_machine"), get(entries, "pipeline"));
@@ -244,10 +238,8 @@ impl Reader {
     }
 
     fn case_property(&mut self, key: &Key, node: &Node, case: &mut Case) {
-        let condition_key = ConditionKey::ALL.into_iter().find(|condition_key| {
-            condition_key.as_str() == key.text && *condition_key != ConditionKey::Mode
-        });
-        let Some(condition_key) = condition_key else {
+        let named = |condition_key: &ConditionKey| condition_key.as_str() == key.text;
+        let Some(condition_key) = ConditionKey::of_failures().find(named) else {
             return;
         };
         let foreign = condition_key
@@ -265,67 +257,60 @@ impl Reader {
             );
             return;
         }
-        if matches!(node.scalar(), Some(Scalar::Null | Scalar::Text("none"))) {
-            case.set_absent(condition_key);
-            return;
-        }
-        match condition_key {
-            ConditionKey::ExitStatus => {
-                let number = self.number(node, "exit_status", -1, 255);
-                case.exit_status = number
-                    .and_then(|number| i16::try_from(number).ok())
-                    .map(Field::Known);
-            }
-            ConditionKey::HttpStatus => {
-                let number = self.number(node, "http_status", 100, 599);
-                case.http_status = number
-                    .and_then(|number| u16::try_from(number).ok())
-                    .map(Field::Known);
-            }
-            ConditionKey::SignalReason => {
-                case.signal_reason = self.signal_reason(node).map(Field::Known)
-            }
-            ConditionKey::Status => self.case_status(node, case),
-            condition_key => {
-                if let Some((_, text)) = self.value(node, condition_key.as_str()) {
-                    case.texts.insert(condition_key, Field::Known(text));
-                }
-            }
-        }
-    }
-
-    fn number(&mut self, node: &Node, what: &str, least: i64, most: i64) -> Option<i64> {
-        match node.scalar() {
-            Some(Scalar::Int(number)) if (least..=most).contains(&number) => Some(number),
-            _ => {
-                let read = node.described();
-                self.wrong(node.place, format!("{what}: expected a whole number from {least} to {most} or none, read {read}"));
-                None
-            }
-        }
-    }
-
-    fn signal_reason(&mut self, node: &Node) -> Option<SignalReason> {
-        let (place, text) = self.value(node, "signal_reason")?;
-        let found = SignalReason::ALL
-            .into_iter()
-            .find(|reason| reason.as_str().eq_ignore_ascii_case(&text));
-        if found.is_none() {
-            let known = SignalReason::ALL.map(SignalReason::as_str);
-            self.expected(place, "signal_reason", &known, &text);
-        }
-        found
-    }
-
-    fn case_status(&mut self, node: &Node, case: &mut Case) {
-        let Some((place, text)) = self.value(node, "status") else {
-            return;
+        let is_absent = matches!(node.scalar(), Some(Scalar::Null | Scalar::Text("none")));
+        let value = if is_absent {
+            Some(Field::Absent)
+        } else {
+            self.case_value(condition_key, node).map(Field::Known)
         };
-        let known = ["FAILED", "TIMED_OUT", "ABORTED"];
-        match known.iter().find(|known| known.eq_ignore_ascii_case(&text)) {
-            Some(known) => case.status = Some((*known).to_string()),
-            None => self.expected(place, "status", &known, &text),
+        if let Some(value) = value {
+            case.values.insert(condition_key, value);
         }
+    }
+
+    fn case_value(&mut self, key: ConditionKey, node: &Node) -> Option<CaseValue> {
+        let what = key.as_str();
+        let text = match key.row().values {
+            ValueKind::Number { min, max, .. } => {
+                return self.number(node, what, min, max).map(CaseValue::Number);
+            }
+            ValueKind::Closed {
+                words,
+                more_in_tests,
+                ..
+            } => self.word(node, what, &[words, more_in_tests].concat())?,
+            ValueKind::Open { words } => self.word(node, what, words)?,
+            ValueKind::Text { .. } | ValueKind::Signal | ValueKind::Mode => {
+                self.value(node, what)?.1
+            }
+        };
+        Some(CaseValue::Text(text))
+    }
+
+    fn number(&mut self, node: &Node, what: &str, min: i32, max: i32) -> Option<i32> {
+        let number = match node.scalar() {
+            Some(Scalar::Int(number)) => i32::try_from(number).ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| (min..=max).contains(number));
+        if number.is_none() {
+            let read = node.described();
+            self.wrong(
+                node.place,
+                format!("{what}: expected a whole number from {min} to {max} or none, read {read}"),
+            );
+        }
+        number
+    }
+
+    /// Reads one of these words, in any case, and returns it as the list has it.
+    fn word(&mut self, node: &Node, what: &str, words: &[&str]) -> Option<String> {
+        let (place, text) = self.value(node, what)?;
+        let found = words.iter().find(|word| word.eq_ignore_ascii_case(&text));
+        if found.is_none() {
+            self.expected(place, what, words, &text);
+        }
+        found.map(|word| (*word).to_string())
     }
 
     fn expected(&mut self, place: Place, what: &str, known: &[&str], read: &str) {

@@ -1,16 +1,18 @@
 //! Reading of conditions: the values that each key allows.
 
 use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use super::reader::{Reader, get};
 use crate::condition::{Condition, ConditionValue, Conditions, Pattern};
 use crate::condition_key::ConditionKey;
+use crate::condition_row::ValueKind;
 use crate::glob::Glob;
 use crate::node::{Key, Node, Scalar};
 use crate::problem::{At, Place, did_you_mean, one_of};
 use crate::sdk_retry_mode::SdkRetryMode;
-use crate::signal_reason::SignalReason;
 
 /// Returns the keys of all conditions, and the keys in `more` that may stand beside them.
 pub(super) fn condition_keys(more: &[&'static str]) -> Vec<&'static str> {
@@ -69,31 +71,54 @@ impl Reader {
     }
 
     /// Reads one value of a condition.
-    fn pattern(&mut self, condition_key: ConditionKey, node: &Node) -> Option<ConditionValue> {
-        match condition_key {
-            ConditionKey::ExitStatus => return self.exit_status(node),
-            ConditionKey::HttpStatus => return self.http_status(node),
-            ConditionKey::Mode => return self.mode(node),
+    fn pattern(&mut self, key: ConditionKey, node: &Node) -> Option<ConditionValue> {
+        match key.row().values {
+            ValueKind::Number {
+                min,
+                max,
+                as_buildkite,
+            } => {
+                let range = min..=max;
+                return if as_buildkite {
+                    self.exit_status(key, range, node)
+                } else {
+                    self.plain_number(key, range, node)
+                };
+            }
+            ValueKind::Mode => return self.mode(node),
+            ValueKind::Signal => {
+                if let Some(Scalar::Int(number)) = node.scalar() {
+                    let word = key.as_str();
+                    self.wrong(
+                        node.place,
+                        format!(
+                            "{word}: expected a name, read the number {number}; write SIGKILL for 9"
+                        ),
+                    );
+                    return None;
+                }
+            }
+            ValueKind::Text { .. } | ValueKind::Closed { .. } | ValueKind::Open { .. } => {}
+        }
+        let (place, text) = self.value(node, key.as_str())?;
+        match key.row().values {
+            ValueKind::Closed { words, refusal, .. } => {
+                self.check_closed(key, words, refusal, place, &text);
+            }
+            ValueKind::Open { words } => self.check_open(key, words, place, &text),
             _ => {}
         }
-        if let (ConditionKey::Signal, Some(Scalar::Int(number))) = (condition_key, node.scalar()) {
-            self.wrong(
-                node.place,
-                format!("signal: expected a name, read the number {number}; write SIGKILL for 9"),
-            );
-            return None;
-        }
-        let (place, text) = self.value(node, condition_key.as_str())?;
-        match condition_key {
-            ConditionKey::Status => self.check_status(place, &text),
-            ConditionKey::SignalReason => self.check_signal_reason(place, &text),
-            _ => {}
-        }
-        Some(ConditionValue::text(condition_key, text, place))
+        Some(ConditionValue::text(key, text, place))
     }
 
-    fn exit_status(&mut self, node: &Node) -> Option<ConditionValue> {
-        let place = node.place;
+    /// Reads a number in the forms that Buildkite's `exit_status` allows.
+    fn exit_status(
+        &mut self,
+        key: ConditionKey,
+        range: RangeInclusive<i32>,
+        node: &Node,
+    ) -> Option<ConditionValue> {
+        let (place, word) = (node.place, key.as_str());
         let number = match node.scalar() {
             Some(Scalar::Text("*")) => {
                 return Some(ConditionValue::new("*", Pattern::AnyFailure, place));
@@ -105,51 +130,56 @@ impl Reader {
             Some(Scalar::Text(text)) => digits(text),
             _ => None,
         };
-        let Some(number) = number.filter(|number| (-1..=255).contains(number)) else {
+        let Some(number) = number.and_then(|number| within(&range, number)) else {
             let hint = match node.scalar() {
                 Some(Scalar::Text(text)) if digits(text).is_none() => {
                     "; name each number in a list, or write \"*\" for 1 to 255"
                 }
                 _ => "",
             };
-            let read = node.described();
-            self.wrong(place, format!("exit_status: expected a whole number from -1 to 255, \"*\" or none, read {read}{hint}"));
+            let (min, max, read) = (range.start(), range.end(), node.described());
+            self.wrong(place, format!("{word}: expected a whole number from {min} to {max}, \"*\" or none, read {read}{hint}"));
             return None;
         };
         if let Some(Scalar::Text(text)) = node.scalar() {
-            self.warn(place, format!("exit_status: the text {text:?} is read as the number {number}; write it without quotes"));
+            self.warn(place, format!("{word}: the text {text:?} is read as the number {number}; write it without quotes"));
         }
-        let number = i32::try_from(number).ok()?;
         Some(ConditionValue::new(number, Pattern::Number(number), place))
     }
 
-    fn http_status(&mut self, node: &Node) -> Option<ConditionValue> {
-        match node.scalar() {
+    fn plain_number(
+        &mut self,
+        key: ConditionKey,
+        range: RangeInclusive<i32>,
+        node: &Node,
+    ) -> Option<ConditionValue> {
+        let (place, word) = (node.place, key.as_str());
+        let number = match node.scalar() {
             Some(Scalar::Text("none")) => {
-                Some(ConditionValue::new("none", Pattern::None, node.place))
+                return Some(ConditionValue::new("none", Pattern::None, place));
             }
-            Some(Scalar::Int(number)) if (100..=599).contains(&number) => {
-                let number = i32::try_from(number).ok()?;
-                Some(ConditionValue::new(
-                    number,
-                    Pattern::Number(number),
-                    node.place,
-                ))
-            }
-            scalar => {
-                let hint = match scalar {
-                    Some(Scalar::Text(text)) if digits(text).is_some() => {
-                        "; write it without quotes"
-                    }
-                    Some(Scalar::Text("*")) => "; leave http_status out to match any",
-                    Some(Scalar::Text(_)) => "; name each number, there are no globs here",
-                    _ => "",
-                };
-                let read = node.described();
-                self.wrong(node.place, format!("http_status: expected a whole number from 100 to 599 or none, read {read}{hint}"));
-                None
-            }
-        }
+            Some(Scalar::Int(number)) => within(&range, number),
+            _ => None,
+        };
+        let Some(number) = number else {
+            let hint = match node.scalar() {
+                Some(Scalar::Text(text)) if digits(text).is_some() => {
+                    "; write it without quotes".to_string()
+                }
+                Some(Scalar::Text("*")) => format!("; leave {word} out to match any"),
+                Some(Scalar::Text(_)) => "; name each number, there are no globs here".to_string(),
+                _ => String::new(),
+            };
+            let (min, max, read) = (range.start(), range.end(), node.described());
+            self.wrong(
+                place,
+                format!(
+                    "{word}: expected a whole number from {min} to {max} or none, read {read}{hint}"
+                ),
+            );
+            return None;
+        };
+        Some(ConditionValue::new(number, Pattern::Number(number), place))
     }
 
     fn mode(&mut self, node: &Node) -> Option<ConditionValue> {
@@ -159,7 +189,7 @@ impl Reader {
             .into_iter()
             .find(|mode| read == Some(Scalar::Text(mode.as_str())));
         let Some(mode) = mode else {
-            self.one_of(node, "mode", &known);
+            self.one_of(node, ConditionKey::Mode.as_str(), &known);
             return None;
         };
         if mode == SdkRetryMode::Adaptive {
@@ -175,40 +205,50 @@ impl Reader {
         ))
     }
 
-    fn check_status(&mut self, place: Place, value: &str) {
-        let known = ["FAILED", "TIMED_OUT"];
+    fn check_closed(
+        &mut self,
+        key: ConditionKey,
+        words: &[&str],
+        refusal: &str,
+        place: Place,
+        value: &str,
+    ) {
         let glob = Glob::new(value, true);
-        if value != "none" && !known.iter().any(|known| glob.matches(known)) {
-            let near = did_you_mean(value, &known);
-            self.wrong(place, format!("status: expected FAILED or TIMED_OUT, read {value:?}{near}; nothing else is ever retried"));
+        if value != "none" && !words.iter().any(|word| glob.matches(word)) {
+            let (key, allowed) = (key.as_str(), one_of(words));
+            let near = did_you_mean(value, words);
+            self.wrong(
+                place,
+                format!("{key}: expected {allowed}, read {value:?}{near}; {refusal}"),
+            );
         }
     }
 
-    /// Warns of a reason that Buildkite does not have. It is no error: the value matches nothing, and a newer
-    /// Buildkite may have it.
-    fn check_signal_reason(&mut self, place: Place, value: &str) {
-        let known = SignalReason::ALL.map(SignalReason::as_str);
-        if ["*", "none"].contains(&value)
-            || known.iter().any(|known| known.eq_ignore_ascii_case(value))
-        {
+    /// Warns of an unknown word. It is no error: the value matches nothing, and a newer Buildkite may have it.
+    fn check_open(&mut self, key: ConditionKey, words: &[&str], place: Place, value: &str) {
+        let known = |word: &&str| word.eq_ignore_ascii_case(value);
+        if ["*", "none"].contains(&value) || words.iter().any(known) {
             return;
         }
-        let allowed = one_of(&known);
+        let (key, allowed) = (key.as_str(), one_of(words));
         if value.contains('*') {
             self.wrong(
                 place,
-                format!(
-                    "signal_reason: the only glob here is \"*\", read {value:?}; name {allowed}"
-                ),
+                format!("{key}: the only glob here is \"*\", read {value:?}; name {allowed}"),
             );
         } else {
-            let near = did_you_mean(value, &known);
+            let near = did_you_mean(value, words);
             self.warn(
                 place,
-                format!("signal_reason: {value:?} is none of {allowed}, so it never matches{near}"),
+                format!("{key}: {value:?} is none of {allowed}, so it never matches{near}"),
             );
         }
     }
+}
+
+fn within(range: &RangeInclusive<i32>, number: i64) -> Option<i32> {
+    let number = i32::try_from(number).ok()?;
+    range.contains(&number).then_some(number)
 }
 
 /// Returns a number that was written as text: digits, with at most a minus before them.

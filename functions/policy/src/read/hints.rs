@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
+use crate::condition_key::ConditionKey;
 use crate::node::{Kind, Node, Scalar};
 use crate::problem::{did_you_mean, simplified};
 
@@ -46,17 +47,8 @@ pub(super) fn shape_hint(node: &Node, what: &str, keys: &[&str]) -> String {
     }
 }
 
-/// Words of other programs, and the words of this language for them.
-const SYNONYMS: [(&str, &str); 22] = [
-    ("exit_code", "exit_status"),
-    ("exit", "exit_status"),
-    ("status_code", "http_status"),
-    ("http_code", "http_status"),
-    ("error_name", "error"),
-    ("state_name", "state"),
-    ("stage_name", "stage"),
-    ("action_name", "action"),
-    ("message", "summary"),
+/// Words of other programs, and the words of this language for them. Keys of conditions have theirs in their rows.
+const SYNONYMS: [(&str, &str); 13] = [
     ("max_retries", "limit"),
     ("retries", "limit"),
     ("attempts", "limit"),
@@ -107,6 +99,12 @@ const HOMES: [(&str, &str); 20] = [
     ("never", "the document"),
 ];
 
+fn synonyms() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rows = ConditionKey::ALL.into_iter().map(ConditionKey::row);
+    rows.flat_map(|row| row.synonyms.iter().map(|other| (*other, row.word)))
+        .chain(SYNONYMS)
+}
+
 /// Returns a hint at the probable meaning of a key that is not one of `keys`.
 pub(super) fn hint(read: &str, keys: &[&str]) -> String {
     if read.starts_with("//") {
@@ -122,10 +120,9 @@ pub(super) fn hint(read: &str, keys: &[&str]) -> String {
         );
     }
     let simple = simplified(read);
-    let synonym = SYNONYMS
-        .iter()
+    let synonym = synonyms()
         .find(|(other, _)| simplified(other) == simple)
-        .map(|(_, own)| *own);
+        .map(|(_, own)| own);
     if let Some(own) = synonym.filter(|own| keys.contains(own)) {
         return format!("; did you mean {own:?}?");
     }

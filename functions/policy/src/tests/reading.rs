@@ -247,10 +247,7 @@ fn quoted_value_is_text_and_plain_may_be_a_number() {
         (Field::Known("x"), Match::No),
         (Field::Absent, Match::No),
     ] {
-        let view = FailureView {
-            cause,
-            ..FailureView::unknown(Service::StepFunctions)
-        };
+        let view = FailureView::unknown(Service::StepFunctions).with(ConditionKey::Cause, cause);
         assert_eq!(conditions.matches(&view), matched, "{cause:?}");
     }
     for nothing in ["null", "~"] {

@@ -33,16 +33,6 @@ pub(crate) fn words(document: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the reasons that a signal can have.
-pub(crate) fn signal_reasons() -> Vec<String> {
-    let answer = answer("version: 1\nretry: {automatic: {signal_reason: 'x*'}}");
-    let (_, list) = answer.split_once("name ").expect(&answer);
-    list.split(", ")
-        .flat_map(|part| part.split(" or "))
-        .map(str::to_owned)
-        .collect()
-}
-
 /// Returns the minimum and the maximum that may stand for `?`.
 pub(crate) fn bounds(document: &str) -> (i64, i64) {
     let answer = answer(&document.replace('?', "'-'"));

@@ -1,8 +1,6 @@
-//! Construction of a schema from the values that the reader allows. Editors support draft 7 best.
+//! Construction of a schema from the table of conditions and the other values that the reader allows. Editors support draft 7 best.
 
-use redrive_policy::Reason;
-use redrive_policy::Service;
-use redrive_policy::{ConditionKey, SdkRetryMode};
+use redrive_policy::{ConditionKey, ConditionRow, Reason, SdkRetryMode, Service, ValueKind};
 use serde_json::{Map, Value, json};
 
 use crate::{ask, descriptions};
@@ -180,38 +178,40 @@ fn conditions() -> Value {
     mapping("not", &in_rule("not: {'-': 1}"), condition)
 }
 
-fn condition_key(key: &str) -> ConditionKey {
-    let condition_key = ConditionKey::ALL
-        .into_iter()
-        .find(|condition_key| condition_key.as_str() == key);
-    condition_key.unwrap_or_else(|| panic!("{key} is neither a condition nor known to the schema"))
+fn row(key: &str) -> &'static ConditionRow {
+    let condition_key = ConditionKey::of_word(key);
+    condition_key
+        .unwrap_or_else(|| panic!("{key} is neither a condition nor known to the schema"))
+        .row()
 }
 
 fn condition(key: &str) -> Value {
-    some(&match condition_key(key) {
-        ConditionKey::ExitStatus => json!({ "anyOf": [
-            number(&in_rule("exit_status: ?")),
-            { "enum": ["*", "none"] },
-            // The reader accepts digits as text with a warning.
-            { "type": "string", "pattern": "^-?[0-9]{1,3}$" },
-        ] }),
-        ConditionKey::HttpStatus => {
-            json!({ "anyOf": [number(&in_rule("http_status: ?")), { "const": "none" }] })
+    some(&match row(key).values {
+        ValueKind::Number {
+            min,
+            max,
+            as_buildkite,
+        } => {
+            let number = json!({ "type": "integer", "minimum": min, "maximum": max });
+            if as_buildkite {
+                // The reader accepts digits as text with a warning.
+                let digits = json!({ "type": "string", "pattern": "^-?[0-9]{1,3}$" });
+                json!({ "anyOf": [number, { "enum": ["*", "none"] }, digits] })
+            } else {
+                json!({ "anyOf": [number, { "const": "none" }] })
+            }
         }
-        ConditionKey::Mode => json!({ "enum": SdkRetryMode::ALL.map(SdkRetryMode::as_str) }),
-        ConditionKey::Status => json!({ "anyOf": [
-            { "enum": ["FAILED", "TIMED_OUT", "*"] },
+        ValueKind::Mode => json!({ "enum": SdkRetryMode::ALL.map(SdkRetryMode::as_str) }),
+        ValueKind::Closed { words, .. } => json!({ "anyOf": [
+            { "enum": ([words, &["*"]].concat()) },
             { "type": "string" },
         ] }),
-        ConditionKey::SignalReason => {
-            let known: Vec<String> = ask::signal_reasons()
-                .into_iter()
-                .chain(["*".into(), "none".into()])
-                .collect();
-            // Any other reason matches nothing and is reported with a warning, since a newer Buildkite may have it.
-            json!({ "anyOf": [{ "enum": known }, { "type": "string", "pattern": "^[^*]*$" }] })
-        }
-        _ => json!({ "type": "string" }),
+        // Any other word matches nothing and is reported with a warning, since a newer Buildkite may have it.
+        ValueKind::Open { words } => json!({ "anyOf": [
+            { "enum": ([words, &["*", "none"]].concat()) },
+            { "type": "string", "pattern": "^[^*]*$" },
+        ] }),
+        ValueKind::Text { .. } | ValueKind::Signal => json!({ "type": "string" }),
     })
 }
 
@@ -264,7 +264,7 @@ fn failure(target: &str, other: Service) -> Value {
     properties.retain(|key, _| match key.as_str() {
         "state_machine" | "pipeline" => key == target,
         "account" | "region" => true,
-        key => condition_key(key).service() != Some(other),
+        key => row(key).service != Some(other),
     });
     failure["required"] = json!([target]);
     failure
@@ -272,20 +272,19 @@ fn failure(target: &str, other: Service) -> Value {
 
 /// Returns the schema of one key in the failure of a test. `none` and null mean absent.
 fn said(key: &str) -> Value {
-    let in_failure = |condition_key: &str| {
-        in_test(&format!(
-            "name: a, failure: {{pipeline: a, {condition_key}: ?}}, expect: retry"
-        ))
-    };
-    let value = match condition_key(key) {
-        ConditionKey::ExitStatus => number(&in_failure("exit_status")),
-        ConditionKey::HttpStatus => number(&in_failure("http_status")),
-        ConditionKey::SignalReason => json!({ "enum": ask::signal_reasons() }),
-        ConditionKey::Status => {
-            let document = "name: a, failure: {state_machine: a, status: ?}, expect: retry";
-            json!({ "enum": ask::words(&in_test(document)) })
+    let value = match row(key).values {
+        ValueKind::Number { min, max, .. } => {
+            json!({ "type": "integer", "minimum": min, "maximum": max })
         }
-        _ => return json!({ "type": ["string", "null"] }),
+        ValueKind::Open { words } => json!({ "enum": words }),
+        ValueKind::Closed {
+            words,
+            more_in_tests,
+            ..
+        } => json!({ "enum": ([words, more_in_tests].concat()) }),
+        ValueKind::Text { .. } | ValueKind::Signal | ValueKind::Mode => {
+            return json!({ "type": ["string", "null"] });
+        }
     };
     json!({ "anyOf": [value, { "enum": ["none", null] }] })
 }

@@ -1,4 +1,6 @@
-//! One-line descriptions of the keys. A key without a description fails the test.
+//! One-line descriptions of the keys. A key without a description fails the test. Conditions have theirs in their rows.
+
+use redrive_policy::ConditionKey;
 
 /// Returns the description of a key in its place.
 pub(crate) fn of(place: &str, key: &str) -> &'static str {
@@ -79,30 +81,9 @@ pub(crate) fn of(place: &str, key: &str) -> &'static str {
         ("expect", "reason") => "The reason's code, as `redrive explain` names it.",
         ("failure", "state_machine") => "The name of the state machine that failed.",
         ("failure", "pipeline") => "The name of the pipeline of which a stage failed.",
-        (_, "exit_status") => "The exit status of the process; -1 where its machine was lost.",
-        (_, "signal") => "The signal that ended the process, with or without SIG.",
-        (_, "signal_reason") => "Why the process was ended from outside, in Buildkite's words.",
-        (_, "status") => "FAILED or TIMED_OUT: how the execution ended.",
-        (_, "error") => {
-            "The error's name; States.ALL and States.TaskFailed mean what they do in a state machine."
-        }
-        (_, "cause") => "The error's cause, its first 32 KiB.",
-        (_, "state") => "The state that failed; asking for it costs a call of AWS.",
-        (_, "resource") => "What the failed state called, for example glue:startJobRun.sync.",
-        (_, "stage") => "The stage's name.",
-        (_, "action") => "The failed action's name.",
-        (_, "category") => {
-            "The failed action's category: Source, Build, Test, Deploy, Invoke, Approval or Compute."
-        }
-        (_, "provider") => "The failed action's provider, for example CodeBuild.",
-        (_, "error_code") => "The failed action's error code, for example JobFailed.",
-        (_, "summary") => "The failed action's message, its first 32 KiB.",
-        (_, "http_status") => {
-            "The HTTP status that the called service answered with, from the error or its cause."
-        }
-        (_, "mode") => {
-            "What a retry mode of the AWS CLI would retry, with its limit and backoff as defaults."
-        }
-        _ => panic!("{key} of {place} has no description: write one here"),
+        (_, key) => match ConditionKey::of_word(key) {
+            Some(condition_key) => condition_key.row().doc,
+            None => panic!("{key} of {place} has no description: write one here"),
+        },
     }
 }

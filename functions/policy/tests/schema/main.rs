@@ -1,6 +1,7 @@
 //! The JSON Schema of a policy document, by which editors complete and check one: infra/policy.schema.json.
 //!
-//! Its keys, bounds and words are taken from the messages of the reader, so the two cannot disagree. A schema cannot
+//! Its conditions are those of the table, as the reader's are. Its other keys, bounds and words are taken from the
+//! messages of the reader. So schema and reader cannot disagree. A schema cannot
 //! express every rule, for example that names are unique; `redrive` checks those. After an intended change:
 //! `UPDATE_EXPECTED=1 cargo test -p redrive-policy --test schema`.
 
