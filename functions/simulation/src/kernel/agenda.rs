@@ -16,8 +16,8 @@ pub struct Agenda<N> {
     /// Numbers the steps, so that steps of one moment keep the order in which they were planned.
     counter: Cell<u64>,
     planned: RefCell<BTreeMap<(Micros, u64), Planned<N>>>,
-    /// How long the invocation that was polled last waits.
-    asked: Cell<Micros>,
+    /// How long the invocation that was polled last waits, or `None` if no answer ever arrives.
+    asked: Cell<Option<Micros>>,
 }
 
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl<N> Agenda<N> {
     /// Returns the time of the first matching step.
     pub fn first(&self, such: impl Fn(&N) -> bool) -> Option<Time> {
         self.key(such)
-            .map(|(at, ..)| Time::from_millis(at.0 / 1_000))
+            .map(|(at, _)| Time::from_millis(at.0 / 1_000))
     }
 
     /// Takes the first matching step off the agenda.
@@ -132,14 +132,16 @@ impl<N> Agenda<N> {
 
     /// Suspends an invocation. Other invocations continue meanwhile, and this one may die here.
     pub async fn away(&self, span: impl Into<Micros>) {
-        self.asked.set(span.into());
+        self.asked.set(Some(span.into()));
         Pause(false).await;
     }
 
     /// Plans when the invocation that was just polled continues, not after `deadline`.
     pub(super) fn wake(&self, id: u64, deadline: Micros) {
-        let at = self.micros().0.saturating_add(self.asked.take().0);
-        self.put(Micros(at).min(deadline), Planned::Wake(id));
+        let at = self.asked.take().map_or(deadline, |asked| {
+            Micros(self.micros().0.saturating_add(asked.0))
+        });
+        self.put(at.min(deadline), Planned::Wake(id));
     }
 }
 

@@ -119,3 +119,55 @@ impl<'w, E, J> Tasks<'w, E, J> {
         self.waiting.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use redrive_core::time::Time;
+
+    use super::*;
+    use crate::kernel::{Sandbox, Turn};
+
+    /// Invocations begin at 0 ms; one waits 5 ms, one gets no answer. A step of the simulation is planned for 5 ms, too.
+    #[test]
+    fn invocation_wakes_after_its_wait_or_at_its_deadline() {
+        let sandbox: Sandbox<&str> = Sandbox::new(Time::default());
+        let (agenda, deadline) = (&sandbox.agenda, Time::from_millis(60));
+        let mut tasks = Tasks::new();
+        let waits = async {
+            agenda.away(Duration::from_millis(5)).await;
+            "answered"
+        };
+        assert_eq!(tasks.begin(agenda, waits, deadline, 'a'), None);
+        assert_eq!(
+            tasks.begin(agenda, std::future::pending(), deadline, 'b'),
+            None
+        );
+        agenda.plan(Time::from_millis(5), "step");
+        let mut seen = Vec::new();
+        loop {
+            let what = match sandbox.turn() {
+                Turn::Over => break,
+                Turn::Services => panic!("no service has anything due"),
+                Turn::Step(step) => step,
+                Turn::Wake(id) => {
+                    let task = tasks.take(id).expect("it waits");
+                    if agenda.micros() >= task.deadline {
+                        "ended from outside"
+                    } else {
+                        let (result, job) = tasks.poll(agenda, id, task).expect("it ends");
+                        assert_eq!(job, 'a');
+                        result
+                    }
+                }
+            };
+            seen.push((sandbox.now().as_millis(), what));
+        }
+        assert_eq!(
+            seen,
+            [(5, "answered"), (5, "step"), (60, "ended from outside")]
+        );
+        assert!(tasks.is_empty());
+    }
+}
