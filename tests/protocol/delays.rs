@@ -83,7 +83,7 @@ fn a_retry_message_that_was_thought_lost_is_as_good_as_the_one_that_replaced_it(
     {
         scene.wind(60);
         assert_eq!(
-            scene.adapters.sandbox.receive().as_ref(),
+            scene.adapters.receive().as_ref(),
             Some(&lost),
             "it arrives, and is never taken"
         );
@@ -119,7 +119,7 @@ fn a_retry_message_of_an_earlier_failure_takes_nothing() {
 #[test]
 fn what_the_queue_cannot_keep_so_long_waits_in_the_due_index() {
     for (scene, _) in queued(3600) {
-        assert_eq!(scene.adapters.sandbox.next_message(), None);
+        assert_eq!(scene.adapters.next_message(), None);
         assert!(!scene.adapters.calls().contains(&"send"));
         scene.wind(3600 - 901);
         assert_eq!(scene.sweep(), Swept::default());
@@ -138,7 +138,7 @@ fn what_the_queue_cannot_keep_so_long_waits_in_the_due_index() {
 fn a_delay_of_fifteen_minutes_rides_on_the_queue() {
     for (scene, _) in queued(900) {
         assert_eq!(
-            scene.adapters.sandbox.next_message(),
+            scene.adapters.next_message(),
             Some(scene.now().plus(std::time::Duration::from_secs(900)))
         );
         assert_eq!(

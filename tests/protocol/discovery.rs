@@ -15,11 +15,11 @@ use redrive_core::verdict::Reason;
 use redrive_emulator::api::{CallError, Service};
 use redrive_emulator::codepipeline::{ExecutionMode, Outcome as Brings, Seed as StageSeed};
 use redrive_emulator::stepfunctions::{Outcome as Ends, Script, Seed, Status};
-use redrive_simulation::sandbox::Sandbox;
+use redrive_simulation::kernel::Sandbox;
 use redrive_simulation::services::JsonApi;
 use serde_json::{Value, json};
 
-use crate::faulty_adapters::{Break, race, run};
+use crate::faulty_adapters::{Break, Step, race, run};
 use crate::scene::{ARN, NEXT_RUN, NOW, RUN, Scene, action, build, refusal, rule, stage};
 
 const HOUR: u64 = 60 * 60;
@@ -30,7 +30,7 @@ type Happening<'d> = Box<dyn FnMut(usize) + 'd>;
 
 /// A sandbox whose lists have small pages, and whose calls take time.
 struct Paged<'d> {
-    sandbox: &'d Sandbox,
+    sandbox: &'d Sandbox<Step>,
     page: usize,
     takes: Duration,
     /// The calls that list, each with what it asks about.
@@ -69,9 +69,9 @@ impl JsonApi for Paged<'_> {
         if operation == "ListExecutions" || operation == "ListPipelineExecutions" {
             body["maxResults"] = self.page.into();
         }
-        let answer = self.sandbox.call(arn, operation, &body).await;
-        let now = redrive_core::controller::Clock::now(self.sandbox);
-        self.sandbox.wind(now.plus(self.takes));
+        let answer = self.sandbox.answer(arn, operation, &body);
+        let now = self.sandbox.now();
+        self.sandbox.agenda.wind(now.plus(self.takes));
         answer
     }
 }

@@ -75,7 +75,7 @@ fn parsed(event: &Value) -> Failure {
 }
 
 fn lookup(scene: &Scene, failure: &Failure, need: Need) -> Fact {
-    run(scene.adapters.sandbox.lookup(failure, need))
+    run(scene.invocation().lookup(failure, need))
         .unwrap()
         .unwrap()
 }

@@ -2,20 +2,15 @@
 //! refused, cut off after its effect, held for a moment or left without an answer for ever.
 
 use std::cell::{Cell, RefCell};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use redrive_core::controller::{CallResult, Queue, RetryResponse, Target, TargetState};
-use redrive_core::error::{Error, ErrorKind};
-use redrive_core::failure::{Fact, Failure, Need, Service, Subject};
-use redrive_core::ledger::{
-    CasResult, Claim, ClaimResult, DueEntries, Entry, InitialState, Ledger, RetryMessage,
-    ScanCheckpoint, State, Transition, Writer, transition,
-};
-use redrive_core::rate_limiter::Micros;
+use redrive_core::failure::Service;
+use redrive_core::ledger::{Entry, InitialState, RetryMessage, State, Transition, transition};
 use redrive_core::time::Time;
-use redrive_simulation::sandbox::Sandbox;
+use redrive_emulator::api::CallError;
+pub(crate) use redrive_simulation::kernel::run;
+use redrive_simulation::kernel::{self, Interceptor, Request, RequestError, Sandbox};
+use serde_json::Value;
 
 /// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +40,22 @@ pub(crate) enum Which {
     Next(&'static str),
 }
 
+/// What is on its way to a function.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Event(Value),
+    Message(RetryMessage),
+}
+
+impl Step {
+    const fn is_message(&self) -> bool {
+        matches!(self, Self::Message(_))
+    }
+}
+
 /// A sandbox whose calls can fail.
 pub(crate) struct FaultyAdapters {
-    pub(crate) sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox<Step>,
     calls: RefCell<Vec<&'static str>>,
     breaks: RefCell<Vec<(Which, Break)>>,
     /// Whether a planned break has happened.
@@ -90,173 +98,100 @@ impl FaultyAdapters {
         Some(breaks.remove(place).1)
     }
 
-    async fn with_fault<R>(
-        &self,
-        name: &'static str,
-        mut call: impl AsyncFnMut() -> Result<R, Error>,
-    ) -> Result<R, Error> {
-        let error = || Err(Error::new(ErrorKind::Unavailable, name));
-        match self.called(name) {
-            None => call().await,
-            Some(Break::Before) => error(),
-            Some(Break::After) => call().await.and_then(|_| error()),
-            Some(Break::DeadBefore) => std::future::pending().await,
-            Some(Break::DeadAfter) => {
-                let _ = call().await;
-                std::future::pending().await
-            }
-            Some(Break::SlowBefore) => {
-                a_moment().await;
-                call().await
-            }
-            Some(Break::SlowAfter) => {
-                let answer = call().await;
-                a_moment().await;
-                answer
-            }
-            Some(Break::Twice) => {
-                call().await?;
-                call().await
-            }
+    /// Puts a message into the queue.
+    pub(crate) fn post(&self, retry_message: &RetryMessage, delay: Duration) {
+        let at = self.sandbox.now().plus(delay);
+        let message = Step::Message(retry_message.clone());
+        self.sandbox.agenda.plan(at, message);
+    }
+
+    /// Takes the next message that has arrived by now.
+    pub(crate) fn receive(&self) -> Option<RetryMessage> {
+        match self.sandbox.agenda.take_due(Step::is_message)? {
+            Step::Message(retry_message) => Some(retry_message),
+            Step::Event(_) => None,
         }
     }
-}
 
-/// Lets others go first, once.
-async fn a_moment() {
-    let mut waited = false;
-    std::future::poll_fn(|_| {
-        if std::mem::replace(&mut waited, true) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-}
-
-/// Runs one handling to its end; none if it waits for an answer that never comes, and it is killed there.
-pub(crate) fn run<R>(handling: impl Future<Output = R>) -> Option<R> {
-    let mut handling = pin!(handling);
-    let mut context = Context::from_waker(Waker::noop());
-    (0..20).find_map(|_| match handling.as_mut().poll(&mut context) {
-        Poll::Ready(answer) => Some(answer),
-        Poll::Pending => None,
-    })
+    /// When the next message arrives.
+    pub(crate) fn next_message(&self) -> Option<Time> {
+        self.sandbox.agenda.first(Step::is_message)
+    }
 }
 
 /// Runs two handlings beside each other, the first of them first.
 pub(crate) fn race<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    let mut context = Context::from_waker(Waker::noop());
-    let (mut a, mut b) = (None, None);
-    for _ in 0..20 {
-        if a.is_none()
-            && let Poll::Ready(answer) = one.as_mut().poll(&mut context)
-        {
-            a = Some(answer);
-        }
-        if b.is_none()
-            && let Poll::Ready(answer) = other.as_mut().poll(&mut context)
-        {
-            b = Some(answer);
-        }
-    }
+    let (a, b) = kernel::race(one, other);
     (a.expect("the first ends"), b.expect("the second ends"))
 }
 
-impl Ledger for FaultyAdapters {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
-        self.with_fault("read", async || self.sandbox.ledger.read(subject).await)
-            .await
+/// The name of a request in a test; none for what happens within a look-up.
+fn name(request: &Request<'_>) -> Option<&'static str> {
+    Some(match request {
+        Request::Read(_) => "read",
+        Request::Put(_) => "put_if_revision",
+        Request::ClaimDue(..) => "claim_due",
+        Request::DueEntries => "due_entries",
+        Request::ReadCheckpoint => "checkpoint",
+        Request::PutCheckpoint => "put_checkpoint",
+        Request::Reserve(_) => "reserve",
+        Request::Lookup(..) => "know",
+        Request::CurrentState(_) => "look",
+        Request::Retry { .. } => "act",
+        Request::Send => "send",
+        Request::GetDefinition | Request::PutDefinition | Request::Api { .. } => return None,
+    })
+}
+
+impl Interceptor for &FaultyAdapters {
+    type Step = Step;
+
+    fn sandbox(&self) -> &Sandbox<Step> {
+        &self.sandbox
     }
 
-    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
-        let write = async || {
-            let before = self.sandbox.ledger.read(&entry.subject).await?;
-            let swap = self.sandbox.ledger.put_if_revision(entry).await?;
-            if swap == CasResult::Stored {
-                follows(before.as_ref(), entry);
+    async fn intercept<R, E: RequestError>(
+        &self,
+        request: Request<'_>,
+        mut effect: impl AsyncFnMut() -> Result<R, E>,
+    ) -> Result<R, E> {
+        let Some(name) = name(&request) else {
+            return effect().await;
+        };
+        let lost = || Err(E::of(name, CallError::Lost));
+        // A stage is retried once: without a token, no client of ours repeats the call.
+        let repeated = !matches!(request, Request::Retry { claim, .. } if claim.entry().subject.service() == Service::CodePipeline);
+        match self.called(name) {
+            None => effect().await,
+            Some(Break::Before) => lost(),
+            Some(Break::After) => effect().await.and_then(|_| lost()),
+            Some(Break::DeadBefore) => std::future::pending().await,
+            Some(Break::DeadAfter) => {
+                let _ = effect().await;
+                std::future::pending().await
             }
-            Ok(swap)
-        };
-        self.with_fault("put_if_revision", write).await
+            Some(Break::SlowBefore) => {
+                self.sandbox.agenda.away(Duration::ZERO).await;
+                effect().await
+            }
+            Some(Break::SlowAfter) => {
+                let answer = effect().await;
+                self.sandbox.agenda.away(Duration::ZERO).await;
+                answer
+            }
+            Some(Break::Twice) => {
+                let answer = effect().await?;
+                if repeated { effect().await } else { Ok(answer) }
+            }
+        }
     }
 
-    async fn claim_due(
-        &self,
-        retry_message: &RetryMessage,
-        writer: Writer<'_>,
-    ) -> Result<ClaimResult, Error> {
-        self.with_fault("claim_due", async || {
-            self.sandbox.ledger.claim_due(retry_message, writer).await
-        })
-        .await
+    fn send(&self, retry_message: &RetryMessage, delay: Duration) {
+        self.post(retry_message, delay);
     }
 
-    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
-        self.with_fault("due_entries", async || {
-            self.sandbox.ledger.due_entries(now, max).await
-        })
-        .await
-    }
-
-    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
-        self.with_fault("checkpoint", async || {
-            self.sandbox.ledger.checkpoint().await
-        })
-        .await
-    }
-
-    async fn put_checkpoint(
-        &self,
-        checkpoint: &ScanCheckpoint,
-    ) -> Result<CasResult<ScanCheckpoint>, Error> {
-        self.with_fault("put_checkpoint", async || {
-            self.sandbox.ledger.put_checkpoint(checkpoint).await
-        })
-        .await
-    }
-
-    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
-        let reserve = async || self.sandbox.ledger.reserve(service, from, span).await;
-        self.with_fault("reserve", reserve).await
-    }
-}
-
-impl Target for FaultyAdapters {
-    async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
-        self.with_fault("know", async || self.sandbox.lookup(failure, need).await)
-            .await
-    }
-
-    async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
-        self.with_fault("look", async || self.sandbox.current_state(claim).await)
-            .await
-    }
-
-    async fn retry(&self, claim: &Claim) -> RetryResponse {
-        // Without a token it is sent once: no client of ours repeats it.
-        let mut sent = None;
-        let once = claim.entry().subject.service() == Service::CodePipeline;
-        let retry = async || {
-            Ok(match sent {
-                Some(outcome) if once => outcome,
-                _ => *sent.insert(self.sandbox.retry(claim).await),
-            })
-        };
-        self.with_fault("act", retry)
-            .await
-            .unwrap_or(CallResult::InDoubt.into())
-    }
-}
-
-impl Queue for FaultyAdapters {
-    async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
-        self.with_fault("send", async || {
-            self.sandbox.send(retry_message, delay).await
-        })
-        .await
+    fn stored(&self, before: Option<&Entry>, after: &Entry) {
+        follows(before, after);
     }
 }
 

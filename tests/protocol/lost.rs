@@ -265,7 +265,7 @@ fn a_settle_that_comes_late_loses_to_a_later_failure() {
         let event = scene.failed();
         scene.handle_event(&event);
         scene.wind(60);
-        let retry_message = scene.adapters.sandbox.receive().unwrap();
+        let retry_message = scene.adapters.receive().unwrap();
         scene.next_breaks("act", Break::SlowAfter);
         // While the answer is under way, the retried run fails, and that is handled.
         let (settled, later) = crate::faulty_adapters::race(scene.taking(&retry_message), async {

@@ -36,7 +36,7 @@ fn others_are_first(scene: &Scene) {
         .reserve(service, Micros::from(scene.now()), two_minutes))
     .expect("it ends")
     .expect("no error");
-    scene.rate_limiter.throttled(service, scene.now());
+    scene.process.rate_limiter.throttled(service, scene.now());
 }
 
 #[test]
@@ -108,9 +108,8 @@ fn what_is_not_retried_takes_no_slot() {
     }
     for scene in Scene::both(&rule(0, 0)) {
         let failed = scene.failed();
-        scene
-            .rate_limiter
-            .throttled(scene.subject.service(), scene.now());
+        let service = scene.subject.service();
+        scene.process.rate_limiter.throttled(service, scene.now());
         assert_eq!(scene.handle_event(&failed).outcome, Outcome::GaveUp);
         assert!(!scene.adapters.calls().contains(&"reserve"));
     }

@@ -35,7 +35,7 @@ fn a_busy_target_is_put_off_with_backoff_and_then_retried_once() {
             let mut waits = Vec::new();
             while scene.entry().state == State::Queued && waits.len() < 9 {
                 assert_eq!(
-                    scene.adapters.sandbox.next_message(),
+                    scene.adapters.next_message(),
                     None,
                     "no function feeds its own queue"
                 );

@@ -2,17 +2,17 @@
 //! wind the clock.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use redrive_core::cancel::{Cancel, cancel};
-use redrive_core::controller::{Controller, Queue, Record, RunMode};
+use redrive_core::controller::{Record, RunMode};
 use redrive_core::discovery::{DiscoveryReport, Search};
 use redrive_core::error::Error;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, RetryMessage, State, Timing, Writer};
+use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, RetryMessage, State, Timing};
 use redrive_core::policy::Document;
-use redrive_core::rate_limiter::RateLimiter;
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
 use redrive_core::verdict::{Reason, Verdict};
@@ -23,10 +23,11 @@ use redrive_emulator::codepipeline::{
 };
 use redrive_emulator::region::Region;
 use redrive_emulator::stepfunctions::{By, Outcome as Ends, Script, Seed, Status};
+use redrive_simulation::kernel::{Deployed, Invocation, Process, Sandbox};
 use redrive_simulation::services::{JsonApi, JsonClient};
 use serde_json::Value;
 
-use crate::faulty_adapters::{Break, FaultyAdapters, Which, run};
+use crate::faulty_adapters::{Break, FaultyAdapters, Step, Which, run};
 
 pub(crate) const NOW: Time = Time::from_millis(1_795_000_000_000);
 /// How long an owner may act, in seconds.
@@ -47,6 +48,9 @@ pub(crate) fn document(text: &str) -> Document {
     Document::parse(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
+/// An invocation whose calls can fail.
+pub(crate) type Faulty<'s> = Invocation<&'s FaultyAdapters>;
+
 pub(crate) struct Scene {
     pub(crate) adapters: FaultyAdapters,
     pub(crate) document: RefCell<Document>,
@@ -55,7 +59,7 @@ pub(crate) struct Scene {
     pub(crate) subject: Subject,
     /// When a tick of the sweep runs out of time.
     pub(crate) sweep_until: Cell<Time>,
-    pub(crate) rate_limiter: RateLimiter,
+    pub(crate) process: Rc<Process>,
     owners: Cell<u32>,
 }
 
@@ -72,7 +76,7 @@ impl Scene {
             timing: Timing::default(),
             subject,
             sweep_until: Cell::new(Time::END),
-            rate_limiter: RateLimiter::default(),
+            process: Rc::default(),
             owners: Cell::new(0),
         }
     }
@@ -139,17 +143,16 @@ impl Scene {
     }
 
     pub(crate) fn region<R>(&self, f: impl FnOnce(&mut Region) -> R) -> R {
-        self.adapters.sandbox.in_region(&Place::default(), f)
+        f(&mut self.adapters.sandbox.region(&Place::default()))
     }
 
     pub(crate) fn now(&self) -> Time {
-        redrive_core::controller::Clock::now(&self.adapters.sandbox)
+        self.adapters.sandbox.now()
     }
 
     pub(crate) fn wind(&self, seconds: u64) {
-        self.adapters
-            .sandbox
-            .wind(self.now().plus(Duration::from_secs(seconds)));
+        let to = self.now().plus(Duration::from_secs(seconds));
+        self.adapters.sandbox.agenda.wind(to);
     }
 
     /// The events that the services emitted by now.
@@ -189,69 +192,39 @@ impl Scene {
         Owner(format!("invocation-{}", self.owners.get()))
     }
 
-    /// Handles several things under one name, which nobody should.
-    pub(crate) fn as_one_owner(
-        &self,
-        f: impl AsyncFnOnce(
-            &Controller<
-                '_,
-                FaultyAdapters,
-                FaultyAdapters,
-                FaultyAdapters,
-                redrive_simulation::sandbox::Sandbox,
-            >,
-        ),
-    ) {
-        run(self.with(f)).expect("it ends");
-    }
-
-    async fn with<R>(
-        &self,
-        f: impl AsyncFnOnce(
-            &Controller<
-                '_,
-                FaultyAdapters,
-                FaultyAdapters,
-                FaultyAdapters,
-                redrive_simulation::sandbox::Sandbox,
-            >,
-        ) -> R,
-    ) -> R {
-        let (document, owner, timing) = (
-            self.document.borrow().clone(),
-            self.owner(),
-            self.timing.clone(),
-        );
-        let controller = Controller {
-            ledger: &self.adapters,
-            target: &self.adapters,
-            queue: &self.adapters,
-            clock: &self.adapters.sandbox,
-            document: &document,
-            mode: self.mode.get(),
-            timing: &timing,
-            rate_limiter: &self.rate_limiter,
-            owner: &owner,
-        };
-        f(&controller).await
+    /// An invocation of a function, under a name of its own.
+    pub(crate) fn invocation(&self) -> Faulty<'_> {
+        Invocation {
+            interceptor: &self.adapters,
+            process: Rc::clone(&self.process),
+            deployed: Deployed {
+                document: self.document.borrow().clone().into(),
+                mode: self.mode.get(),
+            },
+            timing: self.timing.clone(),
+            owner: self.owner(),
+        }
     }
 
     /// Handles an event, to be run.
     pub(crate) async fn handling_event(&self, event: &Value) -> Result<Record, Error> {
         let bytes = serde_json::to_vec(event).unwrap();
-        self.with(async |controller| controller.event(&bytes, &AllowedSources::default()).await)
-            .await
+        let invocation = self.invocation();
+        let controller = invocation.controller();
+        controller.event(&bytes, &AllowedSources::default()).await
     }
 
     /// Takes a retry message, to be run.
     pub(crate) async fn taking(&self, retry_message: &RetryMessage) -> Result<Record, Error> {
-        self.with(async |controller| controller.due(retry_message).await)
-            .await
+        self.invocation().controller().due(retry_message).await
     }
 
     /// A tick of the sweep, to be run.
     pub(crate) async fn sweeping(&self) -> Result<Swept, Error> {
-        self.with(async |controller| controller.sweep(100, self.sweep_until.get()).await)
+        let invocation = self.invocation();
+        invocation
+            .controller()
+            .sweep(100, self.sweep_until.get())
             .await
     }
 
@@ -262,23 +235,17 @@ impl Scene {
         search: &Search,
     ) -> Result<DiscoveryReport, Error> {
         let listing = JsonClient(api);
-        self.with(async |controller| {
-            controller
-                .discover(&listing, search, self.sweep_until.get())
-                .await
-        })
-        .await
+        let invocation = self.invocation();
+        invocation
+            .controller()
+            .discover(&listing, search, self.sweep_until.get())
+            .await
     }
 
     /// A person cancels, to be run.
     pub(crate) async fn cancelling(&self, cancelled: &Cancelled) -> Result<Cancel, Error> {
-        let owner = self.owner();
-        let writer = Writer {
-            owner: &owner,
-            now: self.now(),
-            timing: &self.timing,
-        };
-        cancel(&self.adapters, &self.subject, cancelled, writer).await
+        let invocation = self.invocation();
+        cancel(&invocation, &self.subject, cancelled, invocation.writer()).await
     }
 
     pub(crate) fn handle_event(&self, event: &Value) -> Record {
@@ -317,7 +284,7 @@ impl Scene {
     /// Delivers what the queue has by now.
     pub(crate) fn deliver(&self) -> Vec<Record> {
         let mut records = Vec::new();
-        while let Some(retry_message) = self.adapters.sandbox.receive() {
+        while let Some(retry_message) = self.adapters.receive() {
             records.push(self.claim_due(&retry_message));
         }
         records
@@ -445,52 +412,42 @@ impl Scene {
     /// something is due for a check. What meets an error, or is killed, comes again a little later. Events in hand are
     /// handled first.
     pub(crate) fn calm(&self, events: &[Value]) {
-        let mut handled: Vec<(Time, Value)> = events
-            .iter()
-            .map(|event| (self.now(), event.clone()))
-            .collect();
+        let Sandbox { agenda, ledger, .. } = &self.adapters.sandbox;
         let later = Duration::from_secs(60);
+        let hand = |event: Value, at: Time| agenda.plan(at, Step::Event(event));
+        for event in events {
+            hand(event.clone(), self.now());
+        }
         for _ in 0..10_000 {
-            handled.extend(self.emitted().into_iter().map(|event| (self.now(), event)));
-            let (due, rest) = handled.into_iter().partition(|(at, _)| *at <= self.now());
-            handled = rest;
-            let due: Vec<(Time, Value)> = due;
-            for (_, event) in due {
-                if !matches!(run(self.handling_event(&event)), Some(Ok(_))) {
-                    handled.push((self.now().plus(later), event));
-                }
-                self.watch();
+            for event in self.emitted() {
+                hand(event, self.now());
             }
-            while let Some(retry_message) = self.adapters.sandbox.receive() {
-                if !matches!(run(self.taking(&retry_message)), Some(Ok(_))) {
-                    run(self.adapters.sandbox.send(&retry_message, later))
-                        .unwrap()
-                        .unwrap();
-                }
-                self.watch();
-            }
-            if self
-                .adapters
-                .sandbox
-                .ledger
-                .next_check_at()
-                .is_some_and(|next_check_at| next_check_at <= self.now())
+            while let Some(Step::Event(event)) =
+                agenda.take_due(|step| matches!(step, Step::Event(_)))
             {
+                if !matches!(run(self.handling_event(&event)), Some(Ok(_))) {
+                    hand(event, self.now().plus(later));
+                }
+                self.watch();
+            }
+            while let Some(retry_message) = self.adapters.receive() {
+                if !matches!(run(self.taking(&retry_message)), Some(Ok(_))) {
+                    self.adapters.post(&retry_message, later);
+                }
+                self.watch();
+            }
+            let due = ledger.next_check_at();
+            if due.is_some_and(|due| due <= self.now()) {
                 run(self.sweeping());
                 self.watch();
             }
             let next = [
                 self.adapters.sandbox.next_at(),
-                self.adapters.sandbox.next_message(),
-                self.adapters.sandbox.ledger.next_check_at(),
+                agenda.first(|_| true),
+                ledger.next_check_at(),
             ];
-            match next
-                .into_iter()
-                .flatten()
-                .chain(handled.iter().map(|(at, _)| *at))
-                .min()
-            {
-                Some(at) => self.adapters.sandbox.wind(at),
+            match next.into_iter().flatten().min() {
+                Some(at) => agenda.wind(at),
                 None => return,
             }
         }

@@ -93,7 +93,7 @@ impl Told {
                 }
                 Err(error) => self.error(&error),
             }
-            while let Some(retry_message) = scene.adapters.sandbox.receive() {
+            while let Some(retry_message) = scene.adapters.receive() {
                 self.text += &format!(
                     "{retry_message:?} {}\n",
                     serde_json::to_string(&retry_message).unwrap()

@@ -3,7 +3,7 @@
 use redrive_core::controller::Outcome;
 use redrive_core::ledger::State;
 
-use crate::faulty_adapters::Break;
+use crate::faulty_adapters::{Break, run};
 use crate::scene::{Scene, rule};
 
 /// One batch may hold a message twice, and one name for both must not make two retries of it, nor give back
@@ -15,7 +15,9 @@ fn a_retry_message_that_stands_twice_in_one_batch_is_acted_on_once() {
         let retry_message = scene.entry().retry_message();
         scene.wind(60);
         scene.next_breaks("put_if_revision", Break::Before);
-        scene.as_one_owner(async |controller| {
+        let invocation = scene.invocation();
+        let controller = invocation.controller();
+        let twice = async {
             let first = controller.due(&retry_message).await.unwrap();
             assert_eq!(
                 (first.outcome, first.unsettled.is_some()),
@@ -23,7 +25,8 @@ fn a_retry_message_that_stands_twice_in_one_batch_is_acted_on_once() {
             );
             let second = controller.due(&retry_message).await.unwrap();
             assert_eq!(second.outcome, Outcome::Confirmed);
-        });
+        };
+        run(twice).expect("it ends");
         assert_eq!(
             (scene.effects(), scene.stands().2, scene.stands().3),
             (1, 1, 1)

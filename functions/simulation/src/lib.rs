@@ -3,8 +3,7 @@
 //! - [`memory`] is the ledger in memory.
 //! - [`services`] makes the core's calls to the two services through any [`JsonApi`](services::JsonApi). The crate
 //!   lists failures through the same trait.
-//! - [`sandbox`] combines both services, the ledger, a queue and a clock into the core's `Target`, `Queue` and
-//!   `Clock`.
+//! - [`kernel`] is the virtual time of every simulation: clock and agenda, the services, and the core's invocations.
 //! - [`replay`] plays event files through the core against the sandbox.
 //! - [`faults`] injects faults into a simulation and checks the invariants after every step.
 //! - [`storm`] plays a storm of failures through the core against AWS's quotas.
@@ -22,11 +21,10 @@
 
 mod failure_listing;
 pub mod faults;
-mod kernel;
+pub mod kernel;
 pub mod memory;
 pub mod replay;
-mod rules;
-pub mod sandbox;
 pub mod services;
 pub mod storm;
+mod triggers;
 pub mod words;

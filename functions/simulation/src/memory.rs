@@ -19,7 +19,8 @@ use redrive_core::time::Time;
 #[derive(Debug, Default)]
 pub struct Memory {
     entries: Mutex<Entries>,
-    known: Mutex<BTreeMap<String, CachedDefinition>>,
+    /// Every stored definition of each machine, oldest first.
+    definitions: Mutex<BTreeMap<String, Vec<CachedDefinition>>>,
 }
 
 impl Memory {
@@ -36,8 +37,19 @@ impl Memory {
             .min()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Entries> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Entries> {
         lock(&self.entries)
+    }
+
+    /// Calls `f` with every stored definition of a machine, oldest first.
+    pub(crate) fn with_definitions<R>(
+        &self,
+        machine: &str,
+        f: impl FnOnce(&mut Vec<CachedDefinition>) -> R,
+    ) -> R {
+        f(lock(&self.definitions)
+            .entry(machine.to_owned())
+            .or_default())
     }
 }
 
@@ -85,10 +97,10 @@ impl Ledger for Memory {
 
 impl DefinitionCache for Memory {
     async fn get(&self, machine: &str) -> Option<CachedDefinition> {
-        lock(&self.known).get(machine).cloned()
+        self.with_definitions(machine, |stored| stored.last().cloned())
     }
 
     async fn put(&self, machine: &str, known: &CachedDefinition, _: Time) {
-        lock(&self.known).insert(machine.to_owned(), known.clone());
+        self.with_definitions(machine, |stored| stored.push(known.clone()));
     }
 }

@@ -16,9 +16,10 @@ use super::fault_plan::FaultPlan;
 use super::invocations::Part;
 use super::policies;
 use super::run::{Run, TICK};
-use super::simulation::{Deployed, Next, Simulation};
+use super::simulation::{Next, Simulation};
 use super::subjects::name;
 use super::workload::{self, Actor, Role, START};
+use crate::kernel::Deployed;
 
 /// A group of invocations that run at the same time.
 #[derive(Debug, Clone, Copy)]
@@ -279,9 +280,11 @@ impl Run<'_> {
     /// Makes the subject fail, and delivers its event `times` times.
     fn event(&mut self, times: usize) {
         let simulation = self.simulation;
-        while let Some(at) = simulation.due() {
-            self.services(at);
-            let planned = simulation.planned(|next| matches!(next, Next::Event { .. }));
+        while let Some(at) = simulation.sandbox.next_at() {
+            simulation.wind(at);
+            self.services();
+            let agenda = &simulation.sandbox.agenda;
+            let planned = agenda.take(|next| matches!(next, Next::Event { .. }));
             if let Some((
                 _,
                 Next::Event {
@@ -303,7 +306,8 @@ impl Run<'_> {
     /// Delivers the message of a waiting retry `times` times, `late` after its time, if the message was sent.
     fn message(&mut self, times: usize, late: Duration) {
         let simulation = self.simulation;
-        let sent = simulation.planned(|next| matches!(next, Next::Message { .. }));
+        let agenda = &simulation.sandbox.agenda;
+        let sent = agenda.take(|next| matches!(next, Next::Message { .. }));
         if let Some((
             at,
             Next::Message {
@@ -332,20 +336,17 @@ impl Run<'_> {
         while !self.invocations.tasks.is_empty() && simulation.invariants.borrow().broken.is_none()
         {
             let chosen = path.choose(2 * self.invocations.tasks.len());
-            let id = self.invocations.tasks.keys().nth(chosen / 2).copied();
-            let Some((id, task)) =
-                id.and_then(|id| Some((id, self.invocations.tasks.remove(&id)?)))
-            else {
+            let Some((id, task)) = self.invocations.tasks.take_nth(chosen / 2) else {
                 continue;
             };
             // The clock moves by 1 ms, so that the steps are ordered in time.
             simulation.wind(simulation.now().plus(Duration::from_millis(1)));
-            self.services(simulation.now());
+            self.services();
             if chosen.is_multiple_of(2) {
                 self.invocations.poll(id, task);
             } else {
                 deaths += 1;
-                self.invocations.die(task);
+                self.invocations.die(task.job);
             }
         }
         deaths
@@ -356,7 +357,7 @@ impl Run<'_> {
         let simulation = self.simulation;
         for actor in &simulation.actors {
             let truth = simulation.truth(&actor.subject);
-            let entries = simulation.entries.borrow();
+            let entries = simulation.entries();
             let entry = entries.read(&actor.subject);
             let well = truth
                 .as_ref()

@@ -1,8 +1,9 @@
 //! The running invocations: how each begins, continues, dies and ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::future::Future;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use redrive_core::cancel::cancel;
@@ -11,21 +12,19 @@ use redrive_core::discovery::{DiscoveryReport, Search};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Cancelled, RetryMessage, Writer};
+use redrive_core::ledger::{Cancelled, Owner, RetryMessage};
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;
 use redrive_core::verdict::Reason;
 
 use super::fault_plan::FaultClass;
-use super::invocation::{Invocation, Process};
+use super::invocation::{Faults, Faulty};
 use super::simulation::{Next, Simulation};
 use super::subjects::name;
 use super::workload::{self, START};
-use crate::kernel::{Running, poll};
+use crate::kernel::{Invocation, Process, Task, Tasks};
 use crate::services::JsonClient;
-
-/// How long a received message is hidden, as in template.yaml.
-const VISIBILITY: Duration = Duration::from_secs(540);
+use crate::triggers::{VISIBILITY, is_received_again, runs_again_after};
 
 /// The result of an invocation.
 pub(super) enum Ended {
@@ -59,17 +58,14 @@ pub(super) enum Part {
     Search,
 }
 
-/// An invocation in the middle of its work.
-pub(super) struct Task<'s> {
-    future: Running<'s, Ended>,
+/// An invocation's name and cause.
+pub(super) struct Job {
     name: String,
     work: Work,
-    /// The time at which Lambda ends the invocation.
-    deadline: Time,
 }
 
 /// Runs the part of a tick that discovers unannounced failures.
-async fn search(invocation: &Invocation<'_>, until: Time) -> Result<DiscoveryReport, Error> {
+async fn search(invocation: &Faulty<'_>, until: Time) -> Result<DiscoveryReport, Error> {
     let search = Search {
         since: Some(START),
         ..Search::default()
@@ -83,7 +79,7 @@ async fn search(invocation: &Invocation<'_>, until: Time) -> Result<DiscoveryRep
 /// All invocations of a simulation, and their results.
 pub(super) struct Invocations<'s> {
     simulation: &'s Simulation,
-    pub(super) tasks: BTreeMap<u64, Task<'s>>,
+    pub(super) tasks: Tasks<'s, Ended, Job>,
     /// The warm processes.
     processes: Vec<Rc<Process>>,
     counter: u64,
@@ -96,7 +92,7 @@ impl<'s> Invocations<'s> {
     pub(super) const fn new(simulation: &'s Simulation) -> Self {
         Self {
             simulation,
-            tasks: BTreeMap::new(),
+            tasks: Tasks::new(),
             processes: Vec::new(),
             counter: 0,
             reasons: BTreeSet::new(),
@@ -118,25 +114,38 @@ impl<'s> Invocations<'s> {
             0
         };
         let process = Rc::new(Process {
-            local_cache: redrive_core::reads::LocalCache::default(),
-            rate_limiter: redrive_core::rate_limiter::RateLimiter::default(),
             skew_ms,
+            ..Process::default()
         });
         self.processes.push(Rc::clone(&process));
         process
     }
 
-    fn invocation(&mut self, what: &str, received_at: Option<Time>) -> Invocation<'s> {
+    fn invocation(&mut self, what: &str, received_at: Option<Time>) -> Faulty<'s> {
         self.counter += 1;
         let owner = format!("{what}-{}", self.counter);
-        Invocation::new(self.simulation, owner, self.process(), received_at)
+        let process = self.process();
+        let deployed = self.simulation.deployed.borrow().clone();
+        Invocation {
+            interceptor: Faults {
+                simulation: self.simulation,
+                owner: owner.clone(),
+                deployed: deployed.clone(),
+                read_at: RefCell::default(),
+                received_at,
+            },
+            process,
+            deployed,
+            timing: self.simulation.timing.clone(),
+            owner: Owner(owner),
+        }
     }
 
     pub(super) fn handle_event(&mut self, bytes: Rc<[u8]>, emitted: Time, tries: u32) {
         let invocation = self.invocation("event", Some(emitted));
         let name = invocation.owner.0.clone();
         let event = Rc::clone(&bytes);
-        let future = Box::pin(async move {
+        let future = async move {
             let sources = AllowedSources {
                 accounts: vec![workload::ACCOUNT.into()],
                 regions: vec![workload::REGION.into()],
@@ -148,7 +157,7 @@ impl<'s> Invocations<'s> {
                     .await
                     .map(Box::new),
             )
-        });
+        };
         let work = Work::Event {
             bytes,
             emitted,
@@ -161,9 +170,8 @@ impl<'s> Invocations<'s> {
         let invocation = self.invocation("message", None);
         let name = invocation.owner.0.clone();
         let due = retry_message.clone();
-        let future = Box::pin(async move {
-            Ended::Handled(invocation.controller().due(&due).await.map(Box::new))
-        });
+        let future =
+            async move { Ended::Handled(invocation.controller().due(&due).await.map(Box::new)) };
         let received = self.simulation.now();
         let work = Work::Message {
             retry_message,
@@ -177,7 +185,7 @@ impl<'s> Invocations<'s> {
     pub(super) fn sweep(&mut self, part: Part) {
         let invocation = self.invocation("sweep", None);
         let name = invocation.owner.0.clone();
-        let future = Box::pin(async move {
+        let future = async move {
             let until = invocation.now().plus(Duration::from_secs(45));
             let swept = match part {
                 Part::Search => Ok(Swept::default()),
@@ -188,101 +196,98 @@ impl<'s> Invocations<'s> {
                 Part::Whole | Part::Search => search(&invocation, until).await,
             };
             Ended::Swept(swept, Box::new(found))
-        });
+        };
         self.start(future, name, Work::Sweep, Duration::from_secs(90));
     }
 
     pub(super) fn cancels(&mut self, subject: Subject) {
         let invocation = self.invocation("person", None);
         let name = invocation.owner.0.clone();
-        let future = Box::pin(async move {
+        let future = async move {
             let cancelled = Cancelled {
                 by: "a person".into(),
                 note: "not tonight".into(),
             };
-            let writer = Writer {
-                owner: &invocation.owner,
-                now: invocation.now(),
-                timing: &invocation.simulation.timing,
-            };
             // The ledger shows whether the cancellation succeeded.
-            let _ = cancel(&invocation, &subject, &cancelled, writer).await;
+            let _ = cancel(&invocation, &subject, &cancelled, invocation.writer()).await;
             Ended::Person
-        });
+        };
         self.start(future, name, Work::Person, Duration::from_secs(60));
     }
 
-    fn start(&mut self, future: Running<'s, Ended>, name: String, work: Work, most: Duration) {
-        self.simulation.trace(|| format!("    {name} begins"));
-        let task = Task {
-            future,
-            name,
-            work,
-            deadline: self.simulation.now().plus(most),
-        };
-        self.poll(self.counter, task);
+    fn start(
+        &mut self,
+        future: impl Future<Output = Ended> + 's,
+        name: String,
+        work: Work,
+        max: Duration,
+    ) {
+        let simulation = self.simulation;
+        simulation.trace(|| format!("    {name} begins"));
+        let agenda = &simulation.sandbox.agenda;
+        let deadline = simulation.now().plus(max);
+        let job = Job { name, work };
+        if let Some((ended, job)) = self.tasks.begin(agenda, future, deadline, job) {
+            self.ended(ended, job);
+        }
     }
 
     /// Continues an invocation, unless it dies here.
-    pub(super) fn next_check_at(&mut self, id: u64) {
+    pub(super) fn wake(&mut self, id: u64) {
         let simulation = self.simulation;
-        let Some(task) = self.tasks.remove(&id) else {
+        let Some(task) = self.tasks.take(id) else {
             return;
         };
-        if simulation.now() >= task.deadline || simulation.occurs(FaultClass::Crash) {
-            self.die(task);
+        // Lambda ends the invocation at its deadline, at whichever await it is.
+        if simulation.sandbox.agenda.micros() >= task.deadline
+            || simulation.occurs(FaultClass::Crash)
+        {
+            self.die(task.job);
         } else {
             self.poll(id, task);
         }
     }
 
     /// Kills an invocation.
-    pub(super) fn die(&mut self, task: Task<'s>) {
-        self.simulation.trace(|| format!("    {} dies", task.name));
+    pub(super) fn die(&mut self, job: Job) {
+        self.simulation.trace(|| format!("    {} dies", job.name));
         // The process loses its caches.
         self.processes.pop();
-        self.again(task.work);
+        self.again(job.work);
     }
 
-    pub(super) fn poll(&mut self, id: u64, mut task: Task<'s>) {
-        let simulation = self.simulation;
-        match poll(&mut task.future) {
-            Poll::Pending => {
-                let at = simulation.now().plus(simulation.asked());
-                // Lambda ends the invocation at its deadline, at whichever await it is.
-                simulation.plan(at.min(task.deadline), Next::Wake(id));
-                self.tasks.insert(id, task);
-            }
-            Poll::Ready(ended) => self.ended(ended, task),
+    pub(super) fn poll(&mut self, id: u64, task: Task<'s, Ended, Job>) {
+        let agenda = &self.simulation.sandbox.agenda;
+        if let Some((ended, job)) = self.tasks.poll(agenda, id, task) {
+            self.ended(ended, job);
         }
     }
 
-    fn ended(&mut self, ended: Ended, task: Task<'s>) {
+    fn ended(&mut self, ended: Ended, Job { name, work }: Job) {
         let simulation = self.simulation;
         let error = match ended {
             Ended::Handled(Ok(record)) => {
-                simulation.trace(|| {
-                    format!("    {}: {:?}, {}", task.name, record.outcome, record.reason)
-                });
+                simulation
+                    .trace(|| format!("    {}: {:?}, {}", name, record.outcome, record.reason));
                 self.learn(&record);
                 return;
             }
             Ended::Swept(swept, found) => {
                 match swept {
-                    Ok(swept) => self.swept(&task.name, &swept),
-                    Err(error) => self.error(&task.name, &error),
+                    Ok(swept) => self.swept(&name, &swept),
+                    Err(error) => self.error(&name, &error),
                 }
                 match *found {
-                    Ok(found) => self.found(&task.name, &found),
-                    Err(error) => self.error(&task.name, &error),
+                    Ok(found) => self.found(&name, &found),
+                    Err(error) => self.error(&name, &error),
                 }
                 return;
             }
             Ended::Person => return,
             Ended::Handled(Err(error)) => error,
         };
-        self.error(&task.name, &error);
-        self.again(task.work);
+        self.error(&name, &error);
+        self.again(work);
     }
 
     fn error(&self, name: &str, error: &Error) {
@@ -359,34 +364,29 @@ impl<'s> Invocations<'s> {
                 bytes,
                 emitted,
                 tries,
-            } if tries < 3 => {
-                let wait = Duration::from_secs(60 * u64::from(tries));
+            } => {
+                let Some(wait) = runs_again_after(tries) else {
+                    simulation.trace(|| "an event arrives in the dead-letter queue".into());
+                    return;
+                };
                 let tries = tries + 1;
-                simulation.plan(
-                    simulation.now().plus(wait),
-                    Next::Event {
-                        bytes,
-                        emitted,
-                        tries,
-                    },
-                );
-            }
-            Work::Event { .. } => {
-                simulation.trace(|| "an event arrives in the dead-letter queue".into());
+                let again = Next::Event {
+                    bytes,
+                    emitted,
+                    tries,
+                };
+                simulation.plan(simulation.now().plus(wait), again);
             }
             Work::Message {
                 retry_message,
                 tries,
                 received,
-            } if tries < 5 => {
-                let tries = tries + 1;
-                simulation.plan(
-                    received.plus(VISIBILITY),
-                    Next::Message {
-                        retry_message,
-                        tries,
-                    },
-                );
+            } if is_received_again(tries) => {
+                let again = Next::Message {
+                    retry_message,
+                    tries: tries + 1,
+                };
+                simulation.plan(received.plus(VISIBILITY), again);
             }
             Work::Message { .. } => {
                 simulation.trace(|| "a message arrives in the dead-letter queue".into());

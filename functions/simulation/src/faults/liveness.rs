@@ -8,9 +8,10 @@ use redrive_core::time::Time;
 use serde_json::{Value, json};
 
 use super::invariants::is_same;
-use super::simulation::{Deployed, Simulation};
+use super::simulation::Simulation;
 use super::subjects::name;
 use super::workload;
+use crate::kernel::Deployed;
 
 impl Simulation {
     /// Checks L2, once the simulation has healed.
@@ -18,7 +19,7 @@ impl Simulation {
         // The grace covers one sweep after the lease and a clock that is behind. An entry written before the heal may
         // hold a lease set by a clock that is ahead.
         let grace = Duration::from_secs(300 * 2 + 150);
-        for entry in self.entries.borrow().iter() {
+        for entry in self.entries().iter() {
             if entry.state == State::Acting
                 && let Some(lease) = &entry.lease
             {
@@ -54,7 +55,7 @@ impl Simulation {
                 // The entry had a final state before TTL removed it.
                 continue;
             }
-            let entries = self.entries.borrow();
+            let entries = self.entries();
             let entry = entries.read(&actor.subject);
             let ended = entry.is_some_and(|entry| {
                 is_same(&entry.failure_id, &failure_id)

@@ -35,9 +35,10 @@ pub use self::interleavings::{Explored, Story, stories};
 pub use self::invariants::Move;
 pub use self::result::SimulationResult;
 use self::run::Run;
-use self::simulation::{Deployed, Next, Simulation};
+use self::simulation::{Next, Simulation};
 pub use self::summary::Summary;
 use self::workload::START;
+use crate::kernel::Deployed;
 
 /// Simulates one seed. `faults` lists the only enabled classes; without a list, the seed enables half of all classes.
 pub fn simulate(seed: u64, faults: Option<&[FaultClass]>, traced: bool) -> SimulationResult {

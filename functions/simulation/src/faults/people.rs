@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 
 use super::fault_plan::FaultClass;
 use super::policies;
-use super::simulation::{Deployed, Simulation};
+use super::simulation::Simulation;
 use super::subjects::{Truth, name};
 use super::workload::{Actor, STAGE};
+use crate::kernel::Deployed;
 
 impl Simulation {
     /// Gives people, TTL and deployments a chance to act. Returns the entry whose retry a person wants to cancel.
@@ -73,14 +74,14 @@ impl Simulation {
             self.trace(|| format!("mode {mode:?} is deployed"));
         }
         if self.occurs(FaultClass::SlotsTaken) {
-            let mut entries = self.entries.borrow_mut();
+            let mut entries = self.entries();
             for service in Service::ALL {
                 let span = self.span(1_000, 1_200_000);
                 entries.reserve(service, Micros::from(self.now()), Micros::from(span));
             }
         }
         if self.occurs(FaultClass::PersonCancels) {
-            let entries = self.entries.borrow();
+            let entries = self.entries();
             let queued: Vec<&Entry> = entries
                 .iter()
                 .filter(|entry| entry.state == State::Queued)
@@ -114,7 +115,7 @@ impl Simulation {
     }
 
     fn retries(&self, subject: &Subject, now: u64) -> Option<&'static str> {
-        let mut region = self.region.borrow_mut();
+        let mut region = self.region();
         let done = match subject {
             Subject::Execution { arn } => region.stepfunctions.person_redrives(now, arn),
             Subject::Stage { execution_id, .. } => {
@@ -136,7 +137,7 @@ impl Simulation {
         if truth.failed.is_some() || truth.succeeded {
             return None;
         }
-        let mut region = self.region.borrow_mut();
+        let mut region = self.region();
         let done = match subject {
             Subject::Execution { arn } => region.stepfunctions.person_stops(now, arn, None, None),
             Subject::Stage { execution_id, .. } => {
@@ -205,7 +206,7 @@ impl Simulation {
                 || (entry.state == State::GivenUp && entry.reason() != Reason::Cancelled);
             done && now.since(entry.updated_at) >= Duration::from_secs(20 * 60)
         };
-        let entries = self.entries.borrow();
+        let entries = self.entries();
         let settled: Vec<&Entry> = entries.iter().filter(settled).collect();
         let picked = self
             .fault_plan
@@ -214,7 +215,7 @@ impl Simulation {
             .map(|entry| (*entry).clone());
         drop(entries);
         if let Some(entry) = picked {
-            self.entries.borrow_mut().remove(&entry.subject);
+            self.entries().remove(&entry.subject);
             self.invariants.borrow_mut().expired(&entry);
             self.trace(|| format!("TTL removes the entry of {}", name(&entry.subject)));
         }

@@ -10,12 +10,12 @@ use super::bus::described;
 use super::fault_plan::FaultClass;
 use super::invocations::{Invocations, Part};
 use super::result::SimulationResult;
-use super::simulation::{Deployed, Next, Simulation};
+use super::simulation::{Next, Simulation};
 use super::strays;
 use super::subjects::name;
 use super::workload::{self, Role, START};
-use crate::kernel::Turn;
-use crate::rules::is_for_us;
+use crate::kernel::{Deployed, Turn};
+use crate::triggers::is_for_us;
 
 /// The range of the time at which a simulation heals, in milliseconds after the start.
 const HEALS: (u64, u64) = (40 * 60_000, 90 * 60_000);
@@ -67,7 +67,7 @@ impl<'s> Run<'s> {
         let simulation = self.simulation;
         for seed in strays::conditions() {
             // An error is ignored, as for the machines.
-            let _ = simulation.region.borrow_mut().codepipeline.seed(StageSeed {
+            let _ = simulation.region().codepipeline.seed(StageSeed {
                 at: START.as_millis(),
                 ..seed
             });
@@ -109,14 +109,13 @@ impl<'s> Run<'s> {
             if simulation.invariants.borrow().broken.is_some() {
                 return;
             }
-            match simulation.kernel.turn(simulation.due()) {
+            match simulation.sandbox.turn() {
                 Turn::Over => return simulation.finish(&self.sound),
-                Turn::Services(due) => self.services(due),
-                Turn::Step(next) => {
-                    self.step(next);
-                    self.services(simulation.now());
-                }
+                Turn::Services => {}
+                Turn::Wake(id) => self.invocations.wake(id),
+                Turn::Step(next) => self.step(next),
             }
+            self.services();
         }
         simulation
             .invariants
@@ -127,11 +126,9 @@ impl<'s> Run<'s> {
     }
 
     /// Finishes the services' due work. EventBridge then delivers their events.
-    pub(super) fn services(&mut self, until: Time) {
+    pub(super) fn services(&mut self) {
         let simulation = self.simulation;
-        simulation.wind(until);
-        let emitted = simulation.region.borrow_mut().advance(until.as_millis());
-        for emitted in emitted {
+        for emitted in simulation.sandbox.advance() {
             self.stirred = true;
             let event = &emitted.event;
             simulation.trace(|| described(event));
@@ -145,7 +142,6 @@ impl<'s> Run<'s> {
     fn step(&mut self, next: Next) {
         let simulation = self.simulation;
         match next {
-            Next::Wake(task) => self.invocations.next_check_at(task),
             Next::Event {
                 bytes,
                 emitted,
@@ -175,8 +171,7 @@ impl<'s> Run<'s> {
             }
             Next::Late(retry) => {
                 self.stirred = true;
-                // The caller has given up, so AWS's answer is lost.
-                let _ = simulation.retry(&retry);
+                simulation.arrives_late(&retry);
             }
             Next::Life => {
                 self.life();
@@ -206,7 +201,7 @@ impl<'s> Run<'s> {
         let Some(actor) = simulation.actors.get(index) else {
             return;
         };
-        let mut region = simulation.region.borrow_mut();
+        let mut region = simulation.region();
         let entered = match &actor.role {
             Role::Execution(seed) => region.stepfunctions.seed((**seed).clone()),
             Role::Stage(seed) => region.codepipeline.seed((**seed).clone()),
@@ -243,18 +238,11 @@ impl<'s> Run<'s> {
         if let Some(healed) = self.healed {
             simulation.leases(healed);
         }
-        let next_check_at = simulation
-            .entries
-            .borrow()
-            .iter()
-            .filter_map(|entry| entry.next_check_at)
-            .min();
+        let next_check_at = simulation.sandbox.ledger.next_check_at();
         self.quiet_ticks = if stirred { 0 } else { self.quiet_ticks + 1 };
         // The steps of the tick's own sweeps need no further tick.
-        let next = simulation
-            .kernel
-            .first(|next| !matches!(next, Next::Wake(_)));
-        let due = simulation.due();
+        let next = simulation.sandbox.agenda.first(|_| true);
+        let due = simulation.sandbox.next_at();
         let soonest = [next_check_at, next, due].into_iter().flatten().min();
         let at = simulation.now().plus(TICK);
         match soonest {

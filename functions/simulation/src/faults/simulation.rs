@@ -1,15 +1,12 @@
 //! The simulated parts: both services, the ledger and the queue, in virtual time.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
+use std::sync::MutexGuard;
 use std::time::Duration;
 
-use redrive_core::controller::RunMode;
-use redrive_core::definition::CachedDefinition;
 use redrive_core::failure::{FailureId, Subject};
 use redrive_core::ledger::{Entries, RetryMessage, Timing};
-use redrive_core::policy::Document;
 use redrive_core::rate_limiter::{Quota, Quotas};
 use redrive_core::services::Service;
 use redrive_core::time::Time;
@@ -24,15 +21,12 @@ use serde_json::Value;
 use super::fault_plan::{FaultClass, FaultPlan};
 use super::invariants::Invariants;
 use super::subjects::{Retry, Truth, name};
-use super::workload::{ACCOUNT, Actor, REGION};
-use crate::kernel::Kernel;
-use crate::services::service_of;
+use super::workload::Actor;
+use crate::kernel::{Deployed, Sandbox};
 
 /// A step on the agenda. The services' own due work is not on the agenda.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// An invocation continues: its call arrives at a service, or an answer arrives at the invocation.
-    Wake(u64),
     /// EventBridge delivers an event, at its n-th try.
     Event {
         bytes: Rc<[u8]>,
@@ -58,21 +52,10 @@ pub(super) enum Next {
     Heal,
 }
 
-/// The deployed policy and mode.
-#[derive(Debug, Clone)]
-pub(super) struct Deployed {
-    pub(super) document: Rc<Document>,
-    pub(super) mode: RunMode,
-}
-
 /// The simulated services, ledger and queue, with the fault plan and the invariants.
 pub(super) struct Simulation {
-    pub(super) kernel: Kernel<Time, Duration, Next>,
+    pub(super) sandbox: Sandbox<Next>,
     pub(super) fault_plan: RefCell<FaultPlan>,
-    pub(super) region: RefCell<Region>,
-    pub(super) entries: RefCell<Entries>,
-    /// Every cached definition of each machine, oldest first.
-    pub(super) definition_cache: RefCell<BTreeMap<String, Vec<CachedDefinition>>>,
     pub(super) timing: Timing,
     pub(super) deployed: RefCell<Deployed>,
     pub(super) actors: Vec<Actor>,
@@ -114,13 +97,12 @@ impl Simulation {
         }
         let seed = fault_plan.fork().u64(..);
         let (stepfunctions, codepipeline) = coins(&mut fault_plan, lag);
-        let region = Region::with_options(&place(), seed, stepfunctions, codepipeline);
+        let region = Region::with_options(&Place::default(), seed, stepfunctions, codepipeline);
+        let sandbox = Sandbox::new(now);
+        sandbox.put_region(&Place::default(), region);
         Self {
-            kernel: Kernel::new(now),
+            sandbox,
             fault_plan: RefCell::new(fault_plan),
-            region: RefCell::new(region),
-            entries: RefCell::default(),
-            definition_cache: RefCell::default(),
             timing,
             deployed: RefCell::new(deployed),
             actors,
@@ -135,26 +117,26 @@ impl Simulation {
     }
 
     pub(super) const fn now(&self) -> Time {
-        self.kernel.now()
+        self.sandbox.now()
     }
 
     pub(super) fn wind(&self, to: Time) {
-        self.kernel.wind(to);
+        self.sandbox.agenda.wind(to);
     }
 
     /// Puts a step on the agenda.
     pub(super) fn plan(&self, at: Time, next: Next) {
-        self.kernel.plan(at, next);
+        self.sandbox.agenda.plan(at, next);
     }
 
-    /// Returns when the services next have something due.
-    pub(super) fn due(&self) -> Option<Time> {
-        self.region.borrow().next_at().map(Time::from_millis)
+    /// Returns the only region.
+    pub(super) fn region(&self) -> RefMut<'_, Region> {
+        self.sandbox.region(&Place::default())
     }
 
-    /// Takes the first matching step off the agenda.
-    pub(super) fn planned(&self, such: impl Fn(&Next) -> bool) -> Option<(Time, Next)> {
-        self.kernel.take(such)
+    /// Returns the entries of the ledger.
+    pub(super) fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.sandbox.ledger.lock()
     }
 
     /// Draws whether a fault occurs, and traces it.
@@ -214,38 +196,30 @@ impl Simulation {
             .unwrap_or_default()
     }
 
-    /// Suspends an invocation until its call or its answer arrives. Other invocations continue meanwhile, and this
-    /// one may die here.
-    pub(super) async fn away(&self, span: Duration) {
-        self.kernel.away(span).await;
+    /// Draws the lag of the next answer of the services. A later answer may lack a change that an earlier answer showed.
+    pub(super) fn draw_lag(&self) {
+        if !self.lag.is_zero() {
+            let lag = self.fault_plan.borrow_mut().one_of(1001) as u64;
+            let mut region = self.region();
+            region.stepfunctions.options_mut().lag_of_a_thousand = lag;
+            region.codepipeline.options_mut().lag_of_a_thousand = lag;
+        }
     }
 
-    /// Returns how long the invocation that was just polled waits.
-    pub(super) fn asked(&self) -> Duration {
-        self.kernel.asked()
-    }
-
-    /// Makes one call to a service, at the time of its arrival there.
+    /// Calls a service from outside the functions.
     pub(super) fn call(
         &self,
         arn: &str,
         operation: &str,
         body: &Value,
     ) -> Result<Value, CallError> {
-        let now = self.now().as_millis();
-        let mut region = self.region.borrow_mut();
-        if !self.lag.is_zero() {
-            // Each answer has its own lag. A later answer may lack a change that an earlier answer showed.
-            let lag = self.fault_plan.borrow_mut().one_of(1001) as u64;
-            region.stepfunctions.options_mut().lag_of_a_thousand = lag;
-            region.codepipeline.options_mut().lag_of_a_thousand = lag;
-        }
-        region.call(service_of(arn), now, operation, body)
+        self.draw_lag();
+        self.sandbox.answer(arn, operation, body)
     }
 
     /// Returns the real state of a subject.
     pub(super) fn truth(&self, subject: &Subject) -> Option<Truth> {
-        let region = self.region.borrow();
+        let region = self.region();
         let actor = self.actors.iter().find(|actor| actor.subject == *subject);
         match subject {
             Subject::Execution { arn } => {
@@ -308,7 +282,7 @@ impl Simulation {
         if self.invariants.borrow().reached(&subject.key(), failure_id) {
             return true;
         }
-        let region = self.region.borrow();
+        let region = self.region();
         match (subject, failure_id) {
             (Subject::Execution { arn }, FailureId::RedriveCount(count)) => region
                 .stepfunctions
@@ -371,19 +345,30 @@ impl Simulation {
         }
     }
 
-    /// Makes a retry arrive at its service. The invariants compare the subject before and after the call.
-    pub(super) fn retry(&self, retry: &Retry) -> Result<Value, CallError> {
+    /// Makes a retry arrive at its service after its caller gave up. AWS's answer is lost.
+    pub(super) fn arrives_late(&self, retry: &Retry) {
         let before = self.truth(&retry.subject);
         let answer = self.call(retry.subject.arn(), &retry.operation, &retry.body);
+        let error = answer.as_ref().map(|_| ()).map_err(Some);
+        self.arrived(retry, before, error);
+    }
+
+    /// Compares a subject before and after a retry, which has just arrived at its service.
+    pub(super) fn arrived(
+        &self,
+        retry: &Retry,
+        before: Option<Truth>,
+        answer: Result<(), Option<&CallError>>,
+    ) {
         let after = self.truth(&retry.subject);
         let ours = |truth: &Option<Truth>| truth.as_ref().map_or(0, |truth| truth.ours);
         let took_effect = ours(&after) > ours(&before);
         self.trace(|| {
-            let came = match &answer {
-                Ok(_) if took_effect => "done",
-                Ok(_) => "nothing new",
-                Err(CallError::Api(error)) => error.code(),
-                Err(CallError::Raw(_) | CallError::Lost) => "lost",
+            let came = match answer {
+                Ok(()) if took_effect => "done",
+                Ok(()) => "nothing new",
+                Err(Some(CallError::Api(error))) => error.code(),
+                Err(_) => "lost",
             };
             format!(
                 "        {} of {}: {came}",
@@ -391,29 +376,18 @@ impl Simulation {
                 name(&retry.subject)
             )
         });
-        if matches!(answer, Err(CallError::Api(_))) {
+        if matches!(answer, Err(Some(CallError::Api(_)))) {
             self.invariants.borrow_mut().rejected(retry);
         }
         if took_effect && let Some(before) = before {
             let at = self.now();
             let charged = self
-                .entries
-                .borrow()
+                .entries()
                 .read(&retry.subject)
                 .map(|entry| entry.retries.saturating_add(entry.prior_retries));
             let mut invariants = self.invariants.borrow_mut();
             invariants.effect(retry, &before, charged, at);
         }
-        answer
-    }
-}
-
-/// Returns the only account and region.
-pub(super) fn place() -> Place {
-    Place {
-        partition: "aws".into(),
-        region: REGION.into(),
-        account: ACCOUNT.into(),
     }
 }
 

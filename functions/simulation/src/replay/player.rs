@@ -1,14 +1,16 @@
 //! The player of a replay, which makes everything happen in the order of time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::rc::Rc;
 use std::time::Duration;
 
-use redrive_core::controller::{Clock, Controller, Outcome, Record};
+use redrive_core::controller::{Outcome, Record};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::event::{self, AllowedSources, ParsedEvent};
 use redrive_core::failure::{Failure, FailureDetail, Subject};
-use redrive_core::ledger::{Owner, State, Timing};
-use redrive_core::rate_limiter::RateLimiter;
+use redrive_core::ledger::{Owner, RetryMessage, State, Timing};
 use redrive_core::time::Time;
 use redrive_emulator::api::Emitted;
 use redrive_emulator::codepipeline::StageRetryMode;
@@ -17,18 +19,44 @@ use super::file::{File, Key, key_of};
 use super::rows::{From, Replayed, Row};
 use super::settings::Settings;
 use super::story::Story;
-use crate::sandbox::{Sandbox, place_of};
+use crate::kernel::{Deployed, Interceptor, Invocation, Process, Sandbox, Turn, place_of, run};
+use crate::triggers::runs_again_after;
 use crate::words::{action, failed};
 
 /// How often the sweep runs.
 const SWEEP: Duration = Duration::from_secs(300);
 
-/// A step of the replay. The due work of the emulator and of the ledger is not among these steps.
+/// A step of the replay.
 #[derive(Debug)]
 enum Coming {
     Story(Story),
     File(usize),
     Again(Delivery),
+    Message(RetryMessage),
+    /// The sweep ticks.
+    Tick,
+}
+
+/// Passes every request, in no time.
+struct Direct<'s>(&'s Sandbox<Coming>);
+
+impl Interceptor for Direct<'_> {
+    type Step = Coming;
+
+    fn sandbox(&self) -> &Sandbox<Coming> {
+        self.0
+    }
+
+    fn send(&self, retry_message: &RetryMessage, delay: Duration) {
+        let at = self.0.now().plus(delay);
+        let message = Coming::Message(retry_message.clone());
+        self.0.agenda.plan(at, message);
+    }
+}
+
+/// Runs an invocation, which never waits in a replay.
+fn finish<R>(invocation: impl Future<Output = Result<R, Error>>) -> Result<R, Error> {
+    run(invocation).unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "a call never returns")))
 }
 
 /// An event on its way to the core, and how often it was delivered.
@@ -39,45 +67,42 @@ struct Delivery {
     times: u32,
 }
 
-/// Maximum number of deliveries of an event, as in Lambda. The second follows the first after about a minute.
-const MAX_TIMES: u32 = 3;
-const COMES_AGAIN: Duration = Duration::from_secs(60);
-
 /// A replay in the middle of its play.
-pub(super) struct Player<'s> {
-    settings: &'s Settings,
+pub(super) struct Player {
     files: Vec<File>,
     /// Files that no event has announced yet, by their key. If files share a key, the first is kept.
     waiting: BTreeMap<Key, usize>,
     delivered: BTreeSet<usize>,
-    coming: BTreeMap<(Time, usize), VecDeque<Coming>>,
     /// The ends of first runs in the files: these events happen under every policy.
     first: BTreeSet<Key>,
-    sandbox: Sandbox,
-    rate_limiter: RateLimiter,
-    owners: u64,
+    sandbox: Sandbox<Coming>,
+    process: Rc<Process>,
+    deployed: Deployed,
+    owners: Cell<u64>,
     replayed: Replayed,
     failed: BTreeMap<Subject, String>,
     /// The failed actions of each stage, as texts.
     actions: BTreeMap<Subject, Vec<String>>,
 }
 
-impl<'s> Player<'s> {
+impl Player {
     pub(super) fn new(
         files: Vec<File>,
         stories: Vec<Story>,
-        settings: &'s Settings,
+        settings: &Settings,
         start: Time,
     ) -> Self {
         let mut player = Self {
-            settings,
             waiting: BTreeMap::new(),
             delivered: BTreeSet::new(),
-            coming: BTreeMap::new(),
             first: BTreeSet::new(),
             sandbox: Sandbox::new(start),
-            rate_limiter: RateLimiter::default(),
-            owners: 0,
+            process: Rc::default(),
+            deployed: Deployed {
+                document: settings.document.clone().into(),
+                mode: settings.mode,
+            },
+            owners: Cell::new(0),
             replayed: Replayed::default(),
             failed: BTreeMap::new(),
             actions: BTreeMap::new(),
@@ -113,21 +138,14 @@ impl<'s> Player<'s> {
                     emulated.insert(seed.execution.clone());
                 }
             }
-            player
-                .coming
-                .entry((story.begins(), 0))
-                .or_default()
-                .push_back(Coming::Story(story));
+            let begins = story.begins();
+            player.sandbox.agenda.plan(begins, Coming::Story(story));
         }
         let mut last = start;
         for (index, file) in player.files.iter().enumerate() {
             // A file without a time follows the file before it.
             last = file.at.unwrap_or(last);
-            player
-                .coming
-                .entry((last, index.saturating_add(1)))
-                .or_default()
-                .push_back(Coming::File(index));
+            player.sandbox.agenda.plan(last, Coming::File(index));
             if let Some(key) = &file.key
                 && emulated.contains(key.whose())
                 && !player.first.contains(key)
@@ -141,71 +159,63 @@ impl<'s> Player<'s> {
     pub(super) fn play(&mut self) -> Result<(), Error> {
         // Each step uses something up, so only a bug reaches this limit.
         for _ in 0..1_000_000 {
-            let next_check_at = self.sandbox.ledger.next_check_at().map(sweep_after);
-            let coming = self.coming.keys().next().map(|(at, _)| *at);
-            let next = [
-                coming,
-                self.sandbox.next_at(),
-                self.sandbox.next_message(),
-                next_check_at,
-            ]
-            .into_iter()
-            .flatten()
-            .min();
-            let Some(next) = next else { return Ok(()) };
-            self.sandbox.wind(next);
-            let now = self.sandbox.now();
+            let step = match self.sandbox.turn() {
+                Turn::Over => return Ok(()),
+                Turn::Step(step) => Some(step),
+                Turn::Services | Turn::Wake(_) => None,
+            };
             for emitted in self.sandbox.advance() {
                 self.emitted(&emitted)?;
             }
-            while let Some(retry_message) = self.sandbox.receive() {
-                let record =
-                    self.with(|controller| pollster::block_on(controller.due(&retry_message)))?;
-                self.row(From::Queue, None, record, None);
+            if let Some(step) = step {
+                self.happen(step)?;
             }
-            if coming.is_some_and(|at| at <= now) {
-                self.happen()?;
-            }
-            if next_check_at.is_some_and(|next_check_at| next_check_at <= now) {
-                let swept =
-                    self.with(|controller| pollster::block_on(controller.sweep(1000, Time::END)))?;
-                for record in swept.records {
-                    self.row(From::Sweep, None, record, None);
-                }
-            }
+            self.plan_tick();
         }
         Err(Error::new(ErrorKind::Internal, "the replay does not end"))
     }
 
-    /// Plays the next step that the files cause.
-    fn happen(&mut self) -> Result<(), Error> {
-        let Some(mut next) = self.coming.first_entry() else {
-            return Ok(());
+    /// Plans the first tick of the sweep that finds something due.
+    fn plan_tick(&self) {
+        let Some(due) = self.sandbox.ledger.next_check_at() else {
+            return;
         };
-        let coming = next.get_mut().pop_front();
-        if next.get().is_empty() {
-            next.remove();
+        let at = sweep_after(due);
+        let agenda = &self.sandbox.agenda;
+        let planned = agenda.first(|step| matches!(step, Coming::Tick));
+        if planned.is_none_or(|planned| at < planned) {
+            agenda.plan(at, Coming::Tick);
         }
-        match coming {
-            Some(Coming::Story(story)) => {
-                // A story that cannot be emulated is known from its files alone.
+    }
+
+    fn happen(&mut self, step: Coming) -> Result<(), Error> {
+        match step {
+            Coming::Story(story) => {
+                // An error is ignored: a story that cannot be emulated is known from its files alone.
                 match story {
                     Story::Execution { place, seed } => {
-                        let _ = self
-                            .sandbox
-                            .in_region(&place, |region| region.stepfunctions.seed(*seed));
+                        let _ = self.sandbox.region(&place).stepfunctions.seed(*seed);
                     }
                     Story::Pipeline { place, seed } => {
-                        let _ = self
-                            .sandbox
-                            .in_region(&place, |region| region.codepipeline.seed(*seed));
+                        let _ = self.sandbox.region(&place).codepipeline.seed(*seed);
                     }
                 }
                 Ok(())
             }
-            Some(Coming::File(index)) => self.file_at_its_time(index),
-            Some(Coming::Again(delivery)) => self.handle_event(delivery),
-            None => Ok(()),
+            Coming::File(index) => self.file_at_its_time(index),
+            Coming::Again(delivery) => self.handle_event(delivery),
+            Coming::Message(retry_message) => {
+                let record = finish(self.invocation().controller().due(&retry_message))?;
+                self.row(From::Queue, None, record, None);
+                Ok(())
+            }
+            Coming::Tick => {
+                let swept = finish(self.invocation().controller().sweep(1000, Time::END))?;
+                for record in swept.records {
+                    self.row(From::Sweep, None, record, None);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -248,24 +258,22 @@ impl<'s> Player<'s> {
                 redrive_count,
             } => {
                 let subject = Subject::Execution { arn: arn.clone() };
-                self.sandbox.in_region(&place_of(&subject), |region| {
-                    let services = &mut region.stepfunctions;
-                    let Some(view) = services.execution(arn) else {
-                        return;
-                    };
-                    let (count, closed) = (view.redrive_count, view.status.is_closed());
-                    // A person's act on a later run waits until that run exists.
-                    if closed && count.checked_add(1) == Some(*redrive_count) && !pending(arn) {
-                        let _ = services.person_redrives(now, arn);
-                    }
-                    if status == "ABORTED"
-                        && services
-                            .execution(arn)
-                            .is_some_and(|view| !view.status.is_closed())
-                    {
-                        let _ = services.person_stops(now, arn, None, None);
-                    }
-                });
+                let services = &mut self.sandbox.region(&place_of(&subject)).stepfunctions;
+                let Some(view) = services.execution(arn) else {
+                    return;
+                };
+                let (count, closed) = (view.redrive_count, view.status.is_closed());
+                // A person's act on a later run waits until that run exists.
+                if closed && count.checked_add(1) == Some(*redrive_count) && !pending(arn) {
+                    let _ = services.person_redrives(now, arn);
+                }
+                if status == "ABORTED"
+                    && services
+                        .execution(arn)
+                        .is_some_and(|view| !view.status.is_closed())
+                {
+                    let _ = services.person_stops(now, arn, None, None);
+                }
             }
             Key::Pipeline {
                 place,
@@ -286,12 +294,10 @@ impl<'s> Player<'s> {
                     execution,
                 );
                 if !pending(&subject.key()) {
-                    self.sandbox.in_region(&place_of(&subject), |region| {
-                        let mode = StageRetryMode::FailedActions;
-                        let _ = region
-                            .codepipeline
-                            .person_retries(now, pipeline, stage, execution, mode);
-                    });
+                    let mode = StageRetryMode::FailedActions;
+                    let mut region = self.sandbox.region(&place_of(&subject));
+                    let pipelines = &mut region.codepipeline;
+                    let _ = pipelines.person_retries(now, pipeline, stage, execution, mode);
                 }
             }
             Key::Pipeline { .. } => {}
@@ -325,24 +331,21 @@ impl<'s> Player<'s> {
 
     /// Hands an event to the core. After an error the event is delivered again, as Lambda would do.
     fn handle_event(&mut self, delivery: Delivery) -> Result<(), Error> {
-        let handled = self.with(|controller| {
-            pollster::block_on(controller.event(&delivery.bytes, &AllowedSources::default()))
-        });
+        let invocation = self.invocation();
+        let controller = invocation.controller();
+        let handled = finish(controller.event(&delivery.bytes, &AllowedSources::default()));
         let record = match handled {
             Ok(record) => record,
-            Err(error) if error.kind == ErrorKind::Internal || delivery.times >= MAX_TIMES => {
-                return Err(error);
-            }
-            Err(_) => {
+            Err(error) => {
+                let wait = runs_again_after(delivery.times)
+                    .filter(|_| error.kind != ErrorKind::Internal)
+                    .ok_or(error)?;
                 let again = Delivery {
                     times: delivery.times.saturating_add(1),
                     ..delivery
                 };
-                let at = self.sandbox.now().plus(COMES_AGAIN);
-                self.coming
-                    .entry((at, usize::MAX))
-                    .or_default()
-                    .push_back(Coming::Again(again));
+                let at = self.sandbox.now().plus(wait);
+                self.sandbox.agenda.plan(at, Coming::Again(again));
                 return Ok(());
             }
         };
@@ -380,23 +383,15 @@ impl<'s> Player<'s> {
         }
     }
 
-    fn with<R>(
-        &mut self,
-        f: impl FnOnce(&Controller<'_, crate::memory::Memory, Sandbox, Sandbox, Sandbox>) -> R,
-    ) -> R {
-        self.owners = self.owners.saturating_add(1);
-        let owner = Owner(format!("replay-{}", self.owners));
-        f(&Controller {
-            ledger: &self.sandbox.ledger,
-            target: &self.sandbox,
-            queue: &self.sandbox,
-            clock: &self.sandbox,
-            document: &self.settings.document,
-            mode: self.settings.mode,
-            timing: &Timing::default(),
-            rate_limiter: &self.rate_limiter,
-            owner: &owner,
-        })
+    fn invocation(&self) -> Invocation<Direct<'_>> {
+        self.owners.set(self.owners.get().saturating_add(1));
+        Invocation {
+            interceptor: Direct(&self.sandbox),
+            process: Rc::clone(&self.process),
+            deployed: self.deployed.clone(),
+            timing: Timing::default(),
+            owner: Owner(format!("replay-{}", self.owners.get())),
+        }
     }
 
     fn row(&mut self, from: From, file: Option<String>, record: Record, failed: Option<String>) {

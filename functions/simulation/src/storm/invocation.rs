@@ -1,29 +1,17 @@
-//! One invocation of a function: every call that it makes, with the SDK's attempts.
+//! The requests of one invocation, with the SDK's attempts.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use redrive_core::controller::{
-    Clock, Controller, Queue, RetryResponse, RunMode, Target, TargetState,
-};
-use redrive_core::definition::CachedDefinition;
-use redrive_core::error::{Error, ErrorKind};
-use redrive_core::failure::{Fact, Failure, Need, Subject};
-use redrive_core::ledger::{
-    CasResult, Claim, ClaimResult, DueEntries, Entry, Ledger, Owner, RetryMessage, ScanCheckpoint,
-    Writer,
-};
-use redrive_core::rate_limiter::{Micros, RateLimiter};
-use redrive_core::reads::{DefinitionCache, LocalCache};
-use redrive_core::services::{Service, row};
+use redrive_core::failure::Subject;
+use redrive_core::ledger::{Entry, RetryMessage};
+use redrive_core::services::row;
 use redrive_core::time::Time;
-use redrive_emulator::api::{ApiError, CallError, Place};
-use serde_json::Value;
+use redrive_emulator::api::ApiError;
 
-use super::limits::Gates;
-use super::simulation::{Message, Simulation};
-use crate::services::{self, JsonApi, JsonClient, service_of};
+use super::simulation::{Message, Next, Simulation};
+use crate::kernel::{self, Interceptor, Request, RequestError, Sandbox};
 
 /// Maximum number of attempts of a call: the SDK's standard mode makes three.
 const TRIES: u32 = 3;
@@ -39,72 +27,116 @@ const REPETITION: u32 = 5;
 /// The state that a function's process keeps between invocations.
 #[derive(Debug)]
 pub(super) struct Process {
-    local_cache: LocalCache,
-    rate_limiter: RateLimiter,
+    pub(super) kernel: Rc<kernel::Process>,
     permits: Cell<u32>,
 }
 
 impl Process {
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
-            local_cache: LocalCache::default(),
-            rate_limiter: RateLimiter::default(),
+            kernel: Rc::default(),
             permits: Cell::new(PERMITS),
         })
     }
 }
 
-/// One invocation of a function.
-pub(super) struct Invocation<'s> {
+/// The requests of one invocation: their durations, attempts and costs.
+pub(super) struct Attempts<'s> {
     pub(super) simulation: &'s Simulation,
-    owner: Owner,
-    process: Rc<Process>,
+    pub(super) process: Rc<Process>,
 }
 
-impl<'s> Invocation<'s> {
-    pub(super) fn new(simulation: &'s Simulation, owner: String, process: Rc<Process>) -> Self {
-        Self {
-            simulation,
-            owner: Owner(owner),
-            process,
+/// An invocation of a function in a storm.
+pub(super) type Invocation<'s> = kernel::Invocation<Attempts<'s>>;
+
+impl Attempts<'_> {
+    /// Returns the number of writes to the due index that a write to an entry costs.
+    fn index_writes(&self, subject: &Subject, next_check_at: Option<Time>) -> u32 {
+        let entries = self.simulation.sandbox.ledger.lock();
+        let before = entries.read(subject).and_then(|entry| entry.next_check_at);
+        match (before, next_check_at) {
+            (None, None) => 0,
+            // An entry that moves in the index is deleted and put.
+            (Some(before), Some(after)) if before != after => 2,
+            _ => 1,
         }
     }
 
-    /// Returns the core's controller over this simulation.
-    pub(super) fn controller(&self) -> Controller<'_, Self, Self, Self, Self> {
-        Controller {
-            ledger: self,
-            target: self,
-            queue: self,
-            clock: self,
-            document: &self.simulation.document,
-            mode: RunMode::Act,
-            timing: &self.simulation.timing,
-            rate_limiter: &self.process.rate_limiter,
-            owner: &self.owner,
+    /// Counts the cost of a request. Returns the number of its writes to the due index.
+    fn pay(&self, request: &Request<'_>) -> u32 {
+        let simulation = self.simulation;
+        let mut used = simulation.used.borrow_mut();
+        let index_writes = match request {
+            Request::Put(entry) => self.index_writes(&entry.subject, entry.next_check_at),
+            Request::ClaimDue(retry_message, writer) => {
+                let lease = writer.now.plus(writer.timing.lease);
+                self.index_writes(&retry_message.subject, Some(lease))
+            }
+            _ => 0,
+        };
+        if request.writes() {
+            used.writes += u64::from(1 + index_writes);
         }
+        match request {
+            Request::Read(_) | Request::ReadCheckpoint | Request::GetDefinition => used.reads += 1,
+            Request::Send => used.sqs_requests += 1,
+            Request::Reserve(_) => simulation
+                .reservations
+                .set(simulation.reservations.get() + 1),
+            _ => {}
+        }
+        index_writes
     }
 
-    /// Makes a call with its attempts, each of which passes the gate or is throttled. Returns `None` if no attempt
-    /// passed.
-    async fn tried<T>(
+    /// Returns whether a request passes its gate now.
+    fn passes(&self, request: &Request<'_>, index_writes: u32) -> bool {
+        let mut gates = self.simulation.gates.borrow_mut();
+        let now = self.simulation.now();
+        match request {
+            Request::Put(entry) => gates.index(&entry.subject, index_writes, now),
+            Request::ClaimDue(retry_message, _) => {
+                gates.index(&retry_message.subject, index_writes, now)
+            }
+            Request::Reserve(service) => gates.item(row(*service).retry_call, now),
+            _ => gates.api(request.operation(), now),
+        }
+    }
+}
+
+impl Interceptor for Attempts<'_> {
+    type Step = Next;
+
+    fn sandbox(&self) -> &Sandbox<Next> {
+        &self.simulation.sandbox
+    }
+
+    async fn intercept<R, E: RequestError>(
         &self,
-        api: &'static str,
-        gate: impl Fn(&mut Gates, u64) -> bool,
-        effect: impl FnOnce(&Simulation) -> T,
-    ) -> Option<T> {
+        request: Request<'_>,
+        mut effect: impl AsyncFnMut() -> Result<R, E>,
+    ) -> Result<R, E> {
+        if matches!(request, Request::Lookup(..) | Request::CurrentState(_)) {
+            return effect().await;
+        }
+        let (simulation, operation) = (self.simulation, request.operation());
+        if matches!(request, Request::DueEntries) {
+            // The due index has several partitions, which are read one after the other.
+            for _ in 1..simulation.index_shards {
+                simulation.used.borrow_mut().reads += 1;
+                simulation.call(operation).await;
+                simulation.count(operation, false);
+            }
+        }
+        let index_writes = self.pay(&request);
         let permits = &self.process.permits;
         let mut lent = 0;
         for tried in 1..=TRIES {
-            self.simulation.call(api).await;
-            let passes = gate(
-                &mut self.simulation.gates.borrow_mut(),
-                self.simulation.now(),
-            );
-            self.simulation.count(api, !passes);
+            simulation.call(operation).await;
+            let passes = self.passes(&request, index_writes);
+            simulation.count(operation, !passes);
             if passes {
                 permits.set(permits.get().saturating_add(lent).min(PERMITS));
-                return Some(effect(self.simulation));
+                return effect().await;
             }
             let Some(left) = permits
                 .get()
@@ -115,214 +147,13 @@ impl<'s> Invocation<'s> {
             };
             permits.set(left);
             lent = REPETITION;
-            self.simulation.away(self.simulation.draw(0, BACKOFF)).await;
+            simulation.away(simulation.draw(0, BACKOFF)).await;
         }
-        None
+        let throttled = ApiError::new("ThrottlingException", "Rate exceeded");
+        Err(E::of(operation, throttled.into()))
     }
 
-    /// Makes a call to the ledger.
-    async fn ledger<T>(
-        &self,
-        api: &'static str,
-        gate: impl Fn(&mut Gates, u64) -> bool,
-        effect: impl FnOnce(&Simulation) -> T,
-    ) -> Result<T, Error> {
-        self.tried(api, gate, effect)
-            .await
-            .ok_or_else(|| Error::new(ErrorKind::Throttled, api))
-    }
-
-    /// Returns the number of writes to the due index that a write to an entry costs.
-    fn index_writes(&self, subject: &Subject, next_check_at: Option<Time>) -> u32 {
-        let entries = self.simulation.entries.borrow();
-        let before = entries.read(subject).and_then(|entry| entry.next_check_at);
-        match (before, next_check_at) {
-            (None, None) => 0,
-            // An entry that moves in the index is deleted and put.
-            (Some(before), Some(after)) if before != after => 2,
-            _ => 1,
-        }
-    }
-
-    fn wrote(&self, writes: u32) {
-        let mut used = self.simulation.used.borrow_mut();
-        used.writes += u64::from(writes);
-    }
-
-    fn has_read(&self, reads: u64) {
-        self.simulation.used.borrow_mut().reads += reads;
-    }
-}
-
-const fn open(_: &mut Gates, _: u64) -> bool {
-    true
-}
-
-impl Ledger for Invocation<'_> {
-    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
-        self.has_read(1);
-        self.ledger("GetItem", open, |simulation| {
-            simulation.entries.borrow().read(subject).cloned()
-        })
-        .await
-    }
-
-    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
-        let writes = self.index_writes(&entry.subject, entry.next_check_at);
-        let gate = |gates: &mut Gates, now| gates.index(&entry.subject, writes, now);
-        self.wrote(1 + writes);
-        self.ledger("PutItem", gate, |simulation| {
-            simulation.entries.borrow_mut().put_if_revision(entry)
-        })
-        .await
-    }
-
-    async fn claim_due(
-        &self,
-        retry_message: &RetryMessage,
-        writer: Writer<'_>,
-    ) -> Result<ClaimResult, Error> {
-        let writes = self.index_writes(
-            &retry_message.subject,
-            Some(writer.now.plus(writer.timing.lease)),
-        );
-        let gate = |gates: &mut Gates, now| gates.index(&retry_message.subject, writes, now);
-        self.wrote(1 + writes);
-        self.ledger("UpdateItem", gate, |simulation| {
-            simulation
-                .entries
-                .borrow_mut()
-                .claim_due(retry_message, writer)
-        })
-        .await
-    }
-
-    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
-        self.has_read(1);
-        self.ledger("GetItem", open, |simulation| {
-            simulation.entries.borrow().checkpoint().cloned()
-        })
-        .await
-    }
-
-    async fn put_checkpoint(
-        &self,
-        checkpoint: &ScanCheckpoint,
-    ) -> Result<CasResult<ScanCheckpoint>, Error> {
-        self.wrote(1);
-        self.ledger("PutItem", open, |simulation| {
-            simulation.entries.borrow_mut().put_checkpoint(checkpoint)
-        })
-        .await
-    }
-
-    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
-        let gate = |gates: &mut Gates, now| gates.item(row(service).retry_call, now);
-        self.wrote(1);
-        let reservations = &self.simulation.reservations;
-        reservations.set(reservations.get() + 1);
-        self.ledger("UpdateItem", gate, |simulation| {
-            simulation.entries.borrow_mut().reserve(service, from, span)
-        })
-        .await
-    }
-
-    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
-        // The due index has several partitions, which are read one after the other.
-        for _ in 1..self.simulation.index_shards {
-            self.has_read(1);
-            self.ledger("Query", open, |_| ()).await?;
-        }
-        let due_entries = self
-            .ledger("Query", open, |simulation| {
-                simulation.entries.borrow().due_entries(now, max)
-            })
-            .await?;
-        self.has_read(due_entries.len().div_ceil(4).max(1) as u64);
-        Ok(due_entries.into())
-    }
-}
-
-impl DefinitionCache for Invocation<'_> {
-    async fn get(&self, machine: &str) -> Option<CachedDefinition> {
-        self.has_read(1);
-        let recalled = self.ledger("GetItem", open, |simulation| {
-            simulation.definition_cache.borrow().get(machine).cloned()
-        });
-        recalled.await.unwrap_or_default()
-    }
-
-    async fn put(&self, machine: &str, known: &CachedDefinition, _: Time) {
-        self.wrote(1);
-        let noted = self.ledger("PutItem", open, |simulation| {
-            let mut definition_cache = simulation.definition_cache.borrow_mut();
-            definition_cache.insert(machine.to_owned(), known.clone());
-        });
-        // As in the deployed functions, an error of the cache is ignored.
-        let _ = noted.await;
-    }
-}
-
-/// Returns the static name under which an API is counted.
-fn named(operation: &str) -> &'static str {
-    match operation {
-        "RedriveExecution" => "RedriveExecution",
-        "DescribeExecution" => "DescribeExecution",
-        "GetExecutionHistory" => "GetExecutionHistory",
-        "DescribeStateMachine" => "DescribeStateMachine",
-        "DescribeStateMachineForExecution" => "DescribeStateMachineForExecution",
-        "ListExecutions" => "ListExecutions",
-        "ListStateMachines" => "ListStateMachines",
-        "ListPipelines" => "ListPipelines",
-        _ => "others",
-    }
-}
-
-impl JsonApi for Invocation<'_> {
-    fn place(&self) -> Place {
-        Place::default()
-    }
-
-    async fn call(&self, arn: &str, operation: &str, body: &Value) -> Result<Value, CallError> {
-        let api = named(operation);
-        let effect = |simulation: &Simulation| {
-            let now = simulation.time().as_millis();
-            simulation
-                .region
-                .borrow_mut()
-                .call(service_of(arn), now, operation, body)
-        };
-        self.tried(api, |gates, now| gates.api(api, now), effect)
-            .await
-            .unwrap_or_else(|| Err(ApiError::new("ThrottlingException", "Rate exceeded").into()))
-    }
-}
-
-impl Target for Invocation<'_> {
-    async fn lookup(&self, failure: &Failure, need: Need) -> Result<Fact, Error> {
-        JsonClient(self)
-            .reads(&self.process.local_cache, self, self.now())
-            .lookup(failure, need)
-            .await
-    }
-
-    async fn current_state(&self, claim: &Claim) -> Result<TargetState, Error> {
-        JsonClient(self)
-            .reads(&self.process.local_cache, self, self.now())
-            .current_state(claim.entry())
-            .await
-    }
-
-    async fn retry(&self, claim: &Claim) -> RetryResponse {
-        services::retry(self, claim).await
-    }
-}
-
-impl Queue for Invocation<'_> {
-    async fn send(&self, retry_message: &RetryMessage, delay: Duration) -> Result<(), Error> {
-        self.simulation.call("SendMessage").await;
-        self.simulation.count("SendMessage", false);
-        self.simulation.used.borrow_mut().sqs_requests += 1;
+    fn send(&self, retry_message: &RetryMessage, delay: Duration) {
         // As in functions/aws/src/queue.rs, a delay is rounded up to whole seconds.
         let seconds = u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(900);
         let message = Message {
@@ -331,12 +162,10 @@ impl Queue for Invocation<'_> {
         };
         let at = self.simulation.now() + seconds.min(900) * 1_000_000;
         self.simulation.send(message, at);
-        Ok(())
     }
-}
 
-impl Clock for Invocation<'_> {
-    fn now(&self) -> Time {
-        self.simulation.time()
+    fn show_due(&self, entries: &mut Vec<Entry>) {
+        let read = entries.len().div_ceil(4).max(1);
+        self.simulation.used.borrow_mut().reads += read as u64;
     }
 }

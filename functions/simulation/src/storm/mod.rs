@@ -126,7 +126,7 @@ impl Storm {
             "StartAt": "Work",
             "States": { "Work": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true } },
         });
-        let mut region = simulation.region.borrow_mut();
+        let mut region = simulation.region();
         let mut all = Vec::new();
         for (number, size) in self.sizes().into_iter().enumerate() {
             let machine = format!("machine-{number:03}");
@@ -178,7 +178,7 @@ impl Storm {
         counted: run::Counted,
         executions: &[Vec<Failing>],
     ) -> Report {
-        let region = simulation.region.borrow();
+        let region = simulation.region();
         let (mut redriven, mut redriven_twice) = (0, 0);
         let (mut last, mut longest) = (START.as_millis(), 0);
         let mut medians = Vec::new();

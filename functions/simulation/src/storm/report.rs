@@ -54,7 +54,7 @@ pub struct Report {
     /// The greatest of the machines' median waits.
     pub greatest_median: f64,
     /// Calls by API.
-    pub calls: BTreeMap<&'static str, Calls>,
+    pub calls: BTreeMap<String, Calls>,
     /// The sum over all APIs.
     pub all_calls: Calls,
     /// The number of reservations of slots.

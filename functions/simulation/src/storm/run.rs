@@ -1,23 +1,26 @@
 //! One storm, step by step: the functions that Lambda runs, and their triggers.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use redrive_core::controller::Clock;
 use redrive_core::discovery::Search;
 use redrive_core::error::ErrorKind;
 use redrive_core::event::AllowedSources;
+use redrive_core::ledger::Owner;
+use redrive_core::rate_limiter::Micros;
 use redrive_core::sweep::MAX_OF_A_TICK;
+use redrive_core::time::Time;
 
 use super::costs;
-use super::invocation::{Invocation, Process};
+use super::invocation::{Attempts, Invocation, Process};
 use super::settings::{START, Storm};
 use super::simulation::{Event, Message, Next, Simulation};
-use crate::kernel::{Running, Turn, poll};
-use crate::rules::is_for_us;
+use crate::kernel::{Tasks, Turn};
 use crate::services::JsonClient;
+use crate::triggers::{VISIBILITY, is_for_us, is_received_again, runs_again_after};
 
 const SECOND: u64 = 1_000_000;
 
@@ -27,14 +30,8 @@ const TICK: u64 = 60 * SECOND;
 /// The time after which a tick begins nothing more: half of the function's 90 seconds.
 const UNTIL: Duration = Duration::from_secs(45);
 
-/// As in template.yaml: the size of a batch, how long a message that met an error is hidden, and its maximum
-/// receives.
+/// As in template.yaml: the size of a batch, and the maximum age of an event.
 const BATCH: usize = 10;
-const VISIBILITY: u64 = 540 * SECOND;
-const RECEIVES: u32 = 5;
-
-/// As in template.yaml: the maximum runs of a function for one event, and the maximum age of an event.
-const ERRORS: u32 = 3;
 const EVENT_AGE: u64 = 21_600 * SECOND;
 
 /// The initial number of concurrent batches of an event source, and its growth per second.
@@ -63,9 +60,8 @@ enum Work {
     Sweep,
 }
 
-/// An invocation in the middle of its work.
-struct Task<'s> {
-    future: Running<'s, Ended>,
+/// What an invocation runs, and where.
+struct Job {
     function: Function,
     process: Rc<Process>,
     began: u64,
@@ -86,7 +82,7 @@ pub(super) struct Counted {
 pub(super) struct Run<'s> {
     simulation: &'s Simulation,
     storm: &'s Storm,
-    tasks: BTreeMap<u64, Task<'s>>,
+    tasks: Tasks<'s, Ended, Job>,
     warm: BTreeMap<Function, Vec<Rc<Process>>>,
     counter: u64,
     batches: u64,
@@ -101,7 +97,7 @@ impl<'s> Run<'s> {
         Self {
             simulation,
             storm,
-            tasks: BTreeMap::new(),
+            tasks: Tasks::new(),
             warm: BTreeMap::new(),
             counter: 0,
             batches: 0,
@@ -116,27 +112,22 @@ impl<'s> Run<'s> {
         let simulation = self.simulation;
         simulation.plan(simulation.now() + simulation.draw(0, TICK), Next::Tick);
         loop {
-            let due = simulation.region.borrow().next_at().map(|at| at * 1_000);
-            match simulation.kernel.turn(due) {
-                Turn::Services(due) => self.services(due),
+            let turn = simulation.sandbox.turn();
+            match turn {
+                Turn::Services => {}
                 Turn::Over => return,
-                Turn::Step(next) => {
-                    if simulation.now() >= until {
-                        return;
-                    }
-                    self.step(next);
-                    self.services(simulation.now());
-                }
+                Turn::Wake(_) | Turn::Step(_) if simulation.now() >= until => return,
+                Turn::Wake(id) => self.wake(id),
+                Turn::Step(next) => self.step(next),
             }
+            self.services();
         }
     }
 
     /// Finishes the services' due work. EventBridge then delivers their events.
-    fn services(&mut self, until: u64) {
+    fn services(&mut self) {
         let simulation = self.simulation;
-        simulation.wind(until);
-        let emitted = simulation.region.borrow_mut().advance(until / 1_000);
-        for emitted in emitted {
+        for emitted in simulation.sandbox.advance() {
             if is_for_us(&emitted.event) {
                 let bytes = emitted.event.to_string().into_bytes().into();
                 let at = simulation.now() + simulation.draw(costs::EVENT.0, costs::EVENT.1);
@@ -154,11 +145,6 @@ impl<'s> Run<'s> {
     fn step(&mut self, next: Next) {
         let simulation = self.simulation;
         match next {
-            Next::Wake(id) => {
-                if let Some(task) = self.tasks.remove(&id) {
-                    self.poll(id, task);
-                }
-            }
             Next::Event(event) => self.handle_event(event),
             Next::Message(message) => {
                 simulation
@@ -181,8 +167,8 @@ impl<'s> Run<'s> {
         self.tasks.is_empty()
             && simulation.ready.borrow().is_empty()
             && simulation.delayed.get() == 0
-            && simulation.region.borrow().next_at().is_none()
-            && simulation.kernel.is_empty()
+            && simulation.sandbox.next_at().is_none()
+            && simulation.sandbox.agenda.is_empty()
     }
 
     // --- Lambda --------------------------------------------------------------------------------------------
@@ -206,11 +192,17 @@ impl<'s> Run<'s> {
 
     fn invocation(&mut self, process: &Rc<Process>) -> Invocation<'s> {
         self.counter += 1;
-        Invocation::new(
-            self.simulation,
-            format!("invocation-{}", self.counter),
-            Rc::clone(process),
-        )
+        let simulation = self.simulation;
+        Invocation {
+            interceptor: Attempts {
+                simulation,
+                process: Rc::clone(process),
+            },
+            process: Rc::clone(&process.kernel),
+            deployed: simulation.deployed.clone(),
+            timing: simulation.timing.clone(),
+            owner: Owner(format!("invocation-{}", self.counter)),
+        }
     }
 
     fn start(
@@ -218,51 +210,51 @@ impl<'s> Run<'s> {
         function: Function,
         process: Rc<Process>,
         work: Work,
-        future: Running<'s, Ended>,
+        future: impl Future<Output = Ended> + 's,
     ) {
-        self.simulation.used.borrow_mut().invocations += 1;
-        self.counter += 1;
+        let simulation = self.simulation;
+        simulation.used.borrow_mut().invocations += 1;
         // AWS bills no time before the function has its messages.
         let way = if function == Function::Due {
             costs::POLL
         } else {
             0
         };
-        let task = Task {
-            future,
+        let job = Job {
             function,
             process,
-            began: self.simulation.now() + way,
+            began: simulation.now() + way,
             work,
         };
-        self.poll(self.counter, task);
-    }
-
-    fn poll(&mut self, id: u64, mut task: Task<'s>) {
-        let simulation = self.simulation;
-        match poll(&mut task.future) {
-            Poll::Pending => {
-                simulation.plan(simulation.now() + simulation.asked(), Next::Wake(id));
-                self.tasks.insert(id, task);
-            }
-            Poll::Ready(ended) => self.ended(ended, task),
+        let agenda = &simulation.sandbox.agenda;
+        if let Some((ended, job)) = self.tasks.begin(agenda, future, Time::END, job) {
+            self.ended(ended, job);
         }
     }
 
-    fn ended(&mut self, ended: Ended, task: Task<'s>) {
+    fn wake(&mut self, id: u64) {
+        let agenda = &self.simulation.sandbox.agenda;
+        if let Some(task) = self.tasks.take(id)
+            && let Some((ended, job)) = self.tasks.poll(agenda, id, task)
+        {
+            self.ended(ended, job);
+        }
+    }
+
+    fn ended(&mut self, ended: Ended, job: Job) {
         let simulation = self.simulation;
-        let took = Duration::from_micros(simulation.now().saturating_sub(task.began));
+        let took = Duration::from_micros(simulation.now().saturating_sub(job.began));
         simulation.used.borrow_mut().lambda_seconds +=
             Duration::from_millis(u64::try_from(took.as_micros().div_ceil(1_000)).unwrap_or(0))
                 .as_secs_f64();
-        let warm = self.warm.entry(task.function).or_default();
-        warm.push(task.process);
-        match (ended, task.work) {
+        let warm = self.warm.entry(job.function).or_default();
+        warm.push(job.process);
+        match (ended, job.work) {
             (Ended::Event { again: true }, Work::Event(event)) => self.failed(event),
             (Ended::Batch { again }, _) => {
                 self.batches -= 1;
                 for message in again {
-                    self.back(message, task.began);
+                    self.back(message, job.began);
                 }
                 // DeleteMessageBatch.
                 simulation.used.borrow_mut().sqs_requests += 1;
@@ -289,8 +281,8 @@ impl<'s> Run<'s> {
         };
         let invocation = self.invocation(&process);
         let bytes = Rc::clone(&event.bytes);
-        let future = Box::pin(async move {
-            warm_up(invocation.simulation, cold).await;
+        let future = async move {
+            warm_up(simulation, cold).await;
             let place = redrive_emulator::api::Place::default();
             let sources = AllowedSources {
                 accounts: vec![place.account],
@@ -300,7 +292,7 @@ impl<'s> Run<'s> {
             Ended::Event {
                 again: result.is_err_and(|error| error.kind != ErrorKind::Internal),
             }
-        });
+        };
         self.start(Function::StepFunctions, process, Work::Event(event), future);
     }
 
@@ -308,11 +300,11 @@ impl<'s> Run<'s> {
     fn failed(&mut self, event: Event) {
         self.counted.errors += 1;
         let errors = event.errors + 1;
-        if errors >= ERRORS {
+        let Some(wait) = runs_again_after(errors) else {
             self.counted.dead_letters += 1;
             return;
-        }
-        let at = self.simulation.now() + u64::from(errors) * 60 * SECOND;
+        };
+        let at = self.simulation.now() + Micros::from(wait).0;
         self.simulation
             .plan(at, Next::Event(Event { errors, ..event }));
     }
@@ -354,7 +346,7 @@ impl<'s> Run<'s> {
             .map(|message| (self.invocation(&process), message))
             .collect();
         let simulation = self.simulation;
-        let future = Box::pin(async move {
+        let future = async move {
             simulation.away(costs::POLL).await;
             warm_up(simulation, cold).await;
             let mut again = Vec::new();
@@ -369,14 +361,14 @@ impl<'s> Run<'s> {
                 }
             }
             Ended::Batch { again }
-        });
+        };
         self.start(Function::Due, process, Work::Batch, future);
     }
 
     /// Returns a message that met an error to the queue, hidden until its visibility timeout ends.
     fn back(&mut self, message: Message, received: u64) {
         let receives = message.receives + 1;
-        if receives >= RECEIVES {
+        if !is_received_again(receives) {
             self.counted.dead_letters += 1;
             return;
         }
@@ -384,7 +376,8 @@ impl<'s> Run<'s> {
             receives,
             ..message
         };
-        self.simulation.send(message, received + VISIBILITY);
+        self.simulation
+            .send(message, received + Micros::from(VISIBILITY).0);
     }
 
     fn tick(&mut self) {
@@ -398,8 +391,8 @@ impl<'s> Run<'s> {
             return;
         };
         let (sweeps, finds) = (self.invocation(&process), self.invocation(&process));
-        let future = Box::pin(async move {
-            warm_up(sweeps.simulation, cold).await;
+        let future = async move {
+            warm_up(simulation, cold).await;
             let until = sweeps.now().plus(UNTIL);
             // An entry that met an error stays due for a later tick.
             let _ = sweeps.controller().sweep(MAX_OF_A_TICK, until).await;
@@ -412,13 +405,13 @@ impl<'s> Run<'s> {
                 .discover(&JsonClient(&finds), &search, until)
                 .await;
             Ended::Swept
-        });
+        };
         self.start(Function::Sweep, process, Work::Sweep, future);
     }
 
     /// Returns whether every failure has an entry and no entry is to be checked again.
     fn world_is_done(&self) -> bool {
-        let entries = self.simulation.entries.borrow();
+        let entries = self.simulation.sandbox.ledger.lock();
         let waits = entries.iter().any(|entry| entry.next_check_at.is_some());
         !waits && entries.iter().count() >= self.storm.failures
     }

@@ -1,26 +1,26 @@
 //! The simulated parts of a storm: both services behind AWS's quotas, the ledger and the queue, in virtual time.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use fastrand::Rng;
-use redrive_core::definition::CachedDefinition;
-use redrive_core::ledger::{Entries, RetryMessage, Timing};
+use redrive_core::controller::RunMode;
+use redrive_core::ledger::{RetryMessage, Timing};
 use redrive_core::policy::Document;
+use redrive_core::rate_limiter::Micros;
 use redrive_core::time::Time;
+use redrive_emulator::api::Place;
 use redrive_emulator::region::Region;
 
 use super::costs::{self, Used};
 use super::limits::Gates;
 use super::report::Calls;
-use crate::kernel::Kernel;
+use crate::kernel::{Deployed, Sandbox};
 
 /// A step on the agenda. The services' own due work is not on the agenda.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// An invocation continues.
-    Wake(u64),
     /// Lambda runs the function for an event, if concurrency is free.
     Event(Event),
     /// A message becomes receivable.
@@ -51,17 +51,13 @@ pub(super) struct Message {
 
 /// The simulated services, ledger and queue. Time is in microseconds since the Unix epoch.
 pub(super) struct Simulation {
-    pub(super) kernel: Kernel<u64, u64, Next>,
+    pub(super) sandbox: Sandbox<Next>,
     pub(super) dice: RefCell<Rng>,
-    pub(super) region: RefCell<Region>,
-    pub(super) entries: RefCell<Entries>,
-    /// The cached definition of each machine.
-    pub(super) definition_cache: RefCell<BTreeMap<String, CachedDefinition>>,
     pub(super) gates: RefCell<Gates>,
     pub(super) index_shards: usize,
     pub(super) timing: Timing,
-    pub(super) document: Document,
-    pub(super) calls: RefCell<BTreeMap<&'static str, Calls>>,
+    pub(super) deployed: Deployed,
+    pub(super) calls: RefCell<BTreeMap<String, Calls>>,
     pub(super) used: RefCell<Used>,
     /// Messages that can be received now.
     pub(super) ready: RefCell<VecDeque<Message>>,
@@ -80,16 +76,18 @@ impl Simulation {
         timing: Timing,
         document: Document,
     ) -> Self {
+        let sandbox = Sandbox::new(now);
+        sandbox.put_region(&Place::default(), region);
         Self {
-            kernel: Kernel::new(now.as_millis().saturating_mul(1_000)),
+            sandbox,
             dice: RefCell::new(Rng::with_seed(seed)),
-            region: RefCell::new(region),
-            entries: RefCell::default(),
-            definition_cache: RefCell::default(),
             gates: RefCell::new(gates),
             index_shards,
             timing,
-            document,
+            deployed: Deployed {
+                document: document.into(),
+                mode: RunMode::Act,
+            },
             calls: RefCell::default(),
             used: RefCell::default(),
             ready: RefCell::default(),
@@ -98,22 +96,19 @@ impl Simulation {
         }
     }
 
+    /// Returns the time in microseconds since the epoch.
     pub(super) const fn now(&self) -> u64 {
-        self.kernel.now()
+        self.sandbox.agenda.micros().0
     }
 
-    /// Returns the time that a clock shows.
-    pub(super) const fn time(&self) -> Time {
-        Time::from_millis(self.now() / 1_000)
-    }
-
-    pub(super) fn wind(&self, to: u64) {
-        self.kernel.wind(to);
+    /// Returns the only region.
+    pub(super) fn region(&self) -> RefMut<'_, Region> {
+        self.sandbox.region(&Place::default())
     }
 
     /// Puts a step on the agenda.
     pub(super) fn plan(&self, at: u64, next: Next) {
-        self.kernel.plan(at, next);
+        self.sandbox.agenda.plan(Micros(at), next);
     }
 
     /// Draws a number from a range, both ends included.
@@ -123,25 +118,20 @@ impl Simulation {
 
     /// Suspends an invocation for a number of microseconds. Other invocations continue meanwhile.
     pub(super) async fn away(&self, micros: u64) {
-        self.kernel.away(micros).await;
-    }
-
-    /// Returns how long the invocation that was just polled waits.
-    pub(super) fn asked(&self) -> u64 {
-        self.kernel.asked()
+        self.sandbox.agenda.away(Micros(micros)).await;
     }
 
     /// Waits for the duration of a call.
-    pub(super) async fn call(&self, api: &'static str) {
+    pub(super) async fn call(&self, api: &str) {
         let usual = costs::latency(api);
         let took = self.draw(usual - usual / 4, usual + usual / 2);
         self.away(took + costs::cpu()).await;
     }
 
     /// Counts a call.
-    pub(super) fn count(&self, api: &'static str, throttled: bool) {
+    pub(super) fn count(&self, api: &str, throttled: bool) {
         let mut calls = self.calls.borrow_mut();
-        let calls = calls.entry(api).or_default();
+        let calls = calls.entry(api.to_owned()).or_default();
         calls.made += 1;
         calls.throttled += u64::from(throttled);
     }
