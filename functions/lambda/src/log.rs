@@ -1,7 +1,7 @@
 //! The log of a function: one JSON object a line, as Lambda's log format `JSON` expects.
 //!
-//! [`write`] puts each line on standard output: the wide lines of the handlers, and the events that the runtime, the SDK
-//! and the adapters emit by `tracing`. The crate has its own subscriber, since spans are off and no filter is needed.
+//! One writer puts each line on standard output: the wide lines of the handlers, and the events that the runtime, the SDK
+//! and the adapters emit by `tracing`. The subscriber is a small one, since no line needs a span or a filter.
 
 use std::fmt;
 use std::io::{self, Write};
