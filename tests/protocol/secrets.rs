@@ -59,8 +59,7 @@ struct Told {
 impl Told {
     fn record(&mut self, record: &Record) {
         self.outcome.insert(record.outcome);
-        let json = serde_json::to_string(record).unwrap();
-        self.text += &format!("{json} {record:?} {}\n", record.sentence());
+        self.text += &format!("{record:?} {}\n", record.sentence());
     }
 
     fn result(&mut self, result: Result<Record, Error>) {

@@ -1,5 +1,6 @@
 //! The output of `redrive explain` for one event.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use redrive_core::policy::ConditionKey;
@@ -107,6 +108,58 @@ fn each_kind_of_event_has_its_explanation() {
         );
         assert_eq!(line["failure"].is_null(), kind != "failure", "{event}");
         assert!(!verdict["message"].as_str().unwrap().is_empty(), "{event}");
+    }
+}
+
+/// The contract of `explain --json`: its keys, each of which is always present.
+#[test]
+fn every_sample_is_explained_with_the_same_keys() {
+    let keys = |value: &Value| -> BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    let words = |words: &str| -> BTreeSet<String> {
+        words.split_ascii_whitespace().map(str::to_owned).collect()
+    };
+    let of_both = "service account region exit_status signal signal_reason http_status error_codes unknown redacted";
+    let of_execution =
+        "state_machine execution status error cause redrive_count redrive_status parent";
+    let of_stage = "pipeline stage execution_id action category provider error_code summary";
+    for name in samples() {
+        let line = explain(name.trim_end_matches(".json"));
+        assert_eq!(
+            keys(&line),
+            words("event subject malformed failure verdict trace needs"),
+            "{name}"
+        );
+        let verdict = &line["verdict"];
+        assert_eq!(
+            keys(verdict),
+            words("decision reason message policy rules delay_seconds retry_mode"),
+            "{name}"
+        );
+        for rule in verdict["rules"].as_array().unwrap() {
+            assert_eq!(keys(rule), words("rule description used limit"), "{name}");
+        }
+        if !line["malformed"].is_null() {
+            assert_eq!(
+                keys(&line["malformed"]),
+                words("place problem help"),
+                "{name}"
+            );
+        }
+        let failure = &line["failure"];
+        if !failure.is_null() {
+            let of_one = match failure["service"].as_str().unwrap() {
+                "step_functions" => of_execution,
+                _ => of_stage,
+            };
+            assert_eq!(keys(failure), &words(of_both) | &words(of_one), "{name}");
+            for list in ["unknown", "redacted"] {
+                for word in failure[list].as_array().unwrap() {
+                    assert!(failure[word.as_str().unwrap()].is_null(), "{name}: {word}");
+                }
+            }
+        }
     }
 }
 

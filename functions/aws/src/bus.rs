@@ -1,10 +1,12 @@
 //! Decisions as events on an event bus, for people who route give-ups to a chat or a pager.
 //!
 //! An event describes a decision and its outcome in the words of the wide line. `events/redrive-01-gave-up.json`
-//! shows its shape. INVARIANT: an event holds nothing of a failure's error, cause, message, input or output.
+//! shows its shape.
 //!
 //! [`Bus::put`] runs after the outcome is known and before the wide line, which counts the events. No other step
 //! depends on their delivery.
+
+mod decision_event;
 
 use std::time::Duration;
 
@@ -13,17 +15,16 @@ use aws_sdk_eventbridge::config::retry::RetryConfig;
 use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use redrive_core::controller::{Outcome, Record, RunMode};
-use redrive_core::failure::{Service, Subject};
+use redrive_core::controller::{Record, RunMode};
 use serde::Serialize;
 use tracing::warn;
+
+use self::decision_event::DecisionEvent;
 
 /// The events' source.
 const SOURCE: &str = "redrive";
 /// Their detail-type.
 const DETAIL_TYPE: &str = "Redrive Decision";
-/// Version of their shape. A reader of a version understands every later shape with the same number.
-const VERSION: u32 = 1;
 /// Maximum number of entries in one call. AWS: the maximum is 10 (PutEvents).
 const MOST: usize = 10;
 /// Maximum time of one attempt. It is short, since the function has its own work to finish.
@@ -51,19 +52,6 @@ pub struct PutCounts {
 
 const fn is_none(count: &u64) -> bool {
     *count == 0
-}
-
-/// The detail of one event.
-#[derive(Serialize)]
-struct Detail<'a> {
-    version: u32,
-    function: &'static str,
-    mode: RunMode,
-    service: Service,
-    target: &'a str,
-    message: String,
-    #[serde(flatten)]
-    record: &'a Record,
 }
 
 impl Bus {
@@ -134,104 +122,31 @@ impl Bus {
         mode: RunMode,
         record: &Record,
     ) -> Option<PutEventsRequestEntry> {
-        let subject = record
-            .subject
-            .as_ref()
-            .filter(|_| is_decision(record.outcome))?;
+        let event = DecisionEvent::of(function, mode, record)?;
         let at = i64::try_from(record.at.as_millis()).ok()?;
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.name)
             .source(SOURCE)
             .detail_type(DETAIL_TYPE)
             .time(DateTime::from_millis(at))
-            .resources(subject.arn())
-            .detail(detail(function, mode, subject, record)?);
+            .resources(event.subject.arn())
+            // Serialization does not fail, since every key is a string and every value is serializable.
+            .detail(serde_json::to_string(&event).ok()?);
         Some(entry.build())
-    }
-}
-
-fn detail(
-    function: &'static str,
-    mode: RunMode,
-    subject: &Subject,
-    record: &Record,
-) -> Option<String> {
-    let detail = Detail {
-        version: VERSION,
-        function,
-        mode,
-        service: subject.service(),
-        target: subject.target(),
-        message: record.sentence(),
-        record,
-    };
-    // Serialization does not fail, since every key is a string and every value is serializable.
-    serde_json::to_string(&detail).ok()
-}
-
-/// Returns whether an outcome is a decision about a failure. An ignored event is none, and neither is an event that a
-/// function handled before.
-const fn is_decision(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Retried
-        | Outcome::Queued
-        | Outcome::BackedOff
-        | Outcome::InDoubt
-        | Outcome::GaveUp
-        | Outcome::Observed
-        | Outcome::Recovered
-        | Outcome::Terminated
-        | Outcome::Confirmed => true,
-        Outcome::Ignored | Outcome::Duplicate | Outcome::Stale | Outcome::Conflict => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use redrive_core::diagnosis::{Diagnosis, Kind};
-    use redrive_core::failure::{FailureId, Need};
-    use redrive_core::ledger::State;
+    use redrive_core::controller::Outcome;
+    use redrive_core::failure::Subject;
     use redrive_core::time::Time;
-    use redrive_core::verdict::{Reason, Verdict};
+    use redrive_core::verdict::Reason;
     use serde_json::Value;
 
     use super::*;
 
     const SAMPLE: &str = include_str!("../../../events/redrive-01-gave-up.json");
-
-    fn record(outcome: Outcome) -> Record {
-        let looks_like = Kind::SourceAccess;
-        Record {
-            at: Time::parse("2026-11-20T04:16:04Z").unwrap(),
-            happened_at: Time::parse("2026-11-20T04:16:02Z"),
-            subject: Some(Subject::stage(
-                "aws",
-                "eu-west-1",
-                "111122223333",
-                "etl-catalogue",
-                "Source",
-                "f6212831-d333-4c45-947b-c0aea8c119b6",
-            )),
-            failure_id: Some(FailureId::FailedActions(
-                ["a6050335-3791-49c6-8006-0f922f93ca52".to_owned()].into(),
-            )),
-            verdict: Some(Verdict::give_up(Reason::DeniedByPolicy, "codepipeline")),
-            outcome,
-            reason: Reason::DeniedByPolicy,
-            state: Some(State::GivenUp),
-            diagnosis: vec![Diagnosis {
-                action: "FetchDrop".to_owned(),
-                looks_like,
-                remedy: looks_like.remedy(),
-            }],
-            looked_up: vec![Need::PipelineState],
-            needs: Vec::new(),
-            slot: None,
-            call_result: None,
-            malformed: None,
-            unsettled: None,
-        }
-    }
 
     fn bus() -> Bus {
         let config = aws_sdk_eventbridge::Config::builder()
@@ -241,44 +156,27 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_has_the_shape_of_its_sample() {
+    fn event_has_the_envelope_of_its_sample() {
         let sample: Value = serde_json::from_str(SAMPLE).unwrap();
-        let record = record(Outcome::GaveUp);
+        let at = Time::parse(sample["time"].as_str().unwrap()).unwrap();
+        let record = Record {
+            subject: Some(Subject::stage(
+                "aws",
+                "eu-west-1",
+                "111122223333",
+                "etl-catalogue",
+                "Source",
+                "f6212831-d333-4c45-947b-c0aea8c119b6",
+            )),
+            ..Record::new(at, Outcome::GaveUp, Reason::DeniedByPolicy)
+        };
         let entry = bus().entry("codepipeline", RunMode::Act, &record).unwrap();
-        let detail: Value = serde_json::from_str(entry.detail().unwrap()).unwrap();
-        assert_eq!(detail, sample["detail"]);
+        assert!(entry.detail().unwrap().starts_with("{\"version\":1,"));
         assert_eq!(entry.source().unwrap(), sample["source"]);
         assert_eq!(entry.detail_type().unwrap(), sample["detail-type"]);
         assert_eq!(Value::from(entry.resources()), sample["resources"]);
-        assert_eq!(
-            Time::parse(sample["time"].as_str().unwrap()),
-            Some(record.at)
-        );
+        let at = i64::try_from(at.as_millis()).unwrap();
+        assert_eq!(entry.time(), Some(&DateTime::from_millis(at)));
         assert_eq!(entry.event_bus_name(), Some("decisions"));
-    }
-
-    #[test]
-    fn ignored_events_and_duplicates_are_no_decision() {
-        let is_put = |outcome| {
-            bus()
-                .entry("codepipeline", RunMode::Act, &record(outcome))
-                .is_some()
-        };
-        for outcome in [
-            Outcome::Retried,
-            Outcome::Queued,
-            Outcome::GaveUp,
-            Outcome::Recovered,
-        ] {
-            assert!(is_put(outcome), "{outcome:?}");
-        }
-        for outcome in [
-            Outcome::Ignored,
-            Outcome::Duplicate,
-            Outcome::Stale,
-            Outcome::Conflict,
-        ] {
-            assert!(!is_put(outcome), "{outcome:?}");
-        }
     }
 }

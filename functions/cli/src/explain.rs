@@ -99,7 +99,7 @@ impl<'a> Explained<'a> {
             .collect();
         Ok(json!({
             "event": kind(self.parsed),
-            "subject": subject(self.parsed).map(Subject::key),
+            "subject": self.parsed.subject().map(Subject::key),
             "malformed": match self.parsed {
                 ParsedEvent::Malformed(malformed) => json!({
                     "place": malformed.place,
@@ -119,7 +119,7 @@ impl<'a> Explained<'a> {
                 "policy": verdict.policy,
                 "rules": rules,
                 "delay_seconds": verdict.delay_seconds,
-                "retry_mode": matches!(subject(self.parsed), Some(Subject::Stage { .. })).then(|| verdict.retry_mode.as_str()),
+                "retry_mode": matches!(self.parsed.subject(), Some(Subject::Stage { .. })).then(|| verdict.retry_mode.as_str()),
             },
             "trace": serde_json::to_value(&self.trace)
                 .map_err(|error| CommandError::Bug(format!("the trace cannot be written: {error}")))?,
@@ -184,15 +184,6 @@ const fn kind(parsed: &ParsedEvent) -> &'static str {
         ParsedEvent::Completion(_) => "completion",
         ParsedEvent::Ignored(_) => "ignored",
         ParsedEvent::Malformed(_) => "malformed",
-    }
-}
-
-const fn subject(parsed: &ParsedEvent) -> Option<&Subject> {
-    match parsed {
-        ParsedEvent::Failure(failure) => Some(&failure.subject),
-        ParsedEvent::Completion(completion) => Some(&completion.subject),
-        ParsedEvent::Ignored(ignored) => ignored.subject.as_ref(),
-        ParsedEvent::Malformed(_) => None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `redrive replay`: the effects of a policy on events, as a table or as JSON lines.
 
+mod line;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use redrive_core::verdict::{Decision, Verdict};
 use redrive_simulation::replay::{From, Replayed, Row, Settings, Then, replay};
 use serde_json::json;
 
+use self::line::Line;
 use crate::{CommandError, input, table};
 
 pub(crate) fn run(
@@ -34,8 +37,8 @@ pub(crate) fn run(
         replay(events.sources, &settings).map_err(|error| CommandError::Bug(error.to_string()))?;
     if as_json {
         for row in &replayed.rows {
-            let line =
-                serde_json::to_string(row).map_err(|error| CommandError::Bug(error.to_string()))?;
+            let line = serde_json::to_string(&Line::from(row))
+                .map_err(|error| CommandError::Bug(error.to_string()))?;
             writeln!(out, "{line}")?;
         }
         writeln!(

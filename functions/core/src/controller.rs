@@ -102,7 +102,15 @@ impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// # Errors
     /// AWS could not be reached; the event should be delivered again.
     pub async fn event(&self, bytes: &[u8], sources: &AllowedSources) -> Result<Record, Error> {
-        match event::parse(bytes, sources) {
+        self.parsed(event::parse(bytes, sources)).await
+    }
+
+    /// Handles one event that the caller parsed.
+    ///
+    /// # Errors
+    /// AWS could not be reached; the event should be delivered again.
+    pub async fn parsed(&self, event: ParsedEvent) -> Result<Record, Error> {
+        match event {
             ParsedEvent::Failure(failure) => self.failure(failure).await,
             ParsedEvent::Completion(completion) => self.completion(&completion).await,
             ParsedEvent::Ignored(ignored) => Ok(Record::ignored(self.clock.now(), ignored)),

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 
 use crate::decide::decide_optimistically;
 use crate::diagnosis;
-use crate::event::{self, AllowedSources, ParsedEvent};
+use crate::event::ParsedEvent;
 use crate::failure::Failure;
 use crate::freshness;
 use crate::ledger::{Decided, Entries, Entry, Writer};
@@ -35,8 +35,8 @@ impl<'p> DryRun<'p> {
     ///
     /// [`Record::needs`] lists the facts that a real run would look up. The verdict assumes that none of them speaks
     /// against a retry.
-    pub fn event(&self, bytes: &[u8], writer: Writer<'_>) -> Record {
-        match event::parse(bytes, &AllowedSources::default()) {
+    pub fn event(&self, event: ParsedEvent, writer: Writer<'_>) -> Record {
+        match event {
             ParsedEvent::Failure(failure) => self.failure(&failure, writer),
             ParsedEvent::Completion(completion) => Record {
                 happened_at: Some(completion.at),
@@ -102,6 +102,7 @@ impl<'p> DryRun<'p> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{self, AllowedSources};
     use crate::failure::Need;
     use crate::ledger::{Owner, Timing};
     use crate::time::Time;
@@ -130,7 +131,8 @@ mod tests {
             timing: &timing,
         };
         let sentence = |event: &str| {
-            let record = dry_run.event(event.as_bytes(), writer);
+            let parsed = event::parse(event.as_bytes(), &AllowedSources::default());
+            let record = dry_run.event(parsed, writer);
             (record.outcome, record.reason, record.needs)
         };
         let again = THROTTLED.replace("\"redriveCount\": 0", "\"redriveCount\": 1");

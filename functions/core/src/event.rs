@@ -18,22 +18,10 @@ use serde_json::value::RawValue;
 use self::parsed::Envelope;
 pub use self::parsed::{AllowedSources, Completion, CompletionKind, Ignored, ParsedEvent};
 use crate::codepipeline::event as codepipeline;
-use crate::failure::Subject;
 use crate::step_functions::event as stepfunctions;
 pub use crate::step_functions::event::parent_in;
 pub use crate::tolerant::Malformed;
 use crate::verdict::Reason;
-
-/// Returns the subject of an event, if it can be read.
-#[must_use]
-pub fn subject_of(bytes: &[u8]) -> Option<Subject> {
-    match parse(bytes, &AllowedSources::default()) {
-        ParsedEvent::Failure(failure) => Some(failure.subject),
-        ParsedEvent::Completion(completion) => Some(completion.subject),
-        ParsedEvent::Ignored(ignored) => ignored.subject,
-        ParsedEvent::Malformed(_) => None,
-    }
-}
 
 /// Parses one EventBridge event.
 #[must_use]

@@ -1,10 +1,12 @@
-//! The result of handling one event, message or entry: the log line, the metric and the report.
+//! The result of handling one event, message or entry.
+//!
+//! A record has no form of its own outside the program. The log line, the decision event, the function's answer and the
+//! line of a replay are made from it, each in its own shape.
 //!
 //! INVARIANT: a record holds nothing of an error, a cause, a message, an input or an output.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
 use serde::Serialize;
@@ -18,88 +20,39 @@ use crate::ledger::{Entry, State};
 use crate::time::Time;
 use crate::verdict::{Reason, Verdict};
 
-/// The result of handling one event, message or entry: the log line, the metric and the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The result of handling one event, message or entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The time of handling.
-    #[serde(serialize_with = "text")]
     pub at: Time,
     /// The time of the failure or completion, by the service's own clock.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "text_if_any"
-    )]
     pub happened_at: Option<Time>,
     /// The subject of the record.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
     /// The failure of the subject.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_id: Option<FailureId>,
     /// The verdict, if the failure was judged.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
     /// The outcome.
     pub outcome: Outcome,
     /// The reason of the outcome: the verdict's, or a later one.
     pub reason: Reason,
     /// The state of the ledger entry now.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
     /// The diagnosis of a stage's failed actions at the time of the verdict.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnosis: Vec<Diagnosis>,
     /// The facts that were looked up.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub looked_up: Vec<Need>,
     /// The facts that a dry run did not look up, and on which the verdict depends.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
-    /// The wait of the retry for its slot, written in milliseconds; left out where there is no wait.
-    #[serde(
-        rename = "slot_wait_ms",
-        skip_serializing_if = "no_wait",
-        serialize_with = "millis"
-    )]
+    /// The wait of the retry for its slot, if the retry needs a slot.
     pub slot: Option<Duration>,
     /// The result of the retry call.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub call_result: Option<CallResult>,
     /// The place in a malformed event, and the fault.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "text_if_any"
-    )]
     pub malformed: Option<Malformed>,
     /// The error that kept the settled entry from being written. The sweep finds the result later.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "text_if_any"
-    )]
     pub unsettled: Option<Error>,
-}
-
-fn text<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-/// Returns whether the wait is none or zero.
-fn no_wait(wait: &Option<Duration>) -> bool {
-    wait.is_none_or(|wait| wait.is_zero())
-}
-
-fn millis<S: serde::Serializer>(wait: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u128(wait.unwrap_or_default().as_millis())
-}
-
-fn text_if_any<S: serde::Serializer>(
-    value: &Option<impl fmt::Display>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => serializer.collect_str(value),
-        None => serializer.serialize_none(),
-    }
 }
 
 /// The outcome of handling an event, a message or an entry.
@@ -158,7 +111,8 @@ impl Outcome {
 
 impl Record {
     /// Returns a record with an outcome and a reason, and everything else empty.
-    pub(crate) const fn new(at: Time, outcome: Outcome, reason: Reason) -> Self {
+    #[must_use]
+    pub const fn new(at: Time, outcome: Outcome, reason: Reason) -> Self {
         Self {
             at,
             happened_at: None,
@@ -186,6 +140,14 @@ impl Record {
             (Some(verdict), None) if verdict.reason == self.reason => verdict.sentence(),
             _ => self.reason.sentence().to_string(),
         }
+    }
+
+    /// Returns the wait for the slot in milliseconds, and none where the retry does not wait.
+    #[must_use]
+    pub fn slot_wait_ms(&self) -> Option<u64> {
+        self.slot
+            .filter(|wait| !wait.is_zero())
+            .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Returns the record of an ignored event.

@@ -7,6 +7,7 @@ mod dry_run;
 pub mod due;
 mod events;
 mod invocation;
+mod panics;
 mod setup;
 pub mod stepfunctions;
 pub mod sweep;

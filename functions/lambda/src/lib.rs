@@ -14,6 +14,7 @@
     )
 )]
 
+mod answer;
 mod clock;
 pub mod handlers;
 pub mod log;

@@ -1,28 +1,34 @@
 //! The log of a function: one JSON object a line, as Lambda's log format `JSON` expects.
+//!
+//! One writer puts each line on standard output: the wide lines of the handlers, and the events that the runtime, the SDK
+//! and the adapters emit by `tracing`. The subscriber is a small one, since no line needs a span or a filter.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use redrive_aws::environment::variable;
+use redrive_core::controller::Clock;
+use redrive_core::time::Time;
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::ser::Formatter;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
-/// The field whose text is a JSON object. The members of the object become members of the line.
-pub(crate) const WIDE: &str = "wide";
+use crate::clock::SystemClock;
+
+/// The usual size of a line, with room to spare.
+const LINE_BYTES: usize = 2_048;
 
 /// Starts the log on standard output. `AWS_LAMBDA_LOG_LEVEL` is the level, INFO by default.
 pub fn start() {
-    tracing_subscriber::fmt()
-        // INVARIANT: the log is never more verbose than DEBUG. At TRACE the runtime logs whole events, with their
-        // inputs, errors and causes.
-        .with_max_level(level(variable("AWS_LAMBDA_LOG_LEVEL").as_deref()).min(LevelFilter::DEBUG))
-        .event_format(Json)
-        .init();
+    // INVARIANT: the log is never more verbose than DEBUG. At TRACE the runtime logs whole events, with their
+    // inputs, errors and causes.
+    let level = level(variable("AWS_LAMBDA_LOG_LEVEL").as_deref()).min(LevelFilter::DEBUG);
+    // The only error is that the log was started before.
+    tracing::subscriber::set_global_default(Emitted { level, put }).ok();
 }
 
 /// Returns the level that a word names. Lambda has the levels of tracing, and FATAL. An unknown word is INFO, since a
@@ -35,181 +41,226 @@ fn level(word: Option<&str>) -> LevelFilter {
     }
 }
 
-struct Json;
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-    N: for<'writer> FormatFields<'writer> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let metadata = event.metadata();
-        let mut line = Line::default();
-        line.set("timestamp", &time);
-        line.set("level", metadata.level().as_str());
-        event.record(&mut line);
-        if line.wide.is_empty() {
-            line.set("logger", metadata.target());
-        }
-        line.write(&mut writer)
+/// Writes a line, if the log has its level.
+pub(crate) fn write(level: Level, line: &impl Serialize) {
+    if level <= LevelFilter::current() {
+        put(&bytes(line));
     }
+}
+
+/// Puts whole lines on standard output, in one call of the system.
+fn put(lines: &[u8]) {
+    // No caller can do anything about a log that cannot be written.
+    io::stdout().lock().write_all(lines).ok();
+}
+
+/// Returns a line with its end.
+fn bytes(line: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(LINE_BYTES);
+    // Serialization does not fail, since every key is a string, every value is serializable, and memory takes it all.
+    line.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut bytes, Ascii,
+    ))
+    .ok();
+    bytes.push(b'\n');
+    bytes
 }
 
 /// Writes JSON as ASCII without control characters.
 ///
 /// JSON need not escape DEL, C1 controls and marks of text direction. A terminal obeys a C1 control as it obeys ESC.
 /// All of these characters occur inside strings, where an escape means the same.
-fn ascii(json: &str, to: &mut impl fmt::Write) -> fmt::Result {
-    let mut rest = json;
-    while let Some(at) = rest.find(|letter: char| !letter.is_ascii() || letter.is_ascii_control()) {
-        let (plain, odd) = rest.split_at(at);
-        to.write_str(plain)?;
-        let mut letters = odd.chars();
-        if let Some(letter) = letters.next() {
-            for unit in letter.encode_utf16(&mut [0; 2]) {
-                write!(to, "\\u{unit:04x}")?;
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if fragment.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for letter in fragment.chars() {
+            match letter {
+                ' '..='~' => write!(writer, "{letter}")?,
+                odd => odd
+                    .encode_utf16(&mut [0; 2])
+                    .iter()
+                    .try_for_each(|unit| write!(writer, "\\u{unit:04x}"))?,
             }
         }
-        rest = letters.as_str();
+        Ok(())
     }
-    to.write_str(rest)
 }
 
-/// The members of one line, in order.
-#[derive(Default)]
-struct Line {
-    members: String,
-    /// The inside of a JSON object.
-    wide: String,
+/// The subscriber that writes emitted events as lines. No line holds fields of spans, so spans are off.
+struct Emitted<P> {
+    level: LevelFilter,
+    put: P,
 }
 
-impl Line {
-    fn set(&mut self, name: &str, value: impl Serialize) {
-        // Serialization of strings, numbers and booleans does not fail.
-        let value = serde_json::to_string(&value).unwrap_or_default();
-        if !self.members.is_empty() {
-            self.members.push(',');
+impl<P: Fn(&[u8]) + 'static> Subscriber for Emitted<P> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= self.level
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let at = SystemClock.now();
+        (self.put)(&bytes(&EmittedLine { at, event }));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// The line of an emitted event: its message, and its fields as members.
+struct EmittedLine<'a> {
+    at: Time,
+    event: &'a Event<'a>,
+}
+
+impl Serialize for EmittedLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let metadata = self.event.metadata();
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("timestamp", &format_args!("{}", self.at))?;
+        members.serialize_entry("level", metadata.level().as_str())?;
+        members.serialize_entry("logger", metadata.target())?;
+        let mut fields = Fields {
+            members: &mut members,
+            result: Ok(()),
+        };
+        self.event.record(&mut fields);
+        fields.result?;
+        members.end()
+    }
+}
+
+/// Writes the fields of an event as members.
+struct Fields<'a, M: SerializeMap> {
+    members: &'a mut M,
+    result: Result<(), M::Error>,
+}
+
+impl<M: SerializeMap> Fields<'_, M> {
+    fn set(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
+        if self.result.is_ok() {
+            self.result = self.members.serialize_entry(field.name(), value);
         }
-        // The name needs no escape, since it is a field's name in the source code.
-        self.members.extend(["\"", name, "\":", &value]);
-    }
-
-    fn write(&self, to: &mut impl fmt::Write) -> fmt::Result {
-        to.write_char('{')?;
-        ascii(&self.members, to)?;
-        if !self.wide.is_empty() {
-            to.write_char(',')?;
-            ascii(&self.wide, to)?;
-        }
-        to.write_str("}\n")
     }
 }
 
-impl Visit for Line {
+impl<M: SerializeMap> Visit for Fields<'_, M> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        match value
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-        {
-            Some(inside) if field.name() == WIDE => inside.clone_into(&mut self.wide),
-            _ => self.set(field.name(), value),
-        }
+        self.set(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field.name(), value);
+        self.set(field, &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field.name(), value);
+        self.set(field, &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field.name(), value);
+        self.set(field, &value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field.name(), value);
+        self.set(field, &value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field.name(), format!("{value:?}"));
+        self.set(field, &format_args!("{value:?}"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// Characters that control terminals, end lines or change the text direction, and harmless non-ASCII characters.
     const ODD: &str = "\u{1b}[31m\r\n\0\u{7f}\u{9b}2J\u{2028}\u{202e}\u{feff}\"\\ ü 🦀";
 
     #[test]
-    fn line_is_one_json_object_with_members_of_the_wide_line() {
-        let written = Written::default();
-        let writer = written.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .event_format(Json)
-            .with_writer(move || writer.clone())
-            .finish();
+    fn line_is_ascii_without_control_characters() {
+        let line = bytes(&json!({ "message": ODD, ODD: "plain" }));
+        let (end, inside) = line.split_last().unwrap();
+        assert_eq!(*end, b'\n');
+        let plain = |byte: &u8| (b' '..=b'~').contains(byte);
+        assert!(inside.iter().all(plain), "{line:?}");
+        let read: Value = serde_json::from_slice(inside).unwrap();
+        assert_eq!(read, json!({ "message": ODD, ODD: "plain" }));
+    }
+
+    #[test]
+    fn emitted_event_is_one_line_with_its_fields() {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = Emitted {
+            level: LevelFilter::INFO,
+            put: {
+                let written = Arc::clone(&written);
+                move |line: &[u8]| written.lock().unwrap().push(line.to_vec())
+            },
+        };
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(
-                wide = r#"{"outcome":"retried","calls":{"PutItem":2}}"#,
-                "retried"
+            let span = tracing::info_span!("invocation", request = 1);
+            let _entered = span.enter();
+            tracing::warn!(
+                number = 7,
+                below = -7,
+                part = 0.5,
+                yes = true,
+                text = "{}",
+                "two\nlines and \"quotes\""
             );
-            tracing::warn!(number = 7, yes = true, "two\nlines and \"quotes\"");
             tracing::debug!("not handled");
-            tracing::info!(wide = "{\"key\":\"\u{9b}31m\u{7f}\"}", "{ODD}");
+            tracing::error!(cause = ?Some(1), "{ODD}");
         });
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
+        let lines: Vec<Value> = written
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|line| serde_json::from_slice(line).unwrap())
             .collect();
-        assert_eq!(lines.len(), 3, "{text}");
-        let plain = |byte: u8| byte == b'\n' || (b' '..=b'~').contains(&byte);
-        assert!(text.bytes().all(plain), "{text:?}");
+        let time = |line: &Value| line["timestamp"].as_str().unwrap().to_owned();
+        let logger = "redrive_lambda::log::tests";
         assert_eq!(
-            (&lines[2]["message"], &lines[2]["key"]),
-            (&ODD.into(), &"\u{9b}31m\u{7f}".into())
+            lines,
+            [
+                json!({
+                    "timestamp": time(&lines[0]), "level": "WARN", "logger": logger,
+                    "message": "two\nlines and \"quotes\"",
+                    "number": 7, "below": -7, "part": 0.5, "yes": true, "text": "{}",
+                }),
+                json!({
+                    "timestamp": time(&lines[1]), "level": "ERROR", "logger": logger,
+                    "message": ODD, "cause": "Some(1)",
+                }),
+            ]
         );
-        assert_eq!(lines[0]["level"], "INFO");
-        assert_eq!(lines[0]["message"], "retried");
-        assert_eq!(lines[0]["outcome"], "retried");
-        assert_eq!(lines[0]["calls"]["PutItem"], 2);
-        assert!(lines[0]["timestamp"].as_str().unwrap().ends_with('Z'));
-        assert_eq!(lines[1]["level"], "WARN");
-        assert_eq!(lines[1]["message"], "two\nlines and \"quotes\"");
-        assert_eq!(
-            (&lines[1]["number"], &lines[1]["yes"]),
-            (&7.into(), &true.into())
-        );
+        for line in &lines {
+            assert!(Time::parse(&time(line)).is_some(), "{line}");
+        }
     }
 
     #[test]

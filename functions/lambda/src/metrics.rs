@@ -11,9 +11,7 @@ use redrive_core::controller::{Outcome, Record};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::Service;
 use redrive_core::time::Time;
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::json;
 
 use crate::tick::Tick;
 
@@ -65,37 +63,64 @@ impl Metric {
     }
 }
 
-/// The metrics of one line, serialized with their `_aws` member.
-#[derive(Debug)]
+/// The metrics of one line, and the directive that names them.
+#[derive(Debug, Serialize)]
 pub(crate) struct Metrics<'a> {
-    /// The stack. None: the line holds no metrics.
-    pub(crate) stack: Option<&'a str>,
-    /// The timestamp of the metrics.
-    pub(crate) at: Time,
-    /// The metrics and their values.
-    pub(crate) values: Vec<(Metric, u64)>,
+    #[serde(rename = "_aws")]
+    aws: Aws,
+    #[serde(rename = "Stack")]
+    stack: &'a str,
+    #[serde(flatten, serialize_with = "as_members")]
+    values: Vec<(Metric, u64)>,
 }
 
-impl Serialize for Metrics<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(None)?;
-        if let (Some(stack), false) = (self.stack, self.values.is_empty()) {
-            let metrics: Vec<_> = self
-                .values
-                .iter()
-                .map(|(metric, _)| json!({ "Name": metric, "Unit": metric.unit() }))
-                .collect();
-            let directive =
-                json!({ "Namespace": NAMESPACE, "Dimensions": [[STACK]], "Metrics": metrics });
-            let aws = json!({ "Timestamp": self.at.as_millis(), "CloudWatchMetrics": [directive] });
-            members.serialize_entry("_aws", &aws)?;
-            members.serialize_entry(STACK, stack)?;
-            for (metric, value) in &self.values {
-                members.serialize_entry(metric, value)?;
-            }
-        }
-        members.end()
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Aws {
+    timestamp: u64,
+    cloud_watch_metrics: [Directive; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Vec<Definition>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: Metric,
+    unit: &'static str,
+}
+
+impl<'a> Metrics<'a> {
+    /// Returns the metrics of a line of a stack, if the line has any.
+    pub(crate) fn of(stack: &'a str, at: Time, values: Vec<(Metric, u64)>) -> Option<Self> {
+        let definition = |(metric, _): &(Metric, u64)| Definition {
+            name: *metric,
+            unit: metric.unit(),
+        };
+        let directive = Directive {
+            namespace: NAMESPACE,
+            dimensions: [[STACK]],
+            metrics: values.iter().map(definition).collect(),
+        };
+        (!values.is_empty()).then_some(Self {
+            aws: Aws {
+                timestamp: at.as_millis(),
+                cloud_watch_metrics: [directive],
+            },
+            stack,
+            values,
+        })
     }
+}
+
+fn as_members<S: Serializer>(values: &[(Metric, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(values.iter().copied())
 }
 
 /// Returns the metrics of a record. `took_ms` is the decision's latency, in a function that handles events.

@@ -1,6 +1,6 @@
 //! The payload of an invocation, whose deserialization never fails.
 
-use redrive_core::event::Malformed;
+use redrive_core::event::{self, AllowedSources, Malformed, ParsedEvent};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -22,9 +22,12 @@ impl<'de> Deserialize<'de> for Payload {
 }
 
 impl Payload {
-    /// Returns the bytes of an event.
-    pub(crate) fn bytes(&self) -> Result<&[u8], &Malformed> {
-        self.0.as_ref().map(|json| json.get().as_bytes())
+    /// Parses the payload as an event.
+    pub(crate) fn event(&self, sources: &AllowedSources) -> ParsedEvent {
+        match &self.0 {
+            Ok(json) => event::parse(json.get().as_bytes(), sources),
+            Err(malformed) => ParsedEvent::Malformed(malformed.clone()),
+        }
     }
 
     /// Reads the payload as a `T`. The error of serde is dropped, since it may quote the payload.
@@ -82,7 +85,7 @@ mod tests {
             // The runtime deserializes in the same way.
             let mut reader = serde_json::Deserializer::from_slice(bytes);
             let payload = Payload::deserialize(&mut reader).unwrap();
-            let read = payload.bytes().map(|bytes| str::from_utf8(bytes).unwrap());
+            let read = payload.0.as_ref().map(|json| json.get());
             let read = read.map_err(ToString::to_string);
             assert_eq!(read, expected.map_err(ToOwned::to_owned), "{bytes:?}");
         }

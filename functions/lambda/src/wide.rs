@@ -2,15 +2,22 @@
 
 use redrive_aws::bus::PutCounts;
 use redrive_aws::calls::Counted;
-use redrive_core::controller::{Record, RunMode};
+use redrive_core::controller::{CallResult, Outcome, Record, RunMode};
+use redrive_core::diagnosis::Diagnosis;
 use redrive_core::error::{Error, ErrorKind};
-use redrive_core::failure::{Service, Subject};
+use redrive_core::failure::{FailureId, Need, Service, Subject};
+use redrive_core::ledger::State;
 use redrive_core::time::Time;
-use serde::Serialize;
-use tracing::{error, info, warn};
+use redrive_core::verdict::{Reason, Verdict};
+use serde::{Serialize, Serializer};
+use tracing::Level;
 
+use crate::log;
 use crate::metrics::{self, Metric, Metrics};
 use crate::tick::Tick;
+
+/// Version of the line's shape. A reader of a version understands every later shape with the same number.
+const VERSION: u32 = 1;
 
 /// The common fields of the wide line of an event, a message, an entry or a tick.
 #[derive(Debug, Serialize)]
@@ -33,7 +40,7 @@ pub(crate) struct Wide<'a> {
     /// Counts of the decisions for the event bus.
     #[serde(flatten)]
     pub(crate) put_counts: PutCounts,
-    /// The time of the line, which is the timestamp of its metrics.
+    /// The time of the line and of its metrics.
     #[serde(skip)]
     pub(crate) at: Time,
     /// The dimension of the line's metrics. None: the function has no account, and the line holds no metrics.
@@ -41,116 +48,180 @@ pub(crate) struct Wide<'a> {
     pub(crate) stack: Option<&'a str>,
 }
 
-/// The result of a handling.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Came<'a> {
-    Record {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        service: Option<Service>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        target: Option<&'a str>,
-        #[serde(flatten)]
-        record: &'a Record,
-    },
-    Error {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        subject: Option<&'a Subject>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        listing: Option<&'a str>,
-        error: &'a str,
-        kind: ErrorKind,
-    },
-    Tick(&'a Tick),
-}
-
+/// One line: the common fields, those of its kind, and the metrics.
 #[derive(Serialize)]
-struct Whole<'a> {
+struct Line<'a, F> {
+    timestamp: String,
+    #[serde(serialize_with = "as_word")]
+    level: Level,
+    message: String,
+    version: u32,
     #[serde(flatten)]
     wide: &'a Wide<'a>,
     #[serde(flatten)]
-    came: Came<'a>,
+    fields: F,
     #[serde(flatten)]
-    metrics: Metrics<'a>,
+    metrics: Option<Metrics<'a>>,
+}
+
+/// The fields of a record's line.
+#[derive(Serialize)]
+struct RecordFields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<Service>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    happened_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a Subject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_id: Option<&'a FailureId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'a Verdict>,
+    outcome: Outcome,
+    reason: Reason,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    diagnosis: &'a [Diagnosis],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    looked_up: &'a [Need],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    needs: &'a [Need],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slot_wait_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_result: Option<CallResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    malformed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsettled: Option<String>,
+}
+
+impl<'a> From<&'a Record> for RecordFields<'a> {
+    fn from(record: &'a Record) -> Self {
+        let subject = record.subject.as_ref();
+        Self {
+            service: subject.map(Subject::service),
+            target: subject.map(Subject::target),
+            at: record.at.to_string(),
+            happened_at: record.happened_at.map(|at| at.to_string()),
+            subject,
+            failure_id: record.failure_id.as_ref(),
+            verdict: record.verdict.as_ref(),
+            outcome: record.outcome,
+            reason: record.reason,
+            state: record.state,
+            diagnosis: &record.diagnosis,
+            looked_up: &record.looked_up,
+            needs: &record.needs,
+            slot_wait_ms: record.slot_wait_ms(),
+            call_result: record.call_result,
+            malformed: record.malformed.as_ref().map(ToString::to_string),
+            unsettled: record.unsettled.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// The fields of an error's line.
+#[derive(Serialize)]
+struct ErrorFields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a Subject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listing: Option<&'a str>,
+    error: &'a str,
+    kind: ErrorKind,
+}
+
+fn as_word<S: Serializer>(level: &Level, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(level.as_str())
 }
 
 impl Wide<'_> {
     /// Writes the line of a record.
     pub(crate) fn record(&self, record: &Record) {
-        let wide = self.line_of_record(record);
-        // A warning marks a line that a person should read.
-        if record.malformed.is_some() || record.unsettled.is_some() {
-            warn!(wide, "{}", record.sentence());
-        } else {
-            info!(wide, "{}", record.sentence());
-        }
+        self.line_of_record(record).write();
     }
 
     /// Writes the line of an error.
     pub(crate) fn error(&self, subject: Option<&Subject>, error: &Error) {
-        let wide = self.line_of_error(subject, None, error);
-        error!(wide, "{error}");
+        self.line_of_error(subject, None, error).write();
     }
 
     /// Writes the line of a target, or a list of targets, that could not be read.
     pub(crate) fn unread(&self, listing: &str, error: &Error) {
-        let wide = self.line_of_error(None, Some(listing), error);
-        error!(wide, "{error}");
+        self.line_of_error(None, Some(listing), error).write();
     }
 
     /// Writes the line of a tick.
     pub(crate) fn tick(&self, tick: &Tick) {
-        let wide = self.line_of_tick(tick);
-        info!(wide, "swept");
+        self.line_of_tick(tick).write();
     }
 
-    fn line_of_record(&self, record: &Record) -> String {
-        let subject = record.subject.as_ref();
-        let came = Came::Record {
-            service: subject.map(Subject::service),
-            target: subject.map(Subject::target),
-            record,
+    fn line_of_record<'l>(&'l self, record: &'l Record) -> Line<'l, RecordFields<'l>> {
+        // A warning marks a line that a person should read.
+        let level = if record.malformed.is_some() || record.unsettled.is_some() {
+            Level::WARN
+        } else {
+            Level::INFO
         };
         // These two functions handle one event and decide. The others carry out decisions, or handle many entries.
         let decides = matches!(self.function, "stepfunctions" | "codepipeline");
         let values = metrics::of_record(record, decides.then_some(self.took_ms));
-        self.with(came, values)
+        self.line(level, record.sentence(), record.into(), values)
     }
 
-    fn line_of_error(
-        &self,
-        subject: Option<&Subject>,
-        listing: Option<&str>,
-        error: &Error,
-    ) -> String {
-        let came = Came::Error {
+    fn line_of_error<'l>(
+        &'l self,
+        subject: Option<&'l Subject>,
+        listing: Option<&'l str>,
+        error: &'l Error,
+    ) -> Line<'l, ErrorFields<'l>> {
+        let fields = ErrorFields {
             subject,
             listing,
             error: &error.call,
             kind: error.kind,
         };
-        self.with(came, metrics::of_error(error))
+        let values = metrics::of_error(error);
+        self.line(Level::ERROR, error.to_string(), fields, values)
     }
 
-    fn line_of_tick(&self, tick: &Tick) -> String {
-        self.with(Came::Tick(tick), metrics::of_tick(tick))
+    fn line_of_tick<'l>(&'l self, tick: &'l Tick) -> Line<'l, &'l Tick> {
+        let values = metrics::of_tick(tick);
+        self.line(Level::INFO, "swept".to_owned(), tick, values)
     }
 
-    fn with(&self, came: Came<'_>, mut values: Vec<(Metric, u64)>) -> String {
+    fn line<F>(
+        &self,
+        level: Level,
+        message: String,
+        fields: F,
+        mut values: Vec<(Metric, u64)>,
+    ) -> Line<'_, F> {
         if self.put_counts.decisions_lost > 0 {
             values.push((Metric::DecisionsLost, self.put_counts.decisions_lost));
         }
-        let whole = Whole {
+        Line {
+            timestamp: self.at.to_string(),
+            level,
+            message,
+            version: VERSION,
             wide: self,
-            came,
-            metrics: Metrics {
-                stack: self.stack,
-                at: self.at,
-                values,
-            },
-        };
-        // Serialization does not fail, since every key is a string and every value is serializable.
-        serde_json::to_string(&whole).unwrap_or_default()
+            fields,
+            metrics: self
+                .stack
+                .and_then(|stack| Metrics::of(stack, self.at, values)),
+        }
+    }
+}
+
+impl<F: Serialize> Line<'_, F> {
+    fn write(&self) {
+        log::write(self.level, self);
     }
 }
 

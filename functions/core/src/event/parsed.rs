@@ -26,6 +26,19 @@ pub enum ParsedEvent {
     Malformed(Malformed),
 }
 
+impl ParsedEvent {
+    /// Returns the subject, if the event has one that can be read.
+    #[must_use]
+    pub const fn subject(&self) -> Option<&Subject> {
+        match self {
+            Self::Failure(failure) => Some(&failure.subject),
+            Self::Completion(completion) => Some(&completion.subject),
+            Self::Ignored(ignored) => ignored.subject.as_ref(),
+            Self::Malformed(_) => None,
+        }
+    }
+}
+
 /// The completion of a subject that may have failed before. With it, the ledger records how a retry ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {

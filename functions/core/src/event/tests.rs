@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::failure::{
     ExecutionStatus, FailedAction, FailedExecution, FailedStage, Failure, FailureDetail, Field,
-    Redrivable,
+    Redrivable, Subject,
 };
 use crate::time::Time;
 

@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use lambda_runtime::LambdaEvent;
 use redrive_aws::bus::PutCounts;
-use redrive_core::controller::{Clock, Record};
+use redrive_core::controller::Clock;
 use redrive_core::dry_run::DryRun;
+use redrive_core::event::AllowedSources;
 use redrive_core::ledger::{Timing, Writer};
 use redrive_core::policy::Document;
 
 use super::invocation::{Owners, since};
+use super::panics;
+use crate::answer::Answer;
 use crate::clock::SystemClock;
 use crate::payload::Payload;
 use crate::wide::Wide;
@@ -32,18 +35,18 @@ impl<'s> DryRunFunction<'s> {
         }
     }
 
-    pub(super) fn event(&self, event: &LambdaEvent<Payload>) -> Record {
+    pub(super) fn event(&self, event: &LambdaEvent<Payload>) -> Answer {
         let began = Instant::now();
         let request_id = &event.context.request_id;
+        panics::handling(request_id, None);
         let writer = Writer {
             owner: &self.owners.next(request_id),
             now: SystemClock.now(),
             timing: &self.timing,
         };
-        let record = match event.payload.bytes() {
-            Ok(bytes) => self.dry_run.event(bytes, writer),
-            Err(malformed) => Record::malformed(writer.now, malformed.clone()),
-        };
+        let event = event.payload.event(&AllowedSources::default());
+        panics::handling(request_id, event.subject());
+        let record = self.dry_run.event(event, writer);
         Wide {
             function: self.function,
             request_id,
@@ -56,6 +59,6 @@ impl<'s> DryRunFunction<'s> {
             stack: None,
         }
         .record(&record);
-        record
+        record.into()
     }
 }

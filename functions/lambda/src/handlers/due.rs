@@ -11,6 +11,7 @@ use redrive_core::error::{Error, ErrorKind};
 use redrive_core::ledger::RetryMessage;
 
 use super::invocation::{diagnostic, last_beginning, since};
+use super::panics;
 use super::setup::{DeployedFunction, in_account, open};
 use crate::clock::SystemClock;
 use crate::payload::Payload;
@@ -18,7 +19,7 @@ use crate::settings::Settings;
 
 /// Handles the messages of retries whose delay is over.
 pub async fn run() -> ExitCode {
-    open(async |settings: Settings| {
+    open("due", async |settings: Settings| {
         let account = in_account(settings.account, "due")?;
         let deployed = DeployedFunction::new("due", &settings.document, account)?;
         lambda_runtime::run(service_fn(|batch| deployed.due(batch))).await
@@ -32,6 +33,7 @@ impl DeployedFunction<'_> {
     async fn due(&self, batch: LambdaEvent<Payload>) -> Result<SqsBatchResponse, Diagnostic> {
         let mut answer = SqsBatchResponse::default();
         let request_id = &batch.context.request_id;
+        panics::handling(request_id, None);
         let until = last_beginning(&batch.context);
         let Some(messages) = batch.payload.read::<SqsEvent>() else {
             let error = Error::new(ErrorKind::Internal, "the input is not a batch of SQS");
@@ -70,6 +72,10 @@ impl DeployedFunction<'_> {
         let began = Instant::now();
         let owner = self.owners.next(request_id);
         let retry_message = RetryMessage::read(message.body.as_deref().unwrap_or_default());
+        let subject = retry_message
+            .as_ref()
+            .map(|retry_message| &retry_message.subject);
+        panics::handling(request_id, subject);
         let result = match &retry_message {
             Some(retry_message) => Box::pin(self.controller(&owner).due(retry_message)).await,
             None => Err(Error::new(
@@ -81,17 +87,14 @@ impl DeployedFunction<'_> {
         let put_counts = self.put_decisions(result.iter()).await;
         let wide = self.wide(request_id, message.message_id.as_deref(), took, put_counts);
         match result {
-            Ok(record) => wide.record(&record),
+            Ok(record) => {
+                wide.record(&record);
+                Ok(())
+            }
             Err(error) => {
-                wide.error(
-                    retry_message
-                        .map(|retry_message| retry_message.subject)
-                        .as_ref(),
-                    &error,
-                );
-                return Err(error);
+                wide.error(subject, &error);
+                Err(error)
             }
         }
-        Ok(())
     }
 }

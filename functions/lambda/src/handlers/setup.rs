@@ -21,14 +21,20 @@ use redrive_core::reads::LocalCache;
 use tracing::error;
 
 use super::invocation::Owners;
+use super::panics;
 use crate::clock::SystemClock;
 use crate::log;
 use crate::settings::{InAccount, Place, Settings};
 use crate::wide::Wide;
 
-/// Reads the settings and runs a handler with them. Mistakes in the settings are logged, and the function stops.
-pub(super) async fn open(handler: impl AsyncFnOnce(Settings) -> Result<(), Error>) -> ExitCode {
+/// Reads the settings and runs a function's handler with them. Mistakes in the settings are logged, and the function
+/// stops.
+pub(super) async fn open(
+    function: &'static str,
+    handler: impl AsyncFnOnce(Settings) -> Result<(), Error>,
+) -> ExitCode {
     log::start();
+    panics::log(function);
     let opened = match Settings::from_env() {
         Ok(settings) => handler(settings).await,
         Err(wrong) => Err(wrong.into()),

@@ -10,6 +10,7 @@ use redrive_core::error::{Error, ErrorKind};
 use redrive_core::sweep::MAX_OF_A_TICK;
 
 use super::invocation::{diagnostic, last_beginning, since};
+use super::panics;
 use super::setup::{DeployedFunction, in_account, open};
 use crate::metrics;
 use crate::payload::Payload;
@@ -18,7 +19,7 @@ use crate::tick::{DiscoverySummary, Tick};
 
 /// Sweeps due entries and searches for unannounced failures.
 pub async fn run() -> ExitCode {
-    open(async |settings: Settings| {
+    open("sweep", async |settings: Settings| {
         let account = in_account(settings.account, "sweep")?;
         let deployed = DeployedFunction::new("sweep", &settings.document, account)?;
         lambda_runtime::run(service_fn(|tick| deployed.sweep(tick))).await
@@ -32,6 +33,7 @@ impl DeployedFunction<'_> {
     async fn sweep(&self, tick: LambdaEvent<Payload>) -> Result<Tick, Diagnostic> {
         let began = Instant::now();
         let request_id = &tick.context.request_id;
+        panics::handling(request_id, None);
         let until = last_beginning(&tick.context);
         let owner = self.owners.next(request_id);
         let swept = Box::pin(self.controller(&owner).sweep(MAX_OF_A_TICK, until)).await;

@@ -1,12 +1,7 @@
-use redrive_core::calls::CallResult;
-use redrive_core::controller::Outcome;
-use redrive_core::event::{self, AllowedSources, ParsedEvent};
-use redrive_core::failure::FailureId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::samples::{NOW, dry_run, observed};
-use crate::tick::DiscoverySummary;
+use crate::samples::{NOW, bare, dry_run, full, observed};
 
 fn wide(function: &'static str) -> Wide<'static> {
     Wide {
@@ -22,11 +17,16 @@ fn wide(function: &'static str) -> Wide<'static> {
     }
 }
 
+fn json_of<F: Serialize>(line: &Line<'_, F>) -> Value {
+    let text = serde_json::to_string(line).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 /// Returns the metrics of a line with `_aws`, as name, unit and value, and checks the line.
 ///
 /// AWS: the members and their limits (Specification: Embedded metric format).
-fn metrics_of(line: &str) -> Vec<(String, String, u64)> {
-    let line: Value = serde_json::from_str(line).unwrap();
+fn metrics_of<F: Serialize>(line: &Line<'_, F>) -> Vec<(String, String, u64)> {
+    let line = json_of(line);
     let aws = line["_aws"].as_object().unwrap();
     assert_eq!(aws.len(), 2, "Timestamp and CloudWatchMetrics");
     assert_eq!(aws["Timestamp"], NOW.as_millis(), "milliseconds");
@@ -65,8 +65,7 @@ fn says(metrics: &[(String, String, u64)]) -> Vec<(&str, u64)> {
 
 #[test]
 fn wide_line_follows_the_embedded_metric_format() {
-    let line = wide("stepfunctions").line_of_record(&observed());
-    let metrics = metrics_of(&line);
+    let metrics = metrics_of(&wide("stepfunctions").line_of_record(&observed()));
     assert_eq!(says(&metrics), [("Observed", 1), ("DecisionLatency", 37)]);
     assert_eq!(metrics[1].1, "Milliseconds");
     let mut tick = Tick {
@@ -90,14 +89,17 @@ fn lost_decision_is_counted_and_changes_nothing_else() {
         decisions_put: 0,
         decisions_lost: 1,
     };
-    let line = Wide {
-        put_counts,
-        ..wide("stepfunctions")
-    }
-    .line_of_record(&observed());
+    let (wide, record) = (
+        Wide {
+            put_counts,
+            ..wide("stepfunctions")
+        },
+        observed(),
+    );
+    let line = wide.line_of_record(&record);
     let metrics = metrics_of(&line);
     assert_eq!(says(&metrics).last(), Some(&("DecisionsLost", 1)));
-    let text: Value = serde_json::from_str(&line).unwrap();
+    let text = json_of(&line);
     assert_eq!(
         (&text["outcome"], &text["decisions_lost"]),
         (&"observed".into(), &1.into())
@@ -115,10 +117,9 @@ fn no_account_or_no_count_means_no_metrics() {
         ..observed()
     };
     for line in [
-        local.line_of_record(&observed()),
-        wide("due").line_of_record(&nothing),
+        json_of(&local.line_of_record(&observed())),
+        json_of(&wide("due").line_of_record(&nothing)),
     ] {
-        let line: Value = serde_json::from_str(&line).unwrap();
         assert!(
             line.get("_aws").is_none() && line.get("Stack").is_none(),
             "{line}"
@@ -127,51 +128,169 @@ fn no_account_or_no_count_means_no_metrics() {
 }
 
 #[test]
-fn every_member_of_a_wide_line_is_in_the_readme() {
-    let readme = include_str!("../../../../README.md");
-    let stage = include_str!("../../../../events/cp-33-source-denied-action-failed.json");
-    let ParsedEvent::Failure(_) = event::parse(stage.as_bytes(), &AllowedSources::default()) else {
-        panic!("no failure")
-    };
-    let full = Record {
-        call_result: Some(CallResult::Throttled),
-        slot: Some(std::time::Duration::from_secs(1)),
-        state: Some(redrive_core::ledger::State::Queued),
-        looked_up: vec![redrive_core::failure::Need::History],
-        unsettled: Some(Error::new(ErrorKind::AccessDenied, "PutItem")),
-        failure_id: Some(FailureId::RedriveCount(0)),
-        ..dry_run(stage)
-    };
-    let put_counts = PutCounts {
-        decisions_put: 1,
-        decisions_lost: 1,
-    };
+fn line_of_a_record_has_its_shape() {
+    let at = "2026-11-20T02:14:04Z";
+    let mut counted = Counted::default();
+    counted.calls.insert("PutItem".to_owned(), 2);
+    counted.calls_repeated = 1;
     let every = Wide {
-        message_id: Some("m"),
-        put_counts,
+        message_id: Some("message"),
+        counted,
+        put_counts: PutCounts {
+            decisions_put: 1,
+            decisions_lost: 2,
+        },
+        ..wide("codepipeline")
+    };
+    let local = Wide {
+        mode: None,
+        stack: None,
         ..wide("stepfunctions")
     };
+    let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
+    let aws = |metrics: &[Value]| {
+        json!({
+            "Timestamp": NOW.as_millis(),
+            "CloudWatchMetrics": [{ "Namespace": "redrive", "Dimensions": [["Stack"]], "Metrics": metrics }],
+        })
+    };
+    let table = [
+        (
+            every,
+            full(),
+            json!({
+                "timestamp": at, "level": "WARN", "version": 1,
+                "message": "busy of policy nightly allows retry 2 of 3, in 60 s: the queue was full",
+                "function": "codepipeline", "request_id": "request", "message_id": "message",
+                "mode": "act", "took_ms": 37,
+                "calls": { "PutItem": 2 }, "calls_repeated": 1, "decisions_put": 1, "decisions_lost": 2,
+                "service": "code_pipeline", "target": "web",
+                "at": at, "happened_at": "2026-11-20T02:14:02.25Z",
+                "subject": { "stage": {
+                    "arn": "arn:aws:codepipeline:eu-west-1:111122223333:web/Build", "execution_id": "5f0c2f0e-1",
+                } },
+                "failure_id": { "failed_actions": ["a6050335-1", "b7160446-2"] },
+                "verdict": {
+                    "decision": "retry", "reason": "matched", "policy": "nightly",
+                    "rules": [{ "rule": "busy", "description": "the queue was full", "used": 1, "limit": 3 }],
+                    "delay_seconds": 60, "retry_mode": "FAILED_ACTIONS",
+                },
+                "outcome": "backed_off", "reason": "matched", "state": "queued",
+                "diagnosis": [{ "action": "UnitTests", "looks_like": "time_out", "remedy": "wait" }],
+                "looked_up": ["pipeline_state"], "needs": ["history"],
+                "slot_wait_ms": 1500, "call_result": "throttled", "unsettled": "PutItem: access denied",
+                "_aws": aws(&[
+                    metric("Throttled", "Count"), metric("Errors", "Count"), metric("AccessDenied", "Count"),
+                    metric("DecisionLatency", "Milliseconds"), metric("DecisionsLost", "Count"),
+                ]),
+                "Stack": "nightly",
+                "Throttled": 1, "Errors": 1, "AccessDenied": 1, "DecisionLatency": 37, "DecisionsLost": 2,
+            }),
+        ),
+        (
+            wide("due"),
+            bare(),
+            json!({
+                "timestamp": at, "level": "INFO", "version": 1, "message": Reason::TargetChanged.sentence(),
+                "function": "due", "request_id": "request", "mode": "act", "took_ms": 37, "calls_repeated": 0,
+                "at": at, "outcome": "conflict", "reason": "target_changed",
+            }),
+        ),
+        (
+            local,
+            dry_run("["),
+            json!({
+                "timestamp": at, "level": "WARN", "version": 1,
+                "message": "the event cannot be read: line 1 column 1: the JSON ends before it is complete",
+                "function": "stepfunctions", "request_id": "request", "took_ms": 37, "calls_repeated": 0,
+                "at": at, "outcome": "ignored", "reason": "malformed",
+                "malformed": "line 1 column 1: the JSON ends before it is complete",
+            }),
+        ),
+    ];
+    for (wide, record, shape) in table {
+        assert_eq!(json_of(&wide.line_of_record(&record)), shape);
+    }
+}
+
+#[test]
+fn lines_of_errors_and_ticks_have_their_shapes() {
+    let error = Error::new(ErrorKind::Unavailable, "PutItem");
+    let subject = bare_execution();
+    let local = Wide {
+        stack: None,
+        ..wide("sweep")
+    };
+    let head = json!({
+        "timestamp": "2026-11-20T02:14:04Z", "version": 1,
+        "function": "sweep", "request_id": "request", "mode": "act", "took_ms": 37, "calls_repeated": 0,
+    });
+    let with = |more: Value| {
+        let mut shape = head.clone();
+        let members = more.as_object().unwrap().clone();
+        shape.as_object_mut().unwrap().extend(members);
+        shape
+    };
+    assert_eq!(
+        json_of(&local.line_of_error(Some(&subject), None, &error)),
+        with(json!({
+            "level": "ERROR", "message": "PutItem: not reachable",
+            "subject": { "execution": { "arn": "arn:a" } }, "error": "PutItem", "kind": "unavailable",
+        }))
+    );
+    assert_eq!(
+        json_of(&local.line_of_error(None, Some("web"), &error)),
+        with(json!({
+            "level": "ERROR", "message": "PutItem: not reachable",
+            "listing": "web", "error": "PutItem", "kind": "unavailable",
+        }))
+    );
+    assert_eq!(
+        json_of(&local.line_of_tick(&Tick::default())),
+        with(json!({
+            "level": "INFO", "message": "swept",
+            "requeued": 0, "taken_over": 0, "conflicts": 0, "errors": 0, "more": false,
+            "discovery": {
+                "targets": 0, "pages": 0, "seen": 0, "known": 0, "outcomes": {}, "errors": 0, "left": 0, "more": false,
+            },
+        }))
+    );
+}
+
+fn bare_execution() -> Subject {
+    Subject::Execution {
+        arn: "arn:a".to_owned(),
+    }
+}
+
+#[test]
+fn every_member_of_a_wide_line_is_in_the_readme() {
+    let readme = include_str!("../../../../README.md");
     let mut counted = Counted::default();
     counted.calls.insert("PutItem".to_owned(), 1);
+    let every = Wide {
+        message_id: Some("m"),
+        counted,
+        put_counts: PutCounts {
+            decisions_put: 1,
+            decisions_lost: 1,
+        },
+        ..wide("stepfunctions")
+    };
     let error = Error::new(ErrorKind::AccessDenied, "PutItem");
-    let discovery = DiscoverySummary {
-        watermark: Some(String::new()),
-        outrun: true,
-        throttled: vec![Service::CodePipeline],
-        ..DiscoverySummary::default()
+    let tick = Tick {
+        newer_schema: 1,
+        unreadable: 1,
+        ..Tick::default()
     };
     let lines = [
-        Wide { counted, ..every }.line_of_record(&full),
-        wide("stepfunctions").line_of_record(&observed()),
-        wide("stepfunctions").line_of_record(&dry_run("[")),
-        wide("sweep").line_of_error(full.subject.as_ref(), Some("arn"), &error),
-        wide("sweep").line_of_tick(&Tick {
-            discovery,
-            ..Tick::default()
-        }),
+        json_of(&every.line_of_record(&full())),
+        json_of(&wide("stepfunctions").line_of_record(&observed())),
+        json_of(&wide("stepfunctions").line_of_record(&dry_run("["))),
+        json_of(&wide("sweep").line_of_error(full().subject.as_ref(), Some("arn"), &error)),
+        json_of(&wide("sweep").line_of_tick(&tick)),
     ];
     for line in lines {
-        let line: Value = serde_json::from_str(&line).unwrap();
         for name in line.as_object().unwrap().keys() {
             assert!(
                 readme.contains(&format!("`{name}`")),

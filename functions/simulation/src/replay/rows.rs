@@ -6,18 +6,15 @@ use redrive_core::controller::Record;
 use serde::Serialize;
 
 /// One handled event, message or entry, and the result.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Row {
     /// The origin: a file, an event that the emulator announced, the queue, or the sweep.
     pub from: From,
     /// The file's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The core's record of the result.
-    #[serde(flatten)]
     pub record: Record,
     /// The failure, as far as it may be shown locally: the error's name, or the failed actions.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
 
