@@ -122,7 +122,7 @@ fn every_sample_is_explained_with_the_same_keys() {
     };
     let of_both = "service account region exit_status signal signal_reason http_status error_codes unknown redacted";
     let of_execution =
-        "state_machine execution status error cause redrive_count redrive_status parent";
+        "state_machine execution status error cause container redrive_count redrive_status parent";
     let of_stage = "pipeline stage execution_id action category provider error_code summary";
     for name in samples() {
         let line = explain(name.trim_end_matches(".json"));
