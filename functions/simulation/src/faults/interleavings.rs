@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use redrive_core::controller::RunMode;
 use redrive_core::ledger::{Entry, State};
-use redrive_core::policy::Document;
 
 use super::fault_plan::FaultPlan;
 use super::invocations::Part;
@@ -159,7 +158,7 @@ impl Story {
             broken: None,
         };
         let text = policies::policy(&mut FaultPlan::new(0, Some(&[])), false);
-        let document = match Document::parse(&text) {
+        let document = match policies::deployed(&text, 1) {
             Ok(document) => Rc::new(document),
             Err(problems) => {
                 let broken = format!("the policy cannot be read: {problems}");

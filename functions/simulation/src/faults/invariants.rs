@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use redrive_core::controller::RunMode;
 use redrive_core::failure::FailureId;
-use redrive_core::ledger::{Entry, State};
+use redrive_core::ledger::{Entry, State, Timing};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
 
 use super::subjects::{Retry, Truth, name};
+use crate::kernel::Deployed;
 
 /// The observations so far, and the first broken invariant.
 #[derive(Debug, Default)]
@@ -127,6 +128,11 @@ impl Invariants {
             "S5, observe changes nothing",
             of,
         );
+        self.demand(
+            retry.verified,
+            "S3, a target to verify is read before its retry",
+            of,
+        );
         let claim = (key.clone(), retry.claim.0, retry.claim.1.clone());
         let claimed = self.claims.contains(&claim);
         self.demand(claimed, "S2, no effect without an earlier claim", of);
@@ -206,6 +212,30 @@ impl Invariants {
             retries <= retry.per_execution,
             "S1, retries of a subject stay within per_execution",
             || format!("{}: {retries} of {}", of(), retry.per_execution),
+        );
+    }
+
+    /// Checks a withdrawn retry against the policy of the process that wrote it.
+    pub(super) fn withdrawn(&mut self, old: Option<&Entry>, new: &Entry, deployed: &Deployed) {
+        let withdrawn = new.state == State::GivenUp && new.reason == Some(Reason::PolicyChanged);
+        let ours = deployed.document.deployed.as_ref();
+        let versions = ours.zip(new.verdict.policy_version.as_ref());
+        if !withdrawn || deployed.mode != RunMode::Act {
+            return;
+        }
+        let since = old.and_then(|old| old.outdated_since);
+        let waited = since.map_or(Duration::ZERO, |since| new.updated_at.since(since));
+        let older = versions.is_some_and(|(ours, theirs)| ours.is_before(theirs));
+        self.demand(
+            !older || waited >= Timing::default().policy_overlap,
+            "S1, an older policy withdraws nothing",
+            || {
+                let refused = waited.as_secs();
+                format!(
+                    "{}: {versions:?}, refused for {refused} s",
+                    name(&new.subject)
+                )
+            },
         );
     }
 

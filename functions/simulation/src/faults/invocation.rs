@@ -100,6 +100,7 @@ impl Faults<'_> {
             ),
             per_execution: self.deployed.document.per_execution,
             mode: self.deployed.mode,
+            verified: read_at.is_some() || !entry.verify_before_retry,
             read_at: read_at
                 .or(self.received_at)
                 .unwrap_or(entry.failed_at)
@@ -176,7 +177,7 @@ impl Faults<'_> {
 }
 
 impl Simulation {
-    fn wrote(&self, old: Option<&Entry>, new: &Entry) {
+    fn wrote(&self, old: Option<&Entry>, new: &Entry, deployed: &Deployed) {
         self.trace(|| {
             format!(
                 "        ledger: {} {} -> {} ({}), failure {}, by {}",
@@ -191,9 +192,9 @@ impl Simulation {
         let truth = self.truth(&new.subject);
         let claims_it = new.state == State::Retried || new.reason == Some(Reason::TargetChanged);
         let retried = claims_it && self.was_retried(&new.subject, &new.failure_id);
-        self.invariants
-            .borrow_mut()
-            .written(old, new, retried, truth.as_ref(), self.now());
+        let mut invariants = self.invariants.borrow_mut();
+        invariants.withdrawn(old, new, deployed);
+        invariants.written(old, new, retried, truth.as_ref(), self.now());
     }
 }
 
@@ -286,7 +287,7 @@ impl Interceptor for Faults<'_> {
     }
 
     fn stored(&self, before: Option<&Entry>, after: &Entry) {
-        self.simulation.wrote(before, after);
+        self.simulation.wrote(before, after, &self.deployed);
     }
 
     fn show_due(&self, entries: &mut Vec<Entry>) {

@@ -125,7 +125,7 @@ impl<'s> Invocations<'s> {
         self.counter += 1;
         let owner = format!("{what}-{}", self.counter);
         let process = self.process();
-        let deployed = self.simulation.deployed.borrow().clone();
+        let deployed = self.simulation.deployed();
         Invocation {
             interceptor: Faults {
                 simulation: self.simulation,

@@ -27,7 +27,6 @@ mod summary;
 mod workload;
 
 use redrive_core::controller::RunMode;
-use redrive_core::policy::Document;
 
 pub use self::fault_plan::FaultClass;
 use self::fault_plan::FaultPlan;
@@ -49,7 +48,7 @@ pub fn simulate(seed: u64, faults: Option<&[FaultClass]>, traced: bool) -> Simul
     let ms = updated.map(|after| u64::try_from(after.as_millis()).unwrap_or_default());
     let actors = workload::actors(&mut fault_plan, START.as_millis(), ms);
     let text = policies::policy(&mut fault_plan, false);
-    let deployed = match Document::parse(&text) {
+    let deployed = match policies::deployed(&text, 1) {
         Ok(document) => Deployed {
             document: document.into(),
             mode: RunMode::Act,

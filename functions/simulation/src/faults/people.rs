@@ -1,11 +1,11 @@
 //! The actors beside the functions: people at the console, TTL, and deployments.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use redrive_core::controller::RunMode;
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{Entry, State};
-use redrive_core::policy::Document;
 use redrive_core::rate_limiter::Micros;
 use redrive_core::services::Service;
 use redrive_core::verdict::Reason;
@@ -51,11 +51,7 @@ impl Simulation {
             self.expires();
         }
         if self.occurs(FaultClass::PolicyChanged) {
-            let text = policies::policy(&mut self.fault_plan.borrow_mut(), true);
-            if let Ok(document) = Document::parse(&text) {
-                self.deployed.borrow_mut().document = document.into();
-                self.trace(|| "another policy is deployed".into());
-            }
+            self.changes_policy();
         }
         if self.occurs(FaultClass::ModeChanged) {
             let mode = *self
@@ -223,6 +219,39 @@ impl Simulation {
 
     /// Deploys a policy and a mode.
     pub(super) fn deploy(&self, deployed: Deployed) {
-        *self.deployed.borrow_mut() = deployed;
+        let before = self.deployed.replace(deployed);
+        self.replaced.replace(Some((self.now(), before.document)));
+    }
+
+    /// Deploys another policy, or the one before again: a rollback.
+    fn changes_policy(&self) {
+        let before = self.replaced.borrow().clone();
+        let document = match before.filter(|_| self.coin()) {
+            Some((_, before)) => before,
+            None => {
+                let text = policies::policy(&mut self.fault_plan.borrow_mut(), true);
+                let number = self.policies.get() + 1;
+                self.policies.set(number);
+                match policies::deployed(&text, number) {
+                    Ok(document) => document.into(),
+                    Err(_) => return,
+                }
+            }
+        };
+        self.trace(|| format!("another policy is deployed: {:?}", document.deployed));
+        let mode = self.deployed.borrow().mode;
+        self.deploy(Deployed { document, mode });
+    }
+
+    /// Returns what a process has: what is deployed, or for a while after an update the policy before it.
+    pub(super) fn deployed(&self) -> Deployed {
+        let mut deployed = self.deployed.borrow().clone();
+        if let Some((at, before)) = &*self.replaced.borrow()
+            && self.now().since(*at) < self.timing.policy_overlap
+            && self.occurs(FaultClass::PolicyOld)
+        {
+            deployed.document = Rc::clone(before);
+        }
+        deployed
     }
 }

@@ -1,6 +1,17 @@
 //! The policies that are deployed.
 
+use redrive_core::policy::{Document, PolicyVersion, Problems};
+
 use super::fault_plan::FaultPlan;
+
+/// Returns a policy document as the deployment with this number has it.
+///
+/// # Errors
+/// The text is no policy document.
+pub(super) fn deployed(text: &str, number: u64) -> Result<Document, Problems> {
+    let version = PolicyVersion::new(text, Some(&format!("layer:{number}")));
+    Ok(Document::parse(text)?.with_version(version))
+}
 
 /// Returns a policy with rules for everything that the workload does.
 pub(super) fn policy(fault_plan: &mut FaultPlan, changed: bool) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redrive_core::failure::{FailureId, Subject};
 use redrive_core::ledger::{Entries, RetryMessage, Timing};
+use redrive_core::policy::Document;
 use redrive_core::rate_limiter::{Quota, Quotas};
 use redrive_core::services::Service;
 use redrive_core::time::Time;
@@ -58,6 +59,10 @@ pub(super) struct Simulation {
     pub(super) fault_plan: RefCell<FaultPlan>,
     pub(super) timing: Timing,
     pub(super) deployed: RefCell<Deployed>,
+    /// The policy that the last update replaced, and when.
+    pub(super) replaced: RefCell<Option<(Time, Rc<Document>)>>,
+    /// The number of policies deployed so far, without those deployed again.
+    pub(super) policies: Cell<u64>,
     pub(super) actors: Vec<Actor>,
     pub(super) invariants: RefCell<Invariants>,
     /// The maximum lag of the services' answers.
@@ -105,6 +110,8 @@ impl Simulation {
             fault_plan: RefCell::new(fault_plan),
             timing,
             deployed: RefCell::new(deployed),
+            replaced: RefCell::default(),
+            policies: Cell::new(1),
             actors,
             invariants: RefCell::default(),
             lag,

@@ -22,6 +22,8 @@ pub(super) struct Retry {
     pub(super) per_execution: u32,
     /// The mode of the function that retries.
     pub(super) mode: RunMode,
+    /// Whether the invocation has read the target, where its entry demands that.
+    pub(super) verified: bool,
     /// The time up to which the function could know of changes to the subject.
     pub(super) read_at: Time,
     /// The owner that makes the call.
