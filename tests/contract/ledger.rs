@@ -11,9 +11,9 @@ use redrive_core::definition::{CachedDefinition, Revision};
 use redrive_core::error::Error;
 use redrive_core::failure::{ExecutionStatus, FailureId, Subject};
 use redrive_core::ledger::{
-    Cancelled, CasResult, ClaimResult, Decided, DueClaim, DueEntries, Entry, EntryFields, Ledger,
-    List, Owner, Pass, RetryMessage, ScanCheckpoint, State, TargetCursor, Targets, Timing, Writer,
-    Written, claim_due, put_checkpoint, write,
+    Cancelled, CasResult, CheckpointStore, ClaimResult, Decided, DueClaim, DueEntries, Entry,
+    EntryFields, EntryStore, Ledger, List, Owner, Pass, RetryMessage, ScanCheckpoint, SlotStore,
+    State, TargetCursor, Targets, Timing, Writer, Written, claim_due, put_checkpoint, write,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
@@ -763,7 +763,7 @@ async fn old_slots_are_not_given<L: Ledger>(ledger: &L) {
 /// A ledger whose client sends every write twice and gets the second answer.
 struct Twice<'l, L>(&'l L);
 
-impl<L: Ledger> Ledger for Twice<'_, L> {
+impl<L: EntryStore> EntryStore for Twice<'_, L> {
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         self.0.read(subject).await
     }
@@ -785,7 +785,9 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
     async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
         self.0.due_entries(now, max).await
     }
+}
 
+impl<L: CheckpointStore> CheckpointStore for Twice<'_, L> {
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         self.0.checkpoint().await
     }
@@ -797,7 +799,9 @@ impl<L: Ledger> Ledger for Twice<'_, L> {
         let _ = self.0.put_checkpoint(checkpoint).await?;
         self.0.put_checkpoint(checkpoint).await
     }
+}
 
+impl<L: SlotStore> SlotStore for Twice<'_, L> {
     async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
         let _ = self.0.reserve(service, from, span).await?;
         self.0.reserve(service, from, span).await

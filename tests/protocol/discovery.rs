@@ -8,7 +8,7 @@ use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::discovery::{DiscoveryReport, Search};
 use redrive_core::error::ErrorKind;
 use redrive_core::failure::Service as Which;
-use redrive_core::ledger::{Ledger, State};
+use redrive_core::ledger::{CheckpointStore, State};
 use redrive_core::policy::Glob;
 use redrive_core::time::Time;
 use redrive_core::verdict::Reason;

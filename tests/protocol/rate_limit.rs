@@ -2,7 +2,7 @@
 
 use redrive_core::controller::{Outcome, RunMode};
 use redrive_core::error::ErrorKind;
-use redrive_core::ledger::{Ledger, State};
+use redrive_core::ledger::{SlotStore, State};
 use redrive_core::rate_limiter::{Micros, Quota, Quotas};
 use redrive_core::services::Service;
 use redrive_emulator::api::Fault;

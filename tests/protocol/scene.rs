@@ -11,7 +11,7 @@ use redrive_core::discovery::{DiscoveryReport, Search};
 use redrive_core::error::Error;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Cancelled, Entry, Ledger, Owner, RetryMessage, State, Timing};
+use redrive_core::ledger::{Cancelled, Entry, EntryStore, Owner, RetryMessage, State, Timing};
 use redrive_core::policy::Document;
 use redrive_core::sweep::Swept;
 use redrive_core::time::Time;

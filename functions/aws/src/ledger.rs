@@ -39,8 +39,8 @@ use aws_sdk_dynamodb::types::{
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{
-    CasResult, ClaimResult, DueEntries, EARLY, Entry, Lease, Ledger, RetryMessage, ScanCheckpoint,
-    State, Writer,
+    CasResult, CheckpointStore, ClaimResult, DueEntries, EARLY, Entry, EntryStore, Lease,
+    RetryMessage, ScanCheckpoint, SlotStore, State, Writer,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::services::Service;
@@ -95,7 +95,7 @@ fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Returns the `due_shard` of a subject. INVARIANT: a subject keeps its shard, so that [`Ledger::claim_due`] writes
+/// Returns the `due_shard` of a subject. INVARIANT: a subject keeps its shard, so that [`EntryStore::claim_due`] writes
 /// the attribute without a read.
 fn shard(subject: &Subject) -> AttributeValue {
     text(&subject.part_of(SHARDS.into()).to_string())
@@ -182,7 +182,7 @@ impl DynamoDb {
     }
 }
 
-impl Ledger for DynamoDb {
+impl EntryStore for DynamoDb {
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         self.get_item(&subject.key(), self.schemas.entry, true)
             .await
@@ -292,7 +292,9 @@ impl Ledger for DynamoDb {
     async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
         self.read_due(now, max).await
     }
+}
 
+impl CheckpointStore for DynamoDb {
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         self.get_item(CHECKPOINT, self.schemas.checkpoint, true)
             .await
@@ -314,7 +316,9 @@ impl Ledger for DynamoDb {
             }
         }
     }
+}
 
+impl SlotStore for DynamoDb {
     async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
         self.reserve_slots(service, from, span).await
     }

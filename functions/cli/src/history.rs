@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use redrive_core::ledger::{Cancelled, Entry, Ledger, State};
+use redrive_core::ledger::{Cancelled, Entry, EntryStore, State};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Decision, Reason, Verdict};
 use redrive_policy_tools::visible::{visible, visible_json};

@@ -8,7 +8,7 @@
 use crate::controller::{MAX_ATTEMPTS, bug};
 use crate::error::{Error, ErrorKind};
 use crate::failure::Subject;
-use crate::ledger::{self, Cancelled, Entry, Ledger, State, Writer, Written};
+use crate::ledger::{self, Cancelled, Entry, EntryStore, State, Writer, Written};
 use crate::verdict::Reason;
 
 /// The result of a cancellation.
@@ -30,7 +30,7 @@ pub enum Cancel {
 ///
 /// # Errors
 /// The ledger could not be reached, or the entry changed at every try.
-pub async fn cancel<L: Ledger>(
+pub async fn cancel<L: EntryStore>(
     ledger: &L,
     subject: &Subject,
     cancelled: &Cancelled,

@@ -1,4 +1,4 @@
-//! The steps of one failure, over the traits [`Ledger`], [`Target`] and [`Queue`]:
+//! The steps of one failure, over the ledger and the traits [`Target`] and [`Queue`]:
 //! parse, look up, decide, claim, retry, settle.
 //!
 //! Each public method takes one event, message or entry and returns one [`Record`]. On an error of a call, the caller
@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{self, AllowedSources, ParsedEvent};
 pub use crate::failure::TargetState;
 use crate::failure::{Fact, Failure, Need};
-use crate::ledger::{Claim, Ledger, Owner, RetryMessage, Timing, Writer};
+use crate::ledger::{Claim, EntryStore, Owner, RetryMessage, SlotStore, Timing, Writer};
 use crate::policy::Document;
 use crate::rate_limiter::RateLimiter;
 pub use crate::record::{Outcome, Record};
@@ -96,7 +96,7 @@ pub struct Controller<'w, L, T, Q, C> {
 /// Maximum write attempts for one event. After that many conflicts, AWS delivers the event again.
 pub(crate) const MAX_ATTEMPTS: usize = 5;
 
-impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
+impl<L: EntryStore + SlotStore, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Handles one event.
     ///
     /// # Errors

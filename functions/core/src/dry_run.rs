@@ -1,16 +1,26 @@
 //! The decision on an event without any call, for a function that runs without an AWS account.
+//!
+//! The functions' own controller decides, in observe mode, over a ledger in memory. Its look-ups are answered with
+//! [`Fact::Assumed`].
 
 use core::cell::RefCell;
+use core::time::Duration;
 
-use crate::decide::decide_optimistically;
-use crate::diagnosis;
+use crate::calls::{CallResult, RetryResponse};
+use crate::controller::{Clock, Controller, Queue, RunMode, Target, bug};
+use crate::error::Error;
 use crate::event::ParsedEvent;
-use crate::failure::Failure;
-use crate::freshness;
-use crate::ledger::{Decided, Entries, Entry, Writer};
+use crate::failure::{Fact, Failure, Need, Subject, TargetState};
+use crate::ledger::{
+    CasResult, Claim, ClaimResult, DueEntries, Entries, Entry, EntryStore, RetryMessage, SlotStore,
+    Writer,
+};
+use crate::micros::Micros;
 use crate::policy::Document;
+use crate::rate_limiter::RateLimiter;
 use crate::record::{Outcome, Record};
-use crate::verdict::{Decision, Reason};
+use crate::services::Service;
+use crate::time::Time;
 
 /// A policy, and the failures decided so far.
 #[derive(Debug)]
@@ -19,6 +29,15 @@ pub struct DryRun<'p> {
     pub document: &'p Document,
     /// The failures decided so far, as observed entries.
     pub entries: RefCell<Entries>,
+}
+
+/// The moment of an event: a dry run handles each event as fresh.
+struct At(Time);
+
+impl Clock for At {
+    fn now(&self) -> Time {
+        self.0
+    }
 }
 
 impl<'p> DryRun<'p> {
@@ -35,77 +54,110 @@ impl<'p> DryRun<'p> {
     ///
     /// [`Record::needs`] lists the facts that a real run would look up. The verdict assumes that none of them speaks
     /// against a retry.
-    pub fn event(&self, event: ParsedEvent, writer: Writer<'_>) -> Record {
+    ///
+    /// # Errors
+    /// A fault of the program.
+    pub async fn event(&self, event: ParsedEvent, writer: Writer<'_>) -> Result<Record, Error> {
         match event {
-            ParsedEvent::Failure(failure) => self.failure(&failure, writer),
-            ParsedEvent::Completion(completion) => Record {
+            ParsedEvent::Failure(failure) => self.failure(failure, writer).await,
+            ParsedEvent::Completion(completion) => Ok(Record {
                 happened_at: Some(completion.at),
                 subject: Some(completion.subject),
                 ..Record::new(writer.now, Outcome::Ignored, completion.kind.reason())
-            },
-            ParsedEvent::Ignored(ignored) => Record::ignored(writer.now, ignored),
-            ParsedEvent::Malformed(malformed) => Record::malformed(writer.now, malformed),
+            }),
+            ParsedEvent::Ignored(ignored) => Ok(Record::ignored(writer.now, ignored)),
+            ParsedEvent::Malformed(malformed) => Ok(Record::malformed(writer.now, malformed)),
         }
     }
 
-    fn failure(&self, failure: &Failure, writer: Writer<'_>) -> Record {
-        let mut entries = self.entries.borrow_mut();
-        let stored = entries.read(&failure.subject);
-        let record = Record {
-            happened_at: Some(failure.at),
-            subject: Some(failure.subject.clone()),
-            failure_id: failure.failure_id(),
-            ..Record::new(writer.now, Outcome::Ignored, Reason::Unmanaged)
+    async fn failure(&self, failure: Failure, writer: Writer<'_>) -> Result<Record, Error> {
+        let controller = Controller {
+            ledger: self,
+            target: self,
+            queue: self,
+            clock: &At(failure.at),
+            document: self.document,
+            mode: RunMode::Observe,
+            timing: writer.timing,
+            rate_limiter: &RateLimiter::default(),
+            owner: writer.owner,
         };
-        if let Some(entry) = stored
-            && let Some(outcome) = freshness::seen_before(entry, failure)
-        {
-            return record.seen_before(entry, outcome);
-        }
-        let (verdict, needs) = decide_optimistically(self.document, failure);
-        let record = Record {
-            reason: verdict.reason,
-            outcome: match verdict.decision {
-                Decision::Retry => Outcome::Observed,
-                Decision::GiveUp => Outcome::GaveUp,
-                Decision::Ignore => Outcome::Ignored,
-            },
-            verdict: Some(verdict.clone()),
-            diagnosis: diagnosis::of(failure),
-            needs,
+        let record = controller.failure(failure).await?;
+        Ok(Record {
+            at: writer.now,
+            // No table holds the entry.
+            state: None,
             ..record
-        };
-        let judged = verdict.decision != Decision::Ignore;
-        if let Some(failure_id) = failure.failure_id().filter(|_| judged) {
-            let decided = Decided {
-                subject: failure.subject.clone(),
-                failure_id,
-                failed_at: failure.at,
-                retried_before: failure.retried_before().unwrap_or_default(),
-                verdict,
-                slot: core::time::Duration::ZERO,
-                observed: true,
-            };
-            let entry = match stored {
-                None => Ok(Entry::open(decided, writer)),
-                Some(entry) => entry.judge(decided, writer),
-            };
-            // The transition table refuses only a subject that succeeded, and no subject of a dry run succeeds.
-            if let Ok(entry) = entry {
-                entries.put_if_revision(&entry);
-            }
-        }
-        record
+        })
+    }
+}
+
+impl EntryStore for DryRun<'_> {
+    async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
+        Ok(self.entries.borrow().read(subject).cloned())
+    }
+
+    async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error> {
+        Ok(self.entries.borrow_mut().put_if_revision(entry))
+    }
+
+    async fn claim_due(
+        &self,
+        retry_message: &RetryMessage,
+        writer: Writer<'_>,
+    ) -> Result<ClaimResult, Error> {
+        Ok(self.entries.borrow_mut().claim_due(retry_message, writer))
+    }
+
+    async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
+        Ok(self.entries.borrow().due_entries(now, max).into())
+    }
+}
+
+impl SlotStore for DryRun<'_> {
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
+        Ok(self.entries.borrow_mut().reserve(service, from, span))
+    }
+}
+
+impl Target for DryRun<'_> {
+    async fn lookup(&self, _: &Failure, _: Need) -> Result<Fact, Error> {
+        Ok(Fact::Assumed)
+    }
+
+    async fn current_state(&self, _: &Claim) -> Result<TargetState, Error> {
+        Err(bug("a dry run claims nothing"))
+    }
+
+    async fn retry(&self, _: &Claim) -> RetryResponse {
+        CallResult::InDoubt.into()
+    }
+}
+
+impl Queue for DryRun<'_> {
+    async fn send(&self, _: &RetryMessage, _: Duration) -> Result<(), Error> {
+        Err(bug("a dry run queues nothing"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+    use core::future::Future;
+    use core::pin::pin;
+    use core::task::{Context, Poll, Waker};
+
     use super::*;
     use crate::event::{self, AllowedSources};
-    use crate::failure::Need;
     use crate::ledger::{Owner, Timing};
-    use crate::time::Time;
+    use crate::verdict::Reason;
+
+    fn ready<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => panic!("nothing here waits"),
+        }
+    }
 
     const THROTTLED: &str = r#"{
         "source": "aws.states", "detail-type": "Step Functions Execution Status Change",
@@ -124,15 +176,16 @@ mod tests {
         )
         .unwrap();
         let dry_run = DryRun::new(&document);
-        let (owner, timing) = (Owner("a".into()), Timing::default());
-        let writer = Writer {
-            owner: &owner,
-            now: Time::from_millis(1_000_000),
-            timing: &timing,
-        };
+        let (handled, timing) = (Cell::new(0), Timing::default());
         let sentence = |event: &str| {
+            handled.set(handled.get() + 1);
+            let writer = Writer {
+                owner: &Owner(alloc::format!("{}", handled.get())),
+                now: Time::from_millis(1_000_000),
+                timing: &timing,
+            };
             let parsed = event::parse(event.as_bytes(), &AllowedSources::default());
-            let record = dry_run.event(parsed, writer);
+            let record = ready(dry_run.event(parsed, writer)).unwrap();
             (record.outcome, record.reason, record.needs)
         };
         let again = THROTTLED.replace("\"redriveCount\": 0", "\"redriveCount\": 1");

@@ -22,7 +22,9 @@ pub use self::entry::{
 pub use self::retry_message::RetryMessage;
 pub use self::state::{InitialState, State, Transition, TransitionError, transition};
 pub use self::steps::Decided;
-pub use self::store::{CasResult, ClaimResult, DueEntries, Ledger};
+pub use self::store::{
+    CasResult, CheckpointStore, ClaimResult, DueEntries, EntryStore, Ledger, SlotStore,
+};
 pub use self::timing::{Owner, Timing};
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 
 use crate::error::Error;
-use crate::ledger::Ledger;
+use crate::ledger::SlotStore;
 pub use crate::micros::Micros;
 pub use crate::quota::{PROCESSES, ParseQuotaError, Quota};
 pub use crate::services::Quotas;
@@ -104,7 +104,7 @@ impl RateLimiter {
     ///
     /// # Errors
     /// The ledger could not be reached.
-    pub async fn wait<L: Ledger>(
+    pub async fn wait<L: SlotStore>(
         &self,
         ledger: &L,
         service: Service,

@@ -7,7 +7,7 @@ use core::time::Duration;
 use crate::controller::{Clock, Controller, Outcome, Queue, Record, RunMode, Target, bug};
 use crate::error::Error;
 use crate::failure::Subject;
-use crate::ledger::{self, Entry, Ledger, State, Written};
+use crate::ledger::{self, Entry, EntryStore, SlotStore, State, Written};
 use crate::time::Time;
 
 /// Maximum number of entries that one tick handles, if its time allows.
@@ -35,7 +35,7 @@ pub struct Swept {
     pub more: bool,
 }
 
-impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
+impl<L: EntryStore + SlotStore, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Handles maximum `max` due entries, and starts none after `until`. The rest waits for the next tick.
     ///
     /// # Errors

@@ -27,7 +27,12 @@ pub(crate) fn dry_run(event: &str) -> Record {
         timing: &timing,
     };
     let event = event::parse(event.as_bytes(), &AllowedSources::default());
-    DryRun::new(&document).event(event, writer)
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let dry_run = DryRun::new(&document);
+    runtime
+        .unwrap()
+        .block_on(dry_run.event(event, writer))
+        .unwrap()
 }
 
 /// Returns the record of a failure that would be retried.

@@ -7,8 +7,8 @@ use redrive_core::definition::CachedDefinition;
 use redrive_core::error::Error;
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{
-    CasResult, ClaimResult, DueEntries, Entries, Entry, Ledger, RetryMessage, ScanCheckpoint,
-    Writer,
+    CasResult, CheckpointStore, ClaimResult, DueEntries, Entries, Entry, EntryStore, RetryMessage,
+    ScanCheckpoint, SlotStore, Writer,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;
@@ -58,7 +58,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Ledger for Memory {
+impl EntryStore for Memory {
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         Ok(self.lock().read(subject).cloned())
     }
@@ -78,13 +78,11 @@ impl Ledger for Memory {
     async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error> {
         Ok(self.lock().due_entries(now, max).into())
     }
+}
 
+impl CheckpointStore for Memory {
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         Ok(self.lock().checkpoint().cloned())
-    }
-
-    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
-        Ok(self.lock().reserve(service, from, span))
     }
 
     async fn put_checkpoint(
@@ -92,6 +90,12 @@ impl Ledger for Memory {
         checkpoint: &ScanCheckpoint,
     ) -> Result<CasResult<ScanCheckpoint>, Error> {
         Ok(self.lock().put_checkpoint(checkpoint))
+    }
+}
+
+impl SlotStore for Memory {
+    async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
+        Ok(self.lock().reserve(service, from, span))
     }
 }
 

@@ -9,7 +9,7 @@ use redrive_core::calls::CallResult;
 use redrive_core::controller::Outcome;
 use redrive_core::error::ErrorKind;
 use redrive_core::failure::Subject;
-use redrive_core::ledger::{Entry, Ledger, State};
+use redrive_core::ledger::{Entry, EntryStore, State};
 use serde_json::{Value, json};
 
 use crate::{Scene, busy, passes, task};

@@ -2,7 +2,7 @@
 
 use redrive_core::controller::{CallResult, Outcome};
 use redrive_core::failure::Subject;
-use redrive_core::ledger::Ledger;
+use redrive_core::ledger::EntryStore;
 use serde_json::json;
 
 use crate::{Scene, busy, passes, task};

@@ -1,6 +1,8 @@
 //! A person cancels a queued retry.
 
-use redrive_core::ledger::{Cancelled, ClaimResult, DueEntries, Entry, EntryFields, Ledger, State};
+use redrive_core::ledger::{
+    Cancelled, ClaimResult, DueEntries, Entry, EntryFields, EntryStore, State,
+};
 use redrive_core::verdict::Reason;
 
 use crate::{ADA, ARN, LocalAccount, STAGE, at, count, first, judged, opened, ran, run};

@@ -28,7 +28,9 @@ use redrive_aws::aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials
 use redrive_aws::ledger::DynamoDb;
 use redrive_aws::{http, table};
 use redrive_core::failure::{FailureId, Subject};
-use redrive_core::ledger::{CasResult, Decided, Entry, EntryFields, Ledger, Owner, Timing, Writer};
+use redrive_core::ledger::{
+    CasResult, Decided, Entry, EntryFields, EntryStore, Owner, Timing, Writer,
+};
 use redrive_core::time::Time;
 use redrive_core::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 

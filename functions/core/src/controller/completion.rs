@@ -6,11 +6,11 @@ use super::{Clock, Controller, MAX_ATTEMPTS, Queue, RunMode, Target, bug};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Completion, CompletionKind};
 use crate::failure::FailureId;
-use crate::ledger::{self, Entry, Ledger, Relation, State, Written};
+use crate::ledger::{self, Entry, EntryStore, Relation, SlotStore, State, Written};
 use crate::record::{Outcome, Record};
 use crate::verdict::Reason;
 
-impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
+impl<L: EntryStore + SlotStore, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Records that a subject succeeded or was terminated.
     ///
     /// # Errors

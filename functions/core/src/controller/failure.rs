@@ -10,13 +10,13 @@ use crate::diagnosis;
 use crate::error::{Error, ErrorKind};
 use crate::failure::{Fact, Failure, Need};
 use crate::freshness::{self, Known, Step};
-use crate::ledger::{self, Decided, Entry, Ledger, State, Written};
+use crate::ledger::{self, Decided, Entry, EntryStore, SlotStore, State, Written};
 use crate::policy::Document;
 use crate::record::{Outcome, Record};
 use crate::time::Time;
 use crate::verdict::{Decision, Reason, Verdict};
 
-impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
+impl<L: EntryStore + SlotStore, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Judges one failure, and retries, queues or gives up.
     ///
     /// # Errors
@@ -264,6 +264,8 @@ impl Handling {
     fn seen_before(&self, outcome: Outcome) -> Record {
         let record = Record {
             failure_id: self.failure.failure_id(),
+            // The first verdict stands, whatever a dry run would look up for another one.
+            needs: Vec::new(),
             ..self.record(Reason::TargetChanged)
         };
         match &self.entry {

@@ -7,12 +7,13 @@ use crate::error::Error;
 use crate::failure::TargetState;
 use crate::freshness;
 use crate::ledger::{
-    self, Claim, DueClaim, Entry, Ledger, RetryMessage, State, TransitionError, Written,
+    self, Claim, DueClaim, Entry, EntryStore, RetryMessage, SlotStore, State, TransitionError,
+    Written,
 };
 use crate::record::{Outcome, Record};
 use crate::verdict::Reason;
 
-impl<L: Ledger, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
+impl<L: EntryStore + SlotStore, T: Target, Q: Queue, C: Clock> Controller<'_, L, T, Q, C> {
     /// Claims a queued retry whose delay is over, and retries if mode and policy still allow it.
     ///
     /// # Errors

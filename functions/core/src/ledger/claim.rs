@@ -2,7 +2,10 @@
 
 use alloc::string::String;
 
-use super::{CasResult, ClaimResult, Entry, Ledger, RetryMessage, ScanCheckpoint, State, Writer};
+use super::{
+    CasResult, CheckpointStore, ClaimResult, Entry, EntryStore, RetryMessage, ScanCheckpoint,
+    State, Writer,
+};
 use crate::digest;
 use crate::error::Error;
 use crate::failure::FailureId;
@@ -66,7 +69,7 @@ pub enum Written {
 ///
 /// # Errors
 /// The ledger could not be reached.
-pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Error> {
+pub async fn write<L: EntryStore>(ledger: &L, entry: Entry) -> Result<Written, Error> {
     let won_back = match ledger.put_if_revision(&entry).await? {
         CasResult::Stored => false,
         CasResult::Conflict(Some(stored)) if stored.is_write_of(&entry) => true,
@@ -84,7 +87,7 @@ pub async fn write<L: Ledger>(ledger: &L, entry: Entry) -> Result<Written, Error
 ///
 /// # Errors
 /// The ledger could not be reached.
-pub async fn put_checkpoint<L: Ledger>(
+pub async fn put_checkpoint<L: CheckpointStore>(
     ledger: &L,
     checkpoint: &ScanCheckpoint,
 ) -> Result<bool, Error> {
@@ -113,7 +116,7 @@ pub enum DueClaim {
 ///
 /// # Errors
 /// The ledger could not be reached.
-pub async fn claim_due<L: Ledger>(
+pub async fn claim_due<L: EntryStore>(
     ledger: &L,
     retry_message: &RetryMessage,
     writer: Writer<'_>,

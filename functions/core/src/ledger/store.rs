@@ -50,20 +50,32 @@ impl From<Vec<Entry>> for DueEntries {
 }
 
 /// The store of entries. Every method is one call of the store.
+///
+/// The conditional writes of one subject, in time. Each replaces the revision that it names, so of two writers one
+/// meets a conflict and gets the stored entry:
+///
+/// ```text
+/// revision 1      2          3         4           5
+///          |      |          |         |           |
+///      put: open  claim_due  put:      put: judge  put: claim
+///      (queued)   (acting)   settle    the next    or settle ...
+///                            (retried) failure
+/// ```
 #[expect(
     async_fn_in_trait,
     reason = "the functions run on one thread, so that futures need not be Send"
 )]
-pub trait Ledger {
-    /// Reads the entry of a subject, consistently.
+pub trait EntryStore {
+    /// Reads the entry of a subject. Every write that was answered before the call is in the answer.
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error>;
 
     /// Stores `entry` if the stored revision is the one before `entry.revision`, or if no entry is stored and
-    /// `entry.revision` is 1. Otherwise returns the stored entry.
+    /// `entry.revision` is 1. Otherwise returns the stored entry. Once it has returned `Stored`, no other write of that
+    /// revision is stored.
     async fn put_if_revision(&self, entry: &Entry) -> Result<CasResult, Error>;
 
     /// Applies [`Entry::claim`] if [`Entry::is_due`] holds for the stored entry and the retry message.
-    /// Otherwise returns the stored entry.
+    /// Otherwise returns the stored entry. Once it has returned `Claimed`, no other call claims that retry.
     async fn claim_due(
         &self,
         retry_message: &RetryMessage,
@@ -73,8 +85,15 @@ pub trait Ledger {
     /// Returns entries whose `next_check_at` is not after `now`, the longest wait first, maximum `max`.
     /// The result may miss the most recent writes.
     async fn due_entries(&self, now: Time, max: usize) -> Result<DueEntries, Error>;
+}
 
-    /// Reads the checkpoint of discovery, consistently. The checkpoint never expires.
+/// The store of the checkpoint of discovery.
+#[expect(
+    async_fn_in_trait,
+    reason = "the functions run on one thread, so that futures need not be Send"
+)]
+pub trait CheckpointStore {
+    /// Reads the checkpoint, consistently. It never expires.
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error>;
 
     /// Stores `checkpoint` if the stored revision is the one before `checkpoint.revision`, or if none is stored and
@@ -83,9 +102,22 @@ pub trait Ledger {
         &self,
         checkpoint: &ScanCheckpoint,
     ) -> Result<CasResult<ScanCheckpoint>, Error>;
+}
 
-    /// Reserves `span` of a call's time for the slots in it, and returns its start.
+/// The store of reserved slots.
+#[expect(
+    async_fn_in_trait,
+    reason = "the functions run on one thread, so that futures need not be Send"
+)]
+pub trait SlotStore {
+    /// Reserves `span` of a call's time for the slots in it, and returns its start. Once it has returned, no other
+    /// reservation overlaps that span.
     ///
     /// The span starts at the end of the last reservation of any process, but not before `from`.
     async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error>;
 }
+
+/// All that the sweep stores. The cache of definitions is apart: it may lose what it holds.
+pub trait Ledger: EntryStore + CheckpointStore + SlotStore {}
+
+impl<L: EntryStore + CheckpointStore + SlotStore> Ledger for L {}

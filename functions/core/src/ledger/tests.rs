@@ -11,8 +11,6 @@ use core::time::Duration;
 use super::*;
 use crate::error::Error;
 use crate::failure::{FailureId, Subject};
-use crate::rate_limiter::Micros;
-use crate::services::Service;
 use crate::time::Time;
 use crate::verdict::{Charge, Decision, Reason, StageRetryMode, Verdict};
 
@@ -971,7 +969,7 @@ struct Told {
     take: RefCell<Vec<ClaimResult>>,
 }
 
-impl Ledger for Told {
+impl EntryStore for Told {
     async fn read(&self, _: &Subject) -> Result<Option<Entry>, Error> {
         Ok(None)
     }
@@ -986,18 +984,6 @@ impl Ledger for Told {
 
     async fn due_entries(&self, _: Time, _: usize) -> Result<DueEntries, Error> {
         Ok(DueEntries::default())
-    }
-
-    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
-        Ok(None)
-    }
-
-    async fn put_checkpoint(&self, _: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
-        Ok(CasResult::Stored)
-    }
-
-    async fn reserve(&self, _: Service, from: Micros, _: Micros) -> Result<Micros, Error> {
-        Ok(from)
     }
 }
 

@@ -8,10 +8,7 @@ use alloc::string::ToString;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::failure::Subject;
-use crate::ledger::{
-    CasResult, ClaimResult, DueEntries, Entries, Entry, RetryMessage, ScanCheckpoint, Writer,
-};
+use crate::ledger::Entries;
 
 const SERVICE: Service = Service::StepFunctions;
 const QUOTA: Quota = Quota {
@@ -27,25 +24,7 @@ struct Slots {
     down: Cell<bool>,
 }
 
-impl Ledger for Slots {
-    async fn read(&self, _: &Subject) -> Result<Option<Entry>, Error> {
-        Ok(None)
-    }
-    async fn put_if_revision(&self, _: &Entry) -> Result<CasResult, Error> {
-        Ok(CasResult::Stored)
-    }
-    async fn claim_due(&self, _: &RetryMessage, _: Writer<'_>) -> Result<ClaimResult, Error> {
-        Ok(ClaimResult::Refused(None))
-    }
-    async fn due_entries(&self, _: Time, _: usize) -> Result<DueEntries, Error> {
-        Ok(DueEntries::default())
-    }
-    async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
-        Ok(None)
-    }
-    async fn put_checkpoint(&self, _: &ScanCheckpoint) -> Result<CasResult<ScanCheckpoint>, Error> {
-        Ok(CasResult::Stored)
-    }
+impl SlotStore for Slots {
     async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
         if self.down.get() {
             return Err(Error::new(ErrorKind::Unavailable, "UpdateItem"));

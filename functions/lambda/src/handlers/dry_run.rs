@@ -6,6 +6,7 @@ use lambda_runtime::LambdaEvent;
 use redrive_aws::bus::PutCounts;
 use redrive_core::controller::Clock;
 use redrive_core::dry_run::DryRun;
+use redrive_core::error::Error;
 use redrive_core::event::AllowedSources;
 use redrive_core::ledger::{Timing, Writer};
 use redrive_core::policy::Document;
@@ -35,7 +36,7 @@ impl<'s> DryRunFunction<'s> {
         }
     }
 
-    pub(super) fn event(&self, event: &LambdaEvent<Payload>) -> Answer {
+    pub(super) async fn event(&self, event: &LambdaEvent<Payload>) -> Result<Answer, Error> {
         let began = Instant::now();
         let request_id = &event.context.request_id;
         panics::handling(request_id, None);
@@ -46,7 +47,7 @@ impl<'s> DryRunFunction<'s> {
         };
         let event = event.payload.event(&AllowedSources::default());
         panics::handling(request_id, event.subject());
-        let record = self.dry_run.event(event, writer);
+        let record = self.dry_run.event(event, writer).await?;
         Wide {
             function: self.function,
             request_id,
@@ -59,6 +60,6 @@ impl<'s> DryRunFunction<'s> {
             stack: None,
         }
         .record(&record);
-        record.into()
+        Ok(record.into())
     }
 }

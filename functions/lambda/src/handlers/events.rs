@@ -24,7 +24,7 @@ pub(super) async fn run(function: &'static str) -> ExitCode {
             None => {
                 let dry_run = DryRunFunction::new(function, &settings.document);
                 lambda_runtime::run(service_fn(async |event| {
-                    Ok::<_, Error>(dry_run.event(&event))
+                    Ok::<_, Error>(dry_run.event(&event).await?)
                 }))
                 .await
             }

@@ -10,8 +10,8 @@ use redrive_core::definition::CachedDefinition;
 use redrive_core::error::Error;
 use redrive_core::failure::{Fact, Failure, Need, Subject};
 use redrive_core::ledger::{
-    CasResult, Claim, ClaimResult, DueEntries, Entry, Ledger, Owner, RetryMessage, ScanCheckpoint,
-    Timing, Writer,
+    CasResult, CheckpointStore, Claim, ClaimResult, DueEntries, Entry, EntryStore, Owner,
+    RetryMessage, ScanCheckpoint, SlotStore, Timing, Writer,
 };
 use redrive_core::policy::Document;
 use redrive_core::rate_limiter::{Micros, RateLimiter};
@@ -98,7 +98,7 @@ impl<I: Interceptor> Invocation<I> {
     }
 }
 
-impl<I: Interceptor> Ledger for Invocation<I> {
+impl<I: Interceptor> EntryStore for Invocation<I> {
     async fn read(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         let effect = async || self.ledger().read(subject).await;
         self.ask(Request::Read(subject), effect).await
@@ -141,7 +141,9 @@ impl<I: Interceptor> Ledger for Invocation<I> {
         };
         self.ask(Request::DueEntries, effect).await
     }
+}
 
+impl<I: Interceptor> CheckpointStore for Invocation<I> {
     async fn checkpoint(&self) -> Result<Option<ScanCheckpoint>, Error> {
         let effect = async || self.ledger().checkpoint().await;
         self.ask(Request::ReadCheckpoint, effect).await
@@ -154,7 +156,9 @@ impl<I: Interceptor> Ledger for Invocation<I> {
         let effect = async || self.ledger().put_checkpoint(checkpoint).await;
         self.ask(Request::PutCheckpoint, effect).await
     }
+}
 
+impl<I: Interceptor> SlotStore for Invocation<I> {
     async fn reserve(&self, service: Service, from: Micros, span: Micros) -> Result<Micros, Error> {
         let effect = async || self.ledger().reserve(service, from, span).await;
         self.ask(Request::Reserve(service), effect).await
