@@ -27,8 +27,8 @@ use redrive_core::definition::{CachedDefinition, Revision};
 use redrive_core::error::{Error, ErrorKind};
 use redrive_core::failure::{FailureId, Subject};
 use redrive_core::ledger::{
-    CasResult, ClaimResult, Decided, DueEntries, Entry, EntryFields, Ledger, Owner, RetryMessage,
-    Timing, Writer, Written, write,
+    CasResult, CheckpointStore, ClaimResult, Decided, DueEntries, Entry, EntryFields, EntryStore,
+    Owner, RetryMessage, SlotStore, Timing, Writer, Written, write,
 };
 use redrive_core::rate_limiter::Micros;
 use redrive_core::reads::DefinitionCache;

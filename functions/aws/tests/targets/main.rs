@@ -30,7 +30,7 @@ use redrive_core::error::Error;
 use redrive_core::event::AllowedSources;
 use redrive_core::failure::Subject;
 use redrive_core::ledger::{
-    Entry, EntryFields, Ledger, Owner, RetryMessage, State, Timing, Written, write,
+    Entry, EntryFields, EntryStore, Owner, RetryMessage, State, Timing, Written, write,
 };
 use redrive_core::policy::Document;
 use redrive_core::rate_limiter::RateLimiter;

@@ -194,7 +194,7 @@ fn entry_names_the_person_who_cancelled() {
         account.store(&entry);
         let entry: Entry = serde_json::from_str(&ran(command).well()).unwrap();
         assert_eq!(entry, account.stored(ARN));
-        assert_eq!(entry.cancelled.unwrap().by, by);
+        assert_eq!(entry.cancelled.clone().unwrap().by, by);
         revision = entry.revision;
     }
     let mut nobody = account.command(cancel);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redrive_core::failure::FailureId;
-use redrive_core::ledger::{Cancelled, Decided, Entry};
+use redrive_core::ledger::{Cancelled, Decided, Entry, EntryFields, Owner};
 use redrive_core::verdict::{Reason, Verdict};
 
 use crate::{ARN, LocalAccount, STAGE, at, count, first, judged, opened};
@@ -173,9 +173,11 @@ fn control_characters_are_escaped() {
         by: evil.into(),
         note: evil.into(),
     };
-    let mut entry = at(10, |writer| waiting.cancel(cancelled, writer)).unwrap();
-    entry.written_by.0 = evil.into();
-    let entry = first(entry);
+    let entry = at(10, |writer| waiting.cancel(cancelled, writer)).unwrap();
+    let entry = first(Entry::restored(EntryFields {
+        written_by: Owner(evil.into()),
+        ..(*entry).clone()
+    }));
     account.store(&entry);
     for arguments in [
         &["history", ARN][..],
