@@ -4,7 +4,7 @@
 //! - [`Sandbox`] adds both services and the ledger.
 //! - [`Invocation`] gives the core's controller its ledger, target, queue and clock over a sandbox.
 //! - [`Interceptor`] decides, in one place, what becomes of each request of an invocation.
-//! - [`run`], [`race`] and [`Tasks`] continue invocations until they end, wait or die.
+//! - [`run`], [`race`] and `Tasks` continue invocations until they end, wait or die.
 
 mod agenda;
 mod executor;
