@@ -24,7 +24,7 @@ pub const DUE: &str = "due";
 pub const DUE_SHARD: &str = "due_shard";
 
 /// The index's sort key, in milliseconds since the epoch:
-/// [`Entry::next_check_at`](redrive_core::ledger::Entry::next_check_at).
+/// [`Entry::next_check_at`](redrive_core::ledger::EntryFields::next_check_at).
 pub const NEXT_CHECK_AT: &str = "next_check_at";
 
 /// The index of entries that are held, for commands and reports. The index is sparse: nothing is held yet.

@@ -21,7 +21,7 @@ use crate::verdict::{Decision, Reason, Verdict};
 pub struct Known<'a> {
     /// The failure, with the facts that were looked up.
     pub failure: &'a Failure,
-    /// How its work ended: [`Failure::ended`].
+    /// How the work under each of its views ended.
     pub ended: &'a [Ended],
     /// The entry of its subject.
     pub ledger_view: LedgerView<'a>,

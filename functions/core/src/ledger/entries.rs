@@ -35,7 +35,7 @@ impl Entries {
         self.entries.values()
     }
 
-    /// Implements [`Ledger::read`](super::Ledger::read).
+    /// Implements [`EntryStore::read`](super::EntryStore::read).
     #[must_use]
     pub fn read(&self, subject: &Subject) -> Option<&Entry> {
         self.entries.get(&subject.key())
@@ -46,7 +46,7 @@ impl Entries {
         self.entries.remove(&subject.key())
     }
 
-    /// Implements [`Ledger::put_if_revision`](super::Ledger::put_if_revision).
+    /// Implements [`EntryStore::put_if_revision`](super::EntryStore::put_if_revision).
     pub fn put_if_revision(&mut self, entry: &Entry) -> CasResult {
         let key = entry.subject.key();
         let stored = self.entries.get(&key);
@@ -58,7 +58,7 @@ impl Entries {
         CasResult::Stored
     }
 
-    /// Implements [`Ledger::claim_due`](super::Ledger::claim_due).
+    /// Implements [`EntryStore::claim_due`](super::EntryStore::claim_due).
     pub fn claim_due(&mut self, retry_message: &RetryMessage, writer: Writer<'_>) -> ClaimResult {
         let key = retry_message.subject.key();
         let stored = self.entries.get(&key);
@@ -72,7 +72,7 @@ impl Entries {
         ClaimResult::Claimed(taken)
     }
 
-    /// Implements [`Ledger::due_entries`](super::Ledger::due_entries).
+    /// Implements [`EntryStore::due_entries`](super::EntryStore::due_entries).
     #[must_use]
     pub fn due_entries(&self, now: Time, max: usize) -> Vec<Entry> {
         let mut due_entries: Vec<&Entry> = self
@@ -87,13 +87,13 @@ impl Entries {
         due_entries.into_iter().take(max).cloned().collect()
     }
 
-    /// Implements [`Ledger::checkpoint`](super::Ledger::checkpoint).
+    /// Implements [`CheckpointStore::checkpoint`](super::CheckpointStore::checkpoint).
     #[must_use]
     pub const fn checkpoint(&self) -> Option<&ScanCheckpoint> {
         self.checkpoint.as_ref()
     }
 
-    /// Implements [`Ledger::put_checkpoint`](super::Ledger::put_checkpoint).
+    /// Implements [`CheckpointStore::put_checkpoint`](super::CheckpointStore::put_checkpoint).
     pub fn put_checkpoint(&mut self, checkpoint: &ScanCheckpoint) -> CasResult<ScanCheckpoint> {
         let replaces = self.checkpoint.as_ref().map_or(0, |stored| stored.revision);
         if checkpoint.revision.checked_sub(1) != Some(replaces) {
@@ -103,7 +103,7 @@ impl Entries {
         CasResult::Stored
     }
 
-    /// Implements [`Ledger::reserve`](super::Ledger::reserve).
+    /// Implements [`SlotStore::reserve`](super::SlotStore::reserve).
     pub fn reserve(&mut self, service: Service, from: Micros, span: Micros) -> Micros {
         let ends = self.reserved.get(&service).copied().unwrap_or_default();
         let begins = ends.max(from);
