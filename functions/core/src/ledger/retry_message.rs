@@ -12,7 +12,7 @@ use crate::failure::Subject;
 pub struct RetryMessage {
     /// The subject of the retry.
     pub subject: Subject,
-    /// [`Entry::failure_number`](super::Entry::failure_number). A later failure of the subject makes the message void.
+    /// [`Entry::failure_number`](super::EntryFields::failure_number). A later failure of the subject makes the message void.
     pub failure_number: u32,
 }
 
