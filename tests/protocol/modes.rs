@@ -208,7 +208,7 @@ fn policy_older_than_the_verdict_withdraws_nothing() {
         scene.handle_event(&scene.failed());
         let retry_message = scene.entry().retry_message();
         scene.wind(60);
-        // A process of before has the retry's message.
+        // A process with the previous policy receives the retry's message.
         scene.document.replace(before);
         let record = scene.claim_due(&retry_message);
         assert_eq!(

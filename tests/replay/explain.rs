@@ -111,7 +111,7 @@ fn each_kind_of_event_has_its_explanation() {
     }
 }
 
-/// The contract of `explain --json`: its keys, each of which is always present.
+/// The contract of `explain --json`: its keys. Every line has all of them.
 #[test]
 fn every_sample_is_explained_with_the_same_keys() {
     let keys = |value: &Value| -> BTreeSet<String> {

@@ -49,8 +49,8 @@ impl From<CallResult> for RetryResponse {
     }
 }
 
-/// Returns what a service's call documents about one of its error codes. `message` is the service's, and is read only where the
-/// code alone is ambiguous.
+/// Returns what a service's call documents about one of its error codes. `message` is the service's, and is read only
+/// where the code alone is ambiguous.
 ///
 /// Sources: "RedriveExecution" (Step Functions API Reference) and "RetryStageExecution" (CodePipeline API Reference).
 fn documented(service: Service, code: &str, message: &str) -> Option<CallResult> {
@@ -86,8 +86,8 @@ fn documented(service: Service, code: &str, message: &str) -> Option<CallResult>
     })
 }
 
-/// Returns what an error answer to a service's call that retries means. `status` is the HTTP status; `code` is empty where the
-/// answer carries none.
+/// Returns what an error answer to a service's call that retries means. `status` is the HTTP status; `code` is empty
+/// where the answer carries none.
 ///
 /// INVARIANT: a rejection needs a code that the call documents, in a 4xx answer. Any other answer says nothing about
 /// the effect, so the charge stays and the target is read.

@@ -41,7 +41,7 @@ pub struct Ended {
     pub by_person: Field<bool>,
 }
 
-/// An end of which nothing is known yet.
+/// The end of work whose error and cause are not known yet.
 impl Default for Ended {
     fn default() -> Self {
         Self {

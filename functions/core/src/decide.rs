@@ -110,9 +110,11 @@ pub fn still_allows(document: &Document, entry: &Entry) -> bool {
 
 /// Returns whether the verdict of an entry was made by a policy that was deployed later than this one.
 ///
-/// INVARIANT: such a policy withdraws nothing. RACE: a process with the policy before an update against one with the
-/// next. The retry waits for a process with the next one. After `policy_overlap` no process of before is left: the
-/// older policy was deployed again, and judges as usual.
+/// INVARIANT: such a policy withdraws nothing.
+///
+/// RACE: a process with the previous policy against one with the later policy. The retry waits for the later policy.
+/// After `policy_overlap` no process has the previous policy, so the older policy was deployed again. It then judges as
+/// usual.
 #[must_use]
 pub fn is_outdated(document: &Document, entry: &Entry, now: Time, timing: &Timing) -> bool {
     let versions = document

@@ -44,7 +44,7 @@ pub struct Timing {
     pub initial_backoff: Duration,
     /// How long a retry that AWS keeps throttling is repeated before it is given up.
     pub give_up_throttled_after: Duration,
-    /// How long a process may still run with the policy of before, after another one was deployed. AWS: a Lambda
+    /// How long a process may still run with the previous policy after another policy was deployed. AWS: a Lambda
     /// invocation lasts at most 15 minutes, and an update replaces idle processes ("Quotas", Lambda Developer Guide).
     pub policy_overlap: Duration,
     /// How long after its failure AWS redrives an execution.

@@ -81,8 +81,8 @@ classes! {
     PersonEdits = "person-edits", 20, "A person edits the pipeline.";
     PersonDeletes = "person-deletes", 3, "A person deletes the pipeline.";
     PersonUpdates = "person-updates", 1000, "A person adds a Fail state to a state machine.";
-    PolicyChanged = "policy-changed", 10, "Another policy is deployed, or the one before again.";
-    PolicyOld = "policy-old", 300, "A process still has the policy of before.";
+    PolicyChanged = "policy-changed", 10, "Another policy is deployed, or the previous one again.";
+    PolicyOld = "policy-old", 300, "A process still has the previous policy.";
     ModeChanged = "mode-changed", 40, "Another mode is deployed.";
     SlotsTaken = "slots-taken", 60, "A storm elsewhere reserves the slots of minutes.";
 }

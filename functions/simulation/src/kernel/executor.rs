@@ -9,8 +9,8 @@ use redrive_core::rate_limiter::Micros;
 
 use super::agenda::Agenda;
 
-/// Maximum number of suspensions of an invocation that runs outside the agenda. One that is pending after so many
-/// waits for an answer that never arrives.
+/// Maximum number of suspensions of an invocation that runs outside the agenda. An invocation that is still pending
+/// then waits for an answer that never arrives.
 const MAX_POLLS: usize = 20;
 
 /// Continues an invocation until it waits or ends.
