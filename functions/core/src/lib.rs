@@ -99,6 +99,7 @@ mod quota;
 pub mod rate_limiter;
 pub mod reads;
 pub mod record;
+pub mod record_fields;
 pub mod services;
 pub mod step_functions;
 pub mod subject;

@@ -1,68 +1,35 @@
 //! The answer of a function that handles events.
 
-use redrive_core::controller::{CallResult, Outcome, Record};
-use redrive_core::diagnosis::Diagnosis;
-use redrive_core::failure::{FailureId, Need, Subject};
-use redrive_core::ledger::State;
-use redrive_core::verdict::{Reason, Verdict};
-use serde::Serialize;
+use redrive_core::controller::Record;
+use redrive_core::record_fields::RecordFields;
+use serde::{Serialize, Serializer};
 
 /// Version of the shape. A reader of a version understands every later shape with the same number.
 const VERSION: u32 = 1;
 
 /// What a function answers after an event. EventBridge drops the answer; people who invoke a function read it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Answer {
-    version: u32,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    happened_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<Subject>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure_id: Option<FailureId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<Verdict>,
-    outcome: Outcome,
-    reason: Reason,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<State>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    diagnosis: Vec<Diagnosis>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    looked_up: Vec<Need>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    needs: Vec<Need>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slot_wait_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    call_result: Option<CallResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    malformed: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unsettled: Option<String>,
-}
+#[derive(Debug)]
+pub(crate) struct Answer(Record);
 
 impl From<Record> for Answer {
     fn from(record: Record) -> Self {
-        Self {
-            version: VERSION,
-            at: record.at.to_string(),
-            happened_at: record.happened_at.map(|at| at.to_string()),
-            slot_wait_ms: record.slot_wait_ms(),
-            subject: record.subject,
-            failure_id: record.failure_id,
-            verdict: record.verdict,
-            outcome: record.outcome,
-            reason: record.reason,
-            state: record.state,
-            diagnosis: record.diagnosis,
-            looked_up: record.looked_up,
-            needs: record.needs,
-            call_result: record.call_result,
-            malformed: record.malformed.map(|malformed| malformed.to_string()),
-            unsettled: record.unsettled.map(|unsettled| unsettled.to_string()),
+        Self(record)
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            version: u32,
+            #[serde(flatten)]
+            fields: RecordFields<'a>,
         }
+        let shape = Shape {
+            version: VERSION,
+            fields: (&self.0).into(),
+        };
+        shape.serialize(serializer)
     }
 }
 

@@ -2,13 +2,11 @@
 
 use redrive_aws::bus::PutCounts;
 use redrive_aws::calls::Counted;
-use redrive_core::controller::{CallResult, Outcome, Record, RunMode};
-use redrive_core::diagnosis::Diagnosis;
+use redrive_core::controller::{Record, RunMode};
 use redrive_core::error::{Error, ErrorKind};
-use redrive_core::failure::{FailureId, Need, Service, Subject};
-use redrive_core::ledger::State;
+use redrive_core::failure::{Service, Subject};
+use redrive_core::record_fields::RecordFields;
 use redrive_core::time::Time;
-use redrive_core::verdict::{Reason, Verdict};
 use serde::{Serialize, Serializer};
 use tracing::Level;
 
@@ -66,68 +64,29 @@ struct Line<'a, F> {
 
 /// The fields of a record's line.
 #[derive(Serialize)]
-struct RecordFields<'a> {
+struct OfRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<Service>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    happened_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a Subject>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure_id: Option<&'a FailureId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<&'a Verdict>,
-    outcome: Outcome,
-    reason: Reason,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<State>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    diagnosis: &'a [Diagnosis],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    looked_up: &'a [Need],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    needs: &'a [Need],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slot_wait_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    call_result: Option<CallResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    malformed: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unsettled: Option<String>,
+    #[serde(flatten)]
+    fields: RecordFields<'a>,
 }
 
-impl<'a> From<&'a Record> for RecordFields<'a> {
+impl<'a> From<&'a Record> for OfRecord<'a> {
     fn from(record: &'a Record) -> Self {
         let subject = record.subject.as_ref();
         Self {
             service: subject.map(Subject::service),
             target: subject.map(Subject::target),
-            at: record.at.to_string(),
-            happened_at: record.happened_at.map(|at| at.to_string()),
-            subject,
-            failure_id: record.failure_id.as_ref(),
-            verdict: record.verdict.as_ref(),
-            outcome: record.outcome,
-            reason: record.reason,
-            state: record.state,
-            diagnosis: &record.diagnosis,
-            looked_up: &record.looked_up,
-            needs: &record.needs,
-            slot_wait_ms: record.slot_wait_ms(),
-            call_result: record.call_result,
-            malformed: record.malformed.as_ref().map(ToString::to_string),
-            unsettled: record.unsettled.as_ref().map(ToString::to_string),
+            fields: record.into(),
         }
     }
 }
 
 /// The fields of an error's line.
 #[derive(Serialize)]
-struct ErrorFields<'a> {
+struct OfError<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a Subject>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,7 +120,7 @@ impl Wide<'_> {
         self.line_of_tick(tick).write();
     }
 
-    fn line_of_record<'l>(&'l self, record: &'l Record) -> Line<'l, RecordFields<'l>> {
+    fn line_of_record<'l>(&'l self, record: &'l Record) -> Line<'l, OfRecord<'l>> {
         // A warning marks a line that a person should read.
         let level = if record.malformed.is_some() || record.unsettled.is_some() {
             Level::WARN
@@ -179,8 +138,8 @@ impl Wide<'_> {
         subject: Option<&'l Subject>,
         listing: Option<&'l str>,
         error: &'l Error,
-    ) -> Line<'l, ErrorFields<'l>> {
-        let fields = ErrorFields {
+    ) -> Line<'l, OfError<'l>> {
+        let fields = OfError {
             subject,
             listing,
             error: &error.call,

@@ -1,11 +1,8 @@
 //! The decision event: the detail of an event on the bus.
 
-use redrive_core::calls::CallResult;
 use redrive_core::controller::{Outcome, Record, RunMode};
-use redrive_core::diagnosis::Diagnosis;
-use redrive_core::failure::{FailureId, Need, Service, Subject};
-use redrive_core::ledger::State;
-use redrive_core::verdict::{Reason, Verdict};
+use redrive_core::failure::{Service, Subject};
+use redrive_core::record_fields::RecordFields;
 use serde::Serialize;
 
 /// Version of the shape. A reader of a version understands every later shape with the same number.
@@ -20,28 +17,11 @@ pub(super) struct DecisionEvent<'a> {
     service: Service,
     target: &'a str,
     message: String,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    happened_at: Option<String>,
+    #[serde(flatten)]
+    fields: RecordFields<'a>,
+    /// Serialized among the fields.
+    #[serde(skip)]
     pub(super) subject: &'a Subject,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure_id: Option<&'a FailureId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<&'a Verdict>,
-    outcome: Outcome,
-    reason: Reason,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<State>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    diagnosis: &'a [Diagnosis],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    looked_up: &'a [Need],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slot_wait_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    call_result: Option<CallResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unsettled: Option<String>,
 }
 
 impl<'a> DecisionEvent<'a> {
@@ -58,19 +38,8 @@ impl<'a> DecisionEvent<'a> {
             service: subject.service(),
             target: subject.target(),
             message: record.sentence(),
-            at: record.at.to_string(),
-            happened_at: record.happened_at.map(|at| at.to_string()),
+            fields: record.into(),
             subject,
-            failure_id: record.failure_id.as_ref(),
-            verdict: record.verdict.as_ref(),
-            outcome: record.outcome,
-            reason: record.reason,
-            state: record.state,
-            diagnosis: &record.diagnosis,
-            looked_up: &record.looked_up,
-            slot_wait_ms: record.slot_wait_ms(),
-            call_result: record.call_result,
-            unsettled: record.unsettled.as_ref().map(ToString::to_string),
         })
     }
 }
@@ -96,10 +65,13 @@ const fn is_decision(outcome: Outcome) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use redrive_core::diagnosis::Kind;
+    use redrive_core::calls::CallResult;
+    use redrive_core::diagnosis::{Diagnosis, Kind};
     use redrive_core::error::{Error, ErrorKind};
+    use redrive_core::failure::{FailureId, Need};
+    use redrive_core::ledger::State;
     use redrive_core::time::Time;
-    use redrive_core::verdict::Charge;
+    use redrive_core::verdict::{Charge, Reason, Verdict};
     use serde_json::{Value, json};
 
     use super::*;

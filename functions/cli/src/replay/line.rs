@@ -1,10 +1,6 @@
 //! The line of a row, for programs.
 
-use redrive_core::controller::{CallResult, Outcome};
-use redrive_core::diagnosis::Diagnosis;
-use redrive_core::failure::{FailureId, Need, Subject};
-use redrive_core::ledger::State;
-use redrive_core::verdict::{Reason, Verdict};
+use redrive_core::record_fields::RecordFields;
 use redrive_simulation::replay::{From, Row};
 use serde::Serialize;
 
@@ -14,55 +10,18 @@ pub(super) struct Line<'a> {
     from: From,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    happened_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a Subject>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure_id: Option<&'a FailureId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<&'a Verdict>,
-    outcome: Outcome,
-    reason: Reason,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<State>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    diagnosis: &'a [Diagnosis],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    looked_up: &'a [Need],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slot_wait_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    call_result: Option<CallResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    malformed: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unsettled: Option<String>,
+    #[serde(flatten)]
+    record: RecordFields<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<&'a str>,
 }
 
 impl<'a> core::convert::From<&'a Row> for Line<'a> {
     fn from(row: &'a Row) -> Self {
-        let record = &row.record;
         Self {
             from: row.from,
             file: row.file.as_deref(),
-            at: record.at.to_string(),
-            happened_at: record.happened_at.map(|at| at.to_string()),
-            subject: record.subject.as_ref(),
-            failure_id: record.failure_id.as_ref(),
-            verdict: record.verdict.as_ref(),
-            outcome: record.outcome,
-            reason: record.reason,
-            state: record.state,
-            diagnosis: &record.diagnosis,
-            looked_up: &record.looked_up,
-            slot_wait_ms: record.slot_wait_ms(),
-            call_result: record.call_result,
-            malformed: record.malformed.as_ref().map(ToString::to_string),
-            unsettled: record.unsettled.as_ref().map(ToString::to_string),
+            record: (&row.record).into(),
             failed: row.failed.as_deref(),
         }
     }
@@ -72,10 +31,14 @@ impl<'a> core::convert::From<&'a Row> for Line<'a> {
 mod tests {
     use core::time::Duration;
 
-    use redrive_core::controller::Record;
+    use redrive_core::controller::{CallResult, Outcome, Record};
+    use redrive_core::diagnosis::Diagnosis;
     use redrive_core::error::{Error, ErrorKind};
     use redrive_core::event::Malformed;
+    use redrive_core::failure::{FailureId, Need, Subject};
+    use redrive_core::ledger::State;
     use redrive_core::time::Time;
+    use redrive_core::verdict::{Reason, Verdict};
     use serde_json::json;
 
     use super::*;

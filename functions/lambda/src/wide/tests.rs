@@ -1,5 +1,8 @@
 use serde_json::{Value, json};
 
+use redrive_core::controller::Outcome;
+use redrive_core::verdict::Reason;
+
 use super::*;
 use crate::samples::{NOW, bare, dry_run, full, observed};
 
